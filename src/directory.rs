@@ -1,0 +1,24 @@
+//! The vocabulary that every room speaks: what a directory states, what a target is told, and what
+//! counts as evidence. Plain types and pure functions; nothing here reads, writes or waits.
+
+mod anchor;
+mod change;
+mod completion;
+mod content;
+mod dn;
+mod entry;
+mod evidence;
+mod operation;
+mod reference;
+mod subject;
+
+pub use anchor::{Anchor, DirectoryId};
+pub use change::{Batch, Change};
+pub use completion::{Completion, Cursor, Mode};
+pub use content::{Content, GroupContent, UserContent};
+pub use dn::{Dn, DnError};
+pub use entry::{Entry, FieldState, Kind, Members, Stated, fields};
+pub use evidence::{Evidence, Grade};
+pub use operation::{Found, Match, Operation, Outcome, TargetId};
+pub use reference::Reference;
+pub use subject::{ConnectorName, Key, Owner, SubjectId, SubjectKind};

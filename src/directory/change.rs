@@ -1,0 +1,32 @@
+//! What a source says while it reads.
+
+use super::{Anchor, Entry};
+
+/// One thing a source found. Later issues of the same anchor in one read replace earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The entry is like this now, members included.
+    Replace(Box<Entry>),
+    /// The directory says that this entry was deleted.
+    Tombstone(Anchor),
+    /// An entry is there and could not be understood. It is no evidence of anything: with an
+    /// anchor, the entry counts as seen and keeps what it last was.
+    Unreadable {
+        /// Its immutable id, where at least that could be read.
+        anchor: Option<Anchor>,
+        /// Which entry, for people: its DN, or its place in the file.
+        what: String,
+        /// What is wrong with it and what to do.
+        why: String,
+    },
+}
+
+/// A bounded number of changes: at most [`Batch::MAX`], so that memory stays bounded whatever the
+/// directory's size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch(pub Vec<Change>);
+
+impl Batch {
+    /// Enough to keep a transaction busy, few enough to hold a handful of batches in memory.
+    pub const MAX: usize = 1000;
+}

@@ -1,0 +1,152 @@
+//! A user, group or contact in our vendor-neutral form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Anchor, Reference};
+
+/// What kind of thing an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Somebody with an account in the directory.
+    User,
+    /// A group of entries.
+    Group,
+    /// Somebody who is listed in the directory and has no account in it.
+    Contact,
+}
+
+/// The neutral names of what a directory says about an entry. Sources translate their own attribute
+/// names into these; policies use them in CEL as `user.mail`, `group.name` and so on.
+pub mod fields {
+    /// Login name.
+    pub const USER_NAME: &str = "userName";
+    /// Primary e-mail address.
+    pub const MAIL: &str = "mail";
+    /// Further e-mail addresses (a list).
+    pub const ALIASES: &str = "aliases";
+    /// Name to show.
+    pub const DISPLAY_NAME: &str = "displayName";
+    /// Given (first) name.
+    pub const GIVEN_NAME: &str = "givenName";
+    /// Family (last) name.
+    pub const FAMILY_NAME: &str = "familyName";
+    /// Job title.
+    pub const TITLE: &str = "title";
+    /// Department.
+    pub const DEPARTMENT: &str = "department";
+    /// Company or organisation.
+    pub const ORGANIZATION: &str = "organization";
+    /// Number of the employee.
+    pub const EMPLOYEE_NUMBER: &str = "employeeNumber";
+    /// Type of the employee, such as `contractor`.
+    pub const EMPLOYEE_TYPE: &str = "employeeType";
+    /// Telephone number at work.
+    pub const TELEPHONE_NUMBER: &str = "telephoneNumber";
+    /// Mobile telephone number.
+    pub const MOBILE: &str = "mobile";
+    /// Office or location.
+    pub const OFFICE: &str = "office";
+    /// Preferred language.
+    pub const PREFERRED_LANGUAGE: &str = "preferredLanguage";
+    /// A group's name.
+    pub const NAME: &str = "name";
+    /// A description.
+    pub const DESCRIPTION: &str = "description";
+    /// Not a field that CEL sees: stands for a group's member list where coverage is watched.
+    pub const MEMBERS: &str = "members";
+
+    /// What `user` has in CEL, beside `id`, `dn`, `kind` and `attributes`.
+    pub const OF_USER: &[&str] = &[
+        USER_NAME,
+        MAIL,
+        ALIASES,
+        DISPLAY_NAME,
+        GIVEN_NAME,
+        FAMILY_NAME,
+        TITLE,
+        DEPARTMENT,
+        ORGANIZATION,
+        EMPLOYEE_NUMBER,
+        EMPLOYEE_TYPE,
+        TELEPHONE_NUMBER,
+        MOBILE,
+        OFFICE,
+        PREFERRED_LANGUAGE,
+        DESCRIPTION,
+    ];
+    /// What `group` has in CEL, beside `id`, `dn` and `attributes`.
+    pub const OF_GROUP: &[&str] = &[NAME, MAIL, ALIASES, DISPLAY_NAME, DESCRIPTION];
+}
+
+/// What an entry that came states for one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stated {
+    /// At least one value, in the directory's order.
+    Values(Vec<String>),
+    /// Values came, and at least one of them could not be decoded. Stored as `null`.
+    Undecodable,
+}
+
+/// What is known about one field of an entry. Only a `Value` or `Empty` is ever evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldState<'a> {
+    /// The directory states these values (at least one).
+    Value(&'a [String]),
+    /// Asked for, and missing from an entry that came.
+    Empty,
+    /// Not asked for at the last seal, or not decodable.
+    Unknown,
+}
+
+/// An entry, as one read found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its immutable id.
+    pub anchor: Anchor,
+    /// What it is.
+    pub kind: Kind,
+    /// Its distinguished name (or path) as the directory spells it, for people to read.
+    pub dn: String,
+    /// Every name by which groups may refer to it, its DN among them.
+    pub names: Vec<Reference>,
+    /// Whether the directory itself states that the account is disabled or expired. `None` where
+    /// the directory has no such state (generic LDAP).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// Neutral fields (see [`fields`]); a field that was asked for and is missing is `Empty`.
+    pub fields: BTreeMap<String, Stated>,
+    /// The directory's own attributes that a policy or connector names literally in CEL
+    /// (`user.attributes["employeeStatus"]`), under the name that the expression uses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Stated>,
+    /// The direct members, for a group. The store keeps them apart from the rest.
+    #[serde(skip)]
+    pub members: Members,
+}
+
+/// A group's direct members as one read found them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Members {
+    /// Not a group.
+    #[default]
+    None,
+    /// Every member was read: what is not here is not a member.
+    Complete(Vec<Reference>),
+    /// Some members could not be read or decoded (the reason is for people). Adds are known from
+    /// it; it is never evidence that somebody is not a member.
+    Partial(Vec<Reference>, String),
+}
+
+impl Members {
+    /// The members that were read.
+    pub fn references(&self) -> &[Reference] {
+        match self {
+            Self::None => &[],
+            Self::Complete(members) | Self::Partial(members, _) => members,
+        }
+    }
+}

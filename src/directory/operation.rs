@@ -1,0 +1,121 @@
+//! What a target is asked to do, and what came of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Content, Key, SubjectKind};
+
+/// An object's id at the target, as the target gave it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetId(pub String);
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One thing to do at a target. Each is idempotent: doing it twice leaves what doing it once leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Make an object that bears our key; a user comes active.
+    Create {
+        /// Ours.
+        key: Key,
+        /// What it should be.
+        content: Content,
+    },
+    /// Make the object's content this, leaving what we do not own of it as it is.
+    Update {
+        /// Which object.
+        id: TargetId,
+        /// Ours.
+        key: Key,
+        /// What it should be.
+        content: Content,
+    },
+    /// Enable or disable a user's account.
+    SetActive {
+        /// Which user.
+        id: TargetId,
+        /// Whether it may sign in.
+        active: bool,
+    },
+    /// Put members into a group. One that is there already is no error.
+    AddMembers {
+        /// Which group.
+        group: TargetId,
+        /// Users, or groups where nesting is preserved.
+        members: Vec<TargetId>,
+    },
+    /// Take members out of a group. One that is not there is no error.
+    RemoveMembers {
+        /// Which group.
+        group: TargetId,
+        /// Users or groups.
+        members: Vec<TargetId>,
+    },
+    /// Delete the object. One that is not there is no error.
+    Delete {
+        /// What it is.
+        kind: SubjectKind,
+        /// Which object.
+        id: TargetId,
+    },
+}
+
+/// What came of an [`Operation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is so now; the object's id (a group's, for members).
+    Done(TargetId),
+    /// The object to be changed is not there any more.
+    Gone,
+    /// Another object has the name that this one needs.
+    NameTaken(String),
+    /// The target will not have this object as it is; the sentence says why. Trying again without a
+    /// change is pointless.
+    Rejected(String),
+    /// Nothing happened and it should be tried again, not before this long (429 and 503 say).
+    Retry {
+        /// What the target asked for, if it did.
+        after: Option<Duration>,
+        /// What it said.
+        why: String,
+    },
+    /// It may or may not have happened (a time-out after sending): look before doing anything else.
+    Ambiguous(String),
+    /// The target as a whole refuses (credentials, reachability): stop here.
+    Failed(String),
+}
+
+/// How to look for an object at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// By id.
+    Id(TargetId),
+    /// By our key.
+    Key(Key),
+    /// By unique name (`userName`, `displayName`).
+    Name(String),
+    /// By e-mail address.
+    Email(String),
+}
+
+/// An object as it stands at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id there.
+    pub id: TargetId,
+    /// The key that it bears, if it bears one (ours or another policy's).
+    pub key: Option<Key>,
+    /// Its content, as far as we write such content.
+    pub content: Content,
+    /// Whether it is active; `true` for groups.
+    pub active: bool,
+    /// Its members, for a group, where the target can say (some cannot).
+    pub members: Option<Vec<TargetId>>,
+}

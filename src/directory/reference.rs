@@ -1,0 +1,42 @@
+//! How a directory names a member of a group.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Anchor, Dn};
+
+/// A name by which a directory refers to an entry: kept as it was stated and resolved when
+/// projecting, so that a reference to something not yet seen is never lost.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Reference {
+    /// By immutable id.
+    Anchor(Anchor),
+    /// By distinguished name, normalised for comparison.
+    Dn(Dn),
+    /// By login name (`memberUid`), lower case.
+    Uid(String),
+    /// By e-mail address, lower case.
+    Address(String),
+}
+
+impl Reference {
+    /// A login name.
+    pub fn uid(uid: &str) -> Self {
+        Self::Uid(uid.trim().to_lowercase())
+    }
+
+    /// An e-mail address.
+    pub fn address(address: &str) -> Self {
+        Self::Address(address.trim().to_lowercase())
+    }
+
+    /// One text for each reference, different for different references: what the store keys by.
+    pub fn key(&self) -> String {
+        let (tag, value) = match self {
+            Self::Anchor(anchor) => ("a:", anchor.as_str()),
+            Self::Dn(dn) => ("d:", dn.as_str()),
+            Self::Uid(uid) => ("u:", uid.as_str()),
+            Self::Address(address) => ("m:", address.as_str()),
+        };
+        [tag, value].concat()
+    }
+}

@@ -1,0 +1,17 @@
+//! Rollcall keeps users and groups in step with the company directory.
+//!
+//! `docs/concepts.md` has the picture; `directory` has the words.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod directory;
+pub mod secret;
+pub mod source;
+pub mod spec;
+pub mod store;
+pub mod sync;
+pub mod target;
+pub mod telemetry;

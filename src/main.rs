@@ -1,0 +1,3 @@
+//! The `rollcall` binary: parse, dispatch, exit code.
+
+fn main() {}

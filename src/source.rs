@@ -1,0 +1,101 @@
+//! Where entries come from: the [`Source`] trait, and one module per directory.
+//!
+//! A source reads; it never sees resources, targets or other sources.
+
+use std::future::Future;
+
+use tokio::sync::mpsc;
+
+use crate::directory::{Anchor, Batch, Completion, Cursor};
+
+pub mod ldap;
+pub mod ldif;
+
+/// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.
+pub type Sink = mpsc::Sender<Batch>;
+
+/// A directory that can be read.
+///
+/// # Guarantees that every source gives (held by `tests/contract`)
+/// - It streams: memory is bounded by the batch and page size, not by the directory.
+/// - It returns a [`Completion`] only at the true end. An early end, whatever its cause, is an error
+///   that says what happened and how far the read came.
+/// - What it cannot understand of one entry it reports as [`crate::directory::Change::Unreadable`],
+///   and goes on.
+/// - If the sink is closed, it stops and returns [`Reason::Cancelled`].
+pub trait Source: Send + Sync {
+    /// Reads everything, or what changed since `cursor` where the source has a feed and still
+    /// accepts the cursor (the completion's mode says which it was).
+    fn read(
+        &self,
+        cursor: Option<&Cursor>,
+        sink: Sink,
+    ) -> impl Future<Output = Result<Completion, SourceError>> + Send;
+
+    /// Looks entries up by anchor: in the naming contexts, without our filters, up to 200 a search.
+    /// `None` for a source that cannot look up (a file).
+    fn look_up(&self, anchors: &[Anchor])
+    -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send;
+}
+
+/// Which anchors a look-up found. An anchor that is in neither list was not settled and is no
+/// evidence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookUp {
+    /// There, though the read did not bring them: outside the base or the filter.
+    pub found: Vec<Anchor>,
+    /// Asked for by a search that completed, and not there.
+    pub missing: Vec<Anchor>,
+}
+
+/// Why a source could not do its work; bounded, becomes a condition's reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No server answered.
+    Unreachable,
+    /// The secure connection could not be made: unknown CA, expired certificate, wrong name.
+    TlsFailed,
+    /// The server refused the credentials.
+    AuthenticationFailed,
+    /// The server refused to show what was asked for.
+    AccessDenied,
+    /// The base (or file) is not there.
+    NotFound,
+    /// The server ended the read at one of its limits.
+    LimitExceeded,
+    /// The connection or file ended before the read did.
+    Interrupted,
+    /// The data are not what the format says they must be.
+    InvalidData,
+    /// This is not the directory that this connector read before.
+    DirectoryChanged,
+    /// The reader went away.
+    Cancelled,
+}
+
+/// Why a source could not do its work, for people: what happened to what, and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// Bounded kind.
+    pub reason: Reason,
+    /// What happened to what, and what to do. Never holds a secret.
+    pub message: String,
+    /// What lies beneath, if it says more.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl SourceError {
+    /// An error that says everything itself.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), source: None }
+    }
+
+    /// The same, with what lies beneath.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! An LDIF export (RFC 2849): a file as a directory.

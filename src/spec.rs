@@ -1,0 +1,1 @@
+//! From a resource to a working configuration.

@@ -1,0 +1,1 @@
+-- Policies: subjects, links, intents, journal, holds, approvals, quarantine.

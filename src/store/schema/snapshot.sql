@@ -1,0 +1,1 @@
+-- Snapshots: what each connector last read.

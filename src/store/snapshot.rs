@@ -1,0 +1,110 @@
+//! Snapshots: the last sealed content that one connector read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Mode};
+
+/// An entry's row: never reused. Belongs to one connector's snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId(pub u32);
+
+/// A name (DN, uid, address) that an entry bears or a group's member list states. Interned: equal
+/// references have equal ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameId(pub u32);
+
+/// What is known about a snapshot as a whole, as of its last seal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotInfo {
+    /// Whose it is.
+    pub connector: ConnectorName,
+    /// Which directory it is of.
+    pub directory: DirectoryId,
+    /// The last change number that the seal made visible.
+    pub sequence: u64,
+    /// Counts the completed imports; grows with each, changed or not.
+    pub completion: u64,
+    /// When the read that was sealed last completed.
+    pub completed_at: Timestamp,
+    /// Whether that read was full.
+    pub mode: Mode,
+    /// Neutral fields that were asked for.
+    pub fields: BTreeSet<String>,
+    /// Literal attributes that were asked for.
+    pub attributes: BTreeSet<String>,
+    /// What people should know about that read.
+    pub notices: Vec<String>,
+    /// What the directory says it is.
+    pub vendor: Option<String>,
+    /// Fields that more entries lost than the coverage rule allows (a literal attribute as
+    /// `attributes.NAME`), until a read brings them back or a person approves.
+    pub tripped: BTreeMap<String, Trip>,
+    /// How many entries are present.
+    pub users: u64,
+    /// How many groups are present.
+    pub groups: u64,
+    /// How many contacts are present.
+    pub contacts: u64,
+}
+
+/// A field that too many entries lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trip {
+    /// How many entries carried it at the baseline.
+    pub carried: u64,
+    /// The rows that lost it.
+    pub lost: RoaringBitmap,
+}
+
+/// An entry in a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its number.
+    pub id: RowId,
+    /// The number of the change that made it what it is.
+    pub sequence: u64,
+    /// What it last was; `names` and `members` are empty here (see `names`, [`Edges`]).
+    pub entry: Entry,
+    /// The names that it bears.
+    pub names: Vec<NameId>,
+    /// Whether it is still there.
+    pub presence: Presence,
+}
+
+/// Whether an entry is still in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The last read brought it.
+    Present,
+    /// It came, and could not be understood: it counts as it last was, frozen.
+    Unreadable,
+    /// It is gone (`Tombstone`, `Absent`, `AbsentUnconfirmed`, `Vanished`), or outside what the
+    /// connector reads (`OutOfScope`).
+    Gone {
+        /// Why it may be removed.
+        evidence: Evidence,
+        /// When this was first known.
+        since: Timestamp,
+        /// The completion that vouches for it.
+        completion: u64,
+    },
+    /// Not in the last full read, and not yet looked up: no evidence, stays as it last was.
+    Unsettled {
+        /// When it was first missed.
+        since: Timestamp,
+        /// The completion that missed it.
+        completion: u64,
+    },
+}
+
+/// A group's direct members, as stated.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edges {
+    /// The names that the member list states ([`NameId`]), whether or not an entry bears them.
+    pub names: RoaringBitmap,
+    /// Whether the list was read completely; if not, it is no evidence that somebody is not in it.
+    pub complete: bool,
+}

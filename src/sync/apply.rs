@@ -1,0 +1,1 @@
+//! From a guarded plan to a target, intent before effect.

@@ -1,0 +1,1 @@
+//! Judges a plan: what may go, what is held. Pure.

@@ -1,0 +1,229 @@
+//! A policy that was resolved and validated: what the middle works with.
+//!
+//! `spec/` makes one from a `SyncPolicy`; after that nobody reads the raw spec. Fields that no
+//! resource can set yet (adoption, for one) are those that the first remote target brings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::directory::{ConnectorName, Owner};
+use crate::sync::expression::Expression;
+
+/// A working policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Who owns what it makes.
+    pub owner: Owner,
+    /// Where entries come from, in order of precedence.
+    pub connectors: Vec<Vouching>,
+    /// Which users, and how.
+    pub users: UserRules,
+    /// Which groups, and how.
+    pub groups: GroupRules,
+    /// What may go without asking.
+    pub limits: Limits,
+    /// A hash over everything above that decides what is removed, the connectors' part included:
+    /// an approval holds only while it is the same.
+    pub spec_hash: String,
+    /// The specs as they were given, as JSON, from which this policy can be made again: kept in the
+    /// store as the last applied one, so that what an edit removes can be told from what the
+    /// directory removes.
+    pub spec_json: String,
+}
+
+/// A connector, as one policy uses it.
+#[derive(Clone, Debug)]
+pub struct Vouching {
+    /// Which one.
+    pub connector: ConnectorName,
+    /// How old its last completion may be for removals to rest on it.
+    pub max_age: Duration,
+    /// The connector's own rule for what a disabled account is: evaluates to a bool over `user`.
+    pub disabled_when: Option<Expression>,
+}
+
+/// Which users, and how.
+#[derive(Clone, Debug)]
+pub struct UserRules {
+    /// Domains of the primary address, lower case; empty means any.
+    pub email_domains: BTreeSet<String>,
+    /// Evaluates to a bool over `user`.
+    pub r#where: Option<Expression>,
+    /// Whether contacts come too.
+    pub contacts: bool,
+    /// What a disabled account means.
+    pub disabled: OnDisabled,
+    /// The ladder for those who left: at least one rung, `after` growing.
+    pub leavers: Vec<Rung>,
+    /// What to do with a new anchor that has a leaver's name.
+    pub recreated: OnRecreated,
+    /// Whether existing objects may be adopted, and by what.
+    pub adopt: Adopt,
+    /// Addresses and user names that are never removed or disabled, lower case.
+    pub protected: BTreeSet<String>,
+    /// The mapping: attribute of the target → a string over `user`.
+    pub attributes: BTreeMap<String, Expression>,
+}
+
+/// Which groups, and how.
+#[derive(Clone, Debug)]
+pub struct GroupRules {
+    /// Patterns of names (`*` and `?`), lower case; empty means any.
+    pub include: Vec<String>,
+    /// Patterns of names that stay out even if included, lower case.
+    pub exclude: Vec<String>,
+    /// Evaluates to a bool over `group`.
+    pub r#where: Option<Expression>,
+    /// What becomes of groups in groups.
+    pub nesting: Nesting,
+    /// Whose members we may take out.
+    pub membership: Membership,
+    /// What to do when a group is gone.
+    pub vanished: Rung,
+    /// Whether existing objects may be adopted.
+    pub adopt: Adopt,
+}
+
+/// What a disabled account means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisabled {
+    /// Disable it at the target too.
+    Disable,
+    /// Treat the person as a leaver.
+    Leave,
+    /// Nothing: it stays as it is.
+    Ignore,
+}
+
+/// One step of a ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// How long after the person was first seen to have left.
+    pub after: Duration,
+    /// What to do then.
+    pub step: Step,
+}
+
+/// What a rung does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Disable the account (users only).
+    Disable,
+    /// Take all members out, and keep the group (groups only).
+    Empty,
+    /// Leave the object as it is and forget that it is ours.
+    Unlink,
+    /// Delete the object.
+    Delete,
+}
+
+/// What to do with a new anchor that has a leaver's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRecreated {
+    /// It is the same person: the object goes on.
+    Relink,
+    /// It is another person: the old object is deleted, and a new one made.
+    Replace,
+    /// A person must decide.
+    Quarantine,
+}
+
+/// Whether and by what an existing object may be adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adopt {
+    /// Never.
+    Never,
+    /// By these, tried in order.
+    By(Vec<MatchBy>),
+}
+
+/// What an existing object is recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchBy {
+    /// Our key in its `externalId`.
+    ExternalId,
+    /// Its e-mail address.
+    Email,
+    /// Its unique name.
+    Name,
+}
+
+/// What becomes of groups in groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nesting {
+    /// Everybody who is in a group by any path is its direct member.
+    Flatten,
+    /// A group in a group stays one, where both are in scope.
+    Preserve,
+}
+
+/// Whose members we may take out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// Only those that we put in.
+    Owned,
+    /// Any.
+    Authoritative,
+}
+
+/// A budget: the smaller of a number and a share, over the window; the share is never under
+/// [`Budget::LEAST`] operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// This many.
+    pub count: u64,
+    /// This share of what the policy's links were at the window's start, in percent.
+    pub percent: u32,
+}
+
+impl Budget {
+    /// A share of very little is still this many operations.
+    pub const LEAST: u64 = 5;
+
+    /// How many operations the budget allows when there are `base` objects.
+    pub fn allowance(&self, base: u64) -> u64 {
+        let share = base.saturating_mul(u64::from(self.percent)) / 100;
+        self.count.min(share.max(Self::LEAST))
+    }
+}
+
+/// What may go without asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Over how long budgets are counted.
+    pub window: Duration,
+    /// Users removed or disabled because they left.
+    pub user_removals: Budget,
+    /// Groups removed or emptied because they are gone.
+    pub group_removals: Budget,
+    /// Memberships ended by a change of a group.
+    pub member_removals: Budget,
+    /// The same within one group: share, and from which size on it counts.
+    pub member_removals_per_group: PerGroup,
+    /// Changes of the unique name.
+    pub identifier_changes: Budget,
+    /// Users disabled because the directory says that their account is.
+    pub disables: Budget,
+    /// Quarantined entries up to which the policy still counts as in step.
+    pub quarantined: Budget,
+    /// What is held on excess.
+    pub on_exceed: OnExceed,
+}
+
+/// A share of one group's members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerGroup {
+    /// In percent.
+    pub percent: u32,
+    /// Groups smaller than this are not judged.
+    pub minimum_size: u64,
+}
+
+/// What is held on excess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExceed {
+    /// The removals of the class that exceeds, and what depends on them.
+    HoldRemovals,
+    /// Everything.
+    HoldAll,
+}

@@ -1,0 +1,1 @@
+//! Generated files are fresh.

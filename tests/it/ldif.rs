@@ -1,0 +1,1 @@
+//! LDIF files, whole and damaged.

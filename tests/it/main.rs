@@ -1,0 +1,17 @@
+//! Everything that needs more than one room: one binary, so that it links once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+mod architecture;
+mod cli;
+mod generated;
+mod import;
+mod ldap;
+mod ldif;
+mod manifests;
+mod promises;
+mod registry;
+mod scale;
+mod source_contract;
+mod support;
+mod target_contract;

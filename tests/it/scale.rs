@@ -1,0 +1,1 @@
+//! A real directory of 100,000 people.

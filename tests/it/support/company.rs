@@ -1,0 +1,1 @@
+//! A made-up company, of any size, from a seed.

@@ -1,0 +1,1 @@
+//! A source that says what it is told to.

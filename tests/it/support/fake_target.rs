@@ -1,0 +1,1 @@
+//! A target in memory, with every habit that real ones have.
