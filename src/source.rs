@@ -10,6 +10,7 @@ use crate::directory::{Anchor, Batch, Completion, Cursor};
 
 pub mod ldap;
 pub mod ldif;
+pub mod schema;
 
 /// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.
 pub type Sink = mpsc::Sender<Batch>;

@@ -1,1 +1,255 @@
 //! An LDIF export (RFC 2849): a file as a directory.
+//!
+//! A file cannot be asked twice, so the reader is strict: what looks cut is refused whole, and an
+//! absence from it is never more than `AbsentUnconfirmed`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor as Bytes};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Mode};
+use crate::source::schema::{ANCHORS, Schema};
+use crate::source::{LookUp, Reason, Sink, Source, SourceError};
+
+mod parse;
+
+use parse::{Problem, Reader, Record};
+
+/// What to read, and how.
+#[derive(Clone, Debug)]
+pub struct LdifConfig {
+    /// Where the text is.
+    pub input: Input,
+    /// What to call it in messages.
+    pub name: String,
+    /// The directory's identity; default: the longest DN suffix that all entries share.
+    pub directory_id: Option<DirectoryId>,
+    /// The attribute that holds the anchor, or `dn`; default: the first of [`ANCHORS`] that the file
+    /// has.
+    pub anchor: Option<String>,
+    /// The literal attributes that policies and connectors name.
+    pub literal: BTreeSet<String>,
+}
+
+/// Where the text is.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file on disk.
+    Path(PathBuf),
+    /// In memory, from a Secret or `ConfigMap`.
+    Text(Arc<[u8]>),
+}
+
+/// A source that reads an LDIF export.
+#[derive(Clone, Debug)]
+pub struct LdifSource {
+    config: LdifConfig,
+}
+
+impl LdifSource {
+    /// A source for this export.
+    pub fn new(config: LdifConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl Source for LdifSource {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let config = self.config.clone();
+        let reading = tokio::task::spawn_blocking(move || Reading::new(&config)?.run(&sink));
+        reading.await.map_err(|error| {
+            SourceError::new(Reason::Interrupted, "reading the file ended").caused_by(error)
+        })?
+    }
+
+    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// One pass over the file that finds out what a read needs to know beforehand, then one that reads.
+struct Reading<'a> {
+    config: &'a LdifConfig,
+    schema: Schema,
+    directory: DirectoryId,
+}
+
+/// Enough of a DN's or anchor's hash to know it again.
+type Fingerprint = [u8; 16];
+
+impl<'a> Reading<'a> {
+    fn new(config: &'a LdifConfig) -> Result<Self, SourceError> {
+        let mut suffix: Option<Dn> = None;
+        let mut offered = [0_usize; ANCHORS.len()];
+        each_record(config, |record| {
+            let dn = Dn::parse(&record.dn).map_err(|error| record.problem(error.to_string()))?;
+            suffix = Some(suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
+            for (name, count) in ANCHORS.iter().zip(&mut offered) {
+                *count += usize::from(record.attributes.contains_key(&name.to_lowercase()));
+            }
+            Ok(())
+        })?;
+        let Some(suffix) = suffix else {
+            return Err(SourceError::new(
+                Reason::InvalidData,
+                format!(
+                    "{} holds no entry; an export always holds at least its base, so this one failed: export it again",
+                    config.name
+                ),
+            ));
+        };
+        let anchor = match &config.anchor {
+            Some(anchor) => anchor.to_lowercase(),
+            None => ANCHORS
+                .iter()
+                .zip(offered)
+                .find(|(_, count)| *count > 0)
+                .map(|(name, _)| name.to_lowercase())
+                .ok_or_else(|| {
+                    SourceError::new(
+                        Reason::InvalidData,
+                        format!(
+                            "no entry of {} has an immutable id ({}); export the operational attributes too \
+                             (ldapsearch … '*' '+'), or set anchorAttribute to an attribute that never changes (`dn` \
+                             for the DN itself: then a rename is a leaver and a joiner)",
+                            config.name,
+                            ANCHORS.join(", ")
+                        ),
+                    )
+                })?,
+        };
+        let directory = match &config.directory_id {
+            Some(id) => id.clone(),
+            None if suffix.as_str().is_empty() => {
+                return Err(SourceError::new(
+                    Reason::InvalidData,
+                    format!(
+                        "the entries of {} have no common suffix, so it cannot be told which directory they are of; \
+                         set directoryID",
+                        config.name
+                    ),
+                ));
+            }
+            None => DirectoryId::new(suffix.as_str()),
+        };
+        Ok(Self { config, schema: Schema { anchor, literal: config.literal.clone() }, directory })
+    }
+
+    fn run(self, sink: &Sink) -> Result<Completion, SourceError> {
+        let mut batch = Batch::default();
+        let mut seen: HashMap<Fingerprint, usize> = HashMap::new();
+        let mut once = |what: &str, value: &str, record: &Record| {
+            match seen.insert(fingerprint(what, value), record.line)
+        {
+            None => Ok(()),
+            Some(first) => Err(record.problem(format!(
+                "this record has the {what} of the record at line {first}; a record that stands twice means that the \
+                 export was damaged or joined from two: export it again"
+            ))),
+        }
+        };
+        let references = each_record(self.config, |record| {
+            if let Ok(dn) = Dn::parse(&record.dn) {
+                once("DN", dn.as_str(), &record)?;
+            }
+            let change = match self.schema.entry(&record.dn, &record.attributes) {
+                Ok(None) => return Ok(()),
+                Ok(Some(entry)) => {
+                    once("anchor", entry.anchor.as_str(), &record)?;
+                    Change::Replace(Box::new(entry))
+                }
+                Err(error) => Change::Unreadable {
+                    anchor: error.anchor,
+                    what: format!("{} (line {} of {})", record.dn, record.line, self.config.name),
+                    why: error.why,
+                },
+            };
+            batch.0.push(change);
+            if batch.0.len() == Batch::MAX {
+                send(sink, std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        })?;
+        send(sink, batch)?;
+        Ok(Completion {
+            mode: Mode::Full,
+            directory: self.directory,
+            cursor: None,
+            fields: Schema::fields(),
+            attributes: self.config.literal.clone(),
+            scope: format!("ldif anchor={}", self.schema.anchor),
+            notices: (references > 0)
+                .then(|| format!("{references} search references in {} were not followed", self.config.name))
+                .into_iter()
+                .collect(),
+            vendor: None,
+        })
+    }
+}
+
+/// What stops a pass over the file.
+enum Stop {
+    Problem(Problem),
+    Cancelled,
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+fn send(sink: &Sink, batch: Batch) -> Result<(), Stop> {
+    sink.blocking_send(batch).map_err(|_| Stop::Cancelled)
+}
+
+impl From<Stop> for SourceError {
+    fn from(_: Stop) -> Self {
+        Self::new(Reason::Cancelled, "the reader went away")
+    }
+}
+
+/// Calls `each` for every record; returns how many search references stood between them.
+fn each_record(
+    config: &LdifConfig,
+    mut each: impl FnMut(Record) -> Result<(), Stop>,
+) -> Result<usize, SourceError> {
+    let input: Box<dyn BufRead> = match &config.input {
+        Input::Text(text) => Box::new(Bytes::new(text.clone())),
+        Input::Path(path) => Box::new(BufReader::with_capacity(
+            1 << 16,
+            File::open(path).map_err(|error| {
+                let message =
+                    format!("{} cannot be read: {error}; check the path and its rights", config.name);
+                SourceError::new(Reason::NotFound, message)
+            })?,
+        )),
+    };
+    let mut reader = Reader::new(input);
+    loop {
+        let next = match reader.next() {
+            Ok(None) => return Ok(reader.references()),
+            Ok(Some(record)) => each(record),
+            Err(problem) => Err(problem.into()),
+        };
+        match next {
+            Ok(()) => {}
+            Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Err(Stop::Problem(Problem { line, why, cut })) => {
+                let reason = if cut { Reason::Interrupted } else { Reason::InvalidData };
+                return Err(SourceError::new(reason, format!("{}, line {line}: {why}", config.name)));
+            }
+        }
+    }
+}
+
+fn fingerprint(what: &str, value: &str) -> Fingerprint {
+    let digest = Sha256::new().chain_update(what).chain_update([0]).chain_update(value).finalize();
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(&digest[..16]);
+    fingerprint
+}

@@ -1,1 +1,1 @@
-//! One pass of one policy: project, plan, guard, apply.
+//! One pass of one policy.
