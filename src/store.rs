@@ -3,11 +3,16 @@
 //! One connection writes, behind a lock; readers have connections of their own (WAL), so a long
 //! read never waits for an import. All calls block and are short: async callers wrap them.
 
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub(crate) mod bitmap;
 mod error;
 pub mod hold;
 pub mod journal;
@@ -19,8 +24,12 @@ pub mod snapshot;
 
 pub use error::StoreError;
 
-/// The file's name within the data folder.
+/// The database's name within the data folder.
 pub const FILE: &str = "rollcall.db";
+/// Held by the process that writes.
+const LOCK: &str = "rollcall.lock";
+/// Longer than any of our transactions takes.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// A handle on the store; clones share it.
 #[derive(Clone, Debug)]
@@ -31,18 +40,68 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    /// `None` for a store that is only read.
+    writer: Option<Mutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    /// Held for as long as the store is open for writing.
+    _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the store in `folder`, making both where they are not there yet.
+    /// Opens the store in `folder` for reading and writing, making both where they are not there
+    /// yet. Only one process at a time can.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder).map_err(|error| StoreError::folder(folder, error))?;
+        let in_folder = |error| StoreError::folder(folder, error);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(in_folder)?;
+        let lock = take_lock(folder)?;
         let path = folder.join(FILE);
+        // SQLite gives its journals the rights of the database.
+        let created = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        drop(created.map_err(in_folder)?);
         let mut writer = Connection::open(&path)?;
-        schema::prepare(&mut writer)?;
-        Ok(Self { inner: Arc::new(Inner { path, writer: Mutex::new(writer), readers: Mutex::default() }) })
+        writer.busy_timeout(BUSY)?;
+        schema::prepare(&mut writer, &path)?;
+        Ok(Self::new(path, Some(writer), Some(lock)))
+    }
+
+    /// Opens the store in `folder` for reading, while another process may be writing.
+    pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE);
+        if !path.exists() {
+            return Err(StoreError::Missing { folder: folder.display().to_string() });
+        }
+        let store = Self::new(path, None, None);
+        store.read(|reader| schema::check(reader, &store.inner.path))?;
+        Ok(store)
+    }
+
+    fn new(path: PathBuf, writer: Option<Connection>, lock: Option<File>) -> Self {
+        let inner = Inner { path, writer: writer.map(Mutex::new), readers: Mutex::default(), _lock: lock };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The store's own id, made with it: a restored or new store shows.
+    pub fn id(&self) -> Result<String, StoreError> {
+        self.read(|reader| Ok(reader.query_row("SELECT id FROM store", [], |row| row.get(0))?))
+    }
+
+    /// The last change number that was given.
+    pub fn sequence(&self) -> Result<u64, StoreError> {
+        self.read(|reader| {
+            Ok(reader
+                .query_row("SELECT sequence FROM store", [], |row| row.get::<_, i64>(0))?
+                .cast_unsigned())
+        })
+    }
+
+    /// Writes one consistent copy of the whole store to `to`, which must not be there yet.
+    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
+        drop(made.map_err(|error| StoreError::Backup { to: to.display().to_string(), error })?);
+        let reader = self.reader()?;
+        // Into the empty file that was just made with the right mode.
+        reader.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+        Ok(())
     }
 
     /// Runs `work` in one write transaction; an error rolls it back.
@@ -50,7 +109,10 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut writer = lock(&self.inner.writer);
+        let Some(writer) = &self.inner.writer else {
+            return Err(StoreError::ReadOnly.into());
+        };
+        let mut writer = lock(writer);
         let transaction =
             writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let value = work(&transaction)?;
@@ -63,12 +125,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let pooled = lock(&self.inner.readers).pop();
-        let mut reader = match pooled {
-            Some(reader) => reader,
-            None => Connection::open_with_flags(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .map_err(StoreError::from)?,
-        };
+        let mut reader = self.reader()?;
         let value = {
             let transaction = reader.transaction().map_err(StoreError::from)?;
             work(&transaction)?
@@ -76,6 +133,48 @@ impl Store {
         lock(&self.inner.readers).push(reader);
         Ok(value)
     }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        if let Some(reader) = lock(&self.inner.readers).pop() {
+            return Ok(reader);
+        }
+        // Not SQLITE_OPEN_READ_ONLY: a reader of a WAL database must be able to make its index.
+        let reader = Connection::open_with_flags(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| Connection::open_with_flags(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        reader.busy_timeout(BUSY)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(reader)
+    }
+}
+
+/// Takes the next `count` change numbers; returns the first.
+fn next_sequence(writer: &Transaction<'_>, count: u64) -> Result<u64, StoreError> {
+    let last: i64 = writer
+        .prepare_cached("UPDATE store SET sequence = sequence + ?1 RETURNING sequence")?
+        .query_row([count.cast_signed()], |row| row.get(0))?;
+    Ok(last.cast_unsigned() - count + 1)
+}
+
+fn take_lock(folder: &Path) -> Result<File, StoreError> {
+    let in_folder = |error| StoreError::folder(folder, error);
+    let path = folder.join(LOCK);
+    let mut file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
+    let file =
+        file.as_mut().map_err(|error| in_folder(std::io::Error::new(error.kind(), error.to_string())))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it is a courtesy; the lock itself is what counts.
+            let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+            let process = if known { format!(" (process {})", holder.trim()) } else { String::new() };
+            return Err(StoreError::InUse { folder: folder.display().to_string(), process });
+        }
+        Err(TryLockError::Error(error)) => return Err(in_folder(error)),
+    }
+    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(in_folder)?;
+    file.try_clone().map_err(in_folder)
 }
 
 /// A poisoned lock guards a connection whose transaction was rolled back when the panic dropped it.

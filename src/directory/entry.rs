@@ -1,6 +1,6 @@
 //! A user, group or contact in our vendor-neutral form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Its distinguished name (or path) as the directory spells it, for people to read.
     pub dn: String,
-    /// Every name by which groups may refer to it, its DN among them.
+    /// Every name by which groups may refer to it, its DN among them. The store keeps them apart.
+    #[serde(skip)]
     pub names: Vec<Reference>,
     /// Whether the directory itself states that the account is disabled or expired. `None` where
     /// the directory has no such state (generic LDAP).
@@ -126,6 +127,42 @@ pub struct Entry {
     /// The direct members, for a group. The store keeps them apart from the rest.
     #[serde(skip)]
     pub members: Members,
+}
+
+impl Entry {
+    /// A user of whom nothing is stated.
+    pub fn nobody() -> Self {
+        Self {
+            anchor: Anchor::new(""),
+            kind: Kind::User,
+            dn: String::new(),
+            names: Vec::new(),
+            disabled: None,
+            fields: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            members: Members::None,
+        }
+    }
+
+    /// What is known of a neutral field, given what was asked for.
+    pub fn field(&self, field: &str, asked: &BTreeSet<String>) -> FieldState<'_> {
+        state(self.fields.get(field), asked.contains(field))
+    }
+
+    /// What is known of a literal attribute, given what was asked for.
+    pub fn attribute(&self, name: &str, asked: &BTreeSet<String>) -> FieldState<'_> {
+        state(self.attributes.get(name), asked.contains(name))
+    }
+}
+
+fn state(stated: Option<&Stated>, asked: bool) -> FieldState<'_> {
+    match stated {
+        Some(Stated::Values(values)) if !values.is_empty() => FieldState::Value(values),
+        Some(Stated::Undecodable) => FieldState::Unknown,
+        Some(Stated::Values(_)) => FieldState::Empty,
+        None if asked => FieldState::Empty,
+        None => FieldState::Unknown,
+    }
 }
 
 /// A group's direct members as one read found them.

@@ -1,31 +1,115 @@
 //! What can go wrong with the store, and what to do about it.
 
+use std::io;
 use std::path::Path;
+
+use rusqlite::ErrorCode;
 
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data folder cannot be used.
-    #[error("the data folder {folder} cannot be used: {error}")]
+    #[error(
+        "the data folder {folder} cannot be used: {error}; check the path and its rights, or use another one"
+    )]
     Folder {
         /// Which one.
         folder: String,
         /// What the system says.
-        error: std::io::Error,
+        error: io::Error,
     },
+    /// There is no store in the folder.
+    #[error("there is no store in {folder}; `rollcall sync --data {folder} …` makes one")]
+    Missing {
+        /// Which folder.
+        folder: String,
+    },
+    /// Another process writes it.
+    #[error(
+        "the data folder {folder} is in use by another rollcall{process}; stop that one, or use another folder"
+    )]
+    InUse {
+        /// Which folder.
+        folder: String,
+        /// Which process, if it said.
+        process: String,
+    },
+    /// The file is of a version that this one cannot read.
+    #[error(
+        "{file} was written by a newer rollcall (schema {found}, which needs a reader of at least {min_reader}; this one \
+         is {ours}); use that version, or restore a backup made before the upgrade"
+    )]
+    Newer {
+        /// Which file.
+        file: String,
+        /// Its schema.
+        found: u32,
+        /// The least schema that a reader must know.
+        min_reader: u32,
+        /// The schema that this version knows.
+        ours: u32,
+    },
+    /// The file is something else.
+    #[error("{file} is not a store of rollcall; move it away, or use another data folder")]
+    Foreign {
+        /// Which file.
+        file: String,
+    },
+    /// The disk is full.
+    #[error(
+        "no room is left on the disk that holds the data folder; nothing was changed. Make room and run again"
+    )]
+    Full,
+    /// The disk or the folder refuses to be written.
+    #[error(
+        "the data folder cannot be written ({0}); nothing was changed. Check its rights and how it is mounted"
+    )]
+    Unwritable(String),
+    /// Something tried to write a store that was opened for reading.
+    #[error("this store was opened for reading only")]
+    ReadOnly,
+    /// A copy could not be made.
+    #[error(
+        "the backup {to} cannot be made: {error}; name a file that is not there yet, in a folder that is"
+    )]
+    Backup {
+        /// Where to.
+        to: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// More numbers were needed than there are.
+    #[error(
+        "no numbers are left for {0}: four thousand million were given; export, and start with a new data folder"
+    )]
+    Exhausted(String),
     /// SQLite says no.
     #[error("the store failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// A stored value is not what this version writes.
-    #[error(
-        "the store holds something that this version cannot read ({0}); restore a backup, or start with a new data folder"
-    )]
+    #[error("the store is damaged ({0}); restore a backup, or start with a new data folder")]
     Corrupt(String),
 }
 
 impl StoreError {
-    pub(crate) fn folder(folder: &Path, error: std::io::Error) -> Self {
+    pub(crate) fn folder(folder: &Path, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::StorageFull {
+            return Self::Full;
+        }
         Self::Folder { folder: folder.display().to_string(), error }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
+                Self::Unwritable(error.to_string())
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
     }
 }
 

@@ -1,27 +1,78 @@
 //! The tables, and how an older file becomes a newer one.
 
-use rusqlite::Connection;
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+use uuid::Uuid;
 
 use super::StoreError;
 
+/// Marks the file as ours: "Roll" in ASCII.
+const APPLICATION_ID: i32 = 0x526f_6c6c;
+
 /// Each migration only adds. Within one release a room's tables stand in a file of its own.
 const MIGRATIONS: &[&str] = &[concat!(
+    include_str!("schema/store.sql"),
     include_str!("schema/snapshot.sql"),
     include_str!("schema/policy.sql"),
     include_str!("schema/registry.sql"),
 )];
 
-/// Sets the connection up and brings the file to this version.
-pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+/// The schema that this version writes.
+#[expect(clippy::cast_possible_truncation, reason = "there are few migrations")]
+const OURS: u32 = MIGRATIONS.len() as u32;
+
+/// The least schema that a reader of our files must know: it grows only when a migration changes what
+/// older versions would misread.
+const MIN_READER: u32 = 1;
+
+/// Sets the writing connection up and brings the file to this version; an older file is copied first.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let found = check(connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for (migration, number) in MIGRATIONS.iter().zip(1u32..).skip_while(|(_, number)| *number <= version) {
+    if found > 0 && found < OURS {
+        let copy = path.with_extension(format!("before-{OURS}.db"));
+        connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    }
+    for (migration, number) in MIGRATIONS.iter().zip(1..).skip_while(|(_, number)| *number <= found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
+        if number == 1 {
+            transaction.execute(
+                "INSERT INTO store (id, sequence, min_reader) VALUES (?1, 0, ?2)",
+                (Uuid::new_v4().to_string(), MIN_READER),
+            )?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        transaction.execute("UPDATE store SET min_reader = max(min_reader, ?1)", [MIN_READER])?;
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Refuses what is not ours and what this version cannot read; returns the file's schema, 0 for a new
+/// file.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let file = || path.display().to_string();
+    let found: u32 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| match error
+            .sqlite_error_code()
+        {
+            Some(ErrorCode::NotADatabase) => StoreError::Foreign { file: file() },
+            _ => error.into(),
+        })?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (tables > 0 || found > 0) {
+        return Err(StoreError::Foreign { file: file() });
+    }
+    if found > OURS {
+        let min_reader: u32 = connection.query_row("SELECT min_reader FROM store", [], |row| row.get(0))?;
+        if min_reader > OURS {
+            return Err(StoreError::Newer { file: file(), found, min_reader, ours: OURS });
+        }
+    }
+    Ok(found)
 }

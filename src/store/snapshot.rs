@@ -5,7 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Mode};
+
+mod read;
+mod write;
+
+pub use read::Snapshot;
+pub use write::{Before, Coverage, Fingerprint, Importing, Known, Standing, Version, content, fingerprint};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +25,7 @@ pub struct RowId(pub u32);
 pub struct NameId(pub u32);
 
 /// What is known about a snapshot as a whole, as of its last seal.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotInfo {
     /// Whose it is.
     pub connector: ConnectorName,
@@ -35,19 +43,36 @@ pub struct SnapshotInfo {
     pub fields: BTreeSet<String>,
     /// Literal attributes that were asked for.
     pub attributes: BTreeSet<String>,
+    /// What decided which entries came (see `Completion::scope`).
+    pub scope: String,
     /// What people should know about that read.
     pub notices: Vec<String>,
     /// What the directory says it is.
     pub vendor: Option<String>,
     /// Fields that more entries lost than the coverage rule allows (a literal attribute as
     /// `attributes.NAME`), until a read brings them back or a person approves.
+    #[serde(skip)]
     pub tripped: BTreeMap<String, Trip>,
+    /// Entries that came, could not be understood, and were never understood before; the first of
+    /// them.
+    pub strangers: Vec<Stranger>,
+    /// How many of those there are.
+    pub stranger_count: u64,
     /// How many entries are present.
     pub users: u64,
     /// How many groups are present.
     pub groups: u64,
     /// How many contacts are present.
     pub contacts: u64,
+}
+
+/// An entry that came and that nothing is known of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Which entry, for people.
+    pub what: String,
+    /// What is wrong with it and what to do.
+    pub why: String,
 }
 
 /// A field that too many entries lost.
@@ -75,12 +100,12 @@ pub struct Row {
 }
 
 /// Whether an entry is still in the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// The last read brought it.
     Present,
-    /// It came, and could not be understood: it counts as it last was, frozen.
-    Unreadable,
+    /// It came, and could not be understood for this reason: it counts as it last was, frozen.
+    Unreadable(String),
     /// It is gone (`Tombstone`, `Absent`, `AbsentUnconfirmed`, `Vanished`), or outside what the
     /// connector reads (`OutOfScope`).
     Gone {
@@ -88,15 +113,11 @@ pub enum Presence {
         evidence: Evidence,
         /// When this was first known.
         since: Timestamp,
-        /// The completion that vouches for it.
-        completion: u64,
     },
     /// Not in the last full read, and not yet looked up: no evidence, stays as it last was.
     Unsettled {
         /// When it was first missed.
         since: Timestamp,
-        /// The completion that missed it.
-        completion: u64,
     },
 }
 

@@ -1,20 +1,383 @@
-//! CEL: compiled once per generation, evaluated per entry.
+//! CEL: compiled once per generation, evaluated per entry. Pure.
+//!
+//! What an expression may name is checked when it is compiled, so that a slip of the pen is said
+//! before anything is read, with its place, and not found out entry by entry.
 
-/// A compiled CEL expression.
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use cel::objects::{Key as MapKey, Map, Value};
+use cel::{Context, Env, ExecutionError, Program};
+
+use crate::directory::{Entry, FieldState, Kind, fields};
+
+mod names;
+
+/// What an expression is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// It sees `user`.
+    User,
+    /// It sees `group`.
+    Group,
+}
+
+/// What an expression must give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// `true` or `false`.
+    Bool,
+    /// A text.
+    Text,
+}
+
+/// A compiled expression.
 #[derive(Clone)]
 pub struct Expression {
     source: String,
+    subject: Subject,
+    program: Arc<Program>,
+    fields: BTreeSet<String>,
+    attributes: BTreeSet<String>,
 }
 
-impl Expression {
-    /// The text it was compiled from.
-    pub fn source(&self) -> &str {
-        &self.source
+/// An expression that cannot be used, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at line {line}, column {column}: {why}\n  {text}\n  {:>column$}", "^")]
+pub struct ExpressionError {
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1.
+    pub column: usize,
+    /// What is wrong and what to do.
+    pub why: String,
+    /// The line.
+    pub text: String,
+}
+
+/// An expression that gave nothing for one entry, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{expression}` {why}")]
+pub struct Failed {
+    /// The expression.
+    pub expression: String,
+    /// Whether a field that it reads is Unknown.
+    pub unknown_field: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// What was asked for at the last seal: what is missing from an entry is Empty if it was asked for,
+/// else Unknown.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Neutral fields.
+    pub fields: &'a BTreeSet<String>,
+    /// Literal attributes.
+    pub attributes: &'a BTreeSet<String>,
+}
+
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut environment = Env::stdlib();
+    // The extension declares nothing that the standard library has, so it cannot fail; without it its
+    // functions are refused one by one where they are used.
+    drop(environment.add_extension(cel::extensions::strings));
+    Arc::new(environment)
+});
+
+impl Subject {
+    /// The variable that expressions see.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::User => fields::OF_USER,
+            Self::Group => fields::OF_GROUP,
+        }
     }
 }
 
-impl std::fmt::Debug for Expression {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Expression {
+    /// Compiles `text`.
+    pub fn compile(text: &str, subject: Subject, returns: Returns) -> Result<Self, ExpressionError> {
+        let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
+            Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
+            None => ExpressionError::at_position(text, (1, 1), "this is no expression"),
+        })?;
+        let named = names::check(&program, text, subject)?;
+        let expression = Self {
+            source: text.to_owned(),
+            subject,
+            program: Arc::new(program),
+            fields: named.fields,
+            attributes: named.attributes,
+        };
+        expression.check_type(returns)?;
+        Ok(expression)
+    }
+
+    /// The text that it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The neutral fields that it reads.
+    pub fn fields(&self) -> &BTreeSet<String> {
+        &self.fields
+    }
+
+    /// The literal attributes that it reads.
+    pub fn attributes(&self) -> &BTreeSet<String> {
+        &self.attributes
+    }
+
+    /// Evaluates to a yes or no for this entry.
+    pub fn holds(&self, entry: &Entry, asked: Asked<'_>) -> Result<bool, Failed> {
+        match self.evaluate(entry, asked)? {
+            Value::Bool(holds) => Ok(holds),
+            other => Err(self.failed(format!("gave {}, and it must give true or false", kind_of(&other)))),
+        }
+    }
+
+    /// Evaluates to a text for this entry.
+    pub fn text(&self, entry: &Entry, asked: Asked<'_>) -> Result<String, Failed> {
+        match self.evaluate(entry, asked)? {
+            Value::String(text) => Ok(Arc::unwrap_or_clone(text)),
+            other => Err(self
+                .failed(format!("gave {}, and it must give a text: wrap it in string(…)", kind_of(&other)))),
+        }
+    }
+
+    fn evaluate(&self, entry: &Entry, asked: Asked<'_>) -> Result<Value, Failed> {
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        context.add_variable_from_value(self.subject.variable(), self.variable(entry, asked));
+        self.program.execute(&context).map_err(|error| match error {
+            ExecutionError::NoSuchKey(key) => Failed {
+                expression: self.source.clone(),
+                unknown_field: true,
+                why: format!(
+                    "needs {key}, which is not known for this entry: its value could not be decoded, or was not read"
+                ),
+            },
+            other => self.failed(format!("failed: {other}")),
+        })
+    }
+
+    /// Only what the expression names: the rest of the entry is never copied.
+    fn variable(&self, entry: &Entry, asked: Asked<'_>) -> Value {
+        let mut known: HashMap<MapKey, Value> = HashMap::new();
+        for field in &self.fields {
+            let state = entry.field(field, asked.fields);
+            let value = match (field.as_str(), state) {
+                ("id", _) => Some(Value::from(entry.anchor.as_str())),
+                ("dn", _) => Some(Value::from(entry.dn.as_str())),
+                ("kind", _) => {
+                    Some(Value::from(if entry.kind == Kind::Contact { "contact" } else { "user" }))
+                }
+                (_, FieldState::Unknown) => None,
+                (fields::ALIASES, state) => Some(list(state)),
+                (_, state) => Some(first(state)),
+            };
+            if let Some(value) = value {
+                known.insert(MapKey::from(field.as_str()), value);
+            }
+        }
+        if !self.attributes.is_empty() {
+            let (mut firsts, mut lists): (HashMap<MapKey, Value>, HashMap<MapKey, Value>) =
+                Default::default();
+            for name in &self.attributes {
+                let state = entry.attribute(name, asked.attributes);
+                if state != FieldState::Unknown {
+                    firsts.insert(MapKey::from(name.as_str()), first(state));
+                    lists.insert(MapKey::from(name.as_str()), list(state));
+                }
+            }
+            known.insert(MapKey::from("attributes"), Value::Map(Map { map: Arc::new(firsts) }));
+            known.insert(MapKey::from("values"), Value::Map(Map { map: Arc::new(lists) }));
+        }
+        Value::Map(Map { map: Arc::new(known) })
+    }
+
+    /// Tries the expression on an entry that states nothing: a type that is wrong there is wrong
+    /// for every entry, and better said now.
+    fn check_type(&self, returns: Returns) -> Result<(), ExpressionError> {
+        let nobody = Entry::nobody();
+        let asked = Asked { fields: &self.fields, attributes: &self.attributes };
+        let Ok(value) = self.evaluate(&nobody, asked) else {
+            // It may well hold for an entry that states something (an index into aliases).
+            return Ok(());
+        };
+        let (fits, wanted) = match returns {
+            Returns::Bool => (matches!(value, Value::Bool(_)), "true or false"),
+            Returns::Text => (matches!(value, Value::String(_)), "a text"),
+        };
+        if fits {
+            return Ok(());
+        }
+        let why = format!("this gives {}, and it must give {wanted}", kind_of(&value));
+        Err(ExpressionError::at_position(&self.source, (1, 1), &why))
+    }
+
+    fn failed(&self, why: String) -> Failed {
+        Failed { expression: self.source.clone(), unknown_field: false, why }
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.subject == other.subject
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expression").field(&self.source).finish()
+    }
+}
+
+impl ExpressionError {
+    fn at_position(source: &str, (line, column): (isize, isize), why: &str) -> Self {
+        let line = usize::try_from(line).unwrap_or(1).max(1);
+        let column = usize::try_from(column).unwrap_or(1).max(1);
+        let text = source.lines().nth(line - 1).unwrap_or_default().to_owned();
+        let why = why.lines().next().unwrap_or_default().to_owned();
+        Self { line, column, why, text }
+    }
+
+    fn at_offset(source: &str, offset: usize, why: &str) -> Self {
+        let before = source.get(..offset).unwrap_or(source);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self::at_position(source, (line.cast_signed(), column.cast_signed()), why)
+    }
+}
+
+fn first(state: FieldState<'_>) -> Value {
+    match state {
+        FieldState::Value([first, ..]) => Value::from(first.as_str()),
+        _ => Value::from(""),
+    }
+}
+
+fn list(state: FieldState<'_>) -> Value {
+    match state {
+        FieldState::Value(values) => Value::from(values.iter().map(String::as_str).collect::<Vec<_>>()),
+        _ => Value::from(Vec::<&str>::new()),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "true or false",
+        Value::String(_) => "a text",
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => "a number",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Null => "nothing",
+        _ => "a value of another type",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::directory::Stated;
+
+    fn entry() -> Entry {
+        let values = |of: &[&str]| Stated::Values(of.iter().map(|value| (*value).to_owned()).collect());
+        Entry {
+            dn: "uid=ann,dc=x".to_owned(),
+            fields: BTreeMap::from([
+                ("mail".to_owned(), values(&["ann@x.example"])),
+                ("aliases".to_owned(), values(&["a@x.example", "b@x.example"])),
+                ("department".to_owned(), values(&["Sales"])),
+                ("title".to_owned(), Stated::Undecodable),
+            ]),
+            attributes: BTreeMap::from([("employeeStatus".to_owned(), values(&["active", "new"]))]),
+            ..Entry::nobody()
+        }
+    }
+
+    fn asked() -> (BTreeSet<String>, BTreeSet<String>) {
+        let fields = fields::OF_USER.iter().map(|field| (*field).to_owned()).collect();
+        (fields, BTreeSet::from(["employeeStatus".to_owned(), "room".to_owned()]))
+    }
+
+    fn holds(text: &str) -> Result<bool, Failed> {
+        let (fields, attributes) = asked();
+        let asked = Asked { fields: &fields, attributes: &attributes };
+        Expression::compile(text, Subject::User, Returns::Bool).unwrap().holds(&entry(), asked)
+    }
+
+    #[rstest]
+    #[case("user.department == 'Sales'", true)]
+    #[case("user.department != 'Contractors'", true)]
+    #[case("user.mail.endsWith('@x.example') && user.aliases.exists(a, a.startsWith('b'))", true)]
+    #[case("user.givenName == ''", true)]
+    #[case("user.attributes['employeeStatus'] == 'inactive'", false)]
+    #[case("user.attributes.employeeStatus == 'active'", true)]
+    #[case("'new' in user.values['employeeStatus']", true)]
+    #[case("user.attributes[\"room\"] == ''", true)]
+    #[case("user.dn.lowerAscii().contains('dc=x') && user.kind == 'user'", true)]
+    #[case("size(user.aliases) == 2", true)]
+    fn evaluates(#[case] text: &str, #[case] expected: bool) {
+        assert_eq!(holds(text), Ok(expected));
+    }
+
+    #[test]
+    fn an_undecodable_field_is_not_evidence() {
+        let failed = holds("user.title == ''").unwrap_err();
+        assert!(failed.unknown_field, "{failed}");
+        assert!(failed.to_string().contains("title"), "{failed}");
+    }
+
+    #[test]
+    fn a_field_that_was_not_asked_for_is_not_evidence() {
+        let expression = Expression::compile("user.office == ''", Subject::User, Returns::Bool).unwrap();
+        let nothing = BTreeSet::new();
+        let failed =
+            expression.holds(&entry(), Asked { fields: &nothing, attributes: &nothing }).unwrap_err();
+        assert!(failed.unknown_field);
+    }
+
+    #[rstest]
+    #[case("user.departement == 'x'", 1, 5, "did you mean `department`")]
+    #[case("true &&\n foo.bar", 2, 2, "`foo` is not known")]
+    #[case("user.mail ==", 1, 13, "")]
+    #[case("user.mail", 1, 1, "gives a text")]
+    #[case("user.attributes[user.mail] == ''", 1, 1, "written out")]
+    #[case("user.mail.lower() == 'x'", 1, 1, "`lower` is not a function")]
+    #[case("user == 'x'", 1, 1, "names one of its fields")]
+    #[case("group.name == 'x'", 1, 1, "`group` is not known")]
+    fn refuses_with_a_place(
+        #[case] text: &str,
+        #[case] line: usize,
+        #[case] column: usize,
+        #[case] why: &str,
+    ) {
+        let error = Expression::compile(text, Subject::User, Returns::Bool).unwrap_err();
+        assert!(error.why.contains(why), "{error}");
+        assert_eq!(error.line, line, "{error}");
+        if column > 1 {
+            assert_eq!(error.column, column, "{error}");
+        }
+    }
+
+    #[test]
+    fn knows_what_it_reads() {
+        let text = "user.mail != '' && user.attributes['a b'] == user.values['c'][0]";
+        let expression = Expression::compile(text, Subject::User, Returns::Bool).unwrap();
+        assert_eq!(expression.fields().iter().collect::<Vec<_>>(), ["mail"]);
+        assert_eq!(expression.attributes().iter().collect::<Vec<_>>(), ["a b", "c"]);
     }
 }

@@ -1,1 +1,184 @@
 //! From a directory to a sealed snapshot.
+//!
+//! # Guarantees
+//! - Nothing becomes visible before the source has minted its completion. A read that ends early, a
+//!   process that dies, a store that fails: all leave the last snapshot as it was.
+//! - Reading and writing overlap, and memory is bounded by what is remembered of each anchor and
+//!   name (a few dozen bytes), not by the entries.
+//! - An entry is written only if what it states changed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::clock::Clock;
+use crate::directory::{Anchor, Batch, Completion, ConnectorName, Mode};
+use crate::source::{Reason, Source, SourceError};
+use crate::store::snapshot::{RowId, SnapshotInfo};
+use crate::store::{Store, StoreError};
+
+mod coverage;
+mod intake;
+mod view;
+
+use intake::{Absent, Intake};
+
+/// How an import is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many absent anchors are looked up at most; the rest wait, linked, for a later import.
+    pub look_ups: usize,
+    /// How long the whole read may take.
+    pub timeout: Duration,
+}
+
+impl Options {
+    /// Enough for any ordinary day, and a handful of searches.
+    pub const LOOK_UPS: usize = 1000;
+    /// So many anchors are looked up in one search.
+    const LOOK_UP_BATCH: usize = 200;
+}
+
+/// What an import did.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// What is known of the snapshot now.
+    pub info: SnapshotInfo,
+    /// Whether this was the connector's first.
+    pub first: bool,
+    /// New or changed entries.
+    pub changed: u64,
+    /// Entries that are gone since this import.
+    pub removed: u64,
+    /// Entries that could not be understood.
+    pub unreadable: u64,
+    /// Entries that are missing and were not looked up.
+    pub unsettled: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was sealed.
+    pub finished_at: Timestamp,
+}
+
+/// Why an import brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The source could not do its work.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads `source` into the snapshot of `connector`; `progress` hears how many entries came so far.
+pub async fn import<S: Source>(
+    source: &S,
+    store: &Store,
+    connector: &ConnectorName,
+    options: Options,
+    clock: &dyn Clock,
+    progress: impl Fn(u64) + Send + 'static,
+) -> Result<Imported, ImportError> {
+    let started_at = clock.now();
+    let intake = {
+        let (store, connector) = (store.clone(), connector.clone());
+        blocking(move || Intake::begin(&store, &connector, started_at)).await?
+    };
+    let cursor = intake.cursor().cloned();
+    // A few batches ahead: enough for reading and writing to overlap.
+    let (sink, mut batches) = mpsc::channel::<Batch>(4);
+    let writing = spawn_blocking(move || {
+        let mut intake = intake;
+        let mut came = 0;
+        while let Some(batch) = batches.blocking_recv() {
+            came += batch.0.len() as u64;
+            intake.take(batch)?;
+            progress(came);
+        }
+        Ok::<_, StoreError>(intake)
+    });
+    let read = tokio::time::timeout(options.timeout, source.read(cursor.as_ref(), sink)).await;
+    // The store's failure comes first: it is why the source found nobody listening.
+    let intake = writing.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
+    let completion = read.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
+    intake.check_directory(&completion)?;
+
+    let (intake, absent, completion) = blocking(move || {
+        let mut intake = intake;
+        let absent = if completion.mode == Mode::Full { intake.absent()? } else { Vec::new() };
+        Ok((intake, absent, completion))
+    })
+    .await?;
+    let (settled, notices) = settle(source, absent, options.look_ups).await;
+    let finished_at = clock.now();
+    blocking(move || intake.seal(Sealing { completion, settled, notices, finished_at }))
+        .await
+        .map_err(Into::into)
+}
+
+/// What an intake needs to become a snapshot.
+struct Sealing {
+    completion: Completion,
+    settled: Vec<(RowId, Absent)>,
+    notices: Vec<String>,
+    finished_at: Timestamp,
+}
+
+/// Looks the absent up, as many as may be.
+async fn settle<S: Source>(
+    source: &S,
+    absent: Vec<(RowId, Anchor)>,
+    at_most: usize,
+) -> (Vec<(RowId, Absent)>, Vec<String>) {
+    let mut settled = Vec::with_capacity(absent.len());
+    let mut notices = Vec::new();
+    let mut asked = 0;
+    let mut failed = false;
+    for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
+        let verdict: Box<dyn Fn(&Anchor) -> Absent + Send> = if failed || asked >= at_most {
+            Box::new(|_| Absent::NotLookedUp)
+        } else {
+            asked += chunk.len();
+            let anchors: Vec<Anchor> = chunk.iter().map(|(_, anchor)| anchor.clone()).collect();
+            match source.look_up(&anchors).await {
+                Ok(None) => Box::new(|_| Absent::CannotLookUp),
+                Ok(Some(answer)) => Box::new(move |anchor| {
+                    if answer.missing.contains(anchor) {
+                        Absent::Missing
+                    } else if answer.found.contains(anchor) {
+                        Absent::Elsewhere
+                    } else {
+                        Absent::NotLookedUp
+                    }
+                }),
+                Err(error) => {
+                    failed = true;
+                    notices.push(format!(
+                        "absent entries could not be looked up, and stay as they are: {error}"
+                    ));
+                    Box::new(|_| Absent::NotLookedUp)
+                }
+            }
+        };
+        settled.extend(chunk.iter().map(|(row, anchor)| (*row, verdict(anchor))));
+    }
+    (settled, notices)
+}
+
+fn too_slow(timeout: Duration) -> SourceError {
+    let message = format!(
+        "the read took longer than {} s and was given up; nothing of it was taken. Raise spec.timeout, or narrow what is \
+         read",
+        timeout.as_secs()
+    );
+    SourceError::new(Reason::Interrupted, message)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.map_err(|error| StoreError::Corrupt(error.to_string()))?
+}

@@ -1,0 +1,158 @@
+//! Reading what was sealed.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
+
+use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
+use crate::directory::{Anchor, ConnectorName, Entry};
+use crate::store::bitmap;
+use crate::store::{Store, StoreError};
+
+/// A sealed snapshot, pinned at one sequence: the import after it does not change what it reads.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    store: Store,
+    connector: i64,
+    info: SnapshotInfo,
+}
+
+impl Store {
+    /// What `connector` last read; `None` before its first seal.
+    pub fn snapshot(&self, connector: &ConnectorName) -> Result<Option<Snapshot>, StoreError> {
+        self.read(|reader| {
+            let Some((id, info)) = sealed(reader, connector)? else { return Ok(None) };
+            Ok(Some(Snapshot { store: self.clone(), connector: id, info }))
+        })
+    }
+}
+
+impl Snapshot {
+    /// What is known about it as a whole.
+    pub fn info(&self) -> &SnapshotInfo {
+        &self.info
+    }
+
+    /// Calls `each` for every row, gone ones included, by ascending number.
+    pub fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT entry, sequence, standing, detail, content, names FROM version
+                 WHERE connector = ?1 AND sequence <= ?2 ORDER BY entry, sequence",
+            )?;
+            let mut rows = statement.query(params![self.connector, self.info.sequence.cast_signed()])?;
+            // Of several versions of one entry, the last is the one that was sealed.
+            let mut pending = None;
+            while let Some(row) = rows.next()? {
+                let row = read_row(row)?;
+                match &pending {
+                    Some(Row { id, .. }) if *id != row.id => {
+                        pending.replace(row).into_iter().for_each(&mut *each)
+                    }
+                    _ => pending = Some(row),
+                }
+            }
+            pending.into_iter().for_each(each);
+            Ok(())
+        })
+    }
+
+    /// A group's direct members, as stated.
+    pub fn edges(&self, group: RowId) -> Result<Edges, StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT complete, edges FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3
+                 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let found = statement
+                .query_row(params![self.connector, group.0, self.info.sequence.cast_signed()], |row| {
+                    Ok((row.get::<_, bool>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
+                })
+                .optional()?;
+            let Some((complete, Some(edges))) = found else { return Ok(Edges::default()) };
+            Ok(Edges { names: bitmap::read(&edges)?, complete })
+        })
+    }
+}
+
+/// The connector's number and what its last seal said.
+pub(super) fn sealed(
+    reader: &Transaction<'_>,
+    connector: &ConnectorName,
+) -> Result<Option<(i64, SnapshotInfo)>, StoreError> {
+    let found = reader
+        .query_row("SELECT id, info FROM connector WHERE name = ?1", [connector.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+        })
+        .optional()?;
+    let Some((id, Some(info))) = found else { return Ok(None) };
+    let mut info: SnapshotInfo = serde_json::from_str(&info)?;
+    info.tripped = tripped(reader, id)?;
+    Ok(Some((id, info)))
+}
+
+fn tripped(reader: &Transaction<'_>, connector: i64) -> Result<BTreeMap<String, Trip>, StoreError> {
+    let mut statement = reader
+        .prepare_cached("SELECT field, tripped, lost FROM coverage WHERE connector = ?1 AND tripped > 0")?;
+    let rows = statement.query_map([connector], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    let mut tripped = BTreeMap::new();
+    for row in rows {
+        let (field, carried, lost) = row?;
+        tripped.insert(field, Trip { carried: carried.cast_unsigned(), lost: bitmap::read(&lost)? });
+    }
+    Ok(tripped)
+}
+
+fn read_row(row: &SqlRow<'_>) -> Result<Row, StoreError> {
+    let (standing, detail): (u8, Option<String>) = (row.get(2)?, row.get(3)?);
+    let content: Entry = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let names = bitmap::read(row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    Ok(Row {
+        id: RowId(row.get(0)?),
+        sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+        entry: content,
+        names: names.into_iter().map(NameId).collect(),
+        presence: Presence::from_stored(standing, detail.as_deref())?,
+    })
+}
+
+impl Presence {
+    fn from_stored(standing: u8, detail: Option<&str>) -> Result<Self, StoreError> {
+        let detail = detail.unwrap_or("null");
+        Ok(match standing {
+            0 => Self::Present,
+            1 => Self::Unreadable(serde_json::from_str(detail)?),
+            2 => {
+                let (evidence, since) = serde_json::from_str(detail)?;
+                Self::Gone { evidence, since }
+            }
+            3 => Self::Unsettled { since: serde_json::from_str(detail)? },
+            other => return Err(StoreError::Corrupt(format!("an entry whose standing is {other}"))),
+        })
+    }
+
+    pub(super) fn to_stored(&self) -> Result<(u8, Option<String>), StoreError> {
+        Ok(match self {
+            Self::Present => (0, None),
+            Self::Unreadable(why) => (1, Some(serde_json::to_string(why)?)),
+            Self::Gone { evidence, since } => (2, Some(serde_json::to_string(&(evidence, since))?)),
+            Self::Unsettled { since } => (3, Some(serde_json::to_string(since)?)),
+        })
+    }
+}
+
+/// What an anchor reads as in the table of entries.
+pub(super) fn anchors(
+    reader: &Transaction<'_>,
+    connector: i64,
+    mut each: impl FnMut(RowId, Anchor),
+) -> Result<(), StoreError> {
+    let mut statement = reader.prepare_cached("SELECT id, anchor FROM entry WHERE connector = ?1")?;
+    let mut rows = statement.query([connector])?;
+    while let Some(row) = rows.next()? {
+        each(RowId(row.get(0)?), Anchor::new(row.get::<_, String>(1)?));
+    }
+    Ok(())
+}

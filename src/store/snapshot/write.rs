@@ -1,0 +1,450 @@
+//! Writing an import: new versions beside the sealed ones, then the seal.
+
+use std::collections::{BTreeMap, HashMap};
+
+use roaring::RoaringBitmap;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use sha2::{Digest as _, Sha256};
+
+use super::{Presence, RowId, SnapshotInfo, read};
+use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Reference};
+use crate::store::{Store, StoreError, bitmap, next_sequence};
+
+/// A hash that is as good as what it was made of: half of a SHA-256.
+pub type Fingerprint = [u8; 16];
+
+/// What is known of an anchor before or during an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its row.
+    pub row: RowId,
+    /// Of its content, names and members as last written.
+    pub hash: Fingerprint,
+    /// Whether it is there.
+    pub standing: Standing,
+}
+
+/// [`Presence`] in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The last read brought it.
+    Present,
+    /// It came, and could not be understood.
+    Unreadable,
+    /// It is gone.
+    Gone,
+    /// It was missed, and not looked up.
+    Unsettled,
+}
+
+/// Which rows carry a field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coverage {
+    /// At the last read that the coverage rule accepted.
+    pub baseline: RoaringBitmap,
+    /// Now.
+    pub current: RoaringBitmap,
+    /// How many entries carried it, if the rule tripped; else 0.
+    pub tripped: u64,
+    /// The rows that lost it, if the rule tripped.
+    pub lost: RoaringBitmap,
+}
+
+/// A new version of an entry.
+#[derive(Debug)]
+pub enum Version {
+    /// All of it.
+    Whole {
+        /// Its row.
+        row: RowId,
+        /// Of what follows.
+        hash: Fingerprint,
+        /// The entry as JSON, without names and members.
+        content: String,
+        /// The names that it bears.
+        names: RoaringBitmap,
+        /// The names that its member list states, and whether the list is complete.
+        edges: Option<(RoaringBitmap, bool)>,
+    },
+    /// The same content; only whether it is there changed.
+    Presence {
+        /// Its row.
+        row: RowId,
+        /// What it is now.
+        presence: Presence,
+    },
+}
+
+/// An import under way. What it writes is invisible until [`Importing::seal`]; what is never sealed is
+/// dropped by the connector's next import, as is what a seal superseded: so a snapshot stays readable
+/// while the next one is written.
+#[derive(Debug)]
+pub struct Importing {
+    store: Store,
+    connector: i64,
+    /// The sequence of the newest version, written by this import or sealed before.
+    newest: u64,
+    completion: u64,
+    next_row: u32,
+    next_name: u32,
+    names: HashMap<Fingerprint, u32>,
+    new_rows: Vec<(RowId, Anchor)>,
+    new_names: Vec<(u32, String)>,
+}
+
+/// What was there before an import.
+#[derive(Debug)]
+pub struct Before {
+    /// What the last seal said.
+    pub info: Option<SnapshotInfo>,
+    /// Where the feed resumes.
+    pub cursor: Option<Cursor>,
+    /// Everybody, by anchor.
+    pub known: HashMap<Fingerprint, Known>,
+    /// By field.
+    pub coverage: BTreeMap<String, Coverage>,
+}
+
+/// A fingerprint of these parts.
+pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Fingerprint {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        // Each part's length goes first, so that no two lists of parts are one text.
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(&hasher.finalize()[..16]);
+    fingerprint
+}
+
+impl Store {
+    /// Begins an import of `connector`. There must be only one at a time for each connector.
+    pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
+        let (id, sealed) = self.write(|writer| {
+            writer.execute("INSERT OR IGNORE INTO connector (name) VALUES (?1)", [connector.as_str()])?;
+            let found: (i64, i64) = writer.query_row(
+                "SELECT id, sealed FROM connector WHERE name = ?1",
+                [connector.as_str()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            Ok::<_, StoreError>(found)
+        })?;
+        let useless = self.read(|reader| useless(reader, id, sealed))?;
+        delete(self, id, &useless)?;
+        self.read(|reader| {
+            let info = read::sealed(reader, connector)?.map(|(_, info)| info);
+            let (completion, next_row, next_name, cursor) = reader.query_row(
+                "SELECT completion, next_row, next_name, cursor FROM connector WHERE id = ?1",
+                [id],
+                |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get::<_, Option<Vec<u8>>>(3)?.map(Cursor),
+                    ))
+                },
+            )?;
+            let before = Before { info, cursor, known: known(reader, id)?, coverage: coverage(reader, id)? };
+            let importing = Importing {
+                store: self.clone(),
+                connector: id,
+                newest: sealed.cast_unsigned(),
+                completion: completion.cast_unsigned(),
+                next_row,
+                next_name,
+                names: names(reader, id)?,
+                new_rows: Vec::new(),
+                new_names: Vec::new(),
+            };
+            Ok((before, importing))
+        })
+    }
+
+    /// A person accepted that fields were lost: what is carried now is the new baseline.
+    pub fn accept_coverage(&self, connector: &ConnectorName) -> Result<(), StoreError> {
+        self.write(|writer| {
+            let empty = bitmap::write(&RoaringBitmap::new())?;
+            writer.execute(
+                "UPDATE coverage SET baseline = current, tripped = 0, lost = ?2
+                 WHERE connector = (SELECT id FROM connector WHERE name = ?1)",
+                params![connector.as_str(), empty],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+impl Importing {
+    /// A new row for an anchor that was never seen.
+    pub fn new_row(&mut self, anchor: &Anchor) -> Result<RowId, StoreError> {
+        let row = RowId(take_number(&mut self.next_row, "rows")?);
+        self.new_rows.push((row, anchor.clone()));
+        Ok(row)
+    }
+
+    /// The numbers of these names, new ones included.
+    pub fn intern(&mut self, references: &[Reference]) -> Result<RoaringBitmap, StoreError> {
+        let mut numbers = RoaringBitmap::new();
+        for reference in references {
+            let key = reference.key();
+            let fingerprint = fingerprint([key.as_bytes()]);
+            let number = match self.names.get(&fingerprint) {
+                Some(number) => *number,
+                None => {
+                    let number = take_number(&mut self.next_name, "names")?;
+                    self.names.insert(fingerprint, number);
+                    self.new_names.push((number, key));
+                    number
+                }
+            };
+            numbers.insert(number);
+        }
+        Ok(numbers)
+    }
+
+    /// The names that the row's member list states in its newest version.
+    pub fn edges(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
+        self.store.read(|reader| {
+            let stored: Option<Option<Vec<u8>>> = reader
+                .query_row(
+                    "SELECT edges FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+                    params![self.connector, row.0],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
+        })
+    }
+
+    /// The anchors of these rows, in the order of their numbers.
+    pub fn anchors(&self, rows: &RoaringBitmap) -> Result<Vec<(RowId, Anchor)>, StoreError> {
+        self.store.read(|reader| {
+            let mut found = Vec::new();
+            read::anchors(reader, self.connector, |row, anchor| {
+                if rows.contains(row.0) {
+                    found.push((row, anchor));
+                }
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// Writes versions, and the rows and names that they need, in one transaction.
+    pub fn write(&mut self, versions: &[Version]) -> Result<(), StoreError> {
+        let (rows, names) = (std::mem::take(&mut self.new_rows), std::mem::take(&mut self.new_names));
+        self.newest = self.store.write(|writer| {
+            let mut insert =
+                writer.prepare_cached("INSERT INTO entry (connector, id, anchor) VALUES (?1, ?2, ?3)")?;
+            for (row, anchor) in &rows {
+                insert.execute(params![self.connector, row.0, anchor.as_str()])?;
+            }
+            let mut insert =
+                writer.prepare_cached("INSERT INTO name (connector, id, key) VALUES (?1, ?2, ?3)")?;
+            for (number, key) in &names {
+                insert.execute(params![self.connector, number, key])?;
+            }
+            let first = next_sequence(writer, versions.len() as u64)?;
+            for (version, sequence) in versions.iter().zip(first..) {
+                version.insert(writer, self.connector, sequence)?;
+            }
+            writer.execute(
+                "UPDATE connector SET next_row = ?2, next_name = ?3 WHERE id = ?1",
+                params![self.connector, self.next_row, self.next_name],
+            )?;
+            Ok::<_, StoreError>((first + versions.len() as u64).saturating_sub(1).max(self.newest))
+        })?;
+        Ok(())
+    }
+
+    /// Makes everything that was written visible: one short transaction, whatever the size.
+    pub fn seal(
+        self,
+        mut info: SnapshotInfo,
+        cursor: Option<&Cursor>,
+        coverage: &BTreeMap<String, Coverage>,
+    ) -> Result<SnapshotInfo, StoreError> {
+        self.store.write(|writer| {
+            info.completion = self.completion + 1;
+            info.sequence = self.newest;
+            writer.execute(
+                "UPDATE connector SET sealed = ?2, completion = ?3, info = ?4, cursor = ?5 WHERE id = ?1",
+                params![
+                    self.connector,
+                    info.sequence.cast_signed(),
+                    info.completion.cast_signed(),
+                    serde_json::to_string(&info)?,
+                    cursor.map(|cursor| &cursor.0),
+                ],
+            )?;
+            for (field, coverage) in coverage {
+                coverage.save(writer, self.connector, field)?;
+            }
+            Ok(info)
+        })
+    }
+}
+
+impl Version {
+    fn insert(&self, writer: &Transaction<'_>, connector: i64, sequence: u64) -> Result<(), StoreError> {
+        match self {
+            Self::Whole { row, hash, content, names, edges } => {
+                let (edges, complete) = match edges {
+                    Some((edges, complete)) => (Some(bitmap::write(edges)?), *complete),
+                    None => (None, true),
+                };
+                writer
+                    .prepare_cached(
+                        "INSERT INTO version (connector, entry, sequence, standing, detail, hash, content, names,
+                                              complete, edges)
+                         VALUES (?1, ?2, ?3, 0, NULL, ?4, ?5, ?6, ?7, ?8)",
+                    )?
+                    .execute(params![
+                        connector,
+                        row.0,
+                        sequence.cast_signed(),
+                        hash,
+                        content,
+                        bitmap::write(names)?,
+                        complete,
+                        edges
+                    ])?;
+            }
+            Self::Presence { row, presence } => {
+                let (standing, detail) = presence.to_stored()?;
+                writer
+                    .prepare_cached(
+                        "INSERT INTO version (connector, entry, sequence, standing, detail, hash, content, names,
+                                              complete, edges)
+                         SELECT connector, entry, ?3, ?4, ?5, hash, content, names, complete, edges FROM version
+                         WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+                    )?
+                    .execute(params![connector, row.0, sequence.cast_signed(), standing, detail])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Coverage {
+    fn save(&self, writer: &Transaction<'_>, connector: i64, field: &str) -> Result<(), StoreError> {
+        writer
+            .prepare_cached(
+                "INSERT OR REPLACE INTO coverage (connector, field, baseline, current, tripped, lost)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                connector,
+                field,
+                bitmap::write(&self.baseline)?,
+                bitmap::write(&self.current)?,
+                self.tripped.cast_signed(),
+                bitmap::write(&self.lost)?
+            ])?;
+        Ok(())
+    }
+}
+
+/// What is stored as an entry's content.
+pub fn content(entry: &Entry) -> Result<String, StoreError> {
+    Ok(serde_json::to_string(entry)?)
+}
+
+/// The next free number; none is ever given twice.
+fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
+    let number = *next;
+    *next = number.checked_add(1).ok_or_else(|| StoreError::Exhausted(of.to_owned()))?;
+    Ok(number)
+}
+
+/// Rows to delete in one transaction, so that nobody waits for long.
+const CHUNK: usize = 5000;
+
+fn delete(store: &Store, connector: i64, versions: &[(u32, i64)]) -> Result<(), StoreError> {
+    for chunk in versions.chunks(CHUNK) {
+        store.write(|writer| {
+            let mut delete = writer.prepare_cached(
+                "DELETE FROM version WHERE connector = ?1 AND entry = ?2 AND sequence = ?3",
+            )?;
+            for (entry, sequence) in chunk {
+                delete.execute(params![connector, entry, sequence])?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Versions that nobody needs: superseded by a sealed one, or never sealed.
+fn useless(reader: &Transaction<'_>, connector: i64, sealed: i64) -> Result<Vec<(u32, i64)>, StoreError> {
+    let mut statement = reader.prepare_cached(
+        "SELECT entry, sequence FROM version WHERE connector = ?1 ORDER BY entry, sequence",
+    )?;
+    let mut rows = statement.query([connector])?;
+    let (mut useless, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let version: (u32, i64) = (row.get(0)?, row.get(1)?);
+        if version.1 > sealed {
+            useless.push(version);
+        } else {
+            useless.extend(last.replace(version).filter(|(entry, _)| *entry == version.0));
+        }
+    }
+    Ok(useless)
+}
+
+/// Everybody, each with the one version that is left.
+fn known(reader: &Transaction<'_>, connector: i64) -> Result<HashMap<Fingerprint, Known>, StoreError> {
+    let mut statement = reader.prepare_cached(
+        "SELECT entry.anchor, entry.id, version.hash, version.standing FROM entry
+         LEFT JOIN version ON version.connector = entry.connector AND version.entry = entry.id
+         WHERE entry.connector = ?1",
+    )?;
+    let mut rows = statement.query([connector])?;
+    let mut known = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let anchor = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let standing = match row.get::<_, Option<u8>>(3)? {
+            Some(0) => Standing::Present,
+            Some(1) => Standing::Unreadable,
+            Some(3) => Standing::Unsettled,
+            // An entry whose import was never sealed keeps its number: none is given twice.
+            Some(_) | None => Standing::Gone,
+        };
+        let hash = row.get::<_, Option<Fingerprint>>(2)?.unwrap_or_default();
+        known.insert(fingerprint([anchor.as_bytes()]), Known { row: RowId(row.get(1)?), hash, standing });
+    }
+    Ok(known)
+}
+
+fn names(reader: &Transaction<'_>, connector: i64) -> Result<HashMap<Fingerprint, u32>, StoreError> {
+    let mut statement = reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1")?;
+    let mut rows = statement.query([connector])?;
+    let mut names = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        names.insert(fingerprint([key.as_bytes()]), row.get(1)?);
+    }
+    Ok(names)
+}
+
+fn coverage(reader: &Transaction<'_>, connector: i64) -> Result<BTreeMap<String, Coverage>, StoreError> {
+    let mut statement = reader.prepare_cached(
+        "SELECT field, baseline, current, tripped, lost FROM coverage WHERE connector = ?1",
+    )?;
+    let mut rows = statement.query([connector])?;
+    let mut coverage = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        coverage.insert(
+            row.get(0)?,
+            Coverage {
+                baseline: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?,
+                current: bitmap::read(&row.get::<_, Vec<u8>>(2)?)?,
+                tripped: row.get::<_, i64>(3)?.cast_unsigned(),
+                lost: bitmap::read(&row.get::<_, Vec<u8>>(4)?)?,
+            },
+        );
+    }
+    Ok(coverage)
+}

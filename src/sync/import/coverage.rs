@@ -1,0 +1,130 @@
+//! The coverage rule: when many entries lose a field in one read, an access right was lost or a
+//! filter changed, and what would follow from it is no fact about people. Pure.
+
+use std::collections::BTreeMap;
+
+use roaring::RoaringBitmap;
+
+use crate::directory::{Entry, Members, fields};
+use crate::store::snapshot::{Coverage, RowId};
+
+/// More than this share of the entries that carried a field trips the rule …
+const SHARE_PERCENT: u64 = 10;
+/// … and at least so many.
+const LEAST: u64 = 5;
+
+/// Which rows carry which field, as a read goes on.
+#[derive(Debug, Default)]
+pub(super) struct Carried(BTreeMap<String, RoaringBitmap>);
+
+impl Carried {
+    /// Notes what the entry carries now.
+    pub(super) fn note(&mut self, row: RowId, entry: &Entry) {
+        for field in entry.fields.keys() {
+            self.set(field, row);
+        }
+        for name in entry.attributes.keys() {
+            self.set(&format!("attributes.{name}"), row);
+        }
+        if matches!(&entry.members, Members::Complete(members) | Members::Partial(members, _) if !members.is_empty())
+        {
+            self.set(fields::MEMBERS, row);
+        }
+    }
+
+    fn set(&mut self, field: &str, row: RowId) {
+        match self.0.get_mut(field) {
+            Some(rows) => {
+                rows.insert(row.0);
+            }
+            None => {
+                self.0.insert(field.to_owned(), RoaringBitmap::from_iter([row.0]));
+            }
+        }
+    }
+
+    /// Judges a read. `read` are the rows whose entries came and were understood; all others carry
+    /// what they carried before. `there` are all rows that count as present.
+    pub(super) fn judge(
+        mut self,
+        before: BTreeMap<String, Coverage>,
+        read: &RoaringBitmap,
+        there: &RoaringBitmap,
+    ) -> BTreeMap<String, Coverage> {
+        let mut after = BTreeMap::new();
+        for (field, coverage) in before {
+            let now = self.0.remove(&field).unwrap_or_default() | (coverage.current - read);
+            let carried = &coverage.baseline & there;
+            let lost = &carried - &now;
+            let tripped = lost.len() >= LEAST && lost.len() * 100 > carried.len() * SHARE_PERCENT;
+            let judged = if tripped {
+                Coverage { baseline: coverage.baseline, current: now, tripped: carried.len(), lost }
+            } else {
+                Coverage { baseline: now.clone(), current: now, ..Coverage::default() }
+            };
+            after.insert(field, judged);
+        }
+        for (field, now) in self.0 {
+            after.insert(field, Coverage { baseline: now.clone(), current: now, ..Coverage::default() });
+        }
+        after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn rows(range: std::ops::Range<u32>) -> RoaringBitmap {
+        range.collect()
+    }
+
+    fn before(carried: u32) -> BTreeMap<String, Coverage> {
+        let carried = rows(0..carried);
+        let coverage = Coverage { baseline: carried.clone(), current: carried, ..Coverage::default() };
+        BTreeMap::from([("mail".to_owned(), coverage)])
+    }
+
+    fn now(carried: u32) -> Carried {
+        Carried(BTreeMap::from([("mail".to_owned(), rows(0..carried))]))
+    }
+
+    #[rstest]
+    #[case(100, 90, 0)]
+    #[case(100, 89, 11)]
+    #[case(20, 16, 0)]
+    #[case(20, 15, 5)]
+    #[case(100, 0, 100)]
+    fn trips_above_ten_percent_and_from_five_on(#[case] carried: u32, #[case] left: u32, #[case] lost: u64) {
+        let all = rows(0..carried);
+        let judged = now(left).judge(before(carried), &all, &all);
+        assert_eq!(judged["mail"].lost.len(), lost);
+        assert_eq!(judged["mail"].tripped > 0, lost > 0);
+        let expected = if lost > 0 { carried } else { left };
+        assert_eq!(
+            judged["mail"].baseline,
+            rows(0..expected),
+            "the baseline moves only with a read that did not trip"
+        );
+    }
+
+    #[test]
+    fn entries_that_went_or_were_not_read_lost_nothing() {
+        let judged = now(0).judge(before(100), &rows(0..4), &rows(0..4));
+        assert_eq!(judged["mail"].tripped, 0);
+        let judged = now(0).judge(before(100), &rows(0..4), &rows(0..100));
+        assert_eq!((judged["mail"].tripped, judged["mail"].current.len()), (0, 96));
+    }
+
+    #[test]
+    fn a_lasting_loss_stays_tripped() {
+        let all = rows(0..100);
+        let once = now(50).judge(before(100), &all, &all);
+        let twice = now(50).judge(once, &all, &all);
+        assert_eq!(twice["mail"].lost.len(), 50);
+        let back = now(100).judge(twice, &all, &all);
+        assert_eq!(back["mail"].tripped, 0);
+    }
+}

@@ -1,0 +1,323 @@
+//! What comes in during one import: compared with what is known, and written if it differs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::coverage::Carried;
+use super::{Imported, Sealing};
+use crate::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Entry, Evidence, Grade, Kind, Members, Mode,
+};
+use crate::source::{Reason, SourceError};
+use crate::store::snapshot::{
+    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing, Stranger,
+    Version, content, fingerprint,
+};
+use crate::store::{Store, StoreError, bitmap};
+
+/// Versions to write in one transaction.
+const BATCH: usize = 4000;
+/// So many entries that nothing is known of are named; all are counted.
+const STRANGERS: usize = 100;
+
+/// An import under way.
+pub(super) struct Intake {
+    importing: Importing,
+    connector: ConnectorName,
+    started_at: Timestamp,
+    info: Option<SnapshotInfo>,
+    cursor: Option<Cursor>,
+    known: HashMap<Fingerprint, Known>,
+    coverage: BTreeMap<String, Coverage>,
+    carried: Carried,
+    /// Rows whose entries came, understood or not.
+    seen: RoaringBitmap,
+    /// Rows whose entries came and were understood.
+    read: RoaringBitmap,
+    tombstones: RoaringBitmap,
+    kinds: [RoaringBitmap; 3],
+    pending: Vec<Version>,
+    strangers: Vec<Stranger>,
+    stranger_count: u64,
+    changed: u64,
+    unreadable: u64,
+}
+
+/// What became of an entry that a full read did not bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Looked up, and not there.
+    Missing,
+    /// Looked up, and there: outside what the connector reads.
+    Elsewhere,
+    /// The source cannot look up.
+    CannotLookUp,
+    /// Not looked up.
+    NotLookedUp,
+}
+
+impl Intake {
+    pub(super) fn begin(
+        store: &Store,
+        connector: &ConnectorName,
+        started_at: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let (Before { info, cursor, known, coverage }, importing) = store.begin_import(connector)?;
+        Ok(Self {
+            importing,
+            connector: connector.clone(),
+            started_at,
+            info,
+            cursor,
+            known,
+            coverage,
+            carried: Carried::default(),
+            seen: RoaringBitmap::new(),
+            read: RoaringBitmap::new(),
+            tombstones: RoaringBitmap::new(),
+            kinds: Default::default(),
+            pending: Vec::new(),
+            strangers: Vec::new(),
+            stranger_count: 0,
+            changed: 0,
+            unreadable: 0,
+        })
+    }
+
+    pub(super) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+
+    pub(super) fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
+        for change in batch.0 {
+            match change {
+                Change::Replace(entry) => self.replace(&entry)?,
+                Change::Tombstone(anchor) => self.tombstone(&anchor)?,
+                Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
+            }
+        }
+        if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// A connector reads one directory for ever; another one's entries would all be strangers, and
+    /// all of its people leavers.
+    pub(super) fn check_directory(&self, completion: &Completion) -> Result<(), SourceError> {
+        match &self.info {
+            Some(info) if info.directory != completion.directory => Err(SourceError::new(
+                Reason::DirectoryChanged,
+                format!(
+                    "{} read the directory {} before, and this is {}; nothing was taken. Point it back, or use a new \
+                     connector for the other directory (for LDIF, directoryID says which directory a file is of)",
+                    self.connector, info.directory, completion.directory
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who was there, or was missed and not looked up, and did not come in this full read.
+    pub(super) fn absent(&mut self) -> Result<Vec<(RowId, Anchor)>, StoreError> {
+        self.flush()?;
+        let absent = self
+            .known
+            .values()
+            .filter(|known| known.standing != Standing::Gone && !self.seen.contains(known.row.0))
+            .map(|known| known.row.0)
+            .collect();
+        self.importing.anchors(&absent)
+    }
+
+    pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
+        let Sealing { completion, settled, notices, finished_at } = sealing;
+        let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
+        let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
+        let standings: HashMap<RowId, Standing> =
+            self.known.values().map(|known| (known.row, known.standing)).collect();
+        for (row, absent) in settled {
+            let grade = match absent {
+                Absent::Missing => Grade::Absent,
+                Absent::Elsewhere => Grade::OutOfScope,
+                Absent::CannotLookUp => Grade::AbsentUnconfirmed,
+                Absent::NotLookedUp => {
+                    unsettled += 1;
+                    if standings.get(&row) != Some(&Standing::Unsettled) {
+                        let presence = Presence::Unsettled { since: finished_at };
+                        self.pending.push(Version::Presence { row, presence });
+                    }
+                    continue;
+                }
+            };
+            removed += 1;
+            let presence = Presence::Gone { evidence: Evidence { grade, configuration }, since: finished_at };
+            self.pending.push(Version::Presence { row, presence });
+        }
+        self.flush()?;
+        let there = self.there(completion.mode);
+        let coverage = std::mem::take(&mut self.carried).judge(self.coverage, &self.read, &there);
+        let first = self.info.is_none();
+        let [users, groups, contacts] = counts(&self.kinds, self.info.as_ref(), completion.mode);
+        let info = SnapshotInfo {
+            connector: self.connector,
+            directory: completion.directory,
+            sequence: 0,
+            completion: 0,
+            completed_at: finished_at,
+            mode: completion.mode,
+            fields: completion.fields,
+            attributes: completion.attributes,
+            scope: completion.scope,
+            notices: completion.notices.into_iter().chain(notices).collect(),
+            vendor: completion.vendor,
+            tripped: BTreeMap::new(),
+            strangers: self.strangers,
+            stranger_count: self.stranger_count,
+            users,
+            groups,
+            contacts,
+        };
+        let mut info = self.importing.seal(info, completion.cursor.as_ref(), &coverage)?;
+        info.tripped = coverage
+            .into_iter()
+            .filter(|(_, coverage)| coverage.tripped > 0)
+            .map(|(field, coverage)| {
+                (field, crate::store::snapshot::Trip { carried: coverage.tripped, lost: coverage.lost })
+            })
+            .collect();
+        Ok(Imported {
+            info,
+            first,
+            changed: self.changed,
+            removed,
+            unreadable: self.unreadable,
+            unsettled,
+            started_at: self.started_at,
+            finished_at,
+        })
+    }
+
+    /// The rows that count as present: in a full read those that came, else those that did not go.
+    fn there(&self, mode: Mode) -> RoaringBitmap {
+        if mode == Mode::Full {
+            return self.seen.clone();
+        }
+        let standing = self.known.values().filter(|known| known.standing != Standing::Gone);
+        standing.map(|known| known.row.0).collect()
+    }
+
+    fn replace(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let names = self.importing.intern(&entry.names)?;
+        let known = self.known.get(&fingerprint([entry.anchor.as_str().as_bytes()])).copied();
+        let edges = match &entry.members {
+            Members::None => None,
+            Members::Complete(members) => Some((self.importing.intern(members)?, true)),
+            // Who was a member before and cannot be told to have left is one still.
+            Members::Partial(members, _) => {
+                let before = known
+                    .map_or_else(|| Ok(RoaringBitmap::new()), |known| self.importing.edges(known.row))?;
+                Some((self.importing.intern(members)? | before, false))
+            }
+        };
+        let content = content(entry)?;
+        let hash = hash(&content, &names, edges.as_ref())?;
+        let row = match known {
+            Some(known) => known.row,
+            None => self.importing.new_row(&entry.anchor)?,
+        };
+        self.seen.insert(row.0);
+        self.read.insert(row.0);
+        self.tombstones.remove(row.0);
+        self.carried.note(row, entry);
+        for (kind, rows) in [Kind::User, Kind::Group, Kind::Contact].into_iter().zip(&mut self.kinds) {
+            if kind == entry.kind {
+                rows.insert(row.0);
+            } else {
+                rows.remove(row.0);
+            }
+        }
+        if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
+            self.changed += 1;
+            self.pending.push(Version::Whole { row, hash, content, names, edges });
+            let now = Known { row, hash, standing: Standing::Present };
+            self.known.insert(fingerprint([entry.anchor.as_str().as_bytes()]), now);
+        }
+        Ok(())
+    }
+
+    fn tombstone(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
+        let Some(known) = self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])) else {
+            return Ok(());
+        };
+        if known.standing == Standing::Gone {
+            return Ok(());
+        }
+        known.standing = Standing::Gone;
+        let row = known.row;
+        self.seen.remove(row.0);
+        self.read.remove(row.0);
+        self.tombstones.insert(row.0);
+        self.kinds.iter_mut().for_each(|rows| {
+            rows.remove(row.0);
+        });
+        let evidence = Evidence::data(Grade::Tombstone);
+        let presence = Presence::Gone { evidence, since: self.started_at };
+        // A version that only says what became of an entry builds on the one before it.
+        self.flush()?;
+        self.pending.push(Version::Presence { row, presence });
+        Ok(())
+    }
+
+    fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
+        self.unreadable += 1;
+        let known = anchor.and_then(|anchor| self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])));
+        match known {
+            // One that was gone has come back in some form; what it was then is no guide to what it is.
+            Some(known) if known.hash != Fingerprint::default() && known.standing != Standing::Gone => {
+                let row = known.row;
+                self.seen.insert(row.0);
+                if known.standing != Standing::Unreadable {
+                    known.standing = Standing::Unreadable;
+                    self.flush()?;
+                    self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
+                }
+            }
+            _ => {
+                self.stranger_count += 1;
+                if self.strangers.len() < STRANGERS {
+                    self.strangers.push(Stranger { what, why });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.importing.write(&std::mem::take(&mut self.pending))
+    }
+}
+
+fn hash(
+    content: &str,
+    names: &RoaringBitmap,
+    edges: Option<&(RoaringBitmap, bool)>,
+) -> Result<Fingerprint, StoreError> {
+    let names = bitmap::write(names)?;
+    let (edges, complete) = match edges {
+        Some((edges, complete)) => (bitmap::write(edges)?, [1 + u8::from(*complete)]),
+        None => (Vec::new(), [0]),
+    };
+    Ok(fingerprint([content.as_bytes(), &names, &edges, &complete]))
+}
+
+/// Users, groups and contacts that are present. A delta tells only of what changed, so there the
+/// counts are those of before, corrected by the next full read.
+fn counts(kinds: &[RoaringBitmap; 3], before: Option<&SnapshotInfo>, mode: Mode) -> [u64; 3] {
+    match (mode, before) {
+        (Mode::Delta, Some(info)) => [info.users, info.groups, info.contacts],
+        _ => kinds.each_ref().map(RoaringBitmap::len),
+    }
+}
