@@ -4,7 +4,7 @@
 //! The habits of RFC 1779 and 2253 are read too (`;` between RDNs, quoted values, spaces around
 //! separators), because group members are often typed by hand.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
@@ -245,11 +245,18 @@ fn unhex(digits: &str) -> Option<Vec<u8>> {
     (0..bytes.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
 
+/// Writes bytes as hex pairs.
+fn escape(bytes: &[u8], normal: &mut String) {
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        write!(normal, "\\{byte:02x}").unwrap_or_default();
+    }
+}
+
 /// A value as it is compared: case and runs of spaces mean nothing (caseIgnoreMatch, RFC 4518), and
 /// what could be mistaken for a separator is escaped as hex pairs.
 fn normal_value(value: &[u8]) -> String {
     let mut normal = String::with_capacity(value.len());
-    let mut escaped = |byte: u8, normal: &mut String| normal.push_str(&format!("\\{byte:02x}"));
     match std::str::from_utf8(value) {
         Ok(text) => {
             let folded: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
@@ -260,17 +267,14 @@ fn normal_value(value: &[u8]) -> String {
                 for c in word.chars() {
                     match c {
                         ',' | '+' | ';' | '"' | '\\' | '<' | '>' | '=' | '#' | '\0' => {
-                            let mut bytes = [0; 4];
-                            for byte in c.encode_utf8(&mut bytes).bytes() {
-                                escaped(byte, &mut normal);
-                            }
+                            escape(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut normal);
                         }
                         _ => normal.push(c),
                     }
                 }
             }
         }
-        Err(_) => value.iter().for_each(|byte| escaped(*byte, &mut normal)),
+        Err(_) => escape(value, &mut normal),
     }
     normal
 }
@@ -338,9 +342,7 @@ mod tests {
         for (c, way) in value.chars().zip(ways.iter().cycle()) {
             let mut bytes = [0; 4];
             match way % 3 {
-                0 => {
-                    c.encode_utf8(&mut bytes).bytes().for_each(|byte| text.push_str(&format!("\\{byte:02X}")))
-                }
+                0 => escape(c.encode_utf8(&mut bytes).as_bytes(), &mut text),
                 1 if c.is_ascii_punctuation() => text.extend(['\\', c]),
                 _ if ",+;\"\\<>#= ".contains(c) => text.extend(['\\', c]),
                 _ => text.push(c),

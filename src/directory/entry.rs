@@ -158,10 +158,9 @@ impl Entry {
 fn state(stated: Option<&Stated>, asked: bool) -> FieldState<'_> {
     match stated {
         Some(Stated::Values(values)) if !values.is_empty() => FieldState::Value(values),
-        Some(Stated::Undecodable) => FieldState::Unknown,
         Some(Stated::Values(_)) => FieldState::Empty,
         None if asked => FieldState::Empty,
-        None => FieldState::Unknown,
+        Some(Stated::Undecodable) | None => FieldState::Unknown,
     }
 }
 

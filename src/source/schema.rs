@@ -145,8 +145,13 @@ pub fn anchor(value: &[u8]) -> Anchor {
         Ok(text) if value.len() != 16 && !text.contains(char::is_control) => {
             Anchor::new(text.trim().to_lowercase())
         }
-        _ => Anchor::new(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        _ => Anchor::new(hexadecimal(value)),
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn kind(attributes: &Attributes) -> Option<Kind> {

@@ -1,6 +1,6 @@
 //! Subjects and links: which object at the target is whose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -60,4 +60,22 @@ pub struct Subjects {
     pub by_id: BTreeMap<SubjectId, Subject>,
     /// The next free number.
     pub next: u32,
+}
+
+impl Subjects {
+    /// The subject's object at the target.
+    pub fn link(&self, subject: SubjectId) -> Option<&Link> {
+        self.by_id.get(&subject)?.link.as_ref()
+    }
+
+    /// Who has which anchor.
+    pub fn by_anchor(&self) -> HashMap<(&DirectoryId, &Anchor), SubjectId> {
+        let anchors = |subject: &'_ Subject| subject.anchors.len();
+        let mut by_anchor = HashMap::with_capacity(self.by_id.values().map(anchors).sum());
+        for subject in self.by_id.values() {
+            by_anchor
+                .extend(subject.anchors.iter().map(|(directory, anchor)| ((directory, anchor), subject.id)));
+        }
+        by_anchor
+    }
 }

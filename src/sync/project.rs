@@ -1,12 +1,29 @@
-//! From snapshots to what a target should hold. Pure.
+//! From snapshots to what a target should hold. Pure, but for reading the pinned snapshots.
+//!
+//! The full projection: it looks at every entry. The incremental one, which will look at what changed,
+//! must give the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
 
-use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind};
+use crate::directory::{Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind};
 use crate::store::StoreError;
-use crate::store::snapshot::{Edges, Row, RowId, SnapshotInfo};
+use crate::store::link::Subjects;
+use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
+use crate::sync::expression::Asked;
+use crate::sync::policy::{OnRecreated, Policy, Vouching};
+
+mod collision;
+mod doubt;
+mod group;
+mod member;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use doubt::Doubt;
+use member::{Bearers, Memberships};
 
 /// A sealed snapshot, pinned: what a projection reads.
 pub trait View {
@@ -29,6 +46,10 @@ pub struct Projection {
     pub newcomers: Vec<Newcomer>,
     /// Anchors that join a known subject (`recreated: Relink`).
     pub joins: Vec<(SubjectId, DirectoryId, Anchor)>,
+    /// Leavers whose object makes way for a newcomer of the same name (`recreated: Replace`).
+    pub replaced: BTreeSet<SubjectId>,
+    /// Subjects that were missed by a full read and not yet looked up.
+    pub unsettled: BTreeSet<SubjectId>,
     /// Entries that cannot be projected, each with its reason.
     pub quarantined: Vec<Quarantined>,
     /// Entries that are left out on purpose, and why.
@@ -74,8 +95,6 @@ pub struct Group {
     /// Not members now, on weak evidence only (a nested group that is `AbsentUnconfirmed` or
     /// `Vanished` was their path): removals of these are graded so.
     pub weak: RoaringBitmap,
-    /// A new member that waits: in scope, and not to be added yet (quarantined and never linked).
-    pub waiting: u64,
 }
 
 /// A subject that this projection saw first.
@@ -136,4 +155,285 @@ pub struct Skipped {
     pub out_of_scope: u64,
     /// Members that no entry bears the name of.
     pub dangling_members: u64,
+}
+
+/// What an entry comes to, before it is compared with others.
+enum Finding<T> {
+    /// In scope.
+    Keep(T),
+    /// Left out on purpose.
+    Out(Out),
+    /// Cannot be projected.
+    Quarantine(QuarantineReason, String),
+    /// Missing, and not looked up.
+    Unsettled,
+    /// Gone.
+    Gone(Evidence),
+}
+
+/// Why an entry is left out.
+#[derive(Clone, Copy)]
+enum Out {
+    Scope,
+    NoAddress,
+    DisabledAtFirstSight,
+}
+
+/// An entry that is known to the policy or might come to be.
+struct Candidate<T> {
+    row: RowId,
+    directory: DirectoryId,
+    anchor: Anchor,
+    dn: String,
+    subject: Option<SubjectId>,
+    linked: bool,
+    finding: Finding<T>,
+}
+
+/// Candidates that got their subjects.
+struct Settled<T> {
+    verdicts: BTreeMap<SubjectId, Verdict<T>>,
+    /// The row that each kept subject comes from.
+    rows: BTreeMap<SubjectId, RowId>,
+    /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
+    members: HashMap<RowId, SubjectId>,
+}
+
+/// What the target should hold under `policy`, given what it knows already. `views` are those of the
+/// policy's connectors, in order.
+///
+/// Subjects that are new get numbers from `known.next` on, in the order of their rows.
+pub fn project(policy: &Policy, views: &[&dyn View], known: &Subjects) -> Result<Projection, StoreError> {
+    let mut projection = Projection::default();
+    for (view, vouching) in views.iter().zip(&policy.connectors) {
+        One { policy, vouching, view: *view, known, projection: &mut projection }.project()?;
+    }
+    // A subject of which no connector has a row: nothing was read that could say anything about it.
+    for subject in known.by_id.values() {
+        match subject.kind {
+            SubjectKind::User => drop(projection.users.entry(subject.id).or_insert(Verdict::Frozen)),
+            SubjectKind::Group => drop(projection.groups.entry(subject.id).or_insert(Verdict::Frozen)),
+        }
+    }
+    Ok(projection)
+}
+
+/// The projection of one connector's snapshot.
+struct One<'a> {
+    policy: &'a Policy,
+    vouching: &'a Vouching,
+    view: &'a dyn View,
+    known: &'a Subjects,
+    projection: &'a mut Projection,
+}
+
+impl One<'_> {
+    fn project(mut self) -> Result<(), StoreError> {
+        let info = self.view.info();
+        let asked = Asked { fields: &info.fields, attributes: &info.attributes };
+        let by_anchor = self.known.by_anchor();
+        let doubt = Doubt::new(self.policy, self.vouching, info);
+        let user_rules = user::Rules {
+            users: &self.policy.users,
+            disabled_when: self.vouching.disabled_when.as_ref(),
+            asked,
+        };
+        let group_rules = group::Rules { groups: &self.policy.groups, asked };
+        let mut bearers = Bearers::default();
+        let (mut users, mut groups) = (Vec::new(), Vec::new());
+        self.view.for_each_row(&mut |row| {
+            bearers.note(&row);
+            let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
+            let linked = subject.is_some_and(|subject| self.known.link(subject).is_some());
+            if let Some(subject) = subject {
+                doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
+                if matches!(row.presence, Presence::Unsettled { .. }) {
+                    self.projection.unsettled.insert(subject);
+                }
+            }
+            if row.entry.kind == Kind::Group {
+                let finding = group_rules.judge(&row);
+                groups.extend(Candidate::new(row, info, subject, linked, finding));
+            } else {
+                let finding = user_rules.judge(&row, linked);
+                if let (Finding::Out(out), false) = (&finding, linked) {
+                    self.projection.skipped.count(*out);
+                }
+                users.extend(Candidate::new(row, info, subject, linked, finding));
+            }
+        })?;
+        collision::resolve(&mut users, self.known);
+        collision::resolve(&mut groups, self.known);
+        let people = self.settle(users, SubjectKind::User);
+        let teams = self.settle(groups, SubjectKind::Group);
+        self.projection.users.extend(people.verdicts);
+        let memberships = Memberships::read(
+            self.view,
+            &bearers,
+            self.policy.groups.nesting,
+            &people.members,
+            &teams.members,
+        )?;
+        self.projection.skipped.dangling_members += memberships.dangling();
+        for (subject, verdict) in teams.verdicts {
+            let verdict = match verdict {
+                Verdict::Keep(content) => {
+                    let linked = self.known.link(subject).map(|link| &link.members);
+                    Verdict::Keep(memberships.group(teams.rows[&subject], content, linked))
+                }
+                Verdict::Frozen => Verdict::Frozen,
+                Verdict::Gone(evidence) => Verdict::Gone(evidence),
+            };
+            self.projection.groups.insert(subject, verdict);
+        }
+        Ok(())
+    }
+
+    /// Gives candidates their subjects: the one that they have, a leaver's whom they continue, or a
+    /// new one.
+    fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Settled<T> {
+        let leavers = if kind == SubjectKind::User { self.leavers(&candidates) } else { HashMap::new() };
+        let mut settled = Settled {
+            verdicts: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            members: HashMap::with_capacity(candidates.len()),
+        };
+        for mut candidate in candidates {
+            if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
+                && let Some(leaver) = leavers.get(&kept.content().name_key())
+            {
+                match self.policy.users.recreated {
+                    OnRecreated::Relink => {
+                        let anchor = (candidate.directory.clone(), candidate.anchor.clone());
+                        self.projection.joins.push((*leaver, anchor.0, anchor.1));
+                        candidate.subject = Some(*leaver);
+                    }
+                    OnRecreated::Replace => {
+                        self.projection.replaced.insert(*leaver);
+                    }
+                    OnRecreated::Quarantine => {
+                        let why = "somebody who left has this name; if this is the same person set users.recreated to Relink, \
+                                   if it is another set it to Replace";
+                        candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, why.to_owned());
+                    }
+                }
+            }
+            self.settle_one(candidate, kind, &mut settled);
+        }
+        settled
+    }
+
+    fn settle_one<T>(&mut self, candidate: Candidate<T>, kind: SubjectKind, settled: &mut Settled<T>) {
+        let Candidate { row, directory, anchor, dn, subject, linked, finding } = candidate;
+        let verdict = match finding {
+            Finding::Keep(kept) => {
+                let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
+                settled.members.insert(row, subject);
+                settled.rows.insert(subject, row);
+                settled.verdicts.insert(subject, Verdict::Keep(kept));
+                return;
+            }
+            Finding::Quarantine(reason, message) => {
+                self.projection.quarantined.push(Quarantined {
+                    directory,
+                    anchor,
+                    kind,
+                    dn,
+                    reason,
+                    message,
+                });
+                Verdict::Frozen
+            }
+            Finding::Unsettled => Verdict::Frozen,
+            Finding::Out(_) => Verdict::Gone(Evidence::data(Grade::OutOfScope)),
+            Finding::Gone(evidence) => Verdict::Gone(evidence),
+        };
+        let Some(subject) = subject else { return };
+        if matches!(verdict, Verdict::Frozen) && linked {
+            settled.members.insert(row, subject);
+        }
+        // A subject of several anchors is gone only if all of them are.
+        let stronger = match settled.verdicts.get(&subject) {
+            None | Some(Verdict::Gone(_)) => true,
+            Some(Verdict::Keep(_) | Verdict::Frozen) => false,
+        };
+        if stronger {
+            settled.verdicts.insert(subject, verdict);
+        }
+    }
+
+    fn newcomer(&mut self, kind: SubjectKind, directory: DirectoryId, anchor: Anchor) -> SubjectId {
+        let number = u32::try_from(self.projection.newcomers.len()).unwrap_or(u32::MAX);
+        let id = SubjectId(self.known.next.saturating_add(number));
+        let key = Key::new(&self.policy.owner, &directory, &anchor);
+        self.projection.newcomers.push(Newcomer { id, kind, key, anchor: (directory, anchor) });
+        id
+    }
+
+    /// Linked subjects who are gone by every anchor that they have, by name.
+    fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, SubjectId> {
+        let of = |candidate: &Candidate<T>| candidate.subject.filter(|_| candidate.linked);
+        let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, Finding::Gone(_));
+        let there: BTreeSet<SubjectId> =
+            candidates.iter().filter(|candidate| !gone(candidate)).filter_map(of).collect();
+        candidates
+            .iter()
+            .filter(gone)
+            .filter_map(of)
+            .filter(|subject| !there.contains(subject))
+            .filter_map(|subject| Some((self.known.link(subject)?.confirmed.name_key(), subject)))
+            .collect()
+    }
+}
+
+/// What has a unique name at the target.
+trait Named {
+    fn content(&self) -> &Content;
+}
+
+impl Named for User {
+    fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl Named for Content {
+    fn content(&self) -> &Content {
+        self
+    }
+}
+
+impl<T> Candidate<T> {
+    /// `None` for an entry that is of no concern: not known, and not to be.
+    fn new(
+        row: Row,
+        info: &SnapshotInfo,
+        subject: Option<SubjectId>,
+        linked: bool,
+        finding: Finding<T>,
+    ) -> Option<Self> {
+        if subject.is_none() && !matches!(finding, Finding::Keep(_) | Finding::Quarantine(..)) {
+            return None;
+        }
+        let directory = info.directory.clone();
+        Some(Self {
+            row: row.id,
+            directory,
+            anchor: row.entry.anchor,
+            dn: row.entry.dn,
+            subject,
+            linked,
+            finding,
+        })
+    }
+}
+
+impl Skipped {
+    fn count(&mut self, out: Out) {
+        match out {
+            Out::Scope => self.out_of_scope += 1,
+            Out::NoAddress => self.without_address += 1,
+            Out::DisabledAtFirstSight => self.disabled_at_first_sight += 1,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Servers, fakes and generators that tests share.
 
-pub mod company;
-pub mod fake_source;
-pub mod fake_target;
-pub mod slapd;
+pub(crate) mod company;
+pub(crate) mod fake_source;
+pub(crate) mod fake_target;
+pub(crate) mod slapd;

@@ -97,8 +97,7 @@ impl<R: BufRead> Reader<R> {
         let dn =
             String::from_utf8(dn).map_err(|_| malformed(line, "the DN is not valid UTF-8".to_owned()))?;
         let mut record = Record { line, dn, attributes: Attributes::new() };
-        loop {
-            let Some((line, text)) = self.lines.next()? else { break };
+        while let Some((line, text)) = self.lines.next()? {
             if text.is_empty() {
                 break;
             }
@@ -292,7 +291,9 @@ mod tests {
             "dn: cn=Ann Smith,dc=x\nchangetype: add\ncn: Ann Smith\ndescription:   a b\n\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",
         ] {
             let mut records = read(other).unwrap();
-            records.iter_mut().for_each(|record| record.line = expected[0].line);
+            for record in &mut records {
+                record.line = expected[0].line;
+            }
             assert_eq!(records, expected, "{other}");
         }
     }

@@ -42,15 +42,13 @@ impl Snapshot {
             )?;
             let mut rows = statement.query(params![self.connector, self.info.sequence.cast_signed()])?;
             // Of several versions of one entry, the last is the one that was sealed.
-            let mut pending = None;
+            let mut pending: Option<Row> = None;
             while let Some(row) = rows.next()? {
                 let row = read_row(row)?;
-                match &pending {
-                    Some(Row { id, .. }) if *id != row.id => {
-                        pending.replace(row).into_iter().for_each(&mut *each)
-                    }
-                    _ => pending = Some(row),
+                if pending.as_ref().is_some_and(|Row { id, .. }| *id != row.id) {
+                    pending.take().into_iter().for_each(&mut *each);
                 }
+                pending = Some(row);
             }
             pending.into_iter().for_each(each);
             Ok(())

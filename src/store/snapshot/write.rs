@@ -190,14 +190,13 @@ impl Importing {
         for reference in references {
             let key = reference.key();
             let fingerprint = fingerprint([key.as_bytes()]);
-            let number = match self.names.get(&fingerprint) {
-                Some(number) => *number,
-                None => {
-                    let number = take_number(&mut self.next_name, "names")?;
-                    self.names.insert(fingerprint, number);
-                    self.new_names.push((number, key));
-                    number
-                }
+            let number = if let Some(number) = self.names.get(&fingerprint) {
+                *number
+            } else {
+                let number = take_number(&mut self.next_name, "names")?;
+                self.names.insert(fingerprint, number);
+                self.new_names.push((number, key));
+                number
             };
             numbers.insert(number);
         }

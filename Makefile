@@ -1,0 +1,33 @@
+# The two commands that matter: `make demo` and `make test`. `make` alone lists the rest.
+
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# What the tests need beyond Rust: real OpenLDAP, a C compiler for SQLite and the TLS library.
+PACKAGES := slapd ldap-utils python3 gcc cmake make
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the release binary: target/release/rollcall
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: ## A tour of ten seconds, on a made-up company
+	$(CARGO) run --release --locked -- demo
+
+.PHONY: test
+test: setup ## Install what the tests need, then run everything that continuous integration runs
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+
+.PHONY: generate
+generate: ## Write crds/ and docs/reference/ anew
+	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated
+
+.PHONY: setup
+setup:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+	@./scripts/setup $(PACKAGES)

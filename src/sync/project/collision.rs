@@ -1,0 +1,51 @@
+//! Entries that want one name: of two, the linked one continues and the newcomer is quarantined; if
+//! neither is linked, both are.
+
+use std::collections::HashMap;
+
+use super::{Candidate, Finding, Named, QuarantineReason};
+use crate::store::link::Subjects;
+
+pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
+    let mut wanting: HashMap<String, Vec<usize>> = HashMap::with_capacity(candidates.len());
+    for (at, candidate) in candidates.iter().enumerate() {
+        if let Finding::Keep(kept) = &candidate.finding {
+            wanting.entry(kept.content().name_key()).or_default().push(at);
+        }
+    }
+    wanting.retain(|_, all| all.len() > 1);
+    for (name, all) in wanting {
+        let continues = continues(&name, &all, candidates, known);
+        let dns: Vec<&str> =
+            all.iter().filter_map(|at| candidates.get(*at)).map(|one| one.dn.as_str()).collect();
+        let message = match continues.and_then(|at| candidates.get(at)) {
+            Some(one) => format!(
+                "its name is that of {}, which was there first; give one of them another name in the directory",
+                one.dn
+            ),
+            None => format!("{} have one name; give them different ones in the directory", dns.join(" and ")),
+        };
+        for at in all.into_iter().filter(|at| Some(*at) != continues) {
+            if let Some(candidate) = candidates.get_mut(at) {
+                candidate.finding = Finding::Quarantine(QuarantineReason::NameConflict, message.clone());
+            }
+        }
+    }
+}
+
+/// The only linked one; of several linked ones the one that bears the name at the target already.
+fn continues<T>(name: &str, all: &[usize], candidates: &[Candidate<T>], known: &Subjects) -> Option<usize> {
+    let linked: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|at| candidates.get(*at).is_some_and(|candidate| candidate.linked))
+        .collect();
+    if let [only] = linked.as_slice() {
+        return Some(*only);
+    }
+    let bears = |at: &usize| {
+        let link = candidates.get(*at).and_then(|candidate| known.link(candidate.subject?));
+        link.is_some_and(|link| link.confirmed.name_key() == name)
+    };
+    linked.into_iter().find(bears)
+}

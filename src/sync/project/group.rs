@@ -1,0 +1,64 @@
+//! What one group comes to, its members aside.
+
+use std::collections::BTreeMap;
+
+use wildmatch::WildMatch;
+
+use super::user::{Unclear, values};
+use super::{Finding, Out, QuarantineReason};
+use crate::directory::{Content, Entry, GroupContent, fields};
+use crate::store::snapshot::{Presence, Row};
+use crate::sync::expression::Asked;
+use crate::sync::policy::GroupRules;
+
+/// What is mapped.
+const ATTRIBUTES: &[&str] = &[fields::MAIL, fields::DESCRIPTION];
+
+/// What decides about a group.
+pub(super) struct Rules<'a> {
+    pub(super) groups: &'a GroupRules,
+    pub(super) asked: Asked<'a>,
+}
+
+impl Rules<'_> {
+    pub(super) fn judge(&self, row: &Row) -> Finding<Content> {
+        match &row.presence {
+            Presence::Present => self.present(&row.entry).unwrap_or_else(Into::into),
+            Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
+            Presence::Unsettled { .. } => Finding::Unsettled,
+            Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
+        }
+    }
+
+    fn present(&self, entry: &Entry) -> Result<Finding<Content>, Unclear> {
+        let Some(name) = values(entry, fields::NAME, self.asked)?.first() else {
+            return Ok(Finding::Out(Out::Scope));
+        };
+        if !self.is_wanted(&name.to_lowercase()) {
+            return Ok(Finding::Out(Out::Scope));
+        }
+        if let Some(wanted) = &self.groups.r#where
+            && !wanted.holds(entry, self.asked)?
+        {
+            return Ok(Finding::Out(Out::Scope));
+        }
+        let mut attributes = BTreeMap::new();
+        for field in ATTRIBUTES {
+            if let Some(value) = values(entry, field, self.asked)?.first() {
+                attributes.insert((*field).to_owned(), value.clone());
+            }
+        }
+        Ok(Finding::Keep(Content::Group(GroupContent { display_name: name.clone(), attributes })))
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        let matches =
+            |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name));
+        (self.groups.include.is_empty() || matches(&self.groups.include)) && !matches(&self.groups.exclude)
+    }
+}
+
+/// The neutral fields that every group's projection reads, whatever the policy.
+pub(super) fn fields_read() -> impl Iterator<Item = &'static str> {
+    [fields::NAME, fields::MEMBERS].into_iter().chain(ATTRIBUTES.iter().copied())
+}

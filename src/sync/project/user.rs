@@ -1,0 +1,143 @@
+//! What one user or contact comes to.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Out, QuarantineReason, User};
+use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
+use crate::store::snapshot::{Presence, Row};
+use crate::sync::expression::{Asked, Expression, Failed};
+use crate::sync::policy::{OnDisabled, UserRules};
+
+/// What is mapped unless the policy says otherwise.
+const DEFAULT_ATTRIBUTES: &[&str] = &[fields::DISPLAY_NAME, fields::GIVEN_NAME, fields::FAMILY_NAME];
+
+/// What decides about a user.
+pub(super) struct Rules<'a> {
+    pub(super) users: &'a UserRules,
+    pub(super) disabled_when: Option<&'a Expression>,
+    pub(super) asked: Asked<'a>,
+}
+
+/// Why an entry cannot be judged.
+pub(super) struct Unclear(pub(super) QuarantineReason, pub(super) String);
+
+impl From<Failed> for Unclear {
+    fn from(failed: Failed) -> Self {
+        let reason = if failed.unknown_field {
+            QuarantineReason::UnknownField
+        } else {
+            QuarantineReason::ExpressionFailed
+        };
+        Self(reason, failed.to_string())
+    }
+}
+
+impl<T> From<Unclear> for Finding<T> {
+    fn from(Unclear(reason, message): Unclear) -> Self {
+        Self::Quarantine(reason, message)
+    }
+}
+
+/// The values of a field that must be known.
+pub(super) fn values<'e>(entry: &'e Entry, field: &str, asked: Asked<'_>) -> Result<&'e [String], Unclear> {
+    match entry.field(field, asked.fields) {
+        FieldState::Value(values) => Ok(values),
+        FieldState::Empty => Ok(&[]),
+        FieldState::Unknown => {
+            let why = format!(
+                "its {field} is not known: the value could not be decoded, or was not read; correct it in the \
+                 directory, or let the account read it"
+            );
+            Err(Unclear(QuarantineReason::UnknownField, why))
+        }
+    }
+}
+
+impl Rules<'_> {
+    /// `linked` says whether the policy has an object for this entry.
+    pub(super) fn judge(&self, row: &Row, linked: bool) -> Finding<User> {
+        match &row.presence {
+            Presence::Present => self.present(&row.entry, linked).unwrap_or_else(Into::into),
+            Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
+            Presence::Unsettled { .. } => Finding::Unsettled,
+            Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
+        }
+    }
+
+    fn present(&self, entry: &Entry, linked: bool) -> Result<Finding<User>, Unclear> {
+        if entry.kind == Kind::Contact && !self.users.contacts {
+            return Ok(Finding::Out(Out::Scope));
+        }
+        let mail = values(entry, fields::MAIL, self.asked)?.first();
+        if !self.users.email_domains.is_empty() {
+            let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
+            if !domain.is_some_and(|domain| self.users.email_domains.contains(&domain)) {
+                return Ok(Finding::Out(Out::Scope));
+            }
+        }
+        if let Some(wanted) = &self.users.r#where
+            && !wanted.holds(entry, self.asked)?
+        {
+            return Ok(Finding::Out(Out::Scope));
+        }
+        let Some(user_name) = mail.or(values(entry, fields::USER_NAME, self.asked)?.first()) else {
+            return Ok(Finding::Out(Out::NoAddress));
+        };
+        let disabled = self.is_disabled(entry)?;
+        match (disabled, self.users.disabled) {
+            (true, OnDisabled::Leave) if linked => return Ok(Finding::Gone(Evidence::data(Grade::Disabled))),
+            (true, OnDisabled::Leave | OnDisabled::Disable) if !linked => {
+                return Ok(Finding::Out(Out::DisabledAtFirstSight));
+            }
+            _ => {}
+        }
+        let content = UserContent {
+            user_name: user_name.clone(),
+            emails: self.emails(entry, mail)?,
+            attributes: self.attributes(entry)?,
+        };
+        let disabled = disabled && self.users.disabled == OnDisabled::Disable;
+        Ok(Finding::Keep(User { content: Content::User(content), disabled }))
+    }
+
+    /// What the directory says about the account, or what the connector's own rule makes of it.
+    fn is_disabled(&self, entry: &Entry) -> Result<bool, Unclear> {
+        if entry.disabled == Some(true) {
+            return Ok(true);
+        }
+        self.disabled_when.map_or(Ok(false), |rule| Ok(rule.holds(entry, self.asked)?))
+    }
+
+    fn emails(&self, entry: &Entry, mail: Option<&String>) -> Result<Vec<String>, Unclear> {
+        let mut emails: Vec<String> = Vec::new();
+        for address in mail.into_iter().chain(values(entry, fields::ALIASES, self.asked)?) {
+            if !emails.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+                emails.push(address.clone());
+            }
+        }
+        Ok(emails)
+    }
+
+    fn attributes(&self, entry: &Entry) -> Result<BTreeMap<String, String>, Unclear> {
+        let mut attributes = BTreeMap::new();
+        for field in DEFAULT_ATTRIBUTES {
+            if !self.users.attributes.contains_key(*field)
+                && let Some(value) = values(entry, field, self.asked)?.first()
+            {
+                attributes.insert((*field).to_owned(), value.clone());
+            }
+        }
+        for (name, expression) in &self.users.attributes {
+            let value = expression.text(entry, self.asked)?;
+            if !value.is_empty() {
+                attributes.insert(name.clone(), value);
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+/// The neutral fields that every user's projection reads, whatever the policy.
+pub(super) fn fields_read() -> impl Iterator<Item = &'static str> {
+    [fields::MAIL, fields::USER_NAME, fields::ALIASES].into_iter().chain(DEFAULT_ATTRIBUTES.iter().copied())
+}
