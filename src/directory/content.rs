@@ -55,6 +55,17 @@ impl Content {
         self.name().to_lowercase()
     }
 
+    /// The same under another unique name.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Self {
+        let place = match &mut self {
+            Self::User(user) => &mut user.user_name,
+            Self::Group(group) => &mut group.display_name,
+        };
+        name.clone_into(place);
+        self
+    }
+
     /// The mapped attributes.
     pub fn attributes(&self) -> &BTreeMap<String, String> {
         match self {

@@ -1,12 +1,21 @@
 //! Holds and approvals.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
+use super::link::Place;
+use super::{Store, StoreError};
 use crate::directory::Owner;
+
+/// How long an approval holds from when it was first seen.
+pub const APPROVAL_HOLDS: Duration = Duration::from_hours(24);
 
 /// Operations that wait for a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Hold {
     /// Whose.
     pub owner: Owner,
@@ -24,6 +33,7 @@ pub struct Hold {
 
 /// One held operation. `class`, `subject`, `member` and `grade` make the digest; the rest is for people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Line {
     /// What it is: `userRemoval`, `groupRemoval`, `memberRemoval`, `identifierChange`, `disable`,
     /// `clear`, `enable`, `other`.
@@ -31,24 +41,109 @@ pub struct Line {
     /// The key of the user or group.
     pub subject: String,
     /// The key of the member, for a membership.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
     /// The evidence, if the class needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grade: Option<String>,
     /// What would be done, in words.
     pub action: String,
     /// The name of the user or group.
     pub name: String,
     /// The member's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub member_name: Option<String>,
-    /// Why, in words: the evidence, and the rule that holds it.
+    /// The rule that holds it.
     pub why: String,
 }
 
-/// An approval of a hold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Approval {
-    /// The hold.
-    pub digest: String,
-    /// When it was first seen; it holds for 24 h.
-    pub first_seen: Timestamp,
+impl Store {
+    /// Makes this the policy's current hold, or says that it has none. The time of an equal one that
+    /// was current is kept. Returns the hold as it is now.
+    pub fn save_hold(&self, place: Place, hold: Option<Hold>) -> Result<Option<Hold>, StoreError> {
+        self.write(|writer| {
+            let Some(mut hold) = hold else {
+                writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
+                return Ok(None);
+            };
+            let before: Option<String> = writer
+                .query_row(
+                    "SELECT body FROM hold WHERE policy = ?1 AND digest = ?2 AND current = 1",
+                    params![place.policy, hold.digest],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if let Some(before) = before {
+                hold.since = serde_json::from_str::<Hold>(&before)?.since;
+            }
+            writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
+            writer.execute(
+                "INSERT OR REPLACE INTO hold (policy, digest, current, body) VALUES (?1, ?2, 1, ?3)",
+                params![place.policy, hold.digest, serde_json::to_string(&hold)?],
+            )?;
+            // Only approved holds outlive being current.
+            writer.execute(
+                "DELETE FROM hold WHERE policy = ?1 AND current = 0 AND digest NOT IN
+                     (SELECT digest FROM approval WHERE policy = ?1)",
+                [place.policy],
+            )?;
+            Ok(Some(hold))
+        })
+    }
+
+    /// The current holds of all policies.
+    pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT hold.body FROM hold JOIN policy ON policy.id = hold.policy
+                 WHERE hold.current = 1 ORDER BY policy.owner",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut holds = Vec::new();
+            while let Some(row) = rows.next()? {
+                holds.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
+            }
+            Ok(holds)
+        })
+    }
+
+    /// Notes that a person approved this digest. Only the first sighting counts. Whether the policy
+    /// has such a hold shows in what is returned.
+    pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(|writer| {
+            let known = writer
+                .query_row(
+                    "SELECT 1 FROM hold WHERE policy = ?1 AND digest = ?2",
+                    params![place.policy, digest],
+                    |_| Ok(()),
+                )
+                .optional()?
+                .is_some();
+            if known {
+                writer.execute(
+                    "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
+                    params![place.policy, digest, now.as_second()],
+                )?;
+            }
+            Ok(known)
+        })
+    }
+
+    /// The approved holds that are still valid: made under this spec, approved within the last 24 h.
+    pub fn approved(&self, place: Place, spec_hash: &str, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT hold.body FROM approval JOIN hold USING (policy, digest)
+                 WHERE approval.policy = ?1 AND approval.first_seen > ?2",
+            )?;
+            let mut rows = statement.query(params![place.policy, since.as_second()])?;
+            let mut holds: Vec<Hold> = Vec::new();
+            while let Some(row) = rows.next()? {
+                holds.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
+            }
+            holds.retain(|hold| hold.spec_hash == spec_hash);
+            Ok(holds)
+        })
+    }
 }

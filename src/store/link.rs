@@ -4,8 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind, TargetId};
+use super::{Store, StoreError, bitmap};
+use crate::directory::{
+    Anchor, Content, DirectoryId, Evidence, Key, Owner, SubjectId, SubjectKind, TargetId,
+};
 
 /// A person or group that a policy knows, and the object at the target that is theirs, if any.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +45,7 @@ pub struct Link {
 }
 
 /// How far a leaver is down the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
     /// When it was first seen to have left.
     pub since: Timestamp,
@@ -70,12 +76,232 @@ impl Subjects {
 
     /// Who has which anchor.
     pub fn by_anchor(&self) -> HashMap<(&DirectoryId, &Anchor), SubjectId> {
-        let anchors = |subject: &'_ Subject| subject.anchors.len();
-        let mut by_anchor = HashMap::with_capacity(self.by_id.values().map(anchors).sum());
+        let mut by_anchor = HashMap::with_capacity(self.by_id.len());
         for subject in self.by_id.values() {
             by_anchor
                 .extend(subject.anchors.iter().map(|(directory, anchor)| ((directory, anchor), subject.id)));
         }
         by_anchor
     }
+}
+
+/// The numbers of a policy and a target in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(super) policy: i64,
+    pub(super) target: i64,
+}
+
+impl Store {
+    /// The place of `owner`'s links at the target of this identity.
+    pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
+        self.write(|writer| {
+            writer.execute("INSERT OR IGNORE INTO policy (owner) VALUES (?1)", [owner.as_str()])?;
+            writer.execute("INSERT OR IGNORE INTO target (identity) VALUES (?1)", [identity])?;
+            let policy =
+                writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
+                    row.get(0)
+                })?;
+            let target =
+                writer
+                    .query_row("SELECT id FROM target WHERE identity = ?1", [identity], |row| row.get(0))?;
+            Ok(Place { policy, target })
+        })
+    }
+
+    /// Everybody that the policy knows, with their objects at the target.
+    pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
+        self.read(|reader| {
+            let next =
+                reader.query_row("SELECT next_subject FROM policy WHERE id = ?1", [place.policy], |row| {
+                    row.get(0)
+                })?;
+            let mut by_id = BTreeMap::new();
+            let mut statement =
+                reader.prepare_cached("SELECT id, kind, key FROM subject WHERE policy = ?1 ORDER BY id")?;
+            let mut rows = statement.query([place.policy])?;
+            while let Some(row) = rows.next()? {
+                let id = SubjectId(row.get(0)?);
+                let kind = kind(row.get(1)?);
+                let key = Key::from_uuid(Uuid::from_bytes(row.get(2)?));
+                by_id.insert(id, Subject { id, kind, key, anchors: Vec::with_capacity(1), link: None });
+            }
+            read_anchors(reader, place, &mut by_id)?;
+            read_links(reader, place, &mut by_id)?;
+            Ok(Subjects { by_id, next })
+        })
+    }
+
+    /// Remembers new subjects and anchors that join known ones.
+    pub fn admit(
+        &self,
+        place: Place,
+        new: &[Subject],
+        joins: &[(SubjectId, DirectoryId, Anchor)],
+    ) -> Result<(), StoreError> {
+        self.write(|writer| {
+            let mut subject = writer
+                .prepare_cached("INSERT INTO subject (policy, id, kind, key) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut anchor = writer.prepare_cached(
+                "INSERT OR IGNORE INTO anchor (policy, subject, directory, anchor) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            for new in new {
+                subject.execute(params![
+                    place.policy,
+                    new.id.0,
+                    number(new.kind),
+                    new.key.as_uuid().as_bytes()
+                ])?;
+                for (directory, value) in &new.anchors {
+                    anchor.execute(params![place.policy, new.id.0, directory.as_str(), value.as_str()])?;
+                }
+            }
+            let mut leave = writer
+                .prepare_cached("DELETE FROM anchor WHERE policy = ?1 AND directory = ?2 AND anchor = ?3")?;
+            for (id, directory, value) in joins {
+                leave.execute(params![place.policy, directory.as_str(), value.as_str()])?;
+                anchor.execute(params![place.policy, id.0, directory.as_str(), value.as_str()])?;
+            }
+            if let Some(last) = new.iter().map(|subject| subject.id.0).max() {
+                let next = last.checked_add(1).ok_or_else(|| StoreError::Exhausted("subjects".to_owned()))?;
+                writer.execute(
+                    "UPDATE policy SET next_subject = max(next_subject, ?2) WHERE id = ?1",
+                    params![place.policy, next],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Remembers who was seen to leave, and who returned.
+    pub fn save_leaving(
+        &self,
+        place: Place,
+        leaving: &BTreeMap<SubjectId, Option<Leaving>>,
+    ) -> Result<(), StoreError> {
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        self.write(|writer| {
+            let mut update = writer.prepare_cached(
+                "UPDATE link SET leaving = ?4 WHERE policy = ?1 AND target = ?2 AND subject = ?3",
+            )?;
+            for (subject, leaving) in leaving {
+                update.execute(params![place.policy, place.target, subject.0, to_json(leaving.as_ref())?])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Which policy has this object, if it is not the policy of this place.
+    pub fn claimed_by_another(&self, place: Place, object: &TargetId) -> Result<Option<Owner>, StoreError> {
+        self.read(|reader| {
+            let owner: Option<String> = reader
+                .query_row(
+                    "SELECT policy.owner FROM claim JOIN policy ON policy.id = claim.policy
+                     WHERE claim.target = ?1 AND claim.object = ?2 AND claim.policy <> ?3",
+                    params![place.target, object.0, place.policy],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(owner
+                .and_then(|owner| owner.split_once('/').map(|(namespace, name)| Owner::new(namespace, name))))
+        })
+    }
+}
+
+/// Writes a subject's link as it is now; removes it if there is none any more.
+pub(super) fn save(
+    writer: &Transaction<'_>,
+    place: Place,
+    subject: SubjectId,
+    link: Option<&Link>,
+) -> Result<(), StoreError> {
+    writer
+        .prepare_cached(
+            "DELETE FROM claim WHERE target = ?2 AND policy = ?1 AND object IN
+             (SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3)",
+        )?
+        .execute(params![place.policy, place.target, subject.0])?;
+    let Some(link) = link else {
+        writer
+            .prepare_cached("DELETE FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
+            .execute(params![place.policy, place.target, subject.0])?;
+        return Ok(());
+    };
+    writer
+        .prepare_cached(
+            "INSERT OR REPLACE INTO link (policy, target, subject, object, confirmed, active, leaving, members)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            place.policy,
+            place.target,
+            subject.0,
+            link.target.0,
+            serde_json::to_string(&link.confirmed)?,
+            link.active,
+            to_json(link.leaving.as_ref())?,
+            bitmap::write(&link.members)?
+        ])?;
+    writer
+        .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
+        .execute(params![place.target, link.target.0, place.policy])?;
+    Ok(())
+}
+
+fn read_anchors(
+    reader: &Transaction<'_>,
+    place: Place,
+    by_id: &mut BTreeMap<SubjectId, Subject>,
+) -> Result<(), StoreError> {
+    let mut statement = reader
+        .prepare_cached("SELECT subject, directory, anchor FROM anchor WHERE policy = ?1 ORDER BY subject")?;
+    let mut rows = statement.query([place.policy])?;
+    while let Some(row) = rows.next()? {
+        if let Some(subject) = by_id.get_mut(&SubjectId(row.get(0)?)) {
+            let directory = DirectoryId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+            subject.anchors.push((directory, Anchor::new(row.get::<_, String>(2)?)));
+        }
+    }
+    Ok(())
+}
+
+fn read_links(
+    reader: &Transaction<'_>,
+    place: Place,
+    by_id: &mut BTreeMap<SubjectId, Subject>,
+) -> Result<(), StoreError> {
+    let mut statement = reader.prepare_cached(
+        "SELECT subject, object, confirmed, active, leaving, members FROM link
+         WHERE policy = ?1 AND target = ?2 ORDER BY subject",
+    )?;
+    let mut rows = statement.query(params![place.policy, place.target])?;
+    while let Some(row) = rows.next()? {
+        let Some(subject) = by_id.get_mut(&SubjectId(row.get(0)?)) else { continue };
+        let leaving = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        subject.link = Some(Link {
+            target: TargetId(row.get(1)?),
+            confirmed: serde_json::from_str(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+            active: row.get(3)?,
+            leaving: leaving.map(serde_json::from_str).transpose()?,
+            members: bitmap::read(row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        });
+    }
+    Ok(())
+}
+
+fn to_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>, StoreError> {
+    Ok(value.map(serde_json::to_string).transpose()?)
+}
+
+pub(super) fn number(kind: SubjectKind) -> u8 {
+    match kind {
+        SubjectKind::User => 0,
+        SubjectKind::Group => 1,
+    }
+}
+
+pub(super) fn kind(number: u8) -> SubjectKind {
+    if number == 0 { SubjectKind::User } else { SubjectKind::Group }
 }

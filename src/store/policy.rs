@@ -1,6 +1,13 @@
 //! What is remembered about a policy as a whole.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use rusqlite::params;
+
+use super::link::{Place, Subjects};
+use super::{Store, StoreError};
+use crate::directory::{Owner, SubjectKind};
 
 /// How many objects were linked at one moment: what budgets take their percentages of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +29,109 @@ pub struct PolicyState {
     pub first_complete_at: Option<Timestamp>,
     /// The specs that the last complete run applied, as `Policy::spec_json`.
     pub applied_spec: Option<String>,
-    /// Censuses within the last two windows, oldest first, one before the window's start included.
+    /// Oldest first.
     pub censuses: Vec<Census>,
+}
+
+impl Census {
+    /// Counts what is linked.
+    pub fn of(subjects: &Subjects, at: Timestamp) -> Self {
+        let mut census = Self { at, users: 0, groups: 0, memberships: 0 };
+        for subject in subjects.by_id.values() {
+            if let Some(link) = &subject.link {
+                match subject.kind {
+                    SubjectKind::User => census.users += 1,
+                    SubjectKind::Group => census.groups += 1,
+                }
+                census.memberships += link.members.len();
+            }
+        }
+        census
+    }
+}
+
+impl PolicyState {
+    /// How much there was when the window began; if that was before the first complete run ended, what
+    /// there was then.
+    pub fn base(&self, now: Timestamp, window: Duration) -> Option<Census> {
+        let start = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+        let before = self.censuses.iter().rfind(|census| census.at <= start);
+        before.or(self.censuses.first()).copied()
+    }
+}
+
+impl Store {
+    /// The policies that have ever run, in order of their names.
+    pub fn owners(&self) -> Result<Vec<Owner>, StoreError> {
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached("SELECT owner FROM policy ORDER BY owner")?;
+            let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(names
+                .iter()
+                .filter_map(|name| name.split_once('/'))
+                .map(|(ns, name)| Owner::new(ns, name))
+                .collect())
+        })
+    }
+
+    /// What is remembered about the policy.
+    pub fn policy_state(&self, place: Place) -> Result<PolicyState, StoreError> {
+        self.read(|reader| {
+            let (first, applied_spec): (Option<String>, Option<String>) = reader.query_row(
+                "SELECT first_complete_at, applied_spec FROM policy WHERE id = ?1",
+                [place.policy],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let first_complete_at = first
+                .map(|text| text.parse().map_err(|error| StoreError::Corrupt(format!("a time: {error}"))))
+                .transpose()?;
+            let mut statement = reader.prepare_cached(
+                "SELECT at, users, groups, memberships FROM census WHERE policy = ?1 ORDER BY at",
+            )?;
+            let rows = statement.query_map([place.policy], |row| {
+                Ok(Census {
+                    at: Timestamp::from_second(row.get(0)?).unwrap_or(Timestamp::MIN),
+                    users: row.get::<_, i64>(1)?.cast_unsigned(),
+                    groups: row.get::<_, i64>(2)?.cast_unsigned(),
+                    memberships: row.get::<_, i64>(3)?.cast_unsigned(),
+                })
+            })?;
+            Ok(PolicyState { first_complete_at, applied_spec, censuses: rows.collect::<Result<_, _>>()? })
+        })
+    }
+
+    /// Remembers that a run was complete. `applied_spec` is given when nothing of it is held.
+    pub fn complete_run(
+        &self,
+        place: Place,
+        census: Census,
+        applied_spec: Option<&str>,
+        window: Duration,
+    ) -> Result<(), StoreError> {
+        self.write(|writer| {
+            writer.execute(
+                "UPDATE policy SET first_complete_at = coalesce(first_complete_at, ?2),
+                                   applied_spec = coalesce(?3, applied_spec) WHERE id = ?1",
+                params![place.policy, census.at.to_string(), applied_spec],
+            )?;
+            writer.execute(
+                "INSERT OR REPLACE INTO census (policy, at, users, groups, memberships) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    place.policy,
+                    census.at.as_second(),
+                    census.users.cast_signed(),
+                    census.groups.cast_signed(),
+                    census.memberships.cast_signed()
+                ],
+            )?;
+            // One from before the window's start is needed, older ones are not.
+            let start = census.at.checked_sub(window).unwrap_or(Timestamp::MIN);
+            writer.execute(
+                "DELETE FROM census WHERE policy = ?1 AND at < (
+                     SELECT max(at) FROM census WHERE policy = ?1 AND at <= ?2)",
+                params![place.policy, start.as_second()],
+            )?;
+            Ok(())
+        })
+    }
 }

@@ -1,1 +1,226 @@
-//! The registry's objects.
+//! The registry's objects, as rows.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::link::{kind, number};
+use super::{Store, StoreError, bitmap};
+use crate::directory::{Content, Owner, SubjectKind};
+
+/// An object in the registry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its number within the policy's part.
+    pub number: u32,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Its id, which is our key.
+    pub id: Uuid,
+    /// Whether it is active.
+    pub active: bool,
+    /// What it is like.
+    pub content: Content,
+    /// The numbers of its members.
+    pub members: RoaringBitmap,
+}
+
+/// The registry of one policy, within one transaction.
+pub struct Part<'t> {
+    transaction: &'t Transaction<'t>,
+    policy: i64,
+}
+
+/// Whether a change was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was.
+    Made,
+    /// There is no such object.
+    Missing,
+    /// Another object has the name.
+    NameTaken,
+}
+
+impl Store {
+    /// Changes the policy's part of the registry, in one transaction.
+    pub fn change_registry<T>(
+        &self,
+        owner: &Owner,
+        work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(|writer| {
+            writer.execute("INSERT OR IGNORE INTO policy (owner) VALUES (?1)", [owner.as_str()])?;
+            let policy =
+                writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
+                    row.get(0)
+                })?;
+            work(&Part { transaction: writer, policy })
+        })
+    }
+
+    /// Reads the policy's part of the registry as of one moment; `None` if it never ran.
+    pub fn read_registry<T>(
+        &self,
+        owner: &Owner,
+        work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(|reader| {
+            let policy = reader
+                .query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| row.get(0))
+                .optional()?;
+            policy.map(|policy| work(&Part { transaction: reader, policy })).transpose()
+        })
+    }
+}
+
+const COLUMNS: &str = "number, kind, id, active, content, members";
+
+impl Part<'_> {
+    /// The object of this id.
+    pub fn by_id(&self, id: Uuid) -> Result<Option<Object>, StoreError> {
+        self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND id = ?2"), id.as_bytes())
+    }
+
+    /// The object of this kind and name.
+    pub fn by_name(&self, kind: SubjectKind, name: &str) -> Result<Option<Object>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND kind = {} AND name_key = ?2",
+            number(kind)
+        );
+        self.one(&sql, name.to_lowercase())
+    }
+
+    /// Every object of this kind, in order of names.
+    pub fn for_each(
+        &self,
+        kind: SubjectKind,
+        mut each: impl FnMut(Object) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND kind = ?2 ORDER BY name_key");
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![self.policy, number(kind)])?;
+        while let Some(row) = rows.next()? {
+            each(object(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// The number of each object.
+    pub fn numbers(&self) -> Result<HashMap<Uuid, u32>, StoreError> {
+        let mut statement =
+            self.transaction.prepare_cached("SELECT id, number FROM registry WHERE policy = ?1")?;
+        let rows =
+            statement.query_map([self.policy], |row| Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes an object, active and without members.
+    pub fn create(&self, id: Uuid, content: &Content) -> Result<Change, StoreError> {
+        let kind = match content {
+            Content::User(_) => SubjectKind::User,
+            Content::Group(_) => SubjectKind::Group,
+        };
+        let made = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO registry (policy, number, kind, id, name_key, active, content)
+                 SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, 1, ?5 FROM registry WHERE policy = ?1",
+            )?
+            .execute(params![
+                self.policy,
+                number(kind),
+                id.as_bytes(),
+                content.name_key(),
+                serde_json::to_string(content)?
+            ]);
+        change(made)
+    }
+
+    /// Changes an object's content.
+    pub fn update(&self, id: Uuid, content: &Content) -> Result<Change, StoreError> {
+        let made = self
+            .transaction
+            .prepare_cached("UPDATE registry SET name_key = ?3, content = ?4 WHERE policy = ?1 AND id = ?2")?
+            .execute(params![
+                self.policy,
+                id.as_bytes(),
+                content.name_key(),
+                serde_json::to_string(content)?
+            ]);
+        change(made)
+    }
+
+    /// Enables or disables a user.
+    pub fn set_active(&self, id: Uuid, active: bool) -> Result<Change, StoreError> {
+        let made = self
+            .transaction
+            .prepare_cached("UPDATE registry SET active = ?3 WHERE policy = ?1 AND id = ?2")?
+            .execute(params![self.policy, id.as_bytes(), active]);
+        change(made)
+    }
+
+    /// Sets a group's members.
+    pub fn set_members(&self, id: Uuid, members: &RoaringBitmap) -> Result<Change, StoreError> {
+        let members = if members.is_empty() { None } else { Some(bitmap::write(members)?) };
+        let made = self
+            .transaction
+            .prepare_cached("UPDATE registry SET members = ?3 WHERE policy = ?1 AND id = ?2")?
+            .execute(params![self.policy, id.as_bytes(), members]);
+        change(made)
+    }
+
+    /// Deletes an object, and takes it out of every group.
+    pub fn delete(&self, id: Uuid) -> Result<Change, StoreError> {
+        let Some(gone) = self.by_id(id)? else { return Ok(Change::Missing) };
+        self.transaction
+            .prepare_cached("DELETE FROM registry WHERE policy = ?1 AND number = ?2")?
+            .execute(params![self.policy, gone.number])?;
+        let mut containing = Vec::new();
+        let mut statement = self
+            .transaction
+            .prepare_cached("SELECT id, members FROM registry WHERE policy = ?1 AND members IS NOT NULL")?;
+        let mut rows = statement.query([self.policy])?;
+        while let Some(row) = rows.next()? {
+            let mut members = bitmap::read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            if members.remove(gone.number) {
+                containing.push((Uuid::from_bytes(row.get(0)?), members));
+            }
+        }
+        for (group, members) in containing {
+            self.set_members(group, &members)?;
+        }
+        Ok(Change::Made)
+    }
+
+    fn one(&self, sql: &str, argument: impl rusqlite::ToSql) -> Result<Option<Object>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.policy, argument])?;
+        rows.next()?.map(object).transpose()
+    }
+}
+
+fn object(row: &Row<'_>) -> Result<Object, StoreError> {
+    let members = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    Ok(Object {
+        number: row.get(0)?,
+        kind: kind(row.get(1)?),
+        id: Uuid::from_bytes(row.get(2)?),
+        active: row.get(3)?,
+        content: serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
+        members: members.map_or_else(|| Ok(RoaringBitmap::new()), bitmap::read)?,
+    })
+}
+
+fn change(made: Result<usize, rusqlite::Error>) -> Result<Change, StoreError> {
+    match made {
+        Ok(0) => Ok(Change::Missing),
+        Ok(_) => Ok(Change::Made),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+            Ok(Change::NameTaken)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

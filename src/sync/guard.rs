@@ -1,1 +1,279 @@
 //! Judges a plan: what may go, what is held. Pure.
+//!
+//! # Guarantees
+//! - Within one window no class of removals exceeds its budget, but for what a person approved.
+//! - Every step is executed, held or blocked, exactly once.
+//! - A hold's digest depends on what is held and why, and on nothing else: not on time, names or order.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use crate::directory::{Owner, SubjectId, SubjectKind};
+use crate::store::hold::{Hold, Line};
+use crate::store::journal::{Class, Spent};
+use crate::store::link::{Leaving, Subjects};
+use crate::store::policy::Census;
+use crate::sync::plan::{Action, Blocked, Plan, Planned};
+use crate::sync::policy::{Limits, OnExceed};
+
+mod budget;
+mod line;
+#[cfg(test)]
+mod tests;
+
+use budget::{Bucket, Budgets};
+pub use budget::{Exceeded, spends};
+use line::Lines;
+
+/// What a judgement is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Whose plan it is.
+    pub owner: &'a Owner,
+    /// The spec that it was made under.
+    pub spec_hash: &'a str,
+    /// What may go without asking.
+    pub limits: &'a Limits,
+    /// What should be done.
+    pub plan: &'a Plan,
+    /// What the target holds of ours.
+    pub subjects: &'a Subjects,
+    /// What was executed within the window.
+    pub spent: &'a [Spent],
+    /// How much there was at the window's start.
+    pub base: Census,
+    /// Holds that a person approved, still valid, made under this spec.
+    pub approved: &'a [Hold],
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// A plan that was judged.
+#[derive(Clone, Debug, Default)]
+pub struct Guarded {
+    /// What may go, in the order of application.
+    pub execute: Vec<Planned>,
+    /// What waits for a person.
+    pub hold: Option<Hold>,
+    /// What waits for a name.
+    pub blocked: Vec<Blocked>,
+    /// Changes of `leaving` without an operation; not those of leavers who are held.
+    pub leaving: BTreeMap<SubjectId, Option<Leaving>>,
+    /// Which limits were exceeded, and by how much.
+    pub exceeded: Vec<Exceeded>,
+}
+
+/// Judges.
+pub fn guard(input: Input<'_>) -> Guarded {
+    let lines = Lines {
+        input,
+        approved: input.approved.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect(),
+    };
+    let budgets = Budgets::count(input, &lines);
+    let exceeded = budgets.exceeded();
+    let all = input.limits.on_exceed == OnExceed::HoldAll && !exceeded.is_empty();
+    let mut judge = Judge {
+        input,
+        lines,
+        budgets,
+        all,
+        held: Vec::new(),
+        held_subjects: BTreeSet::new(),
+        guarded: Guarded::default(),
+    };
+    judge.judge();
+    let Judge { held, mut guarded, .. } = judge;
+    guarded.blocked.extend(input.plan.blocked.iter().cloned());
+    guarded.hold = line::hold(input, held, &exceeded);
+    guarded.exceeded = exceeded;
+    guarded
+}
+
+struct Judge<'a> {
+    input: Input<'a>,
+    lines: Lines<'a>,
+    budgets: Budgets,
+    /// Whether everything is held.
+    all: bool,
+    held: Vec<Line>,
+    /// Subjects of whom a step is held: what follows from it waits with it.
+    held_subjects: BTreeSet<SubjectId>,
+    guarded: Guarded,
+}
+
+impl Judge<'_> {
+    fn judge(&mut self) {
+        let (memberships, rest): (Vec<_>, Vec<_>) =
+            self.input.plan.steps.iter().partition(|step| matches!(step.action, Action::RemoveMembers(_)));
+        let mut execute = Vec::new();
+        for step in rest {
+            execute.extend(self.step(step));
+        }
+        // Memberships follow their people, so they are judged when it is known who goes.
+        for step in memberships {
+            execute.extend(self.memberships(step));
+        }
+        self.newly_leaving();
+        let mut execute = self.without_blocked(execute);
+        execute.sort_by_key(|step| (step.phase, step.subject));
+        self.guarded.execute = execute;
+    }
+
+    /// The step, if it may go.
+    fn step(&mut self, step: &Planned) -> Option<Planned> {
+        let line = self.lines.of_step(step);
+        let approved = !step.needs_look_up && self.lines.is_approved(&line);
+        let reason = self.why_held(step);
+        match reason {
+            Some(why) if !approved => {
+                self.held.push(Line { why, ..line });
+                self.held_subjects.insert(step.subject);
+                None
+            }
+            reason => Some(Planned { approved: reason.is_some(), ..step.clone() }),
+        }
+    }
+
+    fn why_held(&self, step: &Planned) -> Option<String> {
+        if step.needs_look_up {
+            return Some("missing from the directory, and not looked up yet".to_owned());
+        }
+        if !step.doubtful.is_empty() {
+            return Some(format!("{} was lost by many at once", step.doubtful.join(", ")));
+        }
+        let exceeds = Bucket::of_step(step).into_iter().find(|bucket| self.budgets.exceeds(*bucket));
+        if exceeds.is_some() || self.all { Some(line::grounds(step, exceeds)) } else { None }
+    }
+
+    /// The part of a removal of members that may go.
+    fn memberships(&mut self, step: &Planned) -> Option<Planned> {
+        let Action::RemoveMembers(removal) = &step.action else { return None };
+        let mut go = removal.clone();
+        let held: RoaringBitmap = self.held_subjects.iter().map(|subject| subject.0).collect();
+        go.following -= held;
+        let whole_group = self.budgets.exceeds_in_group(step.subject);
+        let mut approved = false;
+        for member in &removal.ended {
+            let bucket = Bucket::of_membership(removal, member);
+            let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
+            let why = if !step.doubtful.is_empty() {
+                format!("{} was lost by many at once", step.doubtful.join(", "))
+            } else if whole_group {
+                "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
+            } else if exceeds.is_some() || self.all {
+                line::grounds(step, exceeds)
+            } else {
+                continue;
+            };
+            let line = self.lines.of_membership(step, removal, member);
+            if self.lines.is_approved(&line) {
+                approved = true;
+                continue;
+            }
+            self.held.push(Line { why, ..line });
+            go.ended.remove(member);
+        }
+        if go.ended.is_empty() && go.following.is_empty() {
+            return None;
+        }
+        Some(Planned { action: Action::RemoveMembers(go), approved, ..step.clone() })
+    }
+
+    /// A leaver is judged when first seen, though the first rung may be due much later.
+    fn newly_leaving(&mut self) {
+        let steps: HashSet<SubjectId> = self
+            .input
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.rung.is_some())
+            .map(|step| step.subject)
+            .collect();
+        for (subject, leaving) in &self.input.plan.leaving {
+            let Some(now) = leaving else {
+                self.guarded.leaving.insert(*subject, None);
+                continue;
+            };
+            if self.held_subjects.contains(subject) {
+                continue;
+            }
+            if !steps.contains(subject) {
+                let kind =
+                    self.input.subjects.by_id.get(subject).map_or(SubjectKind::User, |subject| subject.kind);
+                let exceeds = Bucket::of_evidence(kind, now.evidence)
+                    .into_iter()
+                    .find(|bucket| self.budgets.exceeds(*bucket));
+                let line = self.lines.of_leaver(*subject, kind, now.evidence);
+                if (exceeds.is_some() || self.all) && !self.lines.is_approved(&line) {
+                    let why = format!(
+                        "{} would be exceeded when it falls due",
+                        exceeds.map_or("a limit", Bucket::field)
+                    );
+                    self.held.push(Line { why, ..line });
+                    continue;
+                }
+            }
+            self.guarded.leaving.insert(*subject, *leaving);
+        }
+    }
+
+    /// Whoever waits for the name of somebody who keeps it now is blocked, and whoever waits for them.
+    fn without_blocked(&mut self, execute: Vec<Planned>) -> Vec<Planned> {
+        let mut execute = execute;
+        loop {
+            let gives: HashSet<SubjectId> = execute
+                .iter()
+                .filter(|step| matches!(step.action, Action::Update { renames: true, .. } | Action::Delete))
+                .map(|step| step.subject)
+                .collect();
+            let (go, blocked): (Vec<_>, Vec<_>) =
+                execute.into_iter().partition(|step| step.after.is_none_or(|holder| gives.contains(&holder)));
+            if blocked.is_empty() {
+                // A name is only released for a rename that goes on.
+                let renames: HashSet<SubjectId> = go
+                    .iter()
+                    .filter(|step| matches!(step.action, Action::Update { renames: true, .. }))
+                    .map(|step| step.subject)
+                    .collect();
+                let needed = |step: &Planned| {
+                    !matches!(step.action, Action::Release(_)) || renames.contains(&step.subject)
+                };
+                return go.into_iter().filter(needed).collect();
+            }
+            for step in blocked {
+                if let (Action::Create(content) | Action::Update { content, .. }, Some(holder)) =
+                    (&step.action, step.after)
+                {
+                    let name = content.name().to_owned();
+                    self.guarded.blocked.push(Blocked {
+                        subject: step.subject,
+                        kind: step.kind,
+                        name,
+                        holder,
+                    });
+                }
+            }
+            execute = go;
+        }
+    }
+}
+
+/// What a budget counts in this step, and how often.
+impl Class {
+    /// The class of a step, if it counts in one.
+    pub fn of(step: &Planned) -> Option<Self> {
+        use crate::directory::Grade;
+        match (&step.action, step.kind, step.evidence) {
+            (Action::Update { renames: true, .. }, _, _) => Some(Self::IdentifierChange),
+            (Action::RemoveMembers(_), _, _) => Some(Self::MemberRemoval),
+            (_, SubjectKind::User, Some(evidence)) if evidence.grade == Grade::Disabled => {
+                Some(Self::Disable)
+            }
+            (_, SubjectKind::User, Some(_)) => Some(Self::UserRemoval),
+            (_, SubjectKind::Group, Some(_)) => Some(Self::GroupRemoval),
+            _ => None,
+        }
+    }
+}

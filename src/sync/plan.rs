@@ -1,12 +1,56 @@
 //! The operations that take the target from what we last confirmed there to the projection. Pure.
+//!
+//! # Guarantees
+//! - Nothing is removed but on the word of a projection that says `Gone`, or of a member list that was
+//!   read completely; and never in a policy's first run, or on the word of a connector that is not
+//!   fresh.
+//! - Whoever is unchanged costs a comparison, and no operation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use crate::directory::{Content, Evidence, SubjectId, SubjectKind};
-use crate::store::link::Leaving;
+use crate::store::link::{Leaving, Subjects};
+use crate::sync::policy::Policy;
+use crate::sync::project::Projection;
+
+mod leaver;
+mod member;
+mod name;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+/// What a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// What the target should hold.
+    pub projection: &'a Projection,
+    /// What it should hold by the spec that was applied last, if that is another one: what only the
+    /// new one removes is graded configuration.
+    pub previous: Option<&'a Projection>,
+    /// What the target holds of ours.
+    pub subjects: &'a Subjects,
+    /// Who vouches.
+    pub vouched: Vouched,
+    /// Whether the policy never completed a run against this target.
+    pub first_run: bool,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// The word on which removals rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// The number of the last completion.
+    pub completion: u64,
+    /// Whether it is recent enough, and the connector is not failing.
+    pub fresh: bool,
+}
 
 /// What should be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,11 +59,31 @@ pub struct Plan {
     pub steps: Vec<Planned>,
     /// Creates and renames that wait for a name which a linked object still bears.
     pub blocked: Vec<Blocked>,
-    /// Links whose `leaving` changes without an operation: newly seen leavers whose first rung is
-    /// not due yet, and returned ones who never got to a rung.
-    pub leaving: Vec<(SubjectId, Option<Leaving>)>,
+    /// Links whose `leaving` changes without an operation: newly seen leavers, and returned ones.
+    pub leaving: BTreeMap<SubjectId, Option<Leaving>>,
+    /// Subjects that the policy protects and that would have been removed or disabled.
+    pub protected: Vec<SubjectId>,
     /// When something falls due that no import will announce (a rung).
     pub due: Option<Timestamp>,
+}
+
+/// When a step is done: each phase is finished before the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Who must not sign in any more comes first.
+    Disable,
+    /// Then what they had access to.
+    Revoke,
+    /// Names that others need.
+    Release,
+    /// Users are created and changed.
+    Users,
+    /// Groups are created and changed.
+    Groups,
+    /// Members are added.
+    Members,
+    /// What is gone is deleted.
+    Delete,
 }
 
 /// One thing to do.
@@ -29,6 +93,8 @@ pub struct Planned {
     pub subject: SubjectId,
     /// What that is.
     pub kind: SubjectKind,
+    /// When.
+    pub phase: Phase,
     /// What to do.
     pub action: Action,
     /// Why it may remove, for what removes.
@@ -38,8 +104,12 @@ pub struct Planned {
     /// Fields that tripped the coverage rule and on which this depends: held until they are back or
     /// a person approves.
     pub doubtful: Vec<String>,
-    /// Subjects whose steps must be executed for this one to be possible (they bear its name).
-    pub after: BTreeSet<SubjectId>,
+    /// Whether the subject was missed and not yet looked up: never executed as it is.
+    pub needs_look_up: bool,
+    /// The subject that bears the name which this needs, and gives it up in this plan.
+    pub after: Option<SubjectId>,
+    /// Whether a person approved it: outside the budgets.
+    pub approved: bool,
 }
 
 /// What to do with a subject.
@@ -62,6 +132,8 @@ pub enum Action {
     Disable,
     /// Enable the account.
     Enable,
+    /// Take all members out.
+    Empty,
     /// Delete the object.
     Delete,
     /// Forget that it is ours.
@@ -69,16 +141,20 @@ pub enum Action {
     /// Put members in.
     AddMembers(RoaringBitmap),
     /// Take members out.
-    RemoveMembers {
-        /// Those whose membership ended: judged as memberships.
-        ended: RoaringBitmap,
-        /// Those of `ended` for whom the evidence is weak.
-        weak: RoaringBitmap,
-        /// Those of `ended` that an edit of a spec removes.
-        configuration: RoaringBitmap,
-        /// Those who leave (or whose group goes): they follow that step, and count in no member limit.
-        following: RoaringBitmap,
-    },
+    RemoveMembers(Removal),
+}
+
+/// Members to take out of one group, by why.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Removal {
+    /// Those whose membership ended: judged as memberships.
+    pub ended: RoaringBitmap,
+    /// Those of `ended` for whom the evidence is weak.
+    pub weak: RoaringBitmap,
+    /// Those of `ended` that an edit of a spec removes.
+    pub configuration: RoaringBitmap,
+    /// Those who leave: they follow that step, and count in no member limit.
+    pub following: RoaringBitmap,
 }
 
 /// A create or rename that waits for a name.
@@ -86,8 +162,56 @@ pub enum Action {
 pub struct Blocked {
     /// Who waits.
     pub subject: SubjectId,
+    /// What that is.
+    pub kind: SubjectKind,
     /// For which name.
     pub name: String,
     /// Who bears it.
     pub holder: SubjectId,
+}
+
+/// Plans.
+pub fn plan(input: Input<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let going = subject::plan(input, &mut plan);
+    name::order(input.subjects, &mut plan);
+    member::plan(input, &going, &mut plan);
+    plan.steps.sort_by_key(|step| (step.phase, step.subject));
+    plan
+}
+
+/// Who leaves in this plan, by a rung that is planned or was executed before.
+type Going = BTreeSet<SubjectId>;
+
+impl Planned {
+    fn new(subject: SubjectId, kind: SubjectKind, phase: Phase, action: Action) -> Self {
+        Self {
+            subject,
+            kind,
+            phase,
+            action,
+            evidence: None,
+            rung: None,
+            doubtful: Vec::new(),
+            needs_look_up: false,
+            after: None,
+            approved: false,
+        }
+    }
+}
+
+impl Phase {
+    /// Where users or groups are created and changed.
+    fn of_content(kind: SubjectKind) -> Self {
+        match kind {
+            SubjectKind::User => Self::Users,
+            SubjectKind::Group => Self::Groups,
+        }
+    }
+}
+
+impl Plan {
+    fn note_due(&mut self, due: Timestamp) {
+        self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
+    }
 }

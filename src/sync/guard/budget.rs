@@ -1,0 +1,301 @@
+//! Budgets: how much of each class may go within the window, and how much did and would.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::Input;
+use super::line::Lines;
+use crate::directory::{Evidence, SubjectId, SubjectKind};
+use crate::store::journal::Class;
+use crate::sync::plan::{Action, Planned, Removal};
+use crate::sync::policy::{Budget, Limits};
+
+/// A class, and why it counts: each has a budget of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bucket {
+    class: Class,
+    cause: Cause,
+}
+
+/// What is behind a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    /// A change in the directory.
+    Data,
+    /// An edit of a spec.
+    Configuration,
+    /// A change in the directory, on weak evidence: counted here and as data.
+    Weak,
+}
+
+/// A limit that a plan exceeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// What is counted.
+    pub class: Class,
+    /// Whether an edit of a spec is the cause.
+    pub configuration: bool,
+    /// Whether the evidence is weak, and so the stricter limit applies.
+    pub weak: bool,
+    /// How many the plan wants.
+    pub planned: u64,
+    /// How many went within the window.
+    pub spent: u64,
+    /// How many may go.
+    pub allowance: u64,
+    /// Of how many.
+    pub base: u64,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { planned, spent, allowance, base, .. } = self;
+        let bucket = Bucket {
+            class: self.class,
+            cause: if self.weak {
+                Cause::Weak
+            } else if self.configuration {
+                Cause::Configuration
+            } else {
+                Cause::Data
+            },
+        };
+        let what = match (self.class, *planned) {
+            (Class::UserRemoval, 1) => "user would be removed",
+            (Class::UserRemoval, _) => "users would be removed",
+            (Class::GroupRemoval, 1) => "group would be removed",
+            (Class::GroupRemoval, _) => "groups would be removed",
+            (Class::MemberRemoval, 1) => "membership would end",
+            (Class::MemberRemoval, _) => "memberships would end",
+            (Class::IdentifierChange, 1) => "name would change",
+            (Class::IdentifierChange, _) => "names would change",
+            (Class::Disable, 1) => "user would be disabled",
+            (Class::Disable, _) => "users would be disabled",
+        };
+        write!(f, "{planned} {what} (of {base}")?;
+        if *spent > 0 {
+            write!(f, ", after {spent} within the window")?;
+        }
+        write!(f, "), and {} allows {allowance}", bucket.field())?;
+        match bucket.cause {
+            Cause::Data => Ok(()),
+            Cause::Configuration => write!(f, "; an edit of the spec is the cause, not the directory"),
+            Cause::Weak => write!(f, " when the source cannot confirm an absence (5, or 1 %)"),
+        }
+    }
+}
+
+/// Counts per bucket.
+pub(super) struct Budgets {
+    counts: BTreeMap<Bucket, Exceeded>,
+    groups: BTreeSet<SubjectId>,
+}
+
+impl Bucket {
+    /// The buckets that a step counts in.
+    pub(super) fn of_step(step: &Planned) -> Vec<Self> {
+        match (Class::of(step), step.evidence) {
+            (Some(class @ Class::IdentifierChange), _) => vec![Self { class, cause: Cause::Data }],
+            (Some(class), Some(evidence)) => {
+                Self::of(class, evidence.configuration, evidence.grade.is_weak())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The buckets that a leaver counts in.
+    pub(super) fn of_evidence(kind: SubjectKind, evidence: Evidence) -> Vec<Self> {
+        let class = match (kind, evidence.grade) {
+            (SubjectKind::User, crate::directory::Grade::Disabled) => Class::Disable,
+            (SubjectKind::User, _) => Class::UserRemoval,
+            (SubjectKind::Group, _) => Class::GroupRemoval,
+        };
+        Self::of(class, evidence.configuration, evidence.grade.is_weak())
+    }
+
+    /// The buckets that the end of one membership counts in.
+    pub(super) fn of_membership(removal: &Removal, member: u32) -> Vec<Self> {
+        Self::of(Class::MemberRemoval, removal.configuration.contains(member), removal.weak.contains(member))
+    }
+
+    fn of(class: Class, configuration: bool, weak: bool) -> Vec<Self> {
+        let cause = if configuration { Cause::Configuration } else { Cause::Data };
+        let mut buckets = vec![Self { class, cause }];
+        if weak && !configuration {
+            buckets.push(Self { class, cause: Cause::Weak });
+        }
+        buckets
+    }
+
+    /// The field that sets the limit.
+    pub(super) fn field(self) -> &'static str {
+        match self.class {
+            Class::UserRemoval => "limits.userRemovals",
+            Class::GroupRemoval => "limits.groupRemovals",
+            Class::MemberRemoval => "limits.memberRemovals",
+            Class::IdentifierChange => "limits.identifierChanges",
+            Class::Disable => "limits.disables",
+        }
+    }
+
+    pub(super) fn is_configuration(self) -> bool {
+        self.cause == Cause::Configuration
+    }
+
+    pub(super) fn is_weak(self) -> bool {
+        self.cause == Cause::Weak
+    }
+
+    fn budget(self, limits: &Limits) -> Budget {
+        if self.cause == Cause::Weak {
+            return Budget { count: u64::MAX, percent: 1 };
+        }
+        match self.class {
+            Class::UserRemoval => limits.user_removals,
+            Class::GroupRemoval => limits.group_removals,
+            Class::MemberRemoval => limits.member_removals,
+            Class::IdentifierChange => limits.identifier_changes,
+            Class::Disable => limits.disables,
+        }
+    }
+}
+
+impl Budgets {
+    /// Counts what was spent and what is planned, but for what a person approved.
+    pub(super) fn count(input: Input<'_>, lines: &Lines<'_>) -> Self {
+        let mut budgets = Self { counts: BTreeMap::new(), groups: BTreeSet::new() };
+        let mut counted: BTreeSet<(Bucket, SubjectId)> = BTreeSet::new();
+        for spent in input.spent.iter().filter(|spent| !spent.approved) {
+            let (configuration, weak) = spent
+                .evidence
+                .map_or((false, false), |evidence| (evidence.configuration, evidence.grade.is_weak()));
+            for bucket in Bucket::of(spent.class, configuration, weak) {
+                budgets.entry(input, bucket).spent += spent.count;
+                if spent.class != Class::MemberRemoval {
+                    counted.insert((bucket, spent.subject));
+                }
+            }
+        }
+        let leavers = input.plan.leaving.iter().filter_map(|(subject, leaving)| {
+            let kind = input.subjects.by_id.get(subject)?.kind;
+            Some((*subject, kind, (*leaving)?.evidence))
+        });
+        let leavers = leavers
+            .filter(|(subject, kind, evidence)| {
+                !lines.is_approved(&lines.of_leaver(*subject, *kind, *evidence))
+            })
+            .map(|(subject, kind, evidence)| (subject, Bucket::of_evidence(kind, evidence)));
+        let steps = input
+            .plan
+            .steps
+            .iter()
+            .filter(|step| {
+                !matches!(step.action, Action::RemoveMembers(_)) && !lines.is_approved(&lines.of_step(step))
+            })
+            .map(|step| (step.subject, Bucket::of_step(step)));
+        // A person counts once, however many steps and reasons there are.
+        for (subject, buckets) in steps.chain(leavers) {
+            for bucket in buckets {
+                if counted.insert((bucket, subject)) {
+                    budgets.entry(input, bucket).planned += 1;
+                }
+            }
+        }
+        for step in &input.plan.steps {
+            if let Action::RemoveMembers(removal) = &step.action {
+                budgets.count_memberships(input, lines, step, removal);
+            }
+        }
+        budgets
+    }
+
+    fn count_memberships(&mut self, input: Input<'_>, lines: &Lines<'_>, step: &Planned, removal: &Removal) {
+        let mut ended = 0;
+        for member in &removal.ended {
+            if lines.any_approved() && lines.is_approved(&lines.of_membership(step, removal, member)) {
+                continue;
+            }
+            ended += 1;
+            for bucket in Bucket::of_membership(removal, member) {
+                self.entry(input, bucket).planned += 1;
+            }
+        }
+        let spent: u64 = input
+            .spent
+            .iter()
+            .filter(|spent| {
+                spent.class == Class::MemberRemoval && spent.subject == step.subject && !spent.approved
+            })
+            .map(|spent| spent.count)
+            .sum();
+        let size = input.subjects.link(step.subject).map_or(0, |link| link.members.len()) + spent;
+        let limit = input.limits.member_removals_per_group;
+        if size >= limit.minimum_size && (ended + spent) * 100 > size * u64::from(limit.percent) && ended > 0
+        {
+            self.groups.insert(step.subject);
+        }
+    }
+
+    fn entry(&mut self, input: Input<'_>, bucket: Bucket) -> &mut Exceeded {
+        self.counts.entry(bucket).or_insert_with(|| {
+            let base = match bucket.class {
+                Class::UserRemoval | Class::Disable => input.base.users,
+                Class::GroupRemoval => input.base.groups,
+                Class::MemberRemoval => input.base.memberships,
+                Class::IdentifierChange => input.base.users + input.base.groups,
+            };
+            Exceeded {
+                class: bucket.class,
+                configuration: bucket.is_configuration(),
+                weak: bucket.is_weak(),
+                planned: 0,
+                spent: 0,
+                allowance: bucket.budget(input.limits).allowance(base),
+                base,
+            }
+        })
+    }
+
+    /// Whether nothing more of this may go.
+    pub(super) fn exceeds(&self, bucket: Bucket) -> bool {
+        self.counts.get(&bucket).is_some_and(Exceeded::is_exceeded)
+    }
+
+    /// Whether too many of this group's members would go.
+    pub(super) fn exceeds_in_group(&self, group: SubjectId) -> bool {
+        self.groups.contains(&group)
+    }
+
+    pub(super) fn exceeded(&self) -> Vec<Exceeded> {
+        self.counts.values().filter(|count| count.is_exceeded()).cloned().collect()
+    }
+}
+
+impl Exceeded {
+    fn is_exceeded(&self) -> bool {
+        self.planned > 0 && self.spent + self.planned > self.allowance
+    }
+}
+
+/// What an executed step spends: the evidence that it is counted under, and how many.
+pub fn spends(step: &Planned) -> Vec<(Class, Option<Evidence>, u64)> {
+    use crate::directory::Grade;
+    match (&step.action, Class::of(step)) {
+        (Action::RemoveMembers(removal), _) => {
+            let configuration = &removal.ended & &removal.configuration;
+            let weak = (&removal.ended & &removal.weak) - &configuration;
+            let data = &removal.ended - &configuration - &weak;
+            [
+                (Evidence::data(Grade::EdgeRemoved), data),
+                (Evidence::data(Grade::AbsentUnconfirmed), weak),
+                (Evidence::configuration(Grade::EdgeRemoved), configuration),
+            ]
+            .into_iter()
+            .filter(|(_, members)| !members.is_empty())
+            .map(|(evidence, members)| (Class::MemberRemoval, Some(evidence), members.len()))
+            .collect()
+        }
+        (_, Some(class)) => vec![(class, step.evidence, 1)],
+        (_, None) => Vec::new(),
+    }
+}

@@ -1,0 +1,207 @@
+//! A hold's lines: what is held, for digests and for people.
+
+use std::collections::HashSet;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Input;
+use super::budget::{Bucket, Exceeded};
+use crate::directory::{Content, Evidence, Grade, SubjectId, SubjectKind};
+use crate::store::hold::{Hold, Line};
+use crate::store::journal::Class;
+use crate::sync::plan::{Action, Planned, Removal};
+
+/// What makes a line what it is; the rest of it is for people.
+type Identity = (String, String, Option<String>, Option<String>);
+
+impl Line {
+    pub(super) fn identity(&self) -> Identity {
+        (self.class.clone(), self.subject.clone(), self.member.clone(), self.grade.clone())
+    }
+}
+
+/// Makes lines, and knows which are approved.
+pub(super) struct Lines<'a> {
+    pub(super) input: Input<'a>,
+    pub(super) approved: HashSet<Identity>,
+}
+
+impl Lines<'_> {
+    pub(super) fn any_approved(&self) -> bool {
+        !self.approved.is_empty()
+    }
+
+    pub(super) fn is_approved(&self, line: &Line) -> bool {
+        self.any_approved() && self.approved.contains(&line.identity())
+    }
+
+    pub(super) fn of_step(&self, step: &Planned) -> Line {
+        let (class, action) = match (&step.action, Class::of(step)) {
+            (Action::Update { content, renames: true, .. }, _) => {
+                ("identifierChange", format!("rename to {}", content.name()))
+            }
+            (Action::Update { clears, .. }, _) if !clears.is_empty() => {
+                ("clear", format!("clear {}", clears.join(", ")))
+            }
+            (Action::Update { .. }, _) => ("other", "update".to_owned()),
+            (Action::Create(_), _) => ("other", "create".to_owned()),
+            (Action::AddMembers(members), _) => ("other", format!("add {} members", members.len())),
+            (Action::Release(_), _) => ("other", "rename for a moment".to_owned()),
+            (Action::Enable, _) => ("enable", "enable".to_owned()),
+            (action, class) => (class.map_or("other", name), verb(action).to_owned()),
+        };
+        let grade = step.evidence.map(grade);
+        let name = self.name(step.subject, &step.action);
+        self.line(class, step.subject, None, grade, action, name)
+    }
+
+    pub(super) fn of_membership(&self, step: &Planned, removal: &Removal, member: u32) -> Line {
+        let member = SubjectId(member);
+        let weak = removal.weak.contains(member.0);
+        let evidence = Evidence {
+            grade: if weak { Grade::AbsentUnconfirmed } else { Grade::EdgeRemoved },
+            configuration: removal.configuration.contains(member.0),
+        };
+        let name = self.name(step.subject, &step.action);
+        let action = "take out of the group".to_owned();
+        self.line("memberRemoval", step.subject, Some(member), Some(grade(evidence)), action, name)
+    }
+
+    pub(super) fn of_leaver(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence) -> Line {
+        let class = match (kind, evidence.grade) {
+            (SubjectKind::Group, _) => "groupRemoval",
+            (SubjectKind::User, Grade::Disabled) => "disable",
+            (SubjectKind::User, _) => "userRemoval",
+        };
+        let name = self.name(subject, &Action::Disable);
+        self.line(class, subject, None, Some(grade(evidence)), "remove when its time comes".to_owned(), name)
+    }
+
+    fn line(
+        &self,
+        class: &str,
+        subject: SubjectId,
+        member: Option<SubjectId>,
+        grade: Option<String>,
+        action: String,
+        name: String,
+    ) -> Line {
+        Line {
+            class: class.to_owned(),
+            subject: self.key(subject),
+            member: member.map(|member| self.key(member)),
+            grade,
+            action,
+            name,
+            member_name: member.map(|member| self.name(member, &Action::Disable)),
+            why: String::new(),
+        }
+    }
+
+    /// What a subject is called: what it bears at the target, else what it is to bear.
+    fn name(&self, subject: SubjectId, action: &Action) -> String {
+        match (self.input.subjects.link(subject), action) {
+            (Some(link), _) => link.confirmed.name().to_owned(),
+            (None, Action::Create(content)) => Content::name(content).to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// A newcomer has no key in `subjects` yet; it is only ever held with everything else, and its
+    /// number names it well enough.
+    fn key(&self, subject: SubjectId) -> String {
+        let known = self.input.subjects.by_id.get(&subject);
+        known.map_or_else(|| format!("new-{}", subject.0), |subject| subject.key.to_string())
+    }
+}
+
+/// Why a limit holds a step.
+pub(super) fn grounds(step: &Planned, exceeds: Option<Bucket>) -> String {
+    match exceeds {
+        Some(bucket) if bucket.is_weak() => {
+            format!("above {}: the source cannot confirm that it is gone", bucket.field())
+        }
+        Some(bucket) if bucket.is_configuration() => {
+            format!("above {}, by an edit of the spec", bucket.field())
+        }
+        Some(bucket) => format!("above {}", bucket.field()),
+        None if step.evidence.is_some() => "limits.onExceed is HoldAll".to_owned(),
+        None => "limits.onExceed is HoldAll, and a limit is exceeded".to_owned(),
+    }
+}
+
+/// A hold of these lines, if there are any.
+pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]) -> Option<Hold> {
+    if lines.is_empty() {
+        return None;
+    }
+    lines.sort();
+    lines.dedup_by_key(|line| line.identity());
+    let mut hasher = Sha256::new();
+    let mut part = |text: &str| {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    };
+    part(input.owner.as_str());
+    part(input.spec_hash);
+    for line in &lines {
+        let (class, subject, member, grade) = line.identity();
+        part(&class);
+        part(&subject);
+        part(member.as_deref().unwrap_or_default());
+        part(grade.as_deref().unwrap_or_default());
+    }
+    let digest =
+        hasher.finalize().iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"));
+    Some(Hold {
+        owner: input.owner.clone(),
+        digest,
+        spec_hash: input.spec_hash.to_owned(),
+        since: input.now,
+        reason: reason(&lines, exceeded),
+        lines,
+    })
+}
+
+fn reason(lines: &[Line], exceeded: &[Exceeded]) -> String {
+    let mut reasons: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
+    // What no budget holds says why itself; each such reason once.
+    let mut others: Vec<&str> =
+        lines.iter().map(|line| line.why.as_str()).filter(|why| !why.starts_with("above ")).collect();
+    others.sort_unstable();
+    others.dedup();
+    reasons.extend(others.into_iter().map(str::to_owned));
+    reasons.join("; ")
+}
+
+fn grade(evidence: Evidence) -> String {
+    if evidence.configuration {
+        format!("{} (configuration)", evidence.grade)
+    } else {
+        evidence.grade.to_string()
+    }
+}
+
+fn name(class: Class) -> &'static str {
+    match class {
+        Class::UserRemoval => "userRemoval",
+        Class::GroupRemoval => "groupRemoval",
+        Class::MemberRemoval => "memberRemoval",
+        Class::IdentifierChange => "identifierChange",
+        Class::Disable => "disable",
+    }
+}
+
+fn verb(action: &Action) -> &'static str {
+    match action {
+        Action::Disable => "disable",
+        Action::Enable => "enable",
+        Action::Empty => "take all members out",
+        Action::Delete => "delete",
+        Action::Unlink => "unlink",
+        Action::Create(_) => "create",
+        Action::Update { .. } | Action::Release(_) => "update",
+        Action::AddMembers(_) => "add members",
+        Action::RemoveMembers(_) => "take members out",
+    }
+}

@@ -1,0 +1,96 @@
+//! The ladder: what is next for somebody who left, and when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Vouched;
+use crate::directory::Evidence;
+use crate::store::link::Leaving;
+use crate::sync::policy::{Rung, Step};
+
+/// What is next for a leaver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// This step now; it is the rung of this number, counted from 1.
+    Now(Step, u32),
+    /// Nothing before this moment.
+    At(Timestamp),
+    /// Nothing before another completion.
+    Completion,
+    /// Nothing any more.
+    Nothing,
+}
+
+/// Where somebody stands who is seen to have left just now.
+pub(super) fn first_seen(evidence: Evidence, now: Timestamp) -> Leaving {
+    Leaving { since: now, evidence, rungs: 0, executed_at: None, completion: 0 }
+}
+
+/// The first rung is due at its time after the leaver was first seen; each later one when the remaining
+/// time since the rung before it was executed has passed, and needs a newer completion. So the clock of
+/// a leaver whose step is held stands still.
+pub(super) fn next(leaving: &Leaving, ladder: &[Rung], vouched: Vouched, now: Timestamp) -> Next {
+    let done = leaving.rungs as usize;
+    let Some(rung) = ladder.get(done) else { return Next::Nothing };
+    let due = match (done.checked_sub(1).and_then(|before| ladder.get(before)), leaving.executed_at) {
+        (Some(before), Some(executed_at)) => later(executed_at, rung.after.saturating_sub(before.after)),
+        _ => later(leaving.since, rung.after),
+    };
+    if due > now {
+        Next::At(due)
+    } else if done > 0 && vouched.completion <= leaving.completion {
+        Next::Completion
+    } else {
+        Next::Now(rung.step, leaving.rungs + 1)
+    }
+}
+
+fn later(than: Timestamp, by: Duration) -> Timestamp {
+    than.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::directory::Grade;
+
+    const HOUR: u64 = 3600;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(hours * 3600).unwrap()
+    }
+
+    fn ladder() -> [Rung; 2] {
+        [
+            Rung { after: Duration::from_secs(2 * HOUR), step: Step::Disable },
+            Rung { after: Duration::from_secs(26 * HOUR), step: Step::Delete },
+        ]
+    }
+
+    fn leaving(rungs: u32, executed_at: Option<i64>) -> Leaving {
+        let evidence = Evidence::data(Grade::Absent);
+        Leaving { since: at(0), evidence, rungs, executed_at: executed_at.map(at), completion: 7 }
+    }
+
+    #[rstest]
+    #[case(leaving(0, None), 1, 7, Next::At(at(2)))]
+    #[case(leaving(0, None), 2, 7, Next::Now(Step::Disable, 1))]
+    #[case(leaving(0, None), 900, 7, Next::Now(Step::Disable, 1))]
+    #[case(leaving(1, Some(2)), 25, 8, Next::At(at(26)))]
+    #[case(leaving(1, Some(2)), 26, 8, Next::Now(Step::Delete, 2))]
+    #[case(leaving(1, Some(2)), 26, 7, Next::Completion)]
+    // Held for 100 hours: what is left of the ladder begins when the first rung was executed.
+    #[case(leaving(1, Some(102)), 125, 8, Next::At(at(126)))]
+    #[case(leaving(2, Some(126)), 900, 99, Next::Nothing)]
+    fn climbs_down(
+        #[case] leaving: Leaving,
+        #[case] now: i64,
+        #[case] completion: u64,
+        #[case] expected: Next,
+    ) {
+        assert_eq!(next(&leaving, &ladder(), Vouched { completion, fresh: true }, at(now)), expected);
+    }
+}

@@ -1,0 +1,101 @@
+//! Who comes into and goes out of which group.
+
+use roaring::RoaringBitmap;
+
+use super::{Action, Going, Input, Phase, Plan, Planned, Removal};
+use crate::directory::{SubjectId, SubjectKind};
+use crate::store::link::Link;
+use crate::sync::project::{Group, Verdict};
+
+pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
+    let mut coming = RoaringBitmap::new();
+    for step in &plan.steps {
+        if let Action::Create(_) = step.action {
+            coming.insert(step.subject.0);
+        }
+    }
+    let has_object =
+        |member: u32| coming.contains(member) || input.subjects.link(SubjectId(member)).is_some();
+    let leaving: RoaringBitmap = going.iter().map(|subject| subject.0).collect();
+    for (subject, verdict) in &input.projection.groups {
+        let link = input.subjects.link(*subject);
+        match (verdict, link) {
+            (Verdict::Keep(group), _) => {
+                if link.is_none() && !coming.contains(subject.0) {
+                    continue;
+                }
+                let linked = link.map(|link| &link.members);
+                let added: RoaringBitmap = match linked {
+                    Some(linked) => {
+                        (&group.members - linked).into_iter().filter(|member| has_object(*member)).collect()
+                    }
+                    None => group.members.iter().filter(|member| has_object(*member)).collect(),
+                };
+                if !added.is_empty() {
+                    let action = Action::AddMembers(added);
+                    plan.steps.push(Planned::new(*subject, SubjectKind::Group, Phase::Members, action));
+                }
+                if let Some(link) = link {
+                    remove(input, *subject, removal(input, *subject, group, link, &leaving), plan);
+                }
+            }
+            // Whoever leaves is taken out of every group that we put them into.
+            (Verdict::Frozen | Verdict::Gone(_), Some(link)) if !going.contains(subject) => {
+                let following = &link.members & &leaving;
+                remove(input, *subject, Removal { following, ..Removal::default() }, plan);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn remove(input: Input<'_>, group: SubjectId, removal: Removal, plan: &mut Plan) {
+    if removal.ended.is_empty() && removal.following.is_empty() {
+        return;
+    }
+    let mut step = Planned::new(group, SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal));
+    step.doubtful = input.projection.doubtful.get(&group).cloned().unwrap_or_default();
+    plan.steps.push(step);
+}
+
+fn removal(
+    input: Input<'_>,
+    subject: SubjectId,
+    group: &Group,
+    link: &Link,
+    leaving: &RoaringBitmap,
+) -> Removal {
+    let out = &link.members - &group.members;
+    let mut removal = Removal { following: &out & leaving, ..Removal::default() };
+    if input.first_run || !input.vouched.fresh {
+        return removal;
+    }
+    for member in &out - &group.unproven - leaving {
+        // Nothing is known about somebody who is not kept and does not leave now; who has no object any
+        // more has no membership either.
+        match (verdict_of(input, SubjectId(member)), input.subjects.link(SubjectId(member))) {
+            (Some(Standing::Kept), Some(_)) => drop(removal.ended.insert(member)),
+            (_, None) => drop(removal.following.insert(member)),
+            (Some(Standing::Other) | None, Some(_)) => {}
+        }
+    }
+    removal.weak = &removal.ended & &group.weak;
+    if let Some(Verdict::Keep(before)) = input.previous.and_then(|previous| previous.groups.get(&subject)) {
+        removal.configuration = &removal.ended & &before.members;
+    }
+    removal
+}
+
+enum Standing {
+    Kept,
+    Other,
+}
+
+fn verdict_of(input: Input<'_>, member: SubjectId) -> Option<Standing> {
+    let kept = match (input.projection.users.get(&member), input.projection.groups.get(&member)) {
+        (Some(verdict), _) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
+        (None, Some(verdict)) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
+        (None, None) => return None,
+    };
+    Some(if kept { Standing::Kept } else { Standing::Other })
+}

@@ -1,0 +1,201 @@
+//! Unique names: who waits for whose, and what must be released first.
+
+use std::collections::HashMap;
+
+use super::{Action, Blocked, Phase, Plan, Planned};
+use crate::directory::{Content, SubjectId, SubjectKind};
+use crate::store::link::Subjects;
+
+/// Orders creates and renames after those who give up the name that they need, releases one name of
+/// each cycle, and takes out those whose name is not given up.
+pub(super) fn order(subjects: &Subjects, plan: &mut Plan) {
+    let bearers: HashMap<(SubjectKind, String), SubjectId> = subjects
+        .by_id
+        .values()
+        .filter_map(|subject| Some(((subject.kind, subject.link.as_ref()?.confirmed.name_key()), subject.id)))
+        .collect();
+    let mut names = Names { bearers: &bearers, waits: HashMap::new(), gives: HashMap::new() };
+    for step in &plan.steps {
+        names.note(step);
+    }
+    let waiting: Vec<SubjectId> = names.waits.keys().copied().collect();
+    let mut fates = HashMap::new();
+    for subject in waiting {
+        names.fate(subject, &mut fates);
+    }
+    let releases = take_blocked_out(plan, &names, &fates, subjects);
+    plan.steps.extend(releases);
+}
+
+struct Names<'a> {
+    bearers: &'a HashMap<(SubjectKind, String), SubjectId>,
+    /// Who needs a name that another bears, and who bears it.
+    waits: HashMap<SubjectId, SubjectId>,
+    /// Who gives up a name in this plan.
+    gives: HashMap<SubjectId, Gives>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gives {
+    ByRename,
+    ByDelete,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Being worked out: meeting it again closes a cycle.
+    Open,
+    /// It gets its name once the bearer has given it up.
+    Goes,
+    /// It gets its name, and must give its own up first: it closes a cycle.
+    Releases,
+    /// The bearer keeps the name.
+    Blocked,
+}
+
+impl Names<'_> {
+    fn note(&mut self, step: &Planned) {
+        let wanted = match &step.action {
+            Action::Create(content) => content,
+            Action::Update { content, renames: true, .. } => {
+                // A rename that is in doubt may be held: nobody may count on it.
+                if step.doubtful.is_empty() {
+                    self.gives.insert(step.subject, Gives::ByRename);
+                }
+                content
+            }
+            Action::Delete => {
+                self.gives.insert(step.subject, Gives::ByDelete);
+                return;
+            }
+            _ => return,
+        };
+        if let Some(bearer) = self.bearers.get(&(step.kind, wanted.name_key()))
+            && *bearer != step.subject
+        {
+            self.waits.insert(step.subject, *bearer);
+        }
+    }
+
+    /// Everybody waits for at most one other, so each chain is followed to its end.
+    fn fate(&self, of: SubjectId, fates: &mut HashMap<SubjectId, Fate>) -> Fate {
+        let mut chain = vec![of];
+        let mut end = loop {
+            let Some(&last) = chain.last() else { return Fate::Goes };
+            match fates.get(&last) {
+                Some(Fate::Open) => {
+                    // The cycle is closed by the one that was met twice: it releases its name.
+                    chain.pop();
+                    fates.insert(last, Fate::Releases);
+                    break Fate::Goes;
+                }
+                Some(fate) => {
+                    chain.pop();
+                    break if *fate == Fate::Blocked { Fate::Blocked } else { Fate::Goes };
+                }
+                None => {}
+            }
+            fates.insert(last, Fate::Open);
+            let Some(&holder) = self.waits.get(&last) else {
+                // It needs no name of anybody's.
+                fates.remove(&last);
+                chain.pop();
+                break Fate::Goes;
+            };
+            match self.gives.get(&holder) {
+                None => break Fate::Blocked,
+                Some(Gives::ByDelete) => break Fate::Goes,
+                Some(Gives::ByRename) => chain.push(holder),
+            }
+        };
+        while let Some(subject) = chain.pop() {
+            if fates.get(&subject) == Some(&Fate::Releases) {
+                end = Fate::Goes;
+                continue;
+            }
+            fates.insert(subject, end);
+        }
+        end
+    }
+}
+
+/// Blocked steps leave the plan, apart from what of them needs no name; releases come into it.
+fn take_blocked_out(
+    plan: &mut Plan,
+    names: &Names<'_>,
+    fates: &HashMap<SubjectId, Fate>,
+    subjects: &Subjects,
+) -> Vec<Planned> {
+    let mut releases = Vec::new();
+    let mut needed_deletes = Vec::new();
+    let steps = std::mem::take(&mut plan.steps);
+    for mut step in steps {
+        let Some(holder) = names.waits.get(&step.subject).copied().filter(|_| step.action.wants_name())
+        else {
+            plan.steps.push(step);
+            continue;
+        };
+        match fates.get(&step.subject) {
+            Some(Fate::Blocked) => {
+                let (name, kept) =
+                    step.action.without_name(subjects.link(step.subject).map(|link| &link.confirmed));
+                plan.blocked.push(Blocked { subject: step.subject, kind: step.kind, name, holder });
+                if let Some(action) = kept {
+                    step.action = action;
+                    plan.steps.push(step);
+                }
+            }
+            fate => {
+                if fate == Some(&Fate::Releases)
+                    && let Some(subject) = subjects.by_id.get(&step.subject)
+                    && let Some(link) = &subject.link
+                {
+                    let temporary = temporary(&link.confirmed, &subject.key.to_string());
+                    releases.push(Planned::new(
+                        step.subject,
+                        step.kind,
+                        Phase::Release,
+                        Action::Release(temporary),
+                    ));
+                }
+                if names.gives.get(&holder) == Some(&Gives::ByDelete) {
+                    needed_deletes.push(holder);
+                }
+                // One that was released first needs not wait for.
+                step.after = Some(holder).filter(|holder| fates.get(holder) != Some(&Fate::Releases));
+                plan.steps.push(step);
+            }
+        }
+    }
+    for step in &mut plan.steps {
+        if step.action == Action::Delete && needed_deletes.contains(&step.subject) {
+            step.phase = Phase::Release;
+        }
+    }
+    releases
+}
+
+impl Action {
+    /// Whether it gives the object a unique name.
+    fn wants_name(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::Update { renames: true, .. })
+    }
+
+    /// The name that it wants, and what is left of it without.
+    fn without_name(&self, confirmed: Option<&Content>) -> (String, Option<Self>) {
+        match (self, confirmed) {
+            (Self::Update { content, clears, .. }, Some(confirmed)) => {
+                let kept = content.clone().with_name(confirmed.name());
+                let rest = Self::Update { content: kept.clone(), renames: false, clears: clears.clone() };
+                (content.name().to_owned(), (kept != *confirmed).then_some(rest))
+            }
+            (Self::Create(content) | Self::Update { content, .. }, _) => (content.name().to_owned(), None),
+            _ => (String::new(), None),
+        }
+    }
+}
+
+/// A name that nobody else has, for as long as one run.
+fn temporary(confirmed: &Content, key: &str) -> Content {
+    confirmed.clone().with_name(&format!("renaming-{key}"))
+}

@@ -1,0 +1,244 @@
+//! What each user and group needs, memberships aside.
+
+use jiff::Timestamp;
+
+use super::leaver::{self, Next};
+use super::{Action, Going, Input, Phase, Plan, Planned};
+use crate::directory::{Content, Evidence, Grade, SubjectId, SubjectKind};
+use crate::store::link::Link;
+use crate::sync::policy::{Rung, Step};
+use crate::sync::project::Verdict;
+
+/// Plans for everybody; returns who leaves.
+pub(super) fn plan(input: Input<'_>, plan: &mut Plan) -> Going {
+    let mut subjects = Subjects { input, plan, going: Going::new() };
+    for (subject, verdict) in &input.projection.users {
+        let keep = match verdict {
+            Verdict::Keep(user) => Verdict::Keep((&user.content, !user.disabled)),
+            Verdict::Frozen => Verdict::Frozen,
+            Verdict::Gone(evidence) => Verdict::Gone(*evidence),
+        };
+        subjects.plan(*subject, SubjectKind::User, keep);
+    }
+    for (subject, verdict) in &input.projection.groups {
+        let keep = match verdict {
+            Verdict::Keep(group) => Verdict::Keep((&group.content, true)),
+            Verdict::Frozen => Verdict::Frozen,
+            Verdict::Gone(evidence) => Verdict::Gone(*evidence),
+        };
+        subjects.plan(*subject, SubjectKind::Group, keep);
+    }
+    subjects.going
+}
+
+struct Subjects<'a, 'p> {
+    input: Input<'a>,
+    plan: &'p mut Plan,
+    going: Going,
+}
+
+impl Subjects<'_, '_> {
+    fn plan(&mut self, subject: SubjectId, kind: SubjectKind, verdict: Verdict<(&Content, bool)>) {
+        let link = self.input.subjects.link(subject);
+        match (verdict, link) {
+            (Verdict::Keep((content, true)), None) => {
+                self.step(Planned::new(
+                    subject,
+                    kind,
+                    Phase::of_content(kind),
+                    Action::Create(content.clone()),
+                ));
+            }
+            (Verdict::Keep((content, active)), Some(link)) => self.keep(subject, kind, content, active, link),
+            (Verdict::Frozen, Some(link)) if self.input.projection.unsettled.contains(&subject) => {
+                self.gone(subject, kind, Evidence::data(Grade::Absent), link, true);
+            }
+            (Verdict::Gone(evidence), Some(link)) => self.gone(subject, kind, evidence, link, false),
+            (Verdict::Keep((_, false)) | Verdict::Frozen | Verdict::Gone(_), _) => {}
+        }
+    }
+
+    fn keep(&mut self, subject: SubjectId, kind: SubjectKind, content: &Content, active: bool, link: &Link) {
+        if link.leaving.is_some() {
+            self.plan.leaving.insert(subject, None);
+        }
+        if *content != link.confirmed {
+            self.update(subject, kind, content, &link.confirmed);
+        }
+        if active && !link.active {
+            let mut step = Planned::new(subject, kind, Phase::of_content(kind), Action::Enable);
+            step.doubtful = self.doubtful(subject);
+            self.step(step);
+        } else if !active && link.active && self.may_remove(subject, link) {
+            let mut step = Planned::new(subject, kind, Phase::Disable, Action::Disable);
+            step.evidence = Some(Evidence::data(Grade::Disabled));
+            self.step(step);
+        }
+    }
+
+    /// What is lost only because many lost it at once is held apart: the rest goes on.
+    fn update(&mut self, subject: SubjectId, kind: SubjectKind, content: &Content, confirmed: &Content) {
+        let doubtful = self.doubtful(subject);
+        let clears = clears(content, confirmed);
+        let loses = !clears.is_empty() || content.name_key() != confirmed.name_key();
+        if doubtful.is_empty() || !loses {
+            self.step(update_step(subject, kind, content.clone(), confirmed));
+            return;
+        }
+        let safe = without_losses(content, confirmed);
+        if safe != *confirmed {
+            self.step(update_step(subject, kind, safe, confirmed));
+        }
+        let mut held = update_step(subject, kind, content.clone(), confirmed);
+        held.doubtful = doubtful;
+        self.step(held);
+    }
+
+    fn gone(
+        &mut self,
+        subject: SubjectId,
+        kind: SubjectKind,
+        evidence: Evidence,
+        link: &Link,
+        needs_look_up: bool,
+    ) {
+        let leaving = link.leaving.unwrap_or_else(|| leaver::first_seen(evidence, self.input.now));
+        if leaving.rungs > 0 {
+            self.going.insert(subject);
+        }
+        // A group's ladder has one rung.
+        let vanished = [self.input.policy.groups.vanished];
+        let ladder: &[Rung] = match kind {
+            SubjectKind::User => &self.input.policy.users.leavers,
+            SubjectKind::Group => &vanished,
+        };
+        let next = if self.input.projection.replaced.contains(&subject) {
+            Next::Now(Step::Delete, u32::try_from(ladder.len()).unwrap_or(u32::MAX))
+        } else {
+            leaver::next(&leaving, ladder, self.input.vouched, self.input.now)
+        };
+        if matches!(next, Next::Nothing | Next::Completion) || !self.may_remove(subject, link) {
+            return;
+        }
+        let evidence = self.graded(subject, kind, evidence);
+        if link.leaving.is_none() && !needs_look_up {
+            self.plan.leaving.insert(subject, Some(leaver::first_seen(evidence, self.input.now)));
+        }
+        match next {
+            Next::Now(step, rung) => self.rung(subject, kind, step, rung, evidence, needs_look_up),
+            Next::At(due) => self.note_due(due),
+            Next::Completion | Next::Nothing => {}
+        }
+    }
+
+    fn rung(
+        &mut self,
+        subject: SubjectId,
+        kind: SubjectKind,
+        step: Step,
+        rung: u32,
+        evidence: Evidence,
+        needs_look_up: bool,
+    ) {
+        let (phase, action) = match step {
+            Step::Disable => (Phase::Disable, Action::Disable),
+            Step::Empty => (Phase::Revoke, Action::Empty),
+            Step::Unlink => (Phase::Delete, Action::Unlink),
+            Step::Delete => (Phase::Delete, Action::Delete),
+        };
+        let mut planned = Planned::new(subject, kind, phase, action);
+        planned.evidence = Some(evidence);
+        planned.rung = Some(rung);
+        planned.doubtful = self.doubtful(subject);
+        planned.needs_look_up = needs_look_up;
+        self.going.insert(subject);
+        self.step(planned);
+    }
+
+    /// Whether anything may be taken from this subject in this run at all.
+    fn may_remove(&mut self, subject: SubjectId, link: &Link) -> bool {
+        if self.is_protected(&link.confirmed) {
+            self.plan.protected.push(subject);
+            return false;
+        }
+        // The first run removes nothing, but what the directory itself says of an account is no guess
+        // of ours.
+        let stated =
+            matches!(self.input.projection.users.get(&subject), Some(Verdict::Keep(user)) if user.disabled);
+        self.input.vouched.fresh && (stated || !self.input.first_run)
+    }
+
+    fn is_protected(&self, content: &Content) -> bool {
+        let protected = &self.input.policy.users.protected;
+        match content {
+            Content::User(user) => {
+                let names = std::iter::once(&user.user_name).chain(&user.emails);
+                !protected.is_empty()
+                    && names.into_iter().any(|name| protected.contains(&name.to_lowercase()))
+            }
+            Content::Group(_) => false,
+        }
+    }
+
+    /// Evidence, told apart by whether the last applied spec would have kept the subject.
+    fn graded(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence) -> Evidence {
+        let kept = |previous: &crate::sync::project::Projection| match kind {
+            SubjectKind::User => !matches!(previous.users.get(&subject), None | Some(Verdict::Gone(_))),
+            SubjectKind::Group => !matches!(previous.groups.get(&subject), None | Some(Verdict::Gone(_))),
+        };
+        let configuration = evidence.configuration || self.input.previous.is_some_and(kept);
+        Evidence { configuration, ..evidence }
+    }
+
+    fn doubtful(&self, subject: SubjectId) -> Vec<String> {
+        self.input.projection.doubtful.get(&subject).cloned().unwrap_or_default()
+    }
+
+    fn note_due(&mut self, due: Timestamp) {
+        self.plan.note_due(due);
+    }
+
+    fn step(&mut self, step: Planned) {
+        self.plan.steps.push(step);
+    }
+}
+
+fn update_step(subject: SubjectId, kind: SubjectKind, content: Content, confirmed: &Content) -> Planned {
+    let renames = content.name_key() != confirmed.name_key();
+    let clears = clears(&content, confirmed);
+    Planned::new(subject, kind, Phase::of_content(kind), Action::Update { content, renames, clears })
+}
+
+/// Attributes that had a value and get none.
+fn clears(content: &Content, confirmed: &Content) -> Vec<String> {
+    let lost = confirmed.attributes().keys().filter(|name| !content.attributes().contains_key(*name));
+    let mut clears: Vec<String> = lost.cloned().collect();
+    if let (Content::User(now), Content::User(before)) = (content, confirmed)
+        && before.emails.iter().any(|email| !now.emails.contains(email))
+    {
+        clears.push("emails".to_owned());
+    }
+    clears
+}
+
+/// The content, with what would be lost kept as it was: names and addresses among it.
+fn without_losses(content: &Content, confirmed: &Content) -> Content {
+    let mut safe = content.clone();
+    match (&mut safe, confirmed) {
+        (Content::User(safe), Content::User(before)) => {
+            safe.user_name.clone_from(&before.user_name);
+            safe.emails.clone_from(&before.emails);
+            for (name, value) in &before.attributes {
+                safe.attributes.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        (Content::Group(safe), Content::Group(before)) => {
+            safe.display_name.clone_from(&before.display_name);
+            for (name, value) in &before.attributes {
+                safe.attributes.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        _ => {}
+    }
+    safe
+}
