@@ -57,6 +57,16 @@ pub struct Line {
     pub why: String,
 }
 
+impl Line {
+    /// What a grade is followed by when an edit of a spec is the cause.
+    pub const BY_EDIT: &str = " (configuration)";
+
+    /// Whether an edit of a spec is the cause.
+    pub fn is_configuration(&self) -> bool {
+        self.grade.as_ref().is_some_and(|grade| grade.ends_with(Self::BY_EDIT))
+    }
+}
+
 impl Store {
     /// Makes this the policy's current hold, or says that it has none. The time of an equal one that
     /// was current is kept. Returns the hold as it is now.
@@ -107,25 +117,28 @@ impl Store {
         })
     }
 
-    /// Notes that a person approved this digest. Only the first sighting counts. Whether the policy
-    /// has such a hold shows in what is returned.
-    pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<bool, StoreError> {
-        self.write(|writer| {
-            let known = writer
+    /// The policy's hold of this digest, current or approved before.
+    pub fn hold(&self, place: Place, digest: &str) -> Result<Option<Hold>, StoreError> {
+        self.read(|reader| {
+            let body: Option<String> = reader
                 .query_row(
-                    "SELECT 1 FROM hold WHERE policy = ?1 AND digest = ?2",
+                    "SELECT body FROM hold WHERE policy = ?1 AND digest = ?2",
                     params![place.policy, digest],
-                    |_| Ok(()),
+                    |row| row.get(0),
                 )
-                .optional()?
-                .is_some();
-            if known {
-                writer.execute(
-                    "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
-                    params![place.policy, digest, now.as_second()],
-                )?;
-            }
-            Ok(known)
+                .optional()?;
+            Ok(body.as_deref().map(serde_json::from_str).transpose()?)
+        })
+    }
+
+    /// Notes that a person approved this digest; only the first sighting counts.
+    pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|writer| {
+            writer.execute(
+                "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
+                params![place.policy, digest, now.as_second()],
+            )?;
+            Ok(())
         })
     }
 

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::link::{self, Link, Place};
-use super::{Store, StoreError};
+use super::{Store, StoreError, bitmap};
 use crate::directory::{Content, Evidence, SubjectId};
 
+/// How long journal rows are kept.
+pub const RETENTION: Duration = Duration::from_hours(90 * 24);
+
 /// What a budget counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Class {
     /// A user removed or disabled because they left.
     UserRemoval,
@@ -39,32 +44,67 @@ pub struct Spent {
     pub approved: bool,
 }
 
-/// Something that was about to be done when a process died.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// Its number in the store.
-    pub id: i64,
+/// What is done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Create it.
+    Create,
+    /// Make an existing one ours.
+    Adopt,
+    /// Change its content.
+    Update,
+    /// Give it a temporary name.
+    Release,
+    /// Disable it.
+    Disable,
+    /// Enable it.
+    Enable,
+    /// Take all members out.
+    Empty,
+    /// Delete it.
+    Delete,
+    /// Forget that it is ours.
+    Unlink,
+    /// Put members in.
+    AddMembers,
+    /// Take members out.
+    RemoveMembers,
+    /// It was found to be gone, by nothing that we did.
+    Lost,
+}
+
+/// What an operation does to what we know: written down before it is done, and made true after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
     /// To whose object.
     pub subject: SubjectId,
     /// What.
-    pub verb: String,
+    pub verb: Verb,
+    /// The subject's link afterwards (for a create, its object's id is not known before).
+    pub link: Option<Link>,
+    /// What it spends.
+    pub spends: Vec<(Class, Option<Evidence>, u64)>,
+    /// Whether a person approved it.
+    pub approved: bool,
+}
+
+/// Something that was about to be done when a process died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// Its number in the store.
+    pub id: i64,
+    /// What it would have done.
+    pub effect: Effect,
 }
 
 /// What became of an intent.
 #[derive(Clone, Debug)]
 pub struct Settled {
-    /// The intent.
-    pub intent: i64,
-    /// Whose object.
-    pub subject: SubjectId,
-    /// What was done.
-    pub verb: &'static str,
-    /// The subject's link as it is now; `None` if nothing is known to have changed.
-    pub link: Option<Option<Link>>,
-    /// What it spends.
-    pub spends: Vec<(Class, Option<Evidence>, u64)>,
-    /// Whether a person approved it.
-    pub approved: bool,
+    /// The intent; none for what happens here only.
+    pub intent: Option<i64>,
+    /// What it did, if it did.
+    pub effect: Option<Effect>,
 }
 
 /// What the target would not have.
@@ -104,22 +144,19 @@ impl Class {
 
 impl Store {
     /// Commits what is about to be done; returns the intents' numbers, in order.
-    pub fn intend(
-        &self,
-        place: Place,
-        run: &str,
-        about: &[(SubjectId, &'static str)],
-    ) -> Result<Vec<i64>, StoreError> {
+    pub fn intend(&self, place: Place, run: &str, effects: &[Effect]) -> Result<Vec<i64>, StoreError> {
         self.write(|writer| {
             let mut insert = writer.prepare_cached(
-                "INSERT INTO intent (policy, target, subject, run, verb) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO intent (policy, target, subject, run, effect, members) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
-            about
-                .iter()
-                .map(|(subject, verb)| {
-                    Ok(insert.insert(params![place.policy, place.target, subject.0, run, verb])?)
-                })
-                .collect()
+            let mut numbers = Vec::with_capacity(effects.len());
+            for effect in effects {
+                let members = effect.link.as_ref().map(|link| bitmap::write(&link.members)).transpose()?;
+                let body = serde_json::to_string(effect)?;
+                let row = params![place.policy, place.target, effect.subject.0, run, body, members];
+                numbers.push(insert.insert(row)?);
+            }
+            Ok(numbers)
         })
     }
 
@@ -127,49 +164,46 @@ impl Store {
     pub fn open_intents(&self, place: Place) -> Result<Vec<Intent>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
-                "SELECT id, subject, verb FROM intent WHERE policy = ?1 AND target = ?2 ORDER BY id",
+                "SELECT id, effect, members FROM intent WHERE policy = ?1 AND target = ?2 ORDER BY id",
             )?;
-            let rows = statement.query_map(params![place.policy, place.target], |row| {
-                Ok(Intent { id: row.get(0)?, subject: SubjectId(row.get(1)?), verb: row.get(2)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut rows = statement.query(params![place.policy, place.target])?;
+            let mut intents = Vec::new();
+            while let Some(row) = rows.next()? {
+                let mut effect: Effect =
+                    serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+                let members = row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+                if let (Some(link), Some(members)) = (&mut effect.link, members) {
+                    link.members = bitmap::read(members)?;
+                }
+                intents.push(Intent { id: row.get(0)?, effect });
+            }
+            Ok(intents)
         })
     }
 
-    /// Commits what became of intents: links, claims and journal, in one transaction.
+    /// Commits what became of intents: links, claims and journal, in one transaction; `along` are
+    /// links that changed with them.
     pub fn settle(
         &self,
         place: Place,
         run: &str,
         now: Timestamp,
         settled: &[Settled],
+        along: &[(SubjectId, Link)],
     ) -> Result<(), StoreError> {
         self.write(|writer| {
             let mut done = writer.prepare_cached("DELETE FROM intent WHERE id = ?1")?;
-            let mut journal = writer.prepare_cached(
-                "INSERT INTO journal (policy, run, at, verb, subject, class, evidence, count, approved)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?;
             for one in settled {
-                done.execute([one.intent])?;
-                let Some(after) = &one.link else { continue };
-                link::save(writer, place, one.subject, after.as_ref())?;
-                let nothing = [(None, None, 1)];
-                let spends: Vec<_> =
-                    one.spends.iter().map(|(class, why, count)| (Some(*class), *why, *count)).collect();
-                for (class, evidence, count) in if spends.is_empty() { &nothing[..] } else { &spends } {
-                    journal.execute(params![
-                        place.policy,
-                        run,
-                        now.as_second(),
-                        one.verb,
-                        one.subject.0,
-                        class.map(Class::number),
-                        evidence.as_ref().map(serde_json::to_string).transpose()?,
-                        count.cast_signed(),
-                        one.approved
-                    ])?;
+                if let Some(intent) = one.intent {
+                    done.execute([intent])?;
                 }
+                if let Some(effect) = &one.effect {
+                    link::save(writer, place, effect.subject, effect.link.as_ref())?;
+                    write_journal(writer, place, run, now, effect)?;
+                }
+            }
+            for (subject, after) in along {
+                link::save(writer, place, *subject, Some(after))?;
             }
             Ok(())
         })
@@ -263,4 +297,35 @@ impl Store {
             Ok(())
         })
     }
+}
+
+fn write_journal(
+    writer: &Transaction<'_>,
+    place: Place,
+    run: &str,
+    now: Timestamp,
+    effect: &Effect,
+) -> Result<(), StoreError> {
+    let mut insert = writer.prepare_cached(
+        "INSERT INTO journal (policy, run, at, verb, subject, class, evidence, count, approved)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let mut row = |class: Option<Class>, evidence: Option<Evidence>, count: u64| {
+        insert.execute(params![
+            place.policy,
+            run,
+            now.as_second(),
+            serde_json::to_string(&effect.verb)?.trim_matches('"'),
+            effect.subject.0,
+            class.map(Class::number),
+            evidence.as_ref().map(serde_json::to_string).transpose()?,
+            count.cast_signed(),
+            effect.approved
+        ])?;
+        Ok::<_, StoreError>(())
+    };
+    if effect.spends.is_empty() {
+        return row(None, None, 1);
+    }
+    effect.spends.iter().try_for_each(|(class, evidence, count)| row(Some(*class), *evidence, *count))
 }

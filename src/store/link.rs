@@ -30,7 +30,7 @@ pub struct Subject {
 }
 
 /// The record that we own an object at the target.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// The object.
     pub target: TargetId,
@@ -38,7 +38,9 @@ pub struct Link {
     pub confirmed: Content,
     /// Whether we last confirmed it active.
     pub active: bool,
-    /// For a group: the members that we put in and last confirmed (by [`SubjectId`]).
+    /// For a group: the members that we put in and last confirmed (by [`SubjectId`]). The store keeps
+    /// them apart.
+    #[serde(skip)]
     pub members: RoaringBitmap,
     /// Set from the moment it is first seen to have left until it returns.
     pub leaving: Option<Leaving>,

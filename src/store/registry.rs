@@ -34,7 +34,7 @@ pub struct Part<'t> {
 }
 
 /// Whether a change was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It was.
     Made,

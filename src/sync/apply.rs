@@ -1,1 +1,372 @@
-//! From a guarded plan to a target, intent before effect.
+//! Does what was judged fit to be done, at the target.
+//!
+//! # Guarantees
+//! - Intent before effect: what an operation would do to what we know is committed before the target
+//!   hears of it, and made true in one transaction after; a process that dies between the two loses
+//!   nothing, and the next run settles what it left open by looking at the target.
+//! - Each phase is finished before the next begins.
+//! - What the target will not have is put aside with its reason; everything else goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::directory::{Operation, Outcome, SubjectId, SubjectKind};
+use crate::store::journal::{Effect, Rejection, Settled, Verb};
+use crate::store::link::{Place, Subjects};
+use crate::store::{Store, StoreError};
+use crate::sync::blocking;
+use crate::sync::plan::{Action, Planned};
+use crate::sync::policy::Policy;
+use crate::target::Target;
+
+mod adopt;
+mod effect;
+mod recover;
+mod report;
+mod wave;
+
+pub use recover::recover;
+pub use report::{Counts, Report};
+use wave::{Task, Waves};
+
+/// What applying needs to know.
+pub struct Context<'a, T> {
+    /// Where to.
+    pub target: &'a T,
+    /// What remembers.
+    pub store: &'a Store,
+    /// Whose links.
+    pub place: Place,
+    /// The rules: what may be adopted.
+    pub policy: &'a Policy,
+    /// The run's id.
+    pub run: &'a str,
+    /// The completion that removals rest on.
+    pub completion: u64,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+}
+
+/// A batch never holds more operations than this, so that few are open when a process dies …
+const BATCH: usize = 500;
+/// … nor names more members.
+const MEMBERS: usize = 50_000;
+/// How often one operation is tried in a run.
+const ATTEMPTS: u32 = 5;
+/// Before it is tried again, where the target does not say; doubled each time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A target that wants more patience than this is left for the next run.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// When something that was rejected is tried again, doubled each time …
+const RETRY: Duration = Duration::from_mins(1);
+/// … up to this.
+const RETRY_AT_MOST: Duration = Duration::from_hours(24);
+
+/// Applies `steps`, which are in order of their phases; `subjects` are brought up to date. `progress`
+/// hears how many of how many are done.
+pub async fn apply<T: Target>(
+    context: Context<'_, T>,
+    subjects: &mut Subjects,
+    steps: &[Planned],
+    progress: impl Fn(u64, u64),
+) -> Result<Report, StoreError> {
+    let (store, place, can) = (context.store.clone(), context.place, context.target.capabilities());
+    let rejections = blocking(move || store.rejections(place)).await?;
+    let rejections = rejections.into_iter().map(|rejection| (rejection.subject, rejection)).collect();
+    let mut apply = Apply {
+        context,
+        subjects,
+        rejections,
+        report: Report::default(),
+        rejected: Vec::new(),
+        accepted: Vec::new(),
+    };
+    apply.forget_other_contents(steps);
+    let total = steps.len() as u64;
+    let mut done = 0;
+    for phase in steps.chunk_by(|a, b| a.phase == b.phase) {
+        let mut waves = Waves::new(phase, can.members_per_operation);
+        while let Some(wave) = waves.next_wave() {
+            for batch in batches(wave, can.batch) {
+                let ends = batch.iter().filter(|task| task.last).count() as u64;
+                apply.batch(batch).await?;
+                done += ends;
+                progress(done, total);
+                if apply.report.failed.is_some() {
+                    return apply.finish().await;
+                }
+            }
+        }
+    }
+    apply.finish().await
+}
+
+struct Apply<'a, T> {
+    context: Context<'a, T>,
+    subjects: &'a mut Subjects,
+    rejections: BTreeMap<SubjectId, Rejection>,
+    report: Report,
+    /// What the target would not have now.
+    rejected: Vec<Rejection>,
+    /// What it took, though it would not before.
+    accepted: Vec<SubjectId>,
+}
+
+/// A task with what it does there and here.
+struct Open<'s> {
+    task: Task<'s>,
+    /// `None` if the target needs not hear of it.
+    operation: Option<Operation>,
+    effect: Effect,
+    intent: Option<i64>,
+}
+
+impl<T: Target> Apply<'_, T> {
+    /// Something rejected is tried at once when it would be something else.
+    fn forget_other_contents(&mut self, steps: &[Planned]) {
+        let wanted: BTreeSet<SubjectId> = steps
+            .iter()
+            .filter(|step| step.content() == self.rejections.get(&step.subject).map(|was| &was.content))
+            .map(|step| step.subject)
+            .collect();
+        let stale = self.rejections.keys().filter(|subject| !wanted.contains(subject));
+        self.accepted.extend(stale);
+        self.rejections.retain(|subject, _| wanted.contains(subject));
+    }
+
+    async fn batch(&mut self, tasks: Vec<Task<'_>>) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let mut open: Vec<Open<'_>> = tasks.into_iter().filter_map(|task| self.open(task, now)).collect();
+        if self.context.target.capabilities().shared {
+            self.adopt_before(&mut open).await?;
+        }
+        let (mut local, mut open): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|one| one.operation.is_none());
+        let settled = local.drain(..).map(|one| Settled { intent: None, effect: Some(one.effect) }).collect();
+        self.settle(settled).await?;
+        self.intend(&mut open).await?;
+        let mut attempt = 0;
+        while !open.is_empty() {
+            attempt += 1;
+            open = self.attempt(open, attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// What a task does, if anything can be done now.
+    fn open<'s>(&mut self, task: Task<'s>, now: Timestamp) -> Option<Open<'s>> {
+        let subject = task.step.subject;
+        if let (Some(_), Some(rejection)) = (task.step.content(), self.rejections.get(&subject))
+            && rejection.next_try > now
+        {
+            self.report.rejected.push((subject, rejection.why.clone()));
+            return None;
+        }
+        let opened = effect::of(&task, self.subjects, self.context.completion, now);
+        if opened.is_none() {
+            self.report.waiting += task.members().map_or(1, roaring::RoaringBitmap::len);
+        }
+        let (operation, effect) = opened?;
+        Some(Open { task, operation, effect, intent: None })
+    }
+
+    async fn intend(&self, open: &mut [Open<'_>]) -> Result<(), StoreError> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let effects: Vec<Effect> = open.iter().map(|one| one.effect.clone()).collect();
+        let (store, place, run) =
+            (self.context.store.clone(), self.context.place, self.context.run.to_owned());
+        let intents = blocking(move || store.intend(place, &run, &effects)).await?;
+        for (one, intent) in open.iter_mut().zip(intents) {
+            one.intent = Some(intent);
+        }
+        Ok(())
+    }
+
+    /// Sends what is open once; returns what has to be tried again.
+    async fn attempt<'s>(
+        &mut self,
+        mut open: Vec<Open<'s>>,
+        attempt: u32,
+    ) -> Result<Vec<Open<'s>>, StoreError> {
+        let operations: Vec<Operation> = open.iter().filter_map(|one| one.operation.clone()).collect();
+        let outcomes = self.context.target.apply(&operations).await;
+        let mut settled = Vec::with_capacity(open.len());
+        let mut again = Vec::new();
+        let mut pause = PAUSE.saturating_mul(1 << (attempt - 1).min(16));
+        let mut complaint = String::new();
+        let mut outcomes = outcomes.into_iter();
+        for mut one in open.drain(..) {
+            let outcome = outcomes.next().unwrap_or_else(|| Outcome::Ambiguous("no answer came".to_owned()));
+            let outcome = self.look_if_ambiguous(&mut one, outcome).await;
+            match outcome {
+                Outcome::Done(id) => {
+                    if let Some(link) = &mut one.effect.link
+                        && link.target.0.is_empty()
+                    {
+                        link.target = id;
+                    }
+                    self.accept(one.task.step);
+                    settled.push(one.settled());
+                }
+                Outcome::Gone => settled.push(one.lost()),
+                Outcome::NameTaken(name) => match self.adopt(&mut one, &name).await {
+                    adopt::Verdict::Adopt => again.push(one),
+                    adopt::Verdict::Leave(why) => {
+                        self.reject(&one, why);
+                        settled.push(one.undone());
+                    }
+                },
+                Outcome::Rejected(why) => {
+                    self.reject(&one, why);
+                    settled.push(one.undone());
+                }
+                Outcome::Retry { after, why } => {
+                    pause = pause.max(after.unwrap_or_default());
+                    complaint = why;
+                    again.push(one);
+                }
+                Outcome::Ambiguous(why) => {
+                    complaint = why;
+                    again.push(one);
+                }
+                Outcome::Failed(why) => {
+                    self.report.failed.get_or_insert(why);
+                    settled.push(one.undone());
+                }
+            }
+        }
+        let hopeless = attempt >= ATTEMPTS || pause > PATIENCE || self.report.failed.is_some();
+        if hopeless && !again.is_empty() {
+            self.report.failed.get_or_insert_with(|| {
+                format!("{} operations were put off to the next run: {complaint}", again.len())
+            });
+            settled.extend(again.drain(..).map(Open::undone));
+        }
+        self.settle(settled).await?;
+        if !again.is_empty() && !complaint.is_empty() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(again)
+    }
+
+    /// A create that may have happened is looked for; everything else is harmless to repeat.
+    async fn look_if_ambiguous(&self, one: &mut Open<'_>, outcome: Outcome) -> Outcome {
+        let (Outcome::Ambiguous(_), Some(Operation::Create { key, content })) = (&outcome, &one.operation)
+        else {
+            return outcome;
+        };
+        let by = crate::directory::Match::Key(*key);
+        match self.context.target.find(one.task.step.kind, &by).await {
+            Ok(found) => match found.into_iter().next() {
+                Some(found) if found.content == *content && found.active => Outcome::Done(found.id),
+                // It is ours, and not quite what it should be: made so by the next attempt.
+                Some(found) => {
+                    one.operation =
+                        Some(Operation::Update { id: found.id.clone(), key: *key, content: content.clone() });
+                    if let Some(link) = &mut one.effect.link {
+                        link.target = found.id;
+                    }
+                    outcome
+                }
+                None => outcome,
+            },
+            Err(_) => outcome,
+        }
+    }
+
+    fn accept(&mut self, step: &Planned) {
+        if step.content().is_some() && self.rejections.remove(&step.subject).is_some() {
+            self.accepted.push(step.subject);
+        }
+    }
+
+    fn reject(&mut self, one: &Open<'_>, why: String) {
+        let (subject, now) = (one.task.step.subject, self.context.clock.now());
+        self.report.rejected.push((subject, why.clone()));
+        let Some(content) = one.task.step.content() else { return };
+        let attempts = self.rejections.get(&subject).map_or(1, |before| before.attempts + 1);
+        let pause = RETRY.saturating_mul(1 << (attempts - 1).min(16)).min(RETRY_AT_MOST);
+        let next_try = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        self.rejected.push(Rejection { subject, content: content.clone(), why, attempts, next_try });
+    }
+
+    /// Makes true here what was done there.
+    async fn settle(&mut self, settled: Vec<Settled>) -> Result<(), StoreError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        for effect in settled.iter().filter_map(|one| one.effect.as_ref()) {
+            let before = self.subjects.link(effect.subject);
+            let kind = self.subjects.by_id.get(&effect.subject).map_or(SubjectKind::User, |one| one.kind);
+            self.report.count(kind, effect, before);
+        }
+        let along = effect::bring_up_to_date(self.subjects, &settled);
+        let (store, place, run, now) = (
+            self.context.store.clone(),
+            self.context.place,
+            self.context.run.to_owned(),
+            self.context.clock.now(),
+        );
+        blocking(move || store.settle(place, &run, now, &settled, &along)).await
+    }
+
+    async fn finish(self) -> Result<Report, StoreError> {
+        let Self { context, rejected, accepted, report, .. } = self;
+        let (store, place) = (context.store.clone(), context.place);
+        blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
+        Ok(report)
+    }
+}
+
+impl Open<'_> {
+    fn settled(self) -> Settled {
+        Settled { intent: self.intent, effect: Some(self.effect) }
+    }
+
+    /// It did not happen.
+    fn undone(self) -> Settled {
+        Settled { intent: self.intent, effect: None }
+    }
+
+    /// Its object is not there any more.
+    fn lost(self) -> Settled {
+        let effect = Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..self.effect };
+        Settled { intent: self.intent, effect: Some(effect) }
+    }
+}
+
+impl Planned {
+    /// What it wants the object to be, if that is what it is about.
+    fn content(&self) -> Option<&crate::directory::Content> {
+        match &self.action {
+            Action::Create(content) | Action::Update { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+}
+
+/// Cuts a wave into what goes together.
+fn batches<'s>(wave: Vec<Task<'s>>, batch: usize) -> Vec<Vec<Task<'s>>> {
+    let most = batch.clamp(1, BATCH);
+    let mut batches: Vec<Vec<Task<'s>>> = Vec::new();
+    let mut members = 0;
+    for task in wave {
+        let weight = task.members().map_or(0, |members| usize::try_from(members.len()).unwrap_or(MEMBERS));
+        match batches.last_mut() {
+            Some(last) if last.len() < most && members + weight <= MEMBERS => {
+                members += weight;
+                last.push(task);
+            }
+            _ => {
+                members = weight;
+                batches.push(vec![task]);
+            }
+        }
+    }
+    batches
+}

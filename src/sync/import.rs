@@ -18,6 +18,7 @@ use crate::directory::{Anchor, Batch, Completion, ConnectorName, Mode};
 use crate::source::{Reason, Source, SourceError};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
+use crate::sync::blocking;
 
 mod coverage;
 mod intake;
@@ -175,10 +176,4 @@ fn too_slow(timeout: Duration) -> SourceError {
         timeout.as_secs()
     );
     SourceError::new(Reason::Interrupted, message)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    spawn_blocking(work).await.map_err(|error| StoreError::Corrupt(error.to_string()))?
 }

@@ -184,7 +184,7 @@ pub fn plan(input: Input<'_>) -> Plan {
 type Going = BTreeSet<SubjectId>;
 
 impl Planned {
-    fn new(subject: SubjectId, kind: SubjectKind, phase: Phase, action: Action) -> Self {
+    pub(super) fn new(subject: SubjectId, kind: SubjectKind, phase: Phase, action: Action) -> Self {
         Self {
             subject,
             kind,

@@ -113,14 +113,10 @@ pub struct Newcomer {
 /// An entry that cannot be projected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Which directory.
-    pub directory: DirectoryId,
-    /// Which entry.
-    pub anchor: Anchor,
     /// What it would be.
     pub kind: SubjectKind,
-    /// Its DN, for people.
-    pub dn: String,
+    /// Which entry, for people: its DN, or its name at the target.
+    pub entry: String,
     /// A bounded kind.
     pub reason: QuarantineReason,
     /// What is wrong and what to do, for people.
@@ -334,14 +330,7 @@ impl One<'_> {
                 return;
             }
             Finding::Quarantine(reason, message) => {
-                self.projection.quarantined.push(Quarantined {
-                    directory,
-                    anchor,
-                    kind,
-                    dn,
-                    reason,
-                    message,
-                });
+                self.projection.quarantined.push(Quarantined { kind, entry: dn, reason, message });
                 Verdict::Frozen
             }
             Finding::Unsettled => Verdict::Frozen,

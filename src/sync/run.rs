@@ -1,1 +1,150 @@
-//! One pass of one policy.
+//! One pass of one policy: project, plan, guard, apply.
+//!
+//! # Guarantees
+//! - A run reads sealed snapshots only.
+//! - What an earlier run left open (it was killed) is settled before anything is planned.
+//! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
+//!   whole and holds nothing that an edit removes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::directory::ConnectorName;
+use crate::store::hold::Line;
+use crate::store::link::Place;
+use crate::store::policy::Census;
+use crate::store::{Store, StoreError};
+use crate::sync::plan::{Action, Planned};
+use crate::sync::policy::Policy;
+use crate::sync::{apply, blocking};
+use crate::target::Target;
+
+mod draft;
+mod report;
+
+use draft::{Draft, Drafting};
+pub use report::{Approval, BlockedName, RunReport, Verdict};
+
+/// What a run is of.
+pub struct Work<'a, T> {
+    /// What remembers.
+    pub store: &'a Store,
+    /// Where to.
+    pub target: &'a T,
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// Makes rules again from the specs that were applied last (`Policy::spec_json`); `None` if this
+    /// version cannot.
+    pub rebuild: fn(&str) -> Option<Policy>,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+}
+
+/// What a run is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Say what would be done, and do nothing.
+    pub preview: bool,
+    /// A hold that a person approves with this run, by its digest.
+    pub approve: Option<String>,
+    /// Connectors whose last import failed: what they stated before is projected, but nothing is
+    /// removed on their word.
+    pub failed_connectors: BTreeSet<ConnectorName>,
+}
+
+/// Runs; `progress` hears how many operations of how many are done.
+pub async fn run<T: Target>(
+    work: Work<'_, T>,
+    options: Options,
+    progress: impl Fn(u64, u64),
+) -> Result<RunReport, StoreError> {
+    let Work { store, target, policy, rebuild, clock } = work;
+    let id = Uuid::new_v4().to_string();
+    let started_at = clock.now();
+    let identity = target.identity().to_owned();
+    let (reader, owner) = (store.clone(), policy.owner.clone());
+    let (place, mut subjects) = blocking(move || {
+        let place = reader.place(&owner, &identity)?;
+        Ok((place, reader.subjects(place)?))
+    })
+    .await?;
+    if !options.preview
+        && let Err(why) = apply::recover(target, store, place, &mut subjects, &id, clock).await?
+    {
+        let why = format!("the target could not be asked what an interrupted run had done: {why}");
+        return Ok(RunReport::cannot(id, started_at, &subjects, why));
+    }
+    let drafting = Drafting {
+        store: store.clone(),
+        place,
+        subjects,
+        policy: policy.clone(),
+        rebuild,
+        options: options.clone(),
+        now: started_at,
+    };
+    let mut draft = match blocking(move || drafting.draft()).await? {
+        Ok(draft) => draft,
+        Err((subjects, why)) => return Ok(RunReport::cannot(id, started_at, &subjects, why)),
+    };
+    let applied = if options.preview {
+        apply::Report::of_steps(&draft.guarded.execute)
+    } else {
+        let completion = draft.vouched.completion;
+        let context = apply::Context { target, store, place, policy: &policy, run: &id, completion, clock };
+        apply::apply(context, &mut draft.subjects, &draft.guarded.execute, progress).await?
+    };
+    let finished_at = clock.now();
+    if !options.preview && applied.failed.is_none() {
+        let (store, accepts, spec) = (store.clone(), draft.accepts_coverage(), draft.applied_spec(&policy));
+        let (policy, census) = (policy.clone(), Census::of(&draft.subjects, finished_at));
+        blocking(move || complete(&store, place, &policy, census, spec.as_deref(), accepts)).await?;
+    }
+    Ok(RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied))
+}
+
+fn complete(
+    store: &Store,
+    place: Place,
+    policy: &Policy,
+    census: Census,
+    applied_spec: Option<&str>,
+    accepts_coverage: bool,
+) -> Result<(), StoreError> {
+    store.complete_run(place, census, applied_spec, policy.limits.window)?;
+    if accepts_coverage {
+        for vouching in &policy.connectors {
+            store.accept_coverage(&vouching.connector)?;
+        }
+    }
+    store.purge_journal(census.at, crate::store::journal::RETENTION)
+}
+
+impl Draft {
+    /// What a person approved although many had lost a field is how things are from now on, once all of
+    /// it is done.
+    fn accepts_coverage(&self) -> bool {
+        let weight = |steps: &[Planned]| -> u64 {
+            steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
+        };
+        let planned = weight(&self.plan.steps);
+        planned > 0 && weight(&self.guarded.execute) == planned
+    }
+
+    /// The spec, if nothing that an edit of it removes is held.
+    fn applied_spec(&self, policy: &Policy) -> Option<String> {
+        let held = self.guarded.hold.iter().flat_map(|hold| &hold.lines);
+        let by_edit = held.into_iter().any(Line::is_configuration);
+        (!by_edit).then(|| policy.spec_json.clone())
+    }
+}
+
+fn weight(step: &Planned) -> u64 {
+    match &step.action {
+        Action::RemoveMembers(removal) => 1 + removal.ended.len(),
+        _ => 1,
+    }
+}

@@ -1,1 +1,207 @@
-//! The registry: the embedded target. It always works, and nobody else can write it.
+//! The registry: the embedded target, which always works. Its objects are in the store, apart for each
+//! policy; nobody but Rollcall writes them. An object's id is its key.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::{Capabilities, Target, TargetError};
+use crate::directory::{Content, Found, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId};
+use crate::store::registry::{Change, Object, Part};
+use crate::store::{Store, StoreError};
+
+mod export;
+
+pub use crate::scim::{USER_ATTRIBUTES, user_attribute};
+pub use export::export;
+
+/// From so many members in a batch on, all numbers are read at once.
+const FEW: usize = 100;
+
+/// One policy's part of the registry.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    store: Store,
+    owner: Owner,
+    identity: String,
+}
+
+impl Registry {
+    /// The part of `owner`.
+    pub fn new(store: Store, owner: Owner) -> Self {
+        let identity = format!("registry:{owner}");
+        Self { store, owner, identity }
+    }
+}
+
+impl Target for Registry {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { batch: 500, members_per_operation: 50_000, shared: false, nested_groups: true }
+    }
+
+    async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
+        let (registry, operations) = (self.clone(), batch.to_vec());
+        let all = move || {
+            registry.store.change_registry(&registry.owner, |part| {
+                let numbers = Numbers::of(part, &operations)?;
+                operations.iter().map(|operation| numbers.apply(operation)).collect()
+            })
+        };
+        let failed = |why: String| batch.iter().map(|_| Outcome::Failed(why.clone())).collect();
+        match spawn_blocking(all).await {
+            Ok(Ok(outcomes)) => outcomes,
+            // The transaction was rolled back: nothing of the batch was done.
+            Ok(Err(error)) => failed(error.to_string()),
+            Err(error) => failed(format!("the registry's work was interrupted: {error}")),
+        }
+    }
+
+    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+        let (registry, by) = (self.clone(), by.clone());
+        let look = move || registry.store.read_registry(&registry.owner, |part| find(part, kind, &by));
+        let found = spawn_blocking(look).await.map_err(|error| error.to_string());
+        let found = found.and_then(|found| found.map_err(|error| error.to_string()));
+        Ok(found.map_err(|message| TargetError { message, transient: false })?.unwrap_or_default())
+    }
+}
+
+/// The numbers of members, read at once where a batch has many.
+struct Numbers<'p, 't> {
+    part: &'p Part<'t>,
+    all: Option<HashMap<Uuid, u32>>,
+}
+
+impl<'p, 't> Numbers<'p, 't> {
+    fn of(part: &'p Part<'t>, batch: &[Operation]) -> Result<Self, StoreError> {
+        let members = |operation: &Operation| match operation {
+            Operation::AddMembers { members, .. } | Operation::RemoveMembers { members, .. } => members.len(),
+            _ => 0,
+        };
+        let many = batch.iter().map(members).sum::<usize>() > FEW;
+        Ok(Self { part, all: if many { Some(part.numbers()?) } else { None } })
+    }
+
+    fn number(&self, id: &TargetId) -> Result<Option<u32>, StoreError> {
+        let Some(id) = uuid(id) else { return Ok(None) };
+        match &self.all {
+            Some(all) => Ok(all.get(&id).copied()),
+            None => Ok(self.part.by_id(id)?.map(|object| object.number)),
+        }
+    }
+
+    fn apply(&self, operation: &Operation) -> Result<Outcome, StoreError> {
+        let part = self.part;
+        match operation {
+            Operation::Create { key, content } => create(part, *key, content),
+            Operation::Update { id, content, .. } => {
+                let changed = uuid(id).map_or(Ok(Change::Missing), |uuid| part.update(uuid, content))?;
+                Ok(outcome(changed, id, content.name()))
+            }
+            Operation::SetActive { id, active } => {
+                let changed = uuid(id).map_or(Ok(Change::Missing), |uuid| part.set_active(uuid, *active))?;
+                Ok(outcome(changed, id, ""))
+            }
+            Operation::AddMembers { group, members } => {
+                self.members(group, members, |now, these| now | these)
+            }
+            Operation::RemoveMembers { group, members } => {
+                self.members(group, members, |now, these| now - these)
+            }
+            Operation::Delete { id, .. } => {
+                uuid(id).map_or(Ok(Change::Missing), |uuid| part.delete(uuid))?;
+                Ok(Outcome::Done(id.clone()))
+            }
+        }
+    }
+
+    fn members(
+        &self,
+        id: &TargetId,
+        members: &[TargetId],
+        change: impl Fn(&RoaringBitmap, &RoaringBitmap) -> RoaringBitmap,
+    ) -> Result<Outcome, StoreError> {
+        let group = uuid(id).map_or(Ok(None), |uuid| self.part.by_id(uuid))?;
+        let Some(group) = group.filter(|group| group.kind == SubjectKind::Group) else {
+            return Ok(Outcome::Gone);
+        };
+        let mut these = RoaringBitmap::new();
+        for member in members {
+            these.extend(self.number(member)?);
+        }
+        let changed = self.part.set_members(group.id, &change(&group.members, &these))?;
+        Ok(outcome(changed, id, ""))
+    }
+}
+
+fn create(part: &Part<'_>, key: Key, content: &Content) -> Result<Outcome, StoreError> {
+    let uuid = key.as_uuid();
+    let id = TargetId(key.to_string());
+    if part.by_id(uuid)?.is_none() {
+        return Ok(outcome(part.create(uuid, content)?, &id, content.name()));
+    }
+    match part.update(uuid, content)? {
+        Change::Made => Ok(outcome(part.set_active(uuid, true)?, &id, "")),
+        other => Ok(outcome(other, &id, content.name())),
+    }
+}
+
+fn outcome(change: Change, id: &TargetId, name: &str) -> Outcome {
+    match change {
+        Change::Made => Outcome::Done(id.clone()),
+        Change::Missing => Outcome::Gone,
+        Change::NameTaken => Outcome::NameTaken(name.to_owned()),
+    }
+}
+
+fn find(part: &Part<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, StoreError> {
+    let mut objects = Vec::new();
+    match by {
+        Match::Id(id) => objects.extend(uuid(id).map_or(Ok(None), |uuid| part.by_id(uuid))?),
+        Match::Key(key) => objects.extend(part.by_id(key.as_uuid())?),
+        Match::Name(name) => objects.extend(part.by_name(kind, name)?),
+        Match::Email(address) => part.for_each(kind, |object| {
+            if has_address(&object.content, address) {
+                objects.push(object);
+            }
+            Ok(())
+        })?,
+    }
+    objects.retain(|object| object.kind == kind);
+    let ids: HashMap<u32, Uuid> = if objects.iter().any(|object| !object.members.is_empty()) {
+        part.numbers()?.into_iter().map(|(id, number)| (number, id)).collect()
+    } else {
+        HashMap::new()
+    };
+    Ok(objects.into_iter().map(|object| found(object, &ids)).collect())
+}
+
+fn found(object: Object, ids: &HashMap<u32, Uuid>) -> Found {
+    let members = object.members.iter().filter_map(|number| ids.get(&number));
+    let members = members.map(|id| TargetId(id.to_string())).collect();
+    Found {
+        id: TargetId(object.id.to_string()),
+        key: Some(Key::from_uuid(object.id)),
+        content: object.content,
+        active: object.active,
+        members: (object.kind == SubjectKind::Group).then_some(members),
+    }
+}
+
+fn has_address(content: &Content, address: &str) -> bool {
+    match content {
+        Content::User(user) => user.emails.iter().any(|email| email.eq_ignore_ascii_case(address)),
+        Content::Group(group) => {
+            group.attributes.get("mail").is_some_and(|mail| mail.eq_ignore_ascii_case(address))
+        }
+    }
+}
+
+fn uuid(id: &TargetId) -> Option<Uuid> {
+    Uuid::parse_str(&id.0).ok()
+}

@@ -56,7 +56,8 @@ CREATE TABLE intent (
     target  INTEGER NOT NULL,
     subject INTEGER NOT NULL,
     run     TEXT    NOT NULL,
-    verb    TEXT    NOT NULL
+    effect  TEXT    NOT NULL, -- what it does to what we know, as JSON
+    members BLOB              -- bitmap of the members that the group would have of ours
 ) STRICT;
 
 CREATE TABLE journal (

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use roaring::RoaringBitmap;
+
 use super::Input;
 use super::line::Lines;
-use crate::directory::{Evidence, SubjectId, SubjectKind};
+use crate::directory::{Evidence, Grade, SubjectId, SubjectKind};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
 use crate::sync::policy::{Budget, Limits};
@@ -106,7 +108,7 @@ impl Bucket {
     /// The buckets that a leaver counts in.
     pub(super) fn of_evidence(kind: SubjectKind, evidence: Evidence) -> Vec<Self> {
         let class = match (kind, evidence.grade) {
-            (SubjectKind::User, crate::directory::Grade::Disabled) => Class::Disable,
+            (SubjectKind::User, Grade::Disabled) => Class::Disable,
             (SubjectKind::User, _) => Class::UserRemoval,
             (SubjectKind::Group, _) => Class::GroupRemoval,
         };
@@ -277,14 +279,15 @@ impl Exceeded {
     }
 }
 
-/// What an executed step spends: the evidence that it is counted under, and how many.
-pub fn spends(step: &Planned) -> Vec<(Class, Option<Evidence>, u64)> {
-    use crate::directory::Grade;
+/// What an executed step spends: the evidence that it is counted under, and how many. `part` are the
+/// members that it is about, if it is done in parts.
+pub fn spends(step: &Planned, part: Option<&RoaringBitmap>) -> Vec<(Class, Option<Evidence>, u64)> {
     match (&step.action, Class::of(step)) {
         (Action::RemoveMembers(removal), _) => {
-            let configuration = &removal.ended & &removal.configuration;
-            let weak = (&removal.ended & &removal.weak) - &configuration;
-            let data = &removal.ended - &configuration - &weak;
+            let ended = part.map_or_else(|| removal.ended.clone(), |part| &removal.ended & part);
+            let configuration = &ended & &removal.configuration;
+            let weak = (&ended & &removal.weak) - &configuration;
+            let data = ended - &configuration - &weak;
             [
                 (Evidence::data(Grade::EdgeRemoved), data),
                 (Evidence::data(Grade::AbsentUnconfirmed), weak),

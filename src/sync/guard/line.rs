@@ -176,7 +176,7 @@ fn reason(lines: &[Line], exceeded: &[Exceeded]) -> String {
 
 fn grade(evidence: Evidence) -> String {
     if evidence.configuration {
-        format!("{} (configuration)", evidence.grade)
+        format!("{}{}", evidence.grade, Line::BY_EDIT)
     } else {
         evidence.grade.to_string()
     }

@@ -24,13 +24,12 @@ pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
                 if link.is_none() && !coming.contains(subject.0) {
                     continue;
                 }
-                let linked = link.map(|link| &link.members);
-                let added: RoaringBitmap = match linked {
-                    Some(linked) => {
-                        (&group.members - linked).into_iter().filter(|member| has_object(*member)).collect()
-                    }
-                    None => group.members.iter().filter(|member| has_object(*member)).collect(),
+                let added = match link {
+                    // Whoever is created in this plan cannot be a member yet.
+                    Some(link) => &group.members - (&link.members - &coming),
+                    None => group.members.clone(),
                 };
+                let added: RoaringBitmap = added.into_iter().filter(|member| has_object(*member)).collect();
                 if !added.is_empty() {
                     let action = Action::AddMembers(added);
                     plan.steps.push(Planned::new(*subject, SubjectKind::Group, Phase::Members, action));

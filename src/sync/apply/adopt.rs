@@ -1,0 +1,159 @@
+//! Objects that were there before us: whether one may become ours.
+
+use super::{Apply, Open};
+use crate::directory::{Content, Found, Match, Operation};
+use crate::store::StoreError;
+use crate::store::journal::Verb;
+use crate::sync::blocking;
+use crate::sync::plan::Action;
+use crate::sync::policy::{Adopt, MatchBy};
+use crate::target::Target;
+
+/// What becomes of an object whose name is taken.
+pub(super) enum Verdict {
+    /// The object that was found is made ours instead.
+    Adopt,
+    /// It is left as it is, for this reason.
+    Leave(String),
+}
+
+impl<T: Target> Apply<'_, T> {
+    /// Where somebody else can write, an object of ours may be there already: created before the store
+    /// was lost, or by hand and to be adopted. Looked for first, so that no second one is made.
+    pub(super) async fn adopt_before(&mut self, open: &mut Vec<Open<'_>>) -> Result<(), StoreError> {
+        let mut kept = Vec::with_capacity(open.len());
+        for mut one in open.drain(..) {
+            if !matches!(one.operation, Some(Operation::Create { .. })) {
+                kept.push(one);
+                continue;
+            }
+            match self.existing(&one).await {
+                Ok(None) => kept.push(one),
+                Ok(Some(found)) => match self.judge(&found, &one).await {
+                    Ok(()) => {
+                        one.take_over(found);
+                        kept.push(one);
+                    }
+                    Err(why) => self.reject(&one, why),
+                },
+                Err(why) => {
+                    self.report.failed.get_or_insert(why);
+                }
+            }
+        }
+        *open = kept;
+        Ok(())
+    }
+
+    /// A name that a create or a rename needs turned out to be taken.
+    pub(super) async fn adopt(&mut self, one: &mut Open<'_>, name: &str) -> Verdict {
+        let taken = || {
+            Verdict::Leave(format!(
+                "the target has another object called {name}, which is not ours; rename or remove that one, or give this \
+                 one another name in the directory"
+            ))
+        };
+        if !matches!(one.operation, Some(Operation::Create { .. })) {
+            return taken();
+        }
+        match self.existing(one).await {
+            Ok(Some(found)) => match self.judge(&found, one).await {
+                Ok(()) => {
+                    one.take_over(found);
+                    Verdict::Adopt
+                }
+                Err(why) => Verdict::Leave(why),
+            },
+            Ok(None) => taken(),
+            Err(why) => Verdict::Leave(why),
+        }
+    }
+
+    /// The object that bears our key, else the first that the policy's match rules find.
+    async fn existing(&self, one: &Open<'_>) -> Result<Option<Found>, String> {
+        let Action::Create(content) = &one.task.step.action else { return Ok(None) };
+        let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(None) };
+        let rules = match content {
+            Content::User(_) => &self.context.policy.users.adopt,
+            Content::Group(_) => &self.context.policy.groups.adopt,
+        };
+        let mut matches = vec![Match::Key(*key)];
+        if let Adopt::By(rules) = rules {
+            matches.extend(rules.iter().filter_map(|rule| match_of(*rule, content)));
+        }
+        for by in matches {
+            let mut found =
+                self.context.target.find(one.task.step.kind, &by).await.map_err(|error| error.to_string())?;
+            match found.len() {
+                0 => {}
+                1 => return Ok(found.pop()),
+                // Which of them it should be is not for us to guess.
+                several => {
+                    return Err(format!(
+                        "the target has {several} objects that match {}; remove all but one of them",
+                        content.name()
+                    ));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the object may be ours.
+    async fn judge(&self, found: &Found, one: &Open<'_>) -> Result<(), String> {
+        let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(()) };
+        let (store, place, id) = (self.context.store.clone(), self.context.place, found.id.clone());
+        let claimed = blocking(move || store.claimed_by_another(place, &id)).await;
+        if let Some(owner) = claimed.map_err(|error| error.to_string())? {
+            return Err(format!(
+                "the target's object {} belongs to the policy {owner}; let only one of the two policies have it",
+                found.content.name()
+            ));
+        }
+        if let Some(other) = self.linked_to(found) {
+            return Err(format!(
+                "the target's object {} is already that of {other}; give them different names in the directory",
+                found.content.name()
+            ));
+        }
+        match found.key {
+            Some(theirs) if theirs != *key => Err(format!(
+                "the target's object {} bears the key of another policy or of another directory entry; remove the one \
+                 that is not wanted",
+                found.content.name()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn linked_to(&self, found: &Found) -> Option<String> {
+        let linked = self.subjects.by_id.values().filter_map(|subject| subject.link.as_ref());
+        linked.into_iter().find(|link| link.target == found.id).map(|link| link.confirmed.name().to_owned())
+    }
+}
+
+impl Open<'_> {
+    /// Makes the object that was found ours, with the content that the new one would have had.
+    fn take_over(&mut self, found: Found) {
+        let Some(Operation::Create { key, content }) = self.operation.take() else { return };
+        self.effect.verb = Verb::Adopt;
+        if let Some(link) = &mut self.effect.link {
+            link.target = found.id.clone();
+            // Somebody disabled it: the next plan sees that, and decides by its evidence.
+            link.active = found.active;
+        }
+        self.operation = Some(Operation::Update { id: found.id, key, content });
+    }
+}
+
+fn match_of(rule: MatchBy, content: &Content) -> Option<Match> {
+    match rule {
+        // Our key was asked for already.
+        MatchBy::ExternalId => None,
+        MatchBy::Email => match content {
+            Content::User(user) => user.emails.first().cloned().map(Match::Email),
+            Content::Group(group) => group.attributes.get("mail").cloned().map(Match::Email),
+        },
+        MatchBy::Name => Some(Match::Name(content.name().to_owned())),
+    }
+}

@@ -1,0 +1,110 @@
+//! What a process that died left open: settled by looking at the target.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+
+use super::effect::bring_up_to_date;
+use crate::clock::Clock;
+use crate::directory::{Found, Match, SubjectId, TargetId};
+use crate::store::journal::{Effect, Intent, Settled, Verb};
+use crate::store::link::{Link, Place, Subjects};
+use crate::store::{Store, StoreError};
+use crate::sync::blocking;
+use crate::target::Target;
+
+/// Settles every open intent; `subjects` are brought up to date. Returns how many there were, or what
+/// the target says when it cannot be asked (then they stay open).
+pub async fn recover<T: Target>(
+    target: &T,
+    store: &Store,
+    place: Place,
+    subjects: &mut Subjects,
+    run: &str,
+    clock: &dyn Clock,
+) -> Result<Result<usize, String>, StoreError> {
+    let reader = store.clone();
+    let intents = blocking(move || reader.open_intents(place)).await?;
+    let mut settled = Vec::with_capacity(intents.len());
+    for intent in intents {
+        let Some(by) = look_for(&intent.effect, subjects) else {
+            settled.push(Settled { intent: Some(intent.id), effect: None });
+            continue;
+        };
+        let kind = subjects.by_id.get(&intent.effect.subject).map(|subject| subject.kind);
+        let Some(kind) = kind else { continue };
+        match target.find(kind, &by).await {
+            Ok(found) => {
+                // Of one object several may be open; each builds on what the one before it left.
+                let one = settle(intent, found.into_iter().next(), subjects);
+                bring_up_to_date(subjects, std::slice::from_ref(&one));
+                settled.push(one);
+            }
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+    }
+    let count = settled.len();
+    if count > 0 {
+        let groups = subjects.by_id.values().filter_map(|subject| Some((subject.id, subject.link.clone()?)));
+        let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
+        let (store, run, now) = (store.clone(), run.to_owned(), clock.now());
+        blocking(move || store.settle(place, &run, now, &settled, &along)).await?;
+    }
+    Ok(Ok(count))
+}
+
+fn look_for(effect: &Effect, subjects: &Subjects) -> Option<Match> {
+    let subject = subjects.by_id.get(&effect.subject)?;
+    match effect.verb {
+        Verb::Create => Some(Match::Key(subject.key)),
+        Verb::Adopt => effect.link.as_ref().map(|link| Match::Id(link.target.clone())),
+        _ => subject.link.as_ref().map(|link| Match::Id(link.target.clone())),
+    }
+}
+
+/// What became of it, given what the target shows now.
+fn settle(intent: Intent, found: Option<Found>, subjects: &Subjects) -> Settled {
+    let Intent { id, effect } = intent;
+    let before = subjects.link(effect.subject);
+    let effect = match (found, effect.verb) {
+        (None, Verb::Create | Verb::Adopt) | (Some(_), Verb::Delete) => None,
+        (None, Verb::Delete) => Some(effect),
+        (None, _) => Some(Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..effect }),
+        (Some(found), _) => happened(effect, found, before, subjects),
+    };
+    Settled { intent: Some(id), effect }
+}
+
+fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &Subjects) -> Option<Effect> {
+    let link = effect.link.as_mut()?;
+    let did = match effect.verb {
+        Verb::Create => true,
+        Verb::Adopt => found.key == subjects.by_id.get(&effect.subject).map(|subject| subject.key),
+        Verb::Update | Verb::Release => found.content == link.confirmed,
+        Verb::Disable | Verb::Enable => found.active == link.active,
+        Verb::Empty | Verb::AddMembers | Verb::RemoveMembers => {
+            let (there, before) = (members(&found, subjects)?, &before?.members);
+            // What we put in, and what we would have: as far as it is there now.
+            link.members = (before | &link.members) & there;
+            link.members != *before
+        }
+        Verb::Delete | Verb::Unlink | Verb::Lost => false,
+    };
+    link.target = found.id;
+    if matches!(effect.verb, Verb::Create | Verb::Adopt) {
+        link.confirmed = found.content;
+        link.active = found.active;
+    }
+    did.then_some(effect)
+}
+
+/// Which of ours are in the group at the target.
+fn members(found: &Found, subjects: &Subjects) -> Option<RoaringBitmap> {
+    let by_target: HashMap<&TargetId, u32> = subjects
+        .by_id
+        .values()
+        .filter_map(|subject| Some((&subject.link.as_ref()?.target, subject.id.0)))
+        .collect();
+    let members = found.members.as_ref()?;
+    Some(members.iter().filter_map(|member| by_target.get(member).copied()).collect())
+}

@@ -1,0 +1,193 @@
+//! From snapshots to a judged plan: everything of a run that only reads, and what must be remembered
+//! before anything is done.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Approval, Options};
+use crate::store::hold::Hold;
+use crate::store::link::{Place, Subject, Subjects};
+use crate::store::policy::{Census, PolicyState};
+use crate::store::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+use crate::sync::guard::{self, Guarded};
+use crate::sync::plan::{self, Plan, Vouched};
+use crate::sync::policy::Policy;
+use crate::sync::project::{Projection, View, project};
+
+/// What a draft is made of.
+pub(super) struct Drafting {
+    pub(super) store: Store,
+    pub(super) place: Place,
+    pub(super) subjects: Subjects,
+    pub(super) policy: Arc<Policy>,
+    pub(super) rebuild: fn(&str) -> Option<Policy>,
+    pub(super) options: Options,
+    pub(super) now: Timestamp,
+}
+
+/// A judged plan, with what it was made from.
+pub(super) struct Draft {
+    /// Newcomers included.
+    pub(super) subjects: Subjects,
+    pub(super) snapshots: Vec<Snapshot>,
+    pub(super) projection: Projection,
+    pub(super) plan: Plan,
+    pub(super) guarded: Guarded,
+    pub(super) vouched: Vouched,
+    /// What became of the approval that was given with this run.
+    pub(super) approval: Option<Approval>,
+}
+
+/// Why there is no draft, in words, with the subjects as they are.
+type Cannot = (Subjects, String);
+
+impl Drafting {
+    pub(super) fn draft(mut self) -> Result<Result<Draft, Cannot>, StoreError> {
+        let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
+        for vouching in &self.policy.connectors {
+            let Some(snapshot) = self.store.snapshot(&vouching.connector)? else {
+                let why =
+                    format!("{} was never read to its end, so there is nothing to go by", vouching.connector);
+                return Ok(Err((self.subjects, why)));
+            };
+            snapshots.push(snapshot);
+        }
+        let views: Vec<&dyn View> = snapshots.iter().map(|snapshot| snapshot as &dyn View).collect();
+        let state = self.store.policy_state(self.place)?;
+        let projection = project(&self.policy, &views, &self.subjects)?;
+        let previous = self.previous(&state, &views)?;
+        self.admit(&projection)?;
+        let vouched = self.vouched(&snapshots);
+        let plan = plan::plan(plan::Input {
+            policy: &self.policy,
+            projection: &projection,
+            previous: previous.as_ref(),
+            subjects: &self.subjects,
+            vouched,
+            first_run: state.first_complete_at.is_none(),
+            now: self.now,
+        });
+        let (guarded, approval) = self.guard(&plan, &state)?;
+        Ok(Ok(Draft { subjects: self.subjects, snapshots, projection, plan, guarded, vouched, approval }))
+    }
+
+    /// What the target should hold by the specs that were applied last, if they are others.
+    fn previous(&self, state: &PolicyState, views: &[&dyn View]) -> Result<Option<Projection>, StoreError> {
+        let before = state.applied_spec.as_deref().filter(|applied| *applied != self.policy.spec_json);
+        let Some(before) = before.and_then(self.rebuild) else { return Ok(None) };
+        // Another connector is another directory: there the two cannot be compared.
+        let connectors = |policy: &Policy| -> Vec<_> {
+            policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect()
+        };
+        if connectors(&before) != connectors(&self.policy) {
+            return Ok(None);
+        }
+        project(&before, views, &self.subjects).map(Some)
+    }
+
+    /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
+    fn admit(&mut self, projection: &Projection) -> Result<(), StoreError> {
+        let new: Vec<Subject> = projection
+            .newcomers
+            .iter()
+            .map(|newcomer| Subject {
+                id: newcomer.id,
+                kind: newcomer.kind,
+                key: newcomer.key,
+                anchors: vec![newcomer.anchor.clone()],
+                link: None,
+            })
+            .collect();
+        if !self.options.preview {
+            self.store.admit(self.place, &new, &projection.joins)?;
+        }
+        for (subject, directory, anchor) in &projection.joins {
+            if let Some(subject) = self.subjects.by_id.get_mut(subject) {
+                subject.anchors.push((directory.clone(), anchor.clone()));
+            }
+        }
+        for subject in new {
+            self.subjects.next = self.subjects.next.max(subject.id.0.saturating_add(1));
+            self.subjects.by_id.insert(subject.id, subject);
+        }
+        Ok(())
+    }
+
+    fn vouched(&self, snapshots: &[Snapshot]) -> Vouched {
+        let fresh = self.policy.connectors.iter().zip(snapshots).all(|(vouching, snapshot)| {
+            let age = self.now.duration_since(snapshot.info().completed_at).unsigned_abs();
+            age <= vouching.max_age && !self.options.failed_connectors.contains(&vouching.connector)
+        });
+        let completion =
+            snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
+        Vouched { completion, fresh }
+    }
+
+    fn guard(&mut self, plan: &Plan, state: &PolicyState) -> Result<(Guarded, Option<Approval>), StoreError> {
+        let (now, limits) = (self.now, &self.policy.limits);
+        let since = now.checked_sub(limits.window).unwrap_or(Timestamp::MIN);
+        let spent = self.store.spent(self.place, since)?;
+        let base = state.base(now, limits.window).unwrap_or_else(|| Census::of(&self.subjects, now));
+        let judge = |approved: &[Hold]| {
+            guard::guard(guard::Input {
+                owner: &self.policy.owner,
+                spec_hash: &self.policy.spec_hash,
+                limits,
+                plan,
+                subjects: &self.subjects,
+                spent: &spent,
+                base,
+                approved,
+                now,
+            })
+        };
+        let mut approved = self.store.approved(self.place, &self.policy.spec_hash, now)?;
+        let mut guarded = judge(&approved);
+        let mut approval = None;
+        if let Some(digest) = &self.options.approve {
+            let (hold, is) = self.approve(digest, guarded.hold.as_ref())?;
+            approval = Some(is);
+            if let Some(hold) = hold {
+                approved.push(hold);
+                guarded = judge(&approved);
+            }
+        }
+        guarded.hold = if self.options.preview && guarded.hold.is_none() {
+            None
+        } else {
+            self.store.save_hold(self.place, guarded.hold)?
+        };
+        if !self.options.preview {
+            self.store.save_leaving(self.place, &guarded.leaving)?;
+            for (subject, leaving) in &guarded.leaving {
+                let link = self.subjects.by_id.get_mut(subject).and_then(|subject| subject.link.as_mut());
+                if let Some(link) = link {
+                    link.leaving = *leaving;
+                }
+            }
+        }
+        Ok((guarded, approval))
+    }
+
+    /// The hold that `digest` names: the one that was shown before, or the one of just now.
+    fn approve(&self, digest: &str, current: Option<&Hold>) -> Result<(Option<Hold>, Approval), StoreError> {
+        let current = current.filter(|hold| hold.digest == digest).cloned();
+        let hold = match self.store.hold(self.place, digest)? {
+            Some(hold) => Some(hold),
+            None => current,
+        };
+        let Some(hold) = hold else { return Ok((None, Approval::Unknown)) };
+        if hold.spec_hash != self.policy.spec_hash {
+            return Ok((None, Approval::Outdated));
+        }
+        if !self.options.preview {
+            if self.store.hold(self.place, digest)?.is_none() {
+                self.store.save_hold(self.place, Some(hold.clone()))?;
+            }
+            self.store.approve(self.place, digest, self.now)?;
+        }
+        Ok((Some(hold), Approval::Accepted))
+    }
+}

@@ -1,0 +1,225 @@
+//! What one run did, as data: the command line prints it, the controllers write it into status.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::Options;
+use super::draft::Draft;
+use crate::directory::{ConnectorName, SubjectId, SubjectKind};
+use crate::store::hold::Hold;
+use crate::store::link::Subjects;
+use crate::store::policy::Census;
+use crate::store::snapshot::Stranger;
+use crate::sync::apply;
+use crate::sync::guard::Exceeded;
+use crate::sync::plan::Action;
+use crate::sync::policy::Policy;
+use crate::sync::project::{QuarantineReason, Quarantined, Skipped};
+
+/// What one run did.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// Unique to the run; stands in every journal row that it wrote.
+    pub id: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// Whether it did anything, or only said what it would do.
+    pub previewed: bool,
+    /// What it did; in a preview, what it would do.
+    pub applied: apply::Report,
+    /// What is linked at the target after it.
+    pub in_step: Census,
+    /// What waits for a person.
+    pub held: Option<Hold>,
+    /// Which limits were exceeded, and by how much.
+    pub exceeded: Vec<Exceeded>,
+    /// What became of the approval that was given with this run.
+    pub approval: Option<Approval>,
+    /// Creates and renames that wait for a name.
+    pub blocked: Vec<BlockedName>,
+    /// Entries that cannot be projected or that the target will not have.
+    pub quarantined: Vec<Quarantined>,
+    /// Entries that came and that nothing can be said of; the first of them.
+    pub unreadable: Vec<Stranger>,
+    /// How many entries are quarantined or unreadable.
+    pub quarantined_count: u64,
+    /// How many of them the policy allows.
+    pub quarantine_allowance: u64,
+    /// Entries that are left out on purpose.
+    pub skipped: Skipped,
+    /// Protected people who would have been removed or disabled.
+    pub protected: Vec<String>,
+    /// When something falls due that no import will announce.
+    pub due: Option<Timestamp>,
+    /// Connectors that could not be read: nothing was removed on their word.
+    pub stale: Vec<ConnectorName>,
+    /// Why the run could not do all of its work.
+    pub failed: Option<String>,
+}
+
+/// What became of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// It names a hold of this policy; what of it is still planned was done.
+    Accepted,
+    /// It names no hold of this policy.
+    Unknown,
+    /// It names one that was made under another spec.
+    Outdated,
+}
+
+/// A create or rename that waits for a name which a linked object still bears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedName {
+    /// What waits.
+    pub kind: SubjectKind,
+    /// For which name.
+    pub name: String,
+    /// Which of our objects bears it, by the name that it has at the target.
+    pub holder: String,
+}
+
+/// A run in one word; bounded, becomes the reason of `Ready`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The run could not do its work.
+    Failed,
+    /// A connector could not be read.
+    SourceFailed,
+    /// More entries are quarantined than `limits.quarantined` allows.
+    TooManyQuarantined,
+    /// Something waits for a person.
+    Held,
+    /// In step but for entries within `limits.quarantined`.
+    InStepWithExceptions,
+    /// In step.
+    InStep,
+    /// Said what it would do, and did nothing.
+    Previewed,
+}
+
+impl RunReport {
+    /// The first that applies: what failed matters more than what is held.
+    pub fn verdict(&self) -> Verdict {
+        if self.failed.is_some() {
+            Verdict::Failed
+        } else if !self.stale.is_empty() {
+            Verdict::SourceFailed
+        } else if self.quarantined_count > self.quarantine_allowance {
+            Verdict::TooManyQuarantined
+        } else if self.held.is_some() {
+            Verdict::Held
+        } else if self.previewed {
+            Verdict::Previewed
+        } else if self.quarantined_count == 0 && self.blocked.is_empty() {
+            Verdict::InStep
+        } else {
+            Verdict::InStepWithExceptions
+        }
+    }
+
+    /// A run that did nothing.
+    pub(super) fn nothing(id: String, started_at: Timestamp, in_step: Census) -> Self {
+        Self {
+            id,
+            started_at,
+            finished_at: started_at,
+            previewed: false,
+            applied: apply::Report::default(),
+            in_step,
+            held: None,
+            exceeded: Vec::new(),
+            approval: None,
+            blocked: Vec::new(),
+            quarantined: Vec::new(),
+            unreadable: Vec::new(),
+            quarantined_count: 0,
+            quarantine_allowance: 0,
+            skipped: Skipped::default(),
+            protected: Vec::new(),
+            due: None,
+            stale: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// A run that planned.
+    pub(super) fn of(
+        id: String,
+        (started_at, finished_at): (Timestamp, Timestamp),
+        policy: &Policy,
+        options: &Options,
+        draft: Draft,
+        applied: apply::Report,
+    ) -> Self {
+        let in_step = Census::of(&draft.subjects, finished_at);
+        let names = Names::new(&draft);
+        let mut quarantined = draft.projection.quarantined.clone();
+        quarantined.extend(applied.rejected.iter().map(|(subject, why)| Quarantined {
+            kind: names.kind(*subject),
+            entry: names.of(*subject),
+            reason: QuarantineReason::RejectedByTarget,
+            message: why.clone(),
+        }));
+        let blocked = draft.guarded.blocked.iter().map(|blocked| BlockedName {
+            kind: blocked.kind,
+            name: blocked.name.clone(),
+            holder: names.of(blocked.holder),
+        });
+        let infos = || draft.snapshots.iter().map(crate::store::snapshot::Snapshot::info);
+        let strangers: u64 = infos().map(|info| info.stranger_count).sum();
+        Self {
+            finished_at,
+            previewed: options.preview,
+            exceeded: draft.guarded.exceeded.clone(),
+            approval: draft.approval,
+            blocked: blocked.collect(),
+            quarantined_count: quarantined.len() as u64 + strangers,
+            unreadable: infos().flat_map(|info| info.strangers.iter().cloned()).collect(),
+            quarantine_allowance: policy.limits.quarantined.allowance(in_step.users + in_step.groups),
+            protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
+            stale: options.failed_connectors.iter().cloned().collect(),
+            skipped: draft.projection.skipped,
+            due: draft.plan.due,
+            failed: applied.failed.clone(),
+            quarantined,
+            held: draft.guarded.hold,
+            applied,
+            ..Self::nothing(id, started_at, in_step)
+        }
+    }
+
+    /// A run that ended before it could plan.
+    pub(super) fn cannot(id: String, started_at: Timestamp, subjects: &Subjects, why: String) -> Self {
+        Self { failed: Some(why), ..Self::nothing(id, started_at, Census::of(subjects, started_at)) }
+    }
+}
+
+/// What subjects are called.
+struct Names<'a> {
+    subjects: &'a Subjects,
+    created: HashMap<SubjectId, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(draft: &'a Draft) -> Self {
+        let created = draft.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Create(content) => Some((step.subject, content.name())),
+            _ => None,
+        });
+        Self { subjects: &draft.subjects, created: created.collect() }
+    }
+
+    /// By the name at the target, else by the one that it should get.
+    fn of(&self, subject: SubjectId) -> String {
+        let linked = self.subjects.link(subject).map(|link| link.confirmed.name());
+        linked.or(self.created.get(&subject).copied()).unwrap_or_default().to_owned()
+    }
+
+    fn kind(&self, subject: SubjectId) -> SubjectKind {
+        self.subjects.by_id.get(&subject).map_or(SubjectKind::User, |subject| subject.kind)
+    }
+}
