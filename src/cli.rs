@@ -1,1 +1,81 @@
-//! The command line.
+//! The command line: one file a verb.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry;
+
+mod backup;
+mod completion;
+mod crds;
+mod demo;
+mod exit;
+mod plan;
+mod progress;
+mod registry;
+mod sync;
+mod table;
+
+pub use exit::Exit;
+
+/// Keeps users and groups in step with the company directory.
+///
+/// Begin with `rollcall demo`, a tour on a made-up company. Then write a DirectoryConnector (where the
+/// directory is) and a SyncPolicy (what goes where, within which limits) and run `rollcall sync`.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// What is logged to standard error: a level (error, warn, info, debug, trace) or a filter such as
+    /// rollcall=debug.
+    #[arg(long, global = true, env = "ROLLCALL_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Sync(sync::Sync),
+    Plan(plan::Plan),
+    Registry(registry::Registry),
+    Demo(demo::Demo),
+    Crds(crds::Crds),
+    Backup(backup::Backup),
+    Completion(completion::Completion),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> ExitCode {
+        telemetry::init(&self.log);
+        let stdout = io::stdout().lock();
+        let mut out = io::BufWriter::new(stdout);
+        let done = match self.verb {
+            Verb::Sync(verb) => verb.run(&mut out),
+            Verb::Plan(verb) => verb.run(&mut out),
+            Verb::Registry(verb) => verb.run(&mut out),
+            Verb::Demo(verb) => verb.run(&mut out),
+            Verb::Crds(verb) => verb.run(&mut out),
+            Verb::Backup(verb) => verb.run(&mut out),
+            Verb::Completion(verb) => verb.run(&mut out),
+        };
+        let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
+        match done {
+            Ok(exit) => exit.into(),
+            // Whoever read the output has had enough of it, as `head` has.
+            Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                let exit = error.downcast_ref::<exit::Invalid>().map_or(Exit::Failed, |_| Exit::Invalid);
+                exit.into()
+            }
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}

@@ -1,3 +1,10 @@
-//! The `rollcall` binary: parse, dispatch, exit code.
+//! Parses, dispatches, exits.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use rollcall::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

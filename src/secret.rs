@@ -1,1 +1,38 @@
-//! Redacting secrets.
+//! Values that must never be seen: they have no `Display`, their `Debug` says nothing, and their memory
+//! is wiped when they are dropped.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+/// A secret value.
+#[derive(Clone)]
+pub struct Secret(SecretSlice<u8>);
+
+impl Secret {
+    /// Keeps `value` secret from here on.
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
+        Self(value.into().into())
+    }
+
+    /// The value, for the one place that needs it.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_says_nothing() {
+        assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some(Secret(…))");
+    }
+}

@@ -1,1 +1,134 @@
-//! From a resource to a working configuration.
+//! From resources to working configurations: the one place where specs are validated, whoever brings
+//! them (files or an apiserver).
+//!
+//! # Guarantees
+//! - Every problem is said, not only the first, each with the object, the field and the remedy.
+//! - An object with a problem never stops the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::directory::ConnectorName;
+use crate::source::ldap::LdapConfig;
+use crate::source::ldif::LdifConfig;
+use crate::sync::policy::Policy;
+
+mod applied;
+mod connector;
+pub mod manifest;
+mod object;
+mod policy;
+mod resolve;
+mod schema;
+
+pub use applied::rebuild;
+pub use object::Objects;
+
+/// What is wrong with an object, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Which object (`SyncPolicy identity/staff`), or which file.
+    pub object: String,
+    /// Which field of it (`spec.users.where`); empty for the object as a whole.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// A connector that can be used.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// Which one.
+    pub name: ConnectorName,
+    /// What it reads.
+    pub source: SourceConfig,
+    /// How long one read may take.
+    pub timeout: Duration,
+    /// Whether it rests.
+    pub suspend: bool,
+}
+
+/// What a connector reads.
+#[derive(Clone, Debug)]
+pub enum SourceConfig {
+    /// A server.
+    Ldap(LdapConfig),
+    /// A file.
+    Ldif(LdifConfig),
+}
+
+/// A policy that can be used.
+#[derive(Clone, Debug)]
+pub struct Runnable {
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// Whether it only shows what it would do.
+    pub preview: bool,
+    /// Whether it rests.
+    pub suspend: bool,
+}
+
+/// What can be used of a set of objects, and what is wrong with the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// Connectors, by name.
+    pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Policies, in order of their names.
+    pub policies: Vec<Runnable>,
+    /// What is wrong, sorted.
+    pub problems: Vec<Problem>,
+}
+
+impl Problem {
+    /// A problem of one field of an object.
+    pub fn new(object: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { object: object.to_owned(), field: field.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, field, message } = self;
+        if field.is_empty() {
+            write!(f, "{object}: {message}")
+        } else {
+            write!(f, "{object}: {field}: {message}")
+        }
+    }
+}
+
+/// Makes working configurations of the objects.
+pub fn resolve(objects: &Objects) -> Resolved {
+    let mut problems = Vec::new();
+    let mut policies = Vec::new();
+    // What policies name literally is asked for by their connector, together.
+    let mut literal: BTreeMap<ConnectorName, BTreeSet<String>> = BTreeMap::new();
+    for (name, resource) in &objects.policies {
+        if let Some(runnable) = policy::resolve(name, resource, objects, &mut problems) {
+            for vouching in &runnable.policy.connectors {
+                let literal = literal.entry(vouching.connector.clone()).or_default();
+                literal.extend(
+                    runnable.policy.expressions().flat_map(|expression| expression.attributes().clone()),
+                );
+            }
+            policies.push(runnable);
+        }
+    }
+    let mut connectors = BTreeMap::new();
+    for (name, resource) in &objects.connectors {
+        let full_name = ConnectorName::new(&name.namespace, &name.name);
+        let literal = literal.remove(&full_name).unwrap_or_default();
+        if let Some(connector) = connector::resolve(name, resource, literal, objects, &mut problems) {
+            connectors.insert(full_name, connector);
+        }
+    }
+    problems.sort();
+    problems.dedup();
+    Resolved { connectors, policies, problems }
+}
+
+/// Where relative paths in an object begin.
+type Folder = Option<PathBuf>;

@@ -31,6 +31,15 @@ pub struct Policy {
     pub spec_json: String,
 }
 
+impl Policy {
+    /// Every expression that it evaluates, the connectors' rules among them.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let connectors = self.connectors.iter().filter_map(|vouching| vouching.disabled_when.as_ref());
+        let conditions = self.users.r#where.iter().chain(&self.groups.r#where);
+        connectors.chain(conditions).chain(self.users.attributes.values())
+    }
+}
+
 /// A connector, as one policy uses it.
 #[derive(Clone, Debug)]
 pub struct Vouching {

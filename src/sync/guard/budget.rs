@@ -258,8 +258,13 @@ impl Budgets {
         })
     }
 
-    /// Whether nothing more of this may go.
+    /// Whether nothing more of this may go. A read from which too much is missing to be believed is
+    /// not believed in anything that rests on absence alone, users, groups or memberships.
     pub(super) fn exceeds(&self, bucket: Bucket) -> bool {
+        let of = |count: &Exceeded| count.weak == bucket.is_weak() && count.is_exceeded();
+        if bucket.is_weak() {
+            return self.counts.values().any(of);
+        }
         self.counts.get(&bucket).is_some_and(Exceeded::is_exceeded)
     }
 

@@ -119,7 +119,7 @@ impl Lines<'_> {
 pub(super) fn grounds(step: &Planned, exceeds: Option<Bucket>) -> String {
     match exceeds {
         Some(bucket) if bucket.is_weak() => {
-            format!("above {}: the source cannot confirm that it is gone", bucket.field())
+            "above what may go when the source cannot confirm that it is gone (5, or 1 %)".to_owned()
         }
         Some(bucket) if bucket.is_configuration() => {
             format!("above {}, by an edit of the spec", bucket.field())
@@ -164,7 +164,12 @@ pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]
 }
 
 fn reason(lines: &[Line], exceeded: &[Exceeded]) -> String {
-    let mut reasons: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
+    // Where both limits of a class are exceeded, one of them says enough.
+    let said = |one: &&Exceeded| {
+        !one.weak
+            || !exceeded.iter().any(|other| other.class == one.class && !other.weak && !other.configuration)
+    };
+    let mut reasons: Vec<String> = exceeded.iter().filter(said).map(ToString::to_string).collect();
     // What no budget holds says why itself; each such reason once.
     let mut others: Vec<&str> =
         lines.iter().map(|line| line.why.as_str()).filter(|why| !why.starts_with("above ")).collect();

@@ -1,0 +1,208 @@
+//! `DirectoryConnector`: where the directory is and how to reach it.
+
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct into a private scope")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+use super::reference::{CaRef, KeyRef, SecretRef};
+
+/// Where a directory is and how to reach it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "rollcall.dev",
+    version = "v1alpha1",
+    kind = "DirectoryConnector",
+    namespaced,
+    shortname = "dirconn",
+    category = "rollcall",
+    status = "DirectoryConnectorStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.directory.users"}"#,
+    printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.directory.groups"}"#,
+    printcolumn = r#"{"name": "Last import", "type": "date", "jsonPath": ".status.lastImport.finishedAt"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("[has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: ldap or ldif")
+)]
+pub struct DirectoryConnectorSpec {
+    /// An LDAPv3 server: OpenLDAP, 389 Directory Server, FreeIPA and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<Ldap>,
+    /// An LDIF export (RFC 2849).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldif: Option<Ldif>,
+    /// How long one read of the whole directory may take.
+    #[serde(default = "timeout")]
+    pub timeout: Duration,
+    /// Whether the connector rests: nothing is read.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// An LDAPv3 server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ldap {
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
+    pub urls: Vec<String>,
+    /// Whether a connection to an `ldap://` url is made secure before anything else is said (RFC 4511
+    /// section 4.14).
+    #[serde(default, rename = "startTLS")]
+    pub start_tls: bool,
+    /// Whether an `ldap://` url without StartTLS is acceptable: passwords and people's data then go over
+    /// the network as they are.
+    #[serde(default)]
+    pub insecure: bool,
+    /// How the server proves who it is.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A Secret of type `kubernetes.io/basic-auth`: `username` is the DN to bind with, `password` its
+    /// password. Without it the directory is read anonymously.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+    /// Where to read: the subtrees under these DNs. None means all naming contexts that the server
+    /// names.
+    #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 1024)))]
+    pub base_dns: Vec<String>,
+    /// Which entries are users (RFC 4515); empty means
+    /// `(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub user_filter: String,
+    /// Which entries are groups (RFC 4515); empty means
+    /// `(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub group_filter: String,
+    /// The attribute that holds an entry's immutable id; empty means the first of `entryUUID`,
+    /// `nsUniqueId` and `ipaUniqueID` that the server has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 128))]
+    pub anchor_attribute: String,
+    /// Entries asked for at once (RFC 2696).
+    #[serde(default = "page_size")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub page_size: u32,
+    /// When a user's account counts as disabled, in CEL over `user`, such as
+    /// `user.attributes['employeeStatus'] == 'inactive'`. LDAP itself has no such state.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub disabled_when: String,
+}
+
+/// How a server proves who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// The certificate authority to trust, and no other; without it those that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_ref: Option<CaRef>,
+    /// The name that the server's certificate must bear; empty means the url's host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub server_name: String,
+}
+
+/// An LDIF export (RFC 2849).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("[has(self.path), has(self.secretKeyRef), has(self.configMapKeyRef)].filter(place, place).size() == 1", "name exactly one place: path, secretKeyRef or configMapKeyRef")
+)]
+pub struct Ldif {
+    /// A file on disk, relative to the manifest; only for `rollcall sync`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: Option<String>,
+    /// A key of a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<KeyRef>,
+    /// A key of a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<KeyRef>,
+    /// Which directory the export is of, for ever; empty means the DN that all its entries are within.
+    #[serde(default, rename = "directoryID", skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub directory_id: String,
+    /// The attribute that holds an entry's immutable id; empty means the first of `entryUUID`,
+    /// `nsUniqueId`, `ipaUniqueID` and `objectGUID` that the first entry has. `dn` takes the DN: then an
+    /// entry that is renamed is another one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 128))]
+    pub anchor_attribute: String,
+    /// When a user's account counts as disabled, in CEL over `user`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub disabled_when: String,
+}
+
+/// What is known of a directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectoryConnectorStatus {
+    /// `Ready`: whether the last read reached its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Directory>,
+    /// The last read that reached its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_import: Option<LastImport>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Directory {
+    /// The directory's own identity: pinned at the first read.
+    pub id: String,
+    /// What the directory says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// Users that are there.
+    pub users: u64,
+    /// Groups that are there.
+    pub groups: u64,
+    /// Contacts that are there.
+    pub contacts: u64,
+}
+
+/// A read that reached its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastImport {
+    /// `Full` or `Delta`.
+    pub mode: String,
+    /// When it began.
+    pub started_at: Time,
+    /// When it was sealed.
+    pub finished_at: Time,
+    /// New or changed entries.
+    pub changed: u64,
+    /// Entries that are gone since.
+    pub removed: u64,
+    /// The number of the last change.
+    pub sequence: u64,
+    /// What to know about that read: references that were not followed, attributes that were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+}
+
+fn timeout() -> Duration {
+    "1h".into()
+}
+
+fn page_size() -> u32 {
+    500
+}

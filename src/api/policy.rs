@@ -1,0 +1,352 @@
+//! `SyncPolicy`: what goes to which target, and within which limits.
+
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct into a private scope")]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+
+mod limits;
+
+pub use limits::{
+    Disables, GroupRemovals, IdentifierChanges, Limits, MemberRemovals, MemberRemovalsPerGroup, OnExceed,
+    Quarantined, UserRemovals,
+};
+
+/// Which users and groups of a directory go to which target, and within which limits.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "rollcall.dev",
+    version = "v1alpha1",
+    kind = "SyncPolicy",
+    plural = "syncpolicies",
+    namespaced,
+    shortname = "syncpol",
+    category = "rollcall",
+    status = "SyncPolicyStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.inStep.users"}"#,
+    printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.inStep.groups"}"#,
+    printcolumn = r#"{"name": "Last run", "type": "date", "jsonPath": ".status.lastRun.finishedAt"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncPolicySpec {
+    /// The connector that the policy reads from, in the namespace of this object. Exactly one: several
+    /// come later.
+    #[schemars(length(min = 1, max = 1))]
+    pub connectors: Vec<ConnectorRef>,
+    /// Where users and groups go.
+    pub target: Target,
+    /// Which users, and how.
+    #[serde(default)]
+    pub users: Users,
+    /// Which groups, and how.
+    #[serde(default)]
+    pub groups: Groups,
+    /// What may go without asking a person.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Whether changes are made, or only worked out and shown.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Whether the policy rests: nothing is done.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A connector that a policy reads from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorRef {
+    /// Name of the DirectoryConnector.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// How old its last completed read may be for anything to be removed on its word.
+    #[serde(default = "max_age")]
+    pub max_age: Duration,
+}
+
+/// Where users and groups go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.registry)", "name exactly one kind of target: registry"))]
+pub struct Target {
+    /// The embedded registry, which needs nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
+}
+
+/// The embedded registry. It has no settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Registry {}
+
+/// Which users, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Users {
+    /// Domains of the primary address; none means any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub email_domains: Vec<String>,
+    /// Who is in scope, in CEL over `user`, such as `user.department != 'Contractors'`; empty means
+    /// everybody.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub r#where: String,
+    /// Whether contacts come too: people who are listed in the directory and have no account in it.
+    pub contacts: Contacts,
+    /// What a disabled account means. Nobody is created who is disabled when first seen.
+    pub disabled: Disabled,
+    /// What is done with users who left, step by step; `after` counts from when they were first seen to
+    /// have left. Memberships end with the first step.
+    #[schemars(length(min = 1, max = 8))]
+    pub leavers: Vec<UserStep>,
+    /// What to do with a new entry that has the name of somebody who left.
+    pub recreated: Recreated,
+    /// Addresses and user names that are never removed or disabled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 320)), extend("x-kubernetes-list-type" = "set"))]
+    pub protected: Vec<String>,
+    /// What a user's attributes at the target are, in CEL over `user`, such as `title: user.title`.
+    /// `displayName`, `givenName` and `familyName` are mapped without being named here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Whether contacts come too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Contacts {
+    /// They do.
+    Include,
+    /// They do not.
+    #[default]
+    Exclude,
+}
+
+/// What a disabled account means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Disabled {
+    /// The user is disabled at the target too, and enabled again with the account.
+    #[default]
+    Disable,
+    /// The person counts as having left.
+    Leave,
+    /// Nothing.
+    Ignore,
+}
+
+/// A step for users who left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserStep {
+    /// How long after the user was first seen to have left.
+    #[serde(default = "at_once")]
+    pub after: Duration,
+    /// What is done then.
+    pub r#do: UserAction,
+}
+
+/// What is done with a user who left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UserAction {
+    /// The account is disabled.
+    Disable,
+    /// The user is deleted.
+    Delete,
+}
+
+/// What to do with a new entry that has the name of somebody who left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Recreated {
+    /// It is the same person: the user goes on.
+    Relink,
+    /// It is another person: the old user is deleted, and a new one made.
+    Replace,
+    /// A person must decide.
+    #[default]
+    Quarantine,
+}
+
+/// Which groups, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Groups {
+    /// Names of groups, with `*` and `?` as wildcards; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 256)))]
+    pub include: Vec<String>,
+    /// Names of groups that stay out although they are included, with `*` and `?` as wildcards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 256)))]
+    pub exclude: Vec<String>,
+    /// Which groups are in scope, in CEL over `group`, such as `group.mail != ''`; empty means all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub r#where: String,
+    /// What becomes of groups in groups.
+    pub nesting: Nesting,
+    /// What is done with a group that is gone.
+    pub vanished: GroupStep,
+}
+
+/// What becomes of groups in groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Nesting {
+    /// Everybody who is in a group by any path is its direct member.
+    #[default]
+    Flatten,
+    /// A group in a group stays one, where both are in scope.
+    Preserve,
+}
+
+/// What is done with a group that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupStep {
+    /// How long after the group was first seen to be gone.
+    pub after: Duration,
+    /// What is done then.
+    pub r#do: GroupAction,
+}
+
+/// What is done with a group that is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GroupAction {
+    /// All members are taken out, and the group stays.
+    Empty,
+    /// The group is deleted.
+    #[default]
+    Delete,
+}
+
+/// Whether changes are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Apply,
+    /// They are worked out and shown.
+    Preview,
+}
+
+/// What is known of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncPolicyStatus {
+    /// `Ready`: whether the target is in step. `PlanHeld`: whether something waits for a person.
+    /// `EntriesQuarantined`: whether entries cannot be taken as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// How much is linked at the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_step: Option<InStep>,
+    /// What waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// The last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<LastRun>,
+    /// When something falls due that no read of the directory will announce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Time>,
+}
+
+/// How much is linked at the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InStep {
+    /// Users.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Memberships.
+    pub memberships: u64,
+}
+
+/// What waits for a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Its name: what an approval names.
+    pub digest: String,
+    /// Users to be removed.
+    pub user_removals: u64,
+    /// Groups to be removed.
+    pub group_removals: u64,
+    /// Memberships to be ended.
+    pub member_removals: u64,
+    /// Everything else.
+    pub others: u64,
+    /// Why it is held.
+    pub reason: String,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    /// Its id.
+    pub id: String,
+    /// When it began.
+    pub started_at: Time,
+    /// When it ended.
+    pub finished_at: Time,
+    /// `Applied`, `Previewed` or `Failed`.
+    pub result: String,
+    /// Users and groups created.
+    pub created: u64,
+    /// Users and groups changed.
+    pub updated: u64,
+    /// Users disabled.
+    pub disabled: u64,
+    /// Users enabled.
+    pub enabled: u64,
+    /// Users and groups deleted, and groups emptied.
+    pub removed: u64,
+    /// Memberships begun.
+    pub members_added: u64,
+    /// Memberships ended.
+    pub members_removed: u64,
+    /// Entries that cannot be taken as they are.
+    pub quarantined: u64,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self {
+            email_domains: Vec::new(),
+            r#where: String::new(),
+            contacts: Contacts::default(),
+            disabled: Disabled::default(),
+            leavers: vec![UserStep { after: at_once(), r#do: UserAction::Disable }],
+            recreated: Recreated::default(),
+            protected: Vec::new(),
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for GroupStep {
+    fn default() -> Self {
+        Self { after: at_once(), r#do: GroupAction::default() }
+    }
+}
+
+fn at_once() -> Duration {
+    "0s".into()
+}
+
+fn max_age() -> Duration {
+    "24h".into()
+}

@@ -1,0 +1,169 @@
+//! `rollcall demo`
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::Exit;
+use super::plan::Show;
+use super::sync::{Output, Sync};
+use crate::store::Store;
+
+/// A tour of ten seconds, on a made-up company: nothing outside one new folder is touched.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// The folder to make and work in [default: a new one among the temporary files].
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+const POLICY: &str = include_str!("../../examples/company/policy.yaml");
+const MONDAY: &str = include_str!("../../examples/company/monday.ldif");
+const TUESDAY: &str = include_str!("../../examples/company/tuesday.ldif");
+const WEDNESDAY: &str = include_str!("../../examples/company/wednesday.ldif");
+const THURSDAY: &str = include_str!("../../examples/company/thursday.ldif");
+
+impl Demo {
+    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+        let folder = self.folder.unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("rollcall-demo-{}", uuid::Uuid::new_v4().simple()))
+        });
+        fs::create_dir(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        let mut tour = Tour { folder: &folder, out };
+        tour.tour()?;
+        Ok(Exit::Fine)
+    }
+}
+
+struct Tour<'a> {
+    folder: &'a Path,
+    out: &'a mut dyn Write,
+}
+
+impl Tour<'_> {
+    fn tour(&mut self) -> Result<()> {
+        for (name, content) in [
+            ("policy.yaml", POLICY),
+            ("monday.ldif", MONDAY),
+            ("tuesday.ldif", TUESDAY),
+            ("wednesday.ldif", WEDNESDAY),
+            ("thursday.ldif", THURSDAY),
+        ] {
+            fs::write(self.folder.join(name), content)?;
+        }
+        let folder = self.folder.display().to_string();
+        self.say(&format!(
+            "A company of forty keeps its people in a directory. {folder} has an export of it for each day of a week, \
+             and policy.yaml, which says that everybody but contractors goes to the registry. Each command below can be \
+             typed as it stands."
+        ))?;
+
+        self.title("Monday: the first sync")?;
+        self.sync(None)?;
+        self.say("Everybody is there. A first sync never removes anything.")?;
+
+        self.title("Tuesday: an ordinary day")?;
+        self.say(
+            "Noor Haddad joins Support. Leslie Schmidt moves from Sales to Engineering. Frances Ibarra is now Frances \
+             Sørensen, with a new address and a new place in the tree. Maurice Xu has left.",
+        )?;
+        self.replace("monday", "tuesday")?;
+        self.sync(None)?;
+        self.say(
+            "One user was created, two were changed in place (a rename makes nobody a leaver), one was disabled, and the \
+             memberships followed.",
+        )?;
+
+        self.title("Wednesday: the export went wrong")?;
+        self.say(
+            "The file is well-formed and ends properly, but more than half of the company is not in it.",
+        )?;
+        self.replace("tuesday", "wednesday")?;
+        self.sync(None)?;
+        self.say("Nobody was removed: that many is above the policy's limits, so it is held. In full:")?;
+        self.show(&[])?;
+        self.say("Nobody approves that. The export is made again, and all is well:")?;
+        self.replace("wednesday", "tuesday")?;
+        self.sync(None)?;
+
+        self.title("Thursday: a change that is meant")?;
+        self.say("The company has sold its support team. That is above the limits as well, so a person has to say yes.")?;
+        self.replace("tuesday", "thursday")?;
+        self.sync(None)?;
+        let digest = self.digest()?;
+        self.say("Yes:")?;
+        self.sync(Some(digest))?;
+
+        self.title("What the registry holds now")?;
+        self.command(&format!("rollcall registry export --data {folder}/data"))?;
+        self.say(&format!(
+            "prints it as SCIM resources. The folder {folder} stays as it is: change the files, run the commands, and \
+             remove it when you are done."
+        ))
+    }
+
+    fn sync(&mut self, approve: Option<String>) -> Result<()> {
+        let verb = Sync {
+            filename: vec![self.folder.join("policy.yaml")],
+            data: self.folder.join("data"),
+            preview: false,
+            approve,
+            output: Output::Table,
+        };
+        let approved = verb.approve.as_ref().map(|digest| format!(" --approve {digest}")).unwrap_or_default();
+        let (file, data) = (verb.filename.iter().map(|path| path.display()).next(), verb.data.display());
+        let file = file.map(|file| file.to_string()).unwrap_or_default();
+        self.command(&format!("rollcall sync -f {file} --data {data}{approved}"))?;
+        let exit = verb.run(self.out)?;
+        writeln!(self.out, "(exit code {})\n", exit.code())?;
+        Ok(())
+    }
+
+    fn show(&mut self, arguments: &[&str]) -> Result<()> {
+        let data = self.folder.join("data");
+        self.command(&format!("rollcall plan show --data {} {}", data.display(), arguments.join(" ")))?;
+        Show::of(data).run(self.out)?;
+        Ok(())
+    }
+
+    /// The connector reads the export of another day.
+    fn replace(&mut self, day: &str, by: &str) -> Result<()> {
+        let file = self.folder.join("policy.yaml");
+        self.command(&format!("sed -i s/{day}/{by}/ {}", file.display()))?;
+        let text = fs::read_to_string(&file)?.replace(day, by);
+        Ok(fs::write(file, text)?)
+    }
+
+    fn digest(&self) -> Result<String> {
+        let holds = Store::open_read_only(&self.folder.join("data"))?.holds()?;
+        let hold = holds.into_iter().next().context("nothing is held, though the demo expects it")?;
+        Ok(hold.digest)
+    }
+
+    fn title(&mut self, text: &str) -> Result<()> {
+        Ok(writeln!(self.out, "── {text} ──\n")?)
+    }
+
+    fn command(&mut self, text: &str) -> Result<()> {
+        Ok(writeln!(self.out, "$ {}\n", text.trim_end())?)
+    }
+
+    /// Prose, in lines of a readable length.
+    fn say(&mut self, text: &str) -> Result<()> {
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 96 {
+                writeln!(self.out, "{line}")?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        Ok(writeln!(self.out, "{line}\n")?)
+    }
+}

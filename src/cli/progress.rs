@@ -1,0 +1,48 @@
+//! Progress on a terminal; nothing where nobody looks.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Something that shows how far a long piece of work has come.
+#[derive(Clone)]
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Work of which nobody knows how long it is.
+    pub(super) fn open(what: &str) -> Self {
+        Self::new(what, "{spinner} {msg}: {human_pos} entries, {elapsed}")
+    }
+
+    /// Work of which the length is known once it begins.
+    pub(super) fn counted(what: &str) -> Self {
+        Self::new(what, "{spinner} {msg}: {human_pos} of {human_len} operations, {elapsed}")
+    }
+
+    fn new(what: &str, template: &str) -> Self {
+        let bar = ProgressBar::no_length();
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    pub(super) fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    pub(super) fn of(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,64 @@
+//! `rollcall registry`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::Exit;
+use super::exit::Invalid;
+use crate::directory::Owner;
+use crate::store::{Store, StoreError};
+use crate::target::registry;
+
+/// Look into the embedded registry.
+#[derive(Debug, Args)]
+pub(super) struct Registry {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print users and groups as SCIM resources, one JSON object a line, sorted by policy, kind and name.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// The data folder.
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Only what this policy keeps.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    policy: Option<String>,
+}
+
+impl Registry {
+    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+        let Verb::Export(Export { data, policy }) = self.verb;
+        let store = Store::open_read_only(&data)?;
+        let owners = store.owners()?;
+        let wanted: Vec<&Owner> = match &policy {
+            Some(name) => owners.iter().filter(|owner| owner.as_str() == name).collect(),
+            None => owners.iter().collect(),
+        };
+        if let (Some(name), true) = (&policy, wanted.is_empty()) {
+            let there: Vec<&str> = owners.iter().map(Owner::as_str).collect();
+            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            return Err(Invalid(format!("no policy {name} ever ran here (there is: {there})")).into());
+        }
+        for owner in wanted {
+            let mut written = Ok(());
+            registry::export(&store, owner, |resource| {
+                if written.is_ok() {
+                    written = writeln!(out, "{resource}");
+                }
+                Ok::<_, StoreError>(())
+            })?;
+            written?;
+        }
+        Ok(Exit::Fine)
+    }
+}

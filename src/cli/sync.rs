@@ -1,0 +1,202 @@
+//! `rollcall sync`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::Exit;
+use super::progress::Progress;
+use crate::clock::SystemClock;
+use crate::directory::ConnectorName;
+use crate::source::ldap::LdapSource;
+use crate::source::ldif::LdifSource;
+use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
+use crate::store::Store;
+use crate::sync::import::{self, ImportError, Imported, import};
+use crate::sync::run::{self, Approval, RunReport, Verdict, run};
+use crate::target::registry::Registry;
+
+mod print;
+mod status;
+
+/// Read the directories and run every policy once.
+///
+/// Manifests hold DirectoryConnectors and SyncPolicies, and the Secrets and ConfigMaps that they refer
+/// to. What exceeds a policy's limits is held; everything else is done.
+///
+/// Exits with the first that applies: 1 if something failed or more entries are quarantined than
+/// limits.quarantined allows, 2 if something in the input is invalid (what is valid was done), 3 if
+/// something is held, else 0.
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// A manifest, a folder of manifests, or - for standard input.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub(super) filename: Vec<PathBuf>,
+    /// The folder that remembers: what was read, what is held, what was done. Made if it is not there.
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    pub(super) data: PathBuf,
+    /// Say what would be done, and do nothing at the target.
+    #[arg(long)]
+    pub(super) preview: bool,
+    /// Let happen what is held under this digest, for 24 hours and as long as the specs stay as they
+    /// are.
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) approve: Option<String>,
+    /// How to print what happened.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Table,
+    /// The two kinds of objects with their status.
+    Json,
+}
+
+/// What came of everything.
+pub(super) struct Done {
+    resolved: Resolved,
+    imports: BTreeMap<ConnectorName, Result<Imported, ImportError>>,
+    runs: Vec<(Runnable, Result<RunReport, String>)>,
+}
+
+impl Sync {
+    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+        let manifests = manifest::read(&self.filename);
+        for ignored in &manifests.ignored {
+            eprintln!("note: {ignored} is of another kind and was left alone");
+        }
+        let mut resolved = spec::resolve(&manifests.objects);
+        resolved.problems.extend(manifests.problems);
+        resolved.problems.sort();
+        resolved.problems.dedup();
+        for problem in &resolved.problems {
+            eprintln!("error: {problem}");
+        }
+        if resolved.connectors.is_empty() && resolved.policies.is_empty() {
+            if resolved.problems.is_empty() {
+                eprintln!("error: there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
+            }
+            return Ok(Exit::Invalid);
+        }
+        let store = Store::open(&self.data)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let done = runtime.block_on(self.everything(resolved, &store));
+        match self.output {
+            Output::Table => print::table(out, &done, &self)?,
+            Output::Json => print::json(out, &done)?,
+        }
+        Ok(done.exit(&self))
+    }
+
+    async fn everything(&self, resolved: Resolved, store: &Store) -> Done {
+        let mut done = Done { resolved, imports: BTreeMap::new(), runs: Vec::new() };
+        for connector in done.resolved.connectors.values().filter(|connector| !connector.suspend) {
+            let imported = self.import(connector, store).await;
+            done.imports.insert(connector.name.clone(), imported);
+        }
+        let failed: BTreeSet<ConnectorName> = done
+            .imports
+            .iter()
+            .filter(|(_, imported)| imported.is_err())
+            .map(|(connector, _)| connector.clone())
+            .collect();
+        for runnable in done.resolved.policies.iter().filter(|runnable| !runnable.suspend) {
+            let report = self.run_policy(runnable, &failed, &done.resolved, store).await;
+            done.runs.push((runnable.clone(), report));
+        }
+        done
+    }
+
+    async fn import(&self, connector: &Connector, store: &Store) -> Result<Imported, ImportError> {
+        let progress = Progress::open(&format!("reading {}", connector.name));
+        let heard = progress.clone();
+        // What is about to be approved is looked up whatever its number.
+        let look_ups = if self.approve.is_some() { usize::MAX } else { import::Options::LOOK_UPS };
+        let options = import::Options { look_ups, timeout: connector.timeout };
+        let (name, hear) = (&connector.name, move |came| heard.at(came));
+        let imported = match &connector.source {
+            SourceConfig::Ldap(config) => {
+                import(&LdapSource::new(config.clone()), store, name, options, &SystemClock, hear).await
+            }
+            SourceConfig::Ldif(config) => {
+                import(&LdifSource::new(config.clone()), store, name, options, &SystemClock, hear).await
+            }
+        };
+        progress.end();
+        imported
+    }
+
+    async fn run_policy(
+        &self,
+        runnable: &Runnable,
+        failed: &BTreeSet<ConnectorName>,
+        resolved: &Resolved,
+        store: &Store,
+    ) -> Result<RunReport, String> {
+        let policy = &runnable.policy;
+        if let Some(missing) =
+            policy.connectors.iter().find(|vouching| !resolved.connectors.contains_key(&vouching.connector))
+        {
+            return Err(format!("DirectoryConnector {} is invalid", missing.connector));
+        }
+        let mine = policy.connectors.iter().map(|vouching| vouching.connector.clone());
+        let options = run::Options {
+            preview: self.preview || runnable.preview,
+            approve: self.approve.clone(),
+            failed_connectors: mine.filter(|connector| failed.contains(connector)).collect(),
+        };
+        let target = Registry::new(store.clone(), policy.owner.clone());
+        let progress = Progress::counted(&format!("applying {}", policy.owner));
+        let work = run::Work {
+            store,
+            target: &target,
+            policy: policy.clone(),
+            rebuild: spec::rebuild,
+            clock: &SystemClock,
+        };
+        let report = run(work, options, |done, all| progress.of(done, all)).await;
+        progress.end();
+        report.map_err(|error| error.to_string())
+    }
+}
+
+impl Done {
+    fn exit(&self, sync: &Sync) -> Exit {
+        let imports = self.imports.values().map(|imported| match imported {
+            Ok(_) => Exit::Fine,
+            Err(_) => Exit::Failed,
+        });
+        let runs = self.runs.iter().map(|(_, report)| match report.as_ref().map(RunReport::verdict) {
+            // Its connector is invalid, which is said where that is.
+            Err(_) if !self.resolved.problems.is_empty() => Exit::Invalid,
+            Err(_) | Ok(Verdict::Failed | Verdict::SourceFailed | Verdict::TooManyQuarantined) => {
+                Exit::Failed
+            }
+            Ok(Verdict::Held) => Exit::Held,
+            Ok(Verdict::InStep | Verdict::InStepWithExceptions | Verdict::Previewed) => Exit::Fine,
+        });
+        let input = if self.resolved.problems.is_empty() && !self.approval_missed(sync) {
+            Exit::Fine
+        } else {
+            Exit::Invalid
+        };
+        imports.chain(runs).chain([input]).min().unwrap_or(Exit::Fine)
+    }
+
+    /// Whether an approval was given, and names nothing that is held.
+    fn approval_missed(&self, sync: &Sync) -> bool {
+        let accepted = |report: &RunReport| report.approval == Some(Approval::Accepted);
+        sync.approve.is_some() && !self.reports().any(accepted)
+    }
+
+    fn reports(&self) -> impl Iterator<Item = &RunReport> {
+        self.runs.iter().filter_map(|(_, report)| report.as_ref().ok())
+    }
+}

@@ -1,0 +1,251 @@
+//! What happened, for people and for machines.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::status::{not_ready, of_import, of_run};
+use super::{Done, Sync};
+use crate::api::policy::SyncPolicyStatus;
+use crate::api::reason;
+use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
+use crate::cli::table::{self, count, thousands};
+use crate::clock::{Clock as _, SystemClock};
+use crate::sync::import::Imported;
+use crate::sync::run::{Approval, RunReport};
+
+/// So many of a kind are named one by one.
+const NAMED: usize = 20;
+
+/// Every object with the status that it would have.
+pub(super) fn json(out: &mut dyn Write, done: &Done) -> Result<()> {
+    let now = SystemClock.now();
+    let mut objects = Vec::new();
+    for (name, status) in connectors(done, now) {
+        objects.push(object("DirectoryConnector", name, &serde_json::to_value(status)?));
+    }
+    for (name, status) in policies(done, now) {
+        objects.push(object("SyncPolicy", name, &serde_json::to_value(status)?));
+    }
+    writeln!(out, "{}", serde_json::to_string_pretty(&objects)?)?;
+    Ok(())
+}
+
+fn object(kind: &str, name: &str, status: &Value) -> Value {
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": kind,
+        "metadata": { "namespace": namespace, "name": name },
+        "status": status,
+    })
+}
+
+fn connectors(done: &Done, now: Timestamp) -> Vec<(&str, DirectoryConnectorStatus)> {
+    let status = |name| match done.imports.get(name) {
+        Some(imported) => of_import(imported, now),
+        None => DirectoryConnectorStatus {
+            conditions: vec![not_ready(reason::connector::SUSPENDED, "spec.suspend is true".to_owned(), now)],
+            ..DirectoryConnectorStatus::default()
+        },
+    };
+    done.resolved.connectors.keys().map(|name| (name.as_str(), status(name))).collect()
+}
+
+fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
+    let without = |condition| SyncPolicyStatus { conditions: vec![condition], ..SyncPolicyStatus::default() };
+    let ran = done.runs.iter().map(|(runnable, report)| {
+        let status = match report {
+            Ok(report) => of_run(report),
+            Err(why) => without(not_ready(reason::policy::FAILED, why.clone(), now)),
+        };
+        (runnable.policy.owner.as_str(), status)
+    });
+    let resting = done.resolved.policies.iter().filter(|runnable| runnable.suspend).map(|runnable| {
+        let rests = not_ready(reason::policy::SUSPENDED, "spec.suspend is true".to_owned(), now);
+        (runnable.policy.owner.as_str(), without(rests))
+    });
+    let mut all: Vec<_> = ran.chain(resting).collect();
+    all.sort_by_key(|(name, _)| *name);
+    all
+}
+
+/// Tables, and below them what needs more words.
+pub(super) fn table(out: &mut dyn Write, done: &Done, sync: &Sync) -> Result<()> {
+    let now = SystemClock.now();
+    let mut table =
+        table::table(&["connector", "ready", "reason", "users", "groups", "changed", "gone", "took"]);
+    for (name, status) in connectors(done, now) {
+        let Some(ready) = status.conditions.first() else { continue };
+        let imported = done.imports.iter().find(|(of, _)| of.as_str() == name);
+        let imported = imported.and_then(|(_, imported)| imported.as_ref().ok());
+        let number = |number: fn(&Imported) -> u64| imported.map_or("-".into(), |it| thousands(number(it)));
+        table.add_row([
+            name.to_owned(),
+            ready.status.clone(),
+            ready.reason.clone(),
+            number(|it| it.info.users),
+            number(|it| it.info.groups),
+            number(|it| it.changed),
+            number(|it| it.removed),
+            imported.map_or("-".into(), |it| took(it.started_at, it.finished_at)),
+        ]);
+    }
+    writeln!(out, "{}", table::text(&table))?;
+    let mut table = table::table(&[
+        "policy",
+        "ready",
+        "reason",
+        "users",
+        "groups",
+        "memberships",
+        "created",
+        "updated",
+        "disabled",
+        "removed",
+        "took",
+    ]);
+    for (name, status) in policies(done, now) {
+        let Some(ready) = status.conditions.first() else { continue };
+        let mut row = vec![name.to_owned(), ready.status.clone(), ready.reason.clone()];
+        let (in_step, run) = (status.in_step.as_ref(), status.last_run.as_ref());
+        row.push(in_step.map_or("-".into(), |it| thousands(it.users)));
+        row.push(in_step.map_or("-".into(), |it| thousands(it.groups)));
+        row.push(in_step.map_or("-".into(), |it| thousands(it.memberships)));
+        row.push(run.map_or("-".into(), |it| thousands(it.created)));
+        row.push(run.map_or("-".into(), |it| thousands(it.updated)));
+        row.push(run.map_or("-".into(), |it| thousands(it.disabled)));
+        row.push(run.map_or("-".into(), |it| thousands(it.removed)));
+        row.push(run.map_or("-".into(), |it| took(it.started_at.0, it.finished_at.0)));
+        table.add_row(row);
+    }
+    writeln!(out, "{}", table::text(&table))?;
+    for (name, imported) in &done.imports {
+        match imported {
+            Ok(imported) => about_import(out, name.as_str(), imported)?,
+            Err(error) => writeln!(out, "{name}: {error}\n")?,
+        }
+    }
+    for (runnable, report) in &done.runs {
+        match report {
+            Ok(report) => about_run(out, runnable.policy.owner.as_str(), report, sync)?,
+            Err(why) => writeln!(out, "{}: {why}\n", runnable.policy.owner)?,
+        }
+    }
+    Ok(())
+}
+
+fn about_import(out: &mut dyn Write, name: &str, imported: &Imported) -> Result<()> {
+    for notice in &imported.info.notices {
+        writeln!(out, "{name}: {notice}\n")?;
+    }
+    for (field, trip) in &imported.info.tripped {
+        writeln!(
+            out,
+            "{name}: {} of {} entries lost {field} in one read; what would follow from that is held. Check what the \
+             account may read\n",
+            trip.lost.len(),
+            trip.carried
+        )?;
+    }
+    if imported.unsettled > 0 {
+        let missing = count(imported.unsettled, "entry is", "entries are");
+        writeln!(out, "{name}: {missing} missing and not looked up yet; they stay as they are\n")?;
+    }
+    Ok(())
+}
+
+fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -> Result<()> {
+    let would = if report.previewed { "would be" } else { "were" };
+    let (added, removed) = (report.applied.members_added, report.applied.members_removed);
+    if added + removed > 0 {
+        let added = count(added, "membership", "memberships");
+        writeln!(out, "{name}: {added} {would} begun, {} ended\n", thousands(removed))?;
+    }
+    if let Some(why) = &report.failed {
+        writeln!(out, "{name}: {why}\n")?;
+    }
+    for connector in &report.stale {
+        writeln!(out, "{name}: {connector} could not be read, so nothing was removed on its word\n")?;
+    }
+    about_quarantine(out, name, report)?;
+    for blocked in report.blocked.iter().take(NAMED) {
+        writeln!(
+            out,
+            "{name}: {} waits: {} still has that name at the target\n",
+            blocked.name, blocked.holder
+        )?;
+    }
+    for person in &report.protected {
+        writeln!(out, "{name}: {person} is protected, and was left as they are\n")?;
+    }
+    match (report.approval, &sync.approve) {
+        (Some(Approval::Outdated), _) => {
+            writeln!(out, "{name}: that approval was given for another spec; look at what is held now\n")?;
+        }
+        (Some(Approval::Unknown), Some(digest)) => {
+            writeln!(out, "{name}: nothing is held under {digest}, so nothing was approved\n")?;
+        }
+        _ => {}
+    }
+    about_skipped(out, name, report)?;
+    if let Some(hold) = &report.held {
+        let files: Vec<String> = sync.filename.iter().map(|path| path.display().to_string()).collect();
+        let (data, files) = (sync.data.display(), files.join(" "));
+        writeln!(
+            out,
+            "{name}: {} held: {}",
+            count(hold.lines.len() as u64, "operation is", "operations are"),
+            hold.reason
+        )?;
+        writeln!(out, "  see it:     rollcall plan show --data {data} {}", hold.digest)?;
+        writeln!(out, "  approve it: rollcall sync -f {files} --data {data} --approve {}\n", hold.digest)?;
+    }
+    Ok(())
+}
+
+fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport) -> Result<()> {
+    if report.quarantined_count == 0 {
+        return Ok(());
+    }
+    let entries = count(report.quarantined_count, "entry", "entries");
+    writeln!(out, "{name}: {entries} cannot be taken as they are, and keep what they have:")?;
+    for one in report.quarantined.iter().take(NAMED) {
+        writeln!(out, "  {}: {} ({:?})", one.entry, one.message, one.reason)?;
+    }
+    for one in report.unreadable.iter().take(NAMED.saturating_sub(report.quarantined.len())) {
+        writeln!(out, "  {}: {} (Unreadable)", one.what, one.why)?;
+    }
+    if report.quarantined_count > NAMED as u64 {
+        writeln!(out, "  … and {} more", thousands(report.quarantined_count - NAMED as u64))?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn about_skipped(out: &mut dyn Write, name: &str, report: &RunReport) -> Result<()> {
+    let skipped = &report.skipped;
+    let parts: Vec<String> = [
+        (skipped.out_of_scope, "out of scope"),
+        (skipped.without_address, "without an address or login name"),
+        (skipped.disabled_at_first_sight, "disabled when first seen"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, why)| format!("{} {why}", thousands(number)))
+    .collect();
+    if !parts.is_empty() {
+        writeln!(out, "{name}: users left out: {}\n", parts.join(", "))?;
+    }
+    if skipped.dangling_members > 0 {
+        let members = count(skipped.dangling_members, "member of groups is", "members of groups are");
+        writeln!(out, "{name}: {members} nobody that was read\n")?;
+    }
+    Ok(())
+}
+
+fn took(from: Timestamp, to: Timestamp) -> String {
+    format!("{:.1}s", to.duration_since(from).as_secs_f64())
+}

@@ -1,0 +1,76 @@
+//! What is remembered of the specs that a policy was applied with: so much that its rules can be made
+//! again, and that any edit which could remove something shows.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::object::{Name, Objects};
+use super::policy;
+use crate::api::policy::Mode;
+use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
+use crate::sync::policy::Policy;
+
+#[derive(Serialize, Deserialize)]
+struct Applied {
+    namespace: String,
+    name: String,
+    policy: SyncPolicySpec,
+    connectors: Vec<(String, DirectoryConnectorSpec)>,
+}
+
+/// The specs as JSON, and a hash over what of them decides what is removed.
+pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (String, String) {
+    // Whether a policy rests or only shows what it would do changes nothing about what that is.
+    let policy = SyncPolicySpec { mode: Mode::Apply, suspend: false, ..spec.clone() };
+    let connectors = spec.connectors.iter().filter_map(|reference| {
+        let (connector, _) = objects.connectors.get(&name.beside(&reference.name))?;
+        Some((reference.name.clone(), without_the_way(connector.clone())))
+    });
+    let applied = Applied {
+        namespace: name.namespace.clone(),
+        name: name.name.clone(),
+        connectors: connectors.collect(),
+        policy,
+    };
+    let json = serde_json::to_string(&applied).unwrap_or_default();
+    let mut hash = "sha256:".to_owned();
+    for byte in Sha256::digest(&json) {
+        // Writing to a String cannot fail.
+        let _written = write!(hash, "{byte:02x}");
+    }
+    (json, hash)
+}
+
+/// A connector without what only says how the directory is reached: another server of the same
+/// directory, or another place of the same file, removes nobody.
+fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
+    spec.timeout = "1h".into();
+    spec.suspend = false;
+    if let Some(ldap) = &mut spec.ldap {
+        ldap.urls.clear();
+        ldap.start_tls = false;
+        ldap.insecure = false;
+        ldap.tls = crate::api::connector::Tls::default();
+        ldap.page_size = 0;
+    }
+    if let Some(ldif) = &mut spec.ldif {
+        ldif.path = None;
+        ldif.secret_key_ref = None;
+        ldif.config_map_key_ref = None;
+    }
+    spec
+}
+
+/// Makes the rules of a policy again from what was remembered; `None` if this version cannot.
+pub fn rebuild(json: &str) -> Option<Policy> {
+    let applied: Applied = serde_json::from_str(json).ok()?;
+    let name = Name { namespace: applied.namespace, name: applied.name };
+    let connectors =
+        applied.connectors.into_iter().map(|(connector, spec)| (name.beside(&connector), (spec, None)));
+    let objects = Objects { connectors: connectors.collect(), ..Objects::default() };
+    let mut problems = Vec::new();
+    let runnable = policy::resolve(&name, &applied.policy, &objects, &mut problems)?;
+    Some(std::sync::Arc::unwrap_or_clone(runnable.policy))
+}

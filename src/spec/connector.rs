@@ -1,0 +1,235 @@
+//! From a `DirectoryConnector` to what its source needs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::object::{Name, Objects};
+use super::{Connector, Folder, Problem, SourceConfig};
+use crate::api::connector::{Ldap, Ldif};
+use crate::api::{DirectoryConnectorSpec, Duration};
+use crate::directory::{ConnectorName, DirectoryId, Dn};
+use crate::source::ldap::LdapConfig;
+use crate::source::ldif::{Input, LdifConfig};
+use crate::sync::expression::{Expression, Returns, Subject};
+
+/// The connector, if nothing is wrong with it. `literal` are the attributes that policies name.
+pub(super) fn resolve(
+    name: &Name,
+    (spec, folder): &(DirectoryConnectorSpec, Folder),
+    literal: BTreeSet<String>,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Option<Connector> {
+    let mut of = Resolving { name, objects, literal, problems: Vec::new() };
+    let source = match (&spec.ldap, &spec.ldif) {
+        (Some(ldap), None) => Some(of.ldap(ldap)),
+        (None, Some(ldif)) => of.ldif(ldif, folder),
+        (None, None) => of.fail("spec", "name a kind of directory: ldap or ldif"),
+        (Some(_), Some(_)) => {
+            of.fail("spec", "names two kinds of directory, ldap and ldif; keep one of them")
+        }
+    };
+    let timeout = of.duration("spec.timeout", &spec.timeout);
+    let sound = of.problems.is_empty();
+    problems.append(&mut of.problems);
+    let connector = Connector {
+        name: ConnectorName::new(&name.namespace, &name.name),
+        source: source?,
+        timeout: timeout?,
+        suspend: spec.suspend,
+    };
+    sound.then_some(connector)
+}
+
+/// The rule for disabled accounts, if the connector has one that compiles.
+pub(super) fn disabled_when(spec: &DirectoryConnectorSpec) -> Option<Expression> {
+    let text = match (&spec.ldap, &spec.ldif) {
+        (Some(ldap), _) => &ldap.disabled_when,
+        (_, Some(ldif)) => &ldif.disabled_when,
+        (None, None) => return None,
+    };
+    Expression::compile(text, Subject::User, Returns::Bool).ok().filter(|_| !text.is_empty())
+}
+
+struct Resolving<'a> {
+    name: &'a Name,
+    objects: &'a Objects,
+    literal: BTreeSet<String>,
+    problems: Vec<Problem>,
+}
+
+impl Resolving<'_> {
+    fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {
+        if ldap.urls.is_empty() {
+            self.problem("spec.ldap.urls", "name at least one url, such as ldaps://ldap.corp.example");
+        }
+        for (at, url) in ldap.urls.iter().enumerate() {
+            if let Err(why) = check_url(url, ldap.start_tls, ldap.insecure) {
+                self.problem(&format!("spec.ldap.urls[{at}]"), &why);
+            }
+        }
+        for (at, dn) in ldap.base_dns.iter().enumerate() {
+            if let Err(error) = Dn::parse(dn) {
+                self.problem(&format!("spec.ldap.baseDNs[{at}]"), &format!("{dn} is no DN: {error}"));
+            }
+        }
+        for (field, filter) in [("userFilter", &ldap.user_filter), ("groupFilter", &ldap.group_filter)] {
+            if !filter.is_empty() && ldap3::parse_filter(filter).is_err() {
+                let why = format!(
+                    "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
+                     \\2a \\28 \\29 \\5c"
+                );
+                self.problem(&format!("spec.ldap.{field}"), &why);
+            }
+        }
+        let bind = ldap.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
+        let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
+        let ca_pem = ldap.tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        let ca_pem = self.followed("spec.ldap.tls.caRef", ca_pem);
+        self.disabled_when("spec.ldap.disabledWhen", &ldap.disabled_when);
+        SourceConfig::Ldap(LdapConfig {
+            urls: ldap.urls.clone(),
+            start_tls: ldap.start_tls,
+            insecure: ldap.insecure,
+            ca_pem,
+            server_name: given(&ldap.tls.server_name),
+            bind,
+            base_dns: ldap.base_dns.clone(),
+            user_filter: given(&ldap.user_filter),
+            group_filter: given(&ldap.group_filter),
+            anchor: given(&ldap.anchor_attribute),
+            literal: self.literal.clone(),
+            page_size: ldap.page_size,
+        })
+    }
+
+    fn ldif(&mut self, ldif: &Ldif, folder: &Folder) -> Option<SourceConfig> {
+        self.disabled_when("spec.ldif.disabledWhen", &ldif.disabled_when);
+        let places = (&ldif.path, &ldif.secret_key_ref, &ldif.config_map_key_ref);
+        let (input, name) = match places {
+            (Some(path), None, None) => {
+                let path = folder.as_deref().unwrap_or(Path::new("")).join(path);
+                let name = path.display().to_string();
+                (Input::Path(path), name)
+            }
+            (None, Some(reference), None) => {
+                let text = self.objects.secret(self.name, &reference.name, &reference.key);
+                let text = text.map(|secret| secret.expose().to_vec());
+                let text = self.followed("spec.ldif.secretKeyRef", Some(text))?;
+                (Input::Text(text.into()), format!("key {} of Secret {}", reference.key, reference.name))
+            }
+            (None, None, Some(reference)) => {
+                let text = self.objects.config_map(self.name, reference);
+                let text = self.followed("spec.ldif.configMapKeyRef", Some(text))?;
+                (Input::Text(text.into()), format!("key {} of ConfigMap {}", reference.key, reference.name))
+            }
+            _ => {
+                return self
+                    .fail("spec.ldif", "name exactly one place: path, secretKeyRef or configMapKeyRef");
+            }
+        };
+        Some(SourceConfig::Ldif(LdifConfig {
+            input,
+            name,
+            directory_id: given(&ldif.directory_id).map(DirectoryId::new),
+            anchor: given(&ldif.anchor_attribute),
+            literal: self.literal.clone(),
+        }))
+    }
+
+    /// What the rule reads is asked for too.
+    fn disabled_when(&mut self, field: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match Expression::compile(text, Subject::User, Returns::Bool) {
+            Ok(expression) => self.literal.extend(expression.attributes().iter().cloned()),
+            Err(error) => self.problem(field, &error.to_string()),
+        }
+    }
+
+    fn duration(&mut self, field: &str, text: &Duration) -> Option<std::time::Duration> {
+        let duration = text.get();
+        if duration.is_none() {
+            self.problem(field, &not_a_duration(text));
+        }
+        duration
+    }
+
+    fn followed<T>(&mut self, field: &str, followed: Option<Result<T, String>>) -> Option<T> {
+        followed?.map_err(|why| self.problem(field, &why)).ok()
+    }
+
+    fn fail(&mut self, field: &str, message: &str) -> Option<SourceConfig> {
+        self.problem(field, message);
+        None
+    }
+
+    fn problem(&mut self, field: &str, message: &str) {
+        self.problems.push(Problem::new(&format!("DirectoryConnector {}", self.name), field, message));
+    }
+}
+
+pub(super) fn not_a_duration(text: &Duration) -> String {
+    format!("{:?} is no length of time; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
+}
+
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn check_url(url: &str, start_tls: bool, insecure: bool) -> Result<(), String> {
+    let (secure, rest) = match (url.strip_prefix("ldaps://"), url.strip_prefix("ldap://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        (None, None) => return Err(format!("{url} must begin with ldaps:// or ldap://")),
+    };
+    let host_and_port = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match host_and_port.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (host_and_port, None),
+    };
+    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+        return Err(format!("{url} names no host; write it like ldaps://ldap.corp.example:636"));
+    }
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        return Err(format!("the port of {url} is not a number from 1 to 65535"));
+    }
+    if !secure && !start_tls && !insecure {
+        return Err(format!(
+            "{url} would send passwords and people's data unprotected; use ldaps://, or startTLS: true, or accept it with \
+             insecure: true"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ldaps://dc1.corp.example", false, false, true)]
+    #[case("ldaps://dc1.corp.example:636/", false, false, true)]
+    #[case("ldaps://[::1]:1636", false, false, true)]
+    #[case("ldaps://[::1]", false, false, true)]
+    #[case("ldap://dc1.corp.example", true, false, true)]
+    #[case("ldap://dc1.corp.example", false, true, true)]
+    #[case("ldap://dc1.corp.example", false, false, false)]
+    #[case("http://dc1.corp.example", false, true, false)]
+    #[case("ldaps://", false, false, false)]
+    #[case("ldaps://host:0", false, false, false)]
+    #[case("ldaps://host:99999", false, false, false)]
+    #[case("ldaps://host/dc=corp", false, false, false)]
+    fn takes_urls_that_lead_to_a_server(
+        #[case] url: &str,
+        #[case] start_tls: bool,
+        #[case] insecure: bool,
+        #[case] fine: bool,
+    ) {
+        assert_eq!(check_url(url, start_tls, insecure).is_ok(), fine);
+    }
+}

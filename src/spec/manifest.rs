@@ -1,0 +1,283 @@
+//! Manifests: YAML or JSON from files, folders or standard input.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::object::{Name, Objects};
+use super::{Problem, schema};
+use crate::api::{DirectoryConnector, DirectoryConnectorSpec, GROUP, SyncPolicy, SyncPolicySpec, VERSION};
+use crate::secret::Secret;
+
+/// What manifests hold.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// What could be understood.
+    pub objects: Objects,
+    /// What could not.
+    pub problems: Vec<Problem>,
+    /// Objects of other kinds, which are left alone.
+    pub ignored: Vec<String>,
+}
+
+/// Reads manifests from `paths`: files, folders (their `.yaml`, `.yml` and `.json` files, and those of
+/// folders within), or `-` for standard input.
+pub fn read(paths: &[PathBuf]) -> Manifests {
+    let mut manifests = Manifests::default();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut text = String::new();
+            match io::stdin().read_to_string(&mut text) {
+                Ok(_) => manifests.text("standard input", &text, None),
+                Err(error) => manifests.problem("standard input", "", cannot_read(&error)),
+            }
+        } else if path.is_dir() {
+            manifests.folder(path);
+        } else {
+            manifests.file(path);
+        }
+    }
+    manifests
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contents {
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    string_data: BTreeMap<String, String>,
+    #[serde(default)]
+    binary_data: BTreeMap<String, String>,
+}
+
+impl Manifests {
+    fn folder(&mut self, folder: &Path) {
+        let mut found = Vec::new();
+        if let Err(error) = list(folder, &mut found) {
+            self.problem(&folder.display().to_string(), "", cannot_read(&error));
+            return;
+        }
+        if found.is_empty() {
+            let why = "the folder holds no .yaml, .yml or .json file";
+            self.problem(&folder.display().to_string(), "", why);
+        }
+        for path in found {
+            self.file(&path);
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => self.text(&name, &text, path.parent()),
+            Err(error) => self.problem(&name, "", cannot_read(&error)),
+        }
+    }
+
+    /// Takes every document of a text; `place` is what to call it.
+    pub fn text(&mut self, place: &str, text: &str, folder: Option<&Path>) {
+        let documents = serde_yaml::Deserializer::from_str(text);
+        for (at, document) in documents.enumerate() {
+            let value = serde_yaml::Value::deserialize(document).and_then(|value| {
+                if value.is_null() { Ok(Value::Null) } else { serde_yaml::from_value(value) }
+            });
+            match value {
+                Ok(Value::Null) => {}
+                Ok(value) => self.document(&format!("{place}, document {}", at + 1), value, folder),
+                Err(error) => {
+                    // Past a syntax error nothing of the text can be told apart.
+                    self.problem(place, "", format!("this is not YAML or JSON: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn document(&mut self, place: &str, value: Value, folder: Option<&Path>) {
+        let header = match Header::deserialize(&value) {
+            Ok(header) if !header.kind.is_empty() => header,
+            Ok(_) => return self.problem(place, "", "it has no kind, so it is no Kubernetes object"),
+            Err(error) => return self.problem(place, "", format!("it is no Kubernetes object: {error}")),
+        };
+        if header.kind == "List" && header.api_version == "v1" {
+            let Value::Object(mut list) = value else { return };
+            let Some(Value::Array(items)) = list.remove("items") else { return };
+            for (at, item) in items.into_iter().enumerate() {
+                self.document(&format!("{place}, item {}", at + 1), item, folder);
+            }
+            return;
+        }
+        let ours = format!("{GROUP}/{VERSION}");
+        let namespace = header.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+        let name = Name { namespace, name: header.metadata.name };
+        let object = format!("{} {name}", header.kind);
+        let relevant =
+            matches!(header.kind.as_str(), "DirectoryConnector" | "SyncPolicy" | "Secret" | "ConfigMap");
+        if relevant && !(is_dns_name(&name.name) && is_dns_name(&name.namespace)) {
+            let why = "a name and namespace of lower-case letters, digits, - and . are needed";
+            return self.problem(&format!("{place} ({object})"), "metadata.name", why);
+        }
+        let added = match (header.kind.as_str(), header.api_version.as_str()) {
+            ("DirectoryConnector", version) if version == ours => {
+                let spec = self.spec::<DirectoryConnector, DirectoryConnectorSpec>(&object, &value);
+                spec.is_none_or(|spec| {
+                    self.objects.connectors.insert(name, (spec, folder.map(Path::to_owned))).is_none()
+                })
+            }
+            ("SyncPolicy", version) if version == ours => {
+                let spec = self.spec::<SyncPolicy, SyncPolicySpec>(&object, &value);
+                spec.is_none_or(|spec| self.objects.policies.insert(name, spec).is_none())
+            }
+            ("DirectoryConnector" | "SyncPolicy", version) => {
+                return self.problem(
+                    &object,
+                    "apiVersion",
+                    format!("is {version:?}, and this rollcall knows {ours}"),
+                );
+            }
+            ("Secret", "v1") => {
+                let data = self.data(&object, &value, true);
+                let data = data.into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
+                self.objects.secrets.insert(name, data).is_none()
+            }
+            ("ConfigMap", "v1") => {
+                let data = self.data(&object, &value, false);
+                self.objects.config_maps.insert(name, data).is_none()
+            }
+            _ => {
+                self.ignored.push(format!("{place} ({object})"));
+                true
+            }
+        };
+        if !added {
+            self.problem(
+                &object,
+                "",
+                format!("it is given twice, the second time in {place}; keep one of them"),
+            );
+        }
+    }
+
+    /// The spec, if the schema has nothing against it.
+    fn spec<K: kube::CustomResourceExt, S: DeserializeOwned>(
+        &mut self,
+        object: &str,
+        value: &Value,
+    ) -> Option<S> {
+        let before = self.problems.len();
+        let whole = schema::of::<K>();
+        let Some(spec) = value.get("spec") else {
+            self.problem(object, "spec", "is missing");
+            return None;
+        };
+        if let Some(schema) = whole.pointer("/properties/spec") {
+            schema::check(spec, schema, "spec", &mut |field, why| {
+                self.problems.push(Problem::new(object, field, why));
+            });
+        }
+        for key in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "spec" | "status") {
+                self.problem(object, key, "there is no such field; settings stand under spec");
+            }
+        }
+        match serde_path_to_error::deserialize::<_, S>(spec) {
+            Ok(spec) if self.problems.len() == before => Some(spec),
+            Ok(_) => None,
+            Err(error) => {
+                let path = error.path().to_string();
+                let field = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
+                self.problem(object, &field, error.inner().to_string());
+                None
+            }
+        }
+    }
+
+    /// The contents of a Secret or ConfigMap. What is not base64 is named and left out, never shown.
+    fn data(&mut self, object: &str, value: &Value, encoded: bool) -> BTreeMap<String, Vec<u8>> {
+        let Ok(contents) = Contents::deserialize(value) else {
+            self.problem(object, "data", "is not a map of texts");
+            return BTreeMap::new();
+        };
+        let mut all = BTreeMap::new();
+        let (base64, plain) = if encoded {
+            (contents.data, contents.string_data)
+        } else {
+            (contents.binary_data, contents.data)
+        };
+        for (key, value) in base64 {
+            let compact: String = value.split_whitespace().collect();
+            if let Ok(bytes) = BASE64_STANDARD.decode(compact) {
+                all.insert(key, bytes);
+            } else {
+                let why = "is not base64; put plain text under stringData";
+                self.problem(object, &format!("data.{key}"), why);
+            }
+        }
+        all.extend(plain.into_iter().map(|(key, value)| (key, value.into_bytes())));
+        all
+    }
+
+    fn problem(&mut self, object: &str, field: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(object, field, message));
+    }
+}
+
+fn cannot_read(error: &io::Error) -> String {
+    format!("it cannot be read: {error}")
+}
+
+/// Manifests in a folder and those within, in order of their names; hidden ones are left out.
+fn list(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    for path in paths {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        if path.is_dir() {
+            list(&path, found)?;
+        } else if path
+            .extension()
+            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
+        {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// RFC 1123: what a name in Kubernetes may be.
+fn is_dns_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=253).contains(&name.len())
+        && name.split('.').all(|label| {
+            !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+        })
+}

@@ -1,0 +1,43 @@
+//! The objects that specs are made of: ours, and those that they refer to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Folder;
+use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
+use crate::secret::Secret;
+
+/// A namespace and a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// Objects by name. Whoever fills it (files, an apiserver) has parsed them.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Connectors, each with the folder in which its relative paths begin.
+    pub connectors: BTreeMap<Name, (DirectoryConnectorSpec, Folder)>,
+    /// Policies.
+    pub policies: BTreeMap<Name, SyncPolicySpec>,
+    /// Secrets.
+    pub secrets: BTreeMap<Name, BTreeMap<String, Secret>>,
+    /// ConfigMaps.
+    pub config_maps: BTreeMap<Name, BTreeMap<String, Vec<u8>>>,
+}
+
+impl Name {
+    /// The name `name` in the same namespace.
+    pub fn beside(&self, name: &str) -> Self {
+        Self { namespace: self.namespace.clone(), name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

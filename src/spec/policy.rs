@@ -1,0 +1,253 @@
+//! From a `SyncPolicy` to the rules that the middle works with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::connector::{disabled_when, not_a_duration};
+use super::object::{Name, Objects};
+use super::{Problem, Runnable, applied, schema};
+use crate::api::policy::{
+    Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mode, Nesting as ApiNesting,
+    OnExceed as ApiOnExceed, Recreated, UserAction, Users,
+};
+use crate::api::{Duration, SyncPolicySpec};
+use crate::directory::{ConnectorName, Owner};
+use crate::sync::expression::{Expression, Returns, Subject};
+use crate::sync::policy::{
+    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
+    Policy, Rung, Step, UserRules, Vouching,
+};
+use crate::target::registry::{USER_ATTRIBUTES, user_attribute};
+
+/// The policy, if nothing is wrong with it.
+pub(super) fn resolve(
+    name: &Name,
+    spec: &SyncPolicySpec,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Option<Runnable> {
+    let mut of = Resolving { name, problems: Vec::new() };
+    let connectors = of.connectors(spec, objects);
+    let users = of.users(&spec.users);
+    let groups = of.groups(&spec.groups);
+    let limits = of.limits(&spec.limits);
+    if spec.target.registry.is_none() {
+        of.problem("spec.target", "name a kind of target: registry: {}");
+    }
+    let sound = of.problems.is_empty();
+    problems.append(&mut of.problems);
+    if !sound {
+        return None;
+    }
+    let (spec_json, spec_hash) = applied::of(name, spec, objects);
+    let owner = Owner::new(&name.namespace, &name.name);
+    let (connectors, users, groups, limits) = (connectors?, users?, groups?, limits?);
+    let policy = Policy { owner, connectors, users, groups, limits, spec_hash, spec_json };
+    Some(Runnable { policy: Arc::new(policy), preview: spec.mode == Mode::Preview, suspend: spec.suspend })
+}
+
+struct Resolving<'a> {
+    name: &'a Name,
+    problems: Vec<Problem>,
+}
+
+impl Resolving<'_> {
+    fn connectors(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Vec<Vouching>> {
+        let [only] = spec.connectors.as_slice() else {
+            self.problem("spec.connectors", "name exactly one connector; several are not possible yet");
+            return None;
+        };
+        let Some((connector, _)) = objects.connectors.get(&self.name.beside(&only.name)) else {
+            let there: Vec<&str> = objects
+                .connectors
+                .keys()
+                .filter(|other| other.namespace == self.name.namespace)
+                .map(|other| other.name.as_str())
+                .collect();
+            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            let why = format!(
+                "there is no usable DirectoryConnector {} in the namespace {} (there is: {there}); nothing is done until \
+                 there is",
+                only.name, self.name.namespace
+            );
+            self.problem("spec.connectors[0].name", &why);
+            return None;
+        };
+        let max_age = self.duration("spec.connectors[0].maxAge", &only.max_age)?;
+        let connector_name = ConnectorName::new(&self.name.namespace, &only.name);
+        Some(vec![Vouching { connector: connector_name, max_age, disabled_when: disabled_when(connector) }])
+    }
+
+    fn users(&mut self, users: &Users) -> Option<UserRules> {
+        for (at, domain) in users.email_domains.iter().enumerate() {
+            if domain.contains(['@', '*', ' ']) {
+                let why = format!("{domain:?} is no domain; write it like corp.example");
+                self.problem(&format!("spec.users.emailDomains[{at}]"), &why);
+            }
+        }
+        let wanted = self.optional("spec.users.where", &users.r#where, Subject::User);
+        let leavers = self.ladder(users);
+        let mut attributes = BTreeMap::new();
+        for (attribute, text) in &users.attributes {
+            let field = format!("spec.users.attributes.{attribute}");
+            if user_attribute(attribute).is_none() {
+                let known: Vec<String> = USER_ATTRIBUTES.iter().map(|known| known.name.to_owned()).collect();
+                self.problem(&field, &schema::unknown(attribute, known.iter()));
+            }
+            if let Some(expression) = self.expression(&field, text, Subject::User, Returns::Text) {
+                attributes.insert(attribute.clone(), expression);
+            }
+        }
+        Some(UserRules {
+            email_domains: lower(&users.email_domains),
+            r#where: wanted?,
+            contacts: users.contacts == Contacts::Include,
+            disabled: match users.disabled {
+                Disabled::Disable => OnDisabled::Disable,
+                Disabled::Leave => OnDisabled::Leave,
+                Disabled::Ignore => OnDisabled::Ignore,
+            },
+            leavers: leavers?,
+            recreated: match users.recreated {
+                Recreated::Relink => OnRecreated::Relink,
+                Recreated::Replace => OnRecreated::Replace,
+                Recreated::Quarantine => OnRecreated::Quarantine,
+            },
+            // Nobody but Rollcall writes the registry: there is nothing to adopt.
+            adopt: Adopt::Never,
+            protected: lower(&users.protected),
+            attributes,
+        })
+    }
+
+    fn ladder(&mut self, users: &Users) -> Option<Vec<Rung>> {
+        let mut ladder: Vec<Rung> = Vec::new();
+        let mut sound = true;
+        if users.leavers.is_empty() {
+            self.problem("spec.users.leavers", "name at least one step, such as {after: 0s, do: Disable}");
+            sound = false;
+        }
+        for (at, rung) in users.leavers.iter().enumerate() {
+            let field = format!("spec.users.leavers[{at}]");
+            let Some(after) = self.duration(&format!("{field}.after"), &rung.after) else {
+                sound = false;
+                continue;
+            };
+            let step = match rung.r#do {
+                UserAction::Disable => Step::Disable,
+                UserAction::Delete => Step::Delete,
+            };
+            if let Some(before) = ladder.last() {
+                let why = if before.step == Step::Delete {
+                    Some("comes after a step that deletes the user; nothing is left to do then".to_owned())
+                } else if before.after >= after {
+                    Some("must come later than the step before it: raise its after".to_owned())
+                } else if before.step == step {
+                    Some("does what the step before it does; remove one of them".to_owned())
+                } else {
+                    None
+                };
+                if let Some(why) = why {
+                    self.problem(&field, &why);
+                    sound = false;
+                }
+            }
+            ladder.push(Rung { after, step });
+        }
+        sound.then_some(ladder)
+    }
+
+    fn groups(&mut self, groups: &Groups) -> Option<GroupRules> {
+        let wanted = self.optional("spec.groups.where", &groups.r#where, Subject::Group);
+        let after = self.duration("spec.groups.vanished.after", &groups.vanished.after);
+        let lower = |patterns: &[String]| patterns.iter().map(|pattern| pattern.to_lowercase()).collect();
+        Some(GroupRules {
+            include: lower(&groups.include),
+            exclude: lower(&groups.exclude),
+            r#where: wanted?,
+            nesting: match groups.nesting {
+                ApiNesting::Flatten => Nesting::Flatten,
+                ApiNesting::Preserve => Nesting::Preserve,
+            },
+            membership: Membership::Owned,
+            vanished: Rung {
+                after: after?,
+                step: match groups.vanished.r#do {
+                    GroupAction::Empty => Step::Empty,
+                    GroupAction::Delete => Step::Delete,
+                },
+            },
+            adopt: Adopt::Never,
+        })
+    }
+
+    fn limits(&mut self, limits: &ApiLimits) -> Option<Limits> {
+        let window = self.duration("spec.limits.window", &limits.window)?;
+        if window.is_zero() {
+            self.problem("spec.limits.window", "is nothing; limits are counted over it: use 24h");
+        }
+        macro_rules! budget {
+            ($budget:expr) => {
+                Budget { count: $budget.count, percent: $budget.percent }
+            };
+        }
+        Some(Limits {
+            window,
+            user_removals: budget!(limits.user_removals),
+            group_removals: budget!(limits.group_removals),
+            member_removals: budget!(limits.member_removals),
+            member_removals_per_group: PerGroup {
+                percent: limits.member_removals_per_group.percent,
+                minimum_size: limits.member_removals_per_group.minimum_size,
+            },
+            identifier_changes: budget!(limits.identifier_changes),
+            disables: budget!(limits.disables),
+            quarantined: budget!(limits.quarantined),
+            on_exceed: match limits.on_exceed {
+                ApiOnExceed::HoldRemovals => OnExceed::HoldRemovals,
+                ApiOnExceed::HoldAll => OnExceed::HoldAll,
+            },
+        })
+    }
+
+    /// A condition that need not be there: `None` if it is wrong.
+    #[expect(clippy::option_option, reason = "wrong and not given are two things")]
+    fn optional(&mut self, field: &str, text: &str, subject: Subject) -> Option<Option<Expression>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        self.expression(field, text, subject, Returns::Bool).map(Some)
+    }
+
+    fn expression(
+        &mut self,
+        field: &str,
+        text: &str,
+        subject: Subject,
+        returns: Returns,
+    ) -> Option<Expression> {
+        match Expression::compile(text, subject, returns) {
+            Ok(expression) => Some(expression),
+            Err(error) => {
+                self.problem(field, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, field: &str, text: &Duration) -> Option<std::time::Duration> {
+        let duration = text.get();
+        if duration.is_none() {
+            self.problem(field, &not_a_duration(text));
+        }
+        duration
+    }
+
+    fn problem(&mut self, field: &str, message: &str) {
+        self.problems.push(Problem::new(&format!("SyncPolicy {}", self.name), field, message));
+    }
+}
+
+fn lower(texts: &[String]) -> BTreeSet<String> {
+    texts.iter().map(|text| text.trim().to_lowercase()).collect()
+}

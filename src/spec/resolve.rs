@@ -1,0 +1,83 @@
+//! Follows references to Secrets and ConfigMaps.
+
+use std::collections::BTreeMap;
+
+use super::object::{Name, Objects};
+use crate::api::reference::{CaKind, CaRef, KeyRef, SecretRef};
+use crate::secret::Secret;
+use crate::source::ldap::Bind;
+
+/// What a reference leads to, or what is wrong with it.
+type Followed<T> = Result<T, String>;
+
+impl Objects {
+    /// User name and password, as `kubernetes.io/basic-auth` has them.
+    pub(super) fn credentials(&self, of: &Name, reference: &SecretRef) -> Followed<Bind> {
+        let username = self.secret(of, &reference.name, "username")?;
+        let password = self.secret(of, &reference.name, "password")?;
+        let dn = String::from_utf8(username.expose().to_vec()).map_err(|_| {
+            format!("the key username of Secret {} is not UTF-8 text", of.beside(&reference.name))
+        })?;
+        // A password is written as it is; the end of a line is what an editor left.
+        let trimmed = password.expose().strip_suffix(b"\n").unwrap_or(password.expose());
+        let text = String::from_utf8(trimmed.to_vec()).map_err(|_| {
+            format!("the key password of Secret {} is not UTF-8 text", of.beside(&reference.name))
+        })?;
+        if text.is_empty() {
+            // RFC 4513 section 5.1.2: servers take an empty password for an anonymous bind, and say yes.
+            return Err(format!("the key password of Secret {} is empty", of.beside(&reference.name)));
+        }
+        Ok(Bind { dn: dn.trim().to_owned(), password: Secret::new(text) })
+    }
+
+    /// Certificates in PEM form.
+    pub(super) fn certificates(&self, of: &Name, reference: &CaRef) -> Followed<Vec<u8>> {
+        let key = KeyRef { name: reference.name.clone(), key: reference.key.clone() };
+        let pem = match reference.kind {
+            CaKind::ConfigMap => self.config_map(of, &key)?,
+            CaKind::Secret => self.secret(of, &key.name, &key.key)?.expose().to_vec(),
+        };
+        let begins = b"-----BEGIN CERTIFICATE-----";
+        if !pem.windows(begins.len()).any(|window| window == begins) {
+            return Err(format!(
+                "the key {} of {:?} {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+                reference.key,
+                reference.kind,
+                of.beside(&reference.name)
+            ));
+        }
+        Ok(pem)
+    }
+
+    pub(super) fn secret(&self, of: &Name, name: &str, key: &str) -> Followed<&Secret> {
+        let name = of.beside(name);
+        let Some(data) = self.secrets.get(&name) else {
+            return Err(missing("Secret", &name, &self.secrets));
+        };
+        data.get(key).ok_or_else(|| no_key("Secret", &name, key, data))
+    }
+
+    pub(super) fn config_map(&self, of: &Name, reference: &KeyRef) -> Followed<Vec<u8>> {
+        let name = of.beside(&reference.name);
+        let Some(data) = self.config_maps.get(&name) else {
+            return Err(missing("ConfigMap", &name, &self.config_maps));
+        };
+        data.get(&reference.key).cloned().ok_or_else(|| no_key("ConfigMap", &name, &reference.key, data))
+    }
+}
+
+fn missing<T>(kind: &str, name: &Name, all: &BTreeMap<Name, T>) -> String {
+    let there: Vec<&str> = all
+        .keys()
+        .filter(|other| other.namespace == name.namespace)
+        .map(|other| other.name.as_str())
+        .collect();
+    let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+    format!("there is no {kind} {name} (in that namespace there is: {there}); add it, or correct the name")
+}
+
+fn no_key<T>(kind: &str, name: &Name, key: &str, data: &BTreeMap<String, T>) -> String {
+    let there: Vec<&str> = data.keys().map(String::as_str).collect();
+    let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+    format!("{kind} {name} has no key {key} (it has: {there}); add the key, or correct its name")
+}

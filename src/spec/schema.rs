@@ -1,0 +1,91 @@
+//! What an apiserver would refuse by a kind's schema: unknown fields, and what is out of bounds.
+
+use kube::CustomResourceExt;
+use serde_json::Value;
+
+/// The schema of a kind, as its definition has it.
+pub(super) fn of<K: CustomResourceExt>() -> Value {
+    let definition = serde_json::to_value(K::crd()).unwrap_or_default();
+    definition.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
+}
+
+/// Calls `problem` with the field and what is wrong with it, for everything that is.
+pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut impl FnMut(String, String)) {
+    match value {
+        Value::Object(fields) => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let additional = schema.get("additionalProperties");
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match (properties.and_then(|properties| properties.get(name)), properties, additional) {
+                    (Some(schema), _, _) | (None, _, Some(schema)) => check(value, schema, &path, problem),
+                    (None, Some(properties), None) => {
+                        problem(path, unknown(name, properties.keys()));
+                    }
+                    (None, None, None) => {}
+                }
+            }
+            if let Some(most) = bound(schema, "maxProperties").filter(|most| fields.len() as u64 > *most) {
+                problem(
+                    path.to_owned(),
+                    format!("has {} entries, and at most {most} are allowed", fields.len()),
+                );
+            }
+        }
+        Value::Array(items) => {
+            let count = items.len() as u64;
+            if let Some(most) = bound(schema, "maxItems").filter(|most| count > *most) {
+                problem(path.to_owned(), format!("has {count} items, and at most {most} are allowed"));
+            }
+            if let Some(least) = bound(schema, "minItems").filter(|least| count < *least) {
+                problem(path.to_owned(), format!("has {count} items, and at least {least} is needed"));
+            }
+            let Some(schema) = schema.get("items") else { return };
+            for (at, item) in items.iter().enumerate() {
+                check(item, schema, &format!("{path}[{at}]"), problem);
+            }
+        }
+        Value::String(text) => {
+            let count = text.chars().count() as u64;
+            if let Some(most) = bound(schema, "maxLength").filter(|most| count > *most) {
+                problem(
+                    path.to_owned(),
+                    format!("is {count} characters long, and at most {most} are allowed"),
+                );
+            }
+            if bound(schema, "minLength").is_some_and(|least| count < least) {
+                problem(path.to_owned(), "is empty, and must not be".to_owned());
+            }
+        }
+        Value::Number(number) => {
+            let bound = |name| schema.get(name).and_then(Value::as_f64);
+            let value = number.as_f64().unwrap_or_default();
+            if let Some(most) = bound("maximum").filter(|most| value > *most) {
+                problem(path.to_owned(), format!("is {number}, and at most {most} is allowed"));
+            }
+            if let Some(least) = bound("minimum").filter(|least| value < *least) {
+                problem(path.to_owned(), format!("is {number}, and at least {least} is needed"));
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn bound(schema: &Value, name: &str) -> Option<u64> {
+    schema.get(name).and_then(Value::as_u64)
+}
+
+/// Says that there is no such thing, and what may have been meant.
+pub(super) fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone) -> String {
+    let near = known
+        .clone()
+        .map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()), known))
+        .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
+        .min();
+    if let Some((_, near)) = near {
+        return format!("there is no such field; did you mean {near}?");
+    }
+    let mut all: Vec<&str> = known.map(String::as_str).collect();
+    all.sort_unstable();
+    format!("there is no such field; there are {}", all.join(", "))
+}
