@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod directory;
+pub mod net;
 pub mod scim;
 pub mod secret;
 pub mod source;

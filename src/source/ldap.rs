@@ -1,35 +1,58 @@
-//! LDAP directories.
+//! LDAP directories (RFC 4511): OpenLDAP, 389 Directory Server, FreeIPA and any other LDAPv3 server.
+//!
+//! Users are what the user filter finds, groups what the group filter finds, below each base. A result
+//! code of zero from every search is what makes a completion; referrals are told of and never followed.
 
 use std::collections::BTreeSet;
 
+use self::connection::Connection;
+use self::facts::Facts;
+use self::search::{Found, Query, Search};
+use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Kind, Mode};
 use crate::secret::Secret;
+use crate::source::schema::{self, Schema, Unreadable};
+use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
-/// What to read, and how.
+mod connection;
+mod decode;
+mod error;
+mod facts;
+mod search;
+
+/// What is a user unless the configuration says otherwise.
+pub const USER_FILTER: &str = "(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))";
+/// What is a group unless the configuration says otherwise.
+pub const GROUP_FILTER: &str = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))";
+
+/// So many references to other servers are named; all are counted.
+const REFERENCES: usize = 3;
+
+/// What to read, and how. Validated: urls and filters parse, `ldap://` is secured or wanted insecure.
 #[derive(Clone, Debug)]
 pub struct LdapConfig {
     /// Tried in order.
     pub urls: Vec<String>,
-    /// Whether `ldap://` connections are made secure first.
+    /// Whether `ldap://` connections are made secure before anything else is said.
     pub start_tls: bool,
     /// Whether `ldap://` without StartTLS is acceptable.
     pub insecure: bool,
-    /// Certificate authorities to trust, and no other.
+    /// Certificate authorities to trust, and no other; the system's if absent.
     pub ca_pem: Option<Vec<u8>>,
-    /// The name that the server's certificate must bear.
+    /// The name that the server's certificate must bear; the url's host if absent.
     pub server_name: Option<String>,
-    /// Who reads; anonymous without.
+    /// Who reads; anonymous if absent.
     pub bind: Option<Bind>,
-    /// Where to read; empty means the server's naming contexts.
+    /// Where to read; empty means the naming contexts that the server names.
     pub base_dns: Vec<String>,
-    /// Which entries are users.
+    /// Which entries are users; [`USER_FILTER`] if absent.
     pub user_filter: Option<String>,
-    /// Which entries are groups.
+    /// Which entries are groups; [`GROUP_FILTER`] if absent.
     pub group_filter: Option<String>,
-    /// The attribute that holds the anchor.
+    /// The attribute that holds the anchor; chosen by what the server is if absent.
     pub anchor: Option<String>,
     /// The literal attributes that policies and connectors name.
     pub literal: BTreeSet<String>,
-    /// Entries asked for at once.
+    /// Entries asked for at once (RFC 2696).
     pub page_size: u32,
 }
 
@@ -53,21 +76,239 @@ impl LdapSource {
     pub fn new(config: LdapConfig) -> Self {
         Self { config }
     }
+
+    async fn open(&self) -> Result<(Connection, Facts, Vec<String>), SourceError> {
+        let mut connection = Connection::open(&self.config).await?;
+        let facts = Facts::read(&mut connection).await?;
+        let bases = bases(&self.config.base_dns, &facts)?;
+        Ok((connection, facts, bases))
+    }
 }
 
-impl super::Source for LdapSource {
-    async fn read(
-        &self,
-        _: Option<&crate::directory::Cursor>,
-        _: super::Sink,
-    ) -> Result<crate::directory::Completion, super::SourceError> {
-        Err(super::SourceError::new(super::Reason::Unreachable, self.config.urls.join(", ")))
+impl Source for LdapSource {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let (mut connection, facts, bases) = self.open().await?;
+        let anchor = match &self.config.anchor {
+            Some(anchor) => anchor.clone(),
+            None => facts::anchor(&mut connection, &bases, self.users()).await?,
+        };
+        let schema = Schema { anchor: anchor.to_lowercase(), literal: self.config.literal.clone() };
+        let mut reading =
+            Reading { sink, batch: Vec::with_capacity(Batch::MAX), came: 0, references: Vec::new() };
+        let mut referrals = 0;
+        for base in &bases {
+            for (filter, kind) in [(self.users(), Kind::User), (self.groups(), Kind::Group)] {
+                let query = Query {
+                    base: base.clone(),
+                    filter: filter.to_owned(),
+                    attributes: schema.attributes().into_iter().collect(),
+                    page_size: facts.pages.then_some(self.config.page_size),
+                };
+                let mut search = Search::new(&mut connection, query);
+                while let Some(found) = search.next(reading.came).await? {
+                    match found {
+                        Found::Entry(entry) => reading.entry(&schema, kind, entry).await?,
+                        Found::Unintelligible(what) => {
+                            let why = "the server sent it in a form that is no entry".to_owned();
+                            reading.change(Change::Unreadable { anchor: None, what, why }).await?;
+                        }
+                        Found::Reference(urls) => {
+                            referrals += 1;
+                            reading.references.extend(urls);
+                            reading.references.truncate(REFERENCES);
+                        }
+                    }
+                }
+            }
+        }
+        reading.flush().await?;
+        let mut notices = Vec::new();
+        if referrals > 0 {
+            let these = reading.references.join(", ");
+            notices.push(format!(
+                "{referrals} references to other servers were not followed ({these}); what they hold needs a connector of \
+                 its own"
+            ));
+        }
+        Ok(Completion {
+            mode: Mode::Full,
+            directory: directory(&bases, &facts),
+            cursor: None,
+            fields: Schema::fields(),
+            attributes: self.config.literal.clone(),
+            scope: self.scope(&bases, &anchor),
+            notices,
+            vendor: facts.vendor,
+        })
     }
 
-    async fn look_up(
-        &self,
-        _: &[crate::directory::Anchor],
-    ) -> Result<Option<super::LookUp>, super::SourceError> {
-        Ok(None)
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        let (mut connection, facts, bases) = self.open().await?;
+        let attribute = match &self.config.anchor {
+            Some(anchor) => anchor.clone(),
+            None => facts::anchor(&mut connection, &bases, self.users()).await?,
+        };
+        let is = |anchor: &Anchor| format!("({attribute}={})", ldap3::ldap_escape(anchor.as_str()));
+        let any: Vec<String> = anchors.iter().map(is).collect();
+        let filter = format!("(|{})", any.concat());
+        let mut found = Vec::new();
+        for context in contexts(&bases, &facts) {
+            let query = Query {
+                base: context,
+                filter: filter.clone(),
+                attributes: vec![attribute.clone()],
+                page_size: facts.pages.then_some(self.config.page_size),
+            };
+            let mut search = Search::new(&mut connection, query);
+            while let Some(item) = search.next(0).await? {
+                if let Found::Entry(entry) = item {
+                    let values = entry.attributes.get(&attribute.to_lowercase()).into_iter().flatten();
+                    found.extend(values.map(|value| schema::anchor(value)));
+                }
+            }
+        }
+        let missing = anchors.iter().filter(|anchor| !found.contains(anchor)).cloned().collect();
+        Ok(Some(LookUp { found, missing }))
+    }
+}
+
+impl LdapSource {
+    fn users(&self) -> &str {
+        self.config.user_filter.as_deref().unwrap_or(USER_FILTER)
+    }
+
+    fn groups(&self) -> &str {
+        self.config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
+    }
+
+    /// What decides which entries come. Not the url: another server of the same directory shows the
+    /// same.
+    fn scope(&self, bases: &[String], anchor: &str) -> String {
+        let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
+        [&bases.join("\n"), self.users(), self.groups(), who, anchor].join("\n\n")
+    }
+}
+
+/// A read under way.
+struct Reading {
+    sink: Sink,
+    batch: Vec<Change>,
+    came: u64,
+    references: Vec<String>,
+}
+
+impl Reading {
+    async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
+        let change = if raw.in_parts {
+            let anchor = raw.attributes.get(&schema.anchor).and_then(|values| values.first());
+            let why = "the server gives its members in parts only (as Active Directory does), which this kind of connector \
+                       does not read";
+            Change::Unreadable {
+                anchor: anchor.map(|value| schema::anchor(value)),
+                what: raw.dn,
+                why: why.to_owned(),
+            }
+        } else {
+            match schema.entry(&raw.dn, &raw.attributes, Some(kind)) {
+                Ok(Some(entry)) => Change::Replace(Box::new(entry)),
+                Ok(None) => return Ok(()),
+                Err(Unreadable { anchor, why }) => Change::Unreadable { anchor, what: raw.dn, why },
+            }
+        };
+        self.change(change).await
+    }
+
+    async fn change(&mut self, change: Change) -> Result<(), SourceError> {
+        self.came += 1;
+        self.batch.push(change);
+        if self.batch.len() >= Batch::MAX { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), SourceError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch(std::mem::take(&mut self.batch));
+        let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
+        self.sink.send(batch).await.map_err(gone)
+    }
+}
+
+/// Where to read: what is configured, without what lies within another, else the server's contexts.
+fn bases(configured: &[String], facts: &Facts) -> Result<Vec<String>, SourceError> {
+    if configured.is_empty() {
+        if facts.contexts.is_empty() {
+            return Err(SourceError::new(
+                Reason::NotFound,
+                "the server does not say what it holds (namingContexts); name where to read with baseDNs",
+            ));
+        }
+        return Ok(facts.contexts.clone());
+    }
+    let parsed: Vec<Option<Dn>> = configured.iter().map(|base| Dn::parse(base).ok()).collect();
+    let lies_within_another = |at: usize| {
+        parsed.iter().enumerate().any(|(other, within)| match (parsed.get(at), within) {
+            (Some(Some(base)), Some(within)) => {
+                base.is_within(within) && (base != within || other < at) && other != at
+            }
+            _ => false,
+        })
+    };
+    let kept = configured.iter().enumerate().filter(|(at, _)| !lies_within_another(*at));
+    Ok(kept.map(|(_, base)| base.clone()).collect())
+}
+
+/// The naming contexts that the bases lie in; a base that lies in none stands for itself.
+fn contexts(bases: &[String], facts: &Facts) -> Vec<String> {
+    let of = |base: &String| {
+        let dn = Dn::parse(base).ok()?;
+        let holds = |context: &&String| Dn::parse(context).is_ok_and(|context| dn.is_within(&context));
+        facts.contexts.iter().filter(holds).max_by_key(|context| context.len()).cloned()
+    };
+    let all: BTreeSet<String> = bases.iter().map(|base| of(base).unwrap_or_else(|| base.clone())).collect();
+    all.into_iter().collect()
+}
+
+fn directory(bases: &[String], facts: &Facts) -> DirectoryId {
+    let normal = |context: &String| {
+        Dn::parse(context).map_or_else(|_| context.clone(), |context| context.as_str().to_owned())
+    };
+    let contexts: BTreeSet<String> = contexts(bases, facts).iter().map(normal).collect();
+    DirectoryId::new(contexts.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(contexts: &[&str]) -> Facts {
+        Facts {
+            contexts: contexts.iter().map(|context| (*context).to_owned()).collect(),
+            pages: true,
+            vendor: None,
+        }
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_base_within_another_is_read_once() {
+        let facts = facts(&["dc=corp,dc=example"]);
+        let configured =
+            texts(&["ou=People, dc=corp,dc=example", "dc=Corp,dc=example", "DC=corp,dc=example"]);
+        assert_eq!(bases(&configured, &facts).unwrap(), ["dc=Corp,dc=example"]);
+        assert_eq!(bases(&[], &facts).unwrap(), ["dc=corp,dc=example"]);
+        assert!(bases(&[], &self::facts(&[])).is_err());
+    }
+
+    #[test]
+    fn the_directory_is_its_naming_contexts_whatever_is_read_of_it() {
+        let facts = facts(&["dc=corp,dc=example", "o=other"]);
+        let one = directory(&texts(&["ou=people,dc=corp,dc=example"]), &facts);
+        let other = directory(&texts(&["ou=groups,DC=Corp,dc=example"]), &facts);
+        assert_eq!(one, other);
+        assert_eq!(one.as_str(), "dc=corp,dc=example");
     }
 }

@@ -156,7 +156,7 @@ impl<'a> Reading<'a> {
             if let Ok(dn) = Dn::parse(&record.dn) {
                 once("DN", dn.as_str(), &record)?;
             }
-            let change = match self.schema.entry(&record.dn, &record.attributes) {
+            let change = match self.schema.entry(&record.dn, &record.attributes, None) {
                 Ok(None) => return Ok(()),
                 Ok(Some(entry)) => {
                     once("anchor", entry.anchor.as_str(), &record)?;

@@ -84,9 +84,19 @@ impl Schema {
         fields::OF_USER.iter().chain(fields::OF_GROUP).map(|field| (*field).to_owned()).collect()
     }
 
-    /// Makes an entry of attributes. `None` for an entry that is neither user, contact nor group.
-    pub fn entry(&self, dn: &str, attributes: &Attributes) -> Result<Option<Entry>, Unreadable> {
-        let Some(kind) = kind(attributes) else { return Ok(None) };
+    /// Makes an entry of attributes. `wanted` is what was searched for, if it was: an entry of unknown
+    /// classes is taken for that, and one of another kind is none. `None` for an entry that is neither
+    /// user, contact nor group.
+    pub fn entry(
+        &self,
+        dn: &str,
+        attributes: &Attributes,
+        wanted: Option<Kind>,
+    ) -> Result<Option<Entry>, Unreadable> {
+        let Some(kind) = kind(attributes).or(wanted) else { return Ok(None) };
+        if wanted.is_some_and(|wanted| (wanted == Kind::Group) != (kind == Kind::Group)) {
+            return Ok(None);
+        }
         let anchor = self.anchor(dn, attributes)?;
         let unreadable = |why: String| Unreadable { anchor: Some(anchor.clone()), why };
         let normal = Dn::parse(dn).map_err(|error| unreadable(error.to_string()))?;
@@ -305,6 +315,7 @@ mod tests {
                     ("employeestatus", &[b"active"]),
                     ("title", &[b"\xff"]),
                 ]),
+                None,
             )
             .unwrap()
             .unwrap();
@@ -336,6 +347,7 @@ mod tests {
                     ("uniquemember", &[b"uid=bob,dc=x#'0101'B"]),
                     ("memberuid", &[b"Carl"]),
                 ]),
+                None,
             )
             .unwrap()
             .unwrap();
@@ -351,7 +363,7 @@ mod tests {
             ("entryuuid", &[b"1"]),
             ("member", &[b"ann", b"cn=b"]),
         ]);
-        let entry = schema().entry("cn=g", &of).unwrap().unwrap();
+        let entry = schema().entry("cn=g", &of, None).unwrap().unwrap();
         assert!(
             matches!(entry.members, Members::Partial(known, why) if known.len() == 1 && why.contains("ann"))
         );
@@ -364,7 +376,7 @@ mod tests {
         let anchors: Vec<&[u8]> = anchors.iter().map(|anchor| anchor.as_bytes()).collect();
         let mut of = attributes(&[("objectclass", &[b"inetOrgPerson"])]);
         of.extend(attributes(&[("entryuuid", &anchors)]));
-        let error = schema().entry("cn=a", &of).unwrap_err();
+        let error = schema().entry("cn=a", &of, None).unwrap_err();
         assert!(error.why.contains(why), "{error}");
         assert_eq!(error.anchor, None);
     }

@@ -106,6 +106,7 @@ pub async fn import<S: Source>(
     let intake = writing.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
     let completion = read.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
     intake.check_directory(&completion)?;
+    intake.check_not_empty(&completion)?;
 
     let (intake, absent, completion) = blocking(move || {
         let mut intake = intake;

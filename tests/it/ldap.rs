@@ -1,1 +1,311 @@
-//! A real OpenLDAP.
+//! The LDAP source on a real OpenLDAP server.
+
+use std::collections::BTreeSet;
+
+use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, fields};
+use rollcall::secret::Secret;
+use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
+use rollcall::source::{LookUp, Reason, Source as _, SourceError};
+use rstest::rstest;
+use tokio::sync::mpsc;
+
+use crate::support::cli::Desk;
+use crate::support::company::{hurtful, large, tree};
+use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
+
+fn config(urls: &[&str]) -> LdapConfig {
+    LdapConfig {
+        urls: urls.iter().map(|url| (*url).to_owned()).collect(),
+        start_tls: false,
+        insecure: true,
+        ca_pem: None,
+        server_name: None,
+        bind: Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) }),
+        base_dns: Vec::new(),
+        user_filter: None,
+        group_filter: None,
+        anchor: None,
+        literal: BTreeSet::new(),
+        page_size: 500,
+    }
+}
+
+/// Reads to the end; what came, and how it ended.
+async fn read(config: LdapConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
+    let (sink, mut batches) = mpsc::channel::<Batch>(2);
+    let reading = tokio::spawn(async move { LdapSource::new(config).read(None, sink).await });
+    let mut came = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        assert!(batch.0.len() <= Batch::MAX);
+        came.extend(batch.0);
+    }
+    (came, reading.await.unwrap())
+}
+
+fn entries(changes: &[Change]) -> Vec<&Entry> {
+    let mut entries = Vec::new();
+    for change in changes {
+        if let Change::Replace(entry) = change {
+            entries.push(&**entry);
+        }
+    }
+    entries
+}
+
+fn anchor_of(changes: &[Change], uid: &str) -> Anchor {
+    let wanted = format!("uid={uid},");
+    entries(changes).iter().find(|entry| entry.dn.starts_with(&wanted)).unwrap().anchor.clone()
+}
+
+#[track_caller]
+fn fails(ended: Result<Completion, SourceError>, reason: Reason, parts: &[&str]) {
+    let error = ended.expect_err("the read must not complete");
+    let message = error.to_string();
+    assert_eq!(error.reason, reason, "{message}");
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+    assert!(!message.contains(PASSWORD), "{message}");
+}
+
+#[tokio::test]
+async fn reads_everything_and_says_whose_it_is() {
+    let slapd = Slapd::start(&Setup { ldif: &hurtful(), ..Setup::default() });
+    let (changes, ended) = read(config(&[&slapd.url()])).await;
+    let completion = ended.unwrap();
+    assert_eq!(completion.directory.as_str(), SUFFIX);
+    assert_eq!(completion.vendor.as_deref(), Some("OpenLDAP"));
+    assert_eq!(completion.notices.len(), 1, "{:?}", completion.notices);
+    assert!(
+        completion.notices[0]
+            .contains("2 references to other servers were not followed (ldap://far.example.test")
+    );
+    assert!(completion.fields.contains(fields::MAIL));
+    assert_eq!(entries(&changes).len(), changes.len());
+    assert_eq!(changes.len(), 22 + 10);
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_text_costs_only_its_field() {
+    let mut ldif = tree();
+    ldif.push_str("dn: uid=photo,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: photo\ncn: Photo\nsn: P\nmail: p@example.test\njpegPhoto:: /9j/4AAQ\n\n");
+    let slapd = Slapd::start(&Setup { ldif: &ldif, ..Setup::default() });
+    let literal = BTreeSet::from(["jpegPhoto".to_owned()]);
+    let (changes, ended) = read(LdapConfig { literal: literal.clone(), ..config(&[&slapd.url()]) }).await;
+    assert_eq!(ended.unwrap().attributes, literal);
+    let entry = entries(&changes)[0];
+    assert_eq!(entry.attributes["jpegPhoto"], rollcall::directory::Stated::Undecodable);
+    assert!(entry.fields.contains_key(fields::MAIL));
+}
+
+#[tokio::test]
+async fn trusts_the_given_authority_and_no_other() {
+    let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
+    let secure = || LdapConfig { insecure: false, ..config(&[&slapd.secure_url()]) };
+    let (_, ended) = read(LdapConfig { ca_pem: Some(slapd.ca()), ..secure() }).await;
+    ended.unwrap();
+    let (_, ended) = read(secure()).await;
+    fails(ended, Reason::TlsFailed, &[&slapd.secure_url(), "issued by nobody who is trusted", "tls.caRef"]);
+    let stranger = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
+    let (_, ended) = read(LdapConfig { ca_pem: Some(stranger.ca()), ..secure() }).await;
+    fails(ended, Reason::TlsFailed, &["issued by nobody who is trusted"]);
+}
+
+#[tokio::test]
+async fn a_certificate_must_be_valid_and_for_the_server() {
+    let ldif = large(1, 0, 0, 0);
+    let expired = Slapd::start(&Setup { ldif: &ldif, expired: true, ..Setup::default() });
+    let (_, ended) =
+        read(LdapConfig { ca_pem: Some(expired.ca()), ..config(&[&expired.secure_url()]) }).await;
+    fails(ended, Reason::TlsFailed, &["has expired", "renew it"]);
+    let named = Slapd::start(&Setup { ldif: &ldif, names: &["ldap.corp.example"], ..Setup::default() });
+    let to = || LdapConfig { ca_pem: Some(named.ca()), ..config(&[&named.secure_url()]) };
+    let (_, ended) = read(to()).await;
+    fails(ended, Reason::TlsFailed, &["not for 127.0.0.1", "ldap.corp.example", "tls.serverName"]);
+    let (changes, ended) =
+        read(LdapConfig { server_name: Some("ldap.corp.example".to_owned()), ..to() }).await;
+    ended.unwrap();
+    assert_eq!(changes.len(), 1);
+}
+
+#[tokio::test]
+async fn start_tls_comes_before_the_password() {
+    let ldif = large(1, 0, 0, 0);
+    let slapd = Slapd::start(&Setup { ldif: &ldif, global: "security simple_bind=128", ..Setup::default() });
+    let secured = LdapConfig { start_tls: true, ca_pem: Some(slapd.ca()), ..config(&[&slapd.url()]) };
+    let (changes, ended) = read(secured).await;
+    ended.unwrap();
+    assert_eq!(changes.len(), 1);
+    let (_, ended) = read(config(&[&slapd.url()])).await;
+    fails(ended, Reason::AuthenticationFailed, &["confidentialityRequired", "ldaps:// or startTLS"]);
+    let (_, ended) = read(LdapConfig { insecure: false, ..config(&[&slapd.url()]) }).await;
+    fails(ended, Reason::TlsFailed, &["insecure: true"]);
+    let (_, ended) =
+        read(LdapConfig { ca_pem: Some(slapd.ca()), ..config(&[&slapd.url().replace("ldap:", "ldaps:")]) })
+            .await;
+    fails(ended, Reason::TlsFailed, &["no secure connection"]);
+}
+
+#[tokio::test]
+async fn tries_one_url_after_another() {
+    let slapd = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
+    let (changes, ended) = read(config(&["ldap://127.0.0.1:1", &slapd.url()])).await;
+    ended.unwrap();
+    assert_eq!(changes.len(), 1);
+    let (_, ended) = read(config(&["ldap://127.0.0.1:1", "ldap://127.0.0.1:2"])).await;
+    fails(ended, Reason::Unreachable, &["ldap://127.0.0.1:1", "ldap://127.0.0.1:2", "refused"]);
+}
+
+#[tokio::test]
+async fn names_the_secret_when_the_password_is_wrong() {
+    let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
+    let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new("not it") });
+    let (_, ended) = read(LdapConfig { bind, ..config(&[&slapd.url()]) }).await;
+    fails(ended, Reason::AuthenticationFailed, &[ADMIN, "credentialsSecretRef", "invalidCredentials"]);
+}
+
+#[tokio::test]
+async fn names_the_base_that_is_not_there() {
+    let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
+    let base_dns = vec![format!("ou=persons,{SUFFIX}")];
+    let (_, ended) = read(LdapConfig { base_dns, ..config(&[&slapd.url()]) }).await;
+    fails(
+        ended,
+        Reason::NotFound,
+        &["ou=persons", "the nearest that is there is dc=example,dc=test", "baseDNs"],
+    );
+}
+
+#[rstest]
+#[case::larger_pages_refused(
+    "limits users size.soft=100 size.hard=100 size.pr=100 size.prtotal=unlimited",
+    Some(600)
+)]
+#[case::pages_refused("limits users size.soft=100 size.hard=100 size.prtotal=disabled", None)]
+#[case::no_limit_without_pages("limits users size=unlimited size.prtotal=disabled", Some(600))]
+#[case::total_limit("limits users size.soft=100 size.hard=100 size.pr=100 size.prtotal=300", None)]
+#[tokio::test]
+async fn lives_with_limits(#[case] limits: &str, #[case] came: Option<usize>) {
+    let mut ldif = large(599, 0, 0, 0);
+    ldif.push_str("dn: uid=reader,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: reader\ncn: R\nsn: R\nuserPassword: read\n\n");
+    let slapd = Slapd::start(&Setup { ldif: &ldif, database: limits, ..Setup::default() });
+    let bind = Some(Bind { dn: format!("uid=reader,ou=people,{SUFFIX}"), password: Secret::new("read") });
+    let (changes, ended) = read(LdapConfig { bind, ..config(&[&slapd.url()]) }).await;
+    match came {
+        Some(came) => {
+            ended.unwrap();
+            assert_eq!(changes.len(), came);
+        }
+        None => fails(ended, Reason::LimitExceeded, &["one of its limits", "nothing of this read was taken"]),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_dies_leaves_no_completion() {
+    let mut slapd = Slapd::start(&Setup { ldif: &large(6000, 0, 0, 0), ..Setup::default() });
+    let source = LdapSource::new(LdapConfig { page_size: 100, ..config(&[&slapd.url()]) });
+    let (sink, mut batches) = mpsc::channel::<Batch>(1);
+    let reading = tokio::spawn(async move { source.read(None, sink).await });
+    let mut came = batches.recv().await.unwrap().0.len();
+    slapd.stop();
+    while let Some(batch) = batches.recv().await {
+        came += batch.0.len();
+    }
+    assert!(came < 6000, "the server died too late to prove anything");
+    fails(reading.await.unwrap(), Reason::Interrupted, &[&slapd.url(), "was lost", "entries had come"]);
+}
+
+#[tokio::test]
+async fn looks_up_beyond_base_and_filter() {
+    let slapd = Slapd::start(&Setup { ldif: &large(5, 1, 2, 2), ..Setup::default() });
+    let (changes, _) = read(config(&[&slapd.url()])).await;
+    let (there, gone) = (anchor_of(&changes, "u000001"), anchor_of(&changes, "u000002"));
+    slapd.modify(&format!("dn: uid=u000002,ou=people,{SUFFIX}\nchangetype: delete\n"));
+    let narrow = LdapConfig {
+        base_dns: vec![format!("ou=groups,{SUFFIX}")],
+        user_filter: Some("(uid=nobody)".to_owned()),
+        ..config(&[&slapd.url()])
+    };
+    let answer = LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()]).await.unwrap();
+    assert_eq!(answer, Some(LookUp { found: vec![there], missing: vec![gone] }));
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_the_read() {
+    let slapd = Slapd::start(&Setup { ldif: &large(3000, 0, 0, 0), ..Setup::default() });
+    let (sink, batches) = mpsc::channel::<Batch>(1);
+    drop(batches);
+    let ended = LdapSource::new(config(&[&slapd.url()])).read(None, sink).await;
+    fails(ended, Reason::Cancelled, &[]);
+}
+
+#[test]
+fn a_sync_gives_what_an_independent_reading_gives() {
+    let slapd = Slapd::start(&Setup { ldif: &hurtful(), ..Setup::default() });
+    let desk = Desk::new();
+    desk.write(
+        "manifests.yaml",
+        slapd.manifests("", "  limits: { quarantined: { count: 2, percent: 100 } }"),
+    );
+    let compare = |desk: &Desk| desk.differences(&["--base", SUFFIX, "--ldapsearch", &slapd.ldapsearch()]);
+    desk.sync(&[]).exits(0).says("InStepWithExceptions").says("uid=twin1").says("have one name");
+    compare(&desk).exits(0).says("20 users, 10 groups, ");
+    // Renamed, moved and with another name at once: still the same person.
+    let before = desk.registry();
+    slapd.modify(&format!(
+        "dn: uid=plain1,ou=people,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid=wed\ndeleteoldrdn: 1\n\
+         newsuperior: ou=groups,{SUFFIX}\n\ndn: uid=wed,ou=groups,{SUFFIX}\nchangetype: modify\nreplace: mail\n\
+         mail: wed@example.test\n-\nreplace: sn\nsn: Wed\n"
+    ));
+    desk.sync(&[]).exits(0);
+    let after = desk.registry();
+    let id = |all: &[serde_json::Value], name: &str| {
+        let found = all.iter().find(|resource| resource["userName"] == name);
+        found.map(|resource| resource["id"].clone())
+    };
+    assert_eq!(id(&before, "plain1@example.test"), id(&after, "wed@example.test"));
+    assert_eq!(id(&after, "plain1@example.test"), None);
+    // The directory's groups still name the old place, so the membership dangles there; it is not taken
+    // away here by guessing, but by the group's complete list.
+    compare(&desk).exits(0).says("20 users, 10 groups, ");
+}
+
+#[test]
+fn whatever_stops_a_read_removes_nobody() {
+    let mut slapd = Slapd::start(&Setup { ldif: &large(30, 3, 8, 20), ..Setup::default() });
+    let desk = Desk::new();
+    desk.write("manifests.yaml", slapd.manifests("", ""));
+    desk.sync(&[]).exits(0);
+    let before = desk.registry();
+    assert_eq!(before.len(), 33);
+    // A base that is not there.
+    desk.write("manifests.yaml", slapd.manifests("    baseDNs: [\"ou=nowhere,dc=example,dc=test\"]", ""));
+    desk.sync(&[]).exits(1).says("NotFound").says("ou=nowhere");
+    // A base that holds nobody.
+    slapd.modify(&format!(
+        "dn: ou=empty,{SUFFIX}\nchangetype: add\nobjectClass: organizationalUnit\nou: empty\n"
+    ));
+    desk.write(
+        "manifests.yaml",
+        slapd.manifests("    baseDNs: [\"ou=empty,dc=example,dc=test\"]\n    anchorAttribute: entryUUID", ""),
+    );
+    desk.sync(&[]).exits(1).says("brought nothing at all, where 33 entries were before");
+    // Everybody is deleted but one.
+    desk.write("manifests.yaml", slapd.manifests("", ""));
+    let delete = |at: u32| format!("dn: uid=u{at:06},ou=people,{SUFFIX}\nchangetype: delete\n");
+    slapd.modify(&(1..30).map(delete).collect::<Vec<_>>().join("\n"));
+    desk.sync(&[])
+        .exits(3)
+        .says("Held")
+        .says("29 users would be removed")
+        .says("limits.userRemovals allows 5");
+    assert_eq!(active(&desk), 30);
+    slapd.stop();
+    desk.sync(&[]).exits(1).says("Unreachable").says("nothing was removed on its word");
+    assert_eq!(active(&desk), 30);
+    assert_eq!(desk.registry().len(), before.len());
+}
+
+fn active(desk: &Desk) -> usize {
+    desk.registry().iter().filter(|resource| resource["active"] == true).count()
+}

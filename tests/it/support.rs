@@ -1,6 +1,5 @@
 //! Servers, fakes and generators that tests share.
 
+pub(crate) mod cli;
 pub(crate) mod company;
-pub(crate) mod fake_source;
-pub(crate) mod fake_target;
 pub(crate) mod slapd;

@@ -117,6 +117,21 @@ impl Intake {
         }
     }
 
+    /// Nobody empties a directory on purpose while a connector reads it.
+    pub(super) fn check_not_empty(&self, completion: &Completion) -> Result<(), SourceError> {
+        let before = self.known.values().filter(|known| known.standing != Standing::Gone).count();
+        if completion.mode != Mode::Full || !self.seen.is_empty() || before == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "the read of {} reached its end and brought nothing at all, where {before} entries were before; nothing was \
+             taken. Check what the account may read, the base and the filters; if the directory really is to be empty, \
+             delete the policies that read it",
+            self.connector
+        );
+        Err(SourceError::new(Reason::InvalidData, message))
+    }
+
     /// Who was there, or was missed and not looked up, and did not come in this full read.
     pub(super) fn absent(&mut self) -> Result<Vec<(RowId, Anchor)>, StoreError> {
         self.flush()?;

@@ -1,0 +1,3 @@
+//! What every network client shares.
+
+pub mod tls;

@@ -1,0 +1,74 @@
+//! TLS for clients: one provider (aws-lc-rs), the system's certificate authorities or the given ones.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+
+/// Why no TLS configuration can be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The text holds no certificate that can be read.
+    #[error("the given certificate authorities cannot be read: {0}")]
+    BadCertificates(String),
+    /// The system trusts nobody.
+    #[error(
+        "this system has no certificate authorities to trust; install its CA certificates, or name one with tls.caRef"
+    )]
+    NoSystemRoots,
+    /// The TLS library refuses.
+    #[error("TLS cannot be used: {0}")]
+    Library(String),
+}
+
+/// Trusts the certificate authorities in `ca_pem` and no other; without it those that the system
+/// trusts.
+pub fn client_config(ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(pem) = ca_pem {
+        let unreadable = |why: String| TlsError::BadCertificates(why);
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+        }
+        if roots.is_empty() {
+            return Err(unreadable("there is no certificate in them".to_owned()));
+        }
+    } else {
+        // One certificate that cannot be read must not cost the others.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(TlsError::NoSystemRoots);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Library(error.to_string()))?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// What is wrong with a server's certificate, and what to do; `name` is the one that it should bear.
+pub fn explain(error: &rustls::Error, name: &str) -> String {
+    let rustls::Error::InvalidCertificate(wrong) = error else {
+        return format!("the secure connection could not be made: {error}");
+    };
+    match wrong {
+        CertificateError::UnknownIssuer => {
+            "its certificate was issued by nobody who is trusted; name its certificate authority with tls.caRef".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired; renew it (or correct this machine's clock)".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; correct the clock of this machine or of the one that issued it".to_owned()
+        }
+        CertificateError::NotValidForName => format!("its certificate is not for {name}; set tls.serverName"),
+        CertificateError::NotValidForNameContext { presented, .. } => format!(
+            "its certificate is not for {name} but for {}; use one of these as the url's host, or set tls.serverName",
+            presented.join(", ")
+        ),
+        other => format!("its certificate is not accepted: {other}"),
+    }
+}

@@ -1,0 +1,139 @@
+//! One connection, made secure and bound.
+
+use std::time::Duration;
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Bind, LdapConfig, error};
+use crate::net::tls;
+use crate::source::{Reason, SourceError};
+
+/// For finding the host, connecting and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
+/// For one answer: a bind, or the next entry.
+pub(super) const ANSWER: Duration = Duration::from_mins(1);
+
+/// A connection that is ready to be read from.
+pub(super) struct Connection {
+    pub(super) ldap: Ldap,
+    /// Which server, for messages.
+    pub(super) url: String,
+    driver: JoinHandle<()>,
+}
+
+impl Connection {
+    /// To the first server that answers. One that refuses the password ends the search for another:
+    /// the next would refuse it too, and too many refusals lock an account.
+    pub(super) async fn open(config: &LdapConfig) -> Result<Self, SourceError> {
+        let mut failures: Vec<SourceError> = Vec::new();
+        for url in &config.urls {
+            match Self::to(url, config).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if matches!(error.reason, Reason::Unreachable | Reason::TlsFailed) => {
+                    failures.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let reason = failures.first().map_or(Reason::Unreachable, |error| error.reason);
+        let messages: Vec<String> = failures.into_iter().map(|error| error.message).collect();
+        Err(SourceError::new(reason, messages.join("; ")))
+    }
+
+    async fn to(url: &str, config: &LdapConfig) -> Result<Self, SourceError> {
+        let Address { secure, host, port } = Address::parse(url);
+        if !secure && !config.start_tls && !config.insecure {
+            let why = "it would be read unprotected; use ldaps://, or startTLS: true, or accept it with insecure: true";
+            return Err(error::tls_failed(url, why));
+        }
+        let slow =
+            |_| error::unreachable(url, "it did not answer within 10 s; check the network and the firewall");
+        let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await.map_err(slow)?;
+        let stream = stream.and_then(TcpStream::into_std);
+        let stream = stream.map_err(|error| error::connecting_io(url, &host, &error))?;
+        let name = config.server_name.clone().unwrap_or(host);
+        let mut settings =
+            LdapConnSettings::new().set_conn_timeout(CONNECT).set_std_stream(StdStream::Tcp(stream));
+        if secure || config.start_tls {
+            let tls = tls::client_config(config.ca_pem.as_deref());
+            let tls = tls.map_err(|error| error::tls_failed(url, &error.to_string()))?;
+            settings = settings.set_config(tls).set_starttls(!secure);
+        }
+        // The stream is there already: what the url names here is whose certificate is expected.
+        let scheme = if secure { "ldaps" } else { "ldap" };
+        let bracketed = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        let connected =
+            LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
+        let (connection, ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
+        // In a task of its own: what it cannot understand ends it, and not us; we see a lost connection.
+        let driver = tokio::spawn(async move { drop(connection.drive().await) });
+        let mut connection = Self { ldap, url: url.to_owned(), driver };
+        connection.bind(config.bind.as_ref()).await?;
+        Ok(connection)
+    }
+
+    async fn bind(&mut self, bind: Option<&Bind>) -> Result<(), SourceError> {
+        let Some(Bind { dn, password }) = bind else { return Ok(()) };
+        let password = std::str::from_utf8(password.expose()).map_err(|_| {
+            let why = "the password in the Secret that credentialsSecretRef names is not UTF-8 text";
+            SourceError::new(Reason::AuthenticationFailed, why)
+        })?;
+        let result = self.ldap.with_timeout(ANSWER).simple_bind(dn, password).await;
+        let result = result.map_err(|error| error::lost(&self.url, &error, 0))?;
+        if result.rc == 0 { Ok(()) } else { Err(error::binding(&self.url, Some(dn), &result)) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Closes the socket, whatever the server still has to say.
+        self.driver.abort();
+    }
+}
+
+/// Where a url leads.
+#[derive(Debug, PartialEq, Eq)]
+struct Address {
+    secure: bool,
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// Of a url that was validated.
+    fn parse(url: &str) -> Self {
+        let (secure, rest) = match url.strip_prefix("ldaps://") {
+            Some(rest) => (true, rest),
+            None => (false, url.strip_prefix("ldap://").unwrap_or(url)),
+        };
+        let rest = rest.trim_end_matches('/');
+        let port = rest.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let (host, port) = port.unwrap_or((rest, if secure { 636 } else { 389 }));
+        Self { secure, host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ldaps://dc1.corp.example", true, "dc1.corp.example", 636)]
+    #[case("ldap://dc1.corp.example/", false, "dc1.corp.example", 389)]
+    #[case("ldap://127.0.0.1:3890", false, "127.0.0.1", 3890)]
+    #[case("ldaps://[::1]:6360", true, "::1", 6360)]
+    #[case("ldaps://[::1]", true, "::1", 636)]
+    fn knows_where_a_url_leads(
+        #[case] url: &str,
+        #[case] secure: bool,
+        #[case] host: &str,
+        #[case] port: u16,
+    ) {
+        assert_eq!(Address::parse(url), Address { secure, host: host.to_owned(), port });
+    }
+}

@@ -1,0 +1,165 @@
+//! What servers and connections say, in sentences for people. Nothing here ever sees a password.
+
+use std::io;
+
+use ldap3::{LdapError, LdapResult};
+
+use crate::net::tls;
+use crate::source::{Reason, SourceError};
+
+/// A connection that could not be made. `name` is what the certificate must bear.
+pub(super) fn connecting(url: &str, name: &str, error: &LdapError) -> SourceError {
+    match error {
+        LdapError::Io { source } => connecting_io(url, name, source),
+        LdapError::Rustls { source } => tls_failed(url, &tls::explain(source, name)),
+        LdapError::DNSName { .. } => {
+            let why = format!("{name} is no name that a certificate can bear; set tls.serverName");
+            tls_failed(url, &why)
+        }
+        LdapError::LdapResult { result } => {
+            let why = format!("the server does not do StartTLS ({}); use ldaps://", code(result));
+            tls_failed(url, &why)
+        }
+        other => unreachable(url, &format!("{other}")),
+    }
+}
+
+pub(super) fn connecting_io(url: &str, name: &str, error: &io::Error) -> SourceError {
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls_failed(url, &tls::explain(error, name));
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            unreachable(url, "the connection was refused; check the port, and that the server runs")
+        }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            let why = "the server ended the connection while it was made; check that the port speaks what the url says \
+                       (ldaps:// is 636, ldap:// is 389)";
+            tls_failed(url, why)
+        }
+        io::ErrorKind::InvalidData => {
+            tls_failed(url, "what answers there does not speak TLS; check the port")
+        }
+        _ => unreachable(url, &error.to_string()),
+    }
+}
+
+pub(super) fn unreachable(url: &str, why: &str) -> SourceError {
+    SourceError::new(Reason::Unreachable, format!("{url} cannot be reached: {why}"))
+}
+
+pub(super) fn tls_failed(url: &str, why: &str) -> SourceError {
+    SourceError::new(Reason::TlsFailed, format!("no secure connection to {url}: {why}"))
+}
+
+/// A bind that the server refused.
+pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> SourceError {
+    let who = dn.map_or_else(|| "an anonymous reader".to_owned(), |dn| format!("{dn:?}"));
+    let (reason, why) = match (result.rc, dn) {
+        (8 | 13, _) => (
+            Reason::AuthenticationFailed,
+            "it takes no password on this connection; use ldaps:// or startTLS: true",
+        ),
+        (49, Some(_)) => (
+            Reason::AuthenticationFailed,
+            "wrong name or password; correct the Secret that credentialsSecretRef names",
+        ),
+        (48 | 49 | 53, None) => {
+            (Reason::AuthenticationFailed, "it wants to know who reads; set credentialsSecretRef")
+        }
+        (51 | 52, _) => (Reason::Unreachable, "it is busy or going down"),
+        _ => (
+            Reason::AuthenticationFailed,
+            "check the account, and the Secret that credentialsSecretRef names",
+        ),
+    };
+    SourceError::new(reason, format!("{url} refused {who}: {why} ({})", code(result)))
+}
+
+/// A search that ended with something other than success, after `came` entries.
+pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceError {
+    let so_far = format!("{came} entries had come, and nothing of this read was taken");
+    let code = code(result);
+    let (reason, message) = match result.rc {
+        32 => {
+            let nearest = if result.matched.is_empty() {
+                String::new()
+            } else {
+                format!("; the nearest that is there is {}", result.matched)
+            };
+            let why = format!(
+                "there is no {base} on the server, or the account may not see it{nearest}; correct baseDNs"
+            );
+            (Reason::NotFound, format!("{why} ({code})"))
+        }
+        34 => {
+            (Reason::NotFound, format!("the server does not take {base} for a DN; correct baseDNs ({code})"))
+        }
+        10 => {
+            let elsewhere = result.refs.join(", ");
+            let why = format!(
+                "the server says that {base} is held elsewhere: {elsewhere}; name that server in urls"
+            );
+            (Reason::NotFound, why)
+        }
+        3 | 4 | 11 => {
+            let why = format!(
+                "the server ended the read below {base} at one of its limits; raise the size, time and page limits of this \
+                 account ({code}); {so_far}"
+            );
+            (Reason::LimitExceeded, why)
+        }
+        8 | 13 => {
+            let why =
+                format!("the server wants a secure connection; use ldaps:// or startTLS: true ({code})");
+            (Reason::AccessDenied, why)
+        }
+        50 | 53 | 1 if result.rc != 1 || result.text.to_lowercase().contains("bind") => {
+            let why = format!("the account may not read below {base}; give it that right ({code}); {so_far}");
+            (Reason::AccessDenied, why)
+        }
+        51 | 52 => (Reason::Unreachable, format!("the server is busy or going down ({code}); {so_far}")),
+        _ => (Reason::Interrupted, format!("the server ended the read below {base} ({code}); {so_far}")),
+    };
+    SourceError::new(reason, message)
+}
+
+/// A connection that was lost, after `came` entries.
+pub(super) fn lost(url: &str, error: &LdapError, came: u64) -> SourceError {
+    let what = match error {
+        LdapError::Timeout { .. } => "did not answer for a minute".to_owned(),
+        LdapError::Io { source } => format!("was lost ({source})"),
+        _ => "was lost".to_owned(),
+    };
+    let message = format!(
+        "the connection to {url} {what}; {came} entries had come, and nothing of this read was taken"
+    );
+    SourceError::new(Reason::Interrupted, message)
+}
+
+/// The result code with its name (RFC 4511 section 4.1.9) and what the server adds.
+fn code(result: &LdapResult) -> String {
+    let name = match result.rc {
+        1 => "operationsError",
+        2 => "protocolError",
+        3 => "timeLimitExceeded",
+        4 => "sizeLimitExceeded",
+        8 => "strongerAuthRequired",
+        10 => "referral",
+        11 => "adminLimitExceeded",
+        12 => "unavailableCriticalExtension",
+        13 => "confidentialityRequired",
+        32 => "noSuchObject",
+        34 => "invalidDNSyntax",
+        48 => "inappropriateAuthentication",
+        49 => "invalidCredentials",
+        50 => "insufficientAccessRights",
+        51 => "busy",
+        52 => "unavailable",
+        53 => "unwillingToPerform",
+        80 => "other",
+        _ => "LDAP result",
+    };
+    let text = result.text.trim();
+    if text.is_empty() { format!("{name}, {}", result.rc) } else { format!("{name}, {}: {text}", result.rc) }
+}

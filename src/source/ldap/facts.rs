@@ -1,0 +1,94 @@
+//! What a server says about itself (RFC 4512 section 5.1).
+
+use ldap3::{Scope, SearchOptions};
+
+use super::connection::{ANSWER, Connection};
+use super::{decode, error};
+use crate::source::schema::Attributes;
+use crate::source::{Reason, SourceError};
+
+const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
+
+/// Immutable ids, in the order in which they are chosen. 389 Directory Server gives every entry a
+/// `nsUniqueId`, but an `entryUUID` only to those that were made since that was switched on.
+const ANCHORS: &[&str] = &["nsUniqueId", "entryUUID", "ipaUniqueID"];
+
+/// What a server says about itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// What it holds.
+    pub(super) contexts: Vec<String>,
+    /// Whether it gives results in pages (RFC 2696), or does not say that it cannot.
+    pub(super) pages: bool,
+    /// What it says that it is.
+    pub(super) vendor: Option<String>,
+}
+
+impl Facts {
+    /// Reads the rootDSE. A server that does not show it is asked for pages all the same.
+    pub(super) async fn read(connection: &mut Connection) -> Result<Self, SourceError> {
+        let attributes = ["objectClass", "namingContexts", "supportedControl", "vendorName", "vendorVersion"];
+        let root = one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
+        let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
+        let texts = |name: &str| -> Vec<String> {
+            let values = root.get(name).into_iter().flatten();
+            values.filter_map(|value| String::from_utf8(value.clone()).ok()).collect()
+        };
+        let controls = root.get("supportedcontrol");
+        let said = [texts("vendorname"), texts("vendorversion")].concat().join(" ");
+        let is_openldap =
+            texts("objectclass").iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE"));
+        Ok(Self {
+            contexts: texts("namingcontexts").into_iter().filter(|context| !context.is_empty()).collect(),
+            pages: controls.is_none_or(|offered| offered.iter().any(|oid| oid == PAGED_RESULTS)),
+            vendor: if is_openldap {
+                Some("OpenLDAP".to_owned())
+            } else {
+                Some(said).filter(|said| !said.is_empty())
+            },
+        })
+    }
+}
+
+/// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them.
+pub(super) async fn anchor(
+    connection: &mut Connection,
+    bases: &[String],
+    users: &str,
+) -> Result<String, SourceError> {
+    for (filter, scope) in [("(objectClass=*)", Scope::Base), (users, Scope::Subtree)] {
+        for base in bases {
+            let bears = one(connection, base, filter, scope, ANCHORS).await?.unwrap_or_default();
+            if let Some(anchor) = ANCHORS.iter().find(|name| bears.contains_key(&name.to_lowercase())) {
+                return Ok((*anchor).to_owned());
+            }
+        }
+    }
+    let message = format!(
+        "no entry shows an immutable id ({}); let the account read one of them, or set anchorAttribute to an attribute \
+         that never changes",
+        ANCHORS.join(", ")
+    );
+    Err(SourceError::new(Reason::AccessDenied, message))
+}
+
+/// The attributes of one entry, if there is one to be seen.
+async fn one(
+    connection: &mut Connection,
+    base: &str,
+    filter: &str,
+    scope: Scope,
+    attributes: &[&str],
+) -> Result<Option<Attributes>, SourceError> {
+    let url = connection.url.clone();
+    let lost = |error| error::lost(&url, &error, 0);
+    connection.ldap.with_timeout(ANSWER).with_search_options(SearchOptions::new().sizelimit(1));
+    let search = connection.ldap.search(base, scope, filter, attributes).await.map_err(lost)?;
+    let (found, result) = (search.0, search.1);
+    // One entry was asked for, so a size limit is as good as an end.
+    if !matches!(result.rc, 0 | 4) {
+        return Err(error::searching(base, &result, 0));
+    }
+    let entry = found.into_iter().find(|entry| !entry.is_ref() && !entry.is_intermediate());
+    Ok(entry.and_then(|entry| decode::entry(entry.0)).map(|raw| raw.attributes))
+}

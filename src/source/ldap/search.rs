@@ -1,0 +1,134 @@
+//! One search, page by page, entry by entry.
+
+use ldap3::controls::{PagedResults, RawControl};
+use ldap3::{LdapResult, Scope, SearchStream};
+
+use super::connection::{ANSWER, Connection};
+use super::decode::{self, Raw};
+use super::error;
+use crate::source::SourceError;
+
+const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// A server that refuses pages of this size refuses pages.
+const SMALLEST_PAGE: u32 = 16;
+
+/// What to search for.
+pub(super) struct Query {
+    pub(super) base: String,
+    pub(super) filter: String,
+    pub(super) attributes: Vec<String>,
+    /// Entries asked for at once; `None` for a server that has no pages. Then nothing but the sink slows
+    /// the server down, and what it sends ahead waits in memory.
+    pub(super) page_size: Option<u32>,
+}
+
+/// What a search yields.
+pub(super) enum Found {
+    /// An entry.
+    Entry(Raw),
+    /// Something that should be an entry.
+    Unintelligible(String),
+    /// A place where more might be, on other servers.
+    Reference(Vec<String>),
+}
+
+type Stream = SearchStream<'static, String, Vec<String>>;
+
+/// A search under way.
+pub(super) struct Search<'c> {
+    connection: &'c mut Connection,
+    query: Query,
+    stream: Option<Stream>,
+    cookie: Vec<u8>,
+    /// Whether anything came: after that, the search cannot begin anew in another way.
+    begun: bool,
+    done: bool,
+}
+
+impl<'c> Search<'c> {
+    pub(super) fn new(connection: &'c mut Connection, query: Query) -> Self {
+        Self { connection, query, stream: None, cookie: Vec::new(), begun: false, done: false }
+    }
+
+    /// The next thing found; `None` only at the true end. `came` is how many entries the whole read has
+    /// brought so far, for messages.
+    pub(super) async fn next(&mut self, came: u64) -> Result<Option<Found>, SourceError> {
+        while !self.done {
+            let stream = match self.stream.take() {
+                Some(stream) => stream,
+                None => self.page(came).await?,
+            };
+            let stream = self.stream.insert(stream);
+            match stream.next().await {
+                Ok(Some(entry)) => {
+                    self.begun = true;
+                    if entry.is_ref() {
+                        return Ok(Some(Found::Reference(decode::reference(entry.0))));
+                    }
+                    if entry.is_intermediate() {
+                        continue;
+                    }
+                    let found = decode::entry(entry.0).map(Found::Entry);
+                    return Ok(Some(found.unwrap_or_else(|| {
+                        Found::Unintelligible(format!("an entry below {}", self.query.base))
+                    })));
+                }
+                Ok(None) => {
+                    let result = stream.finish().await;
+                    self.stream = None;
+                    self.end_of_page(&result, came)?;
+                }
+                Err(error) => return Err(error::lost(&self.connection.url, &error, came)),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn page(&mut self, came: u64) -> Result<Stream, SourceError> {
+        let Query { base, filter, attributes, page_size } = &self.query;
+        let ldap = &mut self.connection.ldap;
+        ldap.with_timeout(ANSWER);
+        if let Some(size) = page_size {
+            let size = i32::try_from(*size).unwrap_or(i32::MAX);
+            ldap.with_controls(RawControl::from(PagedResults { size, cookie: self.cookie.clone() }));
+        }
+        let stream = ldap.streaming_search(base, Scope::Subtree, filter, attributes.clone()).await;
+        stream.map_err(|error| error::lost(&self.connection.url, &error, came))
+    }
+
+    fn end_of_page(&mut self, result: &LdapResult, came: u64) -> Result<(), SourceError> {
+        match result.rc {
+            0 => {
+                let control = result.ctrls.iter().find(|control| control.1.ctype == PAGED_RESULTS);
+                let value = control.and_then(|control| control.1.val.as_deref());
+                match (self.query.page_size, value) {
+                    (Some(_), Some(value)) => {
+                        self.cookie =
+                            decode::cookie(value).ok_or_else(|| unintelligible(&self.query.base))?;
+                        self.done = self.cookie.is_empty();
+                    }
+                    // A server that knows no pages has given everything.
+                    _ => self.done = true,
+                }
+                self.begun = true;
+                Ok(())
+            }
+            // The size or the pages themselves are refused: smaller ones, then none.
+            2 | 11 | 12 | 53 if !self.begun && self.query.page_size.is_some() => {
+                let smaller = self.query.page_size.map(|size| size / 2).filter(|size| *size >= SMALLEST_PAGE);
+                let never = result.text.contains("not allowed") || result.rc != 11;
+                self.query.page_size = if never { None } else { smaller };
+                Ok(())
+            }
+            _ => Err(error::searching(&self.query.base, result, came)),
+        }
+    }
+}
+
+fn unintelligible(base: &str) -> SourceError {
+    let message = format!(
+        "the server ended a page below {base} in a way that does not say how to go on (RFC 2696); nothing of this read was \
+         taken"
+    );
+    SourceError::new(crate::source::Reason::Interrupted, message)
+}

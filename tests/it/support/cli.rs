@@ -1,0 +1,111 @@
+//! The real binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// How a run of the binary ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Everything that it said.
+    pub(crate) fn said(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "it said:\n{}", self.said());
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, part: &str) -> Self {
+        assert!(self.said().contains(part), "{part:?} is not in what it said:\n{}", self.said());
+        self
+    }
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command.args(arguments).env_remove("ROLLCALL_DATA").env_remove("ROLLCALL_LOG");
+    command
+}
+
+pub(crate) fn rollcall(arguments: &[&str]) -> Ran {
+    Ran::of(&command(arguments).output().unwrap())
+}
+
+/// A folder with manifests and data.
+pub(crate) struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// `rollcall sync` of `manifests.yaml`, with further arguments.
+    pub(crate) fn sync(&self, more: &[&str]) -> Ran {
+        let (manifests, data) = (self.path("manifests.yaml"), self.path("data"));
+        let arguments = ["sync", "-f", manifests.to_str().unwrap(), "--data", data.to_str().unwrap()];
+        rollcall(&[&arguments[..], more].concat())
+    }
+
+    /// The registry, one resource each.
+    pub(crate) fn registry(&self) -> Vec<Value> {
+        let ran = rollcall(&["registry", "export", "--data", self.path("data").to_str().unwrap()]).exits(0);
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Names of active users and of groups with their members' names.
+    pub(crate) fn summary(&self) -> Vec<String> {
+        let line = |resource: &Value| {
+            let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+            if resource["meta"]["resourceType"] == "User" {
+                let active = if resource["active"] == true { "" } else { " (disabled)" };
+                return format!("{}{active}", text("userName"));
+            }
+            let members = resource["members"].as_array().cloned().unwrap_or_default();
+            let members: Vec<&str> =
+                members.iter().map(|member| member["display"].as_str().unwrap_or_default()).collect();
+            format!("{}: {}", text("displayName"), members.join(" "))
+        };
+        self.registry().iter().map(line).collect()
+    }
+
+    /// What an independent reading finds different between a directory and the registry.
+    pub(crate) fn differences(&self, reading: &[&str]) -> Ran {
+        let export =
+            rollcall(&["registry", "export", "--data", self.path("data").to_str().unwrap()]).exits(0);
+        let file = self.write("registry.jsonl", export.out);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/reading.py");
+        let output = Command::new("python3").arg(script).args(reading).arg("--export").arg(file).output();
+        Ran::of(&output.unwrap())
+    }
+}

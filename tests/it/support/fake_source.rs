@@ -1,1 +1,0 @@
-//! A source that says what it is told to.

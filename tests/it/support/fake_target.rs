@@ -1,1 +1,0 @@
-//! A target in memory, with every habit that real ones have.
