@@ -55,7 +55,7 @@ pub fn explain(error: &rustls::Error, name: &str) -> String {
         return format!("the secure connection could not be made: {error}");
     };
     match wrong {
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate was issued by nobody who is trusted; name its certificate authority with tls.caRef".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

@@ -258,6 +258,7 @@ impl One<'_> {
                 users.extend(Candidate::new(row, info, subject, linked, finding));
             }
         })?;
+        collision::part_twins(&mut users, self.known);
         collision::resolve(&mut users, self.known);
         collision::resolve(&mut groups, self.known);
         let people = self.settle(users, SubjectKind::User);

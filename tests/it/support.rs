@@ -2,4 +2,5 @@
 
 pub(crate) mod cli;
 pub(crate) mod company;
+pub(crate) mod fake_target;
 pub(crate) mod slapd;

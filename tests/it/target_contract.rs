@@ -1,1 +1,190 @@
-//! What every target must do.
+//! What every target must do, whatever is behind it: one suite, run on each.
+
+use std::collections::BTreeSet;
+
+use rollcall::directory::{
+    Anchor, Content, DirectoryId, Found, GroupContent, Key, Match, Operation, Outcome, Owner, SubjectKind,
+    TargetId, UserContent,
+};
+use rollcall::store::Store;
+use rollcall::target::Target;
+use rollcall::target::registry::Registry;
+
+use crate::support::fake_target::Fake;
+
+fn key(of: &str) -> Key {
+    Key::new(&Owner::new("test", "contract"), &DirectoryId::new("dc=test"), &Anchor::new(of))
+}
+
+fn user(name: &str) -> Content {
+    let emails = vec![format!("{name}@corp.example")];
+    Content::User(UserContent { user_name: name.to_owned(), emails, ..UserContent::default() })
+}
+
+fn group(name: &str) -> Content {
+    Content::Group(GroupContent { display_name: name.to_owned(), ..GroupContent::default() })
+}
+
+/// The suite, over one empty target.
+struct Suite<T>(T);
+
+impl<T: Target> Suite<T> {
+    async fn one(&self, operation: Operation) -> Outcome {
+        let outcomes = self.0.apply(&[operation]).await;
+        assert_eq!(outcomes.len(), 1);
+        outcomes.into_iter().next().unwrap()
+    }
+
+    async fn create(&self, name: &str, content: Content) -> TargetId {
+        match self.one(Operation::Create { key: key(name), content }).await {
+            Outcome::Done(id) => id,
+            other => panic!("{name} was not created: {other:?}"),
+        }
+    }
+
+    async fn find(&self, kind: SubjectKind, by: Match) -> Vec<Found> {
+        self.0.find(kind, &by).await.unwrap()
+    }
+
+    async fn members(&self, group: &TargetId) -> BTreeSet<TargetId> {
+        let found = self.find(SubjectKind::Group, Match::Id(group.clone())).await;
+        found[0].members.clone().unwrap_or_default().into_iter().collect()
+    }
+
+    async fn holds(self) {
+        self.creates_once_and_finds().await;
+        self.names_are_unique_whatever_their_case().await;
+        self.changes_only_what_is_there().await;
+        self.members_come_and_go().await;
+        self.deletes_for_good().await;
+        self.answers_in_order().await;
+    }
+
+    async fn creates_once_and_finds(&self) {
+        let id = self.create("ada", user("ada")).await;
+        assert_eq!(self.create("ada", user("ada")).await, id, "a repeated create leaves one object");
+        for by in [
+            Match::Id(id.clone()),
+            Match::Key(key("ada")),
+            Match::Name("ADA".to_owned()),
+            Match::Email("Ada@corp.example".to_owned()),
+        ] {
+            let found = self.find(SubjectKind::User, by.clone()).await;
+            assert_eq!(found.len(), 1, "{by:?}");
+            assert_eq!(
+                (&found[0].id, found[0].key, found[0].active),
+                (&id, Some(key("ada")), true),
+                "{by:?}"
+            );
+            assert_eq!(found[0].content, user("ada"));
+            assert_eq!(self.find(SubjectKind::Group, by).await, [], "a user is no group");
+        }
+    }
+
+    async fn names_are_unique_whatever_their_case(&self) {
+        let other = self.create("grace", user("grace")).await;
+        let taken = self.one(Operation::Create { key: key("impostor"), content: user("Ada") }).await;
+        assert_eq!(taken, Outcome::NameTaken("Ada".to_owned()));
+        let rename = Operation::Update { id: other, key: key("grace"), content: user("ADA") };
+        assert_eq!(self.one(rename).await, Outcome::NameTaken("ADA".to_owned()));
+        // A group may be called what a user is.
+        self.create("group ada", group("ada")).await;
+    }
+
+    async fn changes_only_what_is_there(&self) {
+        let id = self.create("ada", user("ada")).await;
+        let update = Operation::Update { id: id.clone(), key: key("ada"), content: user("countess") };
+        assert_eq!(self.one(update).await, Outcome::Done(id.clone()));
+        for active in [false, false, true] {
+            let done = self.one(Operation::SetActive { id: id.clone(), active }).await;
+            assert_eq!(done, Outcome::Done(id.clone()));
+            let found = self.find(SubjectKind::User, Match::Id(id.clone())).await;
+            assert_eq!((found[0].active, &found[0].content), (active, &user("countess")));
+        }
+        let nobody = TargetId("6f9619ff-8b86-d011-b42d-00c04fc964ff".to_owned());
+        let update = Operation::Update { id: nobody.clone(), key: key("nobody"), content: user("nobody") };
+        assert_eq!(self.one(update).await, Outcome::Gone);
+        assert_eq!(self.one(Operation::SetActive { id: nobody.clone(), active: false }).await, Outcome::Gone);
+        let add = Operation::AddMembers { group: nobody, members: vec![id] };
+        assert_eq!(self.one(add).await, Outcome::Gone);
+    }
+
+    async fn members_come_and_go(&self) {
+        let team = self.create("team", group("team")).await;
+        let mut people = Vec::new();
+        for number in 0..120 {
+            people.push(self.create(&format!("p{number}"), user(&format!("p{number}"))).await);
+        }
+        let add = || Operation::AddMembers { group: team.clone(), members: people.clone() };
+        assert_eq!(self.one(add()).await, Outcome::Done(team.clone()));
+        assert_eq!(self.one(add()).await, Outcome::Done(team.clone()), "one that is there is no error");
+        assert_eq!(self.members(&team).await, people.iter().cloned().collect());
+        let few = people[..3].to_vec();
+        let remove = || Operation::RemoveMembers { group: team.clone(), members: few.clone() };
+        assert_eq!(self.one(remove()).await, Outcome::Done(team.clone()));
+        assert_eq!(
+            self.one(remove()).await,
+            Outcome::Done(team.clone()),
+            "one that is not there is no error"
+        );
+        assert_eq!(self.members(&team).await, people[3..].iter().cloned().collect());
+        if self.0.capabilities().nested_groups {
+            let inner = self.create("inner", group("inner")).await;
+            let nest = Operation::AddMembers { group: team.clone(), members: vec![inner.clone()] };
+            assert_eq!(self.one(nest).await, Outcome::Done(team.clone()));
+            assert!(self.members(&team).await.contains(&inner));
+        }
+    }
+
+    async fn deletes_for_good(&self) {
+        let team = self.create("leaving team", group("leaving team")).await;
+        let person = self.create("leaver", user("leaver")).await;
+        let add = Operation::AddMembers { group: team.clone(), members: vec![person.clone()] };
+        self.one(add).await;
+        let delete = || Operation::Delete { kind: SubjectKind::User, id: person.clone() };
+        assert_eq!(self.one(delete()).await, Outcome::Done(person.clone()));
+        assert_eq!(self.one(delete()).await, Outcome::Done(person.clone()), "one that is gone is no error");
+        assert_eq!(self.find(SubjectKind::User, Match::Key(key("leaver"))).await, []);
+        assert_eq!(self.members(&team).await, BTreeSet::new());
+        // The name is free again.
+        self.create("successor", user("leaver")).await;
+    }
+
+    async fn answers_in_order(&self) {
+        let nobody = TargetId("nobody".to_owned());
+        let batch = [
+            Operation::Create { key: key("first"), content: user("first") },
+            Operation::SetActive { id: nobody, active: false },
+            Operation::Create { key: key("second"), content: user("FIRST") },
+            Operation::Create { key: key("third"), content: user("third") },
+        ];
+        let outcomes = self.0.apply(&batch).await;
+        assert!(matches!(outcomes[0], Outcome::Done(_)), "{outcomes:?}");
+        assert_eq!(outcomes[1], Outcome::Gone);
+        assert_eq!(outcomes[2], Outcome::NameTaken("FIRST".to_owned()));
+        assert!(matches!(outcomes[3], Outcome::Done(_)), "what fails costs the rest nothing: {outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_fake_holds_to_it() {
+    Suite(Fake::new()).holds().await;
+}
+
+#[tokio::test]
+async fn the_registry_holds_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    Suite(Registry::new(store, Owner::new("test", "contract"))).holds().await;
+}
+
+#[tokio::test]
+async fn the_parts_of_two_policies_are_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    for policy in ["one", "other"] {
+        let suite = Suite(Registry::new(store.clone(), Owner::new("test", policy)));
+        assert_eq!(suite.find(SubjectKind::User, Match::Name("ada".to_owned())).await, []);
+        suite.create("ada", user("ada")).await;
+    }
+}

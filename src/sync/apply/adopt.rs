@@ -9,6 +9,14 @@ use crate::sync::plan::Action;
 use crate::sync::policy::{Adopt, MatchBy};
 use crate::target::Target;
 
+/// Why nothing was found that could be adopted.
+enum Unclear {
+    /// The target cannot be asked.
+    Unanswered(String),
+    /// The answer is no ground to act on.
+    Ambiguous(String),
+}
+
 /// What becomes of an object whose name is taken.
 pub(super) enum Verdict {
     /// The object that was found is made ours instead.
@@ -36,7 +44,8 @@ impl<T: Target> Apply<'_, T> {
                     }
                     Err(why) => self.reject(&one, why),
                 },
-                Err(why) => {
+                Err(Unclear::Ambiguous(why)) => self.reject(&one, why),
+                Err(Unclear::Unanswered(why)) => {
                     self.report.failed.get_or_insert(why);
                 }
             }
@@ -65,12 +74,12 @@ impl<T: Target> Apply<'_, T> {
                 Err(why) => Verdict::Leave(why),
             },
             Ok(None) => taken(),
-            Err(why) => Verdict::Leave(why),
+            Err(Unclear::Ambiguous(why) | Unclear::Unanswered(why)) => Verdict::Leave(why),
         }
     }
 
     /// The object that bears our key, else the first that the policy's match rules find.
-    async fn existing(&self, one: &Open<'_>) -> Result<Option<Found>, String> {
+    async fn existing(&self, one: &Open<'_>) -> Result<Option<Found>, Unclear> {
         let Action::Create(content) = &one.task.step.action else { return Ok(None) };
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(None) };
         let rules = match content {
@@ -82,17 +91,21 @@ impl<T: Target> Apply<'_, T> {
             matches.extend(rules.iter().filter_map(|rule| match_of(*rule, content)));
         }
         for by in matches {
-            let mut found =
-                self.context.target.find(one.task.step.kind, &by).await.map_err(|error| error.to_string())?;
+            let mut found = self
+                .context
+                .target
+                .find(one.task.step.kind, &by)
+                .await
+                .map_err(|error| Unclear::Unanswered(error.to_string()))?;
             match found.len() {
                 0 => {}
                 1 => return Ok(found.pop()),
                 // Which of them it should be is not for us to guess.
                 several => {
-                    return Err(format!(
+                    return Err(Unclear::Ambiguous(format!(
                         "the target has {several} objects that match {}; remove all but one of them",
                         content.name()
-                    ));
+                    )));
                 }
             }
         }

@@ -287,8 +287,8 @@ impl Intake {
         self.unreadable += 1;
         let known = anchor.and_then(|anchor| self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])));
         match known {
-            // One that was gone has come back in some form; what it was then is no guide to what it is.
-            Some(known) if known.hash != Fingerprint::default() && known.standing != Standing::Gone => {
+            // One that was gone has come back in some form, so it is gone no more.
+            Some(known) if known.hash != Fingerprint::default() => {
                 let row = known.row;
                 self.seen.insert(row.0);
                 if known.standing != Standing::Unreadable {

@@ -1,9 +1,10 @@
-//! Entries that want one name: of two, the linked one continues and the newcomer is quarantined; if
-//! neither is linked, both are.
+//! Entries that want one name, or one object: of two that want a name, the linked one continues and the
+//! newcomer is quarantined; if neither is linked, both are.
 
 use std::collections::HashMap;
 
 use super::{Candidate, Finding, Named, QuarantineReason};
+use crate::directory::SubjectId;
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
@@ -28,6 +29,39 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
         for at in all.into_iter().filter(|at| Some(*at) != continues) {
             if let Some(candidate) = candidates.get_mut(at) {
                 candidate.finding = Finding::Quarantine(QuarantineReason::NameConflict, message.clone());
+            }
+        }
+    }
+}
+
+/// Two entries that are there and were taken for one person: somebody was relinked to a new entry, and
+/// the old one is back. The one that bears the object's name continues.
+pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
+    let mut of_subject: HashMap<SubjectId, Vec<usize>> = HashMap::new();
+    for (at, candidate) in candidates.iter().enumerate() {
+        if let (Finding::Keep(_), Some(subject)) = (&candidate.finding, candidate.subject) {
+            of_subject.entry(subject).or_default().push(at);
+        }
+    }
+    of_subject.retain(|_, all| all.len() > 1);
+    for (subject, all) in of_subject {
+        let name = known.link(subject).map(|link| link.confirmed.name_key());
+        let bears = |at: &&usize| match candidates.get(**at).map(|candidate| &candidate.finding) {
+            Some(Finding::Keep(kept)) => Some(kept.content().name_key()) == name,
+            _ => false,
+        };
+        let Some(continues) = all.iter().find(bears).or(all.first()).copied() else { continue };
+        let one = candidates.get(continues).map(|one| one.dn.clone()).unwrap_or_default();
+        for at in all.into_iter().filter(|at| *at != continues) {
+            if let Some(candidate) = candidates.get_mut(at) {
+                let message = format!(
+                    "it was taken for the same person as {one}, who came with its name when it was gone; remove one of the \
+                     two entries from the directory"
+                );
+                candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, message);
+                // The object is the other's now.
+                candidate.subject = None;
+                candidate.linked = false;
             }
         }
     }

@@ -6,34 +6,41 @@ use super::world::World;
 
 /// The rules of the policy under test, in the oracle's own words.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(super) struct Rules {
     /// Only people of these departments, if any is named.
-    pub departments: Option<BTreeSet<String>>,
+    pub(super) departments: Option<BTreeSet<String>>,
     /// Whether groups in groups are resolved to people.
-    pub flatten: bool,
+    pub(super) flatten: bool,
 }
 
 /// What a target should show in the end, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expected {
+pub(super) struct Expected {
     /// Everybody who must be there and active: anchor by user name.
-    pub active: BTreeMap<String, String>,
-    /// Everybody whose account the directory states to be disabled: there and not active, or not there.
-    pub disabled: BTreeMap<String, String>,
-    /// Teams by name, with the anchors of the people in them by any path.
-    pub teams: BTreeMap<String, BTreeSet<String>>,
+    pub(super) active: BTreeMap<String, String>,
+    /// Teams by name.
+    pub(super) teams: BTreeMap<String, Members>,
+}
+
+/// Who is in a team, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Members {
+    /// People whom the rules want, by any path where groups in groups are resolved.
+    pub(super) people: BTreeSet<String>,
+    /// Other teams, where groups in groups are kept.
+    pub(super) teams: BTreeSet<String>,
 }
 
 impl Rules {
     /// Whether the rules want this person, whatever the state of the account.
-    pub fn want(&self, world: &World, anchor: &str) -> bool {
+    pub(super) fn want(&self, world: &World, anchor: &str) -> bool {
         world.people.get(anchor).is_some_and(|person| {
             self.departments.as_ref().is_none_or(|wanted| wanted.contains(&person.department))
         })
     }
 
     /// Everybody in `team` by any path (or directly, where nesting is preserved).
-    pub fn people_in(&self, world: &World, team: &str) -> BTreeSet<String> {
+    pub(super) fn people_in(&self, world: &World, team: &str) -> BTreeSet<String> {
         let mut people = BTreeSet::new();
         let mut seen = BTreeSet::from([team.to_owned()]);
         let mut open = vec![team.to_owned()];
@@ -50,21 +57,30 @@ impl Rules {
     }
 
     /// What a target should show once nothing is held, doubled or garbled any more.
-    pub fn expected(&self, world: &World) -> Expected {
+    pub(super) fn expected(&self, world: &World) -> Expected {
         let mut expected = Expected::default();
         for (anchor, person) in &world.people {
             if !self.want(world, anchor) {
                 continue;
             }
-            let name = person.mail.clone().unwrap_or_else(|| person.uid.clone());
-            let into = if person.disabled { &mut expected.disabled } else { &mut expected.active };
-            into.insert(name, anchor.clone());
+            if !person.disabled {
+                expected.active.insert(person.user_name(), anchor.clone());
+            }
         }
         for (anchor, team) in &world.teams {
             let people = self.people_in(world, anchor);
-            let wanted = people.into_iter().filter(|person| self.want(world, person)).collect();
-            expected.teams.insert(team.name.clone(), wanted);
+            let wanted = people.iter().filter(|person| self.want(world, person));
+            let members = Members {
+                people: wanted.map(|person| world.people[person].user_name()).collect(),
+                teams: if self.flatten { BTreeSet::new() } else { direct_teams(world, anchor) },
+            };
+            expected.teams.insert(team.name.clone(), members);
         }
         expected
     }
+}
+
+fn direct_teams(world: &World, team: &str) -> BTreeSet<String> {
+    let others = world.teams[team].members.iter().filter(|member| *member != team);
+    others.filter_map(|member| Some(world.teams.get(member)?.name.clone())).collect()
 }

@@ -9,21 +9,21 @@ use super::world::Dice;
 
 /// One read of the world, with what goes wrong in it.
 #[derive(Clone, Debug, Default)]
-pub struct Reader {
+pub(super) struct Reader {
     /// What the directory states at this moment.
-    pub entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Ends after this many changes, without a completion.
-    pub ends_early: Option<usize>,
+    pub(super) ends_early: Option<usize>,
     /// Entries that come and cannot be understood.
-    pub unreadable: BTreeSet<String>,
+    pub(super) unreadable: BTreeSet<String>,
     /// Entries that this read misses although they are there: a look-up finds them.
-    pub hidden: BTreeSet<String>,
+    pub(super) hidden: BTreeSet<String>,
     /// A field that this read may not see, for anybody.
-    pub blind_to: Option<&'static str>,
+    pub(super) blind_to: Option<&'static str>,
     /// The order in which entries come.
-    pub shuffle: u64,
+    pub(super) shuffle: u64,
     /// Whether anchors can be looked up.
-    pub looks_up: bool,
+    pub(super) looks_up: bool,
 }
 
 impl Source for Reader {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall::directory::{Anchor, Dn, Entry, Kind, Members, Reference, Stated, fields};
 
-/// A small generator of our own (SplitMix64), so that a seed tells the same story for ever.
+/// A small generator of our own (the `SplitMix64` algorithm), so that a seed tells the same story for ever.
 #[derive(Clone, Debug)]
-pub struct Dice(pub u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,11 +17,11 @@ impl Dice {
         (z ^ (z >> 31)) % sides.max(1)
     }
 
-    pub fn one_in(&mut self, sides: u64) -> bool {
+    pub(super) fn one_in(&mut self, sides: u64) -> bool {
         self.roll(sides) == 0
     }
 
-    pub fn pick<T: Clone>(&mut self, of: impl IntoIterator<Item = T>) -> Option<T> {
+    pub(super) fn pick<T: Clone>(&mut self, of: impl IntoIterator<Item = T>) -> Option<T> {
         let all: Vec<T> = of.into_iter().collect();
         let at = usize::try_from(self.roll(all.len() as u64)).ok()?;
         all.get(at).cloned()
@@ -30,34 +30,34 @@ impl Dice {
 
 /// Somebody in the directory.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Person {
-    pub uid: String,
-    pub mail: Option<String>,
-    pub name: String,
-    pub department: String,
-    pub disabled: bool,
+pub(super) struct Person {
+    pub(super) uid: String,
+    pub(super) mail: Option<String>,
+    pub(super) name: String,
+    pub(super) department: String,
+    pub(super) disabled: bool,
     /// Stated, but a field of it cannot be decoded.
-    pub garbled: bool,
+    pub(super) garbled: bool,
 }
 
 /// A group in the directory; members by anchor, users and groups alike.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Team {
-    pub name: String,
-    pub members: BTreeSet<String>,
+pub(super) struct Team {
+    pub(super) name: String,
+    pub(super) members: BTreeSet<String>,
 }
 
 /// What the directory states. Anchors are `u1`, `g1`, …, and are never used twice.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
-    pub people: BTreeMap<String, Person>,
-    pub teams: BTreeMap<String, Team>,
-    pub born: u64,
+pub(super) struct World {
+    pub(super) people: BTreeMap<String, Person>,
+    pub(super) teams: BTreeMap<String, Team>,
+    pub(super) born: u64,
 }
 
 impl World {
     /// A company of `people` and `teams`.
-    pub fn new(dice: &mut Dice, people: u64, teams: u64) -> Self {
+    pub(super) fn new(dice: &mut Dice, people: u64, teams: u64) -> Self {
         let mut world = Self::default();
         for _ in 0..people {
             world.join(dice);
@@ -73,7 +73,7 @@ impl World {
         format!("{kind}{}", self.born)
     }
 
-    fn join(&mut self, dice: &mut Dice) -> String {
+    pub(super) fn join(&mut self, dice: &mut Dice) -> String {
         let anchor = self.born("u");
         let number = self.born;
         let mail = (!dice.one_in(12)).then(|| format!("p{number}@corp.example"));
@@ -81,7 +81,8 @@ impl World {
             uid: format!("p{number}"),
             mail,
             name: format!("Person {number}"),
-            department: ["Sales", "Engineering", "Support"][usize::try_from(dice.roll(3)).unwrap()].to_owned(),
+            department: ["Sales", "Engineering", "Support"][usize::try_from(dice.roll(3)).unwrap()]
+                .to_owned(),
             disabled: dice.one_in(15),
             garbled: false,
         };
@@ -106,7 +107,7 @@ impl World {
     }
 
     /// Something happens; says what, for the story of a failing seed.
-    pub fn happen(&mut self, dice: &mut Dice) -> String {
+    pub(super) fn happen(&mut self, dice: &mut Dice) -> String {
         let person = dice.pick(self.people.keys().cloned());
         let team = dice.pick(self.teams.keys().cloned());
         match (dice.roll(17), person, team) {
@@ -135,7 +136,8 @@ impl World {
             }
             (7, Some(anchor), _) => {
                 let person = self.people.get_mut(&anchor).unwrap();
-                person.department = if person.department == "Sales" { "Engineering" } else { "Sales" }.to_owned();
+                let other = if person.department == "Sales" { "Engineering" } else { "Sales" };
+                other.clone_into(&mut person.department);
                 format!("{anchor} moves to {}", person.department)
             }
             (8, Some(anchor), _) => {
@@ -145,7 +147,8 @@ impl World {
             }
             (9, Some(anchor), _) => {
                 let other = dice.pick(self.people.keys().cloned()).unwrap();
-                self.people.get_mut(&anchor).unwrap().mail = self.people[&other].mail.clone();
+                let mail = self.people[&other].mail.clone();
+                self.people.get_mut(&anchor).unwrap().mail = mail;
                 format!("{anchor} gets the address of {other}")
             }
             (10, Some(old), _) => {
@@ -157,7 +160,10 @@ impl World {
             (11, Some(anchor), _) => {
                 let person = self.people.get_mut(&anchor).unwrap();
                 person.garbled = !person.garbled;
-                format!("a field of {anchor} is {}", if person.garbled { "garbled" } else { "readable again" })
+                format!(
+                    "a field of {anchor} is {}",
+                    if person.garbled { "garbled" } else { "readable again" }
+                )
             }
             (12 | 13, Some(member), Some(team)) => {
                 let members = &mut self.teams.get_mut(&team).unwrap().members;
@@ -188,13 +194,13 @@ impl World {
     }
 
     /// A disaster: most of the directory is gone from one moment to the next.
-    pub fn lose_most(&mut self, dice: &mut Dice) {
+    pub(super) fn lose_most(&mut self, dice: &mut Dice) {
         self.people.retain(|_, _| dice.one_in(4));
         self.teams.retain(|_, _| dice.one_in(2));
     }
 
     /// What a reader of the directory sees.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let people = self.people.iter().map(|(anchor, person)| person.entry(anchor));
         let teams = self.teams.iter().map(|(anchor, team)| team.entry(anchor));
         people.chain(teams).collect()
@@ -215,6 +221,11 @@ fn stated(value: &str) -> Stated {
 }
 
 impl Person {
+    /// What a target calls them.
+    pub(super) fn user_name(&self) -> String {
+        self.mail.clone().unwrap_or_else(|| self.uid.clone())
+    }
+
     fn entry(&self, anchor: &str) -> Entry {
         let mut about = BTreeMap::from([
             (fields::USER_NAME.to_owned(), stated(&self.uid)),

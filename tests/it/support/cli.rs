@@ -83,22 +83,6 @@ impl Desk {
         ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Names of active users and of groups with their members' names.
-    pub(crate) fn summary(&self) -> Vec<String> {
-        let line = |resource: &Value| {
-            let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
-            if resource["meta"]["resourceType"] == "User" {
-                let active = if resource["active"] == true { "" } else { " (disabled)" };
-                return format!("{}{active}", text("userName"));
-            }
-            let members = resource["members"].as_array().cloned().unwrap_or_default();
-            let members: Vec<&str> =
-                members.iter().map(|member| member["display"].as_str().unwrap_or_default()).collect();
-            format!("{}: {}", text("displayName"), members.join(" "))
-        };
-        self.registry().iter().map(line).collect()
-    }
-
     /// What an independent reading finds different between a directory and the registry.
     pub(crate) fn differences(&self, reading: &[&str]) -> Ran {
         let export =

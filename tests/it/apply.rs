@@ -1,0 +1,280 @@
+//! Applying at a target that somebody else writes too: adoption, claims, ambiguity, patience.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollcall::clock::Clock;
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, DirectoryId, Entry, GroupContent,
+    Operation, Stated, TargetId, UserContent, fields,
+};
+use rollcall::source::schema::Schema;
+use rollcall::source::{LookUp, Sink, Source, SourceError};
+use rollcall::spec;
+use rollcall::store::Store;
+use rollcall::sync::import::{self, import};
+use rollcall::sync::policy::{Adopt, MatchBy, Policy};
+use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
+
+use crate::support::fake_target::{Fake, Trouble};
+
+/// A directory of these people.
+struct People(Vec<&'static str>);
+
+impl Source for People {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let entry = |name: &&str| {
+            let stated = |text: String| Stated::Values(vec![text]);
+            let mut entry = Entry { anchor: Anchor::new(*name), dn: format!("cn={name}"), ..Entry::nobody() };
+            entry.fields = BTreeMap::from([
+                (fields::USER_NAME.to_owned(), stated((*name).to_owned())),
+                (fields::MAIL.to_owned(), stated(format!("{name}@corp.example"))),
+                (fields::DISPLAY_NAME.to_owned(), stated((*name).to_uppercase())),
+            ]);
+            Change::Replace(Box::new(entry))
+        };
+        sink.send(Batch(self.0.iter().map(entry).collect())).await.unwrap();
+        Ok(Completion {
+            mode: rollcall::directory::Mode::Full,
+            directory: DirectoryId::new("dc=corp"),
+            cursor: None,
+            fields: Schema::fields(),
+            attributes: BTreeSet::new(),
+            scope: String::new(),
+            notices: Vec::new(),
+            vendor: None,
+        })
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        let there = |anchor: &Anchor| self.0.contains(&anchor.as_str());
+        let (found, missing) = anchors.iter().cloned().partition(there);
+        Ok(Some(LookUp { found, missing }))
+    }
+}
+
+struct At(i64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + self.0).unwrap()
+    }
+}
+
+struct Bench {
+    store: Store,
+    _folder: tempfile::TempDir,
+    target: Fake,
+    adopt: Adopt,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        Self { store, _folder: folder, target: Fake::new(), adopt: Adopt::By(vec![MatchBy::Email]) }
+    }
+
+    fn policy(&self, name: &str) -> Policy {
+        let manifest = format!(
+            "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: {name}, namespace: test }}\n\
+             spec: {{ ldif: {{ path: none }} }}\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
+             metadata: {{ name: {name}, namespace: test }}\n\
+             spec: {{ connectors: [{{ name: {name} }}], target: {{ registry: {{}} }} }}\n"
+        );
+        let mut manifests = spec::manifest::Manifests::default();
+        manifests.text("test", &manifest, None);
+        let resolved = spec::resolve(&manifests.objects);
+        let mut policy = Policy::clone(&resolved.policies[0].policy);
+        policy.users.adopt = self.adopt.clone();
+        policy
+    }
+
+    /// Reads these people and runs the policy of this name, so many seconds from the beginning.
+    async fn run(&self, policy: &str, people: &[&'static str], at: i64) -> RunReport {
+        let clock = At(at);
+        let connector = ConnectorName::new("test", policy);
+        let options = import::Options { look_ups: 1000, timeout: Duration::from_mins(1) };
+        import(&People(people.to_vec()), &self.store, &connector, options, &clock, |_| {}).await.unwrap();
+        let work = Work {
+            store: &self.store,
+            target: &self.target,
+            policy: Arc::new(self.policy(policy)),
+            rebuild: spec::rebuild,
+            clock: &clock,
+        };
+        run(work, Options::default(), |_, _| {}).await.unwrap()
+    }
+
+    /// Somebody else's user.
+    fn foreign(&self, name: &str, address: &str) -> TargetId {
+        let emails = vec![address.to_owned()];
+        self.target.add_by_hand(Content::User(UserContent {
+            user_name: name.to_owned(),
+            emails,
+            ..UserContent::default()
+        }))
+    }
+
+    fn count(&self) -> usize {
+        self.target.objects().len()
+    }
+}
+
+fn why(report: &RunReport) -> String {
+    let all: Vec<String> =
+        report.quarantined.iter().map(|one| format!("{}: {}", one.entry, one.message)).collect();
+    all.join("\n")
+}
+
+#[tokio::test]
+async fn an_object_that_matches_is_adopted_and_counted() {
+    let bench = Bench::new();
+    let theirs = bench.foreign("a.lovelace", "ADA@corp.example");
+    let report = bench.run("one", &["ada", "grace"], 0).await;
+    assert_eq!((report.applied.users.adopted, report.applied.users.created), (1, 1));
+    assert_eq!(report.verdict(), Verdict::InStep);
+    let object = bench.target.objects()[&theirs].clone();
+    assert_eq!(object.content.name(), "ada@corp.example");
+    assert!(object.key.is_some());
+    assert_eq!(bench.count(), 2, "no second one was made");
+}
+
+#[tokio::test]
+async fn without_a_match_rule_nothing_is_adopted() {
+    let bench = Bench { adopt: Adopt::Never, ..Bench::new() };
+    let theirs = bench.foreign("ada@corp.example", "ada@corp.example");
+    let report = bench.run("one", &["ada", "grace"], 0).await;
+    assert_eq!((report.applied.users.adopted, report.applied.users.created), (0, 1));
+    assert!(
+        why(&report).contains("the target has another object called ada@corp.example"),
+        "{}",
+        why(&report)
+    );
+    assert_eq!(bench.target.objects()[&theirs].key, None);
+}
+
+#[tokio::test]
+async fn of_two_matches_neither_is_taken() {
+    let bench = Bench::new();
+    bench.foreign("one", "ada@corp.example");
+    bench.foreign("two", "ada@corp.example");
+    let report = bench.run("one", &["ada"], 0).await;
+    assert!(why(&report).contains("2 objects that match"), "{}", why(&report));
+    assert!(bench.target.objects().values().all(|object| object.key.is_none()));
+}
+
+#[tokio::test]
+async fn a_second_policy_never_takes_what_another_has() {
+    let bench = Bench::new();
+    bench.run("one", &["ada"], 0).await;
+    let before = bench.target.objects().clone();
+    let report = bench.run("other", &["ada"], 0).await;
+    assert!(why(&report).contains("belongs to the policy test/one"), "{}", why(&report));
+    assert_eq!(*bench.target.objects(), before);
+}
+
+#[tokio::test]
+async fn what_is_ours_is_found_again_when_the_store_is_lost() {
+    let mut bench = Bench::new();
+    bench.run("one", &["ada", "grace"], 0).await;
+    let before = bench.target.objects().clone();
+    let folder = tempfile::tempdir().unwrap();
+    bench.store = Store::open(folder.path()).unwrap();
+    bench.adopt = Adopt::Never;
+    let report = bench.run("one", &["ada", "grace"], 0).await;
+    assert_eq!((report.applied.users.adopted, report.verdict()), (2, Verdict::InStep));
+    assert_eq!(*bench.target.objects(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_create_makes_one_object() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter] {
+        let bench = Bench::new();
+        bench.target.trouble([trouble.clone()]);
+        let report = bench.run("one", &["ada"], 0).await;
+        assert_eq!((report.applied.users.created, report.verdict()), (1, Verdict::InStep), "{trouble:?}");
+        assert_eq!(bench.count(), 1, "{trouble:?}");
+        assert_eq!(bench.run("one", &["ada"], 60).await.applied.users.created, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_is_as_long_as_the_target_asks() {
+    let bench = Bench::new();
+    bench.target.trouble([Trouble::Busy(Some(Duration::from_secs(30))), Trouble::Busy(None)]);
+    let began = tokio::time::Instant::now();
+    let report = bench.run("one", &["ada"], 0).await;
+    assert_eq!(report.verdict(), Verdict::InStep);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(32) && took < Duration::from_secs(40), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_never_ready_is_left_for_the_next_run() {
+    let bench = Bench::new();
+    bench.target.trouble(vec![Trouble::Busy(None); 20]);
+    let report = bench.run("one", &["ada"], 0).await;
+    assert_eq!(report.verdict(), Verdict::Failed);
+    assert!(report.failed.unwrap().contains("put off to the next run: too many requests"));
+    bench.target.no_trouble();
+    assert_eq!(bench.run("one", &["ada"], 60).await.verdict(), Verdict::InStep);
+    let place = bench
+        .store
+        .place(&rollcall::directory::Owner::new("test", "one"), "fake:https://fake.example")
+        .unwrap();
+    assert_eq!(bench.store.open_intents(place).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_rejected_is_tried_again_with_decay() {
+    let bench = Bench::new();
+    bench.target.trouble([Trouble::Rejects]);
+    let report = bench.run("one", &["ada", "grace"], 0).await;
+    assert_eq!(report.applied.users.created, 1, "the other one goes on");
+    assert!(why(&report).contains("the target does not like this"));
+    let creates = |bench: &Bench| {
+        let log = bench.target.log.lock().unwrap();
+        log.iter().filter(|operation| matches!(operation, Operation::Create { .. })).count()
+    };
+    // Within a minute it is not tried again, and is not forgotten.
+    let report = bench.run("one", &["ada", "grace"], 30).await;
+    assert_eq!((creates(&bench), report.quarantined_count), (2, 1));
+    bench.target.trouble([Trouble::Rejects]);
+    bench.run("one", &["ada", "grace"], 70).await;
+    assert_eq!(creates(&bench), 3);
+    // Twice rejected: now it takes two minutes.
+    bench.run("one", &["ada", "grace"], 150).await;
+    assert_eq!(creates(&bench), 3);
+    let report = bench.run("one", &["ada", "grace"], 200).await;
+    assert_eq!((creates(&bench), report.verdict()), (4, Verdict::InStep));
+}
+
+#[tokio::test]
+async fn what_somebody_deleted_is_made_again_when_next_touched() {
+    let bench = Bench::new();
+    bench.run("one", &["ada", "grace", "hedy"], 0).await;
+    let ada = {
+        let objects = bench.target.objects();
+        objects.iter().find(|(_, object)| object.content.name().starts_with("ada")).unwrap().0.clone()
+    };
+    bench.target.objects().remove(&ada);
+    // She leaves: her object is found to be gone, and that is all.
+    let report = bench.run("one", &["grace", "hedy"], 60).await;
+    assert_eq!((report.applied.users.lost, report.applied.users.disabled), (1, 0));
+    let report = bench.run("one", &["ada", "grace", "hedy"], 120).await;
+    assert_eq!((report.applied.users.created, report.verdict()), (1, Verdict::InStep));
+}
+
+#[tokio::test]
+async fn members_that_others_put_stay() {
+    let bench = Bench::new();
+    let outsider = bench.foreign("outsider", "outsider@corp.example");
+    let group = Content::Group(GroupContent { display_name: "team".to_owned(), ..GroupContent::default() });
+    let team = bench.target.add_by_hand(group);
+    bench.target.objects().get_mut(&team).unwrap().members.insert(outsider.clone());
+    bench.run("one", &["ada"], 0).await;
+    assert_eq!(bench.target.objects()[&team].members, BTreeSet::from([outsider]));
+}

@@ -1,0 +1,251 @@
+//! A target that somebody else writes too: in memory, with unique names, and with every kind of trouble
+//! that a remote one makes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rollcall::directory::{Content, Found, Key, Match, Operation, Outcome, SubjectKind, TargetId};
+use rollcall::target::{Capabilities, Target, TargetError};
+use tokio::sync::Notify;
+
+/// An object at the target.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Object {
+    pub(crate) key: Option<Key>,
+    pub(crate) content: Content,
+    pub(crate) active: bool,
+    pub(crate) members: BTreeSet<TargetId>,
+}
+
+/// What goes wrong with the next operations, one each.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// Nothing.
+    None,
+    /// A time-out; it had not happened.
+    LostBefore,
+    /// A time-out; it had happened.
+    LostAfter,
+    /// Too many requests.
+    Busy(Option<Duration>),
+    /// The target will not have it.
+    Rejects,
+    /// The target refuses everything from here on, for this call.
+    Down,
+}
+
+/// The fake.
+pub(crate) struct Fake {
+    objects: Mutex<BTreeMap<TargetId, Object>>,
+    troubles: Mutex<VecDeque<Trouble>>,
+    pub(crate) capabilities: Capabilities,
+    next: AtomicU64,
+    /// The process dies when so many more operations were asked for; even: before it happens, odd:
+    /// after. In halves, so that both are told apart.
+    dies_in: AtomicU64,
+    died: Notify,
+    /// Every operation that was asked for.
+    pub(crate) log: Mutex<Vec<Operation>>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        Self {
+            objects: Mutex::default(),
+            troubles: Mutex::default(),
+            capabilities: Capabilities {
+                batch: 5,
+                members_per_operation: 3,
+                shared: true,
+                nested_groups: true,
+            },
+            next: AtomicU64::new(1),
+            dies_in: AtomicU64::new(NEVER),
+            died: Notify::new(),
+            log: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn objects(&self) -> MutexGuard<'_, BTreeMap<TargetId, Object>> {
+        self.objects.lock().unwrap()
+    }
+
+    /// Somebody else's object.
+    pub(crate) fn add_by_hand(&self, content: Content) -> TargetId {
+        self.insert(None, content)
+    }
+
+    pub(crate) fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
+        self.troubles.lock().unwrap().extend(troubles);
+    }
+
+    pub(crate) fn no_trouble(&self) {
+        self.troubles.lock().unwrap().clear();
+        self.dies_in.store(NEVER, Ordering::SeqCst);
+    }
+
+    /// The process that uses it dies at half-step `at` from now.
+    pub(crate) fn die_at(&self, at: u64) {
+        self.dies_in.store(at, Ordering::SeqCst);
+    }
+
+    /// Waits for that.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    fn insert(&self, key: Option<Key>, content: Content) -> TargetId {
+        let id = TargetId(format!("o{}", self.next.fetch_add(1, Ordering::SeqCst)));
+        let object = Object { key, content, active: true, members: BTreeSet::new() };
+        self.objects().insert(id.clone(), object);
+        id
+    }
+
+    /// One half-step of a process's life.
+    async fn live(&self) {
+        let left = self.dies_in.load(Ordering::SeqCst);
+        if left == NEVER {
+            return;
+        }
+        if left == 0 {
+            self.died.notify_one();
+            std::future::pending::<()>().await;
+        }
+        self.dies_in.store(left - 1, Ordering::SeqCst);
+        if left == 1 {
+            self.died.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn bearer(&self, content: &Content) -> Option<TargetId> {
+        let same = |(_, object): &(&TargetId, &Object)| {
+            object.content.name_key() == content.name_key() && kind(&object.content) == kind(content)
+        };
+        self.objects().iter().find(same).map(|(id, _)| id.clone())
+    }
+
+    fn act(&self, operation: &Operation) -> Outcome {
+        match operation {
+            Operation::Create { key, content } => match self.bearer(content) {
+                Some(id) => {
+                    let mut objects = self.objects();
+                    let object = objects.get_mut(&id).unwrap();
+                    if object.key == Some(*key) {
+                        object.content = content.clone();
+                        object.active = true;
+                        return Outcome::Done(id);
+                    }
+                    Outcome::NameTaken(content.name().to_owned())
+                }
+                None => Outcome::Done(self.insert(Some(*key), content.clone())),
+            },
+            Operation::Update { id, key, content } => match self.bearer(content) {
+                Some(other) if other != *id => Outcome::NameTaken(content.name().to_owned()),
+                _ => self.change(id, |object| {
+                    object.content = content.clone();
+                    object.key = Some(*key);
+                }),
+            },
+            Operation::SetActive { id, active } => self.change(id, |object| object.active = *active),
+            Operation::AddMembers { group, members } => {
+                self.change(group, |object| object.members.extend(members.iter().cloned()))
+            }
+            Operation::RemoveMembers { group, members } => {
+                self.change(group, |object| object.members.retain(|member| !members.contains(member)))
+            }
+            Operation::Delete { id, .. } => {
+                let mut objects = self.objects();
+                objects.remove(id);
+                for object in objects.values_mut() {
+                    object.members.remove(id);
+                }
+                Outcome::Done(id.clone())
+            }
+        }
+    }
+
+    fn change(&self, id: &TargetId, change: impl FnOnce(&mut Object)) -> Outcome {
+        match self.objects().get_mut(id) {
+            Some(object) => {
+                change(object);
+                Outcome::Done(id.clone())
+            }
+            None => Outcome::Gone,
+        }
+    }
+}
+
+impl Target for Fake {
+    fn identity(&self) -> &'static str {
+        "fake:https://fake.example"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for operation in batch {
+            self.log.lock().unwrap().push(operation.clone());
+            self.live().await;
+            let trouble = self.troubles.lock().unwrap().pop_front().unwrap_or(Trouble::None);
+            let outcome = match trouble {
+                Trouble::None => self.act(operation),
+                Trouble::LostBefore => Outcome::Ambiguous("no answer within 30 s".to_owned()),
+                Trouble::LostAfter => {
+                    self.act(operation);
+                    Outcome::Ambiguous("no answer within 30 s".to_owned())
+                }
+                Trouble::Busy(after) => Outcome::Retry { after, why: "too many requests".to_owned() },
+                Trouble::Rejects => Outcome::Rejected("the target does not like this".to_owned()),
+                Trouble::Down => {
+                    let down = |_: &Operation| Outcome::Failed("the target is down".to_owned());
+                    outcomes.extend(batch.iter().skip(outcomes.len()).map(down));
+                    return outcomes;
+                }
+            };
+            self.live().await;
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+        let matches = |id: &TargetId, object: &Object| match by {
+            Match::Id(wanted) => id == wanted,
+            Match::Key(key) => object.key == Some(*key),
+            Match::Name(name) => object.content.name().eq_ignore_ascii_case(name),
+            Match::Email(address) => match &object.content {
+                Content::User(user) => user.emails.iter().any(|email| email.eq_ignore_ascii_case(address)),
+                Content::Group(group) => {
+                    group.attributes.get("mail").is_some_and(|mail| mail.eq_ignore_ascii_case(address))
+                }
+            },
+        };
+        let objects = self.objects();
+        let found =
+            objects.iter().filter(|(id, object)| kind(&object.content) == wanted && matches(id, object));
+        Ok(found
+            .map(|(id, object)| Found {
+                id: id.clone(),
+                key: object.key,
+                content: object.content.clone(),
+                active: object.active,
+                members: (wanted == SubjectKind::Group).then(|| object.members.iter().cloned().collect()),
+            })
+            .collect())
+    }
+}
+
+pub(crate) fn kind(content: &Content) -> SubjectKind {
+    match content {
+        Content::User(_) => SubjectKind::User,
+        Content::Group(_) => SubjectKind::Group,
+    }
+}
