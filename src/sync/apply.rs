@@ -122,6 +122,8 @@ struct Open<'s> {
     operation: Option<Operation>,
     effect: Effect,
     intent: Option<i64>,
+    /// Whether an attempt ended so that nobody knows if it happened.
+    unclear: bool,
 }
 
 impl<T: Target> Apply<'_, T> {
@@ -170,7 +172,7 @@ impl<T: Target> Apply<'_, T> {
             self.report.waiting += task.members().map_or(1, roaring::RoaringBitmap::len);
         }
         let (operation, effect) = opened?;
-        Some(Open { task, operation, effect, intent: None })
+        Some(Open { task, operation, effect, intent: None, unclear: false })
     }
 
     async fn intend(&self, open: &mut [Open<'_>]) -> Result<(), StoreError> {
@@ -203,6 +205,7 @@ impl<T: Target> Apply<'_, T> {
         for mut one in open.drain(..) {
             let outcome = outcomes.next().unwrap_or_else(|| Outcome::Ambiguous("no answer came".to_owned()));
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
+            one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
             match outcome {
                 Outcome::Done(id) => {
                     if let Some(link) = &mut one.effect.link
@@ -236,7 +239,7 @@ impl<T: Target> Apply<'_, T> {
                 }
                 Outcome::Failed(why) => {
                     self.report.failed.get_or_insert(why);
-                    settled.push(one.undone());
+                    again.push(one);
                 }
             }
         }
@@ -245,7 +248,8 @@ impl<T: Target> Apply<'_, T> {
             self.report.failed.get_or_insert_with(|| {
                 format!("{} operations were put off to the next run: {complaint}", again.len())
             });
-            settled.extend(again.drain(..).map(Open::undone));
+            // What is unclear stays open, for the next run to look at.
+            settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));
         }
         self.settle(settled).await?;
         if !again.is_empty() && !complaint.is_empty() {
