@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::task::JoinSet;
+
 use self::connection::Connection;
 use self::facts::Facts;
 use self::search::{Found, Query, Search};
@@ -17,6 +19,7 @@ mod connection;
 mod decode;
 mod error;
 mod facts;
+mod look_up;
 mod search;
 
 /// What is a user unless the configuration says otherwise.
@@ -87,6 +90,34 @@ impl LdapSource {
 
 impl Source for LdapSource {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let source = self.clone();
+        contained(async move { source.read_all(sink).await }).await
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        let (source, anchors) = (self.clone(), anchors.to_vec());
+        contained(async move { source.look_up_all(&anchors).await }).await.map(Some)
+    }
+}
+
+/// Runs `work` where a panic ends it and nothing else: the LDAP library panics on messages that are no
+/// LDAP. Dropping the returned future ends the work.
+async fn contained<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SourceError>> + Send + 'static,
+) -> Result<T, SourceError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
+    match tasks.join_next().await {
+        Some(Ok(done)) => done,
+        _ => Err(SourceError::new(
+            Reason::Interrupted,
+            "the server sent a message that is no LDAP; check that the url names an LDAP server",
+        )),
+    }
+}
+
+impl LdapSource {
+    async fn read_all(&self, sink: Sink) -> Result<Completion, SourceError> {
         let (mut connection, facts, bases) = self.open().await?;
         let anchor = match &self.config.anchor {
             Some(anchor) => anchor.clone(),
@@ -142,37 +173,30 @@ impl Source for LdapSource {
         })
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up_all(&self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
         let (mut connection, facts, bases) = self.open().await?;
         let attribute = match &self.config.anchor {
             Some(anchor) => anchor.clone(),
             None => facts::anchor(&mut connection, &bases, self.users()).await?,
         };
-        let is = |anchor: &Anchor| format!("({attribute}={})", ldap3::ldap_escape(anchor.as_str()));
-        let any: Vec<String> = anchors.iter().map(is).collect();
-        let filter = format!("(|{})", any.concat());
-        let mut found = Vec::new();
-        for context in contexts(&bases, &facts) {
-            let query = Query {
-                base: context,
-                filter: filter.clone(),
-                attributes: vec![attribute.clone()],
-                page_size: facts.pages.then_some(self.config.page_size),
-            };
-            let mut search = Search::new(&mut connection, query);
-            while let Some(item) = search.next(0).await? {
-                if let Found::Entry(entry) = item {
-                    let values = entry.attributes.get(&attribute.to_lowercase()).into_iter().flatten();
-                    found.extend(values.map(|value| schema::anchor(value)));
+        let page_size = facts.pages.then_some(self.config.page_size);
+        let contexts = contexts(&bases, &facts);
+        let mut settled = LookUp::default();
+        for some in anchors.chunks(look_up::AT_ONCE) {
+            // An account that may not search the naming contexts searches what it reads.
+            let there = match look_up::search(&mut connection, &attribute, &contexts, some, page_size).await {
+                Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => {
+                    look_up::search(&mut connection, &attribute, &bases, some, page_size).await?
                 }
-            }
+                there => there?,
+            };
+            let (found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
+            settled.found.extend(found);
+            settled.missing.extend(missing);
         }
-        let missing = anchors.iter().filter(|anchor| !found.contains(anchor)).cloned().collect();
-        Ok(Some(LookUp { found, missing }))
+        Ok(settled)
     }
-}
 
-impl LdapSource {
     fn users(&self) -> &str {
         self.config.user_filter.as_deref().unwrap_or(USER_FILTER)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, fields};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
-use rollcall::source::{LookUp, Reason, Source as _, SourceError};
+use rollcall::source::{LookUp, Reason, Source as _, SourceError, schema};
 use rstest::rstest;
 use tokio::sync::mpsc;
 
@@ -308,4 +308,66 @@ fn whatever_stops_a_read_removes_nobody() {
 
 fn active(desk: &Desk) -> usize {
     desk.registry().iter().filter(|resource| resource["active"] == true).count()
+}
+
+#[rstest]
+#[case("dn", "uid=u1,ou=people,dc=example,dc=test", "uid=gone,ou=people,dc=example,dc=test")]
+#[case("uid", "u1", "gone")]
+// Sixteen octets are taken for a binary id, though they may be text.
+#[case("employeeNumber", "1234567890-ABCDE", "1234567890-GONE!")]
+#[tokio::test]
+async fn looks_up_in_every_spelling_of_an_anchor(
+    #[case] anchor: &str,
+    #[case] there: &str,
+    #[case] gone: &str,
+) {
+    let user = "dn: uid=u1,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: u1\ncn: One\nsn: One\n\
+                employeeNumber: 1234567890-ABCDE\n\n";
+    let slapd = Slapd::start(&Setup { ldif: &(tree() + user), ..Setup::default() });
+    let source = LdapSource::new(LdapConfig { anchor: Some(anchor.to_owned()), ..config(&[&slapd.url()]) });
+    let (there, gone) = (schema::anchor(there.as_bytes()), schema::anchor(gone.as_bytes()));
+    let settled = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
+    assert_eq!(settled, LookUp { found: vec![there], missing: vec![gone] });
+}
+
+#[tokio::test]
+async fn looks_up_below_the_bases_where_the_context_is_out_of_bounds() {
+    let database = "access to dn.base=\"dc=example,dc=test\" by * none\naccess to * by * read";
+    let slapd = Slapd::start(&Setup { ldif: &hurtful(), database, ..Setup::default() });
+    let base_dns = vec![format!("ou=people,{SUFFIX}")];
+    let source = LdapSource::new(LdapConfig { bind: None, base_dns, ..config(&[&slapd.url()]) });
+    let gone = Anchor::new("00000000-0000-4000-8000-000000000000");
+    let settled = source.look_up(std::slice::from_ref(&gone)).await.unwrap().unwrap();
+    assert_eq!(settled, LookUp { found: Vec::new(), missing: vec![gone] });
+}
+
+#[tokio::test]
+async fn an_unpaged_read_does_not_run_ahead_of_its_sink() {
+    let description = "x".repeat(4_000);
+    let people = (0..10_000).map(|number| {
+        format!(
+            "dn: uid=u{number},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: {number}\n\
+             sn: {number}\ndescription: {description}\n\n"
+        )
+    });
+    let ldif = [tree()].into_iter().chain(people).collect::<Vec<_>>().concat();
+    let database = "limits * size=unlimited size.prtotal=disabled";
+    let mut slapd = Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() });
+    let source = LdapSource::new(LdapConfig { bind: None, ..config(&[&slapd.url()]) });
+    let (sink, mut batches) = mpsc::channel::<Batch>(1);
+    let taking = async {
+        let mut came = batches.recv().await.unwrap().0.len();
+        // Every chance to read ahead. What the kernel holds for the connection is all that may come.
+        for _ in 0..100_000 {
+            tokio::task::yield_now().await;
+        }
+        slapd.stop();
+        while let Some(batch) = batches.recv().await {
+            came += batch.0.len();
+        }
+        came
+    };
+    let (ended, came) = tokio::join!(source.read(None, sink), taking);
+    assert!((1000..9000).contains(&came), "{came}");
+    fails(ended, Reason::Interrupted, &["was lost"]);
 }

@@ -1,10 +1,10 @@
 //! One connection, made secure and bound.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Bind, LdapConfig, error};
@@ -16,12 +16,38 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// For one answer: a bind, or the next entry.
 pub(super) const ANSWER: Duration = Duration::from_mins(1);
 
-/// A connection that is ready to be read from.
+/// A connection that is ready to be read from. Dropping it closes it.
 pub(super) struct Connection {
     pub(super) ldap: Ldap,
     /// Which server, for messages.
     pub(super) url: String,
-    driver: JoinHandle<()>,
+    pub(super) driver: Driver,
+}
+
+/// The library's own loop.
+type Running = dyn Future<Output = Result<(), LdapError>> + Send;
+
+/// What moves bytes between the socket and the operations.
+///
+/// It moves only while an operation waits for it. As a task of its own it would read ahead without
+/// bound (the library's queues have none) whenever the sink is slower than a server without pages.
+pub(super) struct Driver(Option<Pin<Box<Running>>>);
+
+impl Driver {
+    /// Awaits `operation`, moving bytes meanwhile.
+    pub(super) async fn run<T>(&mut self, operation: impl Future<Output = T>) -> T {
+        let mut operation = pin!(operation);
+        if let Some(running) = &mut self.0 {
+            tokio::select! {
+                // What has already arrived comes first: only then is more read.
+                biased;
+                done = &mut operation => return done,
+                _ = running.as_mut() => self.0 = None,
+            }
+        }
+        // What arrived before the end can still be taken; after that the operation fails.
+        operation.await
+    }
 }
 
 impl Connection {
@@ -68,8 +94,7 @@ impl Connection {
         let connected =
             LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
         let (connection, ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
-        // In a task of its own: what it cannot understand ends it, and not us; we see a lost connection.
-        let driver = tokio::spawn(async move { drop(connection.drive().await) });
+        let driver = Driver(Some(Box::pin(connection.drive())));
         let mut connection = Self { ldap, url: url.to_owned(), driver };
         connection.bind(config.bind.as_ref()).await?;
         Ok(connection)
@@ -81,16 +106,9 @@ impl Connection {
             let why = "the password in the Secret that credentialsSecretRef names is not UTF-8 text";
             SourceError::new(Reason::AuthenticationFailed, why)
         })?;
-        let result = self.ldap.with_timeout(ANSWER).simple_bind(dn, password).await;
+        let result = self.driver.run(self.ldap.with_timeout(ANSWER).simple_bind(dn, password)).await;
         let result = result.map_err(|error| error::lost(&self.url, &error, 0))?;
         if result.rc == 0 { Ok(()) } else { Err(error::binding(&self.url, Some(dn), &result)) }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // Closes the socket, whatever the server still has to say.
-        self.driver.abort();
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn anchor(
 }
 
 /// The attributes of one entry, if there is one to be seen.
-async fn one(
+pub(super) async fn one(
     connection: &mut Connection,
     base: &str,
     filter: &str,
@@ -83,7 +83,8 @@ async fn one(
     let url = connection.url.clone();
     let lost = |error| error::lost(&url, &error, 0);
     connection.ldap.with_timeout(ANSWER).with_search_options(SearchOptions::new().sizelimit(1));
-    let search = connection.ldap.search(base, scope, filter, attributes).await.map_err(lost)?;
+    let search = connection.ldap.search(base, scope, filter, attributes);
+    let search = connection.driver.run(search).await.map_err(lost)?;
     let (found, result) = (search.0, search.1);
     // One entry was asked for, so a size limit is as good as an end.
     if !matches!(result.rc, 0 | 4) {

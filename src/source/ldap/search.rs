@@ -17,8 +17,7 @@ pub(super) struct Query {
     pub(super) base: String,
     pub(super) filter: String,
     pub(super) attributes: Vec<String>,
-    /// Entries asked for at once; `None` for a server that has no pages. Then nothing but the sink slows
-    /// the server down, and what it sends ahead waits in memory.
+    /// Entries asked for at once; `None` for a server that has no pages.
     pub(super) page_size: Option<u32>,
 }
 
@@ -59,7 +58,7 @@ impl<'c> Search<'c> {
                 None => self.page(came).await?,
             };
             let stream = self.stream.insert(stream);
-            match stream.next().await {
+            match self.connection.driver.run(stream.next()).await {
                 Ok(Some(entry)) => {
                     self.begun = true;
                     if entry.is_ref() {
@@ -86,14 +85,14 @@ impl<'c> Search<'c> {
 
     async fn page(&mut self, came: u64) -> Result<Stream, SourceError> {
         let Query { base, filter, attributes, page_size } = &self.query;
-        let ldap = &mut self.connection.ldap;
+        let Connection { ldap, driver, .. } = &mut *self.connection;
         ldap.with_timeout(ANSWER);
         if let Some(size) = page_size {
             let size = i32::try_from(*size).unwrap_or(i32::MAX);
             ldap.with_controls(RawControl::from(PagedResults { size, cookie: self.cookie.clone() }));
         }
-        let stream = ldap.streaming_search(base, Scope::Subtree, filter, attributes.clone()).await;
-        stream.map_err(|error| error::lost(&self.connection.url, &error, came))
+        let search = ldap.streaming_search(base, Scope::Subtree, filter, attributes.clone());
+        driver.run(search).await.map_err(|error| error::lost(&self.connection.url, &error, came))
     }
 
     fn end_of_page(&mut self, result: &LdapResult, came: u64) -> Result<(), SourceError> {
