@@ -69,6 +69,12 @@ pub fn explain(error: &rustls::Error, name: &str) -> String {
             "its certificate is not for {name} but for {}; use one of these as the url's host, or set tls.serverName",
             presented.join(", ")
         ),
+        // What `openssl req -x509` makes when nobody says otherwise; the library has no name for it.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is a certificate authority's own; give the server one that this authority issued, or make it \
+             anew with basicConstraints=CA:FALSE"
+                .to_owned()
+        }
         other => format!("its certificate is not accepted: {other}"),
     }
 }

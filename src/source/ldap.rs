@@ -205,11 +205,15 @@ impl LdapSource {
         self.config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
     }
 
-    /// What decides which entries come. Not the url: another server of the same directory shows the
-    /// same.
+    /// What decides which entries come, the same for every spelling of it. Not the url: another server of
+    /// the same directory shows the same.
     fn scope(&self, bases: &[String], anchor: &str) -> String {
+        let normal = |base: &String| Dn::parse(base).map_or_else(|_| base.clone(), |dn| dn.to_string());
+        let bases: BTreeSet<String> = bases.iter().map(normal).collect();
+        let bases: Vec<String> = bases.into_iter().collect();
+        let anchor = anchor.to_lowercase();
         let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
-        [&bases.join("\n"), self.users(), self.groups(), who, anchor].join("\n\n")
+        [&bases.join("\n"), self.users(), self.groups(), who, &anchor].join("\n\n")
     }
 }
 

@@ -118,6 +118,9 @@ async fn a_certificate_must_be_valid_and_for_the_server() {
     let (_, ended) =
         read(LdapConfig { ca_pem: Some(expired.ca()), ..config(&[&expired.secure_url()]) }).await;
     fails(ended, Reason::TlsFailed, &["has expired", "renew it"]);
+    let own = Slapd::start(&Setup { ldif: &ldif, self_signed: true, ..Setup::default() });
+    let (_, ended) = read(LdapConfig { ca_pem: Some(own.ca()), ..config(&[&own.secure_url()]) }).await;
+    fails(ended, Reason::TlsFailed, &["certificate authority's own", "CA:FALSE"]);
     let named = Slapd::start(&Setup { ldif: &ldif, names: &["ldap.corp.example"], ..Setup::default() });
     let to = || LdapConfig { ca_pem: Some(named.ca()), ..config(&[&named.secure_url()]) };
     let (_, ended) = read(to()).await;
@@ -370,4 +373,31 @@ async fn an_unpaged_read_does_not_run_ahead_of_its_sink() {
     let (ended, came) = tokio::join!(source.read(None, sink), taking);
     assert!((1000..9000).contains(&came), "{came}");
     fails(ended, Reason::Interrupted, &["was lost"]);
+}
+
+#[tokio::test]
+async fn a_scope_is_the_same_in_every_spelling() {
+    let slapd = Slapd::start(&Setup { ldif: &hurtful(), ..Setup::default() });
+    let mut scopes = BTreeSet::new();
+    for bases in [["ou=people", "ou=groups"], ["OU = Groups", "ou=People"]] {
+        let base_dns = bases.iter().map(|base| format!("{base},{SUFFIX}")).collect();
+        let (_, ended) = read(LdapConfig { base_dns, ..config(&[&slapd.url()]) }).await;
+        scopes.insert(ended.unwrap().scope);
+    }
+    assert_eq!(scopes.len(), 1, "{scopes:?}");
+}
+
+#[tokio::test]
+async fn an_empty_password_is_no_login() {
+    let slapd = Slapd::start(&Setup {
+        ldif: &hurtful(),
+        global: "allow bind_anon_cred bind_anon_dn",
+        ..Setup::default()
+    });
+    let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new("") });
+    let (sink, _batches) = mpsc::channel(8);
+    let source = LdapSource::new(LdapConfig { bind, ..config(&[&slapd.url()]) });
+    let error = source.read(None, sink).await.unwrap_err();
+    assert_eq!(error.reason, Reason::AuthenticationFailed);
+    assert!(error.message.contains("is empty"), "{error}");
 }

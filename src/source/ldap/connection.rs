@@ -106,6 +106,11 @@ impl Connection {
             let why = "the password in the Secret that credentialsSecretRef names is not UTF-8 text";
             SourceError::new(Reason::AuthenticationFailed, why)
         })?;
+        if password.is_empty() {
+            // RFC 4513 section 5.1.2: servers take it for an anonymous login, and some say yes.
+            let why = "the password in the Secret that credentialsSecretRef names is empty";
+            return Err(SourceError::new(Reason::AuthenticationFailed, why));
+        }
         let result = self.driver.run(self.ldap.with_timeout(ANSWER).simple_bind(dn, password)).await;
         let result = result.map_err(|error| error::lost(&self.url, &error, 0))?;
         if result.rc == 0 { Ok(()) } else { Err(error::binding(&self.url, Some(dn), &result)) }

@@ -27,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) names: &'a [&'a str],
     /// Whether its certificate has expired.
     pub(crate) expired: bool,
+    /// Whether it shows the authority's own certificate.
+    pub(crate) self_signed: bool,
 }
 
 /// A server that runs until it is dropped.
@@ -157,11 +159,17 @@ fn free_port() -> u16 {
 
 fn certificates(folder: &TempDir, setup: &Setup<'_>) {
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-    let mut authority = CertificateParams::new([]).unwrap();
+    let mut authority = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.distinguished_name.push(rcgen::DnType::CommonName, "Test authority");
     let authority_key = KeyPair::generate().unwrap();
-    write("ca.pem", authority.self_signed(&authority_key).unwrap().pem());
+    let own = authority.self_signed(&authority_key).unwrap().pem();
+    write("ca.pem", own.clone());
+    if setup.self_signed {
+        write("server.pem", own);
+        write("server.key", authority_key.serialize_pem());
+        return;
+    }
     let issuer = Issuer::new(authority, authority_key);
     let names = if setup.names.is_empty() { &["127.0.0.1"] } else { setup.names };
     let mut server =
