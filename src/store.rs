@@ -99,7 +99,8 @@ impl Store {
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
         drop(made.map_err(|error| StoreError::Backup { to: to.display().to_string(), error })?);
         let reader = self.reader()?;
-        // Into the empty file that was just made with the right mode.
+        // Into the empty file that was just made with the right mode; what is read stays as it is.
+        reader.pragma_update(None, "query_only", false)?;
         reader.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
         Ok(())
     }

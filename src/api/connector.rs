@@ -84,8 +84,8 @@ pub struct Ldap {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub group_filter: String,
-    /// The attribute that holds an entry's immutable id; empty means the first of `entryUUID`,
-    /// `nsUniqueId` and `ipaUniqueID` that the server has.
+    /// The attribute that holds an entry's immutable id; empty means `nsUniqueId` where the server has
+    /// it (389 Directory Server, FreeIPA), else `entryUUID`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub anchor_attribute: String,

@@ -14,7 +14,7 @@ pub enum Change {
     Unreadable {
         /// Its immutable id, where at least that could be read.
         anchor: Option<Anchor>,
-        /// Which entry, for people: its DN, or its place in the file.
+        /// Which entry: its DN, or for people where it is found if even that could not be read.
         what: String,
         /// What is wrong with it and what to do.
         why: String,

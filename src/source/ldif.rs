@@ -164,8 +164,8 @@ impl<'a> Reading<'a> {
                 }
                 Err(error) => Change::Unreadable {
                     anchor: error.anchor,
-                    what: format!("{} (line {} of {})", record.dn, record.line, self.config.name),
-                    why: error.why,
+                    why: format!("{} (line {} of {})", error.why, record.line, self.config.name),
+                    what: record.dn,
                 },
             };
             batch.0.push(change);

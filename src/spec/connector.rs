@@ -82,6 +82,10 @@ impl Resolving<'_> {
                 self.problem(&format!("spec.ldap.{field}"), &why);
             }
         }
+        if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
+            let why = "a DN changes when somebody is renamed or moves; name an attribute that never does, or leave it out";
+            self.problem("spec.ldap.anchorAttribute", why);
+        }
         let bind = ldap.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
         let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
         let ca_pem = ldap.tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));

@@ -13,6 +13,9 @@ use crate::directory::Owner;
 /// How long an approval holds from when it was first seen.
 pub const APPROVAL_HOLDS: Duration = Duration::from_hours(24);
 
+/// So many of a policy's last holds are kept, the current one among them.
+const KEPT: u32 = 10;
+
 /// Operations that wait for a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,7 +73,12 @@ impl Line {
 impl Store {
     /// Makes this the policy's current hold, or says that it has none. The time of an equal one that
     /// was current is kept. Returns the hold as it is now.
-    pub fn save_hold(&self, place: Place, hold: Option<Hold>) -> Result<Option<Hold>, StoreError> {
+    pub fn save_hold(
+        &self,
+        place: Place,
+        hold: Option<Hold>,
+        now: Timestamp,
+    ) -> Result<Option<Hold>, StoreError> {
         self.write(|writer| {
             let Some(mut hold) = hold else {
                 writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
@@ -88,14 +96,15 @@ impl Store {
             }
             writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
             writer.execute(
-                "INSERT OR REPLACE INTO hold (policy, digest, current, body) VALUES (?1, ?2, 1, ?3)",
-                params![place.policy, hold.digest, serde_json::to_string(&hold)?],
+                "INSERT OR REPLACE INTO hold (policy, digest, current, seen, body) VALUES (?1, ?2, 1, ?3, ?4)",
+                params![place.policy, hold.digest, now.as_second(), serde_json::to_string(&hold)?],
             )?;
-            // Only approved holds outlive being current.
+            // A person may approve what they looked at although another read has come in between.
             writer.execute(
-                "DELETE FROM hold WHERE policy = ?1 AND current = 0 AND digest NOT IN
-                     (SELECT digest FROM approval WHERE policy = ?1)",
-                [place.policy],
+                "DELETE FROM hold WHERE policy = ?1
+                     AND digest NOT IN (SELECT digest FROM approval WHERE policy = ?1)
+                     AND digest NOT IN (SELECT digest FROM hold WHERE policy = ?1 ORDER BY seen DESC, current DESC LIMIT ?2)",
+                params![place.policy, KEPT],
             )?;
             Ok(Some(hold))
         })

@@ -1,1 +1,376 @@
-//! The command line, as a user types it.
+//! The command line: what it says and how it exits.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use rollcall::store::Store;
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::support::cli::{Desk, Ran, command, rollcall};
+
+const MANIFESTS: &str = "apiVersion: rollcall.dev/v1alpha1
+kind: DirectoryConnector
+metadata: { name: corp, namespace: test }
+spec: { ldif: { path: corp.ldif, directoryID: corp } }
+---
+apiVersion: rollcall.dev/v1alpha1
+kind: SyncPolicy
+metadata: { name: staff, namespace: test }
+spec:
+  connectors: [{ name: corp }]
+  target: { registry: {} }
+";
+
+/// An export of these people, and a team of them all.
+fn export(people: &[&str]) -> String {
+    let mut ldif = "dn: dc=corp\nobjectClass: domain\ndc: corp\nentryUUID: base\n\n".to_owned();
+    for name in people {
+        write!(
+            ldif,
+            "dn: uid={name},dc=corp\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\n\
+             mail: {name}@corp.example\nentryUUID: id-{name}\n\n"
+        )
+        .unwrap();
+    }
+    ldif += "dn: cn=team,dc=corp\nobjectClass: groupOfNames\ncn: team\nentryUUID: id-team\n";
+    for name in people {
+        writeln!(ldif, "member: uid={name},dc=corp").unwrap();
+    }
+    ldif
+}
+
+fn desk(people: &[&str]) -> Desk {
+    let desk = Desk::new();
+    desk.write("manifests.yaml", MANIFESTS);
+    desk.write("corp.ldif", export(people));
+    desk
+}
+
+const TEN: [&str; 10] = ["ada", "bob", "cid", "dee", "eve", "fay", "gus", "hal", "ida", "jim"];
+
+fn people(desk: &Desk, active: bool) -> usize {
+    desk.registry().iter().filter(|resource| resource["active"] == active).count()
+}
+
+#[test]
+fn says_what_it_is_and_what_it_can_do() {
+    rollcall(&["--version"]).exits(0).says(concat!("rollcall ", env!("CARGO_PKG_VERSION")));
+    rollcall(&["--help"]).exits(0).says("Begin with `rollcall demo`");
+    rollcall(&["sync", "--help"]).exits(0).says("Exits with the first that applies");
+    for shell in ["bash", "zsh", "fish"] {
+        rollcall(&["completion", shell]).exits(0).says("rollcall");
+    }
+    rollcall(&["crds"]).exits(0).says("kind: CustomResourceDefinition").says("syncpolicies.rollcall.dev");
+}
+
+#[test]
+fn a_sync_that_changes_nothing_says_so_twice() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0).says("InStep").says("10 memberships were begun, 0 ended");
+    let before = desk.registry();
+    let again = desk.sync(&[]).exits(0);
+    assert!(!again.out.contains("memberships were begun"), "{}", again.out);
+    assert!(desk.registry() == before, "the registry changed");
+}
+
+#[test]
+fn json_is_what_the_status_would_be() {
+    let desk = desk(&TEN);
+    let ran = desk.sync(&["-o", "json"]).exits(0);
+    let objects: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(objects.len(), 2);
+    let [connector, policy] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!(connector["status"]["directory"]["users"], 10);
+    assert_eq!(connector["status"]["conditions"][0]["reason"], "Read");
+    assert_eq!(policy["metadata"]["name"], "staff");
+    assert_eq!(policy["status"]["inStep"]["memberships"], 10);
+    assert_eq!(policy["status"]["conditions"][0]["status"], "True");
+    assert_eq!(policy["status"]["lastRun"]["result"], "Applied");
+}
+
+#[test]
+fn a_preview_exits_as_its_run_would_and_does_nothing() {
+    let desk = desk(&TEN);
+    desk.sync(&["--preview"]).exits(0).says("Previewed").says("10 memberships would be begun");
+    assert_eq!(desk.registry(), [] as [Value; 0]);
+    desk.sync(&[]).exits(0);
+    desk.write("corp.ldif", export(&TEN[..2]));
+    desk.sync(&["--preview"]).exits(3).says("8 users would be removed (of 10)");
+    assert_eq!(people(&desk, true), 10);
+}
+
+#[test]
+fn what_is_held_is_shown_and_approved_by_its_digest() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("corp.ldif", export(&TEN[..2]));
+    let held = desk.sync(&[]).exits(3).says("8 operations are held").says("--approve sha256:");
+    assert_eq!((people(&desk, true), people(&desk, false)), (10, 0));
+    let data = desk.path("data");
+    let data = data.to_str().unwrap();
+    let digest = held.out.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    rollcall(&["plan", "show", "--data", data]).exits(0).says("jim@corp.example").says("AbsentUnconfirmed");
+    rollcall(&["plan", "show", "--data", data, &digest[..20], "-o", "csv"])
+        .exits(0)
+        .says("userRemoval,jim@corp.example");
+    rollcall(&["plan", "show", "--data", data, "sha256:0000"])
+        .exits(2)
+        .says("nothing that is held has the digest");
+    // Somebody came back meanwhile: what is approved is done for those who are still gone.
+    desk.write("corp.ldif", export(&TEN[..3]));
+    desk.sync(&["--approve", "sha256:0000"]).exits(2).says("nothing is held under sha256:0000");
+    assert_eq!(people(&desk, true), 10);
+    desk.sync(&["--approve", &digest]).exits(0);
+    assert_eq!((people(&desk, true), people(&desk, false)), (3, 7));
+    rollcall(&["plan", "show", "--data", data]).exits(0).says("Nothing is held.");
+}
+
+#[test]
+fn an_approval_ends_with_an_edit_of_the_spec() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("corp.ldif", export(&TEN[..2]));
+    let held = desk.sync(&[]).exits(3);
+    let digest = held.out.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    desk.write("manifests.yaml", format!("{MANIFESTS}  users: {{ contacts: Include }}\n"));
+    desk.sync(&["--approve", &digest]).exits(2).says("given for another spec");
+    assert_eq!(people(&desk, true), 10);
+}
+
+#[test]
+fn an_edit_that_removes_is_held_as_one() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("manifests.yaml", format!("{MANIFESTS}  users: {{ where: \"user.userName < 'c'\" }}\n"));
+    desk.sync(&[])
+        .exits(3)
+        .says("8 users would be removed")
+        .says("an edit of the spec is the cause, not the directory");
+    assert_eq!(people(&desk, true), 10);
+}
+
+#[test]
+fn an_expression_that_fails_for_one_entry_costs_the_others_nothing() {
+    let desk = desk(&TEN);
+    let manifests =
+        format!("{MANIFESTS}  users: {{ attributes: {{ title: \"user.values['title'][0]\" }} }}\n");
+    desk.write("manifests.yaml", manifests);
+    let ldif = export(&TEN).replace("uid: bob\n", "uid: bob\ntitle: Builder\n");
+    desk.write("corp.ldif", ldif);
+    desk.sync(&[]).exits(1).says("TooManyQuarantined").says("uid=ada,dc=corp: `user.values['title'][0]`");
+    assert_eq!(people(&desk, true), 1);
+}
+
+#[rstest]
+#[case::in_a_line("mail: bob@corp.exam", "the file ends within a line, so it was cut")]
+#[case::after_a_line("objectClass: groupOfNames\n", "cn=team,dc=corp")]
+fn an_export_that_was_cut_removes_nobody(#[case] last: &str, #[case] said: &str) {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let before = desk.registry();
+    let whole = export(&TEN);
+    let cut = whole.find(last).unwrap() + last.len();
+    desk.write("corp.ldif", &whole[..cut]);
+    desk.sync(&[]).says(said);
+    assert!(desk.registry() == before, "the registry changed");
+}
+
+#[test]
+fn an_export_that_cannot_be_right_is_refused() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let before = desk.registry();
+    desk.write("corp.ldif", export(&TEN).replace("mail: bob@corp.example", "mail:: Ym9iQGNvcnAuZXh"));
+    desk.sync(&[]).exits(1).says("corp.ldif").says("base64");
+    desk.write("corp.ldif", export(&["ada", "bob", "ada"]));
+    desk.sync(&[]).exits(1).says("a record that stands twice");
+    desk.write("corp.ldif", "");
+    desk.sync(&[]).exits(1).says("holds no entry");
+    fs::remove_file(desk.path("corp.ldif")).unwrap();
+    desk.sync(&[]).exits(1).says("NotFound").says("corp.ldif");
+    assert!(desk.registry() == before, "the registry changed");
+}
+
+#[test]
+fn another_directory_is_not_taken_for_this_one() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("manifests.yaml", MANIFESTS.replace("directoryID: corp", "directoryID: other"));
+    desk.sync(&[])
+        .exits(1)
+        .says("DirectoryChanged")
+        .says("read the directory corp before, and this is other");
+    assert_eq!(people(&desk, true), 10);
+}
+
+#[test]
+fn invalid_input_never_stops_what_is_valid() {
+    let desk = desk(&TEN);
+    let bad = MANIFESTS.replace("name: staff", "name: bad").replace("registry: {}", "registri: {}");
+    let bad = bad.split("---").nth(1).unwrap();
+    desk.write("manifests.yaml", format!("{MANIFESTS}---{bad}"));
+    desk.sync(&[])
+        .exits(2)
+        .says("SyncPolicy test/bad: spec.target.registri")
+        .says("did you mean registry?")
+        .says("InStep");
+    assert_eq!(people(&desk, true), 10);
+    rollcall(&["sync", "-f", "/nonexistent", "--data", desk.path("data").to_str().unwrap()])
+        .exits(2)
+        .says("/nonexistent: it cannot be read");
+    rollcall(&["sync", "--data", "x"]).exits(2).says("--filename");
+}
+
+#[test]
+fn manifests_come_from_folders_and_standard_input() {
+    let desk = desk(&TEN);
+    let data = desk.path("data");
+    let folder = desk.path("");
+    let ran = rollcall(&["sync", "-f", folder.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    ran.exits(0).says("InStep");
+    let mut child = command(&["sync", "-f", "-", "--data", data.to_str().unwrap()])
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(MANIFESTS.as_bytes()).unwrap();
+    Ran::of(&child.wait_with_output().unwrap()).exits(0).says("InStep");
+}
+
+#[test]
+fn a_suspended_policy_rests() {
+    let desk = desk(&TEN);
+    desk.write("manifests.yaml", format!("{MANIFESTS}  suspend: true\n"));
+    desk.sync(&[]).exits(0).says("Suspended");
+    assert_eq!(desk.registry(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_data_folder_belongs_to_one_process_at_a_time() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let held = Store::open(&desk.path("data")).unwrap();
+    desk.sync(&[]).exits(1).says("in use by another rollcall").says(&std::process::id().to_string());
+    // Looking is free.
+    assert_eq!(people(&desk, true), 10);
+    drop(held);
+    desk.sync(&[]).exits(0);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_used_is_named() {
+    let desk = desk(&TEN);
+    desk.write("data", "this is a file");
+    desk.sync(&[]).exits(1).says("the data folder").says("check the path and its rights");
+    fs::remove_file(desk.path("data")).unwrap();
+    desk.write(
+        "data/rollcall.db",
+        "this is no database, though it is long enough to be mistaken for one. ".repeat(20),
+    );
+    desk.sync(&[]).exits(1).says("is not a store of rollcall");
+    rollcall(&["registry", "export", "--data", "/nonexistent"])
+        .exits(1)
+        .says("there is no store in /nonexistent");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let database = desk.path("data/rollcall.db");
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.execute_batch("PRAGMA user_version = 999; UPDATE store SET min_reader = 999;").unwrap();
+    drop(connection);
+    let before = fs::read(&database).unwrap();
+    desk.sync(&[]).exits(1).says("written by a newer rollcall").says("schema 999");
+    assert_eq!(fs::read(&database).unwrap(), before);
+}
+
+#[test]
+fn a_full_disk_costs_nothing() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let before = desk.registry();
+    desk.write("corp.ldif", export(&["ada", "bob", "cid", "dee", "eve", "fay", "gus", "hal", "ida", "kim"]));
+    // No file may grow at all: what a full disk looks like to SQLite.
+    let (manifests, data) = (desk.path("manifests.yaml"), desk.path("data"));
+    let script = format!(
+        "ulimit -f 0; trap '' XFSZ; exec {} sync -f {} --data {}",
+        env!("CARGO_BIN_EXE_rollcall"),
+        manifests.display(),
+        data.display()
+    );
+    let ran = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    Ran::of(&ran).exits(1).says("data folder");
+    assert!(desk.registry() == before, "the registry changed");
+    desk.sync(&[]).exits(0);
+}
+
+#[test]
+fn a_backup_is_a_whole_store() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let (data, to) = (desk.path("data"), desk.path("restored/rollcall.db"));
+    fs::create_dir(desk.path("restored")).unwrap();
+    let backup = ["backup", "--data", data.to_str().unwrap(), "--to", to.to_str().unwrap()];
+    rollcall(&backup).exits(0);
+    rollcall(&backup).exits(1).says("name a file that is not there yet");
+    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored =
+        rollcall(&["registry", "export", "--data", desk.path("restored").to_str().unwrap()]).exits(0);
+    assert_eq!(restored.out.lines().count(), 11);
+}
+
+#[test]
+fn the_registry_names_the_policies_that_it_has() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let data = desk.path("data");
+    let export = |policy: &str| {
+        rollcall(&["registry", "export", "--data", data.to_str().unwrap(), "--policy", policy])
+    };
+    assert_eq!(export("test/staff").exits(0).out.lines().count(), 11);
+    export("test/stuff").exits(2).says("no policy test/stuff ever ran here (there is: test/staff)");
+}
+
+#[test]
+fn secrets_and_data_are_for_their_owner_only() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let mode = |name: &str| fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("data"), mode("data/rollcall.db")), (0o700, 0o600));
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let desk = Desk::new();
+    let folder = desk.path("tour");
+    let tour = rollcall(&["demo", "--folder", folder.to_str().unwrap()])
+        .exits(0)
+        .says("Monday: the first sync")
+        .says("36     7       96")
+        .says("22 users would be removed")
+        .says("Nobody was removed")
+        .says("(exit code 3)")
+        .says("What the registry holds now");
+    // Each command can be typed as it stands.
+    let commands = tour.out.lines().filter_map(|line| line.strip_prefix("$ rollcall "));
+    for line in commands.filter(|line| !line.starts_with("sync")) {
+        rollcall(&line.split_whitespace().collect::<Vec<_>>()).exits(0);
+    }
+    rollcall(&[
+        "sync",
+        "-f",
+        &format!("{}/policy.yaml", folder.display()),
+        "--data",
+        &format!("{}/data", folder.display()),
+    ])
+    .exits(0)
+    .says("InStep");
+}

@@ -83,11 +83,13 @@ CREATE TABLE census (
     PRIMARY KEY (policy, at)
 ) STRICT, WITHOUT ROWID;
 
--- Held operations; at most one hold of a policy is current, approved ones are kept while they hold.
+-- Held operations. At most one hold of a policy is current; approved ones, and the last ones that
+-- somebody may be looking at, are kept.
 CREATE TABLE hold (
     policy  INTEGER NOT NULL,
     digest  TEXT    NOT NULL,
     current INTEGER NOT NULL,
+    seen    INTEGER NOT NULL, -- Unix time in seconds when it was last current
     body    TEXT    NOT NULL, -- as JSON
     PRIMARY KEY (policy, digest)
 ) STRICT, WITHOUT ROWID;

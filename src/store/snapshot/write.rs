@@ -217,6 +217,30 @@ impl Importing {
         })
     }
 
+    /// The number of a name that was ever stated.
+    pub fn name(&self, reference: &Reference) -> Option<u32> {
+        self.names.get(&fingerprint([reference.key().as_bytes()])).copied()
+    }
+
+    /// Those of `rows` that bear one of `names` in their newest version.
+    pub fn bearers(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let mut bearers = RoaringBitmap::new();
+            for row in rows {
+                let borne: Option<Vec<u8>> =
+                    statement.query_row(params![self.connector, row], |row| row.get(0)).optional()?;
+                let borne = borne.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))?;
+                if !borne.is_disjoint(names) {
+                    bearers.insert(row);
+                }
+            }
+            Ok(bearers)
+        })
+    }
+
     /// The anchors of these rows, in the order of their numbers.
     pub fn anchors(&self, rows: &RoaringBitmap) -> Result<Vec<(RowId, Anchor)>, StoreError> {
         self.store.read(|reader| {

@@ -8,7 +8,8 @@ use roaring::RoaringBitmap;
 use super::coverage::Carried;
 use super::{Imported, Sealing};
 use crate::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Entry, Evidence, Grade, Kind, Members, Mode,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
+    Mode, Reference,
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
@@ -37,6 +38,8 @@ pub(super) struct Intake {
     /// Rows whose entries came and were understood.
     read: RoaringBitmap,
     tombstones: RoaringBitmap,
+    /// Names of entries that came without an anchor.
+    unidentified: RoaringBitmap,
     kinds: [RoaringBitmap; 3],
     pending: Vec<Version>,
     strangers: Vec<Stranger>,
@@ -77,6 +80,7 @@ impl Intake {
             seen: RoaringBitmap::new(),
             read: RoaringBitmap::new(),
             tombstones: RoaringBitmap::new(),
+            unidentified: RoaringBitmap::new(),
             kinds: Default::default(),
             pending: Vec::new(),
             strangers: Vec::new(),
@@ -135,13 +139,20 @@ impl Intake {
     /// Who was there, or was missed and not looked up, and did not come in this full read.
     pub(super) fn absent(&mut self) -> Result<Vec<(RowId, Anchor)>, StoreError> {
         self.flush()?;
-        let absent = self
+        let absent: RoaringBitmap = self
             .known
             .values()
             .filter(|known| known.standing != Standing::Gone && !self.seen.contains(known.row.0))
             .map(|known| known.row.0)
             .collect();
-        self.importing.anchors(&absent)
+        let there = self.importing.bearers(&absent, &self.unidentified)?;
+        for row in &there {
+            let why = "it came without the id that tells it apart, under the name that it had".to_owned();
+            self.pending.push(Version::Presence { row: RowId(row), presence: Presence::Unreadable(why) });
+        }
+        self.flush()?;
+        self.seen |= &there;
+        self.importing.anchors(&(absent - there))
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
@@ -298,6 +309,9 @@ impl Intake {
                 }
             }
             _ => {
+                // Whoever it is, the one who had this name last is not missing.
+                let dn = Dn::parse(&what).ok().filter(|_| anchor.is_none());
+                self.unidentified.extend(dn.and_then(|dn| self.importing.name(&Reference::Dn(dn))));
                 self.stranger_count += 1;
                 if self.strangers.len() < STRANGERS {
                     self.strangers.push(Stranger { what, why });

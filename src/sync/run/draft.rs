@@ -157,7 +157,7 @@ impl Drafting {
         guarded.hold = if self.options.preview && guarded.hold.is_none() {
             None
         } else {
-            self.store.save_hold(self.place, guarded.hold)?
+            self.store.save_hold(self.place, guarded.hold, now)?
         };
         if !self.options.preview {
             self.store.save_leaving(self.place, &guarded.leaving)?;
@@ -184,7 +184,7 @@ impl Drafting {
         }
         if !self.options.preview {
             if self.store.hold(self.place, digest)?.is_none() {
-                self.store.save_hold(self.place, Some(hold.clone()))?;
+                self.store.save_hold(self.place, Some(hold.clone()), self.now)?;
             }
             self.store.approve(self.place, digest, self.now)?;
         }
