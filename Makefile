@@ -23,6 +23,10 @@ test: setup ## Install what the tests need, then run everything that continuous 
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
 
+.PHONY: bench
+bench: setup build ## Time a sync of 100,000 people, and compare its result with an independent reading
+	ROLLCALL_BINARY=target/release/rollcall $(CARGO) test --locked --test it scale -- --nocapture
+
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

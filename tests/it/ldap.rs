@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::cli::Desk;
 use crate::support::company::{hurtful, large, tree};
+use crate::support::cut::Cut;
 use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 
 fn config(urls: &[&str]) -> LdapConfig {
@@ -400,4 +401,32 @@ async fn an_empty_password_is_no_login() {
     let error = source.read(None, sink).await.unwrap_err();
     assert_eq!(error.reason, Reason::AuthenticationFailed);
     assert!(error.message.contains("is empty"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_cut_anywhere_gives_no_completion() {
+    let slapd = Slapd::start(&Setup { ldif: &large(60, 4, 20, 30), ..Setup::default() });
+    let (mut cuts, mut whole) = (0, 0);
+    // From the first bytes to well past the last.
+    for after in (0..40_000).step_by(1_111) {
+        let cut = Cut::start(slapd.port(), after).await;
+        let url = format!("ldap://127.0.0.1:{}", cut.port);
+        let (changes, ended) = read(LdapConfig { page_size: 10, ..config(&[&url]) }).await;
+        match ended {
+            Ok(_) => {
+                assert_eq!(
+                    changes.len(),
+                    64,
+                    "a completion after {after} bytes, with {} entries",
+                    changes.len()
+                );
+                whole += 1;
+            }
+            Err(error) => {
+                assert!(error.to_string().contains(&url), "{error}");
+                cuts += 1;
+            }
+        }
+    }
+    assert!(cuts > 5 && whole > 2, "{cuts} cuts and {whole} whole reads prove little");
 }

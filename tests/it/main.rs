@@ -5,13 +5,12 @@
 mod apply;
 mod architecture;
 mod cli;
+mod docs;
 mod generated;
 mod import;
 mod ldap;
-mod ldif;
 mod manifests;
 mod promises;
-mod registry;
 mod scale;
 mod source_contract;
 mod support;

@@ -2,5 +2,6 @@
 
 pub(crate) mod cli;
 pub(crate) mod company;
+pub(crate) mod cut;
 pub(crate) mod fake_target;
 pub(crate) mod slapd;

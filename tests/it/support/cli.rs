@@ -40,7 +40,10 @@ impl Ran {
 }
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    // `make bench` measures the release build.
+    let binary =
+        std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+    let mut command = Command::new(binary);
     command.args(arguments).env_remove("ROLLCALL_DATA").env_remove("ROLLCALL_LOG");
     command
 }

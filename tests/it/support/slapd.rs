@@ -97,6 +97,10 @@ impl Slapd {
         format!("ldap://127.0.0.1:{}", self.plain)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.plain
+    }
+
     pub(crate) fn secure_url(&self) -> String {
         format!("ldaps://127.0.0.1:{}", self.secure)
     }
@@ -119,6 +123,15 @@ impl Slapd {
         let arguments = ["-x", "-H", &url, "-D", ADMIN, "-w", PASSWORD, "-f"];
         let done = program("ldapmodify").args(arguments).arg(file).output().unwrap();
         assert!(done.status.success(), "ldapmodify: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Everything that it holds, operational attributes too, as `ldapsearch` writes it.
+    pub(crate) fn export(&self) -> Vec<u8> {
+        let url = self.url();
+        let who = ["-x", "-LLL", "-H", &url, "-D", ADMIN, "-w", PASSWORD, "-b", SUFFIX];
+        let done = program("ldapsearch").args(who).args(["(objectClass=*)", "*", "+"]).output().unwrap();
+        assert!(done.status.success(), "ldapsearch: {}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
     }
 
     /// What `ldapsearch` is to be told.

@@ -1,1 +1,0 @@
-//! LDIF files, whole and damaged.
