@@ -29,7 +29,8 @@ const THURSDAY: &str = include_str!("../../examples/company/thursday.ldif");
 impl Demo {
     pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
         let folder = self.folder.unwrap_or_else(|| {
-            std::env::temp_dir().join(format!("rollcall-demo-{}", uuid::Uuid::new_v4().simple()))
+            let name = uuid::Uuid::new_v4().simple().to_string();
+            std::env::temp_dir().join(format!("rollcall-demo-{}", name.get(..8).unwrap_or(&name)))
         });
         fs::create_dir(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         let mut tour = Tour { folder: &folder, out };
