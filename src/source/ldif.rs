@@ -4,6 +4,7 @@
 //! absence from it is never more than `AbsentUnconfirmed`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor as Bytes};
 use std::path::PathBuf;
@@ -36,12 +37,22 @@ pub struct LdifConfig {
 }
 
 /// Where the text is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Input {
     /// A file on disk.
     Path(PathBuf),
     /// In memory, from a Secret or `ConfigMap`.
     Text(Arc<[u8]>),
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            // It may come from a Secret, and is about people in any case.
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+        }
+    }
 }
 
 /// A source that reads an LDIF export.

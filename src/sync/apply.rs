@@ -253,6 +253,7 @@ impl<T: Target> Apply<'_, T> {
         }
         self.settle(settled).await?;
         if !again.is_empty() && !complaint.is_empty() {
+            tracing::warn!(operations = again.len(), attempt, ?pause, why = complaint, "trying again");
             tokio::time::sleep(pause).await;
         }
         Ok(again)

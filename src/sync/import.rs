@@ -116,9 +116,19 @@ pub async fn import<S: Source>(
     .await?;
     let (settled, notices) = settle(source, absent, options.look_ups).await;
     let finished_at = clock.now();
-    blocking(move || intake.seal(Sealing { completion, settled, notices, finished_at }))
-        .await
-        .map_err(Into::into)
+    let imported =
+        blocking(move || intake.seal(Sealing { completion, settled, notices, finished_at })).await?;
+    tracing::info!(
+        %connector,
+        users = imported.info.users,
+        groups = imported.info.groups,
+        changed = imported.changed,
+        removed = imported.removed,
+        unreadable = imported.unreadable,
+        unsettled = imported.unsettled,
+        "read"
+    );
+    Ok(imported)
 }
 
 /// What an intake needs to become a snapshot.

@@ -103,7 +103,18 @@ pub async fn run<T: Target>(
         let (policy, census) = (policy.clone(), Census::of(&draft.subjects, finished_at));
         blocking(move || complete(&store, place, &policy, census, spec.as_deref(), accepts)).await?;
     }
-    Ok(RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied))
+    let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
+    tracing::info!(
+        policy = %policy.owner,
+        run = report.id,
+        verdict = ?report.verdict(),
+        users = report.in_step.users,
+        groups = report.in_step.groups,
+        held = report.held.as_ref().map_or(0, |hold| hold.lines.len()),
+        quarantined = report.quarantined_count,
+        "ran"
+    );
+    Ok(report)
 }
 
 fn complete(

@@ -310,6 +310,21 @@ fn whatever_stops_a_read_removes_nobody() {
     assert_eq!(desk.registry().len(), before.len());
 }
 
+#[test]
+fn a_password_is_never_seen() {
+    let slapd = Slapd::start(&Setup { ldif: &large(3, 1, 2, 2), ..Setup::default() });
+    let desk = Desk::new();
+    let unlikely = "pässwörd-4711";
+    for (password, code) in [(PASSWORD, 0), (unlikely, 1)] {
+        let manifests = slapd
+            .manifests("", "")
+            .replace(&format!("password: {PASSWORD}"), &format!("password: {password}"));
+        desk.write("manifests.yaml", manifests);
+        let ran = desk.sync(&["--log", "trace", "-o", "json"]).exits(code).says("ran");
+        assert!(!ran.said().contains(unlikely) && !ran.said().contains("secret"), "{}", ran.said());
+    }
+}
+
 fn active(desk: &Desk) -> usize {
     desk.registry().iter().filter(|resource| resource["active"] == true).count()
 }

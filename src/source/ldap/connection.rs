@@ -97,6 +97,7 @@ impl Connection {
         let driver = Driver(Some(Box::pin(connection.drive())));
         let mut connection = Self { ldap, url: url.to_owned(), driver };
         connection.bind(config.bind.as_ref()).await?;
+        tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)
     }
 
