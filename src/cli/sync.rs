@@ -14,7 +14,7 @@ use crate::directory::ConnectorName;
 use crate::source::ldap::LdapSource;
 use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::sync::run::{self, Approval, RunReport, Verdict, run};
 use crate::target::registry::Registry;
@@ -63,7 +63,18 @@ pub(super) enum Output {
 pub(super) struct Done {
     resolved: Resolved,
     imports: BTreeMap<ConnectorName, Result<Imported, ImportError>>,
-    runs: Vec<(Runnable, Result<RunReport, String>)>,
+    runs: Vec<(Runnable, Result<RunReport, NotRun>)>,
+}
+
+/// Why a policy was not run.
+#[derive(Debug, thiserror::Error)]
+enum NotRun {
+    /// Its connector cannot be used, which is said where that is.
+    #[error("DirectoryConnector {0} is invalid; nothing is done until it is not")]
+    Connector(ConnectorName),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Sync {
@@ -82,6 +93,10 @@ impl Sync {
         if resolved.connectors.is_empty() && resolved.policies.is_empty() {
             if resolved.problems.is_empty() {
                 eprintln!("error: there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
+            }
+            let done = Done { resolved, imports: BTreeMap::new(), runs: Vec::new() };
+            if self.output == Output::Json {
+                print::json(out, &done)?;
             }
             return Ok(Exit::Invalid);
         }
@@ -139,12 +154,12 @@ impl Sync {
         failed: &BTreeSet<ConnectorName>,
         resolved: &Resolved,
         store: &Store,
-    ) -> Result<RunReport, String> {
+    ) -> Result<RunReport, NotRun> {
         let policy = &runnable.policy;
         if let Some(missing) =
             policy.connectors.iter().find(|vouching| !resolved.connectors.contains_key(&vouching.connector))
         {
-            return Err(format!("DirectoryConnector {} is invalid", missing.connector));
+            return Err(NotRun::Connector(missing.connector.clone()));
         }
         let mine = policy.connectors.iter().map(|vouching| vouching.connector.clone());
         let options = run::Options {
@@ -163,7 +178,7 @@ impl Sync {
         };
         let report = run(work, options, |done, all| progress.of(done, all)).await;
         progress.end();
-        report.map_err(|error| error.to_string())
+        Ok(report?)
     }
 }
 
@@ -174,11 +189,9 @@ impl Done {
             Err(_) => Exit::Failed,
         });
         let runs = self.runs.iter().map(|(_, report)| match report.as_ref().map(RunReport::verdict) {
-            // Its connector is invalid, which is said where that is.
-            Err(_) if !self.resolved.problems.is_empty() => Exit::Invalid,
-            Err(_) | Ok(Verdict::Failed | Verdict::SourceFailed | Verdict::TooManyQuarantined) => {
-                Exit::Failed
-            }
+            Err(NotRun::Connector(_)) => Exit::Invalid,
+            Err(NotRun::Store(_))
+            | Ok(Verdict::Failed | Verdict::SourceFailed | Verdict::TooManyQuarantined) => Exit::Failed,
             Ok(Verdict::Held) => Exit::Held,
             Ok(Verdict::InStep | Verdict::InStepWithExceptions | Verdict::Previewed) => Exit::Fine,
         });

@@ -219,6 +219,10 @@ fn invalid_input_never_stops_what_is_valid() {
         .says("did you mean registry?")
         .says("InStep");
     assert_eq!(people(&desk, true), 10);
+    desk.sync(&[]).exits(2).says("test/bad    False  InvalidSpec");
+    // A policy whose connector cannot be used waits for it.
+    desk.write("manifests.yaml", MANIFESTS.replace("path: corp.ldif", "pathh: corp.ldif"));
+    desk.sync(&["-o", "json"]).exits(2).says("did you mean path?").says("\"reason\": \"InvalidSpec\"");
     rollcall(&["sync", "-f", "/nonexistent", "--data", desk.path("data").to_str().unwrap()])
         .exits(2)
         .says("/nonexistent: it cannot be read");

@@ -1,5 +1,6 @@
 //! What happened, for people and for machines.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::status::{not_ready, of_import, of_run};
-use super::{Done, Sync};
+use super::{Done, NotRun, Sync};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::reason;
 use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
@@ -44,14 +45,35 @@ fn object(kind: &str, name: &str, status: &Value) -> Value {
 }
 
 fn connectors(done: &Done, now: Timestamp) -> Vec<(&str, DirectoryConnectorStatus)> {
+    let without = |condition| DirectoryConnectorStatus {
+        conditions: vec![condition],
+        ..DirectoryConnectorStatus::default()
+    };
     let status = |name| match done.imports.get(name) {
         Some(imported) => of_import(imported, now),
-        None => DirectoryConnectorStatus {
-            conditions: vec![not_ready(reason::connector::SUSPENDED, "spec.suspend is true".to_owned(), now)],
-            ..DirectoryConnectorStatus::default()
-        },
+        None => without(not_ready(reason::connector::SUSPENDED, "spec.suspend is true".to_owned(), now)),
     };
-    done.resolved.connectors.keys().map(|name| (name.as_str(), status(name))).collect()
+    let usable = done.resolved.connectors.keys().map(|name| (name.as_str(), status(name)));
+    let invalid = invalid(done, "DirectoryConnector ").into_iter();
+    let invalid =
+        invalid.map(|(name, why)| (name, without(not_ready(reason::connector::INVALID_SPEC, why, now))));
+    let mut all: Vec<_> = usable.chain(invalid).collect();
+    all.sort_by_key(|(name, _)| *name);
+    all
+}
+
+/// Objects of one kind that cannot be used, with everything that is wrong with each.
+fn invalid<'d>(done: &'d Done, kind: &str) -> BTreeMap<&'d str, String> {
+    let mut invalid: BTreeMap<&str, String> = BTreeMap::new();
+    for problem in &done.resolved.problems {
+        let Some(name) = problem.object.strip_prefix(kind) else { continue };
+        let message = invalid.entry(name).or_default();
+        if !message.is_empty() {
+            message.push_str("; ");
+        }
+        message.push_str(problem.to_string().trim_start_matches(&format!("{}: ", problem.object)));
+    }
+    invalid
 }
 
 fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
@@ -59,7 +81,13 @@ fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
     let ran = done.runs.iter().map(|(runnable, report)| {
         let status = match report {
             Ok(report) => of_run(report),
-            Err(why) => without(not_ready(reason::policy::FAILED, why.clone(), now)),
+            Err(why) => {
+                let reason = match why {
+                    NotRun::Connector(_) => reason::policy::CONNECTOR_NOT_FOUND,
+                    NotRun::Store(_) => reason::policy::FAILED,
+                };
+                without(not_ready(reason, why.to_string(), now))
+            }
         };
         (runnable.policy.owner.as_str(), status)
     });
@@ -67,7 +95,10 @@ fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
         let rests = not_ready(reason::policy::SUSPENDED, "spec.suspend is true".to_owned(), now);
         (runnable.policy.owner.as_str(), without(rests))
     });
-    let mut all: Vec<_> = ran.chain(resting).collect();
+    let invalid = invalid(done, "SyncPolicy ").into_iter();
+    let invalid =
+        invalid.map(|(name, why)| (name, without(not_ready(reason::policy::INVALID_SPEC, why, now))));
+    let mut all: Vec<_> = ran.chain(resting).chain(invalid).collect();
     all.sort_by_key(|(name, _)| *name);
     all
 }
