@@ -69,8 +69,8 @@ pub struct Ldap {
     /// password. Without it the directory is read anonymously.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
-    /// Where to read: the subtrees under these DNs. None means all naming contexts that the server
-    /// names.
+    /// Where to read: the subtrees under these DNs. None means the default naming context that the server
+    /// names, else all of its naming contexts that hold people.
     #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub base_dns: Vec<String>,

@@ -153,7 +153,7 @@ impl LdapSource {
             }
         }
         reading.flush().await?;
-        let mut notices = Vec::new();
+        let mut notices = connection.skipped;
         if referrals > 0 {
             let these = reading.references.join(", ");
             notices.push(format!(
@@ -265,13 +265,13 @@ impl Reading {
 /// Where to read: what is configured, without what lies within another, else the server's contexts.
 fn bases(configured: &[String], facts: &Facts) -> Result<Vec<String>, SourceError> {
     if configured.is_empty() {
-        if facts.contexts.is_empty() {
+        if facts.default.is_empty() {
             return Err(SourceError::new(
                 Reason::NotFound,
                 "the server does not say what it holds (namingContexts); name where to read with baseDNs",
             ));
         }
-        return Ok(facts.contexts.clone());
+        return Ok(facts.default.clone());
     }
     let parsed: Vec<Option<Dn>> = configured.iter().map(|base| Dn::parse(base).ok()).collect();
     let lies_within_another = |at: usize| {
@@ -312,6 +312,7 @@ mod tests {
     fn facts(contexts: &[&str]) -> Facts {
         Facts {
             contexts: contexts.iter().map(|context| (*context).to_owned()).collect(),
+            default: contexts.iter().map(|context| (*context).to_owned()).collect(),
             pages: true,
             vendor: None,
         }

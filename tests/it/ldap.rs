@@ -154,7 +154,8 @@ async fn start_tls_comes_before_the_password() {
 async fn tries_one_url_after_another() {
     let slapd = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
     let (changes, ended) = read(config(&["ldap://127.0.0.1:1", &slapd.url()])).await;
-    ended.unwrap();
+    let notices = ended.unwrap().notices;
+    assert!(notices.len() == 1 && notices[0].contains("ldap://127.0.0.1:1 cannot be reached"), "{notices:?}");
     assert_eq!(changes.len(), 1);
     let (_, ended) = read(config(&["ldap://127.0.0.1:1", "ldap://127.0.0.1:2"])).await;
     fails(ended, Reason::Unreachable, &["ldap://127.0.0.1:1", "ldap://127.0.0.1:2", "refused"]);

@@ -22,6 +22,8 @@ pub(super) struct Connection {
     /// Which server, for messages.
     pub(super) url: String,
     pub(super) driver: Driver,
+    /// Servers that were tried before, and why they were not read.
+    pub(super) skipped: Vec<String>,
 }
 
 /// The library's own loop.
@@ -57,7 +59,10 @@ impl Connection {
         let mut failures: Vec<SourceError> = Vec::new();
         for url in &config.urls {
             match Self::to(url, config).await {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    let skipped = failures.into_iter().map(|error| error.message).collect();
+                    return Ok(Self { skipped, ..connection });
+                }
                 Err(error) if matches!(error.reason, Reason::Unreachable | Reason::TlsFailed) => {
                     failures.push(error);
                 }
@@ -95,7 +100,7 @@ impl Connection {
             LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
         let (connection, ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
         let driver = Driver(Some(Box::pin(connection.drive())));
-        let mut connection = Self { ldap, url: url.to_owned(), driver };
+        let mut connection = Self { ldap, url: url.to_owned(), driver, skipped: Vec::new() };
         connection.bind(config.bind.as_ref()).await?;
         tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)

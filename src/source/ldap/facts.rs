@@ -13,11 +13,17 @@ const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
 /// `nsUniqueId`, but an `entryUUID` only to those that were made since that was switched on.
 const ANCHORS: &[&str] = &["nsUniqueId", "entryUUID", "ipaUniqueID"];
 
+/// Naming contexts that hold a server's own affairs and nobody's people.
+const OPERATIONAL: &[&str] =
+    &["cn=changelog", "cn=config", "cn=monitor", "cn=schema", "cn=subschema", "o=netscaperoot", "o=ipaca"];
+
 /// What a server says about itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// What it holds.
     pub(super) contexts: Vec<String>,
+    /// What of that is read unless somebody says otherwise.
+    pub(super) default: Vec<String>,
     /// Whether it gives results in pages (RFC 2696), or does not say that it cannot.
     pub(super) pages: bool,
     /// What it says that it is.
@@ -38,8 +44,20 @@ impl Facts {
         let said = [texts("vendorname"), texts("vendorversion")].concat().join(" ");
         let is_openldap =
             texts("objectclass").iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE"));
+        let contexts: Vec<String> =
+            texts("namingcontexts").into_iter().filter(|context| !context.is_empty()).collect();
+        let default = match texts("defaultnamingcontext") {
+            none if none.is_empty() => {
+                let of_people = |context: &&String| {
+                    !OPERATIONAL.contains(&context.to_lowercase().replace(' ', "").as_str())
+                };
+                contexts.iter().filter(of_people).cloned().collect()
+            }
+            stated => stated,
+        };
         Ok(Self {
-            contexts: texts("namingcontexts").into_iter().filter(|context| !context.is_empty()).collect(),
+            contexts,
+            default,
             pages: controls.is_none_or(|offered| offered.iter().any(|oid| oid == PAGED_RESULTS)),
             vendor: if is_openldap {
                 Some("OpenLDAP".to_owned())
