@@ -312,6 +312,24 @@ fn whatever_stops_a_read_removes_nobody() {
 }
 
 #[test]
+fn what_is_approved_is_looked_up_first_whatever_its_number() {
+    let slapd = Slapd::start(&Setup { ldif: &large(1_300, 2, 5, 5), ..Setup::default() });
+    let desk = Desk::new();
+    desk.write("manifests.yaml", slapd.manifests("", ""));
+    desk.sync(&[]).exits(0);
+    let delete = |at: u32| format!("dn: uid=u{at:06},ou=people,{SUFFIX}\nchangetype: delete\n");
+    slapd.modify(&(100..1_300).map(delete).collect::<Vec<_>>().join("\n"));
+    let held = desk.sync(&[]).exits(3).says("200 entries are missing and not looked up yet");
+    let held =
+        held.says("1200 users would be removed").says("missing from the directory, and not looked up yet");
+    assert_eq!(active(&desk), 1_300);
+    let digest = held.out.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    desk.sync(&["--approve", &digest]).exits(0);
+    assert_eq!(active(&desk), 100);
+    desk.sync(&[]).exits(0).says("InStep");
+}
+
+#[test]
 fn a_password_is_never_seen() {
     let slapd = Slapd::start(&Setup { ldif: &large(3, 1, 2, 2), ..Setup::default() });
     let desk = Desk::new();
