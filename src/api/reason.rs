@@ -55,7 +55,7 @@ pub mod policy {
         PREVIEWED = "Previewed", "What would be done was worked out; nothing was done.";
         HELD = "Held", "Something waits for a person: see it with `rollcall plan show`, and approve it or correct the directory.";
         TOO_MANY_QUARANTINED = "TooManyQuarantined", "More entries cannot be taken as they are than limits.quarantined allows: correct them in the directory.";
-        SOURCE_FAILED = "SourceFailed", "The connector could not be read; nothing was removed on its word.";
+        SOURCE_FAILED = "SourceFailed", "The connector could not be read, or was not for longer than maxAge; nothing was removed on its word.";
         CONNECTOR_NOT_FOUND = "ConnectorNotFound", "The connector that the policy names is not there; that is never taken as evidence.";
         FAILED = "Failed", "The run could not do its work; the message says why, and it is tried again.";
         INVALID_SPEC = "InvalidSpec", "The spec cannot work as it is; the message says what to change.";

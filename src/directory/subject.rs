@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Anchor, DirectoryId};
+use super::{Anchor, DirectoryId, Kind};
 
 /// The policy's `namespace/name`: who owns links, and what keys are derived from. Never a resource's
 /// UID or a store id, so that it survives both.
@@ -44,6 +44,16 @@ pub enum SubjectKind {
     User,
     /// A group.
     Group,
+}
+
+impl SubjectKind {
+    /// What an entry of this kind is at a target: a contact is a person too.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::User | Kind::Contact => Self::User,
+            Kind::Group => Self::Group,
+        }
+    }
 }
 
 /// The key that marks an object at a target as ours: a version 5 UUID of the owner and the founding

@@ -136,6 +136,8 @@ pub enum QuarantineReason {
     Unreadable,
     /// A field that the policy needs could not be decoded or was not read.
     UnknownField,
+    /// It was a user and is a group now, or the other way round.
+    KindChanged,
     /// The target will not have it.
     RejectedByTarget,
 }
@@ -241,6 +243,15 @@ impl One<'_> {
             bearers.note(&row);
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
             let linked = subject.is_some_and(|subject| self.known.link(subject).is_some());
+            let kind = SubjectKind::of(row.entry.kind);
+            if subject
+                .and_then(|subject| self.known.by_id.get(&subject))
+                .is_some_and(|known| known.kind != kind)
+            {
+                // Its object stays as it is: nothing that could be done to it would fit.
+                self.projection.quarantined.push(Quarantined::kind_changed(kind, row.entry.dn));
+                return;
+            }
             if let Some(subject) = subject {
                 doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
                 if matches!(row.presence, Presence::Unsettled { .. }) {
@@ -373,6 +384,19 @@ impl One<'_> {
             .filter(|subject| !there.contains(subject))
             .filter_map(|subject| Some((self.known.link(subject)?.confirmed.name_key(), subject)))
             .collect()
+    }
+}
+
+impl Quarantined {
+    fn kind_changed(kind: SubjectKind, entry: String) -> Self {
+        let (is, was) = match kind {
+            SubjectKind::User => ("user", "group"),
+            SubjectKind::Group => ("group", "user"),
+        };
+        let message = format!(
+            "it is a {is} now and was a {was} before; restore its object classes, or delete it and create another entry"
+        );
+        Self { kind, entry, reason: QuarantineReason::KindChanged, message }
     }
 }
 

@@ -256,6 +256,27 @@ fn a_suspended_policy_rests() {
 }
 
 #[test]
+fn what_was_last_read_too_long_ago_is_not_green() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let rests = MANIFESTS.replace("directoryID: corp }", "directoryID: corp }, suspend: true");
+    desk.write("manifests.yaml", rests.replace("[{ name: corp }]", "[{ name: corp, maxAge: 0s }]"));
+    desk.sync(&[]).exits(1).says("SourceFailed").says("was not read, so nothing was removed on its word");
+    desk.write("manifests.yaml", rests);
+    desk.sync(&[]).exits(0).says("InStep");
+}
+
+#[test]
+fn an_entry_that_turns_from_a_user_into_a_group_is_left_alone() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let turned = export(&TEN).replace("inetOrgPerson\nuid: bob\n", "groupOfNames\nuid: bob\n");
+    desk.write("corp.ldif", turned);
+    desk.sync(&[]).exits(0).says("it is a group now and was a user before").says("KindChanged");
+    assert_eq!(people(&desk, true), 10);
+}
+
+#[test]
 fn a_data_folder_belongs_to_one_process_at_a_time() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);

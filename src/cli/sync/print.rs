@@ -199,7 +199,7 @@ fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -
         writeln!(out, "{name}: {why}\n")?;
     }
     for connector in &report.stale {
-        writeln!(out, "{name}: {connector} could not be read, so nothing was removed on its word\n")?;
+        writeln!(out, "{name}: {connector} was not read, so nothing was removed on its word\n")?;
     }
     about_quarantine(out, name, report)?;
     for blocked in report.blocked.iter().take(NAMED) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Approval, Options};
+use crate::directory::ConnectorName;
 use crate::store::hold::Hold;
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Census, PolicyState};
@@ -13,7 +14,7 @@ use crate::store::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::plan::{self, Plan, Vouched};
-use crate::sync::policy::Policy;
+use crate::sync::policy::{Policy, Vouching};
 use crate::sync::project::{Projection, View, project};
 
 /// What a draft is made of.
@@ -36,6 +37,8 @@ pub(super) struct Draft {
     pub(super) plan: Plan,
     pub(super) guarded: Guarded,
     pub(super) vouched: Vouched,
+    /// Connectors that failed, or were last read longer ago than the policy allows.
+    pub(super) stale: Vec<ConnectorName>,
     /// What became of the approval that was given with this run.
     pub(super) approval: Option<Approval>,
 }
@@ -59,7 +62,10 @@ impl Drafting {
         let projection = project(&self.policy, &views, &self.subjects)?;
         let previous = self.previous(&state, &views)?;
         self.admit(&projection)?;
-        let vouched = self.vouched(&snapshots);
+        let outdated = self.stale(&snapshots);
+        let completion =
+            snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
+        let vouched = Vouched { completion, fresh: outdated.is_empty() };
         let plan = plan::plan(plan::Input {
             policy: &self.policy,
             projection: &projection,
@@ -70,7 +76,16 @@ impl Drafting {
             now: self.now,
         });
         let (guarded, approval) = self.guard(&plan, &state)?;
-        Ok(Ok(Draft { subjects: self.subjects, snapshots, projection, plan, guarded, vouched, approval }))
+        Ok(Ok(Draft {
+            subjects: self.subjects,
+            snapshots,
+            projection,
+            plan,
+            guarded,
+            vouched,
+            stale: outdated,
+            approval,
+        }))
     }
 
     /// What the target should hold by the specs that were applied last, if they are others.
@@ -115,14 +130,14 @@ impl Drafting {
         Ok(())
     }
 
-    fn vouched(&self, snapshots: &[Snapshot]) -> Vouched {
-        let fresh = self.policy.connectors.iter().zip(snapshots).all(|(vouching, snapshot)| {
+    fn stale(&self, snapshots: &[Snapshot]) -> Vec<ConnectorName> {
+        let failed = &self.options.failed_connectors;
+        let is_stale = |(vouching, snapshot): &(&Vouching, &Snapshot)| {
             let age = self.now.duration_since(snapshot.info().completed_at).unsigned_abs();
-            age <= vouching.max_age && !self.options.failed_connectors.contains(&vouching.connector)
-        });
-        let completion =
-            snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
-        Vouched { completion, fresh }
+            age > vouching.max_age || failed.contains(&vouching.connector)
+        };
+        let all = self.policy.connectors.iter().zip(snapshots);
+        all.filter(is_stale).map(|(vouching, _)| vouching.connector.clone()).collect()
     }
 
     fn guard(&mut self, plan: &Plan, state: &PolicyState) -> Result<(Guarded, Option<Approval>), StoreError> {

@@ -54,7 +54,7 @@ pub struct RunReport {
     pub protected: Vec<String>,
     /// When something falls due that no import will announce.
     pub due: Option<Timestamp>,
-    /// Connectors that could not be read: nothing was removed on their word.
+    /// Connectors that could not be read, or were not for too long: nothing was removed on their word.
     pub stale: Vec<ConnectorName>,
     /// Why the run could not do all of its work.
     pub failed: Option<String>,
@@ -87,7 +87,7 @@ pub struct BlockedName {
 pub enum Verdict {
     /// The run could not do its work.
     Failed,
-    /// A connector could not be read.
+    /// A connector could not be read, or was not for too long.
     SourceFailed,
     /// More entries are quarantined than `limits.quarantined` allows.
     TooManyQuarantined,
@@ -181,7 +181,7 @@ impl RunReport {
             unreadable: infos().flat_map(|info| info.strangers.iter().cloned()).collect(),
             quarantine_allowance: policy.limits.quarantined.allowance(in_step.users + in_step.groups),
             protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
-            stale: options.failed_connectors.iter().cloned().collect(),
+            stale: draft.stale,
             skipped: draft.projection.skipped,
             due: draft.plan.due,
             failed: applied.failed.clone(),
