@@ -15,7 +15,7 @@ use crate::store::hold::{Hold, Line};
 use crate::store::journal::{Class, Spent};
 use crate::store::link::{Leaving, Subjects};
 use crate::store::policy::Census;
-use crate::sync::plan::{Action, Blocked, Plan, Planned};
+use crate::sync::plan::{Action, Blocked, Plan, Planned, Removal};
 use crate::sync::policy::{Limits, OnExceed};
 
 mod budget;
@@ -132,7 +132,7 @@ impl Judge<'_> {
                 self.held_subjects.insert(step.subject);
                 None
             }
-            reason => Some(Planned { approved: reason.is_some(), ..step.clone() }),
+            _ => Some(Planned { approved, ..step.clone() }),
         }
     }
 
@@ -147,15 +147,20 @@ impl Judge<'_> {
         if exceeds.is_some() || self.all { Some(line::grounds(step, exceeds)) } else { None }
     }
 
-    /// The part of a removal of members that may go.
-    fn memberships(&mut self, step: &Planned) -> Option<Planned> {
-        let Action::RemoveMembers(removal) = &step.action else { return None };
+    /// The part of a removal of members that may go, and apart from it what a person approved.
+    fn memberships(&mut self, step: &Planned) -> Vec<Planned> {
+        let Action::RemoveMembers(removal) = &step.action else { return Vec::new() };
         let mut go = removal.clone();
+        let mut approved = RoaringBitmap::new();
         let held: RoaringBitmap = self.held_subjects.iter().map(|subject| subject.0).collect();
         go.following -= held;
         let whole_group = self.budgets.exceeds_in_group(step.subject);
-        let mut approved = false;
         for member in &removal.ended {
+            let line = |lines: &Lines<'_>| lines.of_membership(step, removal, member);
+            if self.lines.any_approved() && self.lines.is_approved(&line(&self.lines)) {
+                approved.insert(member);
+                continue;
+            }
             let bucket = Bucket::of_membership(removal, member);
             let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
             let why = if !step.doubtful.is_empty() {
@@ -167,18 +172,16 @@ impl Judge<'_> {
             } else {
                 continue;
             };
-            let line = self.lines.of_membership(step, removal, member);
-            if self.lines.is_approved(&line) {
-                approved = true;
-                continue;
-            }
-            self.held.push(Line { why, ..line });
+            self.held.push(Line { why, ..line(&self.lines) });
             go.ended.remove(member);
         }
-        if go.ended.is_empty() && go.following.is_empty() {
-            return None;
-        }
-        Some(Planned { action: Action::RemoveMembers(go), approved, ..step.clone() })
+        go.ended -= &approved;
+        let approved = Removal { ended: approved, following: RoaringBitmap::new(), ..removal.clone() };
+        let parts = [(go, false), (approved, true)].into_iter();
+        parts
+            .filter(|(part, _)| !part.ended.is_empty() || !part.following.is_empty())
+            .map(|(part, approved)| Planned { action: Action::RemoveMembers(part), approved, ..step.clone() })
+            .collect()
     }
 
     /// A leaver is judged when first seen, though the first rung may be due much later.

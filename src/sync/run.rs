@@ -155,7 +155,7 @@ impl Draft {
 
 fn weight(step: &Planned) -> u64 {
     match &step.action {
-        Action::RemoveMembers(removal) => 1 + removal.ended.len(),
+        Action::RemoveMembers(removal) => removal.ended.len(),
         _ => 1,
     }
 }

@@ -1,1 +1,390 @@
-//! Tables and properties of the guard.
+//! What may go and what is held, class by class.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+use rstest::rstest;
+
+use super::*;
+use crate::directory::{Content, DirectoryId, Evidence, Grade, GroupContent, Key, TargetId, UserContent};
+use crate::store::link::{Link, Subject};
+use crate::sync::plan::{Phase, Removal};
+use crate::sync::policy::{Budget, PerGroup};
+
+/// Groups have numbers from here on.
+const GROUPS: u32 = 1000;
+
+/// A policy with so many users and groups at the target, and what is planned for them.
+struct Case {
+    limits: Limits,
+    subjects: Subjects,
+    plan: Plan,
+    spent: Vec<Spent>,
+    approved: Vec<Hold>,
+    base: Census,
+}
+
+impl Case {
+    fn new(users: u32, groups: u32) -> Self {
+        let few = Budget { count: 1000, percent: 10 };
+        let limits = Limits {
+            window: Duration::from_hours(24),
+            user_removals: few,
+            group_removals: few,
+            member_removals: few,
+            member_removals_per_group: PerGroup { percent: 50, minimum_size: 10 },
+            identifier_changes: few,
+            disables: few,
+            quarantined: few,
+            on_exceed: OnExceed::HoldRemovals,
+        };
+        let mut subjects = Subjects::default();
+        for id in (1..=users).chain(GROUPS..GROUPS + groups) {
+            subjects.by_id.insert(SubjectId(id), subject(id));
+        }
+        let base = Census::of(&subjects, now());
+        Self { limits, subjects, plan: Plan::default(), spent: Vec::new(), approved: Vec::new(), base }
+    }
+
+    /// So many users leave, for this reason.
+    fn leave(mut self, users: std::ops::Range<u32>, evidence: Evidence) -> Self {
+        for id in users {
+            self.plan.steps.push(removal_of(id, evidence));
+        }
+        self
+    }
+
+    fn judge(&self) -> Guarded {
+        guard(Input {
+            owner: &Owner::new("test", "all"),
+            spec_hash: "spec",
+            limits: &self.limits,
+            plan: &self.plan,
+            subjects: &self.subjects,
+            spent: &self.spent,
+            base: self.base,
+            approved: &self.approved,
+            now: now(),
+        })
+    }
+
+    /// How many steps go, and how many lines are held.
+    fn goes_and_held(&self) -> (usize, usize) {
+        let guarded = self.judge();
+        (guarded.execute.len(), guarded.hold.map_or(0, |hold| hold.lines.len()))
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap()
+}
+
+fn content(id: u32) -> Content {
+    if id < GROUPS {
+        Content::User(UserContent { user_name: format!("u{id}"), ..UserContent::default() })
+    } else {
+        Content::Group(GroupContent { display_name: format!("g{id}"), ..GroupContent::default() })
+    }
+}
+
+fn kind(id: u32) -> SubjectKind {
+    if id < GROUPS { SubjectKind::User } else { SubjectKind::Group }
+}
+
+fn subject(id: u32) -> Subject {
+    let link = Link {
+        target: TargetId(format!("t{id}")),
+        confirmed: content(id),
+        active: true,
+        members: RoaringBitmap::new(),
+        leaving: None,
+    };
+    let anchor = crate::directory::Anchor::new(format!("a{id}"));
+    let key = Key::new(&Owner::new("test", "all"), &DirectoryId::new("d"), &anchor);
+    Subject { id: SubjectId(id), kind: kind(id), key, anchors: Vec::new(), link: Some(link) }
+}
+
+fn data(grade: Grade) -> Evidence {
+    Evidence::data(grade)
+}
+
+fn removal_of(id: u32, evidence: Evidence) -> Planned {
+    let (phase, action) =
+        if id < GROUPS { (Phase::Disable, Action::Disable) } else { (Phase::Delete, Action::Delete) };
+    Planned {
+        evidence: Some(evidence),
+        rung: Some(1),
+        ..Planned::new(SubjectId(id), kind(id), phase, action)
+    }
+}
+
+fn rename_of(id: u32, after: Option<u32>) -> Planned {
+    let action = Action::Update { content: content(id).with_name("new"), renames: true, clears: Vec::new() };
+    Planned { after: after.map(SubjectId), ..Planned::new(SubjectId(id), kind(id), Phase::Users, action) }
+}
+
+fn members_end(group: u32, ended: std::ops::Range<u32>) -> Planned {
+    let removal = Removal { ended: ended.collect(), ..Removal::default() };
+    Planned::new(SubjectId(group), SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal))
+}
+
+fn spent(subject: u32, evidence: Evidence, approved: bool) -> Spent {
+    let evidence = Some(evidence);
+    Spent { class: Class::UserRemoval, evidence, subject: SubjectId(subject), count: 1, approved }
+}
+
+#[rstest]
+#[case::within_the_share(100, 10, (10, 0))]
+#[case::above_the_share(100, 11, (0, 11))]
+#[case::five_whatever_the_share(20, 5, (5, 0))]
+#[case::six_of_few(20, 6, (0, 6))]
+fn all_of_a_class_is_held_when_its_budget_is_exceeded(
+    #[case] users: u32,
+    #[case] leave: u32,
+    #[case] expected: (usize, usize),
+) {
+    let case = Case::new(users, 0).leave(1..leave + 1, data(Grade::Absent));
+    assert_eq!(case.goes_and_held(), expected);
+}
+
+#[test]
+fn the_smaller_of_number_and_share_counts() {
+    let mut case = Case::new(500, 0).leave(1..8, data(Grade::Absent));
+    case.limits.user_removals.count = 6;
+    assert_eq!(case.goes_and_held(), (0, 7));
+}
+
+#[test]
+fn what_went_within_the_window_counts_and_nobody_counts_twice() {
+    let mut case = Case::new(100, 0).leave(1..6, data(Grade::Absent));
+    case.spent = (20..25).map(|id| spent(id, data(Grade::Absent), false)).collect();
+    assert_eq!(case.goes_and_held(), (5, 0));
+    case.spent.push(spent(30, data(Grade::Absent), false));
+    assert_eq!(case.goes_and_held(), (0, 5));
+    // The second step of somebody who was counted spends nothing more.
+    case.spent.iter_mut().for_each(|spent| spent.subject.0 -= 19);
+    assert_eq!(case.goes_and_held(), (5, 0));
+    // What a person approved is outside the budgets.
+    let mut case = Case::new(100, 0).leave(1..11, data(Grade::Absent));
+    case.spent = (20..90).map(|id| spent(id, data(Grade::Absent), true)).collect();
+    assert_eq!(case.goes_and_held(), (10, 0));
+}
+
+#[test]
+fn what_cannot_be_confirmed_has_a_stricter_limit_that_holds_every_class() {
+    let weak = data(Grade::AbsentUnconfirmed);
+    assert_eq!(Case::new(100, 0).leave(1..6, weak).goes_and_held(), (5, 0));
+    assert_eq!(Case::new(100, 0).leave(1..7, weak).goes_and_held(), (0, 6));
+    // One group alone would be within its limit.
+    let mut case = Case::new(100, 10).leave(1..7, weak);
+    case.plan.steps.push(removal_of(GROUPS, weak));
+    assert_eq!(case.goes_and_held(), (0, 7));
+    // What is confirmed goes on.
+    case.plan.steps.push(removal_of(GROUPS + 1, data(Grade::Absent)));
+    assert_eq!(case.goes_and_held(), (1, 7));
+}
+
+#[test]
+fn an_edit_of_a_spec_has_a_budget_of_its_own() {
+    let by_edit = Evidence::configuration(Grade::OutOfScope);
+    let case = Case::new(100, 0).leave(1..11, data(Grade::Absent)).leave(11..21, by_edit);
+    assert_eq!(case.goes_and_held(), (20, 0));
+    let case = Case::new(100, 0).leave(1..11, data(Grade::Absent)).leave(11..22, by_edit);
+    let guarded = case.judge();
+    assert_eq!(guarded.execute.len(), 10);
+    let hold = guarded.hold.unwrap();
+    assert!(hold.lines.iter().all(Line::is_configuration));
+    assert!(hold.reason.contains("an edit of the spec is the cause"), "{}", hold.reason);
+}
+
+#[test]
+fn disabled_accounts_and_renames_have_budgets_of_their_own() {
+    let mut case = Case::new(100, 0).leave(1..11, data(Grade::Absent)).leave(11..21, data(Grade::Disabled));
+    case.plan.steps.extend((21..31).map(|id| rename_of(id, None)));
+    assert_eq!(case.goes_and_held(), (30, 0));
+    case.plan.steps.push(rename_of(31, None));
+    assert_eq!(case.goes_and_held(), (20, 11));
+}
+
+#[rstest]
+#[case::half_of_a_group(20, 10, (1, 0))]
+#[case::more_than_half(20, 11, (0, 11))]
+#[case::a_group_too_small_to_judge(9, 9, (1, 0))]
+fn a_group_is_not_emptied_by_a_change_of_its_list(
+    #[case] size: u32,
+    #[case] end: u32,
+    #[case] expected: (usize, usize),
+) {
+    let mut case = Case::new(100, 1);
+    case.base.memberships = 1000;
+    let link = case.subjects.by_id.get_mut(&SubjectId(GROUPS)).unwrap().link.as_mut().unwrap();
+    link.members = (1..=size).collect();
+    case.plan.steps.push(members_end(GROUPS, 1..end + 1));
+    assert_eq!(case.goes_and_held(), expected);
+}
+
+#[test]
+fn memberships_follow_their_people_in_going_and_in_staying() {
+    let following = |case: &mut Case| {
+        let removal = Removal { following: (1..50).collect(), ..Removal::default() };
+        let action = Action::RemoveMembers(removal);
+        case.plan.steps.push(Planned::new(SubjectId(GROUPS), SubjectKind::Group, Phase::Revoke, action));
+    };
+    let mut case = Case::new(100, 1).leave(1..11, data(Grade::Absent));
+    following(&mut case);
+    assert_eq!(case.goes_and_held(), (11, 0), "they count in no limit");
+    let mut case = Case::new(100, 1).leave(1..50, data(Grade::Absent));
+    following(&mut case);
+    assert_eq!(case.goes_and_held(), (0, 49), "and stay with those who are held");
+}
+
+#[test]
+fn hold_all_holds_what_has_nothing_to_do_with_it() {
+    let mut case = Case::new(100, 0).leave(1..12, data(Grade::Absent));
+    case.plan.steps.push(Planned::new(SubjectId(50), SubjectKind::User, Phase::Users, Action::Enable));
+    assert_eq!(case.goes_and_held(), (1, 11));
+    case.limits.on_exceed = OnExceed::HoldAll;
+    assert_eq!(case.goes_and_held(), (0, 12));
+}
+
+#[test]
+fn what_was_not_looked_up_or_is_in_doubt_is_held_whatever_the_budget() {
+    let mut case = Case::new(100, 0).leave(1..4, data(Grade::Absent));
+    case.plan.steps[0].needs_look_up = true;
+    case.plan.steps[1].doubtful = vec!["mail".to_owned()];
+    let guarded = case.judge();
+    assert_eq!(guarded.execute.len(), 1);
+    let why: Vec<String> = guarded.hold.unwrap().lines.into_iter().map(|line| line.why).collect();
+    assert!(why.contains(&"missing from the directory, and not looked up yet".to_owned()), "{why:?}");
+    assert!(why.contains(&"mail was lost by many at once".to_owned()), "{why:?}");
+}
+
+#[test]
+fn an_approval_is_for_what_it_names_and_is_still_planned() {
+    let mut case = Case::new(100, 0).leave(1..21, data(Grade::Absent));
+    let hold = case.judge().hold.unwrap();
+    case.approved = vec![hold];
+    let guarded = case.judge();
+    assert_eq!((guarded.execute.len(), guarded.hold), (20, None));
+    assert!(guarded.execute.iter().all(|step| step.approved));
+    // Ten more came after it: they are within the budget by themselves. Eleven are not.
+    let more = case.leave(21..31, data(Grade::Absent));
+    assert_eq!(more.goes_and_held(), (30, 0));
+    let more = more.leave(31..32, data(Grade::Absent));
+    assert_eq!(more.goes_and_held(), (20, 11));
+    // For another reason it is another thing.
+    let mut other = Case::new(100, 0).leave(1..21, data(Grade::OutOfScope));
+    other.approved = more.approved;
+    assert_eq!(other.goes_and_held(), (0, 20));
+    // What was not looked up is looked up first, approved or not.
+    other.plan.steps = (1..21).map(|id| removal_of(id, data(Grade::Absent))).collect();
+    other.plan.steps.iter_mut().for_each(|step| step.needs_look_up = true);
+    assert_eq!(other.goes_and_held(), (0, 20));
+}
+
+#[test]
+fn of_one_group_what_is_approved_spends_nothing_and_the_rest_does() {
+    let mut case = Case::new(100, 1);
+    case.base.memberships = 100;
+    let link = case.subjects.by_id.get_mut(&SubjectId(GROUPS)).unwrap().link.as_mut().unwrap();
+    link.members = (1..100).collect();
+    case.plan.steps = vec![members_end(GROUPS, 1..21)];
+    let hold = case.judge().hold.unwrap();
+    assert_eq!(hold.lines.len(), 20);
+    case.approved = vec![hold];
+    case.plan.steps = vec![members_end(GROUPS, 1..26)];
+    let guarded = case.judge();
+    let parts = guarded.execute.iter().map(|step| match &step.action {
+        Action::RemoveMembers(removal) => (removal.ended.len(), step.approved),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(parts.collect::<Vec<_>>(), [(5, false), (20, true)]);
+    assert_eq!(guarded.hold, None);
+}
+
+#[test]
+fn a_digest_is_of_what_is_held_and_of_nothing_else() {
+    let case = Case::new(100, 0).leave(1..21, data(Grade::Absent));
+    let digest = case.judge().hold.unwrap().digest;
+    let mut other = Case::new(90, 0).leave(1..21, data(Grade::Absent));
+    other.plan.steps.reverse();
+    let link = other.subjects.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap();
+    link.confirmed = content(1).with_name("renamed");
+    assert_eq!(other.judge().hold.unwrap().digest, digest);
+    for (one_more, grade) in [(22, Grade::Absent), (21, Grade::OutOfScope)] {
+        let other = Case::new(100, 0).leave(1..one_more, data(grade));
+        assert_ne!(other.judge().hold.unwrap().digest, digest);
+    }
+}
+
+#[test]
+fn a_leaver_is_judged_when_first_seen_and_spends_nothing() {
+    let mut case = Case::new(100, 0);
+    let leaving = |id: u32| {
+        let evidence = data(Grade::Absent);
+        let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+        (SubjectId(id), Some(leaving))
+    };
+    case.plan.leaving = (1..11).map(leaving).collect();
+    let guarded = case.judge();
+    assert_eq!((guarded.leaving.len(), guarded.hold), (10, None));
+    case.plan.leaving.extend([leaving(11)]);
+    let guarded = case.judge();
+    assert_eq!((guarded.leaving.len(), guarded.hold.unwrap().lines.len()), (0, 11));
+}
+
+#[test]
+fn whoever_waits_for_a_name_that_is_held_waits_too() {
+    let mut case = Case::new(100, 0);
+    case.plan.steps = (1..13).map(|id| rename_of(id, None)).collect();
+    let create = Action::Create(content(50));
+    case.plan.steps.push(Planned {
+        after: Some(SubjectId(1)),
+        ..Planned::new(SubjectId(200), SubjectKind::User, Phase::Users, create)
+    });
+    let guarded = case.judge();
+    assert_eq!(guarded.execute, []);
+    assert_eq!(guarded.blocked.len(), 1);
+    assert_eq!((guarded.blocked[0].subject, guarded.blocked[0].holder), (SubjectId(200), SubjectId(1)));
+}
+
+proptest! {
+    /// Every step goes or is held, and no class exceeds its budget.
+    #[test]
+    fn nothing_is_lost_and_nothing_exceeds(
+        users in 1..200u32,
+        leavers in prop::collection::btree_set(1..200u32, 0..60),
+        disabled in prop::collection::btree_set(1..200u32, 0..40),
+        before in prop::collection::btree_set(1..200u32, 0..20),
+        weak: bool,
+        hold_all: bool,
+    ) {
+        let mut case = Case::new(users, 0);
+        let leave = data(if weak { Grade::AbsentUnconfirmed } else { Grade::Absent });
+        for id in leavers.iter().filter(|id| **id <= users) {
+            case.plan.steps.push(removal_of(*id, leave));
+        }
+        for id in disabled.difference(&leavers).filter(|id| **id <= users) {
+            case.plan.steps.push(Planned { rung: None, ..removal_of(*id, data(Grade::Disabled)) });
+        }
+        case.spent = before.iter().map(|id| spent(*id, data(Grade::Absent), false)).collect();
+        if hold_all {
+            case.limits.on_exceed = OnExceed::HoldAll;
+        }
+        let guarded = case.judge();
+        let held = guarded.hold.as_ref().map_or(0, |hold| hold.lines.len());
+        prop_assert_eq!(guarded.execute.len() + held, case.plan.steps.len());
+        let goes = |grade: Grade| {
+            let steps = guarded.execute.iter().filter(|step| step.evidence.unwrap().grade == grade);
+            steps.map(|step| step.subject.0).collect::<BTreeSet<u32>>()
+        };
+        let removed = goes(leave.grade);
+        let allowance = case.limits.user_removals.allowance(u64::from(users));
+        if !removed.is_empty() {
+            prop_assert!(removed.union(&before).count() as u64 <= allowance);
+            prop_assert!(!weak || removed.len() <= 5.max(users as usize / 100));
+        }
+        prop_assert!(goes(Grade::Disabled).len() as u64 <= case.limits.disables.allowance(u64::from(users)));
+    }
+}
