@@ -1,1 +1,326 @@
-//! From a source to a sealed snapshot.
+//! Imports into a real store, from reads that go well or badly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollcall::clock::Clock;
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Entry, Evidence, Grade, Kind,
+    Members, Mode, Reference, Stated, fields,
+};
+use rollcall::source::schema::Schema;
+use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
+use rollcall::store::Store;
+use rollcall::store::snapshot::{Presence, Row, RowId, Snapshot};
+use rollcall::sync::import::{self, ImportError, Imported, import};
+
+/// One read: what comes, how it ends, and what a look-up finds.
+#[derive(Clone)]
+struct Read {
+    changes: Vec<Change>,
+    ends_early: bool,
+    looks_up: bool,
+    /// There, though the read does not bring them.
+    elsewhere: Vec<&'static str>,
+    directory: &'static str,
+    scope: &'static str,
+}
+
+impl Source for Read {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        for changes in self.changes.chunks(3) {
+            sink.send(Batch(changes.to_vec())).await.unwrap();
+        }
+        if self.ends_early {
+            return Err(SourceError::new(Reason::Interrupted, "the connection was cut"));
+        }
+        Ok(Completion {
+            mode: Mode::Full,
+            directory: DirectoryId::new(self.directory),
+            cursor: None,
+            fields: Schema::fields(),
+            attributes: BTreeSet::new(),
+            scope: self.scope.to_owned(),
+            notices: Vec::new(),
+            vendor: None,
+        })
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        if !self.looks_up {
+            return Ok(None);
+        }
+        let there = |anchor: &Anchor| self.elsewhere.contains(&anchor.as_str());
+        let (found, missing) = anchors.iter().cloned().partition(there);
+        Ok(Some(LookUp { found, missing }))
+    }
+}
+
+fn dn(name: &str) -> Reference {
+    Reference::Dn(Dn::parse(&format!("cn={name},dc=x")).unwrap())
+}
+
+fn person(name: &str) -> Change {
+    titled(name, None)
+}
+
+fn titled(name: &str, title: Option<&str>) -> Change {
+    let title = title.map(|title| (fields::TITLE.to_owned(), Stated::Values(vec![title.to_owned()])));
+    Change::Replace(Box::new(Entry {
+        anchor: Anchor::new(name),
+        dn: format!("cn={name},dc=x"),
+        names: vec![dn(name)],
+        fields: title.into_iter().collect(),
+        ..Entry::nobody()
+    }))
+}
+
+fn team(name: &str, members: Members) -> Change {
+    Change::Replace(Box::new(Entry {
+        anchor: Anchor::new(name),
+        kind: Kind::Group,
+        dn: format!("cn={name},dc=x"),
+        names: vec![dn(name)],
+        members,
+        ..Entry::nobody()
+    }))
+}
+
+fn read(changes: Vec<Change>) -> Read {
+    Read { changes, ends_early: false, looks_up: true, elsewhere: Vec::new(), directory: "d", scope: "all" }
+}
+
+fn people(names: std::ops::Range<u32>) -> Vec<Change> {
+    names.map(|number| titled(&format!("p{number}"), Some("Chief"))).collect()
+}
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_700_000_000).unwrap()
+    }
+}
+
+struct Desk {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { store: Store::open(folder.path()).unwrap(), _folder: folder }
+    }
+
+    async fn import(&self, read: &Read) -> Result<Imported, ImportError> {
+        self.import_looking_up(read, 1000).await
+    }
+
+    async fn import_looking_up(&self, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
+        let options = import::Options { look_ups, timeout: Duration::from_mins(1) };
+        import(read, &self.store, &ConnectorName::new("test", "corp"), options, &Fixed, |_| {}).await
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap()
+    }
+
+    fn rows(&self) -> BTreeMap<String, Row> {
+        let mut rows = BTreeMap::new();
+        let mut each = |row: Row| drop(rows.insert(row.entry.anchor.as_str().to_owned(), row));
+        self.snapshot().for_each_row(&mut each).unwrap();
+        rows
+    }
+
+    fn presence(&self, anchor: &str) -> Presence {
+        self.rows()[anchor].presence.clone()
+    }
+
+    /// How a group's list stands: how many names it states, and whether it was read completely.
+    fn edges(&self, anchor: &str) -> (u64, bool) {
+        let row: RowId = self.rows()[anchor].id;
+        let edges = self.snapshot().edges(row).unwrap();
+        (edges.names.len(), edges.complete)
+    }
+}
+
+#[track_caller]
+fn is_gone(presence: &Presence, grade: Grade, configuration: bool) {
+    let Presence::Gone { evidence, .. } = presence else { panic!("{presence:?}") };
+    assert_eq!(*evidence, Evidence { grade, configuration });
+}
+
+#[tokio::test]
+async fn a_read_that_ends_early_changes_nothing() {
+    let desk = Desk::new();
+    let cut = Read { ends_early: true, ..read(people(0..10)) };
+    assert!(desk.import(&cut).await.is_err());
+    assert!(desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().is_none());
+    desk.import(&read(people(0..5))).await.unwrap();
+    let (info, rows) = (desk.snapshot().info().clone(), desk.rows());
+    assert!(desk.import(&cut).await.is_err());
+    assert_eq!((desk.snapshot().info(), desk.rows()), (&info, rows));
+    // Nothing of it was left behind for the next one either.
+    let next = desk.import(&read(people(0..10))).await.unwrap();
+    assert_eq!((next.changed, desk.rows().len()), (5, 10));
+}
+
+#[tokio::test]
+async fn a_read_that_brings_nothing_new_writes_no_entry() {
+    let desk = Desk::new();
+    let first = desk.import(&read(people(0..5))).await.unwrap();
+    let second = desk.import(&read(people(0..5))).await.unwrap();
+    assert_eq!((first.changed, second.changed, second.removed), (5, 0, 0));
+    assert_eq!(first.info.sequence, second.info.sequence, "no change takes no number");
+    assert_eq!((first.info.completion, second.info.completion), (1, 2));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_looked_up_and_graded_by_what_is_found() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
+    let fewer = Read { elsewhere: vec!["bob"], ..read(vec![person("cid")]) };
+    let imported = desk.import(&fewer).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (2, 0));
+    is_gone(&desk.presence("ann"), Grade::Absent, false);
+    is_gone(&desk.presence("bob"), Grade::OutOfScope, false);
+    // They come back as they were.
+    desk.import(&read(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
+    assert_eq!((desk.presence("ann"), desk.presence("bob")), (Presence::Present, Presence::Present));
+}
+
+#[tokio::test]
+async fn what_cannot_be_or_was_not_looked_up_is_less_than_absent() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+    let fewer = read(vec![person("bob")]);
+    let imported = desk.import_looking_up(&fewer, 0).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (0, 1));
+    assert!(matches!(desk.presence("ann"), Presence::Unsettled { .. }));
+    // The next read settles it.
+    let imported = desk.import(&Read { looks_up: false, ..fewer }).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (1, 0));
+    is_gone(&desk.presence("ann"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn what_another_scope_leaves_out_is_graded_configuration() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+    let narrower = Read { scope: "less", elsewhere: vec!["ann"], ..read(vec![person("bob")]) };
+    desk.import(&narrower).await.unwrap();
+    is_gone(&desk.presence("ann"), Grade::OutOfScope, true);
+}
+
+#[tokio::test]
+async fn a_tombstone_says_it_itself() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+    let deleted = read(vec![Change::Tombstone(Anchor::new("ann")), person("bob")]);
+    desk.import(&deleted).await.unwrap();
+    is_gone(&desk.presence("ann"), Grade::Tombstone, false);
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_understood_is_there() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
+    let unreadable = |anchor: Option<&str>, what: &str| Change::Unreadable {
+        anchor: anchor.map(Anchor::new),
+        what: what.to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    let damaged = read(vec![
+        unreadable(Some("ann"), "cn=ann,dc=x"),
+        // Without its id it is known by the name that it had, however that is spelled.
+        unreadable(None, "CN=Bob, DC=x"),
+        unreadable(None, "cn=somebody,dc=x"),
+        person("cid"),
+    ]);
+    let imported = desk.import(&damaged).await.unwrap();
+    assert!(matches!(desk.presence("ann"), Presence::Unreadable(_)));
+    assert!(matches!(desk.presence("bob"), Presence::Unreadable(_)));
+    assert_eq!((imported.removed, imported.unreadable), (0, 3));
+    desk.import(&read(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
+    assert_eq!(desk.presence("ann"), Presence::Present);
+}
+
+#[tokio::test]
+async fn one_that_was_gone_and_cannot_be_understood_is_there_again() {
+    let desk = Desk::new();
+    desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+    desk.import(&read(vec![person("bob")])).await.unwrap();
+    let why = "it is damaged".to_owned();
+    let back = Change::Unreadable { anchor: Some(Anchor::new("ann")), what: "cn=ann,dc=x".to_owned(), why };
+    desk.import(&read(vec![back, person("bob")])).await.unwrap();
+    assert!(matches!(desk.presence("ann"), Presence::Unreadable(_)));
+}
+
+#[tokio::test]
+async fn who_was_in_a_list_that_could_not_be_read_to_its_end_is_still() {
+    let desk = Desk::new();
+    let all = || vec![dn("ann"), dn("bob"), dn("cid")];
+    desk.import(&read(vec![team("t", Members::Complete(all()))])).await.unwrap();
+    assert_eq!(desk.edges("t"), (3, true));
+    let part = Members::Partial(vec![dn("dee")], "a value is damaged".to_owned());
+    desk.import(&read(vec![team("t", part)])).await.unwrap();
+    assert_eq!(desk.edges("t"), (4, false));
+    desk.import(&read(vec![team("t", Members::Complete(vec![dn("dee")]))])).await.unwrap();
+    assert_eq!(desk.edges("t"), (1, true));
+}
+
+#[tokio::test]
+async fn a_field_that_many_lose_at_once_is_noticed_until_it_is_back() {
+    let desk = Desk::new();
+    desk.import(&read(people(0..20))).await.unwrap();
+    let without = || (0..6).map(|number| person(&format!("p{number}"))).chain(people(6..20)).collect();
+    let imported = desk.import(&read(without())).await.unwrap();
+    let trip = &imported.info.tripped[fields::TITLE];
+    assert_eq!((trip.carried, trip.lost.len()), (20, 6));
+    // It stays so, and shows in the snapshot, until it is back or a person approves.
+    desk.import(&read(without())).await.unwrap();
+    assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 6);
+    desk.store.accept_coverage(&ConnectorName::new("test", "corp")).unwrap();
+    assert_eq!(desk.snapshot().info().tripped.len(), 0);
+    desk.import(&read(without())).await.unwrap();
+    assert_eq!(desk.snapshot().info().tripped.len(), 0, "what was approved is how things are");
+}
+
+#[tokio::test]
+async fn an_emptied_or_another_directory_is_refused() {
+    let desk = Desk::new();
+    desk.import(&read(people(0..3))).await.unwrap();
+    let rows = desk.rows();
+    let nothing = desk.import(&read(Vec::new())).await.unwrap_err().to_string();
+    assert!(nothing.contains("brought nothing at all, where 3 entries were before"), "{nothing}");
+    let other =
+        desk.import(&Read { directory: "other", ..read(people(0..3)) }).await.unwrap_err().to_string();
+    assert!(other.contains("read the directory d before, and this is other"), "{other}");
+    assert_eq!(desk.rows(), rows);
+    // A directory that was never anything else may be empty.
+    let fresh = Desk::new();
+    assert!(fresh.import(&read(Vec::new())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_is_given_up() {
+    struct Endless;
+    impl Source for Endless {
+        async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+            sink.send(Batch(vec![person("ann")])).await.unwrap();
+            std::future::pending().await
+        }
+
+        async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+            Ok(None)
+        }
+    }
+    let desk = Desk::new();
+    let options = import::Options { look_ups: 0, timeout: Duration::from_millis(50) };
+    let name = ConnectorName::new("test", "corp");
+    let ended = import(&Endless, &desk.store, &name, options, &Fixed, |_| {}).await;
+    assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
+    assert!(desk.store.snapshot(&name).unwrap().is_none());
+}
