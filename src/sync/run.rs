@@ -135,14 +135,15 @@ fn complete(
 }
 
 impl Draft {
+    /// How much of these steps depends on fields that were lost by many at once.
+    fn doubtful(steps: &[Planned]) -> u64 {
+        steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
+    }
+
     /// What a person approved although many had lost a field is how things are from now on, once all of
     /// it is done.
     fn accepts_coverage(&self) -> bool {
-        let weight = |steps: &[Planned]| -> u64 {
-            steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
-        };
-        let planned = weight(&self.plan.steps);
-        planned > 0 && weight(&self.guarded.execute) == planned
+        self.doubtful > 0 && Self::doubtful(&self.guarded.execute) == self.doubtful
     }
 
     /// The spec, if nothing that an edit of it removes is held.

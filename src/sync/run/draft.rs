@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::plan::{self, Plan, Vouched};
 use crate::sync::policy::{Policy, Vouching};
-use crate::sync::project::{Projection, View, project};
+use crate::sync::project::{Projection, Quarantined, Skipped, View, project};
 
 /// What a draft is made of.
 pub(super) struct Drafting {
@@ -33,8 +33,12 @@ pub(super) struct Draft {
     /// Newcomers included.
     pub(super) subjects: Subjects,
     pub(super) snapshots: Vec<Snapshot>,
-    pub(super) projection: Projection,
+    pub(super) quarantined: Vec<Quarantined>,
+    pub(super) skipped: Skipped,
+    /// Without its steps, of which those that may go are in `guarded`.
     pub(super) plan: Plan,
+    /// How much of the plan depends on fields that were lost by many at once.
+    pub(super) doubtful: u64,
     pub(super) guarded: Guarded,
     pub(super) vouched: Vouched,
     /// Connectors that failed, or were last read longer ago than the policy allows.
@@ -66,7 +70,7 @@ impl Drafting {
         let completion =
             snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
         let vouched = Vouched { completion, fresh: outdated.is_empty() };
-        let plan = plan::plan(plan::Input {
+        let mut plan = plan::plan(plan::Input {
             policy: &self.policy,
             projection: &projection,
             previous: previous.as_ref(),
@@ -76,11 +80,17 @@ impl Drafting {
             now: self.now,
         });
         let (guarded, approval) = self.guard(&plan, &state)?;
+        // A hundred thousand contents need not be kept three times while they are applied.
+        let doubtful = Draft::doubtful(&plan.steps);
+        plan.steps = Vec::new();
+        let Projection { quarantined, skipped, .. } = projection;
         Ok(Ok(Draft {
             subjects: self.subjects,
             snapshots,
-            projection,
+            quarantined,
+            skipped,
             plan,
+            doubtful,
             guarded,
             vouched,
             stale: outdated,

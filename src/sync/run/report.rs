@@ -157,7 +157,7 @@ impl RunReport {
     ) -> Self {
         let in_step = Census::of(&draft.subjects, finished_at);
         let names = Names::new(&draft);
-        let mut quarantined = draft.projection.quarantined.clone();
+        let mut quarantined = draft.quarantined.clone();
         quarantined.extend(applied.rejected.iter().map(|(subject, why)| Quarantined {
             kind: names.kind(*subject),
             entry: names.of(*subject),
@@ -182,7 +182,7 @@ impl RunReport {
             quarantine_allowance: policy.limits.quarantined.allowance(in_step.users + in_step.groups),
             protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
             stale: draft.stale,
-            skipped: draft.projection.skipped,
+            skipped: draft.skipped,
             due: draft.plan.due,
             failed: applied.failed.clone(),
             quarantined,
@@ -206,7 +206,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(draft: &'a Draft) -> Self {
-        let created = draft.plan.steps.iter().filter_map(|step| match &step.action {
+        let created = draft.guarded.execute.iter().filter_map(|step| match &step.action {
             Action::Create(content) => Some((step.subject, content.name())),
             _ => None,
         });
