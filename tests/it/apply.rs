@@ -228,6 +228,30 @@ async fn a_target_that_is_never_ready_is_left_for_the_next_run() {
     assert_eq!(bench.store.open_intents(place).unwrap(), []);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
+    let bench = Bench::new();
+    bench.run("one", &["ada", "grace"], 0).await;
+    // She leaves; it happens, the answer is lost, and then the target has no time for anything.
+    bench.target.trouble([vec![Trouble::LostAfter], vec![Trouble::Busy(None); 20]].concat());
+    assert_eq!(bench.run("one", &["grace"], 60).await.verdict(), Verdict::Failed);
+    let place = bench
+        .store
+        .place(&rollcall::directory::Owner::new("test", "one"), "fake:https://fake.example")
+        .unwrap();
+    assert_eq!(bench.store.open_intents(place).unwrap().len(), 1);
+    bench.target.no_trouble();
+    let report = bench.run("one", &["grace"], 120).await;
+    assert_eq!(
+        (report.verdict(), report.applied.users.disabled),
+        (Verdict::InStep, 0),
+        "it is not done twice"
+    );
+    assert_eq!(bench.store.open_intents(place).unwrap(), []);
+    let spent = bench.store.spent(place, At(0).now()).unwrap();
+    assert_eq!(spent.len(), 1, "and it counts: {spent:?}");
+}
+
 #[tokio::test]
 async fn what_is_rejected_is_tried_again_with_decay() {
     let bench = Bench::new();
