@@ -7,13 +7,13 @@
 //! - Each phase is finished before the next begins.
 //! - What the target will not have is put aside with its reason; everything else goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::directory::{Operation, Outcome, SubjectId, SubjectKind};
+use crate::directory::{Operation, Outcome, SubjectId, SubjectKind, TargetId};
 use crate::store::journal::{Effect, Rejection, Settled, Verb};
 use crate::store::link::{Place, Subjects};
 use crate::store::{Store, StoreError};
@@ -76,9 +76,15 @@ pub async fn apply<T: Target>(
     let (store, place, can) = (context.store.clone(), context.place, context.target.capabilities());
     let rejections = blocking(move || store.rejections(place)).await?;
     let rejections = rejections.into_iter().map(|rejection| (rejection.subject, rejection)).collect();
+    let objects = subjects
+        .by_id
+        .values()
+        .filter_map(|subject| Some((subject.link.as_ref()?.target.clone(), subject.id)));
+    let objects = if can.shared { objects.collect() } else { HashMap::new() };
     let mut apply = Apply {
         context,
         subjects,
+        objects,
         rejections,
         report: Report::default(),
         rejected: Vec::new(),
@@ -107,6 +113,8 @@ pub async fn apply<T: Target>(
 struct Apply<'a, T> {
     context: Context<'a, T>,
     subjects: &'a mut Subjects,
+    /// Whose each object is, where others may bring in some of theirs.
+    objects: HashMap<TargetId, SubjectId>,
     rejections: BTreeMap<SubjectId, Rejection>,
     report: Report,
     /// What the target would not have now.
@@ -309,6 +317,11 @@ impl<T: Target> Apply<'_, T> {
             let before = self.subjects.link(effect.subject);
             let kind = self.subjects.by_id.get(&effect.subject).map_or(SubjectKind::User, |one| one.kind);
             self.report.count(kind, effect, before);
+            if self.context.target.capabilities().shared {
+                before.map(|before| self.objects.remove(&before.target));
+                let after = effect.link.as_ref();
+                after.map(|after| self.objects.insert(after.target.clone(), effect.subject));
+            }
         }
         let along = effect::bring_up_to_date(self.subjects, &settled);
         let (store, place, run, now) = (

@@ -224,6 +224,9 @@ impl Importing {
 
     /// Those of `rows` that bear one of `names` in their newest version.
     pub fn bearers(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        if names.is_empty() {
+            return Ok(RoaringBitmap::new());
+        }
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
                 "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",

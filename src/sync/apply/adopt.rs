@@ -140,8 +140,8 @@ impl<T: Target> Apply<'_, T> {
     }
 
     fn linked_to(&self, found: &Found) -> Option<String> {
-        let linked = self.subjects.by_id.values().filter_map(|subject| subject.link.as_ref());
-        linked.into_iter().find(|link| link.target == found.id).map(|link| link.confirmed.name().to_owned())
+        let subject = self.objects.get(&found.id)?;
+        self.subjects.link(*subject).map(|link| link.confirmed.name().to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Unique names: who waits for whose, and what must be released first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Action, Blocked, Phase, Plan, Planned};
 use crate::directory::{Content, SubjectId, SubjectKind};
@@ -127,7 +127,7 @@ fn take_blocked_out(
     subjects: &Subjects,
 ) -> Vec<Planned> {
     let mut releases = Vec::new();
-    let mut needed_deletes = Vec::new();
+    let mut needed_deletes = HashSet::new();
     let steps = std::mem::take(&mut plan.steps);
     for mut step in steps {
         let Some(holder) = names.waits.get(&step.subject).copied().filter(|_| step.action.wants_name())
@@ -159,7 +159,7 @@ fn take_blocked_out(
                     ));
                 }
                 if names.gives.get(&holder) == Some(&Gives::ByDelete) {
-                    needed_deletes.push(holder);
+                    needed_deletes.insert(holder);
                 }
                 // One that was released first needs not wait for.
                 step.after = Some(holder).filter(|holder| fates.get(holder) != Some(&Fate::Releases));
