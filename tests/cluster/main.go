@@ -2,6 +2,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,9 +10,11 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	helmcmd "helm.sh/helm/v4/pkg/cmd"
 	helmkube "helm.sh/helm/v4/pkg/kube"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/component-base/cli"
 	"k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 )
 
 func main() {
@@ -24,8 +27,10 @@ func main() {
 		os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
 	case "helm":
 		os.Exit(helm())
+	case "kstatus":
+		os.Exit(kstatus())
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call me as etcd, kube-apiserver, kubectl or helm\n", name)
+		fmt.Fprintf(os.Stderr, "%s: call me as etcd, kube-apiserver, kubectl, helm or kstatus\n", name)
 		os.Exit(2)
 	}
 }
@@ -41,4 +46,20 @@ func helm() int {
 		return 1
 	}
 	return 0
+}
+
+// kstatus says what the library that Flux, Argo CD and kpt wait with makes of an object, which comes as
+// JSON on standard input.
+func kstatus() int {
+	var object unstructured.Unstructured
+	err := json.NewDecoder(os.Stdin).Decode(&object)
+	if err == nil {
+		var result *status.Result
+		if result, err = status.Compute(&object); err == nil {
+			fmt.Println(result.Status)
+			return 0
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
 }
