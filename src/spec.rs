@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::directory::ConnectorName;
+use crate::secret::Secret;
 use crate::source::ldap::LdapConfig;
 use crate::source::ldif::LdifConfig;
 use crate::sync::policy::Policy;
@@ -21,11 +22,14 @@ mod connector;
 pub mod manifest;
 mod object;
 mod policy;
+pub mod reference;
 mod resolve;
+mod schedule;
 mod schema;
 
 pub use applied::rebuild;
-pub use object::Objects;
+pub use object::{Name, Objects};
+pub use schedule::Schedule;
 
 /// What is wrong with an object, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +49,10 @@ pub struct Connector {
     pub name: ConnectorName,
     /// What it reads.
     pub source: SourceConfig,
+    /// How long after one read the next begins.
+    pub interval: Duration,
+    /// How long after the first failure it is tried again.
+    pub retry_interval: Duration,
     /// How long one read may take.
     pub timeout: Duration,
     /// Whether it rests.
@@ -65,6 +73,14 @@ pub enum SourceConfig {
 pub struct Runnable {
     /// The rules.
     pub policy: Arc<Policy>,
+    /// When it runs; `None` means whenever a read brought something.
+    pub schedule: Option<Schedule>,
+    /// How long after the first failure it is tried again.
+    pub retry_interval: Duration,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// What readers of the registry must show; `None` means that it is not served.
+    pub token: Option<Secret>,
     /// Whether it only shows what it would do.
     pub preview: bool,
     /// Whether it rests.

@@ -23,6 +23,7 @@ use super::reference::{CaRef, KeyRef, SecretRef};
     derive = "PartialEq",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend", "priority": 1}"#,
     printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.directory.users"}"#,
     printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.directory.groups"}"#,
     printcolumn = r#"{"name": "Last import", "type": "date", "jsonPath": ".status.lastImport.finishedAt"}"#,
@@ -39,6 +40,14 @@ pub struct DirectoryConnectorSpec {
     /// An LDIF export (RFC 2849).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ldif: Option<Ldif>,
+    /// How long after one read the next begins; each connector adds up to a tenth of its own (at most a
+    /// minute), so that they do not all begin at once.
+    #[serde(default = "interval")]
+    pub interval: Duration,
+    /// How long after a read that failed it is tried again; doubled with each failure, up to `1h`, and
+    /// never longer than `interval`.
+    #[serde(default = "retry_interval")]
+    pub retry_interval: Duration,
     /// How long one read of the whole directory may take.
     #[serde(default = "timeout")]
     pub timeout: Duration,
@@ -150,8 +159,13 @@ pub struct Ldif {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DirectoryConnectorStatus {
-    /// `Ready`: whether the last read reached its end.
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: whether the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far
+    /// it came. `Reconciling` and `Stalled` stand only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// What was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +173,12 @@ pub struct DirectoryConnectorStatus {
     /// The last read that reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_import: Option<LastImport>,
+    /// When the directory is read next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_import_at: Option<Time>,
+    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_sync_requested_at: Option<String>,
 }
 
 /// What was read.
@@ -192,11 +212,22 @@ pub struct LastImport {
     pub changed: u64,
     /// Entries that are gone since.
     pub removed: u64,
+    /// Entries that are missing and were not looked up: they stay until they are.
+    #[serde(default)]
+    pub unsettled: u64,
     /// The number of the last change.
     pub sequence: u64,
     /// What to know about that read: references that were not followed, attributes that were refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
+}
+
+fn interval() -> Duration {
+    "15m".into()
+}
+
+fn retry_interval() -> Duration {
+    "1m".into()
 }
 
 fn timeout() -> Duration {

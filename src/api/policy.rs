@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
+use super::reference::KeyRef;
 
 mod limits;
 
@@ -32,6 +33,7 @@ pub use limits::{
     derive = "PartialEq",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend", "priority": 1}"#,
     printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.inStep.users"}"#,
     printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.inStep.groups"}"#,
     printcolumn = r#"{"name": "Last run", "type": "date", "jsonPath": ".status.lastRun.finishedAt"}"#,
@@ -45,6 +47,9 @@ pub struct SyncPolicySpec {
     pub connectors: Vec<ConnectorRef>,
     /// Where users and groups go.
     pub target: Target,
+    /// When; absent means whenever a read of the directory brought something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Which users, and how.
     #[serde(default)]
     pub users: Users,
@@ -57,6 +62,15 @@ pub struct SyncPolicySpec {
     /// Whether changes are made, or only worked out and shown.
     #[serde(default)]
     pub mode: Mode,
+    /// What becomes of what was put at the target when this policy is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// How long after a run that failed it is tried again; doubled with each failure, up to `1h`.
+    #[serde(default = "retry_interval")]
+    pub retry_interval: Duration,
+    /// How long one run may take; what is not done then is done by the next.
+    #[serde(default = "timeout")]
+    pub timeout: Duration,
     /// Whether the policy rests: nothing is done.
     #[serde(default)]
     pub suspend: bool,
@@ -84,9 +98,38 @@ pub struct Target {
     pub registry: Option<Registry>,
 }
 
-/// The embedded registry. It has no settings.
+/// The embedded registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Registry {}
+#[serde(rename_all = "camelCase")]
+pub struct Registry {
+    /// The token that readers must show to read this policy's users and groups over SCIM 2.0; without it
+    /// they are not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_secret_ref: Option<KeyRef>,
+}
+
+/// When a policy runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// Cron expressions of five fields (minute, hour, day of month, month, day of week); the earliest
+    /// counts. Each policy begins up to a minute later, always as much, so that not all begin at once.
+    #[schemars(length(min = 1, max = 16), inner(length(min = 9, max = 128)))]
+    pub cron: Vec<String>,
+    /// The time zone that they are in, by its IANA name, such as `Europe/London`.
+    #[serde(default = "utc")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: String,
+}
+
+/// What becomes of what was put at the target when a policy is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// It stays as it is. What is known of it is kept for 30 days: a policy of the same namespace and
+    /// name takes it up again.
+    #[default]
+    Retain,
+}
 
 /// Which users, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -242,9 +285,15 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncPolicyStatus {
-    /// `Ready`: whether the target is in step. `PlanHeld`: whether something waits for a person.
-    /// `EntriesQuarantined`: whether entries cannot be taken as they are.
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: whether the target is in step. `SourcesHealthy`: whether all of its connectors are.
+    /// `Reconciling`, `Stalled`, `PlanHeld` (something waits for a person), `EntriesQuarantined` (entries
+    /// cannot be taken as they are) and `StoreReset` (what was remembered is gone) stand only while they
+    /// are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// How much is linked at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,6 +307,28 @@ pub struct SyncPolicyStatus {
     /// When something falls due that no read of the directory will announce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Time>,
+    /// The runs before the last one, newest first; at most four.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<LastRun>,
+    /// When the policy runs next by its schedule, or tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run_at: Option<Time>,
+    /// The store that remembers what is at the target: another one here than before is a loss that shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreRef>,
+    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_sync_requested_at: Option<String>,
+}
+
+/// A store, and how far it had come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreRef {
+    /// Its id, made with it.
+    pub id: String,
+    /// The number of the last change that the last run knew.
+    pub sequence: u64,
 }
 
 /// How much is linked at the target.
@@ -304,6 +375,12 @@ pub struct LastRun {
     pub finished_at: Time,
     /// `Applied`, `Previewed` or `Failed`.
     pub result: String,
+    /// What it comes to: the reason of `Ready` after it.
+    #[serde(default)]
+    pub reason: String,
+    /// The same for people.
+    #[serde(default)]
+    pub message: String,
     /// Users and groups created.
     pub created: u64,
     /// Users and groups changed.
@@ -345,6 +422,18 @@ impl Default for GroupStep {
 
 fn at_once() -> Duration {
     "0s".into()
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn retry_interval() -> Duration {
+    "1m".into()
+}
+
+fn timeout() -> Duration {
+    "1h".into()
 }
 
 fn max_age() -> Duration {

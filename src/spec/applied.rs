@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
 use super::policy;
-use crate::api::policy::Mode;
+use crate::api::policy::{DeletionPolicy, Mode, Registry, Target};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::sync::policy::Policy;
 
@@ -22,8 +22,18 @@ struct Applied {
 
 /// The specs as JSON, and a hash over what of them decides what is removed.
 pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (String, String) {
-    // Whether a policy rests or only shows what it would do changes nothing about what that is.
-    let policy = SyncPolicySpec { mode: Mode::Apply, suspend: false, ..spec.clone() };
+    // When and how it runs, and whether it rests or only shows what it would do, changes nothing about
+    // what that is.
+    let policy = SyncPolicySpec {
+        mode: Mode::Apply,
+        suspend: false,
+        schedule: None,
+        deletion_policy: DeletionPolicy::default(),
+        retry_interval: "1m".into(),
+        timeout: "1h".into(),
+        target: Target { registry: spec.target.registry.as_ref().map(|_| Registry::default()) },
+        ..spec.clone()
+    };
     let connectors = spec.connectors.iter().filter_map(|reference| {
         let (connector, _) = objects.connectors.get(&name.beside(&reference.name))?;
         Some((reference.name.clone(), without_the_way(connector.clone())))
@@ -46,6 +56,8 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
 /// A connector without what only says how the directory is reached: another server of the same
 /// directory, or another place of the same file, removes nobody.
 fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
+    spec.interval = "15m".into();
+    spec.retry_interval = "1m".into();
     spec.timeout = "1h".into();
     spec.suspend = false;
     if let Some(ldap) = &mut spec.ldap {

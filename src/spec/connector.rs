@@ -2,15 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use super::object::{Name, Objects};
 use super::{Connector, Folder, Problem, SourceConfig};
+use crate::api;
+use crate::api::DirectoryConnectorSpec;
 use crate::api::connector::{Ldap, Ldif};
-use crate::api::{DirectoryConnectorSpec, Duration};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
 use crate::source::ldap::LdapConfig;
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
+
+/// Directories are not read more often.
+const SHORTEST: Duration = Duration::from_secs(10);
+/// Nothing is tried again sooner.
+pub(super) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 
 /// The connector, if nothing is wrong with it. `literal` are the attributes that policies name.
 pub(super) fn resolve(
@@ -29,12 +36,22 @@ pub(super) fn resolve(
             of.fail("spec", "names two kinds of directory, ldap and ldif; keep one of them")
         }
     };
+    let interval = of.duration("spec.interval", &spec.interval);
+    if interval.is_some_and(|interval| interval < SHORTEST) {
+        of.problem("spec.interval", "is too short: each read is of the whole directory; use 10s or more");
+    }
+    let retry_interval = of.duration("spec.retryInterval", &spec.retry_interval);
+    if retry_interval.is_some_and(|interval| interval < SHORTEST_RETRY) {
+        of.problem("spec.retryInterval", "is too short; use 1s or more");
+    }
     let timeout = of.duration("spec.timeout", &spec.timeout);
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);
     let connector = Connector {
         name: ConnectorName::new(&name.namespace, &name.name),
         source: source?,
+        interval: interval?,
+        retry_interval: retry_interval?,
         timeout: timeout?,
         suspend: spec.suspend,
     };
@@ -111,6 +128,11 @@ impl Resolving<'_> {
         self.disabled_when("spec.ldif.disabledWhen", &ldif.disabled_when);
         let places = (&ldif.path, &ldif.secret_key_ref, &ldif.config_map_key_ref);
         let (input, name) = match places {
+            (Some(_), None, None) if folder.is_none() => {
+                let why = "a file on disk is only for `rollcall sync`; put the export into a Secret or ConfigMap and name \
+                           that with secretKeyRef or configMapKeyRef";
+                return self.fail("spec.ldif.path", why);
+            }
             (Some(path), None, None) => {
                 let path = folder.as_deref().unwrap_or(Path::new("")).join(path);
                 let name = path.display().to_string();
@@ -152,7 +174,7 @@ impl Resolving<'_> {
         }
     }
 
-    fn duration(&mut self, field: &str, text: &Duration) -> Option<std::time::Duration> {
+    fn duration(&mut self, field: &str, text: &api::Duration) -> Option<Duration> {
         let duration = text.get();
         if duration.is_none() {
             self.problem(field, &not_a_duration(text));
@@ -174,7 +196,7 @@ impl Resolving<'_> {
     }
 }
 
-pub(super) fn not_a_duration(text: &Duration) -> String {
+pub(super) fn not_a_duration(text: &api::Duration) -> String {
     format!("{:?} is no length of time; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
 }
 

@@ -8,7 +8,7 @@ use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::secret::Secret;
 
 /// A namespace and a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
     /// The namespace.
     pub namespace: String,
@@ -27,10 +27,18 @@ pub struct Objects {
     pub secrets: BTreeMap<Name, BTreeMap<String, Secret>>,
     /// ConfigMaps.
     pub config_maps: BTreeMap<Name, BTreeMap<String, Vec<u8>>>,
+    /// Whether there may be more than these: what is missing then cannot be told from its likes.
+    pub partial: bool,
 }
 
 impl Name {
+    /// `name` in `namespace`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
     /// The name `name` in the same namespace.
+    #[must_use]
     pub fn beside(&self, name: &str) -> Self {
         Self { namespace: self.namespace.clone(), name: name.to_owned() }
     }

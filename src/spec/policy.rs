@@ -3,21 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::connector::{disabled_when, not_a_duration};
+use super::connector::{SHORTEST_RETRY, disabled_when, not_a_duration};
 use super::object::{Name, Objects};
-use super::{Problem, Runnable, applied, schema};
+use super::{Problem, Runnable, Schedule, applied, schema};
 use crate::api::policy::{
     Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mode, Nesting as ApiNesting,
-    OnExceed as ApiOnExceed, Recreated, UserAction, Users,
+    OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner};
+use crate::secret::Secret;
 use crate::sync::expression::{Expression, Returns, Subject};
 use crate::sync::policy::{
     Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
     Policy, Rung, Step, UserRules, Vouching,
 };
 use crate::target::registry::{USER_ATTRIBUTES, user_attribute};
+
+/// A token that is shorter could be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// The policy, if nothing is wrong with it.
 pub(super) fn resolve(
@@ -34,6 +38,13 @@ pub(super) fn resolve(
     if spec.target.registry.is_none() {
         of.problem("spec.target", "name a kind of target: registry: {}");
     }
+    let schedule = spec.schedule.as_ref().map(|schedule| of.schedule(schedule));
+    let retry_interval = of.duration("spec.retryInterval", &spec.retry_interval);
+    if retry_interval.is_some_and(|interval| interval < SHORTEST_RETRY) {
+        of.problem("spec.retryInterval", "is too short; use 1s or more");
+    }
+    let timeout = of.duration("spec.timeout", &spec.timeout);
+    let token = of.token(spec, objects);
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);
     if !sound {
@@ -43,7 +54,15 @@ pub(super) fn resolve(
     let owner = Owner::new(&name.namespace, &name.name);
     let (connectors, users, groups, limits) = (connectors?, users?, groups?, limits?);
     let policy = Policy { owner, connectors, users, groups, limits, spec_hash, spec_json };
-    Some(Runnable { policy: Arc::new(policy), preview: spec.mode == Mode::Preview, suspend: spec.suspend })
+    Some(Runnable {
+        policy: Arc::new(policy),
+        schedule: schedule.flatten(),
+        retry_interval: retry_interval?,
+        timeout: timeout?,
+        token,
+        preview: spec.mode == Mode::Preview,
+        suspend: spec.suspend,
+    })
 }
 
 struct Resolving<'a> {
@@ -76,6 +95,36 @@ impl Resolving<'_> {
         let max_age = self.duration("spec.connectors[0].maxAge", &only.max_age)?;
         let connector_name = ConnectorName::new(&self.name.namespace, &only.name);
         Some(vec![Vouching { connector: connector_name, max_age, disabled_when: disabled_when(connector) }])
+    }
+
+    fn schedule(&mut self, schedule: &ApiSchedule) -> Option<Schedule> {
+        Schedule::parse(schedule, |field, why| self.problem(field, &why))
+    }
+
+    fn token(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Secret> {
+        let reference = spec.target.registry.as_ref()?.token_secret_ref.as_ref()?;
+        // The end of a line is what an editor left.
+        let token = objects
+            .secret(self.name, &reference.name, &reference.key)
+            .map(|token| Secret::new(token.expose().strip_suffix(b"\n").unwrap_or(token.expose())));
+        let field = "spec.target.registry.tokenSecretRef";
+        match token {
+            Ok(token) if token.expose().len() < SHORTEST_TOKEN => {
+                let why = format!(
+                    "the key {} of Secret {} is shorter than {SHORTEST_TOKEN} bytes, and so could be guessed; make one \
+                     with `openssl rand -base64 32`",
+                    reference.key,
+                    self.name.beside(&reference.name)
+                );
+                self.problem(field, &why);
+                None
+            }
+            Ok(token) => Some(token),
+            Err(why) => {
+                self.problem(field, &why);
+                None
+            }
+        }
     }
 
     fn users(&mut self, users: &Users) -> Option<UserRules> {

@@ -52,7 +52,7 @@ impl Objects {
     pub(super) fn secret(&self, of: &Name, name: &str, key: &str) -> Followed<&Secret> {
         let name = of.beside(name);
         let Some(data) = self.secrets.get(&name) else {
-            return Err(missing("Secret", &name, &self.secrets));
+            return Err(self.missing("Secret", &name, &self.secrets));
         };
         data.get(key).ok_or_else(|| no_key("Secret", &name, key, data))
     }
@@ -60,20 +60,21 @@ impl Objects {
     pub(super) fn config_map(&self, of: &Name, reference: &KeyRef) -> Followed<Vec<u8>> {
         let name = of.beside(&reference.name);
         let Some(data) = self.config_maps.get(&name) else {
-            return Err(missing("ConfigMap", &name, &self.config_maps));
+            return Err(self.missing("ConfigMap", &name, &self.config_maps));
         };
         data.get(&reference.key).cloned().ok_or_else(|| no_key("ConfigMap", &name, &reference.key, data))
     }
-}
 
-fn missing<T>(kind: &str, name: &Name, all: &BTreeMap<Name, T>) -> String {
-    let there: Vec<&str> = all
-        .keys()
-        .filter(|other| other.namespace == name.namespace)
-        .map(|other| other.name.as_str())
-        .collect();
-    let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-    format!("there is no {kind} {name} (in that namespace there is: {there}); add it, or correct the name")
+    fn missing<T>(&self, kind: &str, name: &Name, all: &BTreeMap<Name, T>) -> String {
+        let beside = all.keys().filter(|other| other.namespace == name.namespace);
+        let there: Vec<&str> = beside.map(|other| other.name.as_str()).collect();
+        let there = match there.as_slice() {
+            _ if self.partial => String::new(),
+            [] => " (in that namespace there is: none)".to_owned(),
+            there => format!(" (in that namespace there is: {})", there.join(", ")),
+        };
+        format!("there is no {kind} {name}{there}; add it, or correct the name")
+    }
 }
 
 fn no_key<T>(kind: &str, name: &Name, key: &str, data: &BTreeMap<String, T>) -> String {

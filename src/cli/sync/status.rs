@@ -46,9 +46,11 @@ pub(super) fn of_import(
                     finished_at: Time(imported.finished_at),
                     changed: imported.changed,
                     removed: imported.removed,
+                    unsettled: imported.unsettled,
                     sequence: imported.info.sequence,
                     notices: imported.info.notices.clone(),
                 }),
+                ..DirectoryConnectorStatus::default()
             }
         }
         Err(error) => DirectoryConnectorStatus {
@@ -129,6 +131,8 @@ pub(super) fn of_run(report: &RunReport) -> SyncPolicyStatus {
                 (false, false) => "Applied",
             }
             .to_owned(),
+            reason: policy_reason(verdict).name.to_owned(),
+            message: message(report, verdict),
             created: users.created + groups.created + users.adopted + groups.adopted,
             updated: users.updated + groups.updated,
             disabled: users.disabled,
@@ -139,6 +143,7 @@ pub(super) fn of_run(report: &RunReport) -> SyncPolicyStatus {
             quarantined: report.quarantined_count,
         }),
         due_at: report.due.map(Time),
+        ..SyncPolicyStatus::default()
     }
 }
 

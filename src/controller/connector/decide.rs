@@ -1,0 +1,121 @@
+//! Whether a connector's directory is read now, and if not, when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::controller::delay;
+
+/// What the decision rests on.
+#[derive(Clone, Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) now: Timestamp,
+    /// `namespace/name`: sets apart those who would begin at once.
+    pub(super) whose: &'a str,
+    /// Whether it rests.
+    pub(super) suspended: bool,
+    /// Its intervals; `None` if its spec cannot work.
+    pub(super) intervals: Option<Intervals>,
+    /// Whether a read is under way.
+    pub(super) reading: bool,
+    /// Whether the spec, or a Secret or ConfigMap that it names, is another than what was tried last.
+    pub(super) edited: bool,
+    /// Whether somebody asked for a read by the annotation.
+    pub(super) requested: bool,
+    /// Whether a policy needs fresher data than there is.
+    pub(super) asked: bool,
+    /// When the last read that reached its end did so.
+    pub(super) read_at: Option<Timestamp>,
+    /// When the last one failed, and how many did in a row; none if the last one did not.
+    pub(super) failed: Option<(Timestamp, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intervals {
+    pub(super) interval: Duration,
+    pub(super) retry: Duration,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Read.
+    Read,
+    /// Wait until then.
+    At(Timestamp),
+    /// Wait until something changes.
+    Rest,
+}
+
+pub(super) fn decide(facts: &Facts<'_>) -> Next {
+    let Some(Intervals { interval, retry }) = facts.intervals.filter(|_| !facts.suspended && !facts.reading)
+    else {
+        return Next::Rest;
+    };
+    if facts.edited || facts.requested {
+        return Next::Read;
+    }
+    let due = match (facts.failed, facts.read_at) {
+        // Nobody waits longer for a second try than for the next read.
+        (Some((at, failures)), _) => {
+            delay::again(at, retry, failures, facts.whose).min(delay::next(at, interval.max(retry), facts.whose))
+        }
+        (None, Some(_)) if facts.asked => facts.now,
+        (None, Some(at)) => delay::next(at, interval, facts.whose),
+        (None, None) => facts.now,
+    };
+    if due <= facts.now { Next::Read } else { Next::At(due) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Read at 0, now 100, every 15 minutes.
+    fn facts() -> Facts<'static> {
+        let intervals = Intervals { interval: Duration::from_mins(15), retry: Duration::from_mins(1) };
+        Facts {
+            now: at(100),
+            whose: "id/corp",
+            suspended: false,
+            intervals: Some(intervals),
+            reading: false,
+            edited: false,
+            requested: false,
+            asked: false,
+            read_at: Some(at(0)),
+            failed: None,
+        }
+    }
+
+    #[rstest]
+    #[case::never_read(Facts { read_at: None, ..facts() }, Next::Read)]
+    #[case::read_already(facts(), Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp")))]
+    #[case::due(Facts { now: at(960), ..facts() }, Next::Read)]
+    #[case::overdue_after_a_long_stop(Facts { now: at(1_000_000), ..facts() }, Next::Read)]
+    #[case::edited(Facts { edited: true, ..facts() }, Next::Read)]
+    #[case::requested(Facts { requested: true, ..facts() }, Next::Read)]
+    #[case::asked_by_a_policy(Facts { asked: true, ..facts() }, Next::Read)]
+    #[case::suspended(Facts { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
+    #[case::under_way(Facts { reading: true, requested: true, ..facts() }, Next::Rest)]
+    #[case::cannot_work(Facts { intervals: None, requested: true, ..facts() }, Next::Rest)]
+    #[case::failed(Facts { failed: Some((at(90), 1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
+    #[case::asked_while_failing(
+        Facts { failed: Some((at(90), 1)), asked: true, ..facts() },
+        Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp"))
+    )]
+    #[case::requested_while_failing(Facts { failed: Some((at(90), 9)), requested: true, ..facts() }, Next::Read)]
+    #[case::never_later_than_the_interval(
+        Facts { failed: Some((at(90), 30)), ..facts() },
+        Next::At(delay::next(at(90), Duration::from_mins(15), "id/corp"))
+    )]
+    fn decides(#[case] facts: Facts<'_>, #[case] expected: Next) {
+        assert_eq!(decide(&facts), expected);
+    }
+}
