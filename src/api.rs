@@ -3,6 +3,7 @@
 //!
 //! Doc comments here are what `kubectl explain` and `docs/reference/` show.
 
+mod bounded;
 pub mod connector;
 pub mod duration;
 pub mod policy;
@@ -17,3 +18,12 @@ pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 pub const GROUP: &str = "rollcall.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+
+/// Kubernetes knows no unsigned formats and warns of them. That a number is not negative its `minimum` says.
+fn plain_numbers(schema: &mut schemars::Schema) {
+    let unsigned =
+        schema.get("format").and_then(|format| format.as_str()).is_some_and(|it| it.starts_with("uint"));
+    if unsigned {
+        schema.insert("format".to_owned(), "int64".into());
+    }
+}

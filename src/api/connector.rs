@@ -7,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
 use super::reference::{CaRef, KeyRef, SecretRef};
+use super::{Duration, bounded};
 
 /// Where a directory is and how to reach it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -23,6 +23,8 @@ use super::reference::{CaRef, KeyRef, SecretRef};
     derive = "PartialEq",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Directory", "type": "string", "jsonPath": ".status.directory.vendor", "priority": 1}"#,
+    printcolumn = r#"{"name": "Next import", "type": "string", "jsonPath": ".status.nextImportAt", "priority": 1}"#,
     printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend", "priority": 1}"#,
     printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.directory.users"}"#,
     printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.directory.groups"}"#,
@@ -30,6 +32,7 @@ use super::reference::{CaRef, KeyRef, SecretRef};
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 #[x_kube(
     validation = ("[has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: ldap or ldif")
 )]
@@ -43,13 +46,16 @@ pub struct DirectoryConnectorSpec {
     /// How long after one read the next begins; each connector adds up to a tenth of its own (at most a
     /// minute), so that they do not all begin at once.
     #[serde(default = "interval")]
+    #[x_kube(validation = ("duration(self) >= duration('10s')", "each read is of the whole directory: use 10s or more"))]
     pub interval: Duration,
     /// How long after a read that failed it is tried again; doubled with each failure, up to `1h`, and
     /// never longer than `interval`.
     #[serde(default = "retry_interval")]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
     /// How long one read of the whole directory may take.
     #[serde(default = "timeout")]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
     pub timeout: Duration,
     /// Whether the connector rests: nothing is read.
     #[serde(default)]
@@ -59,6 +65,9 @@ pub struct DirectoryConnectorSpec {
 /// An LDAPv3 server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true")
+)]
 pub struct Ldap {
     /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order.
     #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
@@ -97,6 +106,7 @@ pub struct Ldap {
     /// it (389 Directory Server, FreeIPA), else `entryUUID`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
+    #[x_kube(validation = ("self.lowerAscii() != 'dn'", "a DN changes when somebody is renamed or moves: name an attribute that never does, or leave it out"))]
     pub anchor_attribute: String,
     /// Entries asked for at once (RFC 2696).
     #[serde(default = "page_size")]
@@ -126,6 +136,7 @@ pub struct Tls {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = ("!has(self.path)", "a file on disk is only for `rollcall sync`: put the export into a Secret or ConfigMap and name that with secretKeyRef or configMapKeyRef"),
     validation = ("[has(self.path), has(self.secretKeyRef), has(self.configMapKeyRef)].filter(place, place).size() == 1", "name exactly one place: path, secretKeyRef or configMapKeyRef")
 )]
 pub struct Ldif {
@@ -158,6 +169,7 @@ pub struct Ldif {
 /// What is known of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 pub struct DirectoryConnectorStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +177,7 @@ pub struct DirectoryConnectorStatus {
     /// `Ready`: whether the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far
     /// it came. `Reconciling` and `Stalled` stand only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// What was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,6 +190,7 @@ pub struct DirectoryConnectorStatus {
     pub next_import_at: Option<Time>,
     /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 262_144))]
     pub last_handled_sync_requested_at: Option<String>,
 }
 
@@ -186,9 +199,16 @@ pub struct DirectoryConnectorStatus {
 #[serde(rename_all = "camelCase")]
 pub struct Directory {
     /// The directory's own identity: pinned at the first read.
+    #[serde(serialize_with = "bounded::text::<1024, _>")]
+    #[schemars(length(max = 1024))]
     pub id: String,
     /// What the directory says it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<256, _>"
+    )]
+    #[schemars(length(max = 256))]
     pub vendor: Option<String>,
     /// Users that are there.
     pub users: u64,
@@ -203,6 +223,7 @@ pub struct Directory {
 #[serde(rename_all = "camelCase")]
 pub struct LastImport {
     /// `Full` or `Delta`.
+    #[schemars(length(max = 32))]
     pub mode: String,
     /// When it began.
     pub started_at: Time,
@@ -218,7 +239,12 @@ pub struct LastImport {
     /// The number of the last change.
     pub sequence: u64,
     /// What to know about that read: references that were not followed, attributes that were refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "bounded::texts::<16, 1024, _>"
+    )]
+    #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub notices: Vec<String>,
 }
 

@@ -37,7 +37,8 @@ impl Duration {
             total = total.checked_add(std::time::Duration::try_from_secs_f64(amount * unit).ok()?)?;
             rest = tail;
         }
-        Some(total)
+        // Kubernetes counts them in nanoseconds, and so knows none beyond 292 years.
+        i64::try_from(total.as_nanos()).ok().map(|_| total)
     }
 }
 
@@ -73,6 +74,8 @@ mod tests {
     #[case("1.2.3s", None)]
     #[case("h", None)]
     #[case("99999999999999999999h", None)]
+    #[case("2562047h", Some(9_223_369_200_000))]
+    #[case("2562048h", None)]
     fn reads_what_the_schema_allows(#[case] text: &str, #[case] milliseconds: Option<u128>) {
         assert_eq!(Duration::from(text).get().map(|duration| duration.as_millis()), milliseconds);
     }

@@ -9,8 +9,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
 use super::reference::KeyRef;
+use super::{Duration, bounded};
 
 mod limits;
 
@@ -33,6 +33,10 @@ pub use limits::{
     derive = "PartialEq",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Connector", "type": "string", "jsonPath": ".spec.connectors[0].name", "priority": 1}"#,
+    printcolumn = r#"{"name": "Mode", "type": "string", "jsonPath": ".spec.mode", "priority": 1}"#,
+    printcolumn = r#"{"name": "Held", "type": "string", "jsonPath": ".status.held.digest", "priority": 1}"#,
+    printcolumn = r#"{"name": "Next run", "type": "string", "jsonPath": ".status.nextRunAt", "priority": 1}"#,
     printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend", "priority": 1}"#,
     printcolumn = r#"{"name": "Users", "type": "integer", "jsonPath": ".status.inStep.users"}"#,
     printcolumn = r#"{"name": "Groups", "type": "integer", "jsonPath": ".status.inStep.groups"}"#,
@@ -40,6 +44,7 @@ pub use limits::{
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 pub struct SyncPolicySpec {
     /// The connector that the policy reads from, in the namespace of this object. Exactly one: several
     /// come later.
@@ -67,9 +72,11 @@ pub struct SyncPolicySpec {
     pub deletion_policy: DeletionPolicy,
     /// How long after a run that failed it is tried again; doubled with each failure, up to `1h`.
     #[serde(default = "retry_interval")]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
     /// How long one run may take; what is not done then is done by the next.
     #[serde(default = "timeout")]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
     pub timeout: Duration,
     /// Whether the policy rests: nothing is done.
     #[serde(default)]
@@ -114,7 +121,9 @@ pub struct Registry {
 pub struct Schedule {
     /// Cron expressions of five fields (minute, hour, day of month, month, day of week); the earliest
     /// counts. Each policy begins up to a minute later, always as much, so that not all begin at once.
-    #[schemars(length(min = 1, max = 16), inner(length(min = 9, max = 128)))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 9, max = 128)), extend("x-kubernetes-validations" = [
+        { "rule": r"self.all(cron, cron.matches(r'^\s*\S+(\s+\S+){4}\s*$'))", "message": "five fields are needed: minute, hour, day of month, month, day of week, such as 0 8 * * *" }
+    ]))]
     pub cron: Vec<String>,
     /// The time zone that they are in, by its IANA name, such as `Europe/London`.
     #[serde(default = "utc")]
@@ -137,7 +146,9 @@ pub enum DeletionPolicy {
 pub struct Users {
     /// Domains of the primary address; none means any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [
+        { "rule": "self.all(domain, !domain.matches('[@* ]'))", "message": "write a domain like corp.example, without @, * and spaces" }
+    ]))]
     pub email_domains: Vec<String>,
     /// Who is in scope, in CEL over `user`, such as `user.department != 'Contractors'`; empty means
     /// everybody.
@@ -150,7 +161,11 @@ pub struct Users {
     pub disabled: Disabled,
     /// What is done with users who left, step by step; `after` counts from when they were first seen to
     /// have left. Memberships end with the first step.
-    #[schemars(length(min = 1, max = 8))]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-validations" = [
+        { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != 'Delete')", "message": "a step that deletes the user must be the last: nothing is left to do then" },
+        { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || duration(self[at].after) < duration(self[at + 1].after))", "message": "each step must come later than the step before it: raise its after" },
+        { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != self[at + 1].do)", "message": "a step does what the step before it does: remove one of them" }
+    ]))]
     pub leavers: Vec<UserStep>,
     /// What to do with a new entry that has the name of somebody who left.
     pub recreated: Recreated,
@@ -284,6 +299,7 @@ pub enum Mode {
 /// What is known of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 pub struct SyncPolicyStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -293,7 +309,7 @@ pub struct SyncPolicyStatus {
     /// cannot be taken as they are) and `StoreReset` (what was remembered is gone) stand only while they
     /// are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// How much is linked at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -308,7 +324,8 @@ pub struct SyncPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Time>,
     /// The runs before the last one, newest first; at most four.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "bounded::list::<4, _, _>")]
+    #[schemars(length(max = 4))]
     pub history: Vec<LastRun>,
     /// When the policy runs next by its schedule, or tries again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,6 +335,7 @@ pub struct SyncPolicyStatus {
     pub store: Option<StoreRef>,
     /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 262_144))]
     pub last_handled_sync_requested_at: Option<String>,
 }
 
@@ -326,6 +344,7 @@ pub struct SyncPolicyStatus {
 #[serde(rename_all = "camelCase")]
 pub struct StoreRef {
     /// Its id, made with it.
+    #[schemars(length(max = 64))]
     pub id: String,
     /// The number of the last change that the last run knew.
     pub sequence: u64,
@@ -348,6 +367,7 @@ pub struct InStep {
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     /// Its name: what an approval names.
+    #[schemars(length(max = 128))]
     pub digest: String,
     /// Users to be removed.
     pub user_removals: u64,
@@ -358,6 +378,8 @@ pub struct Held {
     /// Everything else.
     pub others: u64,
     /// Why it is held.
+    #[serde(serialize_with = "bounded::text::<4096, _>")]
+    #[schemars(length(max = 4096))]
     pub reason: String,
     /// Since when.
     pub since: Time,
@@ -368,18 +390,22 @@ pub struct Held {
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
     /// Its id.
+    #[schemars(length(max = 64))]
     pub id: String,
     /// When it began.
     pub started_at: Time,
     /// When it ended.
     pub finished_at: Time,
     /// `Applied`, `Previewed` or `Failed`.
+    #[schemars(length(max = 32))]
     pub result: String,
     /// What it comes to: the reason of `Ready` after it.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     pub reason: String,
     /// The same for people.
-    #[serde(default)]
+    #[serde(default, serialize_with = "bounded::text::<4096, _>")]
+    #[schemars(length(max = 4096))]
     pub message: String,
     /// Users and groups created.
     pub created: u64,

@@ -18,6 +18,8 @@ use crate::sync::expression::{Expression, Returns, Subject};
 const SHORTEST: Duration = Duration::from_secs(10);
 /// Nothing is tried again sooner.
 pub(super) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+/// Nothing can be done in less.
+pub(super) const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The connector, if nothing is wrong with it. `literal` are the attributes that policies name.
 pub(super) fn resolve(
@@ -45,6 +47,9 @@ pub(super) fn resolve(
         of.problem("spec.retryInterval", "is too short; use 1s or more");
     }
     let timeout = of.duration("spec.timeout", &spec.timeout);
+    if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
+        of.problem("spec.timeout", "is too short for anything; use 1s or more");
+    }
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);
     let connector = Connector {

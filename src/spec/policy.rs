@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::connector::{SHORTEST_RETRY, disabled_when, not_a_duration};
+use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_duration};
 use super::object::{Name, Objects};
 use super::{Problem, Runnable, Schedule, applied, schema};
 use crate::api::policy::{
@@ -44,6 +44,9 @@ pub(super) fn resolve(
         of.problem("spec.retryInterval", "is too short; use 1s or more");
     }
     let timeout = of.duration("spec.timeout", &spec.timeout);
+    if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
+        of.problem("spec.timeout", "is too short for anything; use 1s or more");
+    }
     let token = of.token(spec, objects);
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);

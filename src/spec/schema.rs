@@ -40,6 +40,15 @@ pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut imp
             if let Some(least) = bound(schema, "minItems").filter(|least| count < *least) {
                 problem(path.to_owned(), format!("has {count} items, and at least {least} is needed"));
             }
+            if schema.get("x-kubernetes-list-type").is_some_and(|kind| kind == "set") {
+                for (at, _) in items
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, item)| items.iter().take(*at).any(|before| before == *item))
+                {
+                    problem(format!("{path}[{at}]"), "is given twice; keep one of them".to_owned());
+                }
+            }
             let Some(schema) = schema.get("items") else { return };
             for (at, item) in items.iter().enumerate() {
                 check(item, schema, &format!("{path}[{at}]"), problem);

@@ -5,10 +5,15 @@ use std::path::Path;
 use rollcall::spec::{self, manifest};
 use rstest::rstest;
 
-/// Every problem of these manifests.
+/// Every problem of these manifests, which stand in a file.
 fn problems(text: &str) -> Vec<String> {
+    problems_in(Some(Path::new("")), text)
+}
+
+/// Every problem of these manifests, which stand in a file in `folder`, or in no file.
+pub(crate) fn problems_in(folder: Option<&Path>, text: &str) -> Vec<String> {
     let mut manifests = manifest::Manifests::default();
-    manifests.text("test.yaml", text, None);
+    manifests.text("test.yaml", text, folder);
     let mut problems = spec::resolve(&manifests.objects).problems;
     problems.extend(manifests.problems);
     problems.iter().map(ToString::to_string).collect()
@@ -144,7 +149,7 @@ fn what_is_no_manifest_is_named_with_its_place() {
 fn one_bad_object_costs_the_others_nothing() {
     let bad = connector("  ldap: { urls: [\"http://a\"] }").replace("name: corp", "name: bad");
     let mut manifests = manifest::Manifests::default();
-    manifests.text("test.yaml", &format!("{bad}---\n{}", policy("")), None);
+    manifests.text("test.yaml", &format!("{bad}---\n{}", policy("")), Some(Path::new("")));
     let resolved = spec::resolve(&manifests.objects);
     assert_eq!((resolved.connectors.len(), resolved.policies.len(), resolved.problems.len()), (1, 1, 1));
 }
@@ -154,7 +159,7 @@ fn a_list_is_as_good_as_its_items() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: rollcall.dev/v1alpha1\n  kind: DirectoryConnector\n  \
                 metadata: { name: corp }\n  spec: { ldif: { path: x } }\n";
     let mut manifests = manifest::Manifests::default();
-    manifests.text("test.yaml", list, None);
+    manifests.text("test.yaml", list, Some(Path::new("")));
     assert_eq!(manifests.objects.connectors.keys().next().unwrap().to_string(), "default/corp");
 }
 
@@ -171,7 +176,7 @@ fn the_examples_are_sound() {
 fn what_was_applied_can_be_made_again() {
     let text = policy("  users: { where: \"user.title != ''\" }\n  limits: { userRemovals: { count: 7 } }");
     let mut manifests = manifest::Manifests::default();
-    manifests.text("test.yaml", &text, None);
+    manifests.text("test.yaml", &text, Some(Path::new("")));
     let resolved = spec::resolve(&manifests.objects);
     let policy = &resolved.policies[0].policy;
     let again = spec::rebuild(&policy.spec_json).unwrap();
@@ -180,7 +185,7 @@ fn what_was_applied_can_be_made_again() {
     // Another place of the same file removes nobody; another rule may.
     let hash = |text: &str| {
         let mut manifests = manifest::Manifests::default();
-        manifests.text("test.yaml", text, None);
+        manifests.text("test.yaml", text, Some(Path::new("")));
         spec::resolve(&manifests.objects).policies[0].policy.spec_hash.clone()
     };
     assert_eq!(hash(&text.replace("corp.ldif", "other.ldif")), policy.spec_hash);

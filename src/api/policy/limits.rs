@@ -12,6 +12,9 @@ use crate::api::Duration;
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
     /// Over how long it is counted.
+    #[schemars(extend("x-kubernetes-validations" = [
+        { "rule": "duration(self) > duration('0s')", "message": "limits are counted over it, so it cannot be nothing: use 24h" }
+    ]))]
     pub window: Duration,
     /// Users disabled or deleted because they left.
     pub user_removals: UserRemovals,
