@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod apply;
+mod approval;
 mod architecture;
 mod cli;
+mod cluster;
+mod crds;
 mod docs;
 mod generated;
 mod import;

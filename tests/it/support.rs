@@ -1,7 +1,14 @@
 //! Servers, fakes and generators that tests share.
 
+pub(crate) mod assets;
 pub(crate) mod cli;
+pub(crate) mod cluster;
 pub(crate) mod company;
 pub(crate) mod cut;
 pub(crate) mod fake_target;
+pub(crate) mod http;
+pub(crate) mod kubectl;
+pub(crate) mod namespace;
+pub(crate) mod operator;
+pub(crate) mod process;
 pub(crate) mod slapd;

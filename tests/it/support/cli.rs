@@ -1,7 +1,8 @@
 //! The real binary.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -46,6 +47,15 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command.args(arguments).env_remove("ROLLCALL_DATA").env_remove("ROLLCALL_LOG");
     command
+}
+
+/// Runs a command that is given `input`.
+pub(crate) fn with_input(command: &mut Command, input: &str) -> Ran {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    // A program that ends before it has read everything says itself why.
+    child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+    Ran::of(&child.wait_with_output().unwrap())
 }
 
 pub(crate) fn rollcall(arguments: &[&str]) -> Ran {

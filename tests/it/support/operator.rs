@@ -1,0 +1,161 @@
+//! The operator: the real binary, with the rights of its own service account.
+
+#![expect(dead_code, reason = "its tests come with the verb `operator`")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::cluster::{PATIENCE, tail};
+use super::http;
+use super::namespace::Namespace;
+use super::process::{Process, eventually, own_port};
+
+/// How long it may take to end what it is doing.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// An operator that runs until it is dropped; then nothing secret may be in what it said.
+pub(crate) struct Operator {
+    program: PathBuf,
+    arguments: Vec<String>,
+    kubeconfig: PathBuf,
+    folder: tempfile::TempDir,
+    secrets: Vec<String>,
+    process: Option<Process>,
+    pub(crate) scim: String,
+    pub(crate) health: String,
+    pub(crate) metrics: String,
+    pub(crate) admin: String,
+}
+
+impl Operator {
+    /// Starts the operator in `home`, to watch that namespace alone.
+    pub(crate) fn start(home: &Namespace<'_>) -> Self {
+        Self::start_with(home, &[home], &[])
+    }
+
+    /// Starts the operator in `home`, to watch these namespaces, with further arguments.
+    pub(crate) fn start_with(home: &Namespace<'_>, watched: &[&Namespace<'_>], more: &[&str]) -> Self {
+        home.install_operator(watched);
+        let names: Vec<&str> = watched.iter().map(|namespace| namespace.name()).collect();
+        let binary =
+            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+        Self::run(Path::new(&binary), home, &names.join(","), more)
+    }
+
+    /// The same with another program, which is called with the same arguments.
+    pub(crate) fn run(program: &Path, home: &Namespace<'_>, watched: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = || format!("127.0.0.1:{}", own_port());
+        let (scim, health, metrics, admin) = (address(), address(), address(), address());
+        let data = folder.path().join("data").display().to_string();
+        let flags = [
+            ("--data", data.as_str()),
+            ("--watch-namespaces", watched),
+            ("--scim-address", &scim),
+            ("--health-address", &health),
+            ("--metrics-address", &metrics),
+            ("--admin-address", &admin),
+            ("--lease-namespace", home.name()),
+            ("--lease-name", "rollcall"),
+        ];
+        let flags = flags.into_iter().flat_map(|(flag, value)| [flag, value]);
+        let arguments = ["operator"].into_iter().chain(flags).chain(more.iter().copied());
+        let arguments = arguments.map(str::to_owned).collect();
+        let (program, kubeconfig) = (program.to_owned(), home.kubeconfig_of("rollcall"));
+        let mut operator = Self {
+            program,
+            arguments,
+            kubeconfig,
+            folder,
+            secrets: Vec::new(),
+            process: None,
+            scim,
+            health,
+            metrics,
+            admin,
+        };
+        operator.restart();
+        operator
+    }
+
+    /// Nothing that it says may contain this.
+    pub(crate) fn secret(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
+    /// Waits until it says that it is ready.
+    #[track_caller]
+    pub(crate) fn ready(&mut self) {
+        let (health, log) = (self.health.clone(), self.log());
+        let process = self.process.as_mut().expect("the operator runs");
+        eventually(PATIENCE, "the operator is ready", || {
+            if let Some(ended) = process.ended() {
+                panic!("the operator ended: {ended}\n{}", tail(&log));
+            }
+            matches!(http::get(&health, "/readyz"), Ok((200, _))).then_some(())
+        });
+    }
+
+    /// Asks it to end, and waits until it has.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.process.take().expect("the operator runs").stop(GRACE)
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        self.process.take().expect("the operator runs").wait(PATIENCE)
+    }
+
+    /// Ends it at once, whatever it is doing.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("the operator runs").kill();
+    }
+
+    /// Starts it, after it was ended if it runs, with the same data and addresses.
+    pub(crate) fn restart(&mut self) {
+        if self.process.is_some() {
+            self.stop();
+        }
+        let environment = [("KUBECONFIG", self.kubeconfig.to_str().unwrap())];
+        let log = self.log();
+        self.process = Some(Process::start_with(&self.program, &self.arguments, &environment, &log, None));
+    }
+
+    /// Everything that it said until now.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(self.log()).unwrap()
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        if let Some(mut process) = self.process.take() {
+            if failing {
+                process.kill();
+                eprintln!("the operator said last:\n{}", tail(&self.log()));
+            } else {
+                process.stop(GRACE);
+            }
+        }
+        let said = self.output();
+        for secret in &self.secrets {
+            // The secret itself is not shown here either.
+            let line = said.lines().position(|line| line.contains(secret.as_str()));
+            assert!(failing || line.is_none(), "a secret is in line {line:?} of what the operator said");
+        }
+    }
+}
