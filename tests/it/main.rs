@@ -7,6 +7,7 @@ mod approval;
 mod architecture;
 mod cli;
 mod cluster;
+mod compatibility;
 mod crds;
 mod docs;
 mod generated;

@@ -1,0 +1,189 @@
+//! What people have written stays valid: a schema may only grow against the one that was released last, which
+//! `make release-crds` puts into `crds/released/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use rstest::rstest;
+use serde_json::{Map, Value, json};
+
+use crate::support::cluster::repository;
+
+#[test]
+fn the_schemas_take_whatever_the_released_ones_took() {
+    for kind in ["directoryconnectors", "syncpolicies"] {
+        let read = |folder: &str| {
+            let text = fs::read_to_string(repository(&format!("{folder}/{kind}.yaml"))).unwrap();
+            serde_yaml::from_str::<Value>(&text).unwrap()
+        };
+        let (released, current) = (read("crds/released/v1alpha1"), read("crds"));
+        assert_eq!(narrowed(schema(&released), schema(&current)), [""; 0], "{kind}");
+        for name in ["kind", "plural", "singular", "shortNames", "categories"] {
+            assert_eq!(released["spec"]["names"][name], current["spec"]["names"][name], "{kind}");
+        }
+        assert_eq!(released["spec"]["scope"], current["spec"]["scope"], "{kind}");
+    }
+}
+
+fn schema(definition: &Value) -> &Value {
+    let version = definition["spec"]["versions"].as_array().into_iter().flatten();
+    let mut version = version.filter(|version| version["name"] == "v1alpha1");
+    &version.next().expect("v1alpha1 is served")["schema"]["openAPIV3Schema"]
+}
+
+/// Whatever the second schema refuses or understands otherwise, that the first one took.
+fn narrowed(before: &Value, after: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare(before, after, "", &mut found);
+    found
+}
+
+fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
+    let mut wrong = |what: String| found.push(format!("{path}: {what}"));
+    if !same_default(before, after) {
+        wrong(format!("default was {} and is {}", before["default"], after["default"]));
+    }
+    for same in ["type", "pattern", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"] {
+        // A pattern that was not there before is a change as well.
+        if before[same] != after[same] {
+            wrong(format!("{same} was {} and is {}", before[same], after[same]));
+        }
+    }
+    if before["nullable"] == true && after["nullable"] != true {
+        wrong("may not be null any more".to_owned());
+    }
+    for most in ["maximum", "maxLength", "maxItems", "maxProperties"] {
+        let is_smaller = match (before[most].as_f64(), after[most].as_f64()) {
+            (_, None) => false,
+            (before, Some(after)) => before.is_none_or(|before| after < before),
+        };
+        if is_smaller {
+            wrong(format!("{most} was {} and is {}", before[most], after[most]));
+        }
+    }
+    for least in ["minimum", "minLength", "minItems"] {
+        let is_larger = match (before[least].as_f64(), after[least].as_f64()) {
+            (_, None) => false,
+            (before, Some(after)) => before.is_none_or(|before| after > before),
+        };
+        if is_larger {
+            wrong(format!("{least} was {} and is {}", before[least], after[least]));
+        }
+    }
+    if !after["enum"].is_null() {
+        let allowed = texts(&after["enum"]);
+        if before["enum"].is_null() {
+            wrong(format!("may only be one of {allowed:?}"));
+        }
+        for gone in texts(&before["enum"]).difference(&allowed) {
+            wrong(format!("may not be {gone} any more"));
+        }
+    }
+    for new in texts(&after["required"]).difference(&texts(&before["required"])) {
+        wrong(format!("{new} is required"));
+    }
+    for new in rules(after).difference(&rules(before)) {
+        wrong(format!("there is a new rule: {new}"));
+    }
+    let none = Map::new();
+    let fields = |schema: &'_ Value| schema["properties"].as_object().cloned().unwrap_or(none.clone());
+    let now = fields(after);
+    for (name, before) in fields(before) {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match now.get(&name) {
+            Some(after) => compare(&before, after, &path, found),
+            None => found.push(format!("{path}: is gone")),
+        }
+    }
+    for inner in ["items", "additionalProperties"] {
+        if before[inner].is_object() || after[inner].is_object() {
+            compare(&before[inner], &after[inner], &format!("{path}[]"), found);
+        }
+    }
+}
+
+/// A default is the same with a field that is new in it.
+fn same_default(before: &Value, after: &Value) -> bool {
+    let (Some(was), Some(is)) = (before["default"].as_object(), after["default"].as_object()) else {
+        return before["default"] == after["default"];
+    };
+    let same = |(name, value): (&String, &Value)| {
+        let property = |schema: &Value, default: &Value| {
+            let mut property = schema["properties"][name.as_str()].clone();
+            property["default"] = default.clone();
+            property
+        };
+        is.get(name).is_some_and(|now| same_default(&property(before, value), &property(after, now)))
+    };
+    was.iter().all(same)
+        && is.keys().all(|name| was.contains_key(name) || before["properties"][name.as_str()].is_null())
+}
+
+fn texts(list: &Value) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().map(ToString::to_string).collect()
+}
+
+fn rules(schema: &Value) -> BTreeSet<String> {
+    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    rules.map(|rule| rule["rule"].to_string()).collect()
+}
+
+/// A schema with one field.
+fn of(field: &Value) -> Value {
+    json!({ "type": "object", "properties": { "a": field } })
+}
+
+#[rstest]
+#[case::gone(json!({ "type": "string" }), Value::Null, "a: is gone")]
+#[case::another_type(json!({ "type": "string" }), json!({ "type": "integer" }), "a: type was \"string\"")]
+#[case::not_null(json!({ "nullable": true }), json!({}), "a: may not be null any more")]
+#[case::required(json!({ "properties": { "b": {} } }), json!({ "properties": { "b": {} }, "required": ["b"] }), "a: \"b\" is required")]
+#[case::new_and_required(json!({}), json!({ "properties": { "b": {} }, "required": ["b"] }), "a: \"b\" is required")]
+#[case::smaller_maximum(json!({ "maximum": 100.0 }), json!({ "maximum": 99 }), "a: maximum was 100.0 and is 99")]
+#[case::new_maximum(json!({}), json!({ "maximum": 99 }), "a: maximum was null")]
+#[case::shorter(json!({ "maxLength": 10 }), json!({ "maxLength": 9 }), "a: maxLength")]
+#[case::fewer(json!({ "maxItems": 10 }), json!({ "maxItems": 9 }), "a: maxItems")]
+#[case::fewer_keys(json!({ "maxProperties": 10 }), json!({ "maxProperties": 9 }), "a: maxProperties")]
+#[case::larger_minimum(json!({ "minimum": 0 }), json!({ "minimum": 1 }), "a: minimum")]
+#[case::new_minimum(json!({}), json!({ "minimum": 0 }), "a: minimum")]
+#[case::longer(json!({ "minLength": 1 }), json!({ "minLength": 2 }), "a: minLength")]
+#[case::more(json!({}), json!({ "minItems": 1 }), "a: minItems")]
+#[case::fewer_values(json!({ "enum": ["x", "y"] }), json!({ "enum": ["x"] }), "a: may not be \"y\" any more")]
+#[case::values_now(json!({}), json!({ "enum": ["x"] }), "a: may only be one of")]
+#[case::another_pattern(json!({ "pattern": "x" }), json!({ "pattern": "y" }), "a: pattern")]
+#[case::new_pattern(json!({}), json!({ "pattern": "y" }), "a: pattern")]
+#[case::another_default(json!({ "default": 1 }), json!({ "default": 2 }), "a: default")]
+#[case::new_default(json!({}), json!({ "default": 2 }), "a: default")]
+#[case::no_default(json!({ "default": 2 }), json!({}), "a: default")]
+#[case::default_of_a_field(json!({ "properties": { "b": {} }, "default": { "b": 1 } }), json!({ "properties": { "b": {} }, "default": { "b": 2 } }), "a: default")]
+#[case::default_for_a_field(json!({ "properties": { "b": {} }, "default": {} }), json!({ "properties": { "b": {} }, "default": { "b": 2 } }), "a: default")]
+#[case::default_lost(json!({ "properties": { "b": {} }, "default": { "b": 1 } }), json!({ "properties": { "b": {} }, "default": {} }), "a: default")]
+#[case::list_type(json!({}), json!({ "x-kubernetes-list-type": "set" }), "a: x-kubernetes-list-type")]
+#[case::new_rule(json!({}), json!({ "x-kubernetes-validations": [{ "rule": "self" }] }), "a: there is a new rule")]
+#[case::within_items(json!({ "items": { "maxLength": 2 } }), json!({ "items": { "maxLength": 1 } }), "a[]: maxLength")]
+#[case::within_values(json!({ "additionalProperties": { "maxLength": 2 } }), json!({ "additionalProperties": { "maxLength": 1 } }), "a[]: maxLength")]
+#[case::within_fields(json!({ "properties": { "b": {} } }), json!({ "properties": { "b": { "maximum": 1 } } }), "a.b: maximum")]
+fn what_narrows_is_found(#[case] before: Value, #[case] after: Value, #[case] what: &str) {
+    let after = if after.is_null() { json!({ "type": "object" }) } else { of(&after) };
+    let found = narrowed(&of(&before), &after);
+    assert!(found.len() == 1 && found[0].starts_with(what), "{found:?}");
+}
+
+#[rstest]
+#[case::new_field(json!({ "properties": {} }), json!({ "properties": { "b": { "maximum": 1, "default": 1 } } }))]
+#[case::new_field_with_a_default(json!({ "properties": {}, "default": {} }), json!({ "properties": { "b": { "default": 1 } }, "default": { "b": 1 } }))]
+#[case::new_field_deeper(
+    json!({ "properties": { "b": { "default": {} } }, "default": { "b": {} } }),
+    json!({ "properties": { "b": { "properties": { "c": { "default": 1 } }, "default": { "c": 1 } } }, "default": { "b": { "c": 1 } } })
+)]
+#[case::larger(json!({ "maximum": 1, "maxLength": 1, "maxItems": 1 }), json!({ "maximum": 2, "maxLength": 2 }))]
+#[case::smaller(json!({ "minimum": 1, "minLength": 1, "minItems": 1 }), json!({ "minimum": 0, "minLength": 0 }))]
+#[case::new_value(json!({ "enum": ["x"] }), json!({ "enum": ["x", "y"] }))]
+#[case::any_value(json!({ "enum": ["x"] }), json!({}))]
+#[case::not_required(json!({ "required": ["b"] }), json!({}))]
+#[case::rule_gone(json!({ "x-kubernetes-validations": [{ "rule": "self" }] }), json!({}))]
+#[case::other_words(json!({ "x-kubernetes-validations": [{ "rule": "self", "message": "a" }] }), json!({ "x-kubernetes-validations": [{ "rule": "self", "message": "b" }] }))]
+#[case::described(json!({}), json!({ "description": "x", "nullable": true }))]
+fn what_widens_is_not(#[case] before: Value, #[case] after: Value) {
+    assert_eq!(narrowed(&of(&before), &of(&after)), [""; 0]);
+}
