@@ -3,11 +3,11 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 # What the tests need beyond Rust: real OpenLDAP, a C compiler for SQLite and the TLS library.
-PACKAGES := slapd ldap-utils python3 gcc cmake make
+PACKAGES := slapd ldap-utils python3 gcc cmake make openssl util-linux
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binary: target/release/rollcall
@@ -17,8 +17,13 @@ build: ## Build the release binary: target/release/rollcall
 demo: ## A tour of ten seconds, on a made-up company
 	$(CARGO) run --release --locked -- demo
 
+.PHONY: cluster
+cluster: setup ## A control plane on this machine, without Docker, with the operator and a company in it
+	@./scripts/cluster
+
 .PHONY: test
 test: setup ## Install what the tests need, then run everything that continuous integration runs
+	@./scripts/test-cluster >/dev/null
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
@@ -30,6 +35,11 @@ bench: setup build ## Time a sync of 100,000 people, and compare its result with
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated
+
+.PHONY: release-crds
+release-crds: ## Make today's schemas those that later ones may only widen
+	mkdir -p crds/released/v1alpha1
+	cp crds/*.yaml crds/released/v1alpha1/
 
 .PHONY: setup
 setup:
