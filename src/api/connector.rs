@@ -16,6 +16,7 @@ use super::{Duration, bounded};
     group = "rollcall.dev",
     version = "v1alpha1",
     kind = "DirectoryConnector",
+    doc = "Where a directory is and how to reach it, and what was read there.",
     namespaced,
     shortname = "dirconn",
     category = "rollcall",

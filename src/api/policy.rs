@@ -25,6 +25,7 @@ pub use limits::{
     group = "rollcall.dev",
     version = "v1alpha1",
     kind = "SyncPolicy",
+    doc = "Which users and groups of a directory go to which target, within which limits, and what became of it.",
     plural = "syncpolicies",
     namespaced,
     shortname = "syncpol",

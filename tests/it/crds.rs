@@ -412,6 +412,8 @@ fn fills_in_each_leaf_by_itself(#[case] more: &str, #[case] at: &str, #[case] ex
 }
 
 #[rstest]
+#[case("dirconn", "Where a directory is and how to reach it, and what was read there.")]
+#[case("syncpol", "Which users and groups of a directory go to which target")]
 #[case("dirconn.spec.ldap.urls", "tried in order")]
 #[case("syncpol.spec.limits.userRemovals.percent", "At most this share of what is linked")]
 #[case("syncpol.status.held.digest", "what an approval names")]
