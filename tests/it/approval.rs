@@ -2,8 +2,9 @@
 
 use rstest::rstest;
 
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, PATIENCE, repository};
 use crate::support::namespace::Namespace;
+use crate::support::process::eventually;
 
 const APPROVE: &str = "rollcall.dev/approve=sha256:1";
 const POLICY: &str =
@@ -177,7 +178,7 @@ fn the_operator_cannot_approve() {
     assert_eq!(policy["metadata"]["annotations"]["rollcall.dev/approve"], serde_json::Value::Null);
     // Nor if somebody lets it edit.
     namespace.bind(&name, "rollcall-editor");
-    crate::support::process::eventually(crate::support::cluster::PATIENCE, "the rights count", || {
+    eventually(PATIENCE, "the rights count", || {
         let ran = operator.run(&["annotate", "syncpol", "staff", APPROVE, &approved_by]);
         ran.exits(1).err.contains("needs the verb approve").then_some(())
     });
@@ -235,7 +236,7 @@ fn the_standard_roles_bring_ours(
         }
     }
     let what = "syncpolicies.rollcall.dev";
-    crate::support::process::eventually(crate::support::cluster::PATIENCE, "the rights count", || {
+    eventually(PATIENCE, "the rights count", || {
         let may = |verb| can("vera", &namespace, verb, what);
         ((may("get"), may("update"), may("approve")) == (see, edit, approve)).then_some(())
     });
@@ -273,6 +274,18 @@ fn the_operator_may_do_what_it_must(#[case] verb: &str, #[case] what: &str, #[ca
     let operator = format!("system:serviceaccount:{}:rollcall", home.name());
     assert_eq!(can(&operator, home, verb, what), may);
     assert!(!can(&operator, elsewhere, verb, what), "in a namespace that it does not watch");
+}
+
+#[test]
+fn all_of_it_is_installed_by_one_command() {
+    let cluster = Cluster::shared();
+    let admin = cluster.admin("rollcall");
+    admin.run(&["apply", "-k", repository("deploy").to_str().unwrap()]).exits(0);
+    let operator = admin.as_user("system:serviceaccount:rollcall:rollcall");
+    eventually(PATIENCE, "the operator's rights count", || {
+        let may = |verb, what| operator.run(&["auth", "can-i", verb, what]).code == 0;
+        (may("list", "secrets") && may("update", "leases.coordination.k8s.io/rollcall")).then_some(())
+    });
 }
 
 /// Whether `user` may; `what` is a resource, with a subresource (`/status`) or a name behind it.
