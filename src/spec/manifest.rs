@@ -35,7 +35,7 @@ pub fn read(paths: &[PathBuf]) -> Manifests {
         if path.as_os_str() == "-" {
             let mut text = String::new();
             match io::stdin().read_to_string(&mut text) {
-                Ok(_) => manifests.text("standard input", &text, None),
+                Ok(_) => manifests.text("standard input", &text, Some(Path::new(""))),
                 Err(error) => manifests.problem("standard input", "", cannot_read(&error)),
             }
         } else if path.is_dir() {

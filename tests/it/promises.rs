@@ -130,7 +130,7 @@ impl Life {
             self.users, self.groups
         );
         let mut manifests = spec::manifest::Manifests::default();
-        manifests.text("test", &manifest, None);
+        manifests.text("test", &manifest, Some(std::path::Path::new("")));
         let resolved = spec::resolve(&manifests.objects);
         assert!(manifests.problems.is_empty() && resolved.problems.is_empty(), "{:?}", resolved.problems);
         resolved.policies[0].policy.clone()
