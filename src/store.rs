@@ -23,6 +23,7 @@ mod schema;
 pub mod snapshot;
 
 pub use error::StoreError;
+use snapshot::Pins;
 
 /// The database's name within the data folder.
 pub const FILE: &str = "rollcall.db";
@@ -43,6 +44,8 @@ struct Inner {
     /// `None` for a store that is only read.
     writer: Option<Mutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    /// Snapshots that are being read.
+    pins: Pins,
     /// Held for as long as the store is open for writing.
     _lock: Option<File>,
 }
@@ -76,7 +79,7 @@ impl Store {
     }
 
     fn new(path: PathBuf, writer: Option<Connection>, lock: Option<File>) -> Self {
-        let inner = Inner { path, writer: writer.map(Mutex::new), readers: Mutex::default(), _lock: lock };
+        let inner = Inner { path, writer: writer.map(Mutex::new), readers: Mutex::default(), pins: Pins::default(), _lock: lock };
         Self { inner: Arc::new(inner) }
     }
 
@@ -133,6 +136,10 @@ impl Store {
         };
         lock(&self.inner.readers).push(reader);
         Ok(value)
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.inner.pins
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Mode};
 
+mod pin;
 mod read;
 mod write;
 
+pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub use write::{Before, Coverage, Fingerprint, Importing, Known, Standing, Version, content, fingerprint};
 

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["directory"]),
     ("source", &["directory", "net"]),
     ("target", &["directory", "net", "scim", "store"]),
+    ("controller", &["api", "spec", "sync", "source", "target", "store", "serve", "net", "directory"]),
     ("spec", &["api", "source", "target", "sync", "net", "directory"]),
     ("cli", &["*"]),
     // Traits only, never a source or target of its own.
@@ -31,12 +32,12 @@ const TIMELESS: &[&str] = &["directory", "api", "scim", "net"];
 
 /// Crates that only some rooms may know.
 const CRATES: &[(&str, &[&str])] = &[
-    ("kube", &["api", "spec", "cli"]),
-    ("k8s_openapi", &["api", "cli"]),
+    ("kube", &["api", "spec", "controller", "cli"]),
+    ("k8s_openapi", &["api", "controller", "cli"]),
     ("ldap3", &["source", "spec"]),
     ("rusqlite", &["store"]),
     ("rustls", &["net", "source"]),
-    ("tokio", &["source", "target", "sync", "cli"]),
+    ("tokio", &["clock", "source", "target", "sync", "controller", "cli"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),
 ];

@@ -324,3 +324,23 @@ async fn a_read_that_takes_too_long_is_given_up() {
     assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
     assert!(desk.store.snapshot(&name).unwrap().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_read_is_not_cleared_away() {
+    let desk = Desk::new();
+    desk.import(&read(vec![titled("p", Some("first"))])).await.unwrap();
+    let pinned = desk.snapshot();
+    desk.import(&read(vec![titled("p", Some("second"))])).await.unwrap();
+    let third = read(vec![titled("p", Some("third"))]);
+    let mut importing = Box::pin(desk.import(&third));
+    // It waits for whoever still reads what the second one superseded …
+    let waited = tokio::time::timeout(Duration::from_millis(200), &mut importing).await;
+    assert!(waited.is_err());
+    let mut titles = Vec::new();
+    let mut each = |row: Row| titles.push(row.entry.fields[fields::TITLE].clone());
+    pinned.for_each_row(&mut each).unwrap();
+    assert_eq!(titles, [Stated::Values(vec!["first".to_owned()])]);
+    drop(pinned);
+    // … and then goes on.
+    importing.await.unwrap();
+}

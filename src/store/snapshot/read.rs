@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
+use super::pin::Pin;
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::directory::{Anchor, ConnectorName, Entry};
 use crate::store::bitmap;
@@ -15,15 +16,30 @@ pub struct Snapshot {
     store: Store,
     connector: i64,
     info: SnapshotInfo,
+    _pin: Pin,
 }
 
 impl Store {
     /// What `connector` last read; `None` before its first seal.
     pub fn snapshot(&self, connector: &ConnectorName) -> Result<Option<Snapshot>, StoreError> {
-        self.read(|reader| {
-            let Some((id, info)) = sealed(reader, connector)? else { return Ok(None) };
-            Ok(Some(Snapshot { store: self.clone(), connector: id, info }))
-        })
+        loop {
+            let Some((id, info)) = self.read(|reader| sealed(reader, connector))? else { return Ok(None) };
+            let pin = Pin::new(self, id, info.sequence);
+            // What was sealed before the pin stood may be gone already.
+            let newest = self.read(|reader| {
+                Ok::<i64, StoreError>(
+                    reader.query_row("SELECT sealed FROM connector WHERE id = ?1", [id], |row| row.get(0))?,
+                )
+            })?;
+            if newest.cast_unsigned() == info.sequence {
+                return Ok(Some(Snapshot { store: self.clone(), connector: id, info, _pin: pin }));
+            }
+        }
+    }
+
+    /// What is known of `connector`'s snapshot as a whole; `None` before its first seal.
+    pub fn snapshot_info(&self, connector: &ConnectorName) -> Result<Option<SnapshotInfo>, StoreError> {
+        self.read(|reader| Ok(sealed(reader, connector)?.map(|(_, info)| info)))
     }
 }
 

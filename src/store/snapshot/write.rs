@@ -130,6 +130,7 @@ impl Store {
             )?;
             Ok::<_, StoreError>(found)
         })?;
+        self.pins().wait_for_older(id, sealed.cast_unsigned());
         let useless = self.read(|reader| useless(reader, id, sealed))?;
         delete(self, id, &useless)?;
         self.read(|reader| {

@@ -10,7 +10,7 @@ use crate::directory::ConnectorName;
 use crate::store::hold::Hold;
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Census, PolicyState};
-use crate::store::snapshot::Snapshot;
+use crate::store::snapshot::{Snapshot, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::plan::{self, Plan, Vouched};
@@ -32,7 +32,8 @@ pub(super) struct Drafting {
 pub(super) struct Draft {
     /// Newcomers included.
     pub(super) subjects: Subjects,
-    pub(super) snapshots: Vec<Snapshot>,
+    /// What is known of what was read.
+    pub(super) infos: Vec<SnapshotInfo>,
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) skipped: Skipped,
     /// Without its steps, of which those that may go are in `guarded`.
@@ -86,7 +87,8 @@ impl Drafting {
         let Projection { quarantined, skipped, .. } = projection;
         Ok(Ok(Draft {
             subjects: self.subjects,
-            snapshots,
+            // The snapshots themselves are let go: the next import may clear away behind them.
+            infos: snapshots.iter().map(|snapshot| snapshot.info().clone()).collect(),
             quarantined,
             skipped,
             plan,

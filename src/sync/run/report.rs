@@ -26,6 +26,8 @@ pub struct RunReport {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
+    /// The number of the last change that it knew; 0 if it never got so far.
+    pub sequence: u64,
     /// Whether it did anything, or only said what it would do.
     pub previewed: bool,
     /// What it did; in a preview, what it would do.
@@ -127,6 +129,7 @@ impl RunReport {
             id,
             started_at,
             finished_at: started_at,
+            sequence: 0,
             previewed: false,
             applied: apply::Report::default(),
             in_step,
@@ -169,8 +172,7 @@ impl RunReport {
             name: blocked.name.clone(),
             holder: names.of(blocked.holder),
         });
-        let infos = || draft.snapshots.iter().map(crate::store::snapshot::Snapshot::info);
-        let strangers: u64 = infos().map(|info| info.stranger_count).sum();
+        let strangers: u64 = draft.infos.iter().map(|info| info.stranger_count).sum();
         Self {
             finished_at,
             previewed: options.preview,
@@ -178,7 +180,8 @@ impl RunReport {
             approval: draft.approval,
             blocked: blocked.collect(),
             quarantined_count: quarantined.len() as u64 + strangers,
-            unreadable: infos().flat_map(|info| info.strangers.iter().cloned()).collect(),
+            unreadable: draft.infos.iter().flat_map(|info| info.strangers.iter().cloned()).collect(),
+            sequence: draft.infos.iter().map(|info| info.sequence).max().unwrap_or_default(),
             quarantine_allowance: policy.limits.quarantined.allowance(in_step.users + in_step.groups),
             protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
             stale: draft.stale,
