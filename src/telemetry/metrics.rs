@@ -1,0 +1,367 @@
+//! What is measured, by `prometheus-client`. Labels are bounded: objects by `namespace/name` for as long as
+//! they are there, reasons from the lists that the API documents; nobody is named.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use self::labelled::{Labelled, Labels, register, with_unit};
+use self::process::Process;
+
+mod labelled;
+mod process;
+
+/// Everything that is measured; clones share it.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+/// The state of a condition, besides the one that it has.
+const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
+
+struct Inner {
+    registry: Registry,
+    store: Arc<OnceLock<PathBuf>>,
+    completed: Labelled<Gauge>,
+    imports: Labelled<Counter>,
+    import_duration: Labelled<Histogram>,
+    entries: Labelled<Gauge>,
+    runs: Labelled<Counter>,
+    run_duration: Labelled<Histogram>,
+    in_step: Labelled<Gauge>,
+    held: Labelled<Gauge>,
+    quarantined: Labelled<Gauge>,
+    conditions: Labelled<Gauge>,
+    writes: Labelled<Counter>,
+    jobs: Labelled<Gauge>,
+    reconcile_duration: Labelled<Histogram>,
+    requests: Labelled<Counter>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// What a completed import read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// When it completed, in seconds since 1970.
+    pub completed_at: i64,
+    /// How long it took.
+    pub took: Duration,
+    /// Users in the snapshot.
+    pub users: u64,
+    /// Contacts in the snapshot.
+    pub contacts: u64,
+    /// Groups in the snapshot.
+    pub groups: u64,
+}
+
+/// What a policy's run left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// How long it took.
+    pub took: Duration,
+    /// Users at the target that are in step.
+    pub users: u64,
+    /// Groups at the target that are in step.
+    pub groups: u64,
+    /// Memberships at the target that are in step.
+    pub memberships: u64,
+    /// Operations that wait for a person.
+    pub held: u64,
+    /// Entries that cannot be taken as they are.
+    pub quarantined: u64,
+}
+
+/// What is written to the apiserver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The status of an object.
+    Status,
+    /// An Event.
+    Event,
+    /// The Lease.
+    Lease,
+}
+
+/// A job that waits for its turn; it counts as waiting until it begins or is dropped.
+#[derive(Debug)]
+pub struct Queued {
+    counted: Counted,
+    running: Gauge,
+}
+
+/// A job under way; it counts as running until it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    _counted: Counted,
+}
+
+/// Counts in a gauge for as long as it lives.
+#[derive(Debug)]
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Queued {
+    /// Its turn has come.
+    pub fn begin(self) -> Running {
+        drop(self.counted);
+        Running { _counted: Counted::new(self.running) }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics of a process in which nothing has happened yet.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let store = Arc::new(OnceLock::new());
+        registry.register_collector(Box::new(Process::new(store.clone())));
+        let ours = registry.sub_registry_with_prefix("rollcall");
+        let version: Info<Labels> = Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
+        ours.register("build", "Which version this is", version);
+        let inner = Inner {
+            completed: with_unit(
+                ours,
+                "connector_last_completion_timestamp",
+                "When the directory was last read to its end, in seconds since 1970",
+                Unit::Seconds,
+                Labelled::default(),
+            ),
+            imports: register(
+                ours,
+                "connector_imports",
+                "Reads of the directory, by the reason that Ready bore after them",
+                Labelled::default(),
+            ),
+            import_duration: with_unit(
+                ours,
+                "connector_import_duration",
+                "How long reads of the directory took",
+                Unit::Seconds,
+                Labelled::by(slow),
+            ),
+            entries: register(
+                ours,
+                "connector_entries",
+                "What the last complete read found: users, contacts, groups",
+                Labelled::default(),
+            ),
+            runs: register(
+                ours,
+                "policy_runs",
+                "Runs of the policy, by the reason that Ready bore after them",
+                Labelled::default(),
+            ),
+            run_duration: with_unit(
+                ours,
+                "policy_run_duration",
+                "How long runs of the policy took",
+                Unit::Seconds,
+                Labelled::by(slow),
+            ),
+            in_step: register(
+                ours,
+                "policy_in_step",
+                "What at the target is linked and in step: users, groups, memberships",
+                Labelled::default(),
+            ),
+            held: register(
+                ours,
+                "policy_held_operations",
+                "Operations that wait for a person: see `rollcall plan show`",
+                Labelled::default(),
+            ),
+            quarantined: register(
+                ours,
+                "policy_quarantined",
+                "Entries that cannot be taken as they are",
+                Labelled::default(),
+            ),
+            conditions: register(
+                ours,
+                "condition",
+                "1 for the status that the condition has, 0 for those that it has not",
+                Labelled::default(),
+            ),
+            writes: register(
+                ours,
+                "api_writes",
+                "Writes to the apiserver: status, event, lease",
+                Labelled::default(),
+            ),
+            jobs: register(
+                ours,
+                "jobs",
+                "Imports and runs that wait for their turn or are under way",
+                Labelled::default(),
+            ),
+            reconcile_duration: with_unit(
+                ours,
+                "reconcile_duration",
+                "How long looking at an object took, without the imports and runs that this began",
+                Unit::Seconds,
+                Labelled::by(fast),
+            ),
+            requests: register(
+                ours,
+                "scim_requests",
+                "Requests to the registry, by the HTTP status of the answer",
+                Labelled::default(),
+            ),
+            store,
+            registry,
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// Everything, as `OpenMetrics` text.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+
+    /// The store is this file: its size is measured from now on.
+    pub fn store_is(&self, file: PathBuf) {
+        // There is one store for as long as the process lives.
+        drop(self.0.store.set(file));
+    }
+
+    /// A connector's read reached its end.
+    pub fn imported(&self, connector: &str, reason: &'static str, import: &Import) {
+        let (inner, of) = (&self.0, ("connector", connector));
+        inner.completed.at(&[of]).set(import.completed_at);
+        inner.imports.at(&[of, ("reason", reason)]).inc();
+        inner.import_duration.at(&[of]).observe(import.took.as_secs_f64());
+        for (kind, count) in [("user", import.users), ("contact", import.contacts), ("group", import.groups)]
+        {
+            inner.entries.at(&[of, ("kind", kind)]).set(gauge(count));
+        }
+    }
+
+    /// A connector's read failed.
+    pub fn import_failed(&self, connector: &str, reason: &'static str) {
+        self.0.imports.at(&[("connector", connector), ("reason", reason)]).inc();
+    }
+
+    /// A policy ran.
+    pub fn ran(&self, policy: &str, reason: &'static str, run: &Run) {
+        let (inner, of) = (&self.0, ("policy", policy));
+        inner.runs.at(&[of, ("reason", reason)]).inc();
+        inner.run_duration.at(&[of]).observe(run.took.as_secs_f64());
+        for (kind, count) in [("user", run.users), ("group", run.groups), ("membership", run.memberships)] {
+            inner.in_step.at(&[of, ("kind", kind)]).set(gauge(count));
+        }
+        inner.held.at(&[of]).set(gauge(run.held));
+        inner.quarantined.at(&[of]).set(gauge(run.quarantined));
+    }
+
+    /// A condition of an object (`kind` is `DirectoryConnector` or `SyncPolicy`) has this status.
+    pub fn condition(&self, kind: &'static str, object: &str, r#type: &'static str, status: &str) {
+        for possible in STATUSES {
+            let labels = [("kind", kind), ("object", object), ("type", r#type), ("status", possible)];
+            self.0.conditions.at(&labels).set(i64::from(possible == status));
+        }
+    }
+
+    /// Something was written to the apiserver.
+    pub fn api_write(&self, what: Write) {
+        let what = match what {
+            Write::Status => "status",
+            Write::Event => "event",
+            Write::Lease => "lease",
+        };
+        self.0.writes.at(&[("what", what)]).inc();
+    }
+
+    /// An import waits for its turn.
+    pub fn queued_import(&self) -> Queued {
+        self.queued("import")
+    }
+
+    /// A run waits for its turn.
+    pub fn queued_run(&self) -> Queued {
+        self.queued("run")
+    }
+
+    fn queued(&self, kind: &'static str) -> Queued {
+        let jobs = |state| self.0.jobs.at(&[("kind", kind), ("state", state)]);
+        Queued { counted: Counted::new(jobs("queued")), running: jobs("running") }
+    }
+
+    /// An object of this kind was looked at.
+    pub fn reconciled(&self, kind: &'static str, took: Duration) {
+        self.0.reconcile_duration.at(&[("kind", kind)]).observe(took.as_secs_f64());
+    }
+
+    /// A request to the registry was answered.
+    pub fn scim_request(&self, status: u16) {
+        self.0.requests.at(&[("code", &status.to_string())]).inc();
+    }
+
+    /// The connector is no more.
+    pub fn forget_connector(&self, connector: &str) {
+        let (inner, of) = (&self.0, ("connector", connector));
+        inner.completed.forget(&[of]);
+        inner.imports.forget(&[of]);
+        inner.import_duration.forget(&[of]);
+        inner.entries.forget(&[of]);
+        inner.conditions.forget(&[("kind", "DirectoryConnector"), ("object", connector)]);
+    }
+
+    /// The policy is no more.
+    pub fn forget_policy(&self, policy: &str) {
+        let (inner, of) = (&self.0, ("policy", policy));
+        inner.runs.forget(&[of]);
+        inner.run_duration.forget(&[of]);
+        inner.in_step.forget(&[of]);
+        inner.held.forget(&[of]);
+        inner.quarantined.forget(&[of]);
+        inner.conditions.forget(&[("kind", "SyncPolicy"), ("object", policy)]);
+    }
+}
+
+/// Of what takes seconds to hours.
+fn slow() -> Histogram {
+    Histogram::new([0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0])
+}
+
+/// Of what takes milliseconds.
+fn fast() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0])
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
