@@ -5,13 +5,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+mod absence;
 pub(crate) mod bitmap;
 mod error;
 pub mod hold;
@@ -41,6 +42,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
+    /// Which file that was when it was opened.
+    file: Option<u64>,
     /// `None` for a store that is only read.
     writer: Option<Mutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
@@ -79,7 +82,15 @@ impl Store {
     }
 
     fn new(path: PathBuf, writer: Option<Connection>, lock: Option<File>) -> Self {
-        let inner = Inner { path, writer: writer.map(Mutex::new), readers: Mutex::default(), pins: Pins::default(), _lock: lock };
+        let file = fs::metadata(&path).ok().map(|found| found.ino());
+        let inner = Inner {
+            file,
+            path,
+            writer: writer.map(Mutex::new),
+            readers: Mutex::default(),
+            pins: Pins::default(),
+            _lock: lock,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -95,6 +106,11 @@ impl Store {
                 .query_row("SELECT sequence FROM store", [], |row| row.get::<_, i64>(0))?
                 .cast_unsigned())
         })
+    }
+
+    /// Whether the database is still the file that was opened.
+    pub fn is_intact(&self) -> bool {
+        fs::metadata(&self.inner.path).is_ok_and(|found| Some(found.ino()) == self.inner.file)
     }
 
     /// Writes one consistent copy of the whole store to `to`, which must not be there yet.

@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use super::Exit;
 use super::exit::Invalid;
 use crate::directory::Owner;
+use crate::serve;
 use crate::store::{Store, StoreError};
-use crate::target::registry;
 
 /// Look into the embedded registry.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ impl Registry {
         }
         for owner in wanted {
             let mut written = Ok(());
-            registry::export(&store, owner, |resource| {
+            serve::export(&store, owner, |resource| {
                 if written.is_ok() {
                     written = writeln!(out, "{resource}");
                 }

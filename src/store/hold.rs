@@ -151,6 +151,18 @@ impl Store {
         })
     }
 
+    /// Whether an approval of this digest was ever seen for the policy.
+    pub fn was_approved(&self, owner: &Owner, digest: &str) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            Ok(reader.query_row(
+                "SELECT EXISTS (SELECT 1 FROM approval JOIN policy ON policy.id = approval.policy
+                                WHERE policy.owner = ?1 AND approval.digest = ?2)",
+                params![owner.as_str(), digest],
+                |row| row.get(0),
+            )?)
+        })
+    }
+
     /// The approved holds that are still valid: made under this spec, approved within the last 24 h.
     pub fn approved(&self, place: Place, spec_hash: &str, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
         let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::link::{Place, Subjects};
 use super::{Store, StoreError};
@@ -71,6 +71,28 @@ impl Store {
                 .filter_map(|name| name.split_once('/'))
                 .map(|(ns, name)| Owner::new(ns, name))
                 .collect())
+        })
+    }
+
+    /// The specs that the last complete run of a policy applied; `None` if it had none.
+    pub fn applied_spec(&self, owner: &Owner) -> Result<Option<String>, StoreError> {
+        self.read(|reader| {
+            let spec = reader
+                .query_row("SELECT applied_spec FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(spec.flatten())
+        })
+    }
+
+    /// Whether a complete run of the policy ever ended in this store: until then what it put at its target
+    /// is only a part.
+    pub fn is_complete(&self, owner: &Owner) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT count(*) FROM policy WHERE owner = ?1 AND first_complete_at IS NOT NULL";
+            let complete: i64 = reader.prepare_cached(sql)?.query_row([owner.as_str()], |row| row.get(0))?;
+            Ok(complete > 0)
         })
     }
 

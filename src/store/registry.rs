@@ -108,6 +108,43 @@ impl Part<'_> {
         Ok(())
     }
 
+    /// The object of this number.
+    pub fn by_number(&self, number: u32) -> Result<Option<Object>, StoreError> {
+        self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number = ?2"), number)
+    }
+
+    /// How many objects of this kind there are.
+    pub fn count(&self, kind: SubjectKind) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM registry WHERE policy = ?1 AND kind = ?2";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        Ok(statement
+            .query_row(params![self.policy, number(kind)], |row| row.get::<_, i64>(0))?
+            .cast_unsigned())
+    }
+
+    /// At most `count` objects of this kind, in order of names, without the first `skip`; those are
+    /// counted off in an index, not read.
+    pub fn page(&self, kind: SubjectKind, skip: u64, count: u64) -> Result<Vec<Object>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number IN (
+                 SELECT number FROM registry INDEXED BY registry_name WHERE policy = ?1 AND kind = ?2
+                 ORDER BY name_key LIMIT ?4 OFFSET ?3)
+             ORDER BY name_key"
+        );
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![
+            self.policy,
+            number(kind),
+            i64::try_from(skip).unwrap_or(i64::MAX),
+            i64::try_from(count).unwrap_or(i64::MAX)
+        ])?;
+        let mut objects = Vec::new();
+        while let Some(row) = rows.next()? {
+            objects.push(object(row)?);
+        }
+        Ok(objects)
+    }
+
     /// The number of each object.
     pub fn numbers(&self) -> Result<HashMap<Uuid, u32>, StoreError> {
         let mut statement =

@@ -11,12 +11,15 @@ use super::StoreError;
 const APPLICATION_ID: i32 = 0x526f_6c6c;
 
 /// Each migration only adds. Within one release a room's tables stand in a file of its own.
-const MIGRATIONS: &[&str] = &[concat!(
-    include_str!("schema/store.sql"),
-    include_str!("schema/snapshot.sql"),
-    include_str!("schema/policy.sql"),
-    include_str!("schema/registry.sql"),
-)];
+const MIGRATIONS: &[&str] = &[
+    concat!(
+        include_str!("schema/store.sql"),
+        include_str!("schema/snapshot.sql"),
+        include_str!("schema/policy.sql"),
+        include_str!("schema/registry.sql"),
+    ),
+    include_str!("schema/absence.sql"),
+];
 
 /// The schema that this version writes.
 #[expect(clippy::cast_possible_truncation, reason = "there are few migrations")]

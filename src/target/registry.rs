@@ -12,10 +12,7 @@ use crate::directory::{Content, Found, Key, Match, Operation, Outcome, Owner, Su
 use crate::store::registry::{Change, Object, Part};
 use crate::store::{Store, StoreError};
 
-mod export;
-
 pub use crate::scim::{USER_ATTRIBUTES, user_attribute};
-pub use export::export;
 
 /// From so many members in a batch on, all numbers are read at once.
 const FEW: usize = 100;

@@ -27,9 +27,11 @@ impl Store {
             let pin = Pin::new(self, id, info.sequence);
             // What was sealed before the pin stood may be gone already.
             let newest = self.read(|reader| {
-                Ok::<i64, StoreError>(
-                    reader.query_row("SELECT sealed FROM connector WHERE id = ?1", [id], |row| row.get(0))?,
-                )
+                Ok::<i64, StoreError>(reader.query_row(
+                    "SELECT sealed FROM connector WHERE id = ?1",
+                    [id],
+                    |row| row.get(0),
+                )?)
             })?;
             if newest.cast_unsigned() == info.sequence {
                 return Ok(Some(Snapshot { store: self.clone(), connector: id, info, _pin: pin }));

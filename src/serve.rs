@@ -1,0 +1,20 @@
+//! What the operator serves over HTTP: the registry as SCIM 2.0, health, metrics, and a door for whoever may
+//! administer the process. Each has a listener of its own; none writes.
+
+mod admin;
+mod export;
+mod health;
+mod listen;
+mod readiness;
+mod registry;
+mod resource;
+mod served;
+mod tls;
+
+pub use admin::admin;
+pub use export::export;
+pub use health::{health, metrics};
+pub use readiness::Readiness;
+pub use registry::{Registry, registry};
+pub use served::Served;
+pub use tls::{Tls, TlsError};

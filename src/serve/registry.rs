@@ -1,0 +1,234 @@
+//! The registry over SCIM 2.0 (RFC 7643, RFC 7644), to be read only: each policy's part is a service of its
+//! own, under `/policies/{namespace}/{name}/scim/v2`.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, Request, Uri, header};
+use axum::response::Response;
+use axum::routing::any;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use self::answer::Answer;
+use self::ask::Ask;
+use self::read::Reader;
+use self::route::{Discovery, Route};
+use super::listen::listen;
+use super::served::Caller;
+use super::{Served, Tls};
+use crate::directory::Owner;
+use crate::scim::Failure;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{Metrics, chain};
+
+mod answer;
+mod ask;
+mod discovery;
+mod read;
+mod route;
+
+/// The most resources of a page.
+const MOST: u64 = 500;
+/// The largest body of a search.
+const BODY: usize = 64 * 1024;
+/// A request is answered within so long, or not at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// So many requests read the store at once; the others wait for their turn, within their time.
+const READS: usize = 4;
+
+/// What is served, and to whom.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Where the registry is.
+    pub store: Store,
+    /// Whose parts are served, and by which tokens.
+    pub served: Served,
+    /// Counts requests.
+    pub metrics: Metrics,
+    /// How readers reach the listener, if that is not how it sees itself (`https://scim.corp.example`): behind
+    /// a proxy that ends TLS, `meta.location` would be wrong without it.
+    pub external_url: Option<String>,
+}
+
+/// One listener's share.
+struct Shared {
+    registry: Registry,
+    scheme: &'static str,
+    reads: Arc<Semaphore>,
+}
+
+/// Serves the registry on `listener`, with TLS if there is a certificate. Ends after `stop`.
+pub async fn registry(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    registry: Registry,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let shared = Arc::new(Shared { registry, scheme, reads: Arc::new(Semaphore::new(READS)) });
+    let router = Router::new()
+        .route("/policies/{namespace}/{name}/scim/v2/{*path}", any(answer_one))
+        .fallback(elsewhere)
+        .with_state(shared);
+    listen(listener, tls, router, stop).await
+}
+
+async fn answer_one(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    request: Request<Body>,
+) -> Response {
+    // What is no text names no policy either.
+    let Ok(Path((namespace, name, path))) = path else { return elsewhere(State(shared)).await };
+    let owner = Owner::new(&namespace, &name);
+    let answering = shared.answer(owner, &namespace, &name, &path, request);
+    let answer = tokio::time::timeout(PATIENCE, answering).await;
+    let answer = answer.unwrap_or_else(|_| Err(busy("the request took too long")));
+    respond(&shared, answer.unwrap_or_else(|failure| Answer::failure(&failure)), route::allowed(&path))
+}
+
+/// Nothing is said of any policy where no policy is named.
+async fn elsewhere(State(shared): State<Arc<Shared>>) -> Response {
+    let why = "there is nothing here; a registry is at /policies/NAMESPACE/NAME/scim/v2/Users";
+    respond(&shared, Answer::failure(&Failure::new(404, why)), "")
+}
+
+fn respond(shared: &Shared, answer: Answer, allowed: &'static str) -> Response {
+    let response = answer.response(allowed);
+    shared.registry.metrics.scim_request(response.status().as_u16());
+    response
+}
+
+impl Shared {
+    async fn answer(
+        &self,
+        owner: Owner,
+        namespace: &str,
+        name: &str,
+        path: &str,
+        request: Request<Body>,
+    ) -> Result<Answer, Failure> {
+        let (head, body) = request.into_parts();
+        self.admit(&owner, &head.headers)?;
+        let route = Route::of(&head.method, path)?;
+        let base = format!("{}/policies/{namespace}/{name}/scim/v2", self.origin(&head.headers)?);
+        let unchanged = head.headers.get(header::IF_NONE_MATCH).cloned();
+        let answer = match route {
+            Route::Discovery(what) => discover(what, &base, &head.uri)?,
+            Route::One(kind, id) => {
+                let ask = Ask::of_query(&head.uri)?;
+                let projection = ask.projection(&[kind])?;
+                self.read(owner, base, move |reader| reader.one(kind, &id, &projection)).await?
+            }
+            Route::Some(kinds) => {
+                let ask = if head.method == Method::POST {
+                    Ask::of_body(&body_of(body).await?)?
+                } else {
+                    Ask::of_query(&head.uri)?
+                };
+                let list = ask.list(&kinds)?;
+                self.read(owner, base, move |reader| reader.list(&kinds, &list)).await?
+            }
+        };
+        Ok(answer.unless_unchanged(unchanged.as_ref()))
+    }
+
+    /// Lets in whoever bears the policy's token.
+    ///
+    /// Which policies there are is nobody's business who cannot prove to be a reader of one: without a token
+    /// that we gave, a policy that is served and one that is not (or no longer, or never was) are the same
+    /// 401. Whoever does bear a token, of another policy, is told 404 by both. So neither answer tells names.
+    fn admit(&self, owner: &Owner, headers: &HeaderMap) -> Result<(), Failure> {
+        let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+        let token = match given.split_at_checked(7) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+            _ => b"",
+        };
+        match self.registry.served.who(owner, token) {
+            Caller::Reader => Ok(()),
+            Caller::Other => Err(Failure::new(
+                404,
+                "there is no registry of this policy for this token; check the namespace and the name in the URL",
+            )),
+            Caller::Stranger => Err(Failure::new(
+                401,
+                "the registry is for whoever bears the policy's token: send `Authorization: Bearer …` with what is \
+                 in the Secret that spec.target.registry.tokenSecretRef names, and check the URL",
+            )),
+        }
+    }
+
+    /// How the reader reached us.
+    fn origin(&self, headers: &HeaderMap) -> Result<String, Failure> {
+        if let Some(url) = &self.registry.external_url {
+            return Ok(url.trim_end_matches('/').to_owned());
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let is_host = |sign: char| sign.is_ascii_alphanumeric() || ".-_:[]".contains(sign);
+        match host {
+            Some(host) if !host.is_empty() && host.chars().all(is_host) => {
+                Ok(format!("{}://{host}", self.scheme))
+            }
+            _ => Err(Failure::bad("invalidSyntax", "the request has no usable Host header")),
+        }
+    }
+
+    /// Reads the store, where that may block.
+    async fn read(
+        &self,
+        owner: Owner,
+        base: String,
+        read: impl FnOnce(&Reader<'_, '_>) -> Result<Answer, Failure> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        let Ok(permit) = self.reads.clone().acquire_owned().await else {
+            return Err(busy("the registry is closing"));
+        };
+        let store = self.registry.store.clone();
+        let work = move || {
+            // Held by the work itself: a reader who has gone does not make room before it has ended.
+            let _permit = permit;
+            if !store.is_complete(&owner)? {
+                return Ok(None);
+            }
+            store.read_registry(&owner, |part| Ok::<_, StoreError>(read(&Reader::new(part, &base))))
+        };
+        match spawn_blocking(work).await {
+            Ok(Ok(Some(answer))) => answer,
+            // An empty list would say that everybody has left.
+            Ok(Ok(None)) => Err(busy("the policy's first complete run has not ended yet")),
+            Ok(Err(error)) => Err(unreadable(&error)),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+fn busy(why: &str) -> Failure {
+    Failure::new(503, format!("{why}; try again later"))
+}
+
+/// What went wrong is told to operators, not to readers.
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::error!(error = chain(error), "the registry could not be read");
+    busy("the registry cannot be read at the moment")
+}
+
+async fn body_of(body: Body) -> Result<Vec<u8>, Failure> {
+    let too_large = |_| Failure::new(413, format!("a search has at most {BODY} bytes"));
+    Ok(to_bytes(body, BODY).await.map_err(too_large)?.to_vec())
+}
+
+fn discover(what: Discovery, base: &str, uri: &Uri) -> Result<Answer, Failure> {
+    // RFC 7644 section 4: what a service can do is not filtered, lest it be misread.
+    if Ask::of_query(uri)?.has_filter() {
+        return Err(Failure::new(403, "what the service says of itself is not filtered"));
+    }
+    discovery::discover(what, base)
+}

@@ -1,0 +1,221 @@
+//! The listeners: TLS, bounds, health, metrics, the door for administrators.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rollcall::serve::{self, Readiness, Tls};
+use rollcall::telemetry::{self, Format, Metrics, Write};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::served::{House, TOKEN, ask, free};
+use crate::support::web::{self, Answer, ask_tls, ask_tls_by};
+
+const CONFIG: &str = "/policies/identity/staff/scim/v2/ServiceProviderConfig";
+
+/// An authority, and how it names itself.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: rcgen::Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for `localhost`, and its key.
+    fn issue(&self) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+async fn tls(address: SocketAddr, authority: &Authority) -> std::io::Result<Answer> {
+    let pem = authority.pem.clone();
+    let bearer = format!("Bearer {TOKEN}");
+    spawn_blocking(move || ask_tls(address, &pem, CONFIG, &[("Authorization", &bearer)])).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_without_dropping_the_listener() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let (certificate, key) = old.issue();
+    let shown = Tls::new(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let house = House::new(Some(shown.clone()), None);
+    let location = tls(house.address, &old).await.unwrap().is(200).json()["meta"]["location"].clone();
+    assert_eq!(location, format!("https://registry.test:8443{CONFIG}"));
+    assert!(tls(house.address, &new).await.is_err());
+    assert!(shown.reload(certificate.as_bytes(), b"").is_err());
+    tls(house.address, &old).await.unwrap().is(200);
+    let (certificate, key) = new.issue();
+    shown.reload(certificate.as_bytes(), key.as_bytes()).unwrap();
+    tls(house.address, &new).await.unwrap().is(200);
+    assert!(tls(house.address, &old).await.is_err());
+}
+
+#[tokio::test]
+async fn speaks_tls_1_2_and_1_3() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue();
+    let house = House::new(Some(Tls::new(certificate.as_bytes(), key.as_bytes()).unwrap()), None);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut roots = rustls::RootCertStore::empty();
+        let der = rustls::pki_types::pem::PemObject::from_pem_slice(authority.pem.as_bytes()).unwrap();
+        roots.add(der).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let address = house.address;
+        let answer = spawn_blocking(move || ask_tls_by(Arc::new(config), address, CONFIG, &[]));
+        answer.await.unwrap().unwrap().is(401);
+    }
+}
+
+/// How long the peer takes to close a connection on which `sent` was sent.
+fn closed_after(address: SocketAddr, sent: &str) -> Duration {
+    let mut stream = web::connect(address);
+    let began = Instant::now();
+    stream.write_all(sent.as_bytes()).unwrap();
+    let mut rest = Vec::new();
+    // A reset ends it as well.
+    drop(stream.read_to_end(&mut rest));
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn whoever_dawdles_is_cut_off() {
+    let house = House::new(None, None);
+    let address = house.address;
+    let head = format!("GET {CONFIG} HTTP/1.1\r\nHost: x\r\n");
+    let body = format!(
+        "POST /policies/identity/staff/scim/v2/.search HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer {TOKEN}\r\nContent-Length: 10\r\n\r\n{{"
+    );
+    let keeps = format!("{head}\r\n");
+    let all =
+        [String::new(), head, keeps, body].map(|sent| spawn_blocking(move || closed_after(address, &sent)));
+    for took in futures::future::join_all(all).await {
+        let took = took.unwrap();
+        assert!(took > Duration::from_secs(5) && took < Duration::from_secs(45), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused() {
+    let house = House::new(None, None);
+    let large = "x".repeat(200_000);
+    let address = house.address;
+    let answer = spawn_blocking(move || {
+        let mut stream = web::connect(address);
+        // It may be refused before all of it is sent.
+        drop(write!(stream, "GET /{large} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let mut text = String::new();
+        drop(stream.read_to_string(&mut text));
+        text
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    ask(house.address, "GET", CONFIG, &[], "").await.is(401);
+}
+
+#[tokio::test]
+async fn more_connections_than_there_is_room_for_are_closed_and_room_comes_back() {
+    let house = House::new(None, None);
+    let address = house.address;
+    let idle = spawn_blocking(move || {
+        let idle: Vec<_> = (0..256).map(|_| web::connect(address)).collect();
+        assert!(closed_after(address, "") < Duration::from_secs(5));
+        idle
+    });
+    drop(idle.await.unwrap());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while spawn_blocking(move || {
+        std::panic::catch_unwind(|| web::ask(address, "GET", CONFIG, &[], "")).is_err()
+    })
+    .await
+    .unwrap()
+    {
+        assert!(Instant::now() < deadline, "no room came back");
+    }
+}
+
+#[tokio::test]
+async fn stops_when_told_to() {
+    let mut house = House::new(None, None);
+    ask(house.address, "GET", CONFIG, &[], "").await.is(401);
+    house.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), &mut house.serving).await.unwrap().unwrap().unwrap();
+    assert!(std::net::TcpStream::connect(house.address).is_err());
+}
+
+#[tokio::test]
+async fn is_ready_when_nothing_is_missing() {
+    let (listener, readiness, stop) = (free(), Readiness::default(), CancellationToken::new());
+    let address = listener.local_addr().unwrap();
+    readiness.expect("the lease");
+    readiness.expect("SyncPolicies");
+    let serving = tokio::spawn(serve::health(listener, readiness.clone(), stop.clone()));
+    let ready = async || {
+        let answer = ask(address, "GET", "/readyz", &[], "").await;
+        (answer.status, answer.body)
+    };
+    assert_eq!(ready().await, (503, "waiting for SyncPolicies\nwaiting for the lease\n".to_owned()));
+    ask(address, "GET", "/healthz", &[], "").await.is(200);
+    readiness.reached("SyncPolicies");
+    assert_eq!(ready().await, (503, "waiting for the lease\n".to_owned()));
+    readiness.reached("the lease");
+    assert_eq!(ready().await, (200, "ok\n".to_owned()));
+    readiness.lost("SyncPolicies");
+    assert_eq!(ready().await.0, 503);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn metrics_are_open_metrics() {
+    let (listener, metrics, stop) = (free(), Metrics::new(), CancellationToken::new());
+    let address = listener.local_addr().unwrap();
+    metrics.api_write(Write::Status);
+    let serving = tokio::spawn(serve::metrics(listener, metrics, stop.clone()));
+    let answer = ask(address, "GET", "/metrics", &[], "").await.is(200);
+    assert!(
+        answer.header("content-type").unwrap().starts_with("application/openmetrics-text; version=1.0.0")
+    );
+    assert!(answer.body.ends_with("# EOF\n"));
+    assert!(answer.body.contains("rollcall_api_writes_total{what=\"status\"} 1\n"), "{}", answer.body);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_log_level_can_be_changed_from_this_machine_only() {
+    let level = telemetry::init("warn", Format::Text);
+    let (listener, stop) = (free(), CancellationToken::new());
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(serve::admin(listener, level.clone(), stop.clone()));
+    assert_eq!(ask(address, "GET", "/log-level", &[], "").await.is(200).body, "warn\n");
+    assert_eq!(
+        ask(address, "PUT", "/log-level", &[], "rollcall=debug").await.is(200).body,
+        "rollcall=debug\n"
+    );
+    assert_eq!(level.get(), "rollcall=debug");
+    let bad = ask(address, "PUT", "/log-level", &[], "rollcall=loud").await.is(400);
+    assert!(bad.body.contains("give a level"), "{}", bad.body);
+    assert_eq!(ask(address, "GET", "/log-level", &[], "").await.body, "rollcall=debug\n");
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    let open = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let refused = serve::admin(open, level, CancellationToken::new()).await.unwrap_err();
+    assert!(refused.to_string().contains("can be reached from elsewhere"), "{refused}");
+}
