@@ -97,6 +97,31 @@ fn an_approval_that_stands_hinders_nobody_and_can_be_taken_away_by_any_editor() 
     erins("rollcall.dev/approved-by-").exits(0);
 }
 
+#[test]
+fn what_is_held_is_not_let_go_by_a_policy_made_anew() {
+    let namespace = company();
+    namespace.bind("ada", "rollcall-editor");
+    let erin = namespace.as_user("erin");
+    hold(&namespace);
+    let delete = ["delete", "syncpol", "staff"];
+    let held = |words: &'static str| {
+        eventually(PATIENCE, "deletions are guarded", || {
+            let ran = erin.run(&["delete", "--dry-run=server", "syncpol", "staff"]);
+            (ran.code != 0).then(|| ran.says(words))
+        });
+    };
+    held("to delete the policy needs the verb approve on syncpolicies, which erin does not have here");
+    erin.run(&["delete", "syncpol", "--all"]).exits(1).says("set spec.suspend instead");
+    // What Kubernetes itself does when a whole namespace goes.
+    let namespaces = "system:serviceaccount:kube-system:namespace-controller";
+    namespace.bind(namespaces, "rollcall-editor");
+    namespace.as_user(namespaces).run(&["delete", "--dry-run=server", "syncpol", "staff"]).exits(0);
+    namespace.as_user("ada").run(&delete).exits(0);
+    // Where nothing is held, to edit is enough.
+    namespace.apply(POLICY);
+    erin.run(&delete).exits(0);
+}
+
 /// Each lets more go than before.
 const RAISED: &[&str] = &[
     r#"{ "userRemovals": { "count": 11 } }"#,
