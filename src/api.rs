@@ -18,6 +18,11 @@ pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 pub const GROUP: &str = "rollcall.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+/// Annotation: any new value of it asks for a read or a run now, also in back-off; echoed in the status
+/// when it was acted on.
+pub const SYNC_REQUESTED_AT: &str = "rollcall.dev/sync-requested-at";
+/// Annotation on a policy: the digest of what is held and may happen.
+pub const APPROVE: &str = "rollcall.dev/approve";
 
 /// Kubernetes knows no unsigned formats and warns of them. That a number is not negative its `minimum` says.
 fn plain_numbers(schema: &mut schemars::Schema) {

@@ -12,6 +12,7 @@ mod completion;
 mod crds;
 mod demo;
 mod exit;
+mod operator;
 mod plan;
 mod progress;
 mod registry;
@@ -30,14 +31,18 @@ pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
     /// What is logged to standard error: a level (error, warn, info, debug, trace) or a filter such as
-    /// rollcall=debug.
-    #[arg(long, global = true, env = "ROLLCALL_LOG", default_value = "warn", value_name = "FILTER")]
-    log: String,
+    /// rollcall=debug; warn if absent, and info for the operator.
+    #[arg(long, global = true, env = "ROLLCALL_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look: text or json.
+    #[arg(long, global = true, env = "ROLLCALL_LOG_FORMAT", default_value_t, value_name = "FORMAT")]
+    log_format: telemetry::Format,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Sync(sync::Sync),
+    Operator(Box<operator::Operator>),
     Plan(plan::Plan),
     Registry(registry::Registry),
     Demo(demo::Demo),
@@ -49,11 +54,13 @@ enum Verb {
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> ExitCode {
-        telemetry::init(&self.log);
+        let usual = if matches!(self.verb, Verb::Operator(_)) { "info" } else { "warn" };
+        let level = telemetry::init(self.log.as_deref().unwrap_or(usual), self.log_format);
         let stdout = io::stdout().lock();
         let mut out = io::BufWriter::new(stdout);
         let done = match self.verb {
             Verb::Sync(verb) => verb.run(&mut out),
+            Verb::Operator(verb) => verb.run(level),
             Verb::Plan(verb) => verb.run(&mut out),
             Verb::Registry(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),

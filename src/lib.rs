@@ -7,10 +7,12 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod controller;
 pub mod directory;
 pub mod net;
 pub mod scim;
 pub mod secret;
+pub mod serve;
 pub mod source;
 pub mod spec;
 pub mod store;

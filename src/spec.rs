@@ -15,6 +15,7 @@ use crate::directory::ConnectorName;
 use crate::secret::Secret;
 use crate::source::ldap::LdapConfig;
 use crate::source::ldif::LdifConfig;
+use crate::sync::expression::Expression;
 use crate::sync::policy::Policy;
 
 mod applied;
@@ -120,30 +121,59 @@ impl fmt::Display for Problem {
 pub fn resolve(objects: &Objects) -> Resolved {
     let mut problems = Vec::new();
     let mut policies = Vec::new();
-    // What policies name literally is asked for by their connector, together.
-    let mut literal: BTreeMap<ConnectorName, BTreeSet<String>> = BTreeMap::new();
-    for (name, resource) in &objects.policies {
-        if let Some(runnable) = policy::resolve(name, resource, objects, &mut problems) {
-            for vouching in &runnable.policy.connectors {
-                let literal = literal.entry(vouching.connector.clone()).or_default();
-                literal.extend(
-                    runnable.policy.expressions().flat_map(|expression| expression.attributes().clone()),
-                );
-            }
-            policies.push(runnable);
+    for name in objects.policies.keys() {
+        match policy(name, objects) {
+            Ok(runnable) => policies.push(runnable),
+            Err(wrong) => problems.extend(wrong),
         }
     }
     let mut connectors = BTreeMap::new();
-    for (name, resource) in &objects.connectors {
-        let full_name = ConnectorName::new(&name.namespace, &name.name);
-        let literal = literal.remove(&full_name).unwrap_or_default();
-        if let Some(connector) = connector::resolve(name, resource, literal, objects, &mut problems) {
-            connectors.insert(full_name, connector);
+    for name in objects.connectors.keys() {
+        match connector(name, objects, literal(name, &policies)) {
+            Ok(connector) => drop(connectors.insert(connector.name.clone(), connector)),
+            Err(wrong) => problems.extend(wrong),
         }
     }
     problems.sort();
     problems.dedup();
     Resolved { connectors, policies, problems }
+}
+
+/// Makes a working configuration of one policy among `objects`; the connectors that it names must be
+/// among them.
+pub fn policy(name: &Name, objects: &Objects) -> Result<Runnable, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let found = objects.policies.get(name);
+    let runnable = found.and_then(|found| policy::resolve(name, found, objects, &mut problems));
+    runnable.ok_or(problems)
+}
+
+/// What readers of a policy's registry must show, if they may read and the Secret is there.
+pub fn token(name: &Name, objects: &Objects) -> Option<Secret> {
+    policy::token(name, objects.policies.get(name)?, objects)?.ok()
+}
+
+/// Makes a working configuration of one connector among `objects`. `literal` is what policies name of its
+/// directory's own attributes ([`literal`]).
+pub fn connector(
+    name: &Name,
+    objects: &Objects,
+    literal: BTreeSet<String>,
+) -> Result<Connector, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let found = objects.connectors.get(name);
+    let connector = found.and_then(|found| connector::resolve(name, found, literal, objects, &mut problems));
+    connector.ok_or(problems)
+}
+
+/// What these policies name literally of a connector's attributes: it asks for them together.
+pub fn literal<'a>(connector: &Name, policies: impl IntoIterator<Item = &'a Runnable>) -> BTreeSet<String> {
+    let connector = ConnectorName::new(&connector.namespace, &connector.name);
+    let uses = |runnable: &&Runnable| {
+        runnable.policy.connectors.iter().any(|vouching| vouching.connector == connector)
+    };
+    let of = |runnable: &'a Runnable| runnable.policy.expressions();
+    policies.into_iter().filter(uses).flat_map(of).flat_map(Expression::attributes).cloned().collect()
 }
 
 /// Where relative paths in an object begin.

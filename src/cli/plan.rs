@@ -8,7 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::Exit;
 use super::exit::Invalid;
-use super::table::{count, table, text};
+use super::table::{table, text};
+use crate::controller::words::count;
 use crate::store::Store;
 use crate::store::hold::{Hold, Line};
 

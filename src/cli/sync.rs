@@ -163,6 +163,7 @@ impl Sync {
         }
         let mine = policy.connectors.iter().map(|vouching| vouching.connector.clone());
         let options = run::Options {
+            id: None,
             preview: self.preview || runnable.preview,
             approve: self.approve.clone(),
             failed_connectors: mine.filter(|connector| failed.contains(connector)).collect(),

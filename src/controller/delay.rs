@@ -1,6 +1,6 @@
 //! How long to wait: again after a failure, and a little apart from the others.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use jiff::Timestamp;

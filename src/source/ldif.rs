@@ -97,7 +97,9 @@ impl<'a> Reading<'a> {
         let mut suffix: Option<Dn> = None;
         let mut offered = [0_usize; ANCHORS.len()];
         each_record(config, |record| {
-            let dn = Dn::parse(&record.dn).map_err(|error| record.problem(error.to_string()))?;
+            // The line says which record it is; a status is no place for a person's name.
+            let dn = Dn::parse(&record.dn)
+                .map_err(|error| record.problem(format!("the DN cannot be understood: {}", error.why)))?;
             suffix = Some(suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
             for (name, count) in ANCHORS.iter().zip(&mut offered) {
                 *count += usize::from(record.attributes.contains_key(&name.to_lowercase()));

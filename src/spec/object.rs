@@ -37,6 +37,12 @@ impl Name {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
+    /// The name of this object.
+    pub fn of<K: kube::Resource>(object: &K) -> Self {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        Self { namespace: part(&object.meta().namespace), name: part(&object.meta().name) }
+    }
+
     /// The name `name` in the same namespace.
     #[must_use]
     pub fn beside(&self, name: &str) -> Self {

@@ -68,6 +68,26 @@ pub(super) fn resolve(
     })
 }
 
+/// What readers must show; `None` if nobody may read.
+pub(super) fn token(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> Option<Result<Secret, String>> {
+    let reference = spec.target.registry.as_ref()?.token_secret_ref.as_ref()?;
+    // The end of a line is what an editor left.
+    let token = objects
+        .secret(name, &reference.name, &reference.key)
+        .map(|token| Secret::new(token.expose().strip_suffix(b"\n").unwrap_or(token.expose())));
+    Some(token.and_then(|token| {
+        if token.expose().len() >= SHORTEST_TOKEN {
+            return Ok(token);
+        }
+        Err(format!(
+            "the key {} of Secret {} is shorter than {SHORTEST_TOKEN} bytes, and so could be guessed; make one with \
+             `openssl rand -base64 32`",
+            reference.key,
+            name.beside(&reference.name)
+        ))
+    }))
+}
+
 struct Resolving<'a> {
     name: &'a Name,
     problems: Vec<Problem>,
@@ -105,29 +125,8 @@ impl Resolving<'_> {
     }
 
     fn token(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Secret> {
-        let reference = spec.target.registry.as_ref()?.token_secret_ref.as_ref()?;
-        // The end of a line is what an editor left.
-        let token = objects
-            .secret(self.name, &reference.name, &reference.key)
-            .map(|token| Secret::new(token.expose().strip_suffix(b"\n").unwrap_or(token.expose())));
-        let field = "spec.target.registry.tokenSecretRef";
-        match token {
-            Ok(token) if token.expose().len() < SHORTEST_TOKEN => {
-                let why = format!(
-                    "the key {} of Secret {} is shorter than {SHORTEST_TOKEN} bytes, and so could be guessed; make one \
-                     with `openssl rand -base64 32`",
-                    reference.key,
-                    self.name.beside(&reference.name)
-                );
-                self.problem(field, &why);
-                None
-            }
-            Ok(token) => Some(token),
-            Err(why) => {
-                self.problem(field, &why);
-                None
-            }
-        }
+        let token = token(self.name, spec, objects)?;
+        token.map_err(|why| self.problem("spec.target.registry.tokenSecretRef", &why)).ok()
     }
 
     fn users(&mut self, users: &Users) -> Option<UserRules> {

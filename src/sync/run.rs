@@ -46,6 +46,8 @@ pub struct Work<'a, T> {
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The run's id; one is made if absent.
+    pub id: Option<String>,
     /// Say what would be done, and do nothing.
     pub preview: bool,
     /// A hold that a person approves with this run, by its digest.
@@ -62,7 +64,7 @@ pub async fn run<T: Target>(
     progress: impl Fn(u64, u64),
 ) -> Result<RunReport, StoreError> {
     let Work { store, target, policy, rebuild, clock } = work;
-    let id = Uuid::new_v4().to_string();
+    let id = options.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let started_at = clock.now();
     let identity = target.identity().to_owned();
     let (reader, owner) = (store.clone(), policy.owner.clone());

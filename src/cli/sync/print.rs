@@ -12,8 +12,9 @@ use super::{Done, NotRun, Sync};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::reason;
 use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
-use crate::cli::table::{self, count, thousands};
+use crate::cli::table;
 use crate::clock::{Clock as _, SystemClock};
+use crate::controller::words::{count, thousands};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
 

@@ -8,6 +8,7 @@ use crate::controller::delay;
 
 /// What the decision rests on.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Facts<'a> {
     pub(super) now: Timestamp,
     /// `namespace/name`: sets apart those who would begin at once.
@@ -57,9 +58,11 @@ pub(super) fn decide(facts: &Facts<'_>) -> Next {
     }
     let due = match (facts.failed, facts.read_at) {
         // Nobody waits longer for a second try than for the next read.
-        (Some((at, failures)), _) => {
-            delay::again(at, retry, failures, facts.whose).min(delay::next(at, interval.max(retry), facts.whose))
-        }
+        (Some((at, failures)), _) => delay::again(at, retry, failures, facts.whose).min(delay::next(
+            at,
+            interval.max(retry),
+            facts.whose,
+        )),
         (None, Some(_)) if facts.asked => facts.now,
         (None, Some(at)) => delay::next(at, interval, facts.whose),
         (None, None) => facts.now,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 /// What the decision rests on.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Facts {
     pub(super) now: Timestamp,
     /// Whether it rests.

@@ -1,0 +1,201 @@
+//! `rollcall operator`
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::Args;
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::certificate::Certificate;
+use self::listen::Addresses;
+use super::Exit;
+use crate::clock::SystemClock;
+use crate::controller::{self, Claim, Given, Scope, Settings};
+use crate::serve::{self, Readiness, Served, Tls};
+use crate::store::{self, Store};
+use crate::telemetry::{LogLevel, Metrics};
+
+mod certificate;
+mod listen;
+
+/// Run in a cluster: do what DirectoryConnectors and SyncPolicies say, and write back what came of it.
+///
+/// The apiserver is the one of KUBECONFIG, else the one of the pod that this runs in. One replica is
+/// active at a time: it holds a Lease.
+#[derive(Debug, Args)]
+pub(super) struct Operator {
+    /// The folder that remembers: what was read, what is held, what was done. Made if it is not there.
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Namespaces whose objects are ours, separated by commas; the operator's own if absent.
+    #[arg(long, env = "ROLLCALL_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',')]
+    watch_namespaces: Vec<String>,
+    /// Objects in every namespace are ours. The operator must then be allowed to read every Secret.
+    #[arg(long, env = "ROLLCALL_ALL_NAMESPACES", conflicts_with = "watch_namespaces")]
+    all_namespaces: bool,
+    /// Only objects with these labels are ours, such as `shard=a`; a policy and its connectors need the
+    /// same.
+    #[arg(long, env = "ROLLCALL_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
+    watch_label_selector: Option<String>,
+    /// The operator's own namespace, where its Lease is; that of the pod, or of KUBECONFIG, if absent.
+    #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// The name of the Lease: operators that share the work each need one of their own.
+    #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall")]
+    lease_name: String,
+    #[command(flatten)]
+    addresses: Addresses,
+    /// How many directories are read at once.
+    #[arg(long, env = "ROLLCALL_IMPORTS", value_name = "NUMBER", default_value_t = 2)]
+    imports: usize,
+    /// How many policies run at once.
+    #[arg(long, env = "ROLLCALL_RUNS", value_name = "NUMBER", default_value_t = 2)]
+    runs: usize,
+}
+
+impl Operator {
+    pub(super) fn run(self, level: LogLevel) -> Result<Exit> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.operate(level))?;
+        Ok(Exit::Fine)
+    }
+
+    async fn operate(self, level: LogLevel) -> Result<()> {
+        let config = kube::Config::infer().await.context(
+            "there is no apiserver to talk to: set KUBECONFIG, or run in a pod with a service account",
+        )?;
+        let own = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config)?;
+        let (stop, metrics) = (CancellationToken::new(), Metrics::new());
+        let (readiness, served) = (Readiness::default(), Served::default());
+        readiness.expect("the listeners");
+        metrics.store_is(self.data.join(store::FILE));
+
+        let Addresses { scim_address, health_address, metrics_address, admin_address, .. } = self.addresses;
+        let mut doors = JoinSet::new();
+        let listener = listen::bind(health_address, "--health-address")?;
+        doors.spawn(serve::health(listener, readiness.clone(), stop.clone()));
+        let listener = listen::bind(metrics_address, "--metrics-address")?;
+        doors.spawn(serve::metrics(listener, metrics.clone(), stop.clone()));
+        let listener = listen::bind(admin_address, "--admin-address")?;
+        doors.spawn(serve::admin(listener, level, stop.clone()));
+        let scim = listen::bind(scim_address, "--scim-address")?;
+        let certificate = self.addresses.scim_tls_secret.as_deref();
+        let certificate = certificate.map(|name| Certificate::new(client.clone(), &own, name));
+        let tls = match &certificate {
+            Some(certificate) => Some(certificate.read().await?),
+            None => None,
+        };
+        readiness.reached("the listeners");
+
+        // The registry is served from the store, which is opened once the lease is ours.
+        let (opened, store) = watch::channel(None);
+        let data = self.data.clone();
+        let settings = Settings {
+            scope: self.scope(&own),
+            claim: Claim { namespace: own.clone(), name: self.lease_name.clone(), identity: identity() },
+            imports: self.imports,
+            runs: self.runs,
+        };
+        let given = Given {
+            client,
+            open: move || {
+                let store = Store::open(&data)?;
+                opened.send_replace(Some(store.clone()));
+                Ok(store)
+            },
+            clock: Arc::new(SystemClock),
+            served: served.clone(),
+            metrics: metrics.clone(),
+            readiness,
+            stop: stop.clone(),
+        };
+        let external_url = self.addresses.scim_external_url;
+        let registry = |store| serve::Registry { store, served, metrics, external_url };
+        doors.spawn(serve_registry(scim, tls.clone(), store, registry, stop.clone()));
+        if let (Some(certificate), Some(tls)) = (certificate, tls) {
+            doors.spawn(until(certificate.follow(tls), stop.clone()));
+        }
+        doors.spawn(stop_on_signal(stop.clone()));
+        let operating = controller::run(given, settings);
+        tokio::select! {
+            ended = operating => {
+                stop.cancel();
+                while doors.join_next().await.is_some() {}
+                Ok(ended?)
+            }
+            why = closed(&mut doors, &stop) => Err(why),
+        }
+    }
+
+    fn scope(&self, own: &str) -> Scope {
+        let named: BTreeSet<String> =
+            self.watch_namespaces.iter().filter(|it| !it.is_empty()).cloned().collect();
+        let namespaces = match (self.all_namespaces, named.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(BTreeSet::from([own.to_owned()])),
+            (false, false) => Some(named),
+        };
+        Scope { namespaces, selector: self.watch_label_selector.clone().filter(|it| !it.is_empty()) }
+    }
+}
+
+/// Unique to this process, and telling where it runs.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+    format!("{}-{}", host.unwrap_or_else(|| "rollcall".to_owned()), Uuid::new_v4().simple())
+}
+
+/// Serves the registry once there is a store.
+async fn serve_registry(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    mut store: watch::Receiver<Option<Store>>,
+    registry: impl FnOnce(Store) -> serve::Registry,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let store = stop.run_until_cancelled(store.wait_for(Option::is_some)).await;
+    let Some(store) = store.and_then(Result::ok).and_then(|store| store.clone()) else { return Ok(()) };
+    serve::registry(listener, tls, registry(store), stop).await
+}
+
+/// Ends when something that listens has ended, though nobody asked it to, and says why.
+async fn closed(doors: &mut JoinSet<io::Result<()>>, stop: &CancellationToken) -> anyhow::Error {
+    loop {
+        match doors.join_next().await {
+            Some(Ok(Ok(()))) if stop.is_cancelled() => {}
+            Some(Ok(Ok(()))) => return anyhow!("a listener ended by itself"),
+            Some(Ok(Err(error))) => return anyhow!(error).context("a listener ended"),
+            Some(Err(error)) => return anyhow!(error).context("a listener died"),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn until(work: impl Future<Output = ()>, stop: CancellationToken) -> io::Result<()> {
+    stop.run_until_cancelled(work).await;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT end the operator at a safe point.
+async fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stop.cancelled() => return Ok(()),
+    }
+    tracing::info!("stopping at the next safe point");
+    stop.cancel();
+    Ok(())
+}

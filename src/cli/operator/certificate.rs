@@ -1,0 +1,72 @@
+//! The certificate of the registry's listener, kept as the Secret has it.
+
+use std::pin::pin;
+
+use anyhow::{Context as _, Result, anyhow};
+use futures::TryStreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client};
+
+use crate::serve::Tls;
+
+/// A Secret of type `kubernetes.io/tls`.
+pub(super) struct Certificate {
+    secrets: Api<Secret>,
+    name: String,
+}
+
+impl Certificate {
+    pub(super) fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self { secrets: Api::namespaced(client, namespace), name: name.to_owned() }
+    }
+
+    /// The certificate as it is.
+    pub(super) async fn read(&self) -> Result<Tls> {
+        let name = &self.name;
+        let found = self.secrets.get(name).await.with_context(|| {
+            format!("the Secret {name} of --scim-tls-secret cannot be read; it must be in the operator's own namespace")
+        })?;
+        let (certificate, key) = self.pair(&found)?;
+        Tls::new(certificate, key).with_context(|| format!("the Secret {name} of --scim-tls-secret"))
+    }
+
+    /// Shows each new certificate as soon as the Secret has it; a bad one is told of and changes nothing.
+    pub(super) async fn follow(self, tls: Tls) {
+        let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        let mut changes = pin!(watcher(self.secrets.clone(), only).default_backoff().applied_objects());
+        loop {
+            match changes.try_next().await {
+                Ok(Some(secret)) => {
+                    let reloaded =
+                        self.pair(&secret).and_then(|(certificate, key)| Ok(tls.reload(certificate, key)?));
+                    match reloaded {
+                        Ok(()) => tracing::info!(secret = self.name, "the registry's certificate was read"),
+                        Err(error) => tracing::error!(
+                            secret = self.name,
+                            error = format!("{error:#}"),
+                            "the registry's certificate stays as it was"
+                        ),
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => tracing::warn!(
+                    secret = self.name,
+                    error = &error as &dyn std::error::Error,
+                    "the watch of the registry's certificate failed"
+                ),
+            }
+        }
+    }
+
+    fn pair<'s>(&self, secret: &'s Secret) -> Result<(&'s [u8], &'s [u8])> {
+        let data = secret.data.as_ref();
+        let part = |key: &str| {
+            let found = data.and_then(|data| data.get(key)).map(|value| value.0.as_slice());
+            found.ok_or_else(|| {
+                anyhow!("the Secret {} has no key {key}; make it of type kubernetes.io/tls", self.name)
+            })
+        };
+        Ok((part("tls.crt")?, part("tls.key")?))
+    }
+}

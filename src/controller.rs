@@ -1,0 +1,312 @@
+//! The operator: two controllers that bring about what the resources say, and write back what came of it.
+//!
+//! # Guarantees
+//! - A reconcile never waits for a read or a run: those are jobs beside it, and their end is a reason to
+//!   look again.
+//! - Only a connector's controller imports, only a policy's runs, and each writes its own status, under a
+//!   field manager of its own, when it would say something else than before.
+//! - Nothing is written, to the apiserver or to a target, unless the gate is open: the lease is ours for
+//!   longer than the write may take.
+//! - A job or watch that dies ends the process, with its reason.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use kube::runtime::Controller;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::context::{Context, Memories};
+use self::gate::Gate;
+pub use self::gate::Shut;
+pub use self::lease::Claim;
+use self::watch::Ours;
+pub use self::watch::Scope;
+use crate::clock::Timer;
+use crate::serve::{Readiness, Served};
+use crate::spec::Name;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+pub mod condition;
+pub mod connector;
+mod context;
+mod delay;
+mod gate;
+mod lease;
+pub mod policy;
+mod status;
+mod sweep;
+mod wake;
+mod watch;
+pub mod words;
+
+/// So many objects of one kind are looked at at once.
+const AT_ONCE: u16 = 16;
+/// How long jobs may take to come to a safe point when the process is to end.
+const GRACE: Duration = Duration::from_secs(20);
+/// How often it is checked that the store is still where it was.
+const CHECK: Duration = Duration::from_secs(5);
+/// After an object could not be looked at for the first time; doubled each time.
+const STUMBLE: Duration = Duration::from_secs(1);
+/// A replica that ends may still have the data folder open for so long.
+const HANDOVER: Duration = Duration::from_secs(30);
+
+/// What the operator works with.
+pub struct Settings {
+    /// Which objects are ours.
+    pub scope: Scope,
+    /// The lease to hold.
+    pub claim: Claim,
+    /// How many directories are read at once.
+    pub imports: usize,
+    /// How many policies run at once.
+    pub runs: usize,
+}
+
+/// What the operator is given.
+pub struct Given<O> {
+    /// The apiserver.
+    pub client: Client,
+    /// Opens the store, once the lease is ours.
+    pub open: O,
+    /// What time it is.
+    pub clock: Arc<dyn Timer>,
+    /// Whose registries are served.
+    pub served: Served,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What must be so before this replica is ready.
+    pub readiness: Readiness,
+    /// Ends the operator at a safe point.
+    pub stop: CancellationToken,
+}
+
+/// Why the operator ended, or a reconcile did.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The apiserver refused, or could not be reached.
+    #[error("the apiserver: {0}")]
+    Kube(#[from] kube::Error),
+    /// The apiserver did not answer in time.
+    #[error("the apiserver did not answer in time")]
+    Slow,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing may be written now.
+    #[error(transparent)]
+    Shut(#[from] Shut),
+    /// The lease is lost; whoever has it now must not find us writing.
+    #[error("{0}")]
+    Lost(String),
+    /// Something that must not end has ended.
+    #[error("{0}")]
+    Died(String),
+}
+
+/// Runs until `given.stop`, or until something ends it.
+pub async fn run<O>(given: Given<O>, settings: Settings) -> Result<(), Error>
+where
+    O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,
+{
+    let Given { client, open, clock, served, metrics, readiness, stop } = given;
+    let gate = Gate::new(stop.clone());
+    readiness.expect("lease");
+    let holder_clock = clock.clone();
+    let mut holder =
+        lease::Holder::new(&client, settings.claim.clone(), gate.clone(), &*holder_clock, metrics.clone());
+    if !holder.acquire(&stop).await {
+        return Ok(());
+    }
+    let working = async {
+        let store = open_store(open, &stop).await?;
+        readiness.reached("lease");
+        let (fatal, mut dying) = mpsc::channel(1);
+        let reporter =
+            Reporter { controller: "rollcall".into(), instance: Some(settings.claim.identity.clone()) };
+        // What the watches tell goes to the context, which holds what they saw: it is set before they run.
+        let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
+        let told = whom.clone();
+        let tell = move |kind, name: Name, happened| {
+            if let Some(context) = told.get() {
+                context.told(kind, &name, happened);
+            }
+        };
+        let (parts, following) = watch::prepare(&client, &settings.scope, &readiness, &clock, &tell);
+        let context = Arc::new(Context {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            store,
+            clock,
+            gate,
+            served,
+            metrics,
+            scope: settings.scope,
+            parts,
+            connectors: Memories::default(),
+            policies: Memories::default(),
+            imports: Semaphore::new(settings.imports.max(1)),
+            runs: Semaphore::new(settings.runs.max(1)),
+            stopping: stop.clone(),
+            jobs: TaskTracker::new(),
+            fatal,
+        });
+        drop(whom.set(context.clone()));
+        let mut tasks = JoinSet::new();
+        for one in following {
+            tasks.spawn(one);
+        }
+        tasks.spawn(work(context.clone()));
+        tasks.spawn(intact(context.clone()));
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
+            ended = tasks.join_next() => Err(Error::Died(match ended {
+                Some(Err(error)) => format!("a task died: {error}"),
+                Some(Ok(())) | None => "a watch or controller ended by itself".to_owned(),
+            })),
+        };
+        stop.cancel();
+        context.jobs.close();
+        if tokio::time::timeout(GRACE, context.jobs.wait()).await.is_err() {
+            tracing::warn!("some work did not come to a safe point in time; it is settled by the next run");
+        }
+        ended
+    };
+    let ended = tokio::select! {
+        ended = working => ended,
+        why = holder.renew() => Err(Error::Lost(why)),
+    };
+    if !matches!(ended, Err(Error::Lost(_))) {
+        holder.release().await;
+    }
+    ended
+}
+
+/// Opens the store; another replica that is about to end may still have it.
+async fn open_store<O>(open: O, stop: &CancellationToken) -> Result<Store, StoreError>
+where
+    O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,
+{
+    let open = Arc::new(open);
+    let began = tokio::time::Instant::now();
+    loop {
+        let open = open.clone();
+        let opened = tokio::task::spawn_blocking(move || open()).await;
+        match opened.map_err(|error| StoreError::Corrupt(error.to_string()))? {
+            Err(StoreError::InUse { .. }) if began.elapsed() < HANDOVER && !stop.is_cancelled() => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Everything that acts on what is there, once all of that is known. Who waits for that must be one task:
+/// of several that wait for one cache, only one is woken.
+async fn work(context: Arc<Context>) {
+    if context.known().await.is_ok() {
+        tokio::join!(controllers(context.clone()), sweep::sweep(context));
+    }
+}
+
+/// Both controllers.
+async fn controllers(context: Arc<Context>) {
+    let all = context.parts.iter().flat_map(|part| {
+        [
+            controller(&context, "connector", &part.connectors, connector::reconcile),
+            controller(&context, "policy", &part.policies, policy::reconcile),
+        ]
+    });
+    futures::future::join_all(all.collect::<Vec<_>>()).await;
+}
+
+/// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.
+fn controller<K, Reconciling>(
+    context: &Arc<Context>,
+    kind: &'static str,
+    ours: &Ours<K>,
+    reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
+) -> BoxFuture<'static, ()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    Reconciling: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    let (context, wake) = (context.clone(), ours.wake.clone());
+    let calls = wake.clone().calls().map(|name| ObjectRef::<K>::new(&name.name).within(&name.namespace));
+    let stop = context.stopping.clone();
+    let stumbles = Arc::new(Stumbles::default());
+    let counts = stumbles.clone();
+    let reconciler = move |object: Arc<K>, context: Arc<Context>| {
+        let (began, name, stumbles) = (Instant::now(), Name::of(&*object), stumbles.clone());
+        async move {
+            let ended = reconcile(object, context.clone()).await;
+            context.metrics.reconciled(kind, began.elapsed());
+            if ended.is_ok() {
+                stumbles.forget(&name);
+            }
+            ended
+        }
+    };
+    let error_policy = move |object: Arc<K>, error: &Error, context: Arc<Context>| {
+        let name = Name::of(&*object);
+        if !matches!(error, Error::Shut(_)) {
+            tracing::warn!(kind, object = %name, error = error as &dyn std::error::Error, "could not be looked at; trying again");
+        }
+        let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
+        wake.at(&name, Some(at));
+        Action::await_change()
+    };
+    Controller::for_stream(stream::pending(), ours.cache.clone())
+        .reconcile_on(calls)
+        .with_config(controller::Config::default().concurrency(AT_ONCE))
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(reconciler, error_policy, context)
+        .for_each(|_| std::future::ready(()))
+        .boxed()
+}
+
+/// How often in a row an object could not be looked at.
+#[derive(Default)]
+struct Stumbles(Mutex<HashMap<Name, u32>>);
+
+impl Stumbles {
+    fn count(&self, name: &Name) -> u32 {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(name.clone()).or_default();
+        // From some point on it waits no longer each time: half a minute is enough.
+        *count = (*count + 1).min(6);
+        *count
+    }
+
+    fn forget(&self, name: &Name) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Ends when the store is not where it was: what is written then would be lost.
+async fn intact(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(CHECK).await;
+        if !context.store.is_intact() {
+            let why = "the database was removed or replaced under the running operator; nothing more is written to it";
+            drop(context.fatal.send(why.to_owned()).await);
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The controller of `DirectoryConnector`: resolve, decide, import, status. It alone imports.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use tokio_util::sync::CancellationToken;
+
+use self::decide::{Facts, Intervals, Next};
+use self::import::{Failure, Job, Read};
+use self::resolve::{Key, Resolved};
+use super::context::Context;
+use super::{Error, condition, status as writing};
+use crate::api::connector::DirectoryConnectorStatus;
+use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
+use crate::spec::Name;
+
+mod cancel;
+mod decide;
+mod import;
+mod resolve;
+pub mod status;
+
+/// As it comes from the apiserver: one that cannot be understood stops nobody else.
+pub(super) type Object = DeserializeGuard<DirectoryConnector>;
+
+/// While somebody waits for the first read, its progress is written so often.
+const PROGRESS: Duration = Duration::from_secs(30);
+
+/// What is remembered of a connector while the process lives; all that must survive it is in the store
+/// and in the status.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// What the object came to.
+    resolved: Option<Resolved>,
+    /// What the last read was begun with.
+    tried: Option<Key>,
+    /// What the last read that ended was begun with.
+    finished: Option<Key>,
+    /// The read under way.
+    job: Option<Job>,
+    /// How the last read ended; `None` if none did in this process.
+    outcome: Option<Result<Box<Read>, Failure>>,
+    /// Whether a policy needs another read, and how much of it.
+    asked: Option<Asked>,
+    /// The last request by annotation that was acted on.
+    handled: Option<String>,
+    /// As last written.
+    status: Option<DirectoryConnectorStatus>,
+    /// What policies were last told.
+    standing: Standing,
+}
+
+/// What a policy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asked {
+    /// Fresher data.
+    Fresher,
+    /// Every absence looked up, whatever their number: a person has approved what rests on them.
+    LookedUp,
+}
+
+/// What a policy needs to know of a connector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Whether the last read that ended was of what the connector is now.
+    pub(super) settled: bool,
+    /// Why it cannot be read.
+    pub(super) failing: Option<String>,
+    /// Whether it rests.
+    pub(super) suspended: bool,
+    /// Whether a policy has asked for a read that has not ended.
+    pub(super) awaited: bool,
+    /// How many absences the last read did not look up.
+    pub(super) unsettled: u64,
+}
+
+pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Result<Action, Error> {
+    let name = Name::of(&*object);
+    let known = match &object.0 {
+        Ok(known) => known,
+        Err(invalid) => {
+            let status = status::unreadable(invalid, context.clock.now());
+            writing::write::<DirectoryConnector, _>(&context, &name, &status).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let resolved = resolve::resolve(&context, &name, known).await?;
+    let info = context.snapshot_info(&name).await?;
+    let now = context.clock.now();
+    let reconciled = context.connectors.with(&name, |memory| {
+        memory.recall(known, &resolved, info.as_ref().map(|info| &info.attributes));
+        memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &context.stopping)
+    });
+    if let Some(begin) = reconciled.begin {
+        import::begin(&context, &name, begin);
+    }
+    context.connector_alarm(&name, reconciled.wake_at);
+    if reconciled.standing_changed {
+        context.wake_policies_of(&name);
+    }
+    context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", &reconciled.ready);
+    if let Some((before, status)) = reconciled.status {
+        writing::write::<DirectoryConnector, _>(&context, &name, &status).await?;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions).await;
+        context.connectors.with(&name, |memory| memory.status = Some(status));
+    }
+    Ok(Action::await_change())
+}
+
+/// What one look at a connector came to.
+struct Reconciled {
+    begin: Option<import::Begin>,
+    wake_at: Option<Timestamp>,
+    standing_changed: bool,
+    /// The status of `Ready`.
+    ready: String,
+    /// The status before, and one that is to be written.
+    status: Option<(Option<DirectoryConnectorStatus>, DirectoryConnectorStatus)>,
+}
+
+impl Memory {
+    /// At the first sight in this process: what the status says is how things are.
+    fn recall(
+        &mut self,
+        object: &DirectoryConnector,
+        resolved: &Resolved,
+        attributes: Option<&BTreeSet<String>>,
+    ) {
+        if self.status.is_some() || self.tried.is_some() {
+            return;
+        }
+        let Some(status) = &object.status else { return };
+        self.status = Some(status.clone());
+        self.handled.clone_from(&status.last_handled_sync_requested_at);
+        self.outcome = Failure::recall(status).map(Err);
+        let asked_for = attributes.is_some_and(|attributes| resolved.key.literal.is_subset(attributes));
+        if status.observed_generation == object.metadata.generation && asked_for {
+            self.tried = Some(resolved.key.clone());
+            self.finished = Some(resolved.key.clone());
+        }
+    }
+
+    fn reconcile(
+        &mut self,
+        object: &DirectoryConnector,
+        resolved: &Resolved,
+        read_at: Option<Timestamp>,
+        now: Timestamp,
+        stopping: &CancellationToken,
+    ) -> Reconciled {
+        let request = object.annotations().get(SYNC_REQUESTED_AT).cloned();
+        let whose = Name::of(object).to_string();
+        let connector = resolved.connector.as_ref().ok();
+        let suspended = object.spec.suspend;
+        let edited = self.tried.as_ref() != Some(&resolved.key);
+        if let Some(job) = &self.job
+            && (suspended || connector.is_none() || edited)
+        {
+            // It reads what is not wanted any more; when it has ended, this is looked at again.
+            job.cancel.cancel();
+        }
+        let failure = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let next = decide::decide(&Facts {
+            now,
+            whose: &whose,
+            suspended,
+            intervals: connector.map(|it| Intervals { interval: it.interval, retry: it.retry_interval }),
+            reading: self.job.is_some(),
+            edited,
+            requested: request.is_some() && request != self.handled,
+            asked: self.asked.is_some(),
+            read_at,
+            failed: failure.map(|failure| (failure.at, failure.count)),
+        });
+        let mut begin = None;
+        if let (Next::Read, Ok(connector)) = (next, &resolved.connector) {
+            let asked = self.asked.take();
+            let job = Job::new(stopping.child_token(), asked.is_some());
+            let look_up_all = asked == Some(Asked::LookedUp);
+            begin = Some(import::Begin {
+                connector: connector.clone(),
+                key: resolved.key.clone(),
+                look_up_all,
+                job: job.clone(),
+            });
+            self.job = Some(job);
+            self.tried = Some(resolved.key.clone());
+            self.handled.clone_from(&request);
+        }
+        let unread = !suspended && connector.is_some() && self.finished.as_ref() != Some(&resolved.key);
+        let next_at = match next {
+            Next::At(at) => Some(at),
+            Next::Read | Next::Rest => None,
+        };
+        let status = self.status_now(object, resolved, unread, next_at, now);
+        let before = self.status.clone();
+        let standing = self.standing_now(resolved, suspended);
+        let standing_changed = standing != self.standing;
+        self.standing = standing;
+        let progress = (unread && self.job.is_some()).then(|| super::delay::later(now, PROGRESS));
+        Reconciled {
+            begin,
+            wake_at: next_at.or(progress),
+            standing_changed,
+            ready: condition::ready(&status.conditions),
+            status: (before.as_ref() != Some(&status)).then_some((before, status)),
+        }
+    }
+
+    fn status_now(
+        &self,
+        object: &DirectoryConnector,
+        resolved: &Resolved,
+        unread: bool,
+        next_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> DirectoryConnectorStatus {
+        let state = match (&resolved.connector, &self.outcome) {
+            (Err(problems), _) => status::State::Invalid(problems),
+            (Ok(connector), _) if connector.suspend => status::State::Suspended,
+            _ if unread => status::State::Beginning { came: self.job.as_ref().map_or(0, Job::came) },
+            (Ok(_), Some(Err(failure))) => status::State::Failed(failure),
+            (Ok(_), Some(Ok(read))) => status::State::Read(read),
+            (Ok(_), None) => status::State::AsBefore,
+        };
+        status::status(&status::Facts {
+            before: self.status.as_ref(),
+            generation: object.metadata.generation,
+            now,
+            state,
+            staged: object.spec.ldap.is_some(),
+            handled: self.handled.clone(),
+            // While a read is under way the time of the next one stays what it was: one write a read.
+            next_at: next_at.or_else(|| {
+                self.job.as_ref().and(self.status.as_ref()?.next_import_at.clone()).map(|at| at.0)
+            }),
+        })
+    }
+
+    fn standing_now(&self, resolved: &Resolved, suspended: bool) -> Standing {
+        let failing = match (&resolved.connector, &self.outcome) {
+            (Err(problems), _) => Some(status::problems(problems)),
+            (Ok(_), Some(Err(failure))) => Some(failure.message.clone()),
+            (Ok(_), _) => None,
+        };
+        Standing {
+            settled: resolved.connector.is_err() || self.finished.as_ref() == Some(&resolved.key),
+            failing,
+            suspended,
+            awaited: self.asked.is_some() || self.job.as_ref().is_some_and(|job| job.asked),
+            unsettled: match &self.outcome {
+                Some(Ok(read)) => read.import.unsettled,
+                _ => self.status.as_ref().and_then(|it| it.last_import.as_ref()).map_or(0, |it| it.unsettled),
+            },
+        }
+    }
+
+    /// A policy needs another read; one that is under way will do, if it only must be fresher.
+    pub(super) fn ask(&mut self, what: Asked) {
+        match &mut self.job {
+            Some(job) if what == Asked::Fresher => job.asked = true,
+            _ => self.asked = self.asked.max(Some(what)),
+        }
+    }
+
+    /// The connector is not there any more.
+    pub(super) fn give_up(self) {
+        if let Some(job) = self.job {
+            job.cancel.cancel();
+        }
+    }
+
+    /// What policies need to know.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+}

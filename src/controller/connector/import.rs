@@ -1,0 +1,189 @@
+//! The read itself, beside the reconciles: they never wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::Memory;
+use super::cancel::{Cancellable, cancelled};
+use super::resolve::Key;
+use crate::api::connector::{Directory, DirectoryConnectorStatus, LastImport};
+use crate::api::reason::{self, Reason, connector as reasons};
+use crate::clock::Clock;
+use crate::controller::condition;
+use crate::controller::connector::status;
+use crate::controller::context::Context;
+use crate::source::ldap::LdapSource;
+use crate::source::ldif::LdifSource;
+use crate::source::{self, Source};
+use crate::spec::{Connector, Name, SourceConfig};
+use crate::sync::import::{self, ImportError, Imported, import};
+use crate::telemetry;
+
+/// A read under way.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// How many entries came so far.
+    came: Arc<AtomicU64>,
+    /// Gives it up.
+    pub(super) cancel: CancellationToken,
+    /// Whether a policy waits for it.
+    pub(super) asked: bool,
+}
+
+/// What a read is begun with.
+pub(super) struct Begin {
+    pub(super) connector: Arc<Connector>,
+    pub(super) key: Key,
+    /// Whether every absence is looked up, whatever their number.
+    pub(super) look_up_all: bool,
+    pub(super) job: Job,
+}
+
+/// What a read that reached its end says in the status.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) directory: Directory,
+    pub(super) import: LastImport,
+    pub(super) message: String,
+}
+
+/// A read that did not.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) at: Timestamp,
+    /// How many in a row.
+    pub(super) count: u32,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Job {
+    pub(super) fn new(cancel: CancellationToken, asked: bool) -> Self {
+        Self { came: Arc::default(), cancel, asked }
+    }
+
+    pub(super) fn came(&self) -> u64 {
+        self.came.load(Ordering::Relaxed)
+    }
+}
+
+impl Failure {
+    fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
+        Self {
+            at,
+            count: before.saturating_add(1),
+            reason: status::reason(error),
+            message: error.to_string(),
+        }
+    }
+
+    /// The failure that a status tells of, if it does.
+    pub(super) fn recall(status: &DirectoryConnectorStatus) -> Option<Self> {
+        let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status == "False")?;
+        let reason = *reason::connector::ALL.iter().find(|reason| reason.name == ready.reason)?;
+        if [reason::connector::INVALID_SPEC, reason::connector::SUSPENDED].contains(&reason) {
+            return None;
+        }
+        Some(Self { at: ready.last_transition_time.0, count: 1, reason, message: ready.message.clone() })
+    }
+}
+
+/// Begins the read; when it has ended, the connector and the policies that use it are looked at.
+pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
+    let (context, name) = (context.clone(), name.clone());
+    let span = tracing::info_span!(parent: None, "import", connector = %name);
+    let jobs = context.clone();
+    let work = async move {
+        let Begin { connector, key, look_up_all, job } = begin;
+        let queued = context.metrics.queued_import();
+        let permit = job.cancel.run_until_cancelled(context.imports.acquire()).await;
+        let running = queued.begin();
+        let ended = match permit {
+            Some(_permit) => read(&context, &connector, look_up_all, &job).await,
+            None => Err(cancelled().into()),
+        };
+        drop(running);
+        tell(&context, &name, &ended);
+        let now = context.clock.now();
+        context.connectors.with(&name, |memory| memory.ended(ended, key, now));
+        context.wake_connector(&name);
+        context.wake_policies_of(&name);
+    };
+    jobs.spawn("an import", work.instrument(span));
+}
+
+async fn read(
+    context: &Context,
+    connector: &Connector,
+    look_up_all: bool,
+    job: &Job,
+) -> Result<Imported, ImportError> {
+    let look_ups = if look_up_all { usize::MAX } else { import::Options::LOOK_UPS };
+    let options = import::Options { look_ups, timeout: connector.timeout };
+    match &connector.source {
+        SourceConfig::Ldap(config) => {
+            read_from(LdapSource::new(config.clone()), context, connector, options, job).await
+        }
+        SourceConfig::Ldif(config) => {
+            read_from(LdifSource::new(config.clone()), context, connector, options, job).await
+        }
+    }
+}
+
+async fn read_from<S: Source>(
+    source: S,
+    context: &Context,
+    connector: &Connector,
+    options: import::Options,
+    job: &Job,
+) -> Result<Imported, ImportError> {
+    let source = Cancellable { source, cancel: job.cancel.clone() };
+    let came = job.came.clone();
+    let clock: &dyn Clock = &*context.clock;
+    let progress = move |count| came.store(count, Ordering::Relaxed);
+    import(&source, &context.store, &connector.name, options, clock, progress).await
+}
+
+fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
+    let name = name.to_string();
+    match ended {
+        Ok(imported) => {
+            let took = imported.finished_at.duration_since(imported.started_at).unsigned_abs();
+            let info = &imported.info;
+            let (users, contacts, groups) = (info.users, info.contacts, info.groups);
+            let completed_at = imported.finished_at.as_second();
+            let read = telemetry::Import { completed_at, took, users, contacts, groups };
+            context.metrics.imported(&name, reasons::READ.name, &read);
+        }
+        Err(error) if is_cancelled(error) => {}
+        Err(error) => {
+            tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
+            context.metrics.import_failed(&name, status::reason(error).name);
+        }
+    }
+}
+
+impl Memory {
+    fn ended(&mut self, ended: Result<Imported, ImportError>, key: Key, now: Timestamp) {
+        self.job = None;
+        let failures = match &self.outcome {
+            Some(Err(failure)) => failure.count,
+            Some(Ok(_)) | None => 0,
+        };
+        match ended {
+            Ok(imported) => self.outcome = Some(Ok(Box::new(status::read(&imported)))),
+            // Somebody did not want it any more: it says nothing of the directory.
+            Err(error) if is_cancelled(&error) => return,
+            Err(error) => self.outcome = Some(Err(Failure::new(&error, now, failures))),
+        }
+        self.finished = Some(key);
+    }
+}
+
+fn is_cancelled(error: &ImportError) -> bool {
+    matches!(error, ImportError::Source(error) if error.reason == source::Reason::Cancelled)
+}

@@ -1,0 +1,73 @@
+//! From a connector to what its source needs: the Secrets and ConfigMaps are read when they are needed,
+//! and only their versions are remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+
+use crate::api::{DirectoryConnector, SyncPolicySpec};
+use crate::controller::Error;
+use crate::controller::context::Context;
+use crate::spec::reference::{self, Reference};
+use crate::spec::{self, Connector, Name, Objects, Problem, Runnable};
+
+/// What makes a read another one: the object, the versions of what it refers to, and what policies name
+/// of its directory's attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    uid: Option<String>,
+    generation: Option<i64>,
+    versions: BTreeMap<Reference, Option<String>>,
+    pub(super) literal: BTreeSet<String>,
+}
+
+/// What a connector came to.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) key: Key,
+    pub(super) connector: Result<Arc<Connector>, Arc<[Problem]>>,
+}
+
+pub(super) async fn resolve(
+    context: &Context,
+    name: &Name,
+    object: &DirectoryConnector,
+) -> Result<Resolved, Error> {
+    let references = reference::of_connector(&object.spec);
+    let key = Key {
+        uid: object.uid(),
+        generation: object.metadata.generation,
+        versions: context.versions(name, &references),
+        literal: spec::literal(name, &naming(context, name)),
+    };
+    let known = context.connectors.with(name, |memory| memory.resolved.clone());
+    if let Some(known) = known.filter(|known| known.key == key) {
+        return Ok(known);
+    }
+    let mut objects = context.objects(name, &references).await?;
+    objects.connectors.insert(name.clone(), (object.spec.clone(), None));
+    let connector = spec::connector(name, &objects, key.literal.clone());
+    let resolved = Resolved { key, connector: connector.map(Arc::new).map_err(Arc::from) };
+    context.connectors.with(name, |memory| memory.resolved = Some(resolved.clone()));
+    Ok(resolved)
+}
+
+/// The policies that use the connector, as far as they say what attributes they name.
+fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
+    let policies = context.policies_of(name);
+    let mut objects = Objects { partial: true, ..Objects::default() };
+    for connector in policies.iter().flat_map(|(_, spec)| &spec.connectors) {
+        let connector = name.beside(&connector.name);
+        if let Some(found) = context.connector(&connector) {
+            objects.connectors.insert(connector, (found.spec.clone(), None));
+        }
+    }
+    // Who may read the target has nothing to do with what is read.
+    let without_token = |mut spec: SyncPolicySpec| {
+        spec.target.registry = Some(crate::api::policy::Registry::default());
+        spec
+    };
+    objects.policies = policies.into_iter().map(|(name, spec)| (name, without_token(spec))).collect();
+    objects.policies.keys().filter_map(|policy| spec::policy(policy, &objects).ok()).collect()
+}

@@ -1,0 +1,216 @@
+//! What a connector's status says. Pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::error_boundary::InvalidObject;
+
+use super::import::{Failure, Read};
+use crate::api::connector::{Directory, DirectoryConnectorStatus, LastImport};
+use crate::api::reason::{Reason, connector};
+use crate::controller::condition::{Conditions, Status};
+use crate::controller::words::count;
+use crate::source;
+use crate::spec::Problem;
+use crate::store::snapshot::SnapshotInfo;
+use crate::sync::import::{ImportError, Imported};
+
+/// How far a read gets, in order.
+const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
+
+/// What is to be said.
+pub(super) struct Facts<'a> {
+    /// The status so far.
+    pub(super) before: Option<&'a DirectoryConnectorStatus>,
+    pub(super) generation: Option<i64>,
+    pub(super) now: Timestamp,
+    pub(super) state: State<'a>,
+    /// Whether there is a server that is reached and authenticates.
+    pub(super) staged: bool,
+    pub(super) handled: Option<String>,
+    pub(super) next_at: Option<Timestamp>,
+}
+
+/// How things are.
+pub(super) enum State<'a> {
+    /// The spec cannot work.
+    Invalid(&'a [Problem]),
+    /// It rests.
+    Suspended,
+    /// It was never read as it is now.
+    Beginning {
+        /// How many entries came so far.
+        came: u64,
+    },
+    /// The last read failed.
+    Failed(&'a Failure),
+    /// The last read reached its end.
+    Read(&'a Read),
+    /// Nothing has happened since the status was written.
+    AsBefore,
+}
+
+pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
+    let before = facts.before.cloned().unwrap_or_default();
+    let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
+    let (mut directory, mut last_import) = (before.directory.clone(), before.last_import.clone());
+    match &facts.state {
+        State::Invalid(problems) => {
+            let message = self::problems(problems);
+            conditions.set("Ready", Status::False, connector::INVALID_SPEC.name, &message);
+            conditions.set("Stalled", Status::True, connector::INVALID_SPEC.name, message);
+        }
+        State::Suspended if before.conditions.is_empty() => {
+            let message = "nothing is read while spec.suspend is true";
+            conditions.set("Ready", Status::Unknown, connector::SUSPENDED.name, message);
+        }
+        State::Suspended | State::AsBefore => conditions.keep_all(),
+        State::Beginning { came } => {
+            let message = if *came == 0 {
+                "waiting for the first entries of the first read".to_owned()
+            } else {
+                format!("the first read is under way: {} so far", count(*came, "entry", "entries"))
+            };
+            conditions.set("Ready", Status::Unknown, connector::PROGRESSING.name, &message);
+            conditions.set("Reconciling", Status::True, connector::PROGRESSING.name, message);
+        }
+        State::Failed(failure) => {
+            let (reason, message) = (failure.reason.name, &failure.message);
+            conditions.set("Ready", Status::False, reason, message);
+            conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, message);
+            stages(&mut conditions, facts.staged, stage(failure.reason), reason, message);
+        }
+        State::Read(read) => {
+            conditions.set("Ready", Status::True, connector::READ.name, &read.message);
+            stages(&mut conditions, facts.staged, None, connector::READ.name, "as of the last read");
+            directory = Some(read.directory.clone());
+            last_import = Some(read.import.clone());
+        }
+    }
+    DirectoryConnectorStatus {
+        observed_generation: facts.generation,
+        conditions: conditions.finish(),
+        directory,
+        last_import,
+        next_import_at: facts.next_at.map(Time),
+        last_handled_sync_requested_at: facts.handled.clone(),
+    }
+}
+
+/// Sets how far the last read came; `failed_at` is where it ended, if it did not reach its end.
+fn stages(
+    conditions: &mut Conditions<'_>,
+    staged: bool,
+    failed_at: Option<usize>,
+    reason: &str,
+    message: &str,
+) {
+    for (at, stage) in STAGES.iter().enumerate() {
+        if at < 2 && !staged {
+            continue;
+        }
+        match failed_at {
+            Some(failed) if at > failed => {
+                let message = format!("not known while {} is not True", STAGES[failed]);
+                conditions.set(stage, Status::Unknown, reason, message);
+            }
+            Some(failed) if at == failed => conditions.set(stage, Status::False, reason, message),
+            _ => conditions.set(stage, Status::True, connector::READ.name, "as of the last read"),
+        }
+    }
+}
+
+/// At which stage a read fails for this reason; `None` if that has nothing to do with the directory.
+fn stage(reason: Reason) -> Option<usize> {
+    if [connector::UNREACHABLE, connector::TLS_FAILED].contains(&reason) {
+        Some(0)
+    } else if reason == connector::AUTHENTICATION_FAILED {
+        Some(1)
+    } else if reason == connector::STORE_FAILED {
+        None
+    } else {
+        Some(2)
+    }
+}
+
+/// Of an object that cannot be understood.
+pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> DirectoryConnectorStatus {
+    let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
+    status(&Facts {
+        before: None,
+        generation: invalid.metadata.generation,
+        now,
+        state: State::Invalid(&[problem]),
+        staged: false,
+        handled: None,
+        next_at: None,
+    })
+}
+
+/// Problems in one message.
+pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|problem| match problem.field.as_str() {
+        "" => problem.message.clone(),
+        field => format!("{field}: {}", problem.message),
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// What a read that reached its end says.
+pub(super) fn read(imported: &Imported) -> Read {
+    Read { directory: directory(&imported.info), import: last_import(imported), message: message(imported) }
+}
+
+/// What was read.
+pub fn directory(info: &SnapshotInfo) -> Directory {
+    Directory {
+        id: info.directory.to_string(),
+        vendor: info.vendor.clone(),
+        users: info.users,
+        groups: info.groups,
+        contacts: info.contacts,
+    }
+}
+
+/// The read.
+pub fn last_import(imported: &Imported) -> LastImport {
+    LastImport {
+        mode: format!("{:?}", imported.info.mode),
+        started_at: Time(imported.started_at),
+        finished_at: Time(imported.finished_at),
+        changed: imported.changed,
+        removed: imported.removed,
+        unsettled: imported.unsettled,
+        sequence: imported.info.sequence,
+        notices: imported.info.notices.clone(),
+    }
+}
+
+/// What came, in words.
+pub fn message(imported: &Imported) -> String {
+    let info = &imported.info;
+    let (users, groups) = (count(info.users, "user", "users"), count(info.groups, "group", "groups"));
+    if imported.unsettled == 0 {
+        return format!("{users} and {groups} read");
+    }
+    let missing = count(imported.unsettled, "missing entry was", "missing entries were");
+    format!("{users} and {groups} read; {missing} not looked up")
+}
+
+/// Why a read failed, in one word.
+pub fn reason(error: &ImportError) -> Reason {
+    let ImportError::Source(error) = error else { return connector::STORE_FAILED };
+    match error.reason {
+        source::Reason::Unreachable => connector::UNREACHABLE,
+        source::Reason::TlsFailed => connector::TLS_FAILED,
+        source::Reason::AuthenticationFailed => connector::AUTHENTICATION_FAILED,
+        source::Reason::AccessDenied => connector::ACCESS_DENIED,
+        source::Reason::NotFound => connector::NOT_FOUND,
+        source::Reason::LimitExceeded => connector::LIMIT_EXCEEDED,
+        source::Reason::Interrupted | source::Reason::Cancelled => connector::INTERRUPTED,
+        source::Reason::InvalidData => connector::INVALID_DATA,
+        source::Reason::DirectoryChanged => connector::DIRECTORY_CHANGED,
+    }
+}
+
+#[cfg(test)]
+mod tests;

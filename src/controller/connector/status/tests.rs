@@ -1,0 +1,180 @@
+use rstest::rstest;
+
+use super::*;
+use crate::controller::condition::find;
+use crate::directory::{ConnectorName, DirectoryId, Mode};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn a_read(unsettled: u64) -> Read {
+    let info = SnapshotInfo {
+        connector: ConnectorName::new("ns", "corp"),
+        directory: DirectoryId::new("dc=corp"),
+        sequence: 9,
+        completion: 2,
+        completed_at: at(90),
+        mode: Mode::Full,
+        fields: std::collections::BTreeSet::default(),
+        attributes: std::collections::BTreeSet::default(),
+        scope: String::new(),
+        notices: Vec::new(),
+        vendor: None,
+        tripped: std::collections::BTreeMap::default(),
+        strangers: Vec::new(),
+        stranger_count: 0,
+        users: 2,
+        groups: 1,
+        contacts: 0,
+    };
+    let imported = Imported {
+        info,
+        first: false,
+        changed: 1,
+        removed: 0,
+        unreadable: 0,
+        unsettled,
+        started_at: at(80),
+        finished_at: at(90),
+    };
+    read(&imported)
+}
+
+fn failure(reason: Reason) -> Failure {
+    Failure { at: at(95), count: 1, reason, message: "it did not work; do this".to_owned() }
+}
+
+fn said(
+    state: State<'_>,
+    staged: bool,
+    before: Option<&DirectoryConnectorStatus>,
+) -> DirectoryConnectorStatus {
+    status(&Facts { before, generation: Some(4), now: at(100), state, staged, handled: None, next_at: None })
+}
+
+fn conditions(status: &DirectoryConnectorStatus) -> Vec<(&str, &str)> {
+    status.conditions.iter().map(|one| (one.type_.as_str(), one.status.as_str())).collect()
+}
+
+#[rstest]
+#[case::unreachable(connector::UNREACHABLE, ["False", "Unknown", "Unknown"])]
+#[case::tls(connector::TLS_FAILED, ["False", "Unknown", "Unknown"])]
+#[case::password(connector::AUTHENTICATION_FAILED, ["True", "False", "Unknown"])]
+#[case::base(connector::NOT_FOUND, ["True", "True", "False"])]
+#[case::rights(connector::ACCESS_DENIED, ["True", "True", "False"])]
+#[case::limit(connector::LIMIT_EXCEEDED, ["True", "True", "False"])]
+#[case::cut(connector::INTERRUPTED, ["True", "True", "False"])]
+#[case::other_directory(connector::DIRECTORY_CHANGED, ["True", "True", "False"])]
+#[case::our_own_disk(connector::STORE_FAILED, ["True", "True", "True"])]
+fn a_failed_read_says_how_far_it_came(#[case] reason: Reason, #[case] stages: [&str; 3]) {
+    let status = said(State::Failed(&failure(reason)), true, None);
+    let expected = [
+        ("Ready", "False"),
+        ("Reconciling", "True"),
+        ("Reachable", stages[0]),
+        ("Authenticated", stages[1]),
+        ("Readable", stages[2]),
+    ];
+    assert_eq!(conditions(&status), expected);
+    assert_eq!(find(&status.conditions, "Ready").unwrap().reason, reason.name);
+}
+
+#[test]
+fn a_read_that_reached_its_end_says_what_came() {
+    let status = said(State::Read(&a_read(3)), true, None);
+    let expected =
+        [("Ready", "True"), ("Reachable", "True"), ("Authenticated", "True"), ("Readable", "True")];
+    assert_eq!(conditions(&status), expected);
+    assert_eq!(
+        find(&status.conditions, "Ready").unwrap().message,
+        "2 users and 1 group read; 3 missing entries were not looked up"
+    );
+    assert_eq!(status.last_import.unwrap().sequence, 9);
+}
+
+#[test]
+fn a_file_is_neither_reached_nor_authenticated_at() {
+    assert_eq!(
+        conditions(&said(State::Read(&a_read(0)), false, None)),
+        [("Ready", "True"), ("Readable", "True")]
+    );
+}
+
+#[test]
+fn a_failure_keeps_what_was_read_before() {
+    let before = said(State::Read(&a_read(0)), true, None);
+    let after = said(State::Failed(&failure(connector::UNREACHABLE)), true, Some(&before));
+    assert_eq!((after.directory, after.last_import), (before.directory, before.last_import));
+}
+
+#[test]
+fn the_first_read_says_how_far_it_is() {
+    let status = said(State::Beginning { came: 12_000 }, true, None);
+    assert_eq!(conditions(&status), [("Ready", "Unknown"), ("Reconciling", "True")]);
+    assert!(find(&status.conditions, "Reconciling").unwrap().message.contains("12,000 entries"));
+}
+
+#[test]
+fn suspended_keeps_what_it_said_and_moves_the_generation() {
+    let before = said(State::Read(&a_read(0)), true, None);
+    let after = status(&Facts {
+        before: Some(&before),
+        generation: Some(5),
+        now: at(200),
+        state: State::Suspended,
+        staged: true,
+        handled: None,
+        next_at: None,
+    });
+    assert_eq!(conditions(&after), conditions(&before));
+    assert_eq!(after.observed_generation, Some(5));
+    assert_eq!(conditions(&said(State::Suspended, true, None)), [("Ready", "Unknown")]);
+}
+
+#[test]
+fn an_invalid_spec_waits_for_somebody() {
+    let problems = [Problem::new("o", "spec.ldap.urls", "is no url"), Problem::new("o", "", "and more")];
+    let status = said(State::Invalid(&problems), true, None);
+    assert_eq!(conditions(&status), [("Ready", "False"), ("Stalled", "True")]);
+    assert_eq!(find(&status.conditions, "Ready").unwrap().message, "spec.ldap.urls: is no url; and more");
+}
+
+/// Every condition and reason that the documents have is seen here; the e2e tests see most of them again.
+#[test]
+fn every_reason_is_said_where_the_documents_say() {
+    let all = [
+        source::Reason::Unreachable,
+        source::Reason::TlsFailed,
+        source::Reason::AuthenticationFailed,
+        source::Reason::AccessDenied,
+        source::Reason::NotFound,
+        source::Reason::LimitExceeded,
+        source::Reason::Interrupted,
+        source::Reason::InvalidData,
+        source::Reason::DirectoryChanged,
+    ];
+    let errors = all.map(|reason| ImportError::Source(source::SourceError::new(reason, "why")));
+    let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
+    let store = failure(reason(&ImportError::Store(crate::store::StoreError::Full)));
+    let read = a_read(0);
+    let states = failures.iter().chain([&store]).map(State::Failed).chain([
+        State::Invalid(&[]),
+        State::Suspended,
+        State::Beginning { came: 0 },
+        State::Read(&read),
+    ]);
+    let conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
+    for Reason { name, of, .. } in connector::ALL {
+        for place in of.split(", ") {
+            let said = conditions.iter().any(|one| one.type_ == place && one.reason == *name);
+            assert!(said, "{name} of {place} was never said");
+        }
+    }
+    // What is Unknown bears the reason of what hides it.
+    for one in conditions.iter().filter(|one| one.status != "Unknown") {
+        let known = connector::ALL.iter().find(|reason| reason.name == one.reason);
+        let known = known.unwrap_or_else(|| panic!("{} is not in the documents", one.reason));
+        assert!(known.of.split(", ").any(|place| place == one.type_), "{} of {}", one.reason, one.type_);
+    }
+}

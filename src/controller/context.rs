@@ -1,0 +1,354 @@
+//! What both controllers share.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Secret as KubeSecret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::store::WriterDropped;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store as Cache};
+use kube::{Api, Client, Resource};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::gate::{Gate, WRITE};
+use super::watch::{Happened, Kind, Part, Scope};
+use super::{Error, condition, connector, policy};
+use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
+use crate::clock::Timer;
+use crate::directory::{ConnectorName, Owner};
+use crate::secret::Secret;
+use crate::serve::Served;
+use crate::spec::reference::{self, Reference};
+use crate::spec::{Name, Objects};
+use crate::store::snapshot::SnapshotInfo;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// No single question to the apiserver takes longer.
+const READ: Duration = Duration::from_secs(10);
+
+/// What both controllers share.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Timer>,
+    pub(super) gate: Gate,
+    pub(super) served: Served,
+    pub(super) metrics: Metrics,
+    pub(super) recorder: Recorder,
+    pub(super) scope: Scope,
+    pub(super) parts: Vec<Part>,
+    pub(super) connectors: Memories<connector::Memory>,
+    pub(super) policies: Memories<policy::Memory>,
+    /// How many imports go on at once.
+    pub(super) imports: Semaphore,
+    /// How many runs go on at once.
+    pub(super) runs: Semaphore,
+    /// Ends what is under way at a safe point.
+    pub(super) stopping: CancellationToken,
+    pub(super) jobs: TaskTracker,
+    /// Why the process must end.
+    pub(super) fatal: mpsc::Sender<String>,
+}
+
+/// What is remembered of each object of one kind.
+pub(super) struct Memories<M>(Mutex<HashMap<Name, M>>);
+
+impl<M> Default for Memories<M> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<M: Default> Memories<M> {
+    /// Works with what is remembered of one; never for long.
+    pub(super) fn with<T>(&self, name: &Name, work: impl FnOnce(&mut M) -> T) -> T {
+        let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(memories.entry(name.clone()).or_default())
+    }
+
+    /// Forgets one; returns what was remembered.
+    fn forget(&self, name: &Name) -> Option<M> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+}
+
+impl Context {
+    /// Does something beside the reconciles; one that panics ends the process.
+    pub(super) fn spawn(&self, what: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let fatal = self.fatal.clone();
+        let task = tokio::spawn(work);
+        self.jobs.spawn(async move {
+            if let Err(error) = task.await {
+                // Nobody listens any more only while the process ends anyway.
+                drop(fatal.send(format!("{what} died: {error}")).await);
+            }
+        });
+    }
+
+    /// What a watch told.
+    pub(super) fn told(&self, kind: Kind, name: &Name, happened: Happened) {
+        match (kind, happened) {
+            (Kind::Connector, Happened::Changed) => {
+                self.wake_connector(name);
+                self.wake_policies_of(name);
+            }
+            (Kind::Connector, Happened::Gone) => {
+                if let Some(memory) = self.connectors.forget(name) {
+                    memory.give_up();
+                }
+                self.connector_alarm(name, None);
+                self.metrics.forget_connector(&name.to_string());
+                self.wake_policies_of(name);
+            }
+            (Kind::Policy, Happened::Changed) => {
+                self.wake_policy(name);
+                for connector in self.policy(name).iter().flat_map(|policy| &policy.spec.connectors) {
+                    self.wake_connector(&name.beside(&connector.name));
+                }
+            }
+            (Kind::Policy, Happened::Gone) => {
+                if let Some(memory) = self.policies.forget(name) {
+                    memory.give_up();
+                }
+                self.policy_alarm(name, None);
+                self.served.gone(&owner(name));
+                self.metrics.forget_policy(&name.to_string());
+            }
+            (Kind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
+            (Kind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
+        }
+    }
+
+    fn wake_users_of(&self, name: &Name, reference: &Reference) {
+        let Some(part) = self.part(&name.namespace) else { return };
+        for object in part.connectors.cache.state() {
+            if let Ok(object) = &object.0
+                && object.metadata.namespace.as_deref() == Some(&name.namespace)
+                && reference::of_connector(&object.spec).contains(reference)
+            {
+                part.connectors.wake.now(&Name::of(object));
+            }
+        }
+        for object in part.policies.cache.state() {
+            if let Ok(object) = &object.0
+                && object.metadata.namespace.as_deref() == Some(&name.namespace)
+                && reference::of_policy(&object.spec).contains(reference)
+            {
+                part.policies.wake.now(&Name::of(object));
+            }
+        }
+    }
+
+    /// Somebody is to look at a connector.
+    pub(super) fn wake_connector(&self, name: &Name) {
+        if let Some(part) = self.part(&name.namespace) {
+            part.connectors.wake.now(name);
+        }
+    }
+
+    /// Somebody is to look at a policy.
+    pub(super) fn wake_policy(&self, name: &Name) {
+        if let Some(part) = self.part(&name.namespace) {
+            part.policies.wake.now(name);
+        }
+    }
+
+    /// Whoever uses the connector looks again.
+    pub(super) fn wake_policies_of(&self, connector: &Name) {
+        for (policy, _) in self.policies_of(connector) {
+            self.wake_policy(&policy);
+        }
+    }
+
+    /// When a connector is to be looked at next, if nothing happens.
+    pub(super) fn connector_alarm(&self, name: &Name, at: Option<Timestamp>) {
+        if let Some(part) = self.part(&name.namespace) {
+            part.connectors.wake.at(name, at);
+        }
+    }
+
+    /// When a policy is to be looked at next, if nothing happens.
+    pub(super) fn policy_alarm(&self, name: &Name, at: Option<Timestamp>) {
+        if let Some(part) = self.part(&name.namespace) {
+            part.policies.wake.at(name, at);
+        }
+    }
+
+    /// The connector, if it is there and can be understood.
+    pub(super) fn connector(&self, name: &Name) -> Option<DirectoryConnector> {
+        let cached = cached(&self.part(&name.namespace)?.connectors.cache, name)?;
+        cached.0.as_ref().ok().cloned()
+    }
+
+    /// The policy, if it is there and can be understood.
+    pub(super) fn policy(&self, name: &Name) -> Option<SyncPolicy> {
+        let cached = cached(&self.part(&name.namespace)?.policies.cache, name)?;
+        cached.0.as_ref().ok().cloned()
+    }
+
+    /// The policies that use a connector.
+    pub(super) fn policies_of(&self, connector: &Name) -> Vec<(Name, SyncPolicySpec)> {
+        let Some(part) = self.part(&connector.namespace) else { return Vec::new() };
+        let all = part.policies.cache.state();
+        let known = all.iter().filter_map(|object| object.0.as_ref().ok());
+        let uses = |policy: &&SyncPolicy| {
+            policy.metadata.namespace.as_deref() == Some(&connector.namespace)
+                && policy.spec.connectors.iter().any(|reference| reference.name == connector.name)
+        };
+        known.filter(uses).map(|policy| (Name::of(policy), policy.spec.clone())).collect()
+    }
+
+    /// Waits until everything that is there has been seen.
+    pub(super) async fn known(&self) -> Result<(), WriterDropped> {
+        for part in &self.parts {
+            part.connectors.cache.wait_until_ready().await?;
+            part.policies.cache.wait_until_ready().await?;
+            part.secrets.wait_until_ready().await?;
+            part.config_maps.wait_until_ready().await?;
+        }
+        Ok(())
+    }
+
+    /// The policies and connectors that are there, understood or not.
+    pub(super) fn there(&self) -> (BTreeSet<Name>, BTreeSet<Name>) {
+        let policies = self.parts.iter().flat_map(|part| part.policies.cache.state());
+        let connectors = self.parts.iter().flat_map(|part| part.connectors.cache.state());
+        let policies = policies.map(|object| Name::of(&*object)).collect();
+        (policies, connectors.map(|object| Name::of(&*object)).collect())
+    }
+
+    fn part(&self, namespace: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.namespace.as_deref().is_none_or(|this| this == namespace))
+    }
+
+    /// The versions of what an object refers to; `None` for what is not there.
+    pub(super) fn versions(
+        &self,
+        of: &Name,
+        references: &BTreeSet<Reference>,
+    ) -> BTreeMap<Reference, Option<String>> {
+        let version = |reference: &Reference| {
+            let part = self.part(&of.namespace)?;
+            match reference {
+                Reference::Secret(name) => {
+                    cached(&part.secrets, &of.beside(name))?.metadata.resource_version.clone()
+                }
+                Reference::ConfigMap(name) => {
+                    cached(&part.config_maps, &of.beside(name))?.metadata.resource_version.clone()
+                }
+            }
+        };
+        references.iter().map(|reference| (reference.clone(), version(reference))).collect()
+    }
+
+    /// What an object refers to, read now.
+    pub(super) async fn objects(
+        &self,
+        of: &Name,
+        references: &BTreeSet<Reference>,
+    ) -> Result<Objects, Error> {
+        let mut objects = Objects { partial: true, ..Objects::default() };
+        for reference in references {
+            match reference {
+                Reference::Secret(name) => {
+                    let api = Api::<KubeSecret>::namespaced(self.client.clone(), &of.namespace);
+                    let Some(secret) = read(api.get_opt(name)).await? else { continue };
+                    let data = secret.data.unwrap_or_default().into_iter();
+                    let data = data.map(|(key, value)| (key, Secret::new(value.0))).collect();
+                    objects.secrets.insert(of.beside(name), data);
+                }
+                Reference::ConfigMap(name) => {
+                    let api = Api::<ConfigMap>::namespaced(self.client.clone(), &of.namespace);
+                    let Some(map) = read(api.get_opt(name)).await? else { continue };
+                    let texts = map.data.unwrap_or_default().into_iter();
+                    let binary = map.binary_data.unwrap_or_default().into_iter();
+                    let texts = texts.map(|(key, text)| (key, text.into_bytes()));
+                    let data = texts.chain(binary.map(|(key, bytes)| (key, bytes.0))).collect();
+                    objects.config_maps.insert(of.beside(name), data);
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    /// What is known of a connector's snapshot.
+    pub(super) async fn snapshot_info(&self, name: &Name) -> Result<Option<SnapshotInfo>, StoreError> {
+        let connector = ConnectorName::new(&name.namespace, &name.name);
+        self.stored(move |store| store.snapshot_info(&connector)).await
+    }
+
+    /// Asks the store where blocking is allowed.
+    pub(super) async fn stored<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.store.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&store)).await;
+        asked.map_err(|error| StoreError::Corrupt(error.to_string()))?
+    }
+
+    /// Tells of a change of `Ready` by an Event.
+    pub(super) async fn tell<K>(&self, object: &K, before: Option<&[Condition]>, now: &[Condition])
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let Some(ready) = condition::find(now, "Ready") else { return };
+        let same = |before: &Condition| before.status == ready.status && before.reason == ready.reason;
+        if before.and_then(|before| condition::find(before, "Ready")).is_some_and(same) {
+            return;
+        }
+        let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
+        self.event(object, type_, &ready.reason, &ready.message).await;
+    }
+
+    /// Publishes an Event; one that is lost costs nothing but itself.
+    pub(super) async fn event<K>(&self, object: &K, type_: EventType, reason: &str, message: &str)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        if self.gate.check().is_err() {
+            return;
+        }
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(message.chars().take(1000).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let reference: ObjectReference = object.object_ref(&());
+        self.metrics.api_write(crate::telemetry::Write::Event);
+        match tokio::time::timeout(WRITE, self.recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "an Event was lost"),
+            Err(_) => tracing::warn!("an Event was lost: the apiserver did not answer in time"),
+        }
+    }
+}
+
+/// Asks the apiserver, and not for ever.
+async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(READ, question).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Slow),
+    }
+}
+
+fn cached<K>(cache: &Cache<K>, name: &Name) -> Option<Arc<K>>
+where
+    K: Lookup<DynamicType = ()> + Clone + 'static,
+{
+    cache.get(&ObjectRef::new(&name.name).within(&name.namespace))
+}
+
+/// Whose links a policy's are.
+pub(super) fn owner(policy: &Name) -> Owner {
+    Owner::new(&policy.namespace, &policy.name)
+}

@@ -1,0 +1,276 @@
+//! The controller of `SyncPolicy`: resolve, decide, run, status. It alone runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use tokio_util::sync::CancellationToken;
+
+use self::decide::{Facts, Last, Next};
+use self::resolve::Resolved;
+use self::run::Job;
+use self::sources::Sources;
+use self::status::PREVIEWED;
+use self::stored::Stored;
+use super::context::{Context, owner};
+use super::{Error, condition, delay, status as writing};
+use crate::api::policy::SyncPolicyStatus;
+use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
+use crate::spec::{Name, Runnable};
+
+mod decide;
+mod gated;
+mod resolve;
+mod run;
+mod sources;
+pub mod status;
+mod stored;
+
+/// As it comes from the apiserver: one that cannot be understood stops nobody else.
+pub(super) type Object = DeserializeGuard<SyncPolicy>;
+
+/// While somebody waits for the first run, its progress is written so often.
+const PROGRESS: Duration = Duration::from_secs(30);
+
+/// What is remembered of a policy while the process lives; all that must survive it is in the store and
+/// in the status.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// What the object came to.
+    resolved: Option<Resolved>,
+    /// The run under way.
+    job: Option<Job>,
+    /// What the last run was begun with.
+    begun: Option<RanOf>,
+    /// What the last run that ended was begun with.
+    ended: Option<RanOf>,
+    /// When the last run failed, and how many did in a row.
+    failed: Option<(Timestamp, u32)>,
+    /// The last approval that a run has seen.
+    approval: Option<String>,
+    /// The last approval for which every absence was asked to be looked up.
+    looked_up_for: Option<String>,
+    /// The last request by annotation that was acted on.
+    handled: Option<String>,
+    /// What is to be told by Events.
+    events: Vec<Told>,
+    /// The status as it is to be; what a run did is in here as soon as it has ended.
+    status: SyncPolicyStatus,
+    /// As last written.
+    written: Option<SyncPolicyStatus>,
+}
+
+/// An Event: whether it is a warning, its reason, its message.
+type Told = (EventType, &'static str, String);
+
+/// What makes a run another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RanOf {
+    spec_json: String,
+    preview: bool,
+}
+
+impl RanOf {
+    fn of(runnable: &Runnable) -> Self {
+        Self { spec_json: runnable.policy.spec_json.clone(), preview: runnable.preview }
+    }
+}
+
+pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Result<Action, Error> {
+    let name = Name::of(&*object);
+    let known = match &object.0 {
+        Ok(known) => known,
+        Err(invalid) => {
+            context.served.withdraw(&owner(&name));
+            let status = status::unreadable(invalid, context.clock.now());
+            writing::write::<SyncPolicy, _>(&context, &name, &status).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let resolved = resolve::resolve(&context, &name, known).await?;
+    match &resolved.token {
+        Some(token) => context.served.serve(owner(&name), token.clone()),
+        None => context.served.withdraw(&owner(&name)),
+    }
+    let digest = known.annotations().get(APPROVE);
+    let stored = stored::look(&context, &name, digest).await?;
+    let now = context.clock.now();
+    let approval = context.policies.with(&name, |memory| {
+        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now);
+        digest.filter(|digest| !stored.approved && memory.approval.as_ref() != Some(digest)).cloned()
+    });
+    let sources = sources::look(&context, &name, &resolved, approval.as_deref(), now).await?;
+    let reconciled = context.policies.with(&name, |memory| {
+        memory.reconcile(known, &resolved, &stored, &sources, approval, now, &context.stopping)
+    });
+    if let Some(begin) = reconciled.begin {
+        run::begin(&context, &name, begin);
+    }
+    context.policy_alarm(&name, reconciled.wake_at);
+    context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", &reconciled.ready);
+    for (type_, reason, message) in reconciled.events {
+        context.event(known, type_, reason, &message).await;
+    }
+    if let Some((before, status)) = reconciled.write {
+        writing::write::<SyncPolicy, _>(&context, &name, &status).await?;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions).await;
+        context.policies.with(&name, |memory| memory.written = Some(*status));
+    }
+    Ok(Action::await_change())
+}
+
+/// What one look at a policy came to.
+struct Reconciled {
+    begin: Option<run::Begin>,
+    wake_at: Option<Timestamp>,
+    events: Vec<Told>,
+    /// The status of `Ready`.
+    ready: String,
+    /// The status as last written, and another one that is to be.
+    write: Option<(Option<SyncPolicyStatus>, Box<SyncPolicyStatus>)>,
+}
+
+impl Memory {
+    /// At the first sight in this process: what the status and the store say is how things are.
+    fn recall(&mut self, object: &SyncPolicy, stored: &Stored, runnable: Option<&Runnable>, now: Timestamp) {
+        let Some(status) = object.status.as_ref().filter(|_| self.written.is_none() && self.begun.is_none())
+        else {
+            return;
+        };
+        self.status = status.clone();
+        self.written = Some(status.clone());
+        self.handled.clone_from(&status.last_handled_sync_requested_at);
+        let Some(last) = status.last_run.as_ref().filter(|_| !stored.is_reset(status)) else { return };
+        let failed = last.reason == reason::policy::FAILED.name;
+        self.failed = failed.then(|| (last.finished_at.0.min(now), 1));
+        if let Some(runnable) = runnable
+            && stored.applied_spec.as_ref() == Some(&runnable.policy.spec_json)
+            && (last.result == PREVIEWED) == runnable.preview
+        {
+            self.begun = Some(RanOf::of(runnable));
+            self.ended.clone_from(&self.begun);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each phase's result is one")]
+    fn reconcile(
+        &mut self,
+        object: &SyncPolicy,
+        resolved: &Resolved,
+        stored: &Stored,
+        sources: &Sources,
+        approval: Option<String>,
+        now: Timestamp,
+        stopping: &CancellationToken,
+    ) -> Reconciled {
+        let request = object.annotations().get(SYNC_REQUESTED_AT).cloned();
+        let whose = Name::of(object).to_string();
+        let runnable = resolved.runnable.as_ref().ok();
+        let suspended = object.spec.suspend;
+        let edited = runnable.is_some_and(|runnable| self.begun.as_ref() != Some(&RanOf::of(runnable)));
+        if let Some(job) = &self.job
+            && (suspended || runnable.is_none() || edited)
+        {
+            // It does what is not wanted any more: it ends at its next safe point, and this is looked at
+            // again.
+            job.cancel.cancel();
+        }
+        let reset = stored.is_reset(&self.status);
+        let last = self.last().filter(|_| !reset);
+        let again = self
+            .failed
+            .zip(runnable)
+            .map(|((at, count), runnable)| delay::again(at, runnable.retry_interval, count, &whose));
+        let schedule = runnable.and_then(|runnable| runnable.schedule.as_ref());
+        let scheduled = schedule
+            .zip(last)
+            .and_then(|(schedule, last)| Some(delay::apart(schedule.next_after(last.started_at)?, &whose)));
+        let next = decide::decide(&Facts {
+            now,
+            suspended,
+            valid: runnable.is_some() && sources.missing.is_empty(),
+            running: self.job.is_some(),
+            edited,
+            requested: request.is_some() && request != self.handled,
+            approved: approval.is_some(),
+            sources: sources.read,
+            last,
+            scheduled,
+            again,
+        });
+        let mut begin = None;
+        if let (Next::Run, Some(runnable)) = (next, runnable) {
+            let job = Job::new(stopping.child_token());
+            begin = Some(run::Begin {
+                runnable: runnable.clone(),
+                approve: approval.clone(),
+                failed: sources.failed.clone(),
+                job: job.clone(),
+            });
+            self.job = Some(job);
+            self.begun = Some(RanOf::of(runnable));
+            self.handled = request.or(self.handled.take());
+            self.approval = approval.or(self.approval.take());
+        }
+        let next_at = match next {
+            Next::At(at) => Some(at),
+            Next::Run | Next::Rest => None,
+        };
+        let unrun = runnable.is_some_and(|runnable| self.ended.as_ref() != Some(&RanOf::of(runnable)));
+        self.status = status::status(&status::Facts {
+            before: &self.status,
+            generation: object.metadata.generation,
+            now,
+            suspended,
+            problems: resolved.runnable.as_ref().err().map(|problems| &problems[..]),
+            sources,
+            reset,
+            unrun,
+            progress: self.job.as_ref().map(Job::progress),
+            handled: self.handled.clone(),
+            // While a run is under way the time of the next one stays what it was: one write a run.
+            next_at: if self.job.is_some() {
+                self.status.next_run_at.as_ref().map(|at| at.0)
+            } else {
+                next_at
+            },
+        });
+        let progress = (unrun && self.job.is_some()).then(|| delay::later(now, PROGRESS));
+        let changed = self.written.as_ref() != Some(&self.status);
+        Reconciled {
+            begin,
+            wake_at: [next_at, progress, sources.stale_at].into_iter().flatten().min(),
+            events: std::mem::take(&mut self.events),
+            ready: condition::ready(&self.status.conditions),
+            write: changed.then(|| (self.written.clone(), Box::new(self.status.clone()))),
+        }
+    }
+
+    /// The last run, as far as the status tells.
+    fn last(&self) -> Option<Last> {
+        let last = self.status.last_run.as_ref()?;
+        Some(Last {
+            started_at: last.started_at.0,
+            sequence: self.status.store.as_ref()?.sequence,
+            due: self.status.due_at.as_ref().map(|due| due.0),
+            lacked_source: last.reason == reason::policy::SOURCE_FAILED.name,
+        })
+    }
+
+    /// Whether every absence must be looked up before a run sees this approval: once for each.
+    fn looks_up_for(&mut self, digest: &str) -> bool {
+        let before = self.looked_up_for.replace(digest.to_owned());
+        before.as_deref() != Some(digest)
+    }
+
+    /// The policy is not there any more.
+    pub(super) fn give_up(self) {
+        if let Some(job) = self.job {
+            job.cancel.cancel();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The run itself, beside the reconciles: they never wait for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use kube::runtime::events::EventType;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::gated::Gated;
+use super::{Memory, RanOf, status};
+use crate::api::policy::StoreRef;
+use crate::api::reason::policy as reasons;
+use crate::clock::Clock;
+use crate::controller::context::Context;
+use crate::directory::ConnectorName;
+use crate::spec::{self, Name, Runnable};
+use crate::store::{Store, StoreError};
+use crate::sync::run::{self, Approval, RunReport, Verdict};
+use crate::target::registry::Registry;
+use crate::telemetry;
+
+/// So many earlier runs are kept in the status.
+const HISTORY: usize = 4;
+
+/// A run under way.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// How many operations are done, of how many.
+    done: Arc<(AtomicU64, AtomicU64)>,
+    /// Ends it at its next safe point.
+    pub(super) cancel: CancellationToken,
+}
+
+/// What a run is begun with.
+pub(super) struct Begin {
+    pub(super) runnable: Arc<Runnable>,
+    /// A digest that a person approved and no run has seen.
+    pub(super) approve: Option<String>,
+    /// Connectors on whose word nothing may be removed.
+    pub(super) failed: BTreeSet<ConnectorName>,
+    pub(super) job: Job,
+}
+
+impl Job {
+    pub(super) fn new(cancel: CancellationToken) -> Self {
+        Self { done: Arc::default(), cancel }
+    }
+
+    pub(super) fn progress(&self) -> (u64, u64) {
+        (self.done.0.load(Ordering::Relaxed), self.done.1.load(Ordering::Relaxed))
+    }
+}
+
+/// Begins the run; when it has ended, the policy is looked at.
+pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
+    let (context, name) = (context.clone(), name.clone());
+    let id = Uuid::new_v4().to_string();
+    let span = tracing::info_span!(parent: None, "run", policy = %name, run = id);
+    let jobs = context.clone();
+    let work = async move {
+        let queued = context.metrics.queued_run();
+        let permit = begin.job.cancel.run_until_cancelled(context.runs.acquire()).await;
+        let running = queued.begin();
+        let ran = match permit {
+            Some(_permit) => Some(run(&context, &begin, id).await),
+            None => None,
+        };
+        drop(running);
+        let given_up = begin.job.cancel.is_cancelled();
+        let now = context.clock.now();
+        let store = ran.as_ref().and_then(|ran| Some(ran.as_ref().ok()?.1.clone()));
+        if let Some(Ok((report, _))) = &ran {
+            let reason = status::reason(report.verdict()).name;
+            context.metrics.ran(&name.to_string(), reason, &measured(report));
+        }
+        context.policies.with(&name, |memory| {
+            memory.job = None;
+            match ran {
+                Some(Ok((report, _))) if !(given_up && report.failed.is_some()) => {
+                    memory.take(&report, store, &begin.runnable);
+                }
+                Some(Err(error)) => memory.cannot(&error.to_string(), &begin.runnable, now),
+                // Nobody wanted it any more; what it did is in the store, and the next run goes on from it.
+                _ => memory.begun = None,
+            }
+        });
+        context.wake_policy(&name);
+    };
+    jobs.spawn("a run", work.instrument(span));
+}
+
+async fn run(context: &Context, begin: &Begin, id: String) -> Result<(RunReport, StoreRef), StoreError> {
+    let Runnable { policy, timeout, preview, .. } = &*begin.runnable;
+    let options = run::Options {
+        id: Some(id),
+        preview: *preview,
+        approve: begin.approve.clone(),
+        failed_connectors: begin.failed.clone(),
+    };
+    let target = Gated {
+        target: Registry::new(context.store.clone(), policy.owner.clone()),
+        gate: context.gate.clone(),
+        cancel: begin.job.cancel.clone(),
+        until: (*timeout, Instant::now() + *timeout),
+    };
+    let clock: &dyn Clock = &*context.clock;
+    let work = run::Work {
+        store: &context.store,
+        target: &target,
+        policy: policy.clone(),
+        rebuild: spec::rebuild,
+        clock,
+    };
+    let done = begin.job.done.clone();
+    let report = run::run(work, options, |count, all| {
+        done.0.store(count, Ordering::Relaxed);
+        done.1.store(all, Ordering::Relaxed);
+    });
+    let report = report.await?;
+    let id = context.stored(Store::id).await?;
+    let sequence = report.sequence;
+    Ok((report, StoreRef { id, sequence }))
+}
+
+fn measured(report: &RunReport) -> telemetry::Run {
+    telemetry::Run {
+        took: report.finished_at.duration_since(report.started_at).unsigned_abs(),
+        users: report.in_step.users,
+        groups: report.in_step.groups,
+        memberships: report.in_step.memberships,
+        held: report.held.as_ref().map_or(0, |hold| hold.lines.len() as u64),
+        quarantined: report.quarantined_count,
+    }
+}
+
+impl Memory {
+    /// A run ended.
+    fn take(&mut self, report: &RunReport, store: Option<StoreRef>, runnable: &Runnable) {
+        let verdict = report.verdict();
+        let before = self.failed.map_or(0, |(_, count)| count);
+        self.failed = (verdict == Verdict::Failed).then(|| (report.finished_at, before.saturating_add(1)));
+        self.ended = Some(RanOf::of(runnable));
+        if let Some(approval) = report.approval {
+            self.events.push(told(approval));
+        }
+        if let Some(hold) = &report.held
+            && self.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
+        {
+            let message = format!("{}; see it with `rollcall plan show`: {}", hold.reason, hold.digest);
+            self.events.push((EventType::Warning, reasons::HELD.name, message));
+        }
+        let status = &mut self.status;
+        if let Some(last) = status.last_run.take() {
+            status.history.insert(0, last);
+            status.history.truncate(HISTORY);
+        }
+        status.in_step = Some(status::in_step(report));
+        status.held = report.held.as_ref().map(status::held);
+        status.last_run = Some(status::last_run(report));
+        status.due_at = report.due.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+        // Until a run is complete in a new store, the loss of the old one shows.
+        if report.failed.is_none() || status.store.is_none() {
+            status.store = store;
+        }
+    }
+
+    /// A run could not even begin.
+    fn cannot(&mut self, why: &str, runnable: &Runnable, now: Timestamp) {
+        tracing::error!(why, "the run failed");
+        let before = self.failed.map_or(0, |(_, count)| count);
+        self.failed = Some((now, before.saturating_add(1)));
+        self.ended = Some(RanOf::of(runnable));
+        self.status.last_run = Some(status::could_not(why, now));
+    }
+}
+
+fn told(approval: Approval) -> super::Told {
+    match approval {
+        Approval::Accepted => (
+            EventType::Normal,
+            reasons::APPROVED.name,
+            "the approval was seen; what it names was let happen".to_owned(),
+        ),
+        Approval::Unknown => {
+            let message = "the approval names nothing that is held; take the digest from status.held";
+            (EventType::Warning, reasons::APPROVAL_UNKNOWN.name, message.to_owned())
+        }
+        Approval::Outdated => {
+            let message = "the approval names what was held under another spec; look at what is held now";
+            (EventType::Warning, reasons::APPROVAL_OUTDATED.name, message.to_owned())
+        }
+    }
+}
+
+/// The reasons of what is told of approvals.
+#[cfg(test)]
+pub(super) fn approvals() -> Vec<&'static str> {
+    [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(|approval| told(approval).1).into()
+}

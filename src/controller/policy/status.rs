@@ -1,0 +1,337 @@
+//! What a policy's status says. Pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::error_boundary::InvalidObject;
+
+use super::sources::Sources;
+use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
+use crate::api::reason::{Reason, policy};
+use crate::controller::condition::{Conditions, Status};
+use crate::controller::connector::status::problems;
+use crate::controller::words::count;
+use crate::directory::ConnectorName;
+use crate::spec::Problem;
+use crate::store::hold::Hold;
+use crate::sync::run::{RunReport, Verdict};
+
+/// The result of a run that did nothing but say what it would do.
+pub(super) const PREVIEWED: &str = "Previewed";
+
+/// What is to be said.
+pub(super) struct Facts<'a> {
+    /// The status so far; what the last run did is in it.
+    pub(super) before: &'a SyncPolicyStatus,
+    pub(super) generation: Option<i64>,
+    pub(super) now: Timestamp,
+    pub(super) suspended: bool,
+    /// What is wrong with the spec, if anything.
+    pub(super) problems: Option<&'a [Problem]>,
+    pub(super) sources: &'a Sources,
+    /// Whether what was remembered is lost, and no run was complete since.
+    pub(super) reset: bool,
+    /// Whether no run of what the policy is now has ended.
+    pub(super) unrun: bool,
+    /// How many operations are done, of how many, if a run is under way.
+    pub(super) progress: Option<(u64, u64)>,
+    pub(super) handled: Option<String>,
+    pub(super) next_at: Option<Timestamp>,
+}
+
+pub(super) fn status(facts: &Facts<'_>) -> SyncPolicyStatus {
+    let before = facts.before;
+    let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
+    if facts.suspended {
+        if before.conditions.is_empty() {
+            let message = "nothing is done while spec.suspend is true";
+            conditions.set("Ready", Status::Unknown, policy::SUSPENDED.name, message);
+        } else {
+            conditions.keep_all();
+        }
+    } else {
+        let readiness = readiness(facts);
+        conditions.set("Ready", readiness.ready, readiness.reason.name, &readiness.message);
+        match readiness.going {
+            Going::Nowhere => {
+                conditions.set("Stalled", Status::True, readiness.reason.name, readiness.message);
+            }
+            Going::On => {
+                conditions.set("Reconciling", Status::True, policy::PROGRESSING.name, readiness.message);
+            }
+            Going::Again => {
+                let reason = policy::PROGRESSING_WITH_RETRY.name;
+                conditions.set("Reconciling", Status::True, reason, readiness.message);
+            }
+            Going::Done => {}
+        }
+        exceptions(&mut conditions, facts);
+    }
+    SyncPolicyStatus {
+        observed_generation: facts.generation,
+        conditions: conditions.finish(),
+        last_handled_sync_requested_at: facts.handled.clone(),
+        next_run_at: facts.next_at.map(Time),
+        ..before.clone()
+    }
+}
+
+/// `Ready`, and what comes of it.
+struct Readiness {
+    ready: Status,
+    reason: Reason,
+    message: String,
+    going: Going,
+}
+
+/// Whether anything goes on by itself.
+enum Going {
+    /// All is as it should be.
+    Done,
+    /// It is under way.
+    On,
+    /// It is tried again.
+    Again,
+    /// Somebody must act.
+    Nowhere,
+}
+
+/// The first that applies.
+fn readiness(facts: &Facts<'_>) -> Readiness {
+    let Facts { sources, .. } = facts;
+    let not = |reason: Reason, message: String, going: Going| Readiness {
+        ready: Status::False,
+        reason,
+        message,
+        going,
+    };
+    if let Some(wrong) = facts.problems.filter(|_| sources.missing.is_empty()) {
+        return not(policy::INVALID_SPEC, problems(wrong), Going::Nowhere);
+    }
+    if !sources.missing.is_empty() {
+        let message = format!(
+            "there is no DirectoryConnector {} in this namespace; nothing is done, and nothing is removed, until it is there",
+            sources.missing.join(", ")
+        );
+        return not(policy::CONNECTOR_NOT_FOUND, message, Going::Nowhere);
+    }
+    if facts.reset {
+        let message = "what was remembered of the target is gone or older than it was; nothing is served until a \
+                       complete run has rebuilt it";
+        return not(policy::STORE_RESET, message.to_owned(), Going::On);
+    }
+    if let Some(failing) = &sources.failing {
+        let message = format!("nothing is removed on the word of a directory that cannot be read: {failing}");
+        return not(policy::SOURCE_FAILED, message, Going::Again);
+    }
+    let Some(last) = facts.before.last_run.as_ref().filter(|_| !facts.unrun) else {
+        let message = match facts.progress {
+            Some((done, all)) if all > 0 => {
+                format!(
+                    "the first run of this spec is under way: {done} of {}",
+                    count(all, "operation", "operations")
+                )
+            }
+            Some(_) => "the first run of this spec is under way".to_owned(),
+            None if sources.read.is_none() => "waiting for the first read of the directory".to_owned(),
+            None => "waiting to run".to_owned(),
+        };
+        return Readiness { ready: Status::Unknown, reason: policy::PROGRESSING, message, going: Going::On };
+    };
+    let reason =
+        policy::ALL.iter().find(|reason| reason.name == last.reason).copied().unwrap_or(policy::FAILED);
+    let going = match reason {
+        policy::IN_STEP | policy::IN_STEP_WITH_EXCEPTIONS | policy::PREVIEWED => Going::Done,
+        policy::HELD | policy::TOO_MANY_QUARANTINED => Going::Nowhere,
+        // What a source could not vouch for then is looked at again now that it can.
+        _ => Going::Again,
+    };
+    let ready = matches!(going, Going::Done).into();
+    Readiness { ready, reason, message: last.message.clone(), going }
+}
+
+/// What stands beside `Ready`.
+fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
+    let before = facts.before;
+    if facts.sources.read.is_some() || facts.sources.failing.is_some() {
+        match &facts.sources.failing {
+            None => {
+                let message = "all directories are read, and recently enough";
+                conditions.set("SourcesHealthy", Status::True, policy::HEALTHY.name, message);
+            }
+            Some(failing) => {
+                conditions.set("SourcesHealthy", Status::False, policy::SOURCE_FAILED.name, failing);
+            }
+        }
+    }
+    if let Some(held) = &before.held {
+        let message = format!("{}; approve {}, or correct the directory", held.reason, held.digest);
+        conditions.set("PlanHeld", Status::True, policy::HELD.name, message);
+    }
+    let quarantined = before.last_run.as_ref().map_or(0, |last| last.quarantined);
+    if quarantined > 0 {
+        let message = format!(
+            "{} cannot be taken as they are; what they have stays as it is",
+            count(quarantined, "entry", "entries")
+        );
+        conditions.set("EntriesQuarantined", Status::True, policy::QUARANTINED.name, message);
+    }
+    if facts.reset {
+        let message = "another store than before, or an older state of it: was the volume replaced?";
+        conditions.set("StoreReset", Status::True, policy::STORE_RESET.name, message);
+    }
+}
+
+/// Of an object that cannot be understood.
+pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> SyncPolicyStatus {
+    let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
+    status(&Facts {
+        before: &SyncPolicyStatus::default(),
+        generation: invalid.metadata.generation,
+        now,
+        suspended: false,
+        problems: Some(&[problem]),
+        sources: &Sources::default(),
+        reset: false,
+        unrun: true,
+        progress: None,
+        handled: None,
+        next_at: None,
+    })
+}
+
+/// What the status would be after a run of its own, outside of a cluster.
+pub fn of_run(report: &RunReport) -> SyncPolicyStatus {
+    let before = SyncPolicyStatus {
+        in_step: Some(in_step(report)),
+        held: report.held.as_ref().map(held),
+        last_run: Some(last_run(report)),
+        due_at: report.due.map(Time),
+        ..SyncPolicyStatus::default()
+    };
+    status(&Facts {
+        before: &before,
+        generation: None,
+        now: report.finished_at,
+        suspended: false,
+        problems: None,
+        sources: &Sources::default(),
+        reset: false,
+        unrun: false,
+        progress: None,
+        handled: None,
+        next_at: None,
+    })
+}
+
+/// How much is linked.
+pub(super) fn in_step(report: &RunReport) -> InStep {
+    InStep {
+        users: report.in_step.users,
+        groups: report.in_step.groups,
+        memberships: report.in_step.memberships,
+    }
+}
+
+/// The run.
+pub(super) fn last_run(report: &RunReport) -> LastRun {
+    let verdict = report.verdict();
+    let (users, groups) = (&report.applied.users, &report.applied.groups);
+    LastRun {
+        id: report.id.clone(),
+        started_at: Time(report.started_at),
+        finished_at: Time(report.finished_at),
+        result: match (report.failed.is_some(), report.previewed) {
+            (true, _) => "Failed",
+            (false, true) => PREVIEWED,
+            (false, false) => "Applied",
+        }
+        .to_owned(),
+        reason: reason(verdict).name.to_owned(),
+        message: message(report, verdict),
+        created: users.created + groups.created + users.adopted + groups.adopted,
+        updated: users.updated + groups.updated,
+        disabled: users.disabled,
+        enabled: users.enabled,
+        removed: users.removed() + groups.removed(),
+        members_added: report.applied.members_added,
+        members_removed: report.applied.members_removed,
+        quarantined: report.quarantined_count,
+    }
+}
+
+/// A run that could not begin.
+pub(super) fn could_not(why: &str, now: Timestamp) -> LastRun {
+    LastRun {
+        id: String::new(),
+        started_at: Time(now),
+        finished_at: Time(now),
+        result: "Failed".to_owned(),
+        reason: policy::FAILED.name.to_owned(),
+        message: why.to_owned(),
+        created: 0,
+        updated: 0,
+        disabled: 0,
+        enabled: 0,
+        removed: 0,
+        members_added: 0,
+        members_removed: 0,
+        quarantined: 0,
+    }
+}
+
+/// A verdict as a reason.
+pub fn reason(verdict: Verdict) -> Reason {
+    match verdict {
+        Verdict::Failed => policy::FAILED,
+        Verdict::SourceFailed => policy::SOURCE_FAILED,
+        Verdict::TooManyQuarantined => policy::TOO_MANY_QUARANTINED,
+        Verdict::Held => policy::HELD,
+        Verdict::InStepWithExceptions => policy::IN_STEP_WITH_EXCEPTIONS,
+        Verdict::InStep => policy::IN_STEP,
+        Verdict::Previewed => policy::PREVIEWED,
+    }
+}
+
+fn message(report: &RunReport, verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Failed => report.failed.clone().unwrap_or_default(),
+        Verdict::SourceFailed => {
+            let stale: Vec<&str> = report.stale.iter().map(ConnectorName::as_str).collect();
+            format!(
+                "DirectoryConnector {} could not be read; nothing was removed on its word",
+                stale.join(", ")
+            )
+        }
+        Verdict::TooManyQuarantined => format!(
+            "{} cannot be taken as they are, and limits.quarantined allows {}",
+            count(report.quarantined_count, "entry", "entries"),
+            report.quarantine_allowance
+        ),
+        Verdict::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
+        Verdict::InStepWithExceptions => format!(
+            "in step, but for {} and {} blocked",
+            count(report.quarantined_count, "quarantined entry", "quarantined entries"),
+            count(report.blocked.len() as u64, "name", "names")
+        ),
+        Verdict::InStep => "in step".to_owned(),
+        Verdict::Previewed => "nothing was done".to_owned(),
+    }
+}
+
+/// What waits for a person.
+pub(super) fn held(hold: &Hold) -> Held {
+    let of = |class: &str| hold.lines.iter().filter(|line| line.class == class).count() as u64;
+    let (users, groups, members) = (of("userRemoval"), of("groupRemoval"), of("memberRemoval"));
+    Held {
+        digest: hold.digest.clone(),
+        user_removals: users,
+        group_removals: groups,
+        member_removals: members,
+        others: hold.lines.len() as u64 - users - groups - members,
+        reason: hold.reason.clone(),
+        since: Time(hold.since),
+    }
+}
+
+#[cfg(test)]
+mod tests;

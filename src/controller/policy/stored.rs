@@ -1,0 +1,46 @@
+//! What the store says of a policy.
+
+use crate::api::policy::{StoreRef, SyncPolicyStatus};
+use crate::controller::context::{Context, owner};
+use crate::spec::Name;
+use crate::store::StoreError;
+
+/// What the store says of a policy.
+pub(super) struct Stored {
+    /// The specs that the last complete run applied.
+    pub(super) applied_spec: Option<String>,
+    /// Whether the approval that the object bears was seen before: it holds for 24 hours from then, and a
+    /// second sighting makes it no longer.
+    pub(super) approved: bool,
+    /// Which store this is, and how far it has come.
+    store: StoreRef,
+}
+
+pub(super) async fn look(
+    context: &Context,
+    name: &Name,
+    digest: Option<&String>,
+) -> Result<Stored, StoreError> {
+    let (owner, digest) = (owner(name), digest.cloned());
+    let ask = move |store: &crate::store::Store| {
+        Ok(Stored {
+            applied_spec: store.applied_spec(&owner)?,
+            approved: match &digest {
+                Some(digest) => store.was_approved(&owner, digest)?,
+                None => false,
+            },
+            store: StoreRef { id: store.id()?, sequence: store.sequence()? },
+        })
+    };
+    context.stored(ask).await
+}
+
+impl Stored {
+    /// Whether the store that this status tells of is lost: another one is here, or an older state of it.
+    pub(super) fn is_reset(&self, status: &SyncPolicyStatus) -> bool {
+        status
+            .store
+            .as_ref()
+            .is_some_and(|told| told.id != self.store.id || told.sequence > self.store.sequence)
+    }
+}

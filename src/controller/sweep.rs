@@ -1,0 +1,36 @@
+//! Forgets what was deleted long ago, also what was deleted while nobody watched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::{Context, owner};
+use super::delay;
+use crate::directory::ConnectorName;
+use crate::spec::Name;
+
+/// How long a policy's links and a connector's snapshot are kept for one of the same namespace and name.
+const KEEPS: Duration = Duration::from_hours(30 * 24);
+/// How often it is looked.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Looks again and again. Everything that is there must be known already.
+pub(super) async fn sweep(context: Arc<Context>) {
+    loop {
+        let now = context.clock.now();
+        let (policies, connectors) = context.there();
+        let policies: BTreeSet<_> = policies.iter().map(owner).collect();
+        let connector = |name: &Name| ConnectorName::new(&name.namespace, &name.name);
+        let connectors: BTreeSet<_> = connectors.iter().map(connector).collect();
+        let scope = context.scope.clone();
+        let swept = context.stored(move |store| {
+            store.forget_absent(&policies, &connectors, |namespace| scope.covers(namespace), now, KEEPS)
+        });
+        match swept.await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "what was deleted 30 days ago was forgotten"),
+            Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
+        }
+        context.clock.until(delay::later(now, EVERY)).await;
+    }
+}

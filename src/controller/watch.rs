@@ -1,0 +1,276 @@
+//! What is watched: both kinds as they are, Secrets and ConfigMaps as metadata only.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::wake::Wake;
+use super::{connector, policy};
+use crate::clock::Timer;
+use crate::serve::Readiness;
+use crate::spec::Name;
+
+/// Which objects are ours.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// In which namespaces; `None` means in all.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// With which labels.
+    pub selector: Option<String>,
+}
+
+/// The objects of one of our kinds: as last seen, and who is to be looked at.
+pub(super) struct Ours<K: Lookup<DynamicType = ()> + 'static> {
+    pub(super) cache: Store<K>,
+    pub(super) wake: Arc<Wake>,
+}
+
+/// One namespace, or all of them.
+pub(super) struct Part {
+    pub(super) namespace: Option<String>,
+    pub(super) connectors: Ours<connector::Object>,
+    pub(super) policies: Ours<policy::Object>,
+    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    /// It is new, or what concerns us of it is another.
+    Changed,
+    /// It is not there any more, or not ours.
+    Gone,
+}
+
+/// What a watch brings of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Connector,
+    Policy,
+    Secret,
+    ConfigMap,
+}
+
+impl Scope {
+    /// Whether an object of this namespace could be ours.
+    pub(super) fn covers(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|these| these.contains(namespace))
+    }
+
+    /// Each namespace, or one `None` for all of them.
+    fn parts(&self) -> Vec<Option<String>> {
+        self.namespaces.as_ref().map_or_else(|| vec![None], |these| these.iter().cloned().map(Some).collect())
+    }
+}
+
+/// A watch that runs for as long as it is polled; it tells what happened.
+type Following = futures::future::BoxFuture<'static, ()>;
+
+/// Prepares everything that is to be watched; `tell` hears of what happened once the futures run.
+pub(super) fn prepare<F>(
+    client: &Client,
+    scope: &Scope,
+    readiness: &Readiness,
+    clock: &Arc<dyn Timer>,
+    tell: &F,
+) -> (Vec<Part>, Vec<Following>)
+where
+    F: Fn(Kind, Name, Happened) + Clone + Send + 'static,
+{
+    let mut parts = Vec::new();
+    let mut following: Vec<Following> = Vec::new();
+    for namespace in scope.parts() {
+        let ours = scope
+            .selector
+            .as_ref()
+            .map_or_else(watcher::Config::default, |selector| watcher::Config::default().labels(selector));
+        let all = watcher::Config::default();
+        let within = namespace.as_deref();
+        let follow = |kind: Kind| {
+            let (tell, readiness) = (tell.clone(), readiness.clone());
+            let what = within.map_or_else(|| format!("{kind:?}s"), |within| format!("{kind:?}s in {within}"));
+            readiness.expect(&what);
+            Follow { what, readiness, tell: move |name, happened| tell(kind, name, happened) }
+        };
+        let (connectors, writer) = reflector::store();
+        let stream = watcher(api(client, within), ours.clone()).default_backoff().reflect(writer);
+        following.push(Box::pin(follow(Kind::Connector).run(stream, spec_hash)));
+        let (policies, writer) = reflector::store();
+        let stream = watcher(api(client, within), ours).default_backoff().reflect(writer);
+        following.push(Box::pin(follow(Kind::Policy).run(stream, spec_hash)));
+        let (secrets, writer) = reflector::store();
+        let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone()).default_backoff();
+        let stream = stream.modify(prune).reflect(writer);
+        following.push(Box::pin(follow(Kind::Secret).run(stream, version_hash)));
+        let (config_maps, writer) = reflector::store();
+        let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all).default_backoff();
+        let stream = stream.modify(prune).reflect(writer);
+        following.push(Box::pin(follow(Kind::ConfigMap).run(stream, version_hash)));
+        let connectors = Ours { cache: connectors, wake: Arc::new(Wake::new(clock.clone())) };
+        let policies = Ours { cache: policies, wake: Arc::new(Wake::new(clock.clone())) };
+        parts.push(Part { namespace, connectors, policies, secrets, config_maps });
+    }
+    (parts, following)
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Of what others own only names and versions are kept.
+fn prune<K>(object: &mut PartialObjectMeta<K>) {
+    object.metadata.managed_fields = None;
+    object.metadata.annotations = None;
+    object.metadata.labels = None;
+    object.metadata.owner_references = None;
+}
+
+/// What concerns a controller of its own object: our writes to the status are not among it.
+fn spec_hash<K: Resource>(object: &K) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&object.meta().uid, object.meta().generation, &object.meta().annotations).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn version_hash<K: Resource>(object: &K) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&object.meta().uid, &object.meta().resource_version).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One watch.
+struct Follow<F> {
+    what: String,
+    readiness: Readiness,
+    tell: F,
+}
+
+impl<F: Fn(Name, Happened)> Follow<F> {
+    /// Runs the watch; `hash` says what of an object concerns us.
+    async fn run<K>(self, stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>, hash: fn(&K) -> u64)
+    where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let mut stream = pin!(stream);
+        let mut seen = Seen::default();
+        while let Some(event) = stream.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    self.readiness.lost(&self.what);
+                    tracing::warn!(
+                        what = self.what,
+                        error = &error as &dyn std::error::Error,
+                        "the watch failed"
+                    );
+                    continue;
+                }
+            };
+            let done = !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
+            for (name, happened) in seen.take(event, hash) {
+                (self.tell)(name, happened);
+            }
+            if done {
+                self.readiness.reached(&self.what);
+            }
+        }
+    }
+}
+
+/// What was seen of each object.
+#[derive(Default)]
+struct Seen {
+    hashes: HashMap<Name, u64>,
+    /// While everything is listed anew: those that came.
+    listed: BTreeSet<Name>,
+}
+
+impl Seen {
+    fn take<K: Resource>(&mut self, event: watcher::Event<K>, hash: fn(&K) -> u64) -> Vec<(Name, Happened)> {
+        match event {
+            watcher::Event::Init => {
+                self.listed.clear();
+                Vec::new()
+            }
+            watcher::Event::InitApply(object) => {
+                self.listed.insert(Name::of(&object));
+                self.changed(&object, hash)
+            }
+            watcher::Event::Apply(object) => self.changed(&object, hash),
+            watcher::Event::Delete(object) => {
+                let name = Name::of(&object);
+                self.hashes.remove(&name);
+                vec![(name, Happened::Gone)]
+            }
+            watcher::Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                let gone: Vec<Name> =
+                    self.hashes.keys().filter(|name| !listed.contains(name)).cloned().collect();
+                self.hashes.retain(|name, _| listed.contains(name));
+                gone.into_iter().map(|name| (name, Happened::Gone)).collect()
+            }
+        }
+    }
+
+    fn changed<K: Resource>(&mut self, object: &K, hash: fn(&K) -> u64) -> Vec<(Name, Happened)> {
+        let (name, hash) = (Name::of(object), hash(object));
+        let before = self.hashes.insert(name.clone(), hash);
+        if before == Some(hash) { Vec::new() } else { vec![(name, Happened::Changed)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+
+    use super::*;
+
+    fn object(name: &str, version: &str) -> Secret {
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some("ns".to_owned()),
+            resource_version: Some(version.to_owned()),
+            ..ObjectMeta::default()
+        };
+        Secret { metadata, ..Secret::default() }
+    }
+
+    fn take(seen: &mut Seen, events: Vec<watcher::Event<Secret>>) -> Vec<(String, Happened)> {
+        let all = events.into_iter().flat_map(|event| seen.take(event, version_hash));
+        all.map(|(name, happened)| (name.name, happened)).collect()
+    }
+
+    #[test]
+    fn tells_what_changed_and_what_went_while_nobody_watched() {
+        use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+        let mut seen = Seen::default();
+        let list = |names: &[&str]| {
+            let each = names.iter().map(|name| InitApply(object(name, "1")));
+            [Init].into_iter().chain(each).chain([InitDone]).collect::<Vec<_>>()
+        };
+        let changed = |name: &str| (name.to_owned(), Happened::Changed);
+        let gone = |name: &str| (name.to_owned(), Happened::Gone);
+        assert_eq!(take(&mut seen, list(&["a", "b"])), [changed("a"), changed("b")]);
+        assert_eq!(take(&mut seen, vec![Apply(object("a", "1"))]), []);
+        assert_eq!(take(&mut seen, vec![Apply(object("a", "2"))]), [changed("a")]);
+        assert_eq!(take(&mut seen, vec![Delete(object("a", "2"))]), [gone("a")]);
+        assert_eq!(take(&mut seen, list(&["c"])), [changed("c"), gone("b")]);
+    }
+}
