@@ -2,8 +2,9 @@
 
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-# What the tests need beyond Rust: real OpenLDAP, a C compiler for SQLite and the TLS library.
-PACKAGES := slapd ldap-utils python3 gcc cmake make openssl util-linux
+# What the tests need beyond Rust: real OpenLDAP, Python for clients that are not ours, a C compiler for SQLite and the
+# TLS library.
+PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux
 
 .PHONY: help
 help: ## List what can be made

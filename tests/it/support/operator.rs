@@ -1,7 +1,5 @@
 //! The operator: the real binary, with the rights of its own service account.
 
-#![expect(dead_code, reason = "its tests come with the verb `operator`")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -24,7 +22,7 @@ pub(crate) struct Operator {
     secrets: Vec<String>,
     process: Option<Process>,
     pub(crate) scim: String,
-    pub(crate) health: String,
+    health: String,
     pub(crate) metrics: String,
     pub(crate) admin: String,
 }
@@ -44,8 +42,19 @@ impl Operator {
         Self::run(Path::new(&binary), home, &names.join(","), more)
     }
 
+    /// Starts another operator in `home`, with a data folder and a service account of its own.
+    pub(crate) fn beside(home: &Namespace<'_>, account: &str) -> Self {
+        let binary =
+            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+        Self::run_as(account, Path::new(&binary), home, home.name(), &[])
+    }
+
     /// The same with another program, which is called with the same arguments.
     pub(crate) fn run(program: &Path, home: &Namespace<'_>, watched: &str, more: &[&str]) -> Self {
+        Self::run_as("rollcall", program, home, watched, more)
+    }
+
+    fn run_as(account: &str, program: &Path, home: &Namespace<'_>, watched: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = || format!("127.0.0.1:{}", own_port());
         let (scim, health, metrics, admin) = (address(), address(), address(), address());
@@ -57,13 +66,13 @@ impl Operator {
             ("--health-address", &health),
             ("--metrics-address", &metrics),
             ("--admin-address", &admin),
-            ("--lease-namespace", home.name()),
+            ("--namespace", home.name()),
             ("--lease-name", "rollcall"),
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag, value]);
         let arguments = ["operator"].into_iter().chain(flags).chain(more.iter().copied());
         let arguments = arguments.map(str::to_owned).collect();
-        let (program, kubeconfig) = (program.to_owned(), home.kubeconfig_of("rollcall"));
+        let (program, kubeconfig) = (program.to_owned(), home.kubeconfig_of(account));
         let mut operator = Self {
             program,
             arguments,
@@ -120,7 +129,7 @@ impl Operator {
         if self.process.is_some() {
             self.stop();
         }
-        let environment = [("KUBECONFIG", self.kubeconfig.to_str().unwrap())];
+        let environment = [("KUBECONFIG", self.kubeconfig.to_str().unwrap()), ("ROLLCALL_LOG", "info")];
         let log = self.log();
         self.process = Some(Process::start_with(&self.program, &self.arguments, &environment, &log, None));
     }
@@ -128,6 +137,28 @@ impl Operator {
     /// Everything that it said until now.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(self.log()).unwrap()
+    }
+
+    /// The time that it has computed until now, on all cores together.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        // After the name, which stands in brackets: user and system time are the 12th and 13th field (proc(5)).
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        // A tick is a hundredth of a second on every Linux that we know of.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// The memory that it occupies, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let process = self.process.as_ref().expect("the operator runs");
+        fs::read_to_string(format!("/proc/{}/{file}", process.id())).unwrap()
     }
 
     /// Its data folder.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -70,17 +70,16 @@ impl Slapd {
         let load = load.expect("slapadd is missing: run `make test`, which installs it");
         assert!(load.status.success(), "slapadd: {}", String::from_utf8_lossy(&load.stderr));
         let (plain, secure) = (free_port(), free_port());
-        let log = fs::File::create(path("log")).unwrap();
-        let urls = format!("ldap://127.0.0.1:{plain} ldaps://127.0.0.1:{secure}");
-        let child = program("slapd")
-            .args(["-d", "0", "-f", &path("slapd.conf"), "-h", &urls])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("slapd is missing: run `make test`, which installs it");
+        let child = run(folder.path(), plain, secure);
         let mut slapd = Self { folder, child, plain, secure };
         slapd.wait();
         slapd
+    }
+
+    /// Starts it again, with what it held and on the same ports.
+    pub(crate) fn start_again(&mut self) {
+        self.child = run(self.folder.path(), self.plain, self.secure);
+        self.wait();
     }
 
     fn wait(&mut self) {
@@ -158,6 +157,17 @@ impl Drop for Slapd {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn run(folder: &Path, plain: u16, secure: u16) -> Child {
+    let urls = format!("ldap://127.0.0.1:{plain} ldaps://127.0.0.1:{secure}");
+    program("slapd")
+        .args(["-d", "0", "-h", &urls, "-f"])
+        .arg(folder.join("slapd.conf"))
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(folder.join("log")).unwrap())
+        .spawn()
+        .expect("slapd is missing: run `make test`, which installs it")
 }
 
 /// Debian keeps servers out of an ordinary user's path.

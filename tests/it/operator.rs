@@ -1,0 +1,380 @@
+//! The operator, as a process with its service account's own rights, on a real apiserver with real directories.
+
+use crate::support::cluster::{Cluster, PATIENCE, kstatus};
+use crate::support::http;
+use crate::support::office::{
+    Office, PASSWORD, PEOPLE, address, condition, connector, in_step_with, is, joins, leaves, policy, reader,
+};
+use crate::support::operator::Operator;
+use crate::support::process::eventually;
+use crate::support::slapd::SUFFIX;
+use crate::support::web;
+
+#[test]
+fn the_life_of_a_company_arrives_as_the_policy_says() {
+    let office = Office::open();
+    office.in_step();
+    let Office { namespace, slapd, .. } = &office;
+    assert_eq!(office.registry().active(), PEOPLE.map(address));
+    assert_eq!(office.registry().members("pioneers"), ["ada", "alan", "grace"].map(address));
+    let ada = office.registry().id_of(&address("ada"));
+
+    // Somebody joins.
+    slapd.modify(&joins("linus"));
+    office.after_a_read(in_step_with(13));
+    assert!(office.registry().active().contains(&address("linus")));
+
+    // Somebody is renamed, and moves to another part of the tree: the same person, wherever they are named.
+    slapd.modify(&format!(
+        "dn: uid=ada,ou=people,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid=countess\ndeleteoldrdn: 1\n\
+         newsuperior: {SUFFIX}\n\ndn: uid=countess,{SUFFIX}\nchangetype: modify\nreplace: mail\n\
+         mail: countess@example.test\n\ndn: cn=pioneers,ou=groups,{SUFFIX}\nchangetype: modify\ndelete: member\n\
+         member: uid=ada,ou=people,{SUFFIX}\n-\nadd: member\nmember: uid=countess,{SUFFIX}\n\n"
+    ));
+    office.after_a_read(|object| object["status"]["lastRun"]["updated"] == 1);
+    assert_eq!(office.registry().id_of("countess@example.test"), ada);
+    assert_eq!(office.registry().members("pioneers"), ["alan", "countess", "grace"].map(address));
+
+    // Somebody leaves: disabled, and out of every group.
+    slapd.modify(&leaves("alan"));
+    office.after_a_read(|object| object["status"]["lastRun"]["disabled"] == 1);
+    assert!(!office.registry().active().contains(&address("alan")));
+    assert_eq!(office.registry().members("pioneers"), ["countess", "grace"].map(address));
+
+    for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
+        assert_eq!(kstatus(&namespace.get(kind, name)), "Current");
+    }
+}
+
+#[test]
+fn an_outage_turns_ready_and_removes_nobody() {
+    let mut office = Office::open();
+    office.in_step();
+    office.slapd.stop();
+    office.read_now();
+    let namespace = &office.namespace;
+    let corp = namespace.until("dirconn", "corp", is("Ready", "False", "Unreachable"));
+    assert_eq!(condition(&corp, "Reachable"), Some(("False", "Unreachable")));
+    assert_eq!(condition(&corp, "Reconciling"), Some(("True", "ProgressingWithRetry")));
+    let staff = namespace.until("syncpol", "staff", is("Ready", "False", "SourceFailed"));
+    assert_eq!(condition(&staff, "SourcesHealthy"), Some(("False", "SourceFailed")));
+    assert_eq!(staff["status"]["inStep"]["users"], 12);
+    assert_eq!(office.registry().active().len(), 12);
+    // Whoever waits for it sees that it is not done.
+    assert_eq!(kstatus(&staff), "InProgress");
+    office.slapd.start_again();
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+    let staff = namespace.get("syncpol", "staff");
+    assert!(condition(&staff, "Reconciling").is_none());
+}
+
+#[test]
+fn what_would_empty_the_company_waits_for_somebody_who_may_approve() {
+    let office = Office::open();
+    office.in_step();
+    let Office { namespace, slapd, .. } = &office;
+    slapd.modify(&PEOPLE[1..].iter().map(|name| leaves(name)).collect::<String>());
+    let staff = office.after_a_read(is("Ready", "False", "Held"));
+    assert_eq!(condition(&staff, "PlanHeld"), Some(("True", "Held")));
+    assert_eq!(staff["status"]["held"]["userRemovals"], 11);
+    assert_eq!(kstatus(&staff), "Failed");
+    assert_eq!(office.registry().active().len(), 12);
+    let digest = staff["status"]["held"]["digest"].as_str().unwrap().to_owned();
+
+    namespace.bind("edith", "rollcall-editor");
+    namespace.bind("april", "rollcall-approver");
+    let approve = |who: &str, by: &str| {
+        let (digest, by) =
+            (format!("rollcall.dev/approve={digest}"), format!("rollcall.dev/approved-by={by}"));
+        namespace.as_user(who).run(&["annotate", "syncpol", "staff", "--overwrite", &digest, &by])
+    };
+    approve("edith", "edith").exits(1).says("needs the verb approve");
+    approve("april", "edith").exits(1);
+    assert_eq!(office.registry().active().len(), 12);
+    approve("april", "april").exits(0);
+    let staff = namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
+    assert!(staff["status"]["held"].is_null() && condition(&staff, "PlanHeld").is_none());
+    assert_eq!(office.registry().active(), [address("ada")]);
+    assert!(namespace.kubectl(&["events", "--for", "syncpolicy/staff"]).exits(0).out.contains("Approved"));
+}
+
+#[test]
+fn a_directory_that_shows_nothing_is_not_believed() {
+    let office = Office::open();
+    office.in_step();
+    let everything = PEOPLE.iter().map(|name| leaves(name)).collect::<String>();
+    let group = format!("dn: cn=pioneers,ou=groups,{SUFFIX}\nchangetype: delete\n\n");
+    office.slapd.modify(&(group + &everything));
+    office.read_now();
+    office.namespace.until("dirconn", "corp", is("Ready", "False", "InvalidData"));
+    office.namespace.until("syncpol", "staff", is("Ready", "False", "SourceFailed"));
+    assert_eq!(office.registry().active().len(), 12);
+}
+
+#[test]
+fn a_secret_is_used_as_soon_as_it_is_right() {
+    let mut office = Office::open();
+    office.operator.secret("wrong-and-to-be-seen-nowhere");
+    office.in_step();
+    let namespace = &office.namespace;
+    namespace.apply(&reader("wrong-and-to-be-seen-nowhere"));
+    let corp = namespace.until("dirconn", "corp", is("Ready", "False", "AuthenticationFailed"));
+    assert_eq!(condition(&corp, "Reachable"), Some(("True", "Read")));
+    assert_eq!(condition(&corp, "Readable").map(|it| it.0), Some("Unknown"));
+    namespace.apply(&reader(PASSWORD));
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.delete("secret", "reader");
+    let corp = namespace.until("dirconn", "corp", is("Ready", "False", "InvalidSpec"));
+    assert_eq!(condition(&corp, "Stalled"), Some(("True", "InvalidSpec")));
+    assert_eq!(kstatus(&corp), "Failed");
+    namespace.apply(&reader(PASSWORD));
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+}
+
+#[test]
+fn a_lost_store_shows_and_comes_back_without_a_removal() {
+    let mut office = Office::open();
+    office.in_step();
+    let before = office.registry().users();
+    let ids = PEOPLE.map(|name| office.registry().id_of(&address(name)));
+    std::fs::remove_file(office.operator.data().join("rollcall.db")).unwrap();
+    // It does not go on writing into nothing; whoever runs it starts it again.
+    assert_eq!(office.operator.ends().code(), Some(1));
+    assert!(office.operator.output().contains("the database was removed or replaced"));
+    office.slapd.stop();
+    office.operator.restart();
+    let staff = office.namespace.until("syncpol", "staff", is("Ready", "False", "StoreReset"));
+    assert_eq!(condition(&staff, "StoreReset"), Some(("True", "StoreReset")));
+    office.slapd.start_again();
+    let staff = office.namespace.until("syncpol", "staff", in_step_with(12));
+    assert!(condition(&staff, "StoreReset").is_none());
+    assert_eq!(office.registry().users(), before);
+    assert_eq!(PEOPLE.map(|name| office.registry().id_of(&address(name))), ids);
+}
+
+#[test]
+fn what_is_suspended_rests_and_says_so() {
+    let office = Office::open();
+    office.in_step();
+    let namespace = &office.namespace;
+    for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
+        namespace
+            .kubectl(&["patch", kind, name, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#])
+            .exits(0);
+        let generation = namespace.get(kind, name)["metadata"]["generation"].clone();
+        let object =
+            namespace.until(kind, name, |object| object["status"]["observedGeneration"] == generation);
+        assert_eq!(condition(&object, "Ready").map(|it| it.0), Some("True"));
+    }
+    office.slapd.modify(&joins("linus"));
+    office.read_now();
+    // A new one that rests from the beginning has never been anything else.
+    namespace.apply(&policy("  suspend: true\n").replace("name: staff", "name: idle"));
+    namespace.until("syncpol", "idle", is("Ready", "Unknown", "Suspended"));
+    assert_eq!(office.registry().active().len(), 12);
+    for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
+        namespace
+            .kubectl(&["patch", kind, name, "--type=merge", "-p", r#"{"spec":{"suspend":false}}"#])
+            .exits(0);
+    }
+    namespace.until("syncpol", "staff", in_step_with(13));
+}
+
+#[test]
+fn a_spec_that_cannot_work_says_what_to_change_and_stops_nobody_else() {
+    let office = Office::open();
+    office.in_step();
+    let namespace = &office.namespace;
+    namespace.apply(
+        &policy("  users: { where: \"user.nickname == 'x'\" }\n").replace("name: staff", "name: broken"),
+    );
+    let broken = namespace.until("syncpol", "broken", is("Ready", "False", "InvalidSpec"));
+    assert!(broken["status"]["conditions"][0]["message"].as_str().unwrap().contains("spec.users.where"));
+    assert_eq!(kstatus(&broken), "Failed");
+    namespace.apply(&policy("").replace("name: corp", "name: nowhere").replace("name: staff", "name: lost"));
+    namespace.until("syncpol", "lost", is("Ready", "False", "ConnectorNotFound"));
+    office.slapd.modify(&joins("linus"));
+    office.after_a_read(in_step_with(13));
+    // What is mended works at once.
+    namespace.apply(
+        &policy("  users: { where: \"user.title == 'Engineer'\" }\n").replace("name: staff", "name: broken"),
+    );
+    namespace.until("syncpol", "broken", in_step_with(13));
+}
+
+#[test]
+fn a_connector_that_goes_is_no_evidence() {
+    let office = Office::open();
+    office.in_step();
+    let namespace = &office.namespace;
+    namespace.delete("dirconn", "corp");
+    let staff = namespace.until("syncpol", "staff", is("Ready", "False", "ConnectorNotFound"));
+    assert_eq!(staff["status"]["inStep"]["users"], 12);
+    assert_eq!(office.registry().active().len(), 12);
+    // It comes back under another name: the same directory, and so the same people.
+    let ids = PEOPLE.map(|name| office.registry().id_of(&address(name)));
+    namespace.apply(&connector(&office.slapd, "").replace("name: corp", "name: renamed"));
+    namespace.apply(&policy("").replace("name: corp", "name: renamed"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+    assert_eq!(PEOPLE.map(|name| office.registry().id_of(&address(name))), ids);
+}
+
+#[test]
+fn a_preview_does_nothing_and_is_ready() {
+    let office = Office::open_with("", "  mode: Preview\n");
+    office.namespace.until("syncpol", "staff", is("Ready", "True", "Previewed"));
+    assert!(office.registry().users().is_empty());
+    office.namespace.apply(&policy("  mode: Apply\n"));
+    office.namespace.until("syncpol", "staff", in_step_with(12));
+}
+
+#[test]
+fn quarantined_entries_show_beside_ready() {
+    let office = Office::open_with("", "  users: { attributes: { title: \"user.values['title'][0]\" } }\n");
+    office.in_step();
+    office.slapd.modify(&format!("dn: uid=tim,ou=people,{SUFFIX}\nchangetype: modify\ndelete: title\n\n"));
+    let staff = office.after_a_read(is("Ready", "True", "InStepWithExceptions"));
+    assert_eq!(condition(&staff, "EntriesQuarantined"), Some(("True", "Quarantined")));
+    office.namespace.apply(&policy(
+        "  users: { attributes: { title: \"user.values['title'][0]\" } }\n  limits: { quarantined: { count: 0 } }\n",
+    ));
+    let staff = office.namespace.until("syncpol", "staff", is("Ready", "False", "TooManyQuarantined"));
+    assert_eq!(condition(&staff, "Stalled"), Some(("True", "TooManyQuarantined")));
+    assert_eq!(office.registry().active().len(), 12);
+}
+
+#[test]
+fn a_request_is_answered_also_in_back_off() {
+    let mut office = Office::open();
+    office.in_step();
+    office.slapd.stop();
+    // So long that nothing would happen by itself.
+    office.namespace.apply(
+        &connector(&office.slapd, "")
+            .replace("10s", "24h")
+            .replace("retryInterval: 1s", "retryInterval: 12h"),
+    );
+    office.namespace.until("dirconn", "corp", is("Ready", "False", "Unreachable"));
+    office.slapd.start_again();
+    office.namespace.annotate("dirconn", "corp", "rollcall.dev/sync-requested-at=now-please");
+    let corp = office.namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    assert_eq!(corp["status"]["lastHandledSyncRequestedAt"], "now-please");
+    office.namespace.annotate("syncpol", "staff", "rollcall.dev/sync-requested-at=you-too");
+    office
+        .namespace
+        .until("syncpol", "staff", |object| object["status"]["lastHandledSyncRequestedAt"] == "you-too");
+}
+
+const TOKEN: &str = "of-whoever-reads-the-registry";
+
+fn served(spec: &str) -> String {
+    let target = "registry: { tokenSecretRef: { name: readers, key: token } }";
+    policy(spec).replace("registry: {}", target)
+}
+
+fn readers(token: &str) -> String {
+    format!(
+        "{{ apiVersion: v1, kind: Secret, metadata: {{ name: readers }}, stringData: {{ token: {token} }} }}"
+    )
+}
+
+#[test]
+fn the_registry_is_read_over_scim_from_the_first_run_to_the_deletion() {
+    let mut office = Office::open();
+    office.operator.secret(TOKEN);
+    office.operator.secret("a-token-that-came-after-it");
+    let namespace = &office.namespace;
+    let ask = |token: &str, path: &str| {
+        let path = format!("/policies/{}/staff/scim/v2/{path}", namespace.name());
+        let bearer = format!("Bearer {token}");
+        web::ask(office.operator.scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "")
+    };
+    let until = |what: &str, token: &str, status: u16| {
+        eventually(PATIENCE, what, || (ask(token, "Users").status == status).then_some(()));
+    };
+    office.in_step();
+    until("nobody may read", TOKEN, 401);
+    namespace.apply(&readers(TOKEN));
+    namespace.apply(&served(""));
+    until("readers are let in", TOKEN, 200);
+    let users = ask(TOKEN, "Users?count=5&sortBy=userName").is(200).json();
+    assert_eq!((users["totalResults"].as_u64(), users["itemsPerPage"].as_u64()), (Some(12), Some(5)));
+    let ada = ask(TOKEN, "Users?filter=userName%20eq%20%22ADA@example.test%22").is(200).json();
+    assert_eq!(ada["Resources"][0]["id"], office.registry().id_of(&address("ada")));
+    ask("of-somebody-else-altogether", "Users").is(401);
+    // Another token counts at once, and the old one no longer.
+    namespace.apply(&readers("a-token-that-came-after-it"));
+    until("the new token counts", "a-token-that-came-after-it", 200);
+    ask(TOKEN, "Users").is(401);
+    namespace.delete("syncpol", "staff");
+    until("nobody reads what was deleted", "a-token-that-came-after-it", 404);
+    // A policy that never ran is no empty company.
+    namespace.apply(&served("  suspend: true\n").replace("name: staff", "name: later"));
+    namespace.until("syncpol", "later", is("Ready", "Unknown", "Suspended"));
+    let later = format!("/policies/{}/later/scim/v2/Users", namespace.name());
+    let bearer = [("Authorization", "Bearer a-token-that-came-after-it")];
+    web::ask(office.operator.scim.parse().unwrap(), "GET", &later, &bearer, "").is(503);
+}
+
+#[test]
+fn it_says_what_it_does_in_numbers_and_in_lines() {
+    let office = Office::open();
+    office.in_step();
+    let (_, numbers) = http::get(&office.operator.metrics, "/metrics").unwrap();
+    let of = |object: &str| format!("\"{}/{object}\"", office.namespace.name());
+    for (name, label) in [
+        ("rollcall_connector_last_completion_timestamp_seconds", of("corp")),
+        ("rollcall_connector_imports_total", "reason=\"Read\"".to_owned()),
+        ("rollcall_policy_runs_total", "reason=\"InStep\"".to_owned()),
+        ("rollcall_policy_in_step", of("staff")),
+        ("rollcall_api_writes_total", "what=\"lease\"".to_owned()),
+        ("rollcall_condition", "type=\"Ready\"".to_owned()),
+        ("rollcall_build_info", env!("CARGO_PKG_VERSION").to_owned()),
+    ] {
+        let found = numbers.lines().any(|line| line.starts_with(name) && line.contains(&label));
+        assert!(found, "no {name} with {label} in\n{numbers}");
+    }
+    // From debug on, and no sooner, lines may name people.
+    let level = |method: &str, body: &str| {
+        web::ask(office.operator.admin.parse().unwrap(), method, "/log-level", &[], body).is(200).body
+    };
+    assert_eq!(level("GET", "").trim(), "info");
+    assert_eq!(level("PUT", "rollcall=debug").trim(), "rollcall=debug");
+    let said = office.operator.output();
+    assert!(said.contains("run{") && said.contains("import{"), "{said}");
+    for name in PEOPLE {
+        assert!(!said.contains(&address(name)), "{name} is named in\n{said}");
+    }
+}
+
+#[test]
+fn the_registry_shows_the_certificate_of_its_secret_and_the_next_one_too() {
+    let namespace = Cluster::shared().namespace();
+    let pair = |name: &str| {
+        let own = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        (own.cert.pem(), own.signing_key.serialize_pem())
+    };
+    let secret = |(certificate, key): &(String, String)| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |file: &str| folder.path().join(file).display().to_string();
+        std::fs::write(path("crt"), certificate).unwrap();
+        std::fs::write(path("key"), key).unwrap();
+        let (certificate, key) = (format!("--cert={}", path("crt")), format!("--key={}", path("key")));
+        let flags = ["create", "secret", "tls", "scim", &certificate, &key, "--dry-run=client", "-o", "yaml"];
+        namespace.apply(&namespace.kubectl(&flags).exits(0).out);
+    };
+    let (first, second) = (pair("localhost"), pair("localhost"));
+    secret(&first);
+    let mut operator = Operator::start_with(&namespace, &[&namespace], &["--scim-tls-secret", "scim"]);
+    operator.ready();
+    let shown = |authority: &str| {
+        web::ask_tls(operator.scim.parse().unwrap(), authority, "/", &[])
+            .is_ok_and(|answer| answer.status == 404)
+    };
+    eventually(PATIENCE, "the first certificate is shown", || shown(&first.0).then_some(()));
+    secret(&second);
+    eventually(PATIENCE, "the second certificate is shown", || shown(&second.0).then_some(()));
+    assert!(!shown(&first.0));
+}
