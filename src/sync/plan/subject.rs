@@ -72,6 +72,7 @@ impl Subjects<'_, '_> {
         } else if !active && link.active && self.may_remove(subject, link) {
             let mut step = Planned::new(subject, kind, Phase::Disable, Action::Disable);
             step.evidence = Some(Evidence::data(Grade::Disabled));
+            step.doubtful = self.doubtful(subject);
             self.step(step);
         }
     }

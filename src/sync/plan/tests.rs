@@ -362,6 +362,17 @@ fn what_is_in_doubt_is_held_apart_from_what_is_not() {
 }
 
 #[test]
+fn a_disabled_account_is_in_doubt_with_what_says_so() {
+    let mut case = Case::new().keep(1, "ann").linked(1, "ann");
+    if let Some(Verdict::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
+        user.disabled = true;
+    }
+    case.projection.doubtful.insert(SubjectId(1), vec!["attributes.status".to_owned()]);
+    let plan = case.plan();
+    assert_eq!((&plan.steps[0].action, plan.steps[0].doubtful.len()), (&Action::Disable, 1));
+}
+
+#[test]
 fn only_what_a_complete_list_no_longer_names_ends() {
     let mut case =
         Case::new().keep(GROUPS, "team").linked(GROUPS, "team").members(GROUPS, &[1], &[1, 2, 3, 4]);
