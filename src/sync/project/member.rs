@@ -17,14 +17,25 @@ use crate::sync::policy::Nesting;
 #[derive(Default)]
 pub(super) struct Bearers {
     by_name: HashMap<u32, Bearer>,
+    /// Names that several entries bear which are there: such a name makes nobody a member, and ends
+    /// nobody's membership.
+    shared: HashMap<u32, Vec<RowId>>,
     groups: Vec<(RowId, Standing)>,
 }
 
 #[derive(Clone, Copy)]
 struct Bearer {
-    /// `None` if two entries that are there bear the name: then it names nobody.
-    row: Option<RowId>,
-    there: bool,
+    row: RowId,
+    claim: Claim,
+}
+
+/// Of two entries that bear one name, the one with the greater claim is meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Gone,
+    /// It could not be read, or was missed and not looked up: it is frozen under the names that it had.
+    Frozen,
+    There,
 }
 
 /// What a group's row is worth as a path to its members.
@@ -38,17 +49,23 @@ enum Standing {
 
 impl Bearers {
     pub(super) fn note(&mut self, row: &Row) {
-        let there = matches!(row.presence, Presence::Present);
+        let claim = match row.presence {
+            Presence::Present => Claim::There,
+            Presence::Unreadable(_) | Presence::Unsettled { .. } => Claim::Frozen,
+            Presence::Gone { .. } => Claim::Gone,
+        };
         for name in &row.names {
-            let bearer = Bearer { row: Some(row.id), there };
+            let bearer = Bearer { row: row.id, claim };
             match self.by_name.entry(name.0) {
                 Slot::Vacant(slot) => drop(slot.insert(bearer)),
-                // One that is there bears its name before one that is gone or could not be read.
-                Slot::Occupied(mut slot) => match (slot.get().there, there) {
-                    (true, true) => slot.get_mut().row = None,
-                    (false, true) => drop(slot.insert(bearer)),
-                    (_, false) => {}
-                },
+                Slot::Occupied(mut slot) => {
+                    let known = *slot.get();
+                    if claim == Claim::There && known.claim == Claim::There {
+                        self.shared.entry(name.0).or_insert_with(|| vec![known.row]).push(row.id);
+                    } else if claim > known.claim {
+                        slot.insert(bearer);
+                    }
+                }
             }
         }
         if row.entry.kind == Kind::Group {
@@ -62,7 +79,11 @@ impl Bearers {
     }
 
     fn row(&self, name: u32) -> Option<RowId> {
-        self.by_name.get(&name)?.row
+        if self.shared.contains_key(&name) { None } else { Some(self.by_name.get(&name)?.row) }
+    }
+
+    fn sharing(&self, name: u32) -> &[RowId] {
+        self.shared.get(&name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -77,6 +98,8 @@ pub(super) struct Memberships {
 #[derive(Clone, Default)]
 struct Membership {
     people: RoaringBitmap,
+    /// Those of whom a list on the way may or may not speak.
+    perhaps: RoaringBitmap,
     /// Whether a list on the way was not read completely.
     incomplete: bool,
 }
@@ -106,11 +129,15 @@ impl Memberships {
                 continue;
             }
             let Edges { names, complete } = view.edges(*row)?;
-            let mut membership = Membership { people: RoaringBitmap::new(), incomplete: !complete };
+            let mut membership = Membership { incomplete: !complete, ..Membership::default() };
             let mut groups = Vec::new();
             for name in names {
                 match bearers.row(name) {
-                    None => drop(dangling.insert(name)),
+                    None => {
+                        dangling.insert(name);
+                        let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row));
+                        membership.perhaps.extend(sharing.map(|subject| subject.0));
+                    }
                     Some(member) if is_group.contains_key(&member) => groups.push(member),
                     Some(member) => membership.people.extend(people.get(&member).map(|subject| subject.0)),
                 }
@@ -135,10 +162,12 @@ impl Memberships {
 
     /// A group with its members. `linked` are the members that we put.
     pub(super) fn group(&self, row: RowId, content: Content, linked: Option<&RoaringBitmap>) -> Group {
-        let Membership { people: members, incomplete } = self.now.get(&row).cloned().unwrap_or_default();
+        let Membership { people: members, perhaps, incomplete } =
+            self.now.get(&row).cloned().unwrap_or_default();
         let unproven = match linked {
             Some(linked) if incomplete => linked - &members,
-            _ => RoaringBitmap::new(),
+            Some(linked) => (linked & perhaps) - &members,
+            None => RoaringBitmap::new(),
         };
         let weak = match self.with_weak.as_ref().and_then(|with| with.get(&row)) {
             Some(with) => &with.people - &members,
@@ -187,6 +216,7 @@ fn flattened<'d>(direct: impl Iterator<Item = &'d Direct>) -> HashMap<RowId, Mem
 impl Membership {
     fn add(&mut self, other: &Self) {
         self.people |= &other.people;
+        self.perhaps |= &other.perhaps;
         self.incomplete |= other.incomplete;
     }
 }

@@ -19,9 +19,11 @@ use crate::sync::policy::{
     UserRules,
 };
 
-/// A snapshot in memory. An entry's row, and the name that it bears, are its place in the list.
+/// A snapshot in memory. An entry's row, and the name that it bears, are its place in the list; `names`
+/// are those of entries that bear another one.
 struct Snapshot {
     info: SnapshotInfo,
+    names: BTreeMap<u32, u32>,
     entries: Vec<(Entry, Presence, Edges)>,
 }
 
@@ -33,7 +35,8 @@ impl View for Snapshot {
     fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         for (at, (entry, presence, _)) in (0..).zip(&self.entries) {
             let (entry, presence) = (entry.clone(), presence.clone());
-            each(Row { id: RowId(at), sequence: 1, entry, names: vec![NameId(at)], presence });
+            let name = NameId(self.names.get(&at).copied().unwrap_or(at));
+            each(Row { id: RowId(at), sequence: 1, entry, names: vec![name], presence });
         }
         Ok(())
     }
@@ -71,7 +74,11 @@ impl Case {
             contacts: 0,
         };
         let known = Subjects { next: 1, ..Subjects::default() };
-        Self { policy: policy(), snapshot: Snapshot { info, entries: Vec::new() }, known }
+        Self {
+            policy: policy(),
+            snapshot: Snapshot { info, names: BTreeMap::new(), entries: Vec::new() },
+            known,
+        }
     }
 
     fn with(mut self, entry: Entry) -> Self {
@@ -461,6 +468,40 @@ fn a_list_that_was_not_read_completely_ends_no_membership() {
     case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
     let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
     assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
+}
+
+#[test]
+fn a_name_that_two_bear_neither_begins_nor_ends_a_membership() {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .with(user("bob"))
+        .linked("bob@corp.example")
+        .group("inner", &[0])
+        .linked("inner")
+        .group("outer", &[2])
+        .linked("outer");
+    case.snapshot.names.insert(1, 0);
+    for group in [3, 4] {
+        case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap().members.insert(1);
+        let Verdict::Keep(group) = &case.project().groups[&SubjectId(group)] else { panic!() };
+        assert_eq!((group.members.len(), group.unproven.iter().collect::<Vec<_>>()), (0, vec![1]));
+    }
+}
+
+#[rstest]
+#[case(Presence::Unreadable(String::new()))]
+#[case(Presence::Unsettled { since: Timestamp::UNIX_EPOCH })]
+fn a_frozen_entry_bears_its_name_before_one_that_is_gone(#[case] frozen: Presence) {
+    let mut case = Case::new()
+        .with(user("old"))
+        .presence(gone(Grade::Absent))
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .presence(frozen)
+        .group("team", &[0]);
+    case.snapshot.names.insert(1, 0);
+    assert_eq!(case.members(2), [1]);
 }
 
 #[test]
