@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
 
-use crate::directory::{Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind};
+use crate::directory::{
+    Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind, fields,
+};
 use crate::store::StoreError;
 use crate::store::link::Subjects;
 use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
@@ -281,13 +283,21 @@ impl One<'_> {
             self.policy.groups.nesting,
             &people.members,
             &teams.members,
+            doubt.without_members(),
         )?;
         self.projection.skipped.dangling_members += memberships.dangling();
         for (subject, verdict) in teams.verdicts {
             let verdict = match verdict {
                 Verdict::Keep(content) => {
+                    let row = teams.rows[&subject];
+                    if memberships.is_doubtful(row) {
+                        let doubtful = self.projection.doubtful.entry(subject).or_default();
+                        if !doubtful.iter().any(|field| field == fields::MEMBERS) {
+                            doubtful.push(fields::MEMBERS.to_owned());
+                        }
+                    }
                     let linked = self.known.link(subject).map(|link| &link.members);
-                    Verdict::Keep(memberships.group(teams.rows[&subject], content, linked))
+                    Verdict::Keep(memberships.group(row, content, linked))
                 }
                 Verdict::Frozen => Verdict::Frozen,
                 Verdict::Gone(evidence) => Verdict::Gone(evidence),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roaring::RoaringBitmap;
 
 use super::{group, user};
-use crate::directory::{Kind, SubjectId};
+use crate::directory::{Kind, SubjectId, fields};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::sync::expression::Expression;
 use crate::sync::policy::{Policy, Vouching};
@@ -31,6 +31,11 @@ impl<'a> Doubt<'a> {
             lost.map(|(field, trip)| (field.as_str(), &trip.lost)).collect()
         };
         Self { users: tripped(users), groups: tripped(groups) }
+    }
+
+    /// The groups that lost their member lists, if that tripped the rule.
+    pub(super) fn without_members(&self) -> Option<&'a RoaringBitmap> {
+        self.groups.iter().find(|(field, _)| *field == fields::MEMBERS).map(|(_, lost)| *lost)
     }
 
     pub(super) fn note(

@@ -102,6 +102,8 @@ struct Membership {
     perhaps: RoaringBitmap,
     /// Whether a list on the way was not read completely.
     incomplete: bool,
+    /// Whether a list on the way was lost when many were.
+    doubtful: bool,
 }
 
 /// A group's direct members, resolved.
@@ -113,13 +115,15 @@ struct Direct {
 }
 
 impl Memberships {
-    /// `people` and `teams` are those rows that may be members.
+    /// `people` and `teams` are those rows that may be members; `lost` are the groups whose lists were lost
+    /// when many were.
     pub(super) fn read(
         view: &dyn View,
         bearers: &Bearers,
         nesting: Nesting,
         people: &HashMap<RowId, SubjectId>,
         teams: &HashMap<RowId, SubjectId>,
+        lost: Option<&RoaringBitmap>,
     ) -> Result<Self, StoreError> {
         let is_group: HashMap<RowId, Standing> = bearers.groups.iter().copied().collect();
         let mut dangling = RoaringBitmap::new();
@@ -129,7 +133,8 @@ impl Memberships {
                 continue;
             }
             let Edges { names, complete } = view.edges(*row)?;
-            let mut membership = Membership { incomplete: !complete, ..Membership::default() };
+            let doubtful = lost.is_some_and(|lost| lost.contains(row.0));
+            let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
             let mut groups = Vec::new();
             for name in names {
                 match bearers.row(name) {
@@ -155,6 +160,11 @@ impl Memberships {
         Ok(Self { now, with_weak, dangling: dangling.len() })
     }
 
+    /// Whether the group's members hang on a list that was lost when many were.
+    pub(super) fn is_doubtful(&self, row: RowId) -> bool {
+        self.now.get(&row).is_some_and(|membership| membership.doubtful)
+    }
+
     /// How many names are stated that no entry bears.
     pub(super) fn dangling(&self) -> u64 {
         self.dangling
@@ -162,7 +172,7 @@ impl Memberships {
 
     /// A group with its members. `linked` are the members that we put.
     pub(super) fn group(&self, row: RowId, content: Content, linked: Option<&RoaringBitmap>) -> Group {
-        let Membership { people: members, perhaps, incomplete } =
+        let Membership { people: members, perhaps, incomplete, .. } =
             self.now.get(&row).cloned().unwrap_or_default();
         let unproven = match linked {
             Some(linked) if incomplete => linked - &members,
@@ -218,5 +228,6 @@ impl Membership {
         self.people |= &other.people;
         self.perhaps |= &other.perhaps;
         self.incomplete |= other.incomplete;
+        self.doubtful |= other.doubtful;
     }
 }

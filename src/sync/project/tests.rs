@@ -534,6 +534,21 @@ fn doubt_is_about_fields_that_the_policy_uses() {
 }
 
 #[test]
+fn a_member_list_that_many_lost_is_in_doubt_in_the_groups_around_it_too() {
+    let mut case = Case::new()
+        .group("inner", &[])
+        .linked("inner")
+        .group("outer", &[0])
+        .linked("outer")
+        .group("other", &[]);
+    let trip = Trip { carried: 10, lost: RoaringBitmap::from_iter([0]) };
+    case.snapshot.info.tripped.insert(fields::MEMBERS.to_owned(), trip);
+    let members = vec![fields::MEMBERS.to_owned()];
+    let expected = BTreeMap::from([(SubjectId(1), members.clone()), (SubjectId(2), members)]);
+    assert_eq!(case.project().doubtful, expected);
+}
+
+#[test]
 fn a_subject_of_which_nothing_was_read_is_frozen() {
     let mut case = Case::new().with(user("ann")).linked("ann@corp.example");
     case.snapshot.entries.clear();
