@@ -3,7 +3,7 @@
 //! The full projection: it looks at every entry. The incremental one, which will look at what changed,
 //! must give the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -241,6 +241,7 @@ impl One<'_> {
         let group_rules = group::Rules { groups: &self.policy.groups, asked };
         let mut bearers = Bearers::default();
         let (mut users, mut groups) = (Vec::new(), Vec::new());
+        let mut changed = HashSet::new();
         self.view.for_each_row(&mut |row| {
             bearers.note(&row);
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
@@ -251,6 +252,7 @@ impl One<'_> {
                 .is_some_and(|known| known.kind != kind)
             {
                 // Its object stays as it is: nothing that could be done to it would fit.
+                changed.insert(row.id);
                 self.projection.quarantined.push(Quarantined::kind_changed(kind, row.entry.dn));
                 return;
             }
@@ -284,6 +286,7 @@ impl One<'_> {
             &people.members,
             &teams.members,
             doubt.without_members(),
+            &changed,
         )?;
         self.projection.skipped.dangling_members += memberships.dangling();
         for (subject, verdict) in teams.verdicts {
@@ -295,6 +298,9 @@ impl One<'_> {
                         if !doubtful.iter().any(|field| field == fields::MEMBERS) {
                             doubtful.push(fields::MEMBERS.to_owned());
                         }
+                    }
+                    if memberships.is_incomplete(row) {
+                        self.projection.quarantined.push(Quarantined::incomplete(content.name()));
                     }
                     let linked = self.known.link(subject).map(|link| &link.members);
                     Verdict::Keep(memberships.group(row, content, linked))
@@ -398,6 +404,17 @@ impl One<'_> {
 }
 
 impl Quarantined {
+    fn incomplete(group: &str) -> Self {
+        let message = "not all of its members, or of those of a group in it, could be read, so nobody is taken out of it; \
+                       correct its member list in the directory";
+        Self {
+            kind: SubjectKind::Group,
+            entry: group.to_owned(),
+            reason: QuarantineReason::UnknownField,
+            message: message.to_owned(),
+        }
+    }
+
     fn kind_changed(kind: SubjectKind, entry: String) -> Self {
         let (is, was) = match kind {
             SubjectKind::User => ("user", "group"),

@@ -1,7 +1,7 @@
 //! Who is in which group: names resolved to rows, rows to subjects, groups in groups to people.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -116,7 +116,7 @@ struct Direct {
 
 impl Memberships {
     /// `people` and `teams` are those rows that may be members; `lost` are the groups whose lists were lost
-    /// when many were.
+    /// when many were, and `changed` those that were a user and are a group, or the other way round.
     pub(super) fn read(
         view: &dyn View,
         bearers: &Bearers,
@@ -124,6 +124,7 @@ impl Memberships {
         people: &HashMap<RowId, SubjectId>,
         teams: &HashMap<RowId, SubjectId>,
         lost: Option<&RoaringBitmap>,
+        changed: &HashSet<RowId>,
     ) -> Result<Self, StoreError> {
         let is_group: HashMap<RowId, Standing> = bearers.groups.iter().copied().collect();
         let mut dangling = RoaringBitmap::new();
@@ -137,6 +138,7 @@ impl Memberships {
             let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
             let mut groups = Vec::new();
             for name in names {
+                membership.incomplete |= bearers.row(name).is_some_and(|row| changed.contains(&row));
                 match bearers.row(name) {
                     None => {
                         dangling.insert(name);
@@ -158,6 +160,11 @@ impl Memberships {
             }
         };
         Ok(Self { now, with_weak, dangling: dangling.len() })
+    }
+
+    /// Whether not all of the group's members are known.
+    pub(super) fn is_incomplete(&self, row: RowId) -> bool {
+        self.now.get(&row).is_some_and(|membership| membership.incomplete)
     }
 
     /// Whether the group's members hang on a list that was lost when many were.

@@ -468,6 +468,17 @@ fn a_list_that_was_not_read_completely_ends_no_membership() {
     case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
     let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
     assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
+    assert_eq!(case.quarantined(), [QuarantineReason::UnknownField], "it is not in step, and says so");
+}
+
+#[test]
+fn who_became_a_group_stays_where_they_are_a_member() {
+    let mut case =
+        Case::new().with(user("ann")).linked("ann@corp.example").group("team", &[0]).linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    case.snapshot.entries[0].0.kind = Kind::Group;
+    let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
 }
 
 #[test]
