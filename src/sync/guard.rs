@@ -209,11 +209,15 @@ impl Judge<'_> {
                     .into_iter()
                     .find(|bucket| self.budgets.exceeds(*bucket));
                 let line = self.lines.of_leaver(*subject, kind, now.evidence);
-                if (exceeds.is_some() || self.all) && !self.lines.is_approved(&line) {
-                    let why = format!(
-                        "{} would be exceeded when it falls due",
-                        exceeds.map_or("a limit", Bucket::field)
-                    );
+                let doubtful = self.input.plan.doubtful.get(subject);
+                if (doubtful.is_some() || exceeds.is_some() || self.all) && !self.lines.is_approved(&line) {
+                    let why = match doubtful {
+                        Some(fields) => format!("{} was lost by many at once", fields.join(", ")),
+                        None => format!(
+                            "{} would be exceeded when it falls due",
+                            exceeds.map_or("a limit", Bucket::field)
+                        ),
+                    };
                     self.held.push(Line { why, ..line });
                     continue;
                 }

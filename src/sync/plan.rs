@@ -61,6 +61,8 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// Links whose `leaving` changes without an operation: newly seen leavers, and returned ones.
     pub leaving: BTreeMap<SubjectId, Option<Leaving>>,
+    /// Newly seen leavers without a step yet, whose entry lost fields that tripped the coverage rule.
+    pub doubtful: BTreeMap<SubjectId, Vec<String>>,
     /// Subjects that the policy protects and that would have been removed or disabled.
     pub protected: Vec<SubjectId>,
     /// When something falls due that no import will announce (a rung).

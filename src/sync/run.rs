@@ -17,6 +17,7 @@ use crate::store::hold::Line;
 use crate::store::link::Place;
 use crate::store::policy::Census;
 use crate::store::{Store, StoreError};
+use crate::sync::guard::Guarded;
 use crate::sync::plan::{Action, Planned};
 use crate::sync::policy::Policy;
 use crate::sync::{apply, blocking};
@@ -101,9 +102,9 @@ pub async fn run<T: Target>(
     };
     let finished_at = clock.now();
     if !options.preview && applied.failed.is_none() {
-        let (store, accepts, spec) = (store.clone(), draft.accepts_coverage(), draft.applied_spec(&policy));
+        let (store, accepts, spec) = (store.clone(), draft.accepted_fields(), draft.applied_spec(&policy));
         let (policy, census) = (policy.clone(), Census::of(&draft.subjects, finished_at));
-        blocking(move || complete(&store, place, &policy, census, spec.as_deref(), accepts)).await?;
+        blocking(move || complete(&store, place, &policy, census, spec.as_deref(), &accepts)).await?;
     }
     let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
     tracing::info!(
@@ -125,13 +126,11 @@ fn complete(
     policy: &Policy,
     census: Census,
     applied_spec: Option<&str>,
-    accepts_coverage: bool,
+    accepted: &BTreeSet<String>,
 ) -> Result<(), StoreError> {
     store.complete_run(place, census, applied_spec, policy.limits.window)?;
-    if accepts_coverage {
-        for vouching in &policy.connectors {
-            store.accept_coverage(&vouching.connector)?;
-        }
+    for vouching in &policy.connectors {
+        store.accept_coverage(&vouching.connector, accepted)?;
     }
     store.purge_journal(census.at, crate::store::journal::RETENTION)
 }
@@ -142,10 +141,17 @@ impl Draft {
         steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
     }
 
-    /// What a person approved although many had lost a field is how things are from now on, once all of
-    /// it is done.
-    fn accepts_coverage(&self) -> bool {
-        self.doubtful > 0 && Self::doubtful(&self.guarded.execute) == self.doubtful
+    /// What a person approved although many had lost these fields is how things are from now on, once
+    /// all of it is done. Of other fields that were lost other policies may still have something to say.
+    fn accepted_fields(&self) -> BTreeSet<String> {
+        let Guarded { execute, leaving, .. } = &self.guarded;
+        let leavers = self.plan.doubtful.iter().filter(|(subject, _)| leaving.contains_key(*subject));
+        let leavers: Vec<&Vec<String>> = leavers.map(|(_, fields)| fields).collect();
+        if Self::doubtful(execute) + leavers.len() as u64 != self.doubtful {
+            return BTreeSet::new();
+        }
+        let steps = execute.iter().map(|step| &step.doubtful);
+        steps.chain(leavers).flatten().cloned().collect()
     }
 
     /// The spec, if nothing that an edit of it removes is held.

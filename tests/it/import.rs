@@ -282,7 +282,13 @@ async fn a_field_that_many_lose_at_once_is_noticed_until_it_is_back() {
     // It stays so, and shows in the snapshot, until it is back or a person approves.
     desk.import(&read(without())).await.unwrap();
     assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 6);
-    desk.store.accept_coverage(&ConnectorName::new("test", "corp")).unwrap();
+    let accept = |field: &str| {
+        let fields = BTreeSet::from([field.to_owned()]);
+        desk.store.accept_coverage(&ConnectorName::new("test", "corp"), &fields).unwrap();
+    };
+    accept(fields::MAIL);
+    assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 6, "another field was approved");
+    accept(fields::TITLE);
     assert_eq!(desk.snapshot().info().tripped.len(), 0);
     desk.import(&read(without())).await.unwrap();
     assert_eq!(desk.snapshot().info().tripped.len(), 0, "what was approved is how things are");

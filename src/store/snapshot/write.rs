@@ -1,6 +1,6 @@
 //! Writing an import: new versions beside the sealed ones, then the seal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -163,15 +163,21 @@ impl Store {
         })
     }
 
-    /// A person accepted that fields were lost: what is carried now is the new baseline.
-    pub fn accept_coverage(&self, connector: &ConnectorName) -> Result<(), StoreError> {
+    /// A person accepted that these fields were lost: what is carried now is the new baseline.
+    pub fn accept_coverage(
+        &self,
+        connector: &ConnectorName,
+        fields: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
         self.write(|writer| {
             let empty = bitmap::write(&RoaringBitmap::new())?;
-            writer.execute(
+            let mut update = writer.prepare_cached(
                 "UPDATE coverage SET baseline = current, tripped = 0, lost = ?2
-                 WHERE connector = (SELECT id FROM connector WHERE name = ?1)",
-                params![connector.as_str(), empty],
+                 WHERE connector = (SELECT id FROM connector WHERE name = ?1) AND field = ?3",
             )?;
+            for field in fields {
+                update.execute(params![connector.as_str(), empty, field])?;
+            }
             Ok(())
         })
     }

@@ -261,6 +261,21 @@ fn what_was_not_looked_up_or_is_in_doubt_is_held_whatever_the_budget() {
 }
 
 #[test]
+fn a_leaver_who_is_in_doubt_is_held_when_first_seen() {
+    let mut case = Case::new(100, 0);
+    let evidence = data(Grade::OutOfScope);
+    let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+    case.plan.leaving = [1, 2].map(|id| (SubjectId(id), Some(leaving))).into();
+    case.plan.doubtful.insert(SubjectId(1), vec!["mail".to_owned()]);
+    let guarded = case.judge();
+    assert_eq!(guarded.leaving.keys().collect::<Vec<_>>(), [&SubjectId(2)], "the other's clock stands still");
+    let hold = guarded.hold.unwrap();
+    assert_eq!((hold.lines.len(), hold.lines[0].why.as_str()), (1, "mail was lost by many at once"));
+    case.approved = vec![hold];
+    assert_eq!(case.judge().leaving.len(), 2);
+}
+
+#[test]
 fn an_approval_is_for_what_it_names_and_is_still_planned() {
     let mut case = Case::new(100, 0).leave(1..21, data(Grade::Absent));
     let hold = case.judge().hold.unwrap();

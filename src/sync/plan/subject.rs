@@ -127,7 +127,13 @@ impl Subjects<'_, '_> {
         }
         match next {
             Next::Now(step, rung) => self.rung(subject, kind, step, rung, evidence, needs_look_up),
-            Next::At(due) => self.note_due(due),
+            Next::At(due) => {
+                self.note_due(due);
+                let doubtful = self.doubtful(subject);
+                if self.plan.leaving.contains_key(&subject) && !doubtful.is_empty() {
+                    self.plan.doubtful.insert(subject, doubtful);
+                }
+            }
             Next::Completion | Next::Nothing => {}
         }
     }

@@ -82,7 +82,7 @@ impl Drafting {
         });
         let (guarded, approval) = self.guard(&plan, &state)?;
         // A hundred thousand contents need not be kept three times while they are applied.
-        let doubtful = Draft::doubtful(&plan.steps);
+        let doubtful = Draft::doubtful(&plan.steps) + plan.doubtful.len() as u64;
         plan.steps = Vec::new();
         let Projection { quarantined, skipped, .. } = projection;
         Ok(Ok(Draft {
