@@ -100,15 +100,9 @@ impl<'c> Search<'c> {
             0 => {
                 let control = result.ctrls.iter().find(|control| control.1.ctype == PAGED_RESULTS);
                 let value = control.and_then(|control| control.1.val.as_deref());
-                match (self.query.page_size, value) {
-                    (Some(_), Some(value)) => {
-                        self.cookie =
-                            decode::cookie(value).ok_or_else(|| unintelligible(&self.query.base))?;
-                        self.done = self.cookie.is_empty();
-                    }
-                    // A server that knows no pages has given everything.
-                    _ => self.done = true,
-                }
+                let value = value.filter(|_| self.query.page_size.is_some());
+                self.cookie = next(&self.cookie, value).ok_or_else(|| unintelligible(&self.query.base))?;
+                self.done = self.cookie.is_empty();
                 self.begun = true;
                 Ok(())
             }
@@ -124,10 +118,35 @@ impl<'c> Search<'c> {
     }
 }
 
+/// The cookie of the next page, empty at the end; `None` if it cannot be told. A server that knows no
+/// pages sends none and has given everything, but one that has said that there is more must say when
+/// there is none.
+fn next(before: &[u8], value: Option<&[u8]>) -> Option<Vec<u8>> {
+    match value {
+        Some(value) => decode::cookie(value),
+        None => before.is_empty().then(Vec::new),
+    }
+}
+
 fn unintelligible(base: &str) -> SourceError {
     let message = format!(
         "the server ended a page below {base} in a way that does not say how to go on (RFC 2696); nothing of this read was \
          taken"
     );
     SourceError::new(crate::source::Reason::Interrupted, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn a_page_that_does_not_say_whether_more_comes_is_no_end() {
+        let (more, end) = (b"\x30\x06\x02\x01\x00\x04\x01x", b"\x30\x05\x02\x01\x00\x04\x00");
+        assert_eq!(next(b"", Some(more)), Some(b"x".to_vec()));
+        assert_eq!(next(b"x", Some(end)), Some(Vec::new()));
+        assert_eq!(next(b"", None), Some(Vec::new()), "it knows no pages");
+        assert_eq!(next(b"x", None), None);
+        assert_eq!(next(b"x", Some(b"\x30")), None);
+    }
 }
