@@ -162,6 +162,17 @@ async fn tries_one_url_after_another() {
 }
 
 #[tokio::test]
+async fn tries_the_next_url_when_one_takes_connections_and_drops_them() {
+    let slapd = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
+    let balancer = Cut::start(slapd.port(), 0).await;
+    let dead = format!("ldap://127.0.0.1:{}", balancer.port);
+    let (changes, ended) = read(config(&[&dead, &slapd.url()])).await;
+    let notices = ended.unwrap().notices;
+    assert!(notices.len() == 1 && notices[0].contains(&dead), "{notices:?}");
+    assert_eq!(changes.len(), 1);
+}
+
+#[tokio::test]
 async fn names_the_secret_when_the_password_is_wrong() {
     let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
     let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new("not it") });

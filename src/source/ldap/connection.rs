@@ -118,7 +118,11 @@ impl Connection {
             return Err(SourceError::new(Reason::AuthenticationFailed, why));
         }
         let result = self.driver.run(self.ldap.with_timeout(ANSWER).simple_bind(dn, password)).await;
-        let result = result.map_err(|error| error::lost(&self.url, &error, 0))?;
+        // Nothing was read yet: another server may do better.
+        let result = result.map_err(|error| SourceError {
+            reason: Reason::Unreachable,
+            ..error::lost(&self.url, &error, 0)
+        })?;
         if result.rc == 0 { Ok(()) } else { Err(error::binding(&self.url, Some(dn), &result)) }
     }
 }
