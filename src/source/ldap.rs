@@ -184,13 +184,27 @@ impl LdapSource {
         let mut settled = LookUp::default();
         for some in anchors.chunks(look_up::AT_ONCE) {
             // An account that may not search the naming contexts searches what it reads.
-            let there = match look_up::search(&mut connection, &attribute, &contexts, some, page_size).await {
+            let anywhere = (contexts.as_slice(), None);
+            let there = match look_up::search(&mut connection, &attribute, anywhere, some, page_size).await {
                 Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => {
-                    look_up::search(&mut connection, &attribute, &bases, some, page_size).await?
+                    let below = (bases.as_slice(), None);
+                    look_up::search(&mut connection, &attribute, below, some, page_size).await?
                 }
                 there => there?,
             };
-            let (found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
+            let (mut found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
+            if !found.is_empty() {
+                // One that the read should have brought came, moved or changed while it went on: the next
+                // read will bring it.
+                let in_brackets = |filter: &str| match filter.starts_with('(') {
+                    true => filter.to_owned(),
+                    false => format!("({filter})"),
+                };
+                let read = format!("(|{}{})", in_brackets(self.users()), in_brackets(self.groups()));
+                let read = (bases.as_slice(), Some(read.as_str()));
+                let within = look_up::search(&mut connection, &attribute, read, &found, page_size).await?;
+                found.retain(|one| !within.contains(one));
+            }
             settled.found.extend(found);
             settled.missing.extend(missing);
         }

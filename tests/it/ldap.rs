@@ -243,7 +243,10 @@ async fn looks_up_beyond_base_and_filter() {
         ..config(&[&slapd.url()])
     };
     let answer = LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()]).await.unwrap();
-    assert_eq!(answer, Some(LookUp { found: vec![there], missing: vec![gone] }));
+    assert_eq!(answer, Some(LookUp { found: vec![there.clone()], missing: vec![gone.clone()] }));
+    // One that the read should have brought is not elsewhere: it came, moved or changed meanwhile.
+    let answer = LdapSource::new(config(&[&slapd.url()])).look_up(&[there, gone.clone()]).await.unwrap();
+    assert_eq!(answer, Some(LookUp { found: Vec::new(), missing: vec![gone] }));
 }
 
 #[tokio::test]
@@ -373,7 +376,11 @@ async fn looks_up_in_every_spelling_of_an_anchor(
     let user = "dn: uid=u1,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: u1\ncn: One\nsn: One\n\
                 employeeNumber: 1234567890-ABCDE\n\n";
     let slapd = Slapd::start(&Setup { ldif: &(tree() + user), ..Setup::default() });
-    let source = LdapSource::new(LdapConfig { anchor: Some(anchor.to_owned()), ..config(&[&slapd.url()]) });
+    let source = LdapSource::new(LdapConfig {
+        anchor: Some(anchor.to_owned()),
+        user_filter: Some("(uid=nobody)".to_owned()),
+        ..config(&[&slapd.url()])
+    });
     let (there, gone) = (schema::anchor(there.as_bytes()), schema::anchor(gone.as_bytes()));
     let settled = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
     assert_eq!(settled, LookUp { found: vec![there], missing: vec![gone] });

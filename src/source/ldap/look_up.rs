@@ -7,24 +7,25 @@ use ldap3::Scope;
 use super::connection::Connection;
 use super::facts;
 use super::search::{Found, Query, Search};
-use crate::directory::Anchor;
+use crate::directory::{Anchor, Dn};
 use crate::source::{Reason, SourceError, schema};
 
 /// Anchors in one search: few enough for every server's limit on filters.
 pub(super) const AT_ONCE: usize = 200;
 
-/// Those of `anchors` that are somewhere below `places`.
+/// Those of `anchors` that are somewhere below `places` and, if it is given, match `only`.
 pub(super) async fn search(
     connection: &mut Connection,
     attribute: &str,
-    places: &[String],
+    (places, only): (&[String], Option<&str>),
     anchors: &[Anchor],
     page_size: Option<u32>,
 ) -> Result<HashSet<Anchor>, SourceError> {
     if attribute.eq_ignore_ascii_case("dn") {
-        return by_dn(connection, anchors).await;
+        return by_dn(connection, (places, only), anchors).await;
     }
     let filter = filter(attribute, anchors);
+    let filter = only.map_or_else(|| filter.clone(), |only| format!("(&{only}{filter})"));
     let mut there = HashSet::new();
     for place in places {
         let (base, attributes) = (place.clone(), vec![attribute.to_owned()]);
@@ -41,10 +42,27 @@ pub(super) async fn search(
 }
 
 /// Where the DN itself is the anchor, each is looked at.
-async fn by_dn(connection: &mut Connection, anchors: &[Anchor]) -> Result<HashSet<Anchor>, SourceError> {
+async fn by_dn(
+    connection: &mut Connection,
+    (places, only): (&[String], Option<&str>),
+    anchors: &[Anchor],
+) -> Result<HashSet<Anchor>, SourceError> {
+    let places: Vec<Dn> = places.iter().filter_map(|place| Dn::parse(place).ok()).collect();
+    let within = |anchor: &&Anchor| {
+        let below = |dn: Dn| places.iter().any(|place| dn.is_within(place));
+        only.is_none() || Dn::parse(anchor.as_str()).is_ok_and(below)
+    };
     let mut there = HashSet::new();
-    for anchor in anchors {
-        match facts::one(connection, anchor.as_str(), "(objectClass=*)", Scope::Base, &["1.1"]).await {
+    for anchor in anchors.iter().filter(within) {
+        match facts::one(
+            connection,
+            anchor.as_str(),
+            only.unwrap_or("(objectClass=*)"),
+            Scope::Base,
+            &["1.1"],
+        )
+        .await
+        {
             Ok(Some(_)) => {
                 there.insert(anchor.clone());
             }
