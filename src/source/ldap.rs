@@ -196,9 +196,8 @@ impl LdapSource {
             if !found.is_empty() {
                 // One that the read should have brought came, moved or changed while it went on: the next
                 // read will bring it.
-                let in_brackets = |filter: &str| match filter.starts_with('(') {
-                    true => filter.to_owned(),
-                    false => format!("({filter})"),
+                let in_brackets = |filter: &str| {
+                    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
                 };
                 let read = format!("(|{}{})", in_brackets(self.users()), in_brackets(self.groups()));
                 let read = (bases.as_slice(), Some(read.as_str()));
@@ -241,10 +240,18 @@ struct Reading {
 
 impl Reading {
     async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
-        let change = if raw.in_parts {
+        let why = if raw.in_parts {
+            Some(
+                "the server gives its members in parts only (as Active Directory does), which this kind of connector does \
+                 not read",
+            )
+        } else if raw.dn_is_text {
+            None
+        } else {
+            Some("its DN is not valid UTF-8; correct it in the directory")
+        };
+        let change = if let Some(why) = why {
             let anchor = raw.attributes.get(&schema.anchor).and_then(|values| values.first());
-            let why = "the server gives its members in parts only (as Active Directory does), which this kind of connector \
-                       does not read";
             Change::Unreadable {
                 anchor: anchor.map(|value| schema::anchor(value)),
                 what: raw.dn,

@@ -9,6 +9,8 @@ use crate::source::schema::Attributes;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Raw {
     pub(super) dn: String,
+    /// Whether the DN is UTF-8; if not, `dn` is only for people to read.
+    pub(super) dn_is_text: bool,
     pub(super) attributes: Attributes,
     /// Whether the server gave a part of an attribute's values only (`member;range=0-1499`).
     pub(super) in_parts: bool,
@@ -17,8 +19,10 @@ pub(super) struct Raw {
 /// `None` if this is no entry.
 pub(super) fn entry(tag: StructureTag) -> Option<Raw> {
     let mut parts = tag.expect_constructed()?.into_iter();
-    let dn = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
-    let mut raw = Raw { dn, attributes: Attributes::new(), in_parts: false };
+    let dn = parts.next()?.expect_primitive()?;
+    let dn_is_text = std::str::from_utf8(&dn).is_ok();
+    let dn = String::from_utf8_lossy(&dn).into_owned();
+    let mut raw = Raw { dn, dn_is_text, attributes: Attributes::new(), in_parts: false };
     for attribute in parts.next()?.expect_constructed()? {
         let mut parts = attribute.expect_constructed()?.into_iter();
         let description = String::from_utf8(parts.next()?.expect_primitive()?).ok()?.to_lowercase();
@@ -84,9 +88,14 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_whose_dn_is_no_text_is_still_known_by_its_anchor() {
+        let raw = entry(list(vec![bytes(b"cn=\xff"), list(vec![attribute("entryUUID", &[b"e"])])])).unwrap();
+        assert_eq!((raw.dn_is_text, raw.attributes["entryuuid"].len()), (false, 1));
+    }
+
+    #[test]
     fn what_is_no_entry_is_none() {
         assert_eq!(entry(text("cn=Ada")), None);
-        assert_eq!(entry(list(vec![bytes(b"cn=\xff"), list(vec![])])), None);
         assert_eq!(entry(list(vec![text("cn=Ada")])), None);
         assert_eq!(cookie(b"\x30\x05\x02\x01"), None);
         assert_eq!(cookie(b"\x30\x07\x02\x01\x00\x04\x02ab"), Some(b"ab".to_vec()));
