@@ -114,7 +114,7 @@ pub async fn import<S: Source>(
         Ok((intake, absent, completion))
     })
     .await?;
-    let (settled, notices) = settle(source, absent, options.look_ups).await;
+    let (settled, notices) = settle(source, absent, options).await;
     let finished_at = clock.now();
     let imported =
         blocking(move || intake.seal(Sealing { completion, settled, notices, finished_at })).await?;
@@ -143,19 +143,20 @@ struct Sealing {
 async fn settle<S: Source>(
     source: &S,
     absent: Vec<(RowId, Anchor)>,
-    at_most: usize,
+    options: Options,
 ) -> (Vec<(RowId, Absent)>, Vec<String>) {
     let mut settled = Vec::with_capacity(absent.len());
     let mut notices = Vec::new();
     let mut asked = 0;
     let mut failed = false;
     for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
-        let verdict: Box<dyn Fn(&Anchor) -> Absent + Send> = if failed || asked >= at_most {
+        let verdict: Box<dyn Fn(&Anchor) -> Absent + Send> = if failed || asked >= options.look_ups {
             Box::new(|_| Absent::NotLookedUp)
         } else {
             asked += chunk.len();
             let anchors: Vec<Anchor> = chunk.iter().map(|(_, anchor)| anchor.clone()).collect();
-            match source.look_up(&anchors).await {
+            let answer = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
+            match answer.unwrap_or_else(|_| Err(too_slow(options.timeout))) {
                 Ok(None) => Box::new(|_| Absent::CannotLookUp),
                 Ok(Some(answer)) => Box::new(move |anchor| {
                     if answer.missing.contains(anchor) {

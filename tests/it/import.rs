@@ -331,6 +331,27 @@ async fn a_read_that_takes_too_long_is_given_up() {
     assert!(desk.store.snapshot(&name).unwrap().is_none());
 }
 
+#[tokio::test]
+async fn a_look_up_that_takes_too_long_settles_nobody() {
+    struct Silent(Read);
+    impl Source for Silent {
+        async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+            self.0.read(cursor, sink).await
+        }
+
+        async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+            std::future::pending().await
+        }
+    }
+    let desk = Desk::new();
+    desk.import(&read(people(0..3))).await.unwrap();
+    let options = import::Options { look_ups: 10, timeout: Duration::from_millis(200) };
+    let name = ConnectorName::new("test", "corp");
+    let silent = Silent(read(people(0..2)));
+    let imported = import(&silent, &desk.store, &name, options, &Fixed, |_| {}).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (0, 1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_being_read_is_not_cleared_away() {
     let desk = Desk::new();
