@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Mode};
+use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Members, Mode};
 use crate::source::schema::{ANCHORS, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
@@ -171,7 +171,11 @@ impl<'a> Reading<'a> {
             }
             let change = match self.schema.entry(&record.dn, &record.attributes, None) {
                 Ok(None) => return Ok(()),
-                Ok(Some(entry)) => {
+                Ok(Some(mut entry)) => {
+                    if let (Members::Complete(members), false) = (&mut entry.members, record.ended) {
+                        let why = "the file ends within the record, or without the empty line that ends it";
+                        entry.members = Members::Partial(std::mem::take(members), why.to_owned());
+                    }
                     once("anchor", entry.anchor.as_str(), &record)?;
                     Change::Replace(Box::new(entry))
                 }

@@ -406,7 +406,7 @@ impl One<'_> {
 impl Quarantined {
     fn incomplete(group: &str) -> Self {
         let message = "not all of its members, or of those of a group in it, could be read, so nobody is taken out of it; \
-                       correct its member list in the directory";
+                       correct its member list in the directory (an LDIF file must end with an empty line)";
         Self {
             kind: SubjectKind::Group,
             entry: group.to_owned(),

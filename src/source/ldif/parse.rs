@@ -17,6 +17,8 @@ pub(super) struct Record {
     pub(super) line: usize,
     /// As written.
     pub(super) dn: String,
+    /// Whether it certainly ends where it does, and not where the file was cut.
+    pub(super) ended: bool,
     /// By lower-case name without options.
     pub(super) attributes: Attributes,
 }
@@ -46,11 +48,13 @@ pub(super) struct Reader<R> {
     references: usize,
     /// What the file itself says that it holds (`# numEntries: 3`), and where.
     stated: Option<(usize, usize)>,
+    /// Whether it is a report of `ldapsearch`, which ends with that number.
+    report: bool,
 }
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), entries: 0, references: 0, stated: None }
+        Self { lines: Lines::new(input), entries: 0, references: 0, stated: None, report: false }
     }
 
     /// How many search references stood in the text so far.
@@ -96,9 +100,10 @@ impl<R: BufRead> Reader<R> {
     fn record(&mut self, line: usize, dn: Vec<u8>) -> Result<Record, Problem> {
         let dn =
             String::from_utf8(dn).map_err(|_| malformed(line, "the DN is not valid UTF-8".to_owned()))?;
-        let mut record = Record { line, dn, attributes: Attributes::new() };
+        let mut record = Record { line, dn, ..Record::default() };
         while let Some((line, text)) = self.lines.next()? {
             if text.is_empty() {
+                record.ended = true;
                 break;
             }
             if text.starts_with(b"#") {
@@ -122,12 +127,14 @@ impl<R: BufRead> Reader<R> {
             }
         }
         self.entries += 1;
+        record.ended |= self.stated.is_some();
         Ok(record)
     }
 
     /// `# numEntries: 3`, as `ldapsearch` ends its report.
     fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
         let text = String::from_utf8_lossy(text);
+        self.report |= text.trim_end() == "# LDAPv3";
         if let Some(number) = text.strip_prefix("# numEntries: ") {
             let number = number
                 .trim()
@@ -147,6 +154,11 @@ impl<R: BufRead> Reader<R> {
                 self.entries
             );
             return Err(Problem { line, why, cut: true });
+        }
+        if self.report && self.stated.is_none() {
+            let why = "the report of ldapsearch has no end (# numEntries), so it was cut; export it again"
+                .to_owned();
+            return Err(Problem { line: self.lines.number, why, cut: true });
         }
         Ok(())
     }
@@ -293,6 +305,7 @@ mod tests {
             let mut records = read(other).unwrap();
             for record in &mut records {
                 record.line = expected[0].line;
+                record.ended = true;
             }
             assert_eq!(records, expected, "{other}");
         }
@@ -301,6 +314,7 @@ mod tests {
     #[rstest]
     #[case("dn: cn=a\ncn: a", 2, "cut")]
     #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "holds 2 entries, and it holds 1")]
+    #[case("# extended LDIF\n#\n# LDAPv3\n\ndn: cn=a\n\n", 7, "has no end")]
     #[case("dn: cn=a\n\nresult: 4 Size limit exceeded\n", 3, "did not reach its end")]
     #[case("dn: cn=a\ncn:: QW5\n", 2, "not valid base64")]
     #[case("dn: cn=a\ncn\n", 2, "no colon")]
@@ -314,6 +328,14 @@ mod tests {
         let problem = read(text).unwrap_err();
         assert_eq!(problem.line, line, "{problem:?}");
         assert!(problem.why.contains(why), "{problem:?}");
+    }
+
+    #[rstest]
+    #[case("dn: cn=a\ncn: a\n", false)]
+    #[case("dn: cn=a\ncn: a\n\n", true)]
+    #[case("dn: cn=a\ncn: a\n# numEntries: 1\n", true)]
+    fn knows_whether_a_record_may_have_been_cut(#[case] text: &str, #[case] ended: bool) {
+        assert_eq!(read(text).unwrap()[0].ended, ended);
     }
 
     #[test]
