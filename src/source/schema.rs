@@ -186,15 +186,26 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
 
 /// All values as text; `None` if there are none, `Undecodable` if one is not UTF-8.
 fn all(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let values = attributes.get(&name.to_lowercase()).filter(|values| !values.is_empty())?;
-    let decoded: Result<Vec<String>, _> =
-        values.iter().map(|value| String::from_utf8(value.clone())).collect();
+    let values = attributes.get(&name.to_lowercase())?;
+    let decoded: Result<Vec<String>, _> = values
+        .iter()
+        .filter(|value| says_something(value))
+        .map(|value| String::from_utf8(value.clone()))
+        .collect();
+    if decoded.as_ref().is_ok_and(Vec::is_empty) {
+        return None;
+    }
     Some(decoded.map_or(Stated::Undecodable, Stated::Values))
+}
+
+/// Whether a value says anything: exports write attributes without one.
+fn says_something(value: &[u8]) -> bool {
+    !value.trim_ascii().is_empty()
 }
 
 /// The first value as text.
 fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let value = attributes.get(&name.to_lowercase())?.first()?;
+    let value = attributes.get(&name.to_lowercase())?.iter().find(|value| says_something(value))?;
     Some(match String::from_utf8(value.clone()) {
         Ok(text) => Stated::Values(vec![text]),
         Err(_) => Stated::Undecodable,
