@@ -76,11 +76,17 @@ fn parent(dn: &str) -> &str {
 fn plain(text: &str) -> Option<String> {
     let mut seen_equals = false;
     let mut previous = b',';
-    for &byte in text.as_bytes() {
+    let mut start = 0;
+    for (at, &byte) in text.as_bytes().iter().enumerate() {
         let separator = matches!(previous, b',' | b'=');
         match byte {
+            // A longer type may have a shorter name.
+            b'=' if at - start > SHORT => return None,
             b'=' if !seen_equals && !separator && previous != b' ' => seen_equals = true,
-            b',' if seen_equals && previous != b'=' && previous != b' ' => seen_equals = false,
+            b',' if seen_equals && previous != b'=' && previous != b' ' => {
+                seen_equals = false;
+                start = at + 1;
+            }
             b' ' if separator || previous == b' ' || !seen_equals => return None,
             b' ' | b'-' | b'.' | b'@' | b'_' | b'\'' | b'/' | b':' | b'(' | b')' | b'&' => {}
             _ if byte.is_ascii_alphanumeric() => {}
@@ -88,11 +94,36 @@ fn plain(text: &str) -> Option<String> {
         }
         previous = byte;
     }
-    // `oid.1.2.3=…` has a second spelling without its prefix.
-    let whole =
-        seen_equals && !matches!(previous, b'=' | b' ') && !text.contains("oid.") && !text.contains("OID.");
+    let whole = seen_equals && !matches!(previous, b'=' | b' ');
     whole.then(|| text.to_ascii_lowercase())
 }
+
+/// No name or number in [`TYPES`], and none with `oid.` before it, is as short as this.
+const SHORT: usize = 4;
+
+/// Attribute types that often stand in DNs, by their other names and numbers (RFC 4519).
+const TYPES: &[(&str, &str)] = &[
+    ("commonname", "cn"),
+    ("2.5.4.3", "cn"),
+    ("surname", "sn"),
+    ("2.5.4.4", "sn"),
+    ("countryname", "c"),
+    ("2.5.4.6", "c"),
+    ("localityname", "l"),
+    ("2.5.4.7", "l"),
+    ("stateorprovincename", "st"),
+    ("2.5.4.8", "st"),
+    ("streetaddress", "street"),
+    ("2.5.4.9", "street"),
+    ("organizationname", "o"),
+    ("2.5.4.10", "o"),
+    ("organizationalunitname", "ou"),
+    ("2.5.4.11", "ou"),
+    ("userid", "uid"),
+    ("0.9.2342.19200300.100.1.1", "uid"),
+    ("domaincomponent", "dc"),
+    ("0.9.2342.19200300.100.1.25", "dc"),
+];
 
 struct Parser<'a> {
     rest: &'a str,
@@ -131,6 +162,7 @@ impl Parser<'_> {
         self.rest = rest;
         let kind = kind.trim_end().to_ascii_lowercase();
         let kind = kind.strip_prefix("oid.").unwrap_or(&kind);
+        let kind = TYPES.iter().find(|(long, _)| *long == kind).map_or(kind, |(_, short)| short);
         if kind.is_empty()
             || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
         {
@@ -302,7 +334,9 @@ mod tests {
     #[case("cn=\\c3\\9cmit,dc=x", "cn=ümit,dc=x")]
     #[case("cn=Ümit,dc=x", "cn=ümit,dc=x")]
     #[case("cn=#040548656c6c6f,dc=x", "cn=hello,dc=x")]
-    #[case("OID.2.5.4.3=a,dc=x", "2.5.4.3=a,dc=x")]
+    #[case("OID.2.5.4.3=a,dc=x", "cn=a,dc=x")]
+    #[case("userId=a,organizationalUnitName=b,domainComponent=x", "uid=a,ou=b,dc=x")]
+    #[case("oid.1=a,dc=x", "1=a,dc=x")]
     #[case("cn=trailing\\ ,dc=x", "cn=trailing,dc=x")]
     #[case("cn=a=b,dc=x", "cn=a\\3db,dc=x")]
     #[case("", "")]
