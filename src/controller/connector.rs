@@ -106,7 +106,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", &reconciled.ready);
     if let Some((before, status)) = reconciled.status {
         writing::write::<DirectoryConnector, _>(&context, &name, &status).await?;
-        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions).await;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
         context.connectors.with(&name, |memory| memory.status = Some(status));
     }
     Ok(Action::await_change())

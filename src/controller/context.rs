@@ -28,7 +28,7 @@ use crate::spec::reference::{self, Reference};
 use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Write};
 
 /// No single question to the apiserver takes longer.
 const READ: Duration = Duration::from_secs(10);
@@ -295,7 +295,7 @@ impl Context {
     }
 
     /// Tells of a change of `Ready` by an Event.
-    pub(super) async fn tell<K>(&self, object: &K, before: Option<&[Condition]>, now: &[Condition])
+    pub(super) fn tell<K>(&self, object: &K, before: Option<&[Condition]>, now: &[Condition])
     where
         K: Resource<DynamicType = ()>,
     {
@@ -305,17 +305,14 @@ impl Context {
             return;
         }
         let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
-        self.event(object, type_, &ready.reason, &ready.message).await;
+        self.event(object, type_, &ready.reason, &ready.message);
     }
 
-    /// Publishes an Event; one that is lost costs nothing but itself.
-    pub(super) async fn event<K>(&self, object: &K, type_: EventType, reason: &str, message: &str)
+    /// Publishes an Event, beside whatever goes on; one that is lost costs nothing but itself.
+    pub(super) fn event<K>(&self, object: &K, type_: EventType, reason: &str, message: &str)
     where
         K: Resource<DynamicType = ()>,
     {
-        if self.gate.check().is_err() {
-            return;
-        }
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -324,12 +321,20 @@ impl Context {
             secondary: None,
         };
         let reference: ObjectReference = object.object_ref(&());
-        self.metrics.api_write(crate::telemetry::Write::Event);
-        match tokio::time::timeout(WRITE, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "an Event was lost"),
-            Err(_) => tracing::warn!("an Event was lost: the apiserver did not answer in time"),
-        }
+        let (gate, recorder, metrics) = (self.gate.clone(), self.recorder.clone(), self.metrics.clone());
+        self.spawn("an Event", async move {
+            if gate.check().is_err() {
+                return;
+            }
+            metrics.api_write(Write::Event);
+            match tokio::time::timeout(WRITE, recorder.publish(&event, &reference)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "an Event was lost");
+                }
+                Err(_) => tracing::warn!("an Event was lost: the apiserver did not answer in time"),
+            }
+        });
     }
 }
 

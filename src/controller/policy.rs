@@ -113,11 +113,11 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     context.policy_alarm(&name, reconciled.wake_at);
     context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", &reconciled.ready);
     for (type_, reason, message) in reconciled.events {
-        context.event(known, type_, reason, &message).await;
+        context.event(known, type_, reason, &message);
     }
     if let Some((before, status)) = reconciled.write {
         writing::write::<SyncPolicy, _>(&context, &name, &status).await?;
-        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions).await;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
         context.policies.with(&name, |memory| memory.written = Some(*status));
     }
     Ok(Action::await_change())

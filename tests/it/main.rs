@@ -16,7 +16,6 @@ mod idle;
 mod import;
 mod ldap;
 mod manifests;
-mod many;
 mod operator;
 mod promises;
 mod replica;

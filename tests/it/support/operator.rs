@@ -139,6 +139,7 @@ impl Operator {
         fs::read_to_string(self.log()).unwrap()
     }
 
+    #[allow(dead_code, reason = "of those who share this, one measures")]
     /// The time that it has computed until now, on all cores together.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = self.proc("stat");
@@ -149,6 +150,7 @@ impl Operator {
         Duration::from_millis(ticks * 10)
     }
 
+    #[allow(dead_code, reason = "of those who share this, one measures")]
     /// The memory that it occupies, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status = self.proc("status");
@@ -156,6 +158,7 @@ impl Operator {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    #[allow(dead_code, reason = "of those who share this, one measures")]
     fn proc(&self, file: &str) -> String {
         let process = self.process.as_ref().expect("the operator runs");
         fs::read_to_string(format!("/proc/{}/{file}", process.id())).unwrap()

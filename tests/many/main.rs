@@ -1,4 +1,21 @@
 //! Many objects: 100 connectors and 300 policies cost little while nothing happens, and little when something does.
+//! A program of its own, so that no other test computes while this one measures.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// The other tests need more of it.
+#![allow(dead_code)]
+
+#[path = "../it/support"]
+mod support {
+    pub(crate) mod assets;
+    pub(crate) mod cli;
+    pub(crate) mod cluster;
+    pub(crate) mod http;
+    pub(crate) mod kubectl;
+    pub(crate) mod namespace;
+    pub(crate) mod operator;
+    pub(crate) mod process;
+}
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
