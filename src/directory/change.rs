@@ -29,4 +29,6 @@ pub struct Batch(pub Vec<Change>);
 impl Batch {
     /// Enough to keep a transaction busy, few enough to hold a handful of batches in memory.
     pub const MAX: usize = 1000;
+    /// A batch whose groups state so many members is full, however few they are.
+    pub const MEMBERS: usize = 20_000;
 }

@@ -83,12 +83,18 @@ pub mod fields {
 
 /// What an entry that came states for one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, from = "Option<Vec<String>>")]
 pub enum Stated {
     /// At least one value, in the directory's order.
     Values(Vec<String>),
     /// Values came, and at least one of them could not be decoded. Stored as `null`.
     Undecodable,
+}
+
+impl From<Option<Vec<String>>> for Stated {
+    fn from(stored: Option<Vec<String>>) -> Self {
+        stored.map_or(Self::Undecodable, Self::Values)
+    }
 }
 
 /// What is known about one field of an entry. Only a `Value` or `Empty` is ever evidence.

@@ -31,12 +31,16 @@ impl Reference {
 
     /// One text for each reference, different for different references: what the store keys by.
     pub fn key(&self) -> String {
-        let (tag, value) = match self {
-            Self::Anchor(anchor) => ("a:", anchor.as_str()),
-            Self::Dn(dn) => ("d:", dn.as_str()),
-            Self::Uid(uid) => ("u:", uid.as_str()),
-            Self::Address(address) => ("m:", address.as_str()),
-        };
-        [tag, value].concat()
+        self.key_parts().concat()
+    }
+
+    /// [`Reference::key`] in two parts, for those who need not have it in one.
+    pub fn key_parts(&self) -> [&str; 2] {
+        match self {
+            Self::Anchor(anchor) => ["a:", anchor.as_str()],
+            Self::Dn(dn) => ["d:", dn.as_str()],
+            Self::Uid(uid) => ["u:", uid.as_str()],
+            Self::Address(address) => ["m:", address.as_str()],
+        }
     }
 }

@@ -124,8 +124,13 @@ impl LdapSource {
             None => facts::anchor(&mut connection, &bases, self.users()).await?,
         };
         let schema = Schema { anchor: anchor.to_lowercase(), literal: self.config.literal.clone() };
-        let mut reading =
-            Reading { sink, batch: Vec::with_capacity(Batch::MAX), came: 0, references: Vec::new() };
+        let mut reading = Reading {
+            sink,
+            batch: Vec::with_capacity(Batch::MAX),
+            members: 0,
+            came: 0,
+            references: Vec::new(),
+        };
         let mut referrals = 0;
         for base in &bases {
             for (filter, kind) in [(self.users(), Kind::User), (self.groups(), Kind::Group)] {
@@ -234,6 +239,8 @@ impl LdapSource {
 struct Reading {
     sink: Sink,
     batch: Vec<Change>,
+    /// How many members the groups in the batch state.
+    members: usize,
     came: u64,
     references: Vec<String>,
 }
@@ -269,15 +276,23 @@ impl Reading {
 
     async fn change(&mut self, change: Change) -> Result<(), SourceError> {
         self.came += 1;
+        if let Change::Replace(entry) = &change {
+            self.members += entry.members.references().len();
+        }
         self.batch.push(change);
-        if self.batch.len() >= Batch::MAX { self.flush().await } else { Ok(()) }
+        if self.batch.len() >= Batch::MAX || self.members >= Batch::MEMBERS {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), SourceError> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let batch = Batch(std::mem::take(&mut self.batch));
+        self.members = 0;
+        let batch = Batch(std::mem::replace(&mut self.batch, Vec::with_capacity(Batch::MAX)));
         let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
         self.sink.send(batch).await.map_err(gone)
     }

@@ -16,33 +16,33 @@ const USER_CLASSES: &[&str] = &["inetorgperson", "organizationalperson", "person
 const CONTACT_CLASSES: &[&str] = &["contact"];
 const GROUP_CLASSES: &[&str] = &["groupofnames", "groupofuniquenames", "posixgroup", "group"];
 
-/// Which attributes state which neutral field of a user: the first that has a value does.
+/// Which attributes (in lower case) state which neutral field of a user: the first that has a value does.
 const USER_FIELDS: &[(&str, &[&str])] = &[
     (fields::USER_NAME, &["uid"]),
-    (fields::DISPLAY_NAME, &["displayName", "cn"]),
-    (fields::GIVEN_NAME, &["givenName"]),
+    (fields::DISPLAY_NAME, &["displayname", "cn"]),
+    (fields::GIVEN_NAME, &["givenname"]),
     (fields::FAMILY_NAME, &["sn"]),
     (fields::TITLE, &["title"]),
-    (fields::DEPARTMENT, &["departmentNumber", "ou"]),
+    (fields::DEPARTMENT, &["departmentnumber", "ou"]),
     (fields::ORGANIZATION, &["o"]),
-    (fields::EMPLOYEE_NUMBER, &["employeeNumber"]),
-    (fields::EMPLOYEE_TYPE, &["employeeType"]),
-    (fields::TELEPHONE_NUMBER, &["telephoneNumber"]),
+    (fields::EMPLOYEE_NUMBER, &["employeenumber"]),
+    (fields::EMPLOYEE_TYPE, &["employeetype"]),
+    (fields::TELEPHONE_NUMBER, &["telephonenumber"]),
     (fields::MOBILE, &["mobile"]),
-    (fields::OFFICE, &["physicalDeliveryOfficeName", "l"]),
-    (fields::PREFERRED_LANGUAGE, &["preferredLanguage"]),
+    (fields::OFFICE, &["physicaldeliveryofficename", "l"]),
+    (fields::PREFERRED_LANGUAGE, &["preferredlanguage"]),
     (fields::DESCRIPTION, &["description"]),
 ];
 
 /// The same of a group.
 const GROUP_FIELDS: &[(&str, &[&str])] = &[
     (fields::NAME, &["cn"]),
-    (fields::DISPLAY_NAME, &["displayName", "cn"]),
+    (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::DESCRIPTION, &["description"]),
 ];
 
 /// Where further addresses stand.
-const ALIASES: &[&str] = &["mailAlternateAddress", "mailLocalAddress"];
+const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"];
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Schema {
     /// Every attribute that has to be asked for.
     pub fn attributes(&self) -> BTreeSet<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
-        let fixed = ["objectClass", "mail", "member", "uniqueMember", "memberUid"];
+        let fixed = ["objectclass", "mail", "member", "uniquemember", "memberuid"];
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let literal = self.literal.iter().map(String::as_str);
         for name in tables.copied().chain(fixed).chain(ALIASES.iter().copied()).chain(literal) {
@@ -110,8 +110,11 @@ impl Schema {
             }
         }
         addresses(attributes, &mut stated);
-        let literal =
-            self.literal.iter().filter_map(|name| Some((name.clone(), all(attributes, name)?))).collect();
+        let literal = self
+            .literal
+            .iter()
+            .filter_map(|name| Some((name.clone(), all(attributes, &name.to_lowercase())?)));
+        let literal = literal.collect();
         let members = if kind == Kind::Group { members(attributes) } else { Members::None };
         Ok(Some(Entry {
             anchor,
@@ -184,9 +187,10 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
     }
 }
 
-/// All values as text; `None` if there are none, `Undecodable` if one is not UTF-8.
+/// All values of an attribute (its name in lower case) as text; `None` if there are none, `Undecodable` if
+/// one is not UTF-8.
 fn all(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let values = attributes.get(&name.to_lowercase())?;
+    let values = attributes.get(name)?;
     let decoded: Result<Vec<String>, _> = values
         .iter()
         .filter(|value| says_something(value))
@@ -205,7 +209,7 @@ fn says_something(value: &[u8]) -> bool {
 
 /// The first value as text.
 fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let value = attributes.get(&name.to_lowercase())?.iter().find(|value| says_something(value))?;
+    let value = attributes.get(name)?.iter().find(|value| says_something(value))?;
     Some(match String::from_utf8(value.clone()) {
         Ok(text) => Stated::Values(vec![text]),
         Err(_) => Stated::Undecodable,

@@ -15,7 +15,9 @@ mod write;
 
 pub(super) use pin::Pins;
 pub use read::Snapshot;
-pub use write::{Before, Coverage, Fingerprint, Importing, Known, Standing, Version, content, fingerprint};
+pub use write::{
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Standing, Version, content, fingerprint,
+};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,6 +1,7 @@
 //! Writing an import: new versions beside the sealed ones, then the seal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -12,6 +13,28 @@ use crate::store::{Store, StoreError, bitmap, next_sequence};
 
 /// A hash that is as good as what it was made of: half of a SHA-256.
 pub type Fingerprint = [u8; 16];
+
+/// By fingerprint: a hash that needs no hashing again.
+pub type ByFingerprint<V> = HashMap<Fingerprint, V, BuildHasherDefault<Beginning>>;
+
+/// Takes the beginning of a fingerprint for its hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beginning(u64);
+
+impl Hasher for Beginning {
+    fn write(&mut self, fingerprint: &[u8]) {
+        if let Some(beginning) = fingerprint.first_chunk() {
+            self.0 = u64::from_le_bytes(*beginning);
+        }
+    }
+
+    /// The length, which is that of all.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What is known of an anchor before or during an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +84,10 @@ pub enum Version {
         hash: Fingerprint,
         /// The entry as JSON, without names and members.
         content: String,
-        /// The names that it bears.
-        names: RoaringBitmap,
-        /// The names that its member list states, and whether the list is complete.
-        edges: Option<(RoaringBitmap, bool)>,
+        /// The names that it bears, as a stored bitmap.
+        names: Vec<u8>,
+        /// The names that its member list states, as a stored bitmap, and whether the list is complete.
+        edges: Option<(Vec<u8>, bool)>,
     },
     /// The same content; only whether it is there changed.
     Presence {
@@ -87,7 +110,7 @@ pub struct Importing {
     completion: u64,
     next_row: u32,
     next_name: u32,
-    names: HashMap<Fingerprint, u32>,
+    names: ByFingerprint<u32>,
     new_rows: Vec<(RowId, Anchor)>,
     new_names: Vec<(u32, String)>,
 }
@@ -100,7 +123,7 @@ pub struct Before {
     /// Where the feed resumes.
     pub cursor: Option<Cursor>,
     /// Everybody, by anchor.
-    pub known: HashMap<Fingerprint, Known>,
+    pub known: ByFingerprint<Known>,
     /// By field.
     pub coverage: BTreeMap<String, Coverage>,
 }
@@ -113,6 +136,20 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Fingerprint
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
+    finish(hasher)
+}
+
+/// The fingerprint of a reference's key, without making that.
+fn fingerprint_of(reference: &Reference) -> Fingerprint {
+    let [tag, value] = reference.key_parts();
+    let mut hasher = Sha256::new();
+    hasher.update(((tag.len() + value.len()) as u64).to_le_bytes());
+    hasher.update(tag);
+    hasher.update(value);
+    finish(hasher)
+}
+
+fn finish(hasher: Sha256) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(&hasher.finalize()[..16]);
     fingerprint
@@ -195,14 +232,13 @@ impl Importing {
     pub fn intern(&mut self, references: &[Reference]) -> Result<RoaringBitmap, StoreError> {
         let mut numbers = RoaringBitmap::new();
         for reference in references {
-            let key = reference.key();
-            let fingerprint = fingerprint([key.as_bytes()]);
+            let fingerprint = fingerprint_of(reference);
             let number = if let Some(number) = self.names.get(&fingerprint) {
                 *number
             } else {
                 let number = take_number(&mut self.next_name, "names")?;
                 self.names.insert(fingerprint, number);
-                self.new_names.push((number, key));
+                self.new_names.push((number, reference.key()));
                 number
             };
             numbers.insert(number);
@@ -226,7 +262,7 @@ impl Importing {
 
     /// The number of a name that was ever stated.
     pub fn name(&self, reference: &Reference) -> Option<u32> {
-        self.names.get(&fingerprint([reference.key().as_bytes()])).copied()
+        self.names.get(&fingerprint_of(reference)).copied()
     }
 
     /// Those of `rows` that bear one of `names` in their newest version.
@@ -324,7 +360,7 @@ impl Version {
         match self {
             Self::Whole { row, hash, content, names, edges } => {
                 let (edges, complete) = match edges {
-                    Some((edges, complete)) => (Some(bitmap::write(edges)?), *complete),
+                    Some((edges, complete)) => (Some(edges), *complete),
                     None => (None, true),
                 };
                 writer
@@ -339,7 +375,7 @@ impl Version {
                         sequence.cast_signed(),
                         hash,
                         content,
-                        bitmap::write(names)?,
+                        names,
                         complete,
                         edges
                     ])?;
@@ -428,14 +464,14 @@ fn useless(reader: &Transaction<'_>, connector: i64, sealed: i64) -> Result<Vec<
 }
 
 /// Everybody, each with the one version that is left.
-fn known(reader: &Transaction<'_>, connector: i64) -> Result<HashMap<Fingerprint, Known>, StoreError> {
+fn known(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<Known>, StoreError> {
     let mut statement = reader.prepare_cached(
         "SELECT entry.anchor, entry.id, version.hash, version.standing FROM entry
          LEFT JOIN version ON version.connector = entry.connector AND version.entry = entry.id
          WHERE entry.connector = ?1",
     )?;
     let mut rows = statement.query([connector])?;
-    let mut known = HashMap::new();
+    let mut known = ByFingerprint::default();
     while let Some(row) = rows.next()? {
         let anchor = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let standing = match row.get::<_, Option<u8>>(3)? {
@@ -451,10 +487,10 @@ fn known(reader: &Transaction<'_>, connector: i64) -> Result<HashMap<Fingerprint
     Ok(known)
 }
 
-fn names(reader: &Transaction<'_>, connector: i64) -> Result<HashMap<Fingerprint, u32>, StoreError> {
+fn names(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<u32>, StoreError> {
     let mut statement = reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1")?;
     let mut rows = statement.query([connector])?;
-    let mut names = HashMap::new();
+    let mut names = ByFingerprint::default();
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         names.insert(fingerprint([key.as_bytes()]), row.get(1)?);

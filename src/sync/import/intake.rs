@@ -13,8 +13,8 @@ use crate::directory::{
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing, Stranger,
-    Version, content, fingerprint,
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing,
+    Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 
@@ -30,7 +30,7 @@ pub(super) struct Intake {
     started_at: Timestamp,
     info: Option<SnapshotInfo>,
     cursor: Option<Cursor>,
-    known: HashMap<Fingerprint, Known>,
+    known: ByFingerprint<Known>,
     coverage: BTreeMap<String, Coverage>,
     carried: Carried,
     /// Rows whose entries came, understood or not.
@@ -234,7 +234,8 @@ impl Intake {
 
     fn replace(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let names = self.importing.intern(&entry.names)?;
-        let known = self.known.get(&fingerprint([entry.anchor.as_str().as_bytes()])).copied();
+        let anchor = fingerprint([entry.anchor.as_str().as_bytes()]);
+        let known = self.known.get(&anchor).copied();
         let edges = match &entry.members {
             Members::None => None,
             Members::Complete(members) => Some((self.importing.intern(members)?, true)),
@@ -246,7 +247,10 @@ impl Intake {
             }
         };
         let content = content(entry)?;
-        let hash = hash(&content, &names, edges.as_ref())?;
+        let names = bitmap::write(&names)?;
+        let edges = edges.map(|(edges, complete)| Ok::<_, StoreError>((bitmap::write(&edges)?, complete)));
+        let edges = edges.transpose()?;
+        let hash = hash(&content, &names, edges.as_ref());
         let row = match known {
             Some(known) => known.row,
             None => self.importing.new_row(&entry.anchor)?,
@@ -266,7 +270,7 @@ impl Intake {
             self.changed += 1;
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             let now = Known { row, hash, standing: Standing::Present };
-            self.known.insert(fingerprint([entry.anchor.as_str().as_bytes()]), now);
+            self.known.insert(anchor, now);
         }
         Ok(())
     }
@@ -329,17 +333,12 @@ impl Intake {
     }
 }
 
-fn hash(
-    content: &str,
-    names: &RoaringBitmap,
-    edges: Option<&(RoaringBitmap, bool)>,
-) -> Result<Fingerprint, StoreError> {
-    let names = bitmap::write(names)?;
+fn hash(content: &str, names: &[u8], edges: Option<&(Vec<u8>, bool)>) -> Fingerprint {
     let (edges, complete) = match edges {
-        Some((edges, complete)) => (bitmap::write(edges)?, [1 + u8::from(*complete)]),
-        None => (Vec::new(), [0]),
+        Some((edges, complete)) => (edges.as_slice(), [1 + u8::from(*complete)]),
+        None => (&[][..], [0]),
     };
-    Ok(fingerprint([content.as_bytes(), &names, &edges, &complete]))
+    fingerprint([content.as_bytes(), names, edges, &complete])
 }
 
 /// Users, groups and contacts that are present. A delta tells only of what changed, so there the
