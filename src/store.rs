@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     /// Snapshots that are being read.
     pins: Pins,
+    /// How often an object of the registry was made or deleted since the store was opened.
+    registry_changes: AtomicU64,
     /// Held for as long as the store is open for writing.
     _lock: Option<File>,
 }
@@ -89,6 +92,7 @@ impl Store {
             writer: writer.map(Mutex::new),
             readers: Mutex::default(),
             pins: Pins::default(),
+            registry_changes: AtomicU64::new(0),
             _lock: lock,
         };
         Self { inner: Arc::new(inner) }

@@ -1,6 +1,7 @@
 //! The registry's objects, as rows.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
@@ -31,6 +32,7 @@ pub struct Object {
 pub struct Part<'t> {
     transaction: &'t Transaction<'t>,
     policy: i64,
+    changes: &'t AtomicU64,
 }
 
 /// Whether a change was made.
@@ -57,7 +59,7 @@ impl Store {
                 writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
                     row.get(0)
                 })?;
-            work(&Part { transaction: writer, policy })
+            work(&Part { transaction: writer, policy, changes: &self.inner.registry_changes })
         })
     }
 
@@ -71,7 +73,8 @@ impl Store {
             let policy = reader
                 .query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| row.get(0))
                 .optional()?;
-            policy.map(|policy| work(&Part { transaction: reader, policy })).transpose()
+            let changes = &self.inner.registry_changes;
+            policy.map(|policy| work(&Part { transaction: reader, policy, changes })).transpose()
         })
     }
 }
@@ -145,6 +148,12 @@ impl Part<'_> {
         Ok(objects)
     }
 
+    /// Grows whenever an object may have been made or deleted, in whatever part: as long as it is the
+    /// same, so are [`Part::numbers`].
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
     /// The number of each object.
     pub fn numbers(&self) -> Result<HashMap<Uuid, u32>, StoreError> {
         let mut statement =
@@ -156,6 +165,7 @@ impl Part<'_> {
 
     /// Makes an object, active and without members.
     pub fn create(&self, id: Uuid, content: &Content) -> Result<Change, StoreError> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         let kind = match content {
             Content::User(_) => SubjectKind::User,
             Content::Group(_) => SubjectKind::Group,
@@ -212,6 +222,7 @@ impl Part<'_> {
     /// Deletes an object, and takes it out of every group.
     pub fn delete(&self, id: Uuid) -> Result<Change, StoreError> {
         let Some(gone) = self.by_id(id)? else { return Ok(Change::Missing) };
+        self.changes.fetch_add(1, Ordering::SeqCst);
         self.transaction
             .prepare_cached("DELETE FROM registry WHERE policy = ?1 AND number = ?2")?
             .execute(params![self.policy, gone.number])?;

@@ -2,6 +2,7 @@
 //! policy; nobody but Rollcall writes them. An object's id is its key.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
@@ -23,13 +24,16 @@ pub struct Registry {
     store: Store,
     owner: Owner,
     identity: String,
+    /// The number of each object as of so many changes ([`Part::changes`]), once a batch had many
+    /// members: a million memberships are twenty batches.
+    numbers: Arc<Mutex<Option<(u64, Arc<HashMap<Uuid, u32>>)>>>,
 }
 
 impl Registry {
     /// The part of `owner`.
     pub fn new(store: Store, owner: Owner) -> Self {
         let identity = format!("registry:{owner}");
-        Self { store, owner, identity }
+        Self { store, owner, identity, numbers: Arc::default() }
     }
 }
 
@@ -46,7 +50,7 @@ impl Target for Registry {
         let (registry, operations) = (self.clone(), batch.to_vec());
         let all = move || {
             registry.store.change_registry(&registry.owner, |part| {
-                let numbers = Numbers::of(part, &operations)?;
+                let numbers = registry.numbers(part, &operations)?;
                 operations.iter().map(|operation| numbers.apply(operation)).collect()
             })
         };
@@ -68,22 +72,36 @@ impl Target for Registry {
     }
 }
 
-/// The numbers of members, read at once where a batch has many.
-struct Numbers<'p, 't> {
-    part: &'p Part<'t>,
-    all: Option<HashMap<Uuid, u32>>,
-}
-
-impl<'p, 't> Numbers<'p, 't> {
-    fn of(part: &'p Part<'t>, batch: &[Operation]) -> Result<Self, StoreError> {
+impl Registry {
+    fn numbers<'p, 't>(
+        &self,
+        part: &'p Part<'t>,
+        batch: &[Operation],
+    ) -> Result<Numbers<'p, 't>, StoreError> {
         let members = |operation: &Operation| match operation {
             Operation::AddMembers { members, .. } | Operation::RemoveMembers { members, .. } => members.len(),
             _ => 0,
         };
-        let many = batch.iter().map(members).sum::<usize>() > FEW;
-        Ok(Self { part, all: if many { Some(part.numbers()?) } else { None } })
+        if batch.iter().map(members).sum::<usize>() <= FEW {
+            return Ok(Numbers { part, all: None });
+        }
+        let mut known = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = match known.take() {
+            Some((as_of, all)) if as_of == part.changes() => all,
+            _ => Arc::new(part.numbers()?),
+        };
+        *known = Some((part.changes(), all.clone()));
+        Ok(Numbers { part, all: Some(all) })
     }
+}
 
+/// The numbers of members, read at once where a batch has many.
+struct Numbers<'p, 't> {
+    part: &'p Part<'t>,
+    all: Option<Arc<HashMap<Uuid, u32>>>,
+}
+
+impl Numbers<'_, '_> {
     fn number(&self, id: &TargetId) -> Result<Option<u32>, StoreError> {
         let Some(id) = uuid(id) else { return Ok(None) };
         match &self.all {
@@ -139,8 +157,10 @@ impl<'p, 't> Numbers<'p, 't> {
 fn create(part: &Part<'_>, key: Key, content: &Content) -> Result<Outcome, StoreError> {
     let uuid = key.as_uuid();
     let id = TargetId(key.to_string());
-    if part.by_id(uuid)?.is_none() {
-        return Ok(outcome(part.create(uuid, content)?, &id, content.name()));
+    // Nearly always it is not there yet; the table itself says if it is.
+    let created = part.create(uuid, content)?;
+    if created == Change::Made || part.by_id(uuid)?.is_none() {
+        return Ok(outcome(created, &id, content.name()));
     }
     match part.update(uuid, content)? {
         Change::Made => Ok(outcome(part.set_active(uuid, true)?, &id, "")),

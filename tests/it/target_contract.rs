@@ -188,3 +188,28 @@ async fn the_parts_of_two_policies_are_apart() {
         suite.create("ada", user("ada")).await;
     }
 }
+
+#[tokio::test]
+async fn the_registry_knows_its_members_as_they_are_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let owner = Owner::new("test", "contract");
+    let (one, other) =
+        (Suite(Registry::new(store.clone(), owner.clone())), Suite(Registry::new(store, owner)));
+    let team = one.create("team", group("team")).await;
+    let mut people = Vec::new();
+    for number in 0..120 {
+        people.push(one.create(&format!("p{number}"), user(&format!("p{number}"))).await);
+    }
+    let add = |members: &[TargetId]| Operation::AddMembers { group: team.clone(), members: members.to_vec() };
+    one.one(add(&people)).await;
+    // Whoever comes after the last one was deleted gets that one's place.
+    let last = people[119].clone();
+    other.one(Operation::Delete { kind: SubjectKind::User, id: last }).await;
+    let new = other.create("new", user("new")).await;
+    one.one(add(&people)).await;
+    assert_eq!(one.members(&team).await, people[..119].iter().cloned().collect());
+    people[119] = new;
+    one.one(add(&people)).await;
+    assert_eq!(one.members(&team).await, people.iter().cloned().collect());
+}
