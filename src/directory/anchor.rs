@@ -1,6 +1,7 @@
 //! Who an entry is, whatever it is called today.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,18 +10,30 @@ use serde::{Deserialize, Serialize};
 /// It qualifies anchors, so that two connectors on one directory see the same people and two
 /// directories never share one by accident. It is never derived from a resource's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DirectoryId(String);
+#[serde(from = "String", into = "String")]
+pub struct DirectoryId(Arc<str>);
 
 impl DirectoryId {
     /// Takes an identity as its source states it; letter case does not matter.
     pub fn new(id: impl AsRef<str>) -> Self {
-        Self(id.as_ref().trim().to_lowercase())
+        Self(id.as_ref().trim().to_lowercase().into())
     }
 
     /// The identity as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for DirectoryId {
+    fn from(id: String) -> Self {
+        Self::new(id)
+    }
+}
+
+impl From<DirectoryId> for String {
+    fn from(id: DirectoryId) -> Self {
+        id.as_str().to_owned()
     }
 }
 

@@ -107,6 +107,17 @@ pub struct Settled {
     pub effect: Option<Effect>,
 }
 
+/// What was done at one moment.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// When.
+    pub at: Timestamp,
+    /// What became of intents.
+    pub settled: Vec<Settled>,
+    /// Links that changed with them.
+    pub along: Vec<(SubjectId, Link)>,
+}
+
 /// What the target would not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {
@@ -144,19 +155,27 @@ impl Class {
 
 impl Store {
     /// Commits what is about to be done; returns the intents' numbers, in order.
-    pub fn intend(&self, place: Place, run: &str, effects: &[Effect]) -> Result<Vec<i64>, StoreError> {
+    pub fn intend<'e>(
+        &self,
+        place: Place,
+        run: &str,
+        effects: impl IntoIterator<Item = &'e Effect>,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.write(|writer| intend(writer, place, run, effects))
+    }
+
+    /// [`Store::settle`] what was done and [`Store::intend`] what comes next, in one transaction: never
+    /// more is open than what comes next.
+    pub fn advance<'e>(
+        &self,
+        place: Place,
+        run: &str,
+        done: &[Done],
+        next: impl IntoIterator<Item = &'e Effect>,
+    ) -> Result<Vec<i64>, StoreError> {
         self.write(|writer| {
-            let mut insert = writer.prepare_cached(
-                "INSERT INTO intent (policy, target, subject, run, effect, members) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?;
-            let mut numbers = Vec::with_capacity(effects.len());
-            for effect in effects {
-                let members = effect.link.as_ref().map(|link| bitmap::write(&link.members)).transpose()?;
-                let body = serde_json::to_string(effect)?;
-                let row = params![place.policy, place.target, effect.subject.0, run, body, members];
-                numbers.push(insert.insert(row)?);
-            }
-            Ok(numbers)
+            done.iter().try_for_each(|done| settle(writer, place, run, done))?;
+            intend(writer, place, run, next)
         })
     }
 
@@ -181,32 +200,9 @@ impl Store {
         })
     }
 
-    /// Commits what became of intents: links, claims and journal, in one transaction; `along` are
-    /// links that changed with them.
-    pub fn settle(
-        &self,
-        place: Place,
-        run: &str,
-        now: Timestamp,
-        settled: &[Settled],
-        along: &[(SubjectId, Link)],
-    ) -> Result<(), StoreError> {
-        self.write(|writer| {
-            let mut done = writer.prepare_cached("DELETE FROM intent WHERE id = ?1")?;
-            for one in settled {
-                if let Some(intent) = one.intent {
-                    done.execute([intent])?;
-                }
-                if let Some(effect) = &one.effect {
-                    link::save(writer, place, effect.subject, effect.link.as_ref())?;
-                    write_journal(writer, place, run, now, effect)?;
-                }
-            }
-            for (subject, after) in along {
-                link::save(writer, place, *subject, Some(after))?;
-            }
-            Ok(())
-        })
+    /// Commits what became of intents: links, claims and journal, in one transaction.
+    pub fn settle(&self, place: Place, run: &str, done: &Done) -> Result<(), StoreError> {
+        self.write(|writer| settle(writer, place, run, done))
     }
 
     /// What was spent since `since`.
@@ -297,6 +293,40 @@ impl Store {
             Ok(())
         })
     }
+}
+
+fn intend<'e>(
+    writer: &Transaction<'_>,
+    place: Place,
+    run: &str,
+    effects: impl IntoIterator<Item = &'e Effect>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut insert = writer.prepare_cached(
+        "INSERT INTO intent (policy, target, subject, run, effect, members) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let intend = |effect: &Effect| {
+        let members = effect.link.as_ref().map(|link| bitmap::write(&link.members)).transpose()?;
+        let body = serde_json::to_string(effect)?;
+        Ok(insert.insert(params![place.policy, place.target, effect.subject.0, run, body, members])?)
+    };
+    effects.into_iter().map(intend).collect()
+}
+
+fn settle(writer: &Transaction<'_>, place: Place, run: &str, done: &Done) -> Result<(), StoreError> {
+    let mut closed = writer.prepare_cached("DELETE FROM intent WHERE id = ?1")?;
+    for one in &done.settled {
+        if let Some(intent) = one.intent {
+            closed.execute([intent])?;
+        }
+        if let Some(effect) = &one.effect {
+            link::save(writer, place, effect.subject, effect.link.as_ref())?;
+            write_journal(writer, place, run, done.at, effect)?;
+        }
+    }
+    for (subject, after) in &done.along {
+        link::save(writer, place, *subject, Some(after))?;
+    }
+    Ok(())
 }
 
 fn write_journal(

@@ -1,6 +1,7 @@
 //! Subjects and links: which object at the target is whose.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -35,7 +36,8 @@ pub struct Link {
     /// The object.
     pub target: TargetId,
     /// What we last confirmed there.
-    pub confirmed: Content,
+    #[serde(with = "shared")]
+    pub confirmed: Arc<Content>,
     /// Whether we last confirmed it active.
     pub active: bool,
     /// For a group: the members that we put in and last confirmed (by [`SubjectId`]). The store keeps
@@ -219,12 +221,16 @@ pub(super) fn save(
     subject: SubjectId,
     link: Option<&Link>,
 ) -> Result<(), StoreError> {
-    writer
-        .prepare_cached(
-            "DELETE FROM claim WHERE target = ?2 AND policy = ?1 AND object IN
-             (SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3)",
-        )?
-        .execute(params![place.policy, place.target, subject.0])?;
+    let before: Option<String> = writer
+        .prepare_cached("SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
+        .query_row(params![place.policy, place.target, subject.0], |row| row.get(0))
+        .optional()?;
+    let kept = before.as_ref() == link.map(|link| &link.target.0);
+    if let (Some(object), false) = (&before, kept) {
+        writer
+            .prepare_cached("DELETE FROM claim WHERE target = ?1 AND object = ?2 AND policy = ?3")?
+            .execute(params![place.target, object, place.policy])?;
+    }
     let Some(link) = link else {
         writer
             .prepare_cached("DELETE FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
@@ -241,14 +247,16 @@ pub(super) fn save(
             place.target,
             subject.0,
             link.target.0,
-            serde_json::to_string(&link.confirmed)?,
+            serde_json::to_string(&*link.confirmed)?,
             link.active,
             to_json(link.leaving.as_ref())?,
             bitmap::write(&link.members)?
         ])?;
-    writer
-        .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
-        .execute(params![place.target, link.target.0, place.policy])?;
+    if !kept {
+        writer
+            .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
+            .execute(params![place.target, link.target.0, place.policy])?;
+    }
     Ok(())
 }
 
@@ -260,9 +268,14 @@ fn read_anchors(
     let mut statement = reader
         .prepare_cached("SELECT subject, directory, anchor FROM anchor WHERE policy = ?1 ORDER BY subject")?;
     let mut rows = statement.query([place.policy])?;
+    // There are few directories, and all who are of one share its name.
+    let mut last: Option<DirectoryId> = None;
     while let Some(row) = rows.next()? {
         if let Some(subject) = by_id.get_mut(&SubjectId(row.get(0)?)) {
-            let directory = DirectoryId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+            let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            let directory =
+                last.take().filter(|last| last.as_str() == text).unwrap_or_else(|| DirectoryId::new(text));
+            last = Some(directory.clone());
             subject.anchors.push((directory, Anchor::new(row.get::<_, String>(2)?)));
         }
     }
@@ -284,13 +297,32 @@ fn read_links(
         let leaving = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;
         subject.link = Some(Link {
             target: TargetId(row.get(1)?),
-            confirmed: serde_json::from_str(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+            confirmed: Arc::new(serde_json::from_str(
+                row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?,
+            )?),
             active: row.get(3)?,
             leaving: leaving.map(serde_json::from_str).transpose()?,
             members: bitmap::read(row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?)?,
         });
     }
     Ok(())
+}
+
+/// A content that others have too is stored like one's own.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Content;
+
+    pub(super) fn serialize<S: Serializer>(content: &Arc<Content>, to: S) -> Result<S::Ok, S::Error> {
+        Content::serialize(content, to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Content>, D::Error> {
+        Content::deserialize(from).map(Arc::new)
+    }
 }
 
 fn to_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>, StoreError> {

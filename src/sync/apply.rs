@@ -13,8 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::directory::{Operation, Outcome, SubjectId, SubjectKind, TargetId};
-use crate::store::journal::{Effect, Rejection, Settled, Verb};
+use crate::directory::{Content, Operation, Outcome, SubjectId, SubjectKind, TargetId};
+use crate::store::journal::{Done, Effect, Rejection, Settled, Verb};
 use crate::store::link::{Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -89,6 +89,7 @@ pub async fn apply<T: Target>(
         report: Report::default(),
         rejected: Vec::new(),
         accepted: Vec::new(),
+        done: Vec::new(),
     };
     apply.forget_other_contents(steps);
     let total = steps.len() as u64;
@@ -121,6 +122,9 @@ struct Apply<'a, T> {
     rejected: Vec<Rejection>,
     /// What it took, though it would not before.
     accepted: Vec<SubjectId>,
+    /// What was done and is not settled in the store yet: it will be together with the next intents,
+    /// or at the end. Until then its own intents stay open, so a process that dies loses nothing.
+    done: Vec<Done>,
 }
 
 /// A task with what it does there and here.
@@ -155,8 +159,7 @@ impl<T: Target> Apply<'_, T> {
         }
         let (mut local, mut open): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| one.operation.is_none());
-        let settled = local.drain(..).map(|one| Settled { intent: None, effect: Some(one.effect) }).collect();
-        self.settle(settled).await?;
+        self.settle(local.drain(..).map(|one| Settled { intent: None, effect: Some(one.effect) }).collect());
         self.intend(&mut open).await?;
         let mut attempt = 0;
         while !open.is_empty() {
@@ -183,14 +186,13 @@ impl<T: Target> Apply<'_, T> {
         Some(Open { task, operation, effect, intent: None, unclear: false })
     }
 
-    async fn intend(&self, open: &mut [Open<'_>]) -> Result<(), StoreError> {
+    /// Writes down what is about to be done, and with it what was done before.
+    async fn intend(&mut self, open: &mut [Open<'_>]) -> Result<(), StoreError> {
         if open.is_empty() {
             return Ok(());
         }
         let effects: Vec<Effect> = open.iter().map(|one| one.effect.clone()).collect();
-        let (store, place, run) =
-            (self.context.store.clone(), self.context.place, self.context.run.to_owned());
-        let intents = blocking(move || store.intend(place, &run, &effects)).await?;
+        let intents = self.advance(effects).await?;
         for (one, intent) in open.iter_mut().zip(intents) {
             one.intent = Some(intent);
         }
@@ -203,8 +205,11 @@ impl<T: Target> Apply<'_, T> {
         mut open: Vec<Open<'s>>,
         attempt: u32,
     ) -> Result<Vec<Open<'s>>, StoreError> {
-        let operations: Vec<Operation> = open.iter().filter_map(|one| one.operation.clone()).collect();
+        let operations: Vec<Operation> = open.iter_mut().filter_map(|one| one.operation.take()).collect();
         let outcomes = self.context.target.apply(&operations).await;
+        for (one, operation) in open.iter_mut().zip(operations) {
+            one.operation = Some(operation);
+        }
         let mut settled = Vec::with_capacity(open.len());
         let mut again = Vec::new();
         let mut pause = PAUSE.saturating_mul(1 << (attempt - 1).min(16));
@@ -259,8 +264,10 @@ impl<T: Target> Apply<'_, T> {
             // What is unclear stays open, for the next run to look at.
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));
         }
-        self.settle(settled).await?;
+        self.settle(settled);
         if !again.is_empty() && !complaint.is_empty() {
+            // It may be long until the next intents.
+            self.advance(Vec::new()).await?;
             tracing::warn!(operations = again.len(), attempt, ?pause, why = complaint, "trying again");
             tokio::time::sleep(pause).await;
         }
@@ -309,9 +316,9 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// Makes true here what was done there.
-    async fn settle(&mut self, settled: Vec<Settled>) -> Result<(), StoreError> {
+    fn settle(&mut self, settled: Vec<Settled>) {
         if settled.is_empty() {
-            return Ok(());
+            return;
         }
         for effect in settled.iter().filter_map(|one| one.effect.as_ref()) {
             let before = self.subjects.link(effect.subject);
@@ -324,16 +331,22 @@ impl<T: Target> Apply<'_, T> {
             }
         }
         let along = effect::bring_up_to_date(self.subjects, &settled);
-        let (store, place, run, now) = (
-            self.context.store.clone(),
-            self.context.place,
-            self.context.run.to_owned(),
-            self.context.clock.now(),
-        );
-        blocking(move || store.settle(place, &run, now, &settled, &along)).await
+        self.done.push(Done { at: self.context.clock.now(), settled, along });
     }
 
-    async fn finish(self) -> Result<Report, StoreError> {
+    /// Settles in the store what was done, and intends what comes next.
+    async fn advance(&mut self, next: Vec<Effect>) -> Result<Vec<i64>, StoreError> {
+        let done = std::mem::take(&mut self.done);
+        if done.is_empty() && next.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (store, place, run) =
+            (self.context.store.clone(), self.context.place, self.context.run.to_owned());
+        blocking(move || store.advance(place, &run, &done, &next)).await
+    }
+
+    async fn finish(mut self) -> Result<Report, StoreError> {
+        self.advance(Vec::new()).await?;
         let Self { context, rejected, accepted, report, .. } = self;
         let (store, place) = (context.store.clone(), context.place);
         blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
@@ -360,7 +373,7 @@ impl Open<'_> {
 
 impl Planned {
     /// What it wants the object to be, if that is what it is about.
-    fn content(&self) -> Option<&crate::directory::Content> {
+    fn content(&self) -> Option<&Content> {
         match &self.action {
             Action::Create(content) | Action::Update { content, .. } => Some(content),
             _ => None,

@@ -123,12 +123,10 @@ impl Judge<'_> {
 
     /// The step, if it may go.
     fn step(&mut self, step: &Planned) -> Option<Planned> {
-        let line = self.lines.of_step(step);
-        let approved = !step.needs_look_up && self.lines.is_approved(&line);
-        let reason = self.why_held(step);
-        match reason {
+        let approved = !step.needs_look_up && self.lines.approve(step);
+        match self.why_held(step) {
             Some(why) if !approved => {
-                self.held.push(Line { why, ..line });
+                self.held.push(Line { why, ..self.lines.of_step(step) });
                 self.held_subjects.insert(step.subject);
                 None
             }

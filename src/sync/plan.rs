@@ -7,6 +7,7 @@
 //! - Whoever is unchanged costs a comparison, and no operation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -118,18 +119,18 @@ pub struct Planned {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Create (or adopt) its object.
-    Create(Content),
+    Create(Arc<Content>),
     /// Change its content.
     Update {
         /// To this.
-        content: Content,
+        content: Arc<Content>,
         /// Whether its unique name changes.
         renames: bool,
         /// Attributes that had a value and get none.
         clears: Vec<String>,
     },
     /// Give it another, temporary name, to release the one that it bears (for swaps).
-    Release(Content),
+    Release(Arc<Content>),
     /// Disable the account.
     Disable,
     /// Enable the account.

@@ -4,6 +4,7 @@
 //! must give the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
@@ -11,7 +12,7 @@ use crate::directory::{
     Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind, fields,
 };
 use crate::store::StoreError;
-use crate::store::link::Subjects;
+use crate::store::link::{Link, Subjects};
 use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
 use crate::sync::expression::Asked;
 use crate::sync::policy::{OnRecreated, Policy, Vouching};
@@ -76,8 +77,8 @@ pub enum Verdict<T> {
 /// A user in scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
-    /// What the target should hold.
-    pub content: Content,
+    /// What the target should hold; the very one that was confirmed there, if it is the same.
+    pub content: Arc<Content>,
     /// Whether the directory says that the account is disabled (policies that ignore that see
     /// `false` here).
     pub disabled: bool,
@@ -86,8 +87,8 @@ pub struct User {
 /// A group in scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What the target should hold.
-    pub content: Content,
+    /// What the target should hold; the very one that was confirmed there, if it is the same.
+    pub content: Arc<Content>,
     /// Its members as of now, by [`SubjectId`]: users in scope (and groups in scope, where nesting
     /// is preserved), linked ones that are frozen, and, while dormant, none that are gone.
     pub members: RoaringBitmap,
@@ -245,7 +246,8 @@ impl One<'_> {
         self.view.for_each_row(&mut |row| {
             bearers.note(&row);
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
-            let linked = subject.is_some_and(|subject| self.known.link(subject).is_some());
+            let link = subject.and_then(|subject| self.known.link(subject));
+            let linked = link.is_some();
             let kind = SubjectKind::of(row.entry.kind);
             if subject
                 .and_then(|subject| self.known.by_id.get(&subject))
@@ -263,10 +265,10 @@ impl One<'_> {
                 }
             }
             if row.entry.kind == Kind::Group {
-                let finding = group_rules.judge(&row);
+                let finding = group_rules.judge(&row).sharing(link);
                 groups.extend(Candidate::new(row, info, subject, linked, finding));
             } else {
-                let finding = user_rules.judge(&row, linked);
+                let finding = user_rules.judge(&row, linked).sharing(link);
                 if let (Finding::Out(out), false) = (&finding, linked) {
                     self.projection.skipped.count(*out);
                 }
@@ -391,6 +393,9 @@ impl One<'_> {
     fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, SubjectId> {
         let of = |candidate: &Candidate<T>| candidate.subject.filter(|_| candidate.linked);
         let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, Finding::Gone(_));
+        if !candidates.iter().any(|candidate| gone(&candidate)) {
+            return HashMap::new();
+        }
         let there: BTreeSet<SubjectId> =
             candidates.iter().filter(|candidate| !gone(candidate)).filter_map(of).collect();
         candidates
@@ -429,17 +434,38 @@ impl Quarantined {
 
 /// What has a unique name at the target.
 trait Named {
-    fn content(&self) -> &Content;
+    fn content(&self) -> &Arc<Content>;
+    fn content_mut(&mut self) -> &mut Arc<Content>;
 }
 
 impl Named for User {
-    fn content(&self) -> &Content {
+    fn content(&self) -> &Arc<Content> {
         &self.content
+    }
+
+    fn content_mut(&mut self) -> &mut Arc<Content> {
+        &mut self.content
     }
 }
 
-impl Named for Content {
-    fn content(&self) -> &Content {
+impl Named for Arc<Content> {
+    fn content(&self) -> &Arc<Content> {
+        self
+    }
+
+    fn content_mut(&mut self) -> &mut Arc<Content> {
+        self
+    }
+}
+
+impl<T: Named> Finding<T> {
+    /// What is as it was confirmed need not be in memory twice.
+    fn sharing(mut self, link: Option<&Link>) -> Self {
+        if let (Self::Keep(kept), Some(link)) = (&mut self, link)
+            && *kept.content() == link.confirmed
+        {
+            kept.content_mut().clone_from(&link.confirmed);
+        }
         self
     }
 }

@@ -82,7 +82,7 @@ impl<T: Target> Apply<'_, T> {
     async fn existing(&self, one: &Open<'_>) -> Result<Option<Found>, Unclear> {
         let Action::Create(content) = &one.task.step.action else { return Ok(None) };
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(None) };
-        let rules = match content {
+        let rules = match content.as_ref() {
             Content::User(_) => &self.context.policy.users.adopt,
             Content::Group(_) => &self.context.policy.groups.adopt,
         };

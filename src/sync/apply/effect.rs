@@ -1,10 +1,12 @@
 //! What a task does at the target, and to what we know. Pure.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::wave::Task;
-use crate::directory::{Operation, SubjectId, SubjectKind, TargetId};
+use crate::directory::{Content, Operation, SubjectId, SubjectKind, TargetId};
 use crate::store::journal::{Effect, Settled, Verb};
 use crate::store::link::{Leaving, Link, Subject, Subjects};
 use crate::sync::guard;
@@ -29,7 +31,7 @@ pub(super) fn of(
                 members: RoaringBitmap::new(),
                 leaving: None,
             };
-            let operation = Operation::Create { key: subject.key, content: content.clone() };
+            let operation = Operation::Create { key: subject.key, content: Content::clone(content) };
             (Verb::Create, Some(operation), Some(link))
         }
         (_, None) | (Action::Create(_), Some(_)) => return None,
@@ -49,8 +51,9 @@ fn linked(
     subjects: &Subjects,
 ) -> Option<(Verb, Option<Operation>, Option<Link>)> {
     let id = link.target.clone();
-    let update = |content: &crate::directory::Content| {
-        let operation = Operation::Update { id: id.clone(), key: subject.key, content: content.clone() };
+    let update = |content: &Arc<Content>| {
+        let operation =
+            Operation::Update { id: id.clone(), key: subject.key, content: Content::clone(content) };
         (Some(operation), Some(Link { confirmed: content.clone(), ..link.clone() }))
     };
     Some(match action {

@@ -1,13 +1,14 @@
 //! What a process that died left open: settled by looking at the target.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use super::effect::bring_up_to_date;
 use crate::clock::Clock;
 use crate::directory::{Found, Match, SubjectId, TargetId};
-use crate::store::journal::{Effect, Intent, Settled, Verb};
+use crate::store::journal::{Done, Effect, Intent, Settled, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -47,8 +48,8 @@ pub async fn recover<T: Target>(
     if count > 0 {
         let groups = subjects.by_id.values().filter_map(|subject| Some((subject.id, subject.link.clone()?)));
         let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
-        let (store, run, now) = (store.clone(), run.to_owned(), clock.now());
-        blocking(move || store.settle(place, &run, now, &settled, &along)).await?;
+        let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
+        blocking(move || store.settle(place, &run, &done)).await?;
     }
     Ok(Ok(count))
 }
@@ -80,7 +81,7 @@ fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &
     let did = match effect.verb {
         Verb::Create => true,
         Verb::Adopt => found.key == subjects.by_id.get(&effect.subject).map(|subject| subject.key),
-        Verb::Update | Verb::Release => found.content == link.confirmed,
+        Verb::Update | Verb::Release => found.content == *link.confirmed,
         Verb::Disable | Verb::Enable => found.active == link.active,
         Verb::Empty | Verb::AddMembers | Verb::RemoveMembers => {
             let (there, before) = (members(&found, subjects)?, &before?.members);
@@ -92,7 +93,7 @@ fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &
     };
     link.target = found.id;
     if matches!(effect.verb, Verb::Create | Verb::Adopt) {
-        link.confirmed = found.content;
+        link.confirmed = Arc::new(found.content);
         link.active = found.active;
     }
     did.then_some(effect)

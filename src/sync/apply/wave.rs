@@ -97,7 +97,7 @@ mod tests {
     fn rename(subject: u32, after: Option<u32>) -> Planned {
         let content =
             Content::User(UserContent { user_name: format!("name{subject}"), ..UserContent::default() });
-        let action = Action::Update { content, renames: true, clears: Vec::new() };
+        let action = Action::Update { content: content.into(), renames: true, clears: Vec::new() };
         Planned {
             after: after.map(SubjectId),
             ..Planned::new(SubjectId(subject), SubjectKind::User, Phase::Users, action)

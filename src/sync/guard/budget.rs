@@ -191,9 +191,7 @@ impl Budgets {
             .plan
             .steps
             .iter()
-            .filter(|step| {
-                !matches!(step.action, Action::RemoveMembers(_)) && !lines.is_approved(&lines.of_step(step))
-            })
+            .filter(|step| !matches!(step.action, Action::RemoveMembers(_)) && !lines.approve(step))
             .map(|step| (step.subject, Bucket::of_step(step)));
         // A person counts once, however many steps and reasons there are.
         for (subject, buckets) in steps.chain(leavers) {

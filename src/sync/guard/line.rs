@@ -35,6 +35,11 @@ impl Lines<'_> {
         self.any_approved() && self.approved.contains(&line.identity())
     }
 
+    /// Whether a person approved this step. Where nothing is approved no line is made to find out.
+    pub(super) fn approve(&self, step: &Planned) -> bool {
+        self.any_approved() && self.is_approved(&self.of_step(step))
+    }
+
     pub(super) fn of_step(&self, step: &Planned) -> Line {
         let (class, action) = match (&step.action, Class::of(step)) {
             (Action::Update { content, renames: true, .. }, _) => {

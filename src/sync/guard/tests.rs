@@ -95,7 +95,7 @@ fn kind(id: u32) -> SubjectKind {
 fn subject(id: u32) -> Subject {
     let link = Link {
         target: TargetId(format!("t{id}")),
-        confirmed: content(id),
+        confirmed: content(id).into(),
         active: true,
         members: RoaringBitmap::new(),
         leaving: None,
@@ -120,7 +120,8 @@ fn removal_of(id: u32, evidence: Evidence) -> Planned {
 }
 
 fn rename_of(id: u32, after: Option<u32>) -> Planned {
-    let action = Action::Update { content: content(id).with_name("new"), renames: true, clears: Vec::new() };
+    let action =
+        Action::Update { content: content(id).with_name("new").into(), renames: true, clears: Vec::new() };
     Planned { after: after.map(SubjectId), ..Planned::new(SubjectId(id), kind(id), Phase::Users, action) }
 }
 
@@ -325,7 +326,7 @@ fn a_digest_is_of_what_is_held_and_of_nothing_else() {
     let mut other = Case::new(90, 0).leave(1..21, data(Grade::Absent));
     other.plan.steps.reverse();
     let link = other.subjects.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap();
-    link.confirmed = content(1).with_name("renamed");
+    link.confirmed = content(1).with_name("renamed").into();
     assert_eq!(other.judge().hold.unwrap().digest, digest);
     for (one_more, grade) in [(22, Grade::Absent), (21, Grade::OutOfScope)] {
         let other = Case::new(100, 0).leave(1..one_more, data(grade));
@@ -353,7 +354,7 @@ fn a_leaver_is_judged_when_first_seen_and_spends_nothing() {
 fn whoever_waits_for_a_name_that_is_held_waits_too() {
     let mut case = Case::new(100, 0);
     case.plan.steps = (1..13).map(|id| rename_of(id, None)).collect();
-    let create = Action::Create(content(50));
+    let create = Action::Create(content(50).into());
     case.plan.steps.push(Planned {
         after: Some(SubjectId(1)),
         ..Planned::new(SubjectId(200), SubjectKind::User, Phase::Users, create)

@@ -1,6 +1,7 @@
 //! Unique names: who waits for whose, and what must be released first.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::{Action, Blocked, Phase, Plan, Planned};
 use crate::directory::{Content, SubjectId, SubjectKind};
@@ -9,6 +10,9 @@ use crate::store::link::Subjects;
 /// Orders creates and renames after those who give up the name that they need, releases one name of
 /// each cycle, and takes out those whose name is not given up.
 pub(super) fn order(subjects: &Subjects, plan: &mut Plan) {
+    if !plan.steps.iter().any(|step| step.action.wants_name()) {
+        return;
+    }
     let bearers: HashMap<(SubjectKind, String), SubjectId> = subjects
         .by_id
         .values()
@@ -155,7 +159,7 @@ fn take_blocked_out(
                         step.subject,
                         step.kind,
                         Phase::Release,
-                        Action::Release(temporary),
+                        Action::Release(Arc::new(temporary)),
                     ));
                 }
                 if names.gives.get(&holder) == Some(&Gives::ByDelete) {
@@ -182,10 +186,10 @@ impl Action {
     }
 
     /// The name that it wants, and what is left of it without.
-    fn without_name(&self, confirmed: Option<&Content>) -> (String, Option<Self>) {
+    fn without_name(&self, confirmed: Option<&Arc<Content>>) -> (String, Option<Self>) {
         match (self, confirmed) {
             (Self::Update { content, clears, .. }, Some(confirmed)) => {
-                let kept = content.clone().with_name(confirmed.name());
+                let kept = Arc::new(Content::clone(content).with_name(confirmed.name()));
                 let rest = Self::Update { content: kept.clone(), renames: false, clears: clears.clone() };
                 (content.name().to_owned(), (kept != *confirmed).then_some(rest))
             }

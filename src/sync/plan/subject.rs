@@ -1,5 +1,7 @@
 //! What each user and group needs, memberships aside.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::leaver::{self, Next};
@@ -38,7 +40,7 @@ struct Subjects<'a, 'p> {
 }
 
 impl Subjects<'_, '_> {
-    fn plan(&mut self, subject: SubjectId, kind: SubjectKind, verdict: Verdict<(&Content, bool)>) {
+    fn plan(&mut self, subject: SubjectId, kind: SubjectKind, verdict: Verdict<(&Arc<Content>, bool)>) {
         let link = self.input.subjects.link(subject);
         match (verdict, link) {
             (Verdict::Keep((content, true)), None) => {
@@ -58,7 +60,14 @@ impl Subjects<'_, '_> {
         }
     }
 
-    fn keep(&mut self, subject: SubjectId, kind: SubjectKind, content: &Content, active: bool, link: &Link) {
+    fn keep(
+        &mut self,
+        subject: SubjectId,
+        kind: SubjectKind,
+        content: &Arc<Content>,
+        active: bool,
+        link: &Link,
+    ) {
         if link.leaving.is_some() {
             self.plan.leaving.insert(subject, None);
         }
@@ -78,7 +87,13 @@ impl Subjects<'_, '_> {
     }
 
     /// What is lost only because many lost it at once is held apart: the rest goes on.
-    fn update(&mut self, subject: SubjectId, kind: SubjectKind, content: &Content, confirmed: &Content) {
+    fn update(
+        &mut self,
+        subject: SubjectId,
+        kind: SubjectKind,
+        content: &Arc<Content>,
+        confirmed: &Arc<Content>,
+    ) {
         let doubtful = self.doubtful(subject);
         let clears = clears(content, confirmed);
         let loses = !clears.is_empty() || content.name_key() != confirmed.name_key();
@@ -87,8 +102,8 @@ impl Subjects<'_, '_> {
             return;
         }
         let safe = without_losses(content, confirmed);
-        if safe != *confirmed {
-            self.step(update_step(subject, kind, safe, confirmed));
+        if safe != **confirmed {
+            self.step(update_step(subject, kind, Arc::new(safe), confirmed));
         }
         let mut held = update_step(subject, kind, content.clone(), confirmed);
         held.doubtful = doubtful;
@@ -210,7 +225,7 @@ impl Subjects<'_, '_> {
     }
 }
 
-fn update_step(subject: SubjectId, kind: SubjectKind, content: Content, confirmed: &Content) -> Planned {
+fn update_step(subject: SubjectId, kind: SubjectKind, content: Arc<Content>, confirmed: &Content) -> Planned {
     let renames = content.name_key() != confirmed.name_key();
     let clears = clears(&content, confirmed);
     Planned::new(subject, kind, Phase::of_content(kind), Action::Update { content, renames, clears })

@@ -62,11 +62,11 @@ impl Case {
     fn keep(mut self, id: u32, name: &str) -> Self {
         self.know(id);
         if id < GROUPS {
-            let user = User { content: content(id, name), disabled: false };
+            let user = User { content: content(id, name).into(), disabled: false };
             self.projection.users.insert(SubjectId(id), Verdict::Keep(user));
         } else {
             let group = Group {
-                content: content(id, name),
+                content: content(id, name).into(),
                 members: RoaringBitmap::new(),
                 unproven: RoaringBitmap::new(),
                 weak: RoaringBitmap::new(),
@@ -91,7 +91,7 @@ impl Case {
     fn linked(mut self, id: u32, name: &str) -> Self {
         self.know(id).link = Some(Link {
             target: TargetId(format!("t{id}")),
-            confirmed: content(id, name),
+            confirmed: content(id, name).into(),
             active: true,
             members: RoaringBitmap::new(),
             leaving: None,
@@ -347,14 +347,14 @@ fn what_only_an_edit_removes_is_graded_so() {
 #[test]
 fn what_is_in_doubt_is_held_apart_from_what_is_not() {
     let mut case = Case::new().keep(1, "ann").linked(1, "ann@corp");
-    case.link(1).confirmed = with_title(1, "ann@corp", "Boss");
+    case.link(1).confirmed = with_title(1, "ann@corp", "Boss").into();
     case.projection.doubtful.insert(SubjectId(1), vec!["mail".to_owned()]);
     let doubts: Vec<(String, bool)> =
         case.plan().steps.iter().map(|step| (verb(&step.action), step.doubtful.is_empty())).collect();
     assert_eq!(doubts, [("rename to ann".to_owned(), false)]);
     // A new title is no loss: it goes on, under the old name.
     if let Some(Verdict::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
-        user.content = with_title(1, "ann", "Chief");
+        user.content = with_title(1, "ann", "Chief").into();
     }
     let doubts: Vec<(String, bool)> =
         case.plan().steps.iter().map(|step| (verb(&step.action), step.doubtful.is_empty())).collect();

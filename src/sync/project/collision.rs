@@ -2,20 +2,18 @@
 //! newcomer is quarantined; if neither is linked, both are.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::hash::Hash;
 
 use super::{Candidate, Finding, Named, QuarantineReason};
-use crate::directory::SubjectId;
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
-    let mut wanting: HashMap<String, Vec<usize>> = HashMap::with_capacity(candidates.len());
-    for (at, candidate) in candidates.iter().enumerate() {
-        if let Finding::Keep(kept) = &candidate.finding {
-            wanting.entry(kept.content().name_key()).or_default().push(at);
-        }
-    }
-    wanting.retain(|_, all| all.len() > 1);
-    for (name, all) in wanting {
+    let wanting = candidates.iter().enumerate().filter_map(|(at, candidate)| match &candidate.finding {
+        Finding::Keep(kept) => Some((kept.content().name_key(), at)),
+        _ => None,
+    });
+    for (name, all) in several(wanting) {
         let continues = continues(&name, &all, candidates, known);
         let dns: Vec<&str> =
             all.iter().filter_map(|at| candidates.get(*at)).map(|one| one.dn.as_str()).collect();
@@ -37,14 +35,11 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
 /// Two entries that are there and were taken for one person: somebody was relinked to a new entry, and
 /// the old one is back. The one that bears the object's name continues.
 pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
-    let mut of_subject: HashMap<SubjectId, Vec<usize>> = HashMap::new();
-    for (at, candidate) in candidates.iter().enumerate() {
-        if let (Finding::Keep(_), Some(subject)) = (&candidate.finding, candidate.subject) {
-            of_subject.entry(subject).or_default().push(at);
-        }
-    }
-    of_subject.retain(|_, all| all.len() > 1);
-    for (subject, all) in of_subject {
+    let kept = candidates.iter().enumerate().filter_map(|(at, candidate)| match &candidate.finding {
+        Finding::Keep(_) => Some((candidate.subject?, at)),
+        _ => None,
+    });
+    for (subject, all) in several(kept) {
         let name = known.link(subject).map(|link| link.confirmed.name_key());
         let bears = |at: &&usize| match candidates.get(**at).map(|candidate| &candidate.finding) {
             Some(Finding::Keep(kept)) => Some(kept.content().name_key()) == name,
@@ -65,6 +60,22 @@ pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subj
             }
         }
     }
+}
+
+/// What is there more than once, with all its places: nearly everything is there once, and costs no
+/// list.
+fn several<K: Clone + Eq + Hash>(all: impl Iterator<Item = (K, usize)>) -> HashMap<K, Vec<usize>> {
+    let mut first = HashMap::with_capacity(all.size_hint().1.unwrap_or_default());
+    let mut several: HashMap<K, Vec<usize>> = HashMap::new();
+    for (key, at) in all {
+        match first.entry(key) {
+            Slot::Vacant(slot) => drop(slot.insert(at)),
+            Slot::Occupied(slot) => {
+                several.entry(slot.key().clone()).or_insert_with(|| vec![*slot.get()]).push(at);
+            }
+        }
+    }
+    several
 }
 
 /// The only linked one; of several linked ones the one that bears the name at the target already.

@@ -1,6 +1,7 @@
 //! What one group comes to, its members aside.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wildmatch::WildMatch;
 
@@ -21,7 +22,7 @@ pub(super) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    pub(super) fn judge(&self, row: &Row) -> Finding<Content> {
+    pub(super) fn judge(&self, row: &Row) -> Finding<Arc<Content>> {
         match &row.presence {
             Presence::Present => self.present(&row.entry).unwrap_or_else(Into::into),
             Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
@@ -30,7 +31,7 @@ impl Rules<'_> {
         }
     }
 
-    fn present(&self, entry: &Entry) -> Result<Finding<Content>, Unclear> {
+    fn present(&self, entry: &Entry) -> Result<Finding<Arc<Content>>, Unclear> {
         let Some(name) = values(entry, fields::NAME, self.asked)?.first() else {
             return Ok(Finding::Out(Out::Scope));
         };
@@ -48,7 +49,7 @@ impl Rules<'_> {
                 attributes.insert((*field).to_owned(), value.clone());
             }
         }
-        Ok(Finding::Keep(Content::Group(GroupContent { display_name: name.clone(), attributes })))
+        Ok(Finding::Keep(Arc::new(Content::Group(GroupContent { display_name: name.clone(), attributes }))))
     }
 
     fn is_wanted(&self, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -178,7 +179,7 @@ impl Memberships {
     }
 
     /// A group with its members. `linked` are the members that we put.
-    pub(super) fn group(&self, row: RowId, content: Content, linked: Option<&RoaringBitmap>) -> Group {
+    pub(super) fn group(&self, row: RowId, content: Arc<Content>, linked: Option<&RoaringBitmap>) -> Group {
         let Membership { people: members, perhaps, incomplete, .. } =
             self.now.get(&row).cloned().unwrap_or_default();
         let unproven = match linked {

@@ -123,7 +123,7 @@ impl Case {
         };
         let link = Link {
             target: TargetId(name.to_owned()),
-            confirmed,
+            confirmed: confirmed.into(),
             active: true,
             members: RoaringBitmap::new(),
             leaving: None,
@@ -261,10 +261,10 @@ fn what_is_mapped_is_the_default_and_what_the_policy_adds() {
         ("department".to_owned(), mapping("user.department")),
     ]);
     let projection = case.project();
-    let Some(Verdict::Keep(User { content: Content::User(user), .. })) = projection.users.values().next()
-    else {
+    let Some(Verdict::Keep(User { content, .. })) = projection.users.values().next() else {
         panic!("{projection:?}")
     };
+    let Content::User(user) = &**content else { panic!("{content:?}") };
     assert_eq!(user.emails, ["Ann@corp.example", "a@corp.example"]);
     let expected = [("displayName", "Lee, Ann"), ("familyName", "Lee"), ("title", "Chief")];
     let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));

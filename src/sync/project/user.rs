@@ -1,6 +1,7 @@
 //! What one user or contact comes to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Finding, Out, QuarantineReason, User};
 use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
@@ -97,7 +98,7 @@ impl Rules<'_> {
             attributes: self.attributes(entry)?,
         };
         let disabled = disabled && self.users.disabled == OnDisabled::Disable;
-        Ok(Finding::Keep(User { content: Content::User(content), disabled }))
+        Ok(Finding::Keep(User { content: Arc::new(Content::User(content)), disabled }))
     }
 
     /// What the directory says about the account, or what the connector's own rule makes of it.
