@@ -18,6 +18,9 @@ pub use crate::scim::{USER_ATTRIBUTES, user_attribute};
 /// From so many members in a batch on, all numbers are read at once.
 const FEW: usize = 100;
 
+/// The number of each object, and the count of changes as of which that is so.
+type Known = (u64, Arc<HashMap<Uuid, u32>>);
+
 /// One policy's part of the registry.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -26,7 +29,7 @@ pub struct Registry {
     identity: String,
     /// The number of each object as of so many changes ([`Part::changes`]), once a batch had many
     /// members: a million memberships are twenty batches.
-    numbers: Arc<Mutex<Option<(u64, Arc<HashMap<Uuid, u32>>)>>>,
+    numbers: Arc<Mutex<Option<Known>>>,
 }
 
 impl Registry {

@@ -1,0 +1,77 @@
+//! A directory that makes its entries as it is read: nothing of it is ever in memory as a whole.
+
+use std::collections::BTreeSet;
+
+use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Kind, Mode};
+use rollcall::source::schema::{Attributes, Schema};
+use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
+
+use crate::slapd::SUFFIX;
+use crate::{Size, company};
+
+/// The company of this size.
+#[derive(Clone, Copy)]
+pub(crate) struct Fake(pub(crate) Size);
+
+impl Source for Fake {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let Self(size) = *self;
+        let schema = Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new() };
+        let (mut changes, mut members) = (Vec::with_capacity(Batch::MAX), 0);
+        for at in 0..size.people + size.groups {
+            let (dn, attributes) = if at < size.people { person(at) } else { group(size, at - size.people) };
+            let kind = if at < size.people { Kind::User } else { Kind::Group };
+            let entry = schema.entry(&dn, &attributes, Some(kind));
+            let entry = entry.ok().flatten();
+            members += entry.as_ref().map_or(0, |entry| entry.members.references().len());
+            changes.extend(entry.map(|entry| Change::Replace(Box::new(entry))));
+            if changes.len() == Batch::MAX || members >= Batch::MEMBERS || at + 1 == size.people + size.groups
+            {
+                let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
+                members = 0;
+                let batch = Batch(std::mem::replace(&mut changes, Vec::with_capacity(Batch::MAX)));
+                sink.send(batch).await.map_err(gone)?;
+            }
+        }
+        Ok(Completion {
+            mode: Mode::Full,
+            directory: DirectoryId::new(SUFFIX),
+            cursor: None,
+            fields: Schema::fields(),
+            attributes: BTreeSet::new(),
+            scope: "everything".to_owned(),
+            notices: Vec::new(),
+            vendor: None,
+        })
+    }
+
+    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        Ok(None)
+    }
+}
+
+fn person(at: usize) -> (String, Attributes) {
+    let mut attributes = common("inetOrgPerson", at);
+    for (name, value) in company::person(at) {
+        attributes.insert(name.to_lowercase(), vec![value.into_bytes()]);
+    }
+    (format!("uid=u{at:07},ou=people,{SUFFIX}"), attributes)
+}
+
+fn group(size: Size, group: usize) -> (String, Attributes) {
+    let mut attributes = common("groupOfNames", size.people + group);
+    attributes.insert("cn".to_owned(), vec![format!("g{group:06}").into_bytes()]);
+    let members = 0..company::members(size, group);
+    let members = members.map(|at| company::member(size, group, at));
+    let members = members.map(|at| format!("uid=u{at:07},ou=people,{SUFFIX}").into_bytes()).collect();
+    attributes.insert("member".to_owned(), members);
+    (format!("cn=g{group:06},ou=groups,{SUFFIX}"), attributes)
+}
+
+fn common(class: &str, at: usize) -> Attributes {
+    let uuid = format!("{at:08x}-5f0e-4c1b-9c56-2f6d8e1a7b30");
+    Attributes::from([
+        ("objectclass".to_owned(), vec![class.as_bytes().to_vec()]),
+        ("entryuuid".to_owned(), vec![uuid.into_bytes()]),
+    ])
+}

@@ -1,0 +1,84 @@
+//! One step of a sync, in a process of its own: `step VERB SIZE|MANIFEST DATA`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rollcall::clock::{Clock as _, SystemClock};
+use rollcall::directory::ConnectorName;
+use rollcall::source::Source;
+use rollcall::source::ldap::LdapSource;
+use rollcall::spec::{self, SourceConfig, manifest};
+use rollcall::store::Store;
+use rollcall::sync::import::{self, Imported, import};
+use rollcall::sync::plan::{self, Vouched, plan};
+use rollcall::sync::policy::Policy;
+use rollcall::sync::project::{View, project};
+use rollcall::sync::run::{self, Verdict};
+use rollcall::target::Target as _;
+use rollcall::target::registry::Registry;
+
+use crate::Size;
+use crate::fake::Fake;
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let [verb, manifest, size, data] = arguments else { bail!("step VERB MANIFEST SIZE DATA") };
+    let store = Store::open(Path::new(data))?;
+    let resolved = spec::resolve(&manifest::read(&[PathBuf::from(manifest)]).objects);
+    let policy = resolved.policies.first().context("there is no policy")?.policy.clone();
+    let connector = resolved.connectors.values().next().context("there is no connector")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match (verb.as_str(), &connector.source, size.as_str()) {
+        ("import", SourceConfig::Ldap(config), "server") => {
+            runtime.block_on(read(&LdapSource::new(config.clone()), &store, &connector.name))
+        }
+        ("import", _, size) => runtime.block_on(read(&Fake(Size::named(size)?), &store, &connector.name)),
+        ("run", ..) => runtime.block_on(apply(&store, policy)),
+        ("plan", ..) => only_plan(&store, &policy),
+        _ => bail!("there is no step {verb}"),
+    }
+}
+
+async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -> Result<()> {
+    let options = import::Options { look_ups: 0, timeout: std::time::Duration::from_hours(1) };
+    let before = store.sequence()?;
+    let imported: Imported = import(source, store, connector, options, &SystemClock, |_| ()).await?;
+    // A read without changes writes no entry.
+    ensure!(store.sequence()? - before == imported.changed, "it wrote more than what changed");
+    println!("{} {} {}", imported.info.users, imported.info.groups, imported.changed);
+    Ok(())
+}
+
+async fn apply(store: &Store, policy: Arc<Policy>) -> Result<()> {
+    let target = Registry::new(store.clone(), policy.owner.clone());
+    let work = run::Work { store, target: &target, policy, rebuild: spec::rebuild, clock: &SystemClock };
+    let report = run::run(work, run::Options::default(), |_, _| ()).await?;
+    ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}: {:?}", report.verdict(), report.failed);
+    println!("{} {} {}", report.in_step.users, report.in_step.groups, report.in_step.memberships);
+    Ok(())
+}
+
+/// Projects and plans where nothing has changed; prints how many seconds that took.
+fn only_plan(store: &Store, policy: &Policy) -> Result<()> {
+    let target = Registry::new(store.clone(), policy.owner.clone());
+    let place = store.place(&policy.owner, target.identity())?;
+    let subjects = store.subjects(place)?;
+    let connector = &policy.connectors.first().context("there is no connector")?.connector;
+    let snapshot = store.snapshot(connector)?.context("nothing was read")?;
+    let began = Instant::now();
+    let views: [&dyn View; 1] = [&snapshot];
+    let projection = project(policy, &views, &subjects)?;
+    let plan = plan(plan::Input {
+        policy,
+        projection: &projection,
+        previous: None,
+        subjects: &subjects,
+        vouched: Vouched { completion: snapshot.info().completion, fresh: true },
+        first_run: false,
+        now: SystemClock.now(),
+    });
+    println!("{}", began.elapsed().as_secs_f64());
+    ensure!(plan.steps.is_empty(), "{} steps are planned where nothing changed", plan.steps.len());
+    Ok(())
+}
