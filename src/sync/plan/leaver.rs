@@ -46,6 +46,13 @@ pub(super) fn next(leaving: &Leaving, ladder: &[Rung], vouched: Vouched, now: Ti
     }
 }
 
+/// When the step after the rung of this number falls due, if that rung is executed now.
+pub(super) fn after(rung: u32, ladder: &[Rung], now: Timestamp) -> Option<Timestamp> {
+    let done = rung as usize;
+    let (before, next) = (ladder.get(done.checked_sub(1)?)?, ladder.get(done)?);
+    Some(later(now, next.after.saturating_sub(before.after)))
+}
+
 fn later(than: Timestamp, by: Duration) -> Timestamp {
     than.checked_add(by).unwrap_or(Timestamp::MAX)
 }
@@ -73,6 +80,12 @@ mod tests {
     fn leaving(rungs: u32, executed_at: Option<i64>) -> Leaving {
         let evidence = Evidence::data(Grade::Absent);
         Leaving { since: at(0), evidence, rungs, executed_at: executed_at.map(at), completion: 7 }
+    }
+
+    #[test]
+    fn the_next_step_is_announced_by_the_run_that_executes_the_one_before() {
+        assert_eq!(after(1, &ladder(), at(100)), Some(at(124)));
+        assert_eq!(after(2, &ladder(), at(100)), None);
     }
 
     #[rstest]

@@ -133,6 +133,9 @@ impl Subjects<'_, '_> {
         } else {
             leaver::next(&leaving, ladder, self.input.vouched, self.input.now)
         };
+        if next == Next::Completion {
+            self.note_due(self.input.now);
+        }
         if matches!(next, Next::Nothing | Next::Completion) || !self.may_remove(subject, link) {
             return;
         }
@@ -141,7 +144,12 @@ impl Subjects<'_, '_> {
             self.plan.leaving.insert(subject, Some(leaver::first_seen(evidence, self.input.now)));
         }
         match next {
-            Next::Now(step, rung) => self.rung(subject, kind, step, rung, evidence, needs_look_up),
+            Next::Now(step, rung) => {
+                if let Some(due) = leaver::after(rung, ladder, self.input.now) {
+                    self.note_due(due);
+                }
+                self.rung(subject, kind, step, rung, evidence, needs_look_up);
+            }
             Next::At(due) => {
                 self.note_due(due);
                 let doubtful = self.doubtful(subject);
@@ -187,7 +195,12 @@ impl Subjects<'_, '_> {
         // of ours.
         let stated =
             matches!(self.input.projection.users.get(&subject), Some(Verdict::Keep(user)) if user.disabled);
-        self.input.vouched.fresh && (stated || !self.input.first_run)
+        if self.input.first_run && !stated {
+            // Somebody whom an interrupted first run created and who has left since: the next run's.
+            self.note_due(self.input.now);
+            return false;
+        }
+        self.input.vouched.fresh
     }
 
     fn is_protected(&self, content: &Content) -> bool {

@@ -262,6 +262,7 @@ fn a_leaver_climbs_down_and_memberships_end_with_the_first_step() {
     case = case.members(GROUPS, &[], &[1]);
     assert_eq!(case.steps(), said(&[(1, "disable"), (100, "end  follow 1")]));
     assert!(case.plan().leaving[&SubjectId(1)].is_some());
+    assert_eq!(case.plan().due, Some(at(10)), "the step after this one");
     let evidence = Evidence::data(Grade::Absent);
     case.link(1).leaving =
         Some(Leaving { since: at(0), evidence, rungs: 1, executed_at: Some(at(0)), completion: 7 });
@@ -270,6 +271,7 @@ fn a_leaver_climbs_down_and_memberships_end_with_the_first_step() {
     assert_eq!((case.steps(), case.plan().due), (said(&[]), Some(at(10))));
     case.now = at(11);
     assert_eq!(case.steps(), said(&[]), "the next step needs a newer completion");
+    assert_eq!(case.plan().due, Some(at(11)), "and goes on being due");
     case.vouched.completion = 8;
     assert_eq!(case.steps(), said(&[(1, "delete")]));
 }
@@ -300,7 +302,8 @@ fn nothing_is_removed_first_nor_on_an_old_word_nor_of_the_protected() {
         )
     };
     assert_eq!(everything().steps(), said(&[(1, "disable"), (101, "end 2 follow "), (100, "delete")]));
-    assert_eq!(Case { first_run: true, ..everything() }.steps(), said(&[]));
+    let first = Case { first_run: true, ..everything() };
+    assert_eq!((first.steps(), first.plan().due), (said(&[]), Some(first.now)), "the next run sees to it");
     let old = Vouched { completion: 7, fresh: false };
     assert_eq!(Case { vouched: old, ..everything() }.steps(), said(&[]));
     let case = Case::new().gone(1, Grade::Absent).linked(1, "Boss");
