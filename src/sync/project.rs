@@ -219,6 +219,14 @@ pub fn project(policy: &Policy, views: &[&dyn View], known: &Subjects) -> Result
     Ok(projection)
 }
 
+impl<T> Settled<T> {
+    /// Of whom nothing can be said.
+    fn frozen(&self) -> RoaringBitmap {
+        let frozen = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Frozen));
+        frozen.map(|(subject, _)| subject.0).collect()
+    }
+}
+
 /// The projection of one connector's snapshot.
 struct One<'a> {
     policy: &'a Policy,
@@ -280,6 +288,7 @@ impl One<'_> {
         collision::resolve(&mut groups, self.known);
         let people = self.settle(users, SubjectKind::User);
         let teams = self.settle(groups, SubjectKind::Group);
+        bearers.frozen = people.frozen() | teams.frozen();
         self.projection.users.extend(people.verdicts);
         let memberships = Memberships::read(
             self.view,

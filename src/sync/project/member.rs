@@ -22,6 +22,10 @@ pub(super) struct Bearers {
     /// nobody's membership.
     shared: HashMap<u32, Vec<RowId>>,
     groups: Vec<(RowId, Standing)>,
+    /// Groups of which the last read brought no list.
+    unread: HashSet<RowId>,
+    /// Those of whom nothing can be said, not even what they are called now.
+    pub(super) frozen: RoaringBitmap,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +80,9 @@ impl Bearers {
                 _ => Standing::There,
             };
             self.groups.push((row.id, standing));
+            if matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. }) {
+                self.unread.insert(row.id);
+            }
         }
     }
 
@@ -138,17 +145,25 @@ impl Memberships {
             let doubtful = lost.is_some_and(|lost| lost.contains(row.0));
             let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
             let mut groups = Vec::new();
+            let mut unresolved = false;
             for name in names {
                 membership.incomplete |= bearers.row(name).is_some_and(|row| changed.contains(&row));
                 match bearers.row(name) {
                     None => {
                         dangling.insert(name);
+                        unresolved |= bearers.sharing(name).is_empty();
                         let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row));
                         membership.perhaps.extend(sharing.map(|subject| subject.0));
                     }
                     Some(member) if is_group.contains_key(&member) => groups.push(member),
                     Some(member) => membership.people.extend(people.get(&member).map(|subject| subject.0)),
                 }
+            }
+            if unresolved {
+                // Who was moved and could not be read may be the one who is named.
+                membership.perhaps |= &bearers.frozen;
+                // An old list may name members as they were called before.
+                membership.incomplete |= bearers.unread.contains(row);
             }
             direct.push(Direct { row: *row, standing: *standing, membership, groups });
         }

@@ -516,6 +516,27 @@ fn a_frozen_entry_bears_its_name_before_one_that_is_gone(#[case] frozen: Presenc
 }
 
 #[test]
+fn a_name_that_nobody_bears_ends_no_membership_of_somebody_who_was_not_read() {
+    // Who could not be read may have been moved, and be the one whom the list names by a new name.
+    let moved = || Case::new().with(user("ann")).linked("ann");
+    let unreadable = Presence::Unreadable("damaged".to_owned());
+    let unproven = |case: Case, member: u32, group: u32| {
+        let mut case = case;
+        let link = case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap();
+        link.members.insert(member);
+        let Verdict::Keep(group) = case.project().groups[&SubjectId(group)].clone() else { panic!() };
+        assert!(!group.members.contains(member));
+        group.unproven.contains(member)
+    };
+    assert!(unproven(moved().presence(unreadable.clone()).group("team", &[99]).linked("team"), 1, 2));
+    assert!(!unproven(moved().presence(unreadable.clone()).group("team", &[]).linked("team"), 1, 2));
+    assert!(!unproven(moved().group("team", &[99]).linked("team"), 1, 2), "who was read is not named");
+    // An old list names its members as they were called before.
+    let inner = moved().group("outer", &[2]).linked("outer").group("inner", &[99]).linked("inner");
+    assert!(unproven(inner.presence(unreadable), 1, 2));
+}
+
+#[test]
 fn a_path_that_is_gone_on_weak_evidence_ends_weakly() {
     let mut case = Case::new()
         .with(user("ann"))
