@@ -143,6 +143,18 @@ async fn an_object_that_matches_is_adopted_and_counted() {
 }
 
 #[tokio::test]
+async fn an_adopted_object_that_was_disabled_is_enabled_by_the_next_run_and_not_green_before() {
+    let bench = Bench::new();
+    let theirs = bench.foreign("a.lovelace", "ada@corp.example");
+    bench.target.objects().get_mut(&theirs).unwrap().active = false;
+    let report = bench.run("one", &["ada"], 0).await;
+    assert_eq!((report.verdict(), report.applied.users.adopted), (Verdict::InStepWithExceptions, 1));
+    assert_eq!(report.due, Some(report.started_at), "it is not forgotten, though no read brings anything");
+    assert_eq!(bench.run("one", &["ada"], 60).await.verdict(), Verdict::InStep);
+    assert!(bench.target.objects()[&theirs].active);
+}
+
+#[tokio::test]
 async fn without_a_match_rule_nothing_is_adopted() {
     let bench = Bench { adopt: Adopt::Never, ..Bench::new() };
     let theirs = bench.foreign("ada@corp.example", "ada@corp.example");

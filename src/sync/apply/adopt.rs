@@ -39,7 +39,7 @@ impl<T: Target> Apply<'_, T> {
                 Ok(None) => kept.push(one),
                 Ok(Some(found)) => match self.judge(&found, &one).await {
                     Ok(()) => {
-                        one.take_over(found);
+                        self.take_over(&mut one, found);
                         kept.push(one);
                     }
                     Err(why) => self.reject(&one, why),
@@ -68,7 +68,7 @@ impl<T: Target> Apply<'_, T> {
         match self.existing(one).await {
             Ok(Some(found)) => match self.judge(&found, one).await {
                 Ok(()) => {
-                    one.take_over(found);
+                    self.take_over(one, found);
                     Verdict::Adopt
                 }
                 Err(why) => Verdict::Leave(why),
@@ -139,23 +139,22 @@ impl<T: Target> Apply<'_, T> {
         }
     }
 
+    /// Makes the object that was found ours, with the content that the new one would have had.
+    fn take_over(&mut self, one: &mut Open<'_>, found: Found) {
+        let Some(Operation::Create { key, content }) = one.operation.take() else { return };
+        // Somebody disabled it: the next plan sees that, and decides by its evidence.
+        self.report.waiting += u64::from(!found.active);
+        one.effect.verb = Verb::Adopt;
+        if let Some(link) = &mut one.effect.link {
+            link.target = found.id.clone();
+            link.active = found.active;
+        }
+        one.operation = Some(Operation::Update { id: found.id, key, content });
+    }
+
     fn linked_to(&self, found: &Found) -> Option<String> {
         let subject = self.objects.get(&found.id)?;
         self.subjects.link(*subject).map(|link| link.confirmed.name().to_owned())
-    }
-}
-
-impl Open<'_> {
-    /// Makes the object that was found ours, with the content that the new one would have had.
-    fn take_over(&mut self, found: Found) {
-        let Some(Operation::Create { key, content }) = self.operation.take() else { return };
-        self.effect.verb = Verb::Adopt;
-        if let Some(link) = &mut self.effect.link {
-            link.target = found.id.clone();
-            // Somebody disabled it: the next plan sees that, and decides by its evidence.
-            link.active = found.active;
-        }
-        self.operation = Some(Operation::Update { id: found.id, key, content });
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Report {
     pub members_removed: u64,
     /// What the target will not have, and why; tried again with decay.
     pub rejected: Vec<(SubjectId, String)>,
-    /// Changes that wait for an object which is not there yet.
+    /// Changes that wait for an object which is not there yet, or for the next plan.
     pub waiting: u64,
     /// Why it could not do everything.
     pub failed: Option<String>,

@@ -95,7 +95,7 @@ pub enum Verdict {
     TooManyQuarantined,
     /// Something waits for a person.
     Held,
-    /// In step but for entries within `limits.quarantined`.
+    /// In step but for entries within `limits.quarantined`, or what waits for a name or an object.
     InStepWithExceptions,
     /// In step.
     InStep,
@@ -116,7 +116,7 @@ impl RunReport {
             Verdict::Held
         } else if self.previewed {
             Verdict::Previewed
-        } else if self.quarantined_count == 0 && self.blocked.is_empty() {
+        } else if self.quarantined_count == 0 && self.blocked.is_empty() && self.applied.waiting == 0 {
             Verdict::InStep
         } else {
             Verdict::InStepWithExceptions
@@ -172,6 +172,7 @@ impl RunReport {
             name: blocked.name.clone(),
             holder: names.of(blocked.holder),
         });
+        let waits = applied.waiting > 0 || !draft.guarded.blocked.is_empty();
         let strangers: u64 = draft.infos.iter().map(|info| info.stranger_count).sum();
         Self {
             finished_at,
@@ -186,7 +187,8 @@ impl RunReport {
             protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
             stale: draft.stale,
             skipped: draft.skipped,
-            due: draft.plan.due,
+            // What had to wait is looked at after the next read, whatever that brings.
+            due: draft.plan.due.into_iter().chain(waits.then_some(started_at)).min(),
             failed: applied.failed.clone(),
             quarantined,
             held: draft.guarded.hold,
