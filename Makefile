@@ -36,6 +36,14 @@ bench: setup ## Time a sync of 10,000 to 1,000,000 people, and write the table o
 	@./scripts/setup time
 	$(CARGO) bench --locked --bench scale -- --runs $(RUNS) --page
 
+.PHONY: simulate
+simulate: setup ## Live through RUNS lives from SEED on, and check the promises after each
+	RUNS=$(or $(RUNS),10000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test simulate lives_keep -- --nocapture
+
+.PHONY: breaks
+breaks: setup ## Break each promise on purpose, and let the simulator find it
+	./scripts/breaks
+
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

@@ -56,7 +56,14 @@ fn commands_in_the_documents_run_as_they_stand() {
 #[test]
 fn links_in_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for page in ["README.md", "CONTRIBUTING.md", "docs/concepts.md", "docs/cli.md", "docs/registry.md"] {
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/concepts.md",
+        "docs/cli.md",
+        "docs/registry.md",
+        "docs/reliability.md",
+    ] {
         let text = fs::read_to_string(root.join(page)).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let to = root.join(page).parent().unwrap().join(link);

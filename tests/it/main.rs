@@ -17,7 +17,6 @@ mod import;
 mod ldap;
 mod manifests;
 mod operator;
-mod promises;
 mod replica;
 mod scale;
 mod serve;

@@ -5,6 +5,7 @@ pub(crate) mod cli;
 pub(crate) mod cluster;
 pub(crate) mod company;
 pub(crate) mod cut;
+#[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
 pub(crate) mod hand;
 pub(crate) mod http;

@@ -34,6 +34,10 @@ pub(crate) enum Trouble {
     Rejects,
     /// The target refuses everything from here on, for this call.
     Down,
+    /// It says that the name is taken, and that is not so.
+    Conflict,
+    /// It happens, and of the rest of the batch nothing happens and nothing is heard.
+    CutShort,
 }
 
 /// The fake.
@@ -46,6 +50,10 @@ pub(crate) struct Fake {
     /// after. In halves, so that both are told apart.
     dies_in: AtomicU64,
     died: Notify,
+    /// So many questions are not answered.
+    pub(crate) deaf: AtomicU64,
+    /// Names that it will not have, lower case.
+    pub(crate) dislikes: Mutex<BTreeSet<String>>,
     /// Every operation that was asked for.
     pub(crate) log: Mutex<Vec<Operation>>,
 }
@@ -66,6 +74,8 @@ impl Fake {
             next: AtomicU64::new(1),
             dies_in: AtomicU64::new(NEVER),
             died: Notify::new(),
+            deaf: AtomicU64::new(0),
+            dislikes: Mutex::default(),
             log: Mutex::default(),
         }
     }
@@ -86,6 +96,7 @@ impl Fake {
     pub(crate) fn no_trouble(&self) {
         self.troubles.lock().unwrap().clear();
         self.dies_in.store(NEVER, Ordering::SeqCst);
+        self.deaf.store(0, Ordering::SeqCst);
     }
 
     /// The process that uses it dies at half-step `at` from now.
@@ -130,6 +141,11 @@ impl Fake {
     }
 
     fn act(&self, operation: &Operation) -> Outcome {
+        if let Operation::Create { content, .. } | Operation::Update { content, .. } = operation
+            && self.dislikes.lock().unwrap().contains(&content.name_key())
+        {
+            return Outcome::Rejected("the target does not like this name".to_owned());
+        }
         match operation {
             Operation::Create { key, content } => match self.bearer(content) {
                 Some(id) => {
@@ -204,6 +220,16 @@ impl Target for Fake {
                 }
                 Trouble::Busy(after) => Outcome::Retry { after, why: "too many requests".to_owned() },
                 Trouble::Rejects => Outcome::Rejected("the target does not like this".to_owned()),
+                Trouble::Conflict => match operation {
+                    Operation::Create { content, .. } | Operation::Update { content, .. } => {
+                        Outcome::NameTaken(content.name().to_owned())
+                    }
+                    _ => self.act(operation),
+                },
+                Trouble::CutShort => {
+                    outcomes.push(self.act(operation));
+                    return outcomes;
+                }
                 Trouble::Down => {
                     let down = |_: &Operation| Outcome::Failed("the target is down".to_owned());
                     outcomes.extend(batch.iter().skip(outcomes.len()).map(down));
@@ -217,6 +243,10 @@ impl Target for Fake {
     }
 
     async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+        if self.deaf.load(Ordering::SeqCst) > 0 {
+            self.deaf.fetch_sub(1, Ordering::SeqCst);
+            return Err(TargetError { message: "no answer within 30 s".to_owned(), transient: true });
+        }
         let matches = |id: &TargetId, object: &Object| match by {
             Match::Id(wanted) => id == wanted,
             Match::Key(key) => object.key == Some(*key),

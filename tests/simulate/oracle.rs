@@ -1,0 +1,228 @@
+//! What the promises demand, worked out from the world and from what was read of it alone: it shares no
+//! code with what it judges.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::reader::{LooksUp, Reader};
+use crate::rules::{OfDisabled, Rules};
+use crate::world::{Person, Team, World};
+
+/// What a promise demands and what was seen instead.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    /// The promise's number in the list of them.
+    pub(crate) promise: u8,
+    pub(crate) what: String,
+}
+
+pub(crate) fn demand(holds: bool, promise: u8, what: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(Broken { promise, what: what() }) }
+}
+
+/// What is known of somebody after the last completed read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Standing {
+    Here,
+    Unreadable,
+    /// Missing, and not looked up.
+    Unsettled,
+    Gone,
+    /// Gone by the word of a source that cannot look up.
+    WeaklyGone,
+}
+
+/// What was last read of one entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard<T> {
+    pub(crate) last: T,
+    pub(crate) standing: Standing,
+}
+
+impl<T> Heard<T> {
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.standing, Standing::Gone | Standing::WeaklyGone)
+    }
+}
+
+/// What all completed reads together have brought.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Knowledge {
+    pub(crate) people: BTreeMap<String, Heard<Person>>,
+    pub(crate) teams: BTreeMap<String, Heard<Team>>,
+    /// Groups of whose members only some could be read: who else is in them cannot be told.
+    pub(crate) partial: BTreeSet<String>,
+    /// Who had a department when it was last believed that departments can be read …
+    carried: BTreeSet<String>,
+    /// … who has one now …
+    carry: BTreeSet<String>,
+    /// … and who lost theirs together with too many others.
+    pub(crate) doubted: BTreeSet<String>,
+}
+
+impl Knowledge {
+    /// A read has completed; `world` is what was there to be read.
+    pub(crate) fn learn(&mut self, world: &World, reader: &Reader, looks_up: bool) {
+        let seen = world.seen();
+        let brought = reader.brought.lock().unwrap().clone();
+        for anchor in &brought.unreadable {
+            let known = self.people.get_mut(anchor).map(|heard| &mut heard.standing);
+            let known = known.or_else(|| self.teams.get_mut(anchor).map(|heard| &mut heard.standing));
+            if let Some(standing) = known {
+                *standing = Standing::Unreadable;
+            }
+        }
+        for anchor in &brought.whole {
+            if let Some(person) = seen.people.get(anchor) {
+                let heard = Heard { last: person.clone(), standing: Standing::Here };
+                self.people.insert(anchor.clone(), heard);
+                if person.department.is_some() || person.garbled {
+                    self.carry.insert(anchor.clone());
+                } else {
+                    self.carry.remove(anchor);
+                }
+            } else if let Some(team) = seen.teams.get(anchor) {
+                self.learn_team(anchor, team, reader.partial.contains(anchor));
+            }
+        }
+        let absent = |anchor: &String| {
+            if brought.full {
+                !brought.whole.contains(anchor) && !brought.unreadable.contains(anchor)
+            } else {
+                brought.tombstones.contains(anchor)
+            }
+        };
+        let missing = match (brought.full, reader.looks_up) {
+            (false, _) => Standing::Gone,
+            (true, LooksUp::Never) if looks_up => Standing::WeaklyGone,
+            (true, LooksUp::Well) if looks_up => Standing::Gone,
+            (true, _) => Standing::Unsettled,
+        };
+        let people = self.people.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
+        let teams = self.teams.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
+        for (anchor, standing) in people.chain(teams) {
+            if absent(anchor) && !matches!(standing, Standing::Gone | Standing::WeaklyGone) {
+                *standing = missing;
+            }
+        }
+        self.doubt(|anchor| {
+            if brought.full {
+                brought.whole.contains(anchor) || brought.unreadable.contains(anchor)
+            } else {
+                true
+            }
+        });
+    }
+
+    fn learn_team(&mut self, anchor: &str, team: &Team, partial: bool) {
+        let mut last = team.clone();
+        self.partial.remove(anchor);
+        if partial {
+            self.partial.insert(anchor.to_owned());
+            let all: Vec<String> = team.members.iter().cloned().collect();
+            last.members = Reader::half(&all).into_iter().collect();
+            if let Some(before) = self.teams.get(anchor) {
+                last.members.extend(before.last.members.iter().cloned());
+            }
+        }
+        self.teams.insert(anchor.to_owned(), Heard { last, standing: Standing::Here });
+    }
+
+    /// When more than a tenth, and at least five, lose their departments at once, that is no fact about
+    /// them.
+    fn doubt(&mut self, came: impl Fn(&String) -> bool) {
+        let there =
+            |anchor: &&String| came(anchor) && self.people.get(*anchor).is_some_and(|heard| !heard.is_gone());
+        let carried: BTreeSet<String> = self.carried.iter().filter(there).cloned().collect();
+        let lost: BTreeSet<String> = carried.difference(&self.carry).cloned().collect();
+        if lost.len() >= 5 && lost.len() * 10 > carried.len() {
+            self.doubted = lost;
+        } else {
+            self.carried.clone_from(&self.carry);
+            self.doubted.clear();
+        }
+    }
+
+    /// Everybody in `team` by any path (or directly, where nesting is preserved), by what was read.
+    pub(crate) fn in_team(&self, rules: &Rules, team: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::from([team.to_owned()]);
+        let mut open = vec![team.to_owned()];
+        while let Some(team) = open.pop() {
+            for member in self.teams.get(&team).map(|team| &team.last.members).into_iter().flatten() {
+                if self.people.contains_key(member) {
+                    found.insert(member.clone());
+                } else if self.teams.get(member).is_some_and(|inner| !inner.is_gone()) {
+                    if !rules.flatten {
+                        // No group is a member of itself.
+                        if *member != team {
+                            found.insert(member.clone());
+                        }
+                    } else if seen.insert(member.clone()) {
+                        open.push(member.clone());
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Why this person's account may be taken away; an error says why it may not.
+    pub(crate) fn may_go(&self, rules: &Rules, anchor: &str) -> Result<Why, String> {
+        let Some(heard) = self.people.get(anchor) else {
+            return Err("was never read".to_owned());
+        };
+        let person = &heard.last;
+        match heard.standing {
+            Standing::Gone => return Ok(Why::Left),
+            Standing::WeaklyGone => return Ok(Why::LeftWeakly),
+            Standing::Unreadable => return Err("could not be read".to_owned()),
+            Standing::Unsettled => return Err("is missing and was not looked up".to_owned()),
+            Standing::Here => {}
+        }
+        if rules.departments.is_some() {
+            if person.garbled {
+                return Err("has a department that cannot be read".to_owned());
+            }
+            if self.doubted.contains(anchor) {
+                return Err("lost the department together with many others".to_owned());
+            }
+        }
+        match rules.wants(person) {
+            Some(false) => return Ok(Why::OutOfScope),
+            None => return Err("has a number on which the expression fails".to_owned()),
+            Some(true) => {}
+        }
+        match (person.disabled, rules.disabled) {
+            (true, OfDisabled::Disable | OfDisabled::Leave) => Ok(Why::Disabled),
+            _ => Err("is there, and wanted".to_owned()),
+        }
+    }
+
+    /// Why this entry may be quarantined, if it may.
+    pub(crate) fn is_bad(&self, rules: &Rules, anchor: &str) -> bool {
+        if let Some(heard) = self.teams.get(anchor) {
+            let name = heard.last.name.to_lowercase();
+            let others = self.teams.iter().filter(|(other, heard)| *other != anchor && !heard.is_gone());
+            return heard.standing == Standing::Unreadable
+                || others.into_iter().any(|(_, other)| other.last.name.to_lowercase() == name);
+        }
+        let Some(heard) = self.people.get(anchor) else { return true };
+        let name = heard.last.user_name().to_lowercase();
+        heard.standing == Standing::Unreadable
+            || (rules.departments.is_some() && heard.last.garbled)
+            || rules.wants(&heard.last).is_none()
+            // Somebody else has the name, or had it.
+            || self.people.iter().any(|(other, heard)| {
+                other != anchor && heard.last.user_name().to_lowercase() == name
+            })
+    }
+}
+
+/// Why somebody's account goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Why {
+    Left,
+    LeftWeakly,
+    OutOfScope,
+    Disabled,
+}

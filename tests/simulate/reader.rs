@@ -1,0 +1,184 @@
+//! A source that reads the world, well or badly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Entry, Members, Mode, fields,
+};
+use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
+
+use crate::dice::Dice;
+
+pub(crate) const DIRECTORY: &str = "dc=corp,dc=example";
+
+/// What a look-up of missing entries comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum LooksUp {
+    #[default]
+    Well,
+    /// It is a file.
+    Never,
+    /// The server does not answer.
+    Fails,
+}
+
+/// One read of the world, with what goes wrong in it.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// What the directory states at this moment.
+    pub(crate) entries: Vec<Entry>,
+    /// What it stated at each read that has ended, if it has a change feed.
+    pub(crate) feed: Option<Vec<Vec<Entry>>>,
+    /// Ends after this many changes, without a completion.
+    pub(crate) ends_early: Option<usize>,
+    /// Fails when all has come, before it can be told that this was all.
+    pub(crate) ends_unproven: bool,
+    /// Entries that come and cannot be understood.
+    pub(crate) unreadable: BTreeSet<String>,
+    /// Entries that this read misses although they are there: a look-up finds them.
+    pub(crate) missed: BTreeSet<String>,
+    /// Groups of whose members only some could be read.
+    pub(crate) partial: BTreeSet<String>,
+    /// Whether some of it comes twice.
+    pub(crate) repeats: bool,
+    /// The order in which it comes.
+    pub(crate) shuffle: u64,
+    /// Nothing comes, and it is said to be all.
+    pub(crate) empty: bool,
+    pub(crate) looks_up: LooksUp,
+    /// What it brought, for the oracle.
+    pub(crate) brought: Mutex<Brought>,
+}
+
+/// What a read brought.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Brought {
+    /// Everything, not only what changed.
+    pub(crate) full: bool,
+    pub(crate) whole: BTreeSet<String>,
+    pub(crate) unreadable: BTreeSet<String>,
+    pub(crate) tombstones: BTreeSet<String>,
+}
+
+impl Brought {
+    fn of(mode: Mode, changes: &[Change]) -> Self {
+        let mut brought = Self { full: mode == Mode::Full, ..Self::default() };
+        for change in changes {
+            match change {
+                Change::Replace(entry) => brought.whole.insert(entry.anchor.as_str().to_owned()),
+                Change::Tombstone(anchor) => brought.tombstones.insert(anchor.as_str().to_owned()),
+                Change::Unreadable { anchor, .. } => {
+                    brought.unreadable.insert(anchor.as_ref().unwrap().as_str().to_owned())
+                }
+            };
+        }
+        brought
+    }
+}
+
+impl Reader {
+    /// What a group's partial list shows: every other member.
+    pub(crate) fn half<T: Clone>(members: &[T]) -> Vec<T> {
+        members.iter().step_by(2).cloned().collect()
+    }
+
+    /// Whether it is no wonder that this read brings nothing.
+    pub(crate) fn is_to_fail(&self) -> bool {
+        let brought = self.brought.lock().unwrap();
+        // Somebody who was never understood is nobody who could be told to be there.
+        let nothing = brought.full && brought.whole.is_empty();
+        self.ends_early.is_some() || self.ends_unproven || nothing
+    }
+
+    fn change(&self, entry: &Entry) -> Change {
+        let anchor = entry.anchor.as_str();
+        if self.unreadable.contains(anchor) {
+            return Change::Unreadable {
+                anchor: Some(entry.anchor.clone()),
+                what: entry.dn.clone(),
+                why: "the entry is damaged".to_owned(),
+            };
+        }
+        let mut entry = entry.clone();
+        if self.partial.contains(anchor) {
+            let some = Self::half(entry.members.references());
+            entry.members = Members::Partial(some, "some values cannot be read".to_owned());
+        }
+        Change::Replace(Box::new(entry))
+    }
+
+    /// Everything, or what changed since the read that the cursor names.
+    fn changes(&self, cursor: Option<&Cursor>) -> (Mode, Vec<Change>) {
+        let since = self.feed.as_ref().zip(cursor).and_then(|(feed, cursor)| {
+            let at = u64::from_le_bytes(cursor.0.as_slice().try_into().ok()?);
+            feed.get(usize::try_from(at).ok()?)
+        });
+        let there = self.entries.iter().filter(|entry| !self.missed.contains(entry.anchor.as_str()));
+        let Some(before) = since else {
+            let all = if self.empty { Vec::new() } else { there.map(|entry| self.change(entry)).collect() };
+            return (Mode::Full, all);
+        };
+        let before: BTreeMap<&Anchor, &Entry> = before.iter().map(|entry| (&entry.anchor, entry)).collect();
+        let now: BTreeSet<&Anchor> = self.entries.iter().map(|entry| &entry.anchor).collect();
+        let changed = self.entries.iter().filter(|entry| before.get(&entry.anchor) != Some(entry));
+        let gone = before.keys().filter(|anchor| !now.contains(*anchor));
+        let gone = gone.map(|anchor| Change::Tombstone((*anchor).clone()));
+        (Mode::Delta, changed.map(|entry| self.change(entry)).chain(gone).collect())
+    }
+}
+
+impl Source for Reader {
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let mut dice = Dice(self.shuffle);
+        let (mode, mut open) = self.changes(cursor);
+        *self.brought.lock().unwrap() = Brought::of(mode, &open);
+        if self.repeats {
+            let again: Vec<Change> = open.iter().filter(|_| dice.one_in(3)).cloned().collect();
+            open.extend(again);
+        }
+        let mut sent = 0;
+        while !open.is_empty() {
+            let mut batch = Batch::default();
+            while !open.is_empty() && batch.0.len() < 7 {
+                if self.ends_early == Some(sent) {
+                    break;
+                }
+                batch.0.push(open.swap_remove(dice.below(open.len())));
+                sent += 1;
+            }
+            if sink.send(batch).await.is_err() {
+                return Err(SourceError::new(Reason::Cancelled, "the reader went away"));
+            }
+            if self.ends_early == Some(sent) {
+                let message = format!("the connection was cut after {sent} entries");
+                return Err(SourceError::new(Reason::Interrupted, message));
+            }
+        }
+        if self.ends_early.is_some() || self.ends_unproven {
+            return Err(SourceError::new(Reason::Interrupted, "the connection was cut at the very end"));
+        }
+        let next = self.feed.as_ref().map(|feed| Cursor((feed.len() as u64).to_le_bytes().to_vec()));
+        Ok(Completion {
+            mode,
+            directory: DirectoryId::new(DIRECTORY),
+            cursor: next,
+            fields: fields::OF_USER.iter().chain(fields::OF_GROUP).map(|field| (*field).to_owned()).collect(),
+            attributes: BTreeSet::new(),
+            scope: "everything".to_owned(),
+            notices: Vec::new(),
+            vendor: None,
+        })
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        match self.looks_up {
+            LooksUp::Never => return Ok(None),
+            LooksUp::Fails => return Err(SourceError::new(Reason::Unreachable, "no server answers")),
+            LooksUp::Well => {}
+        }
+        let there: BTreeSet<&Anchor> = self.entries.iter().map(|entry| &entry.anchor).collect();
+        let (found, missing) = anchors.iter().cloned().partition(|anchor| there.contains(anchor));
+        Ok(Some(LookUp { found, missing }))
+    }
+}
