@@ -23,3 +23,4 @@ mod serve;
 mod source_contract;
 mod support;
 mod target_contract;
+mod wipeouts;
