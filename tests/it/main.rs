@@ -5,6 +5,7 @@
 mod apply;
 mod approval;
 mod architecture;
+mod breaks;
 mod cli;
 mod cluster;
 mod compatibility;
