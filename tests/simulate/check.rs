@@ -415,7 +415,7 @@ impl Life {
             let Some(object) = looked.after.get(&link.target) else {
                 return Err(Broken { promise: 5, what: format!("{name} is known, and not there") });
             };
-            demand(object.content == link.confirmed && object.active == link.active, 5, || {
+            demand(object.content == *link.confirmed && object.active == link.active, 5, || {
                 format!("{name} is known as {link:?}, and is {object:?}")
             })?;
             let known: BTreeSet<TargetId> = link.members.iter().filter_map(target).collect();
