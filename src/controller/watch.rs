@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -13,12 +14,20 @@ use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout};
 
 use super::wake::Wake;
 use super::{connector, policy};
 use crate::clock::Timer;
 use crate::serve::Readiness;
 use crate::spec::Name;
+
+/// A watch that fails for less is not lost: it goes on from where it was. Whoever cannot reach the apiserver for
+/// longer loses the lease.
+const BLIP: Duration = Duration::from_secs(15);
+/// A watch that fails is tried again sooner: if it does not fail again until then, it runs. Nobody says so while
+/// nothing happens that it could tell of.
+const QUIET: Duration = Duration::from_secs(90);
 
 /// Which objects are ours.
 #[derive(Clone, Debug, Default)]
@@ -170,11 +179,25 @@ impl<F: Fn(Name, Happened)> Follow<F> {
     {
         let mut stream = pin!(stream);
         let mut seen = Seen::default();
-        while let Some(event) = stream.next().await {
+        // Since when it fails, and whether everything was listed before.
+        let (mut failing, mut listed) = (None::<Instant>, false);
+        loop {
+            let event = if failing.is_some() && listed {
+                let Ok(event) = timeout(QUIET, stream.next()).await else {
+                    failing = None;
+                    self.readiness.reached(&self.what);
+                    continue;
+                };
+                event
+            } else {
+                stream.next().await
+            };
             let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    self.readiness.lost(&self.what);
+                Some(Ok(event)) => event,
+                Some(Err(error)) => {
+                    if failing.get_or_insert_with(Instant::now).elapsed() >= BLIP {
+                        self.readiness.lost(&self.what);
+                    }
                     tracing::warn!(
                         what = self.what,
                         error = &error as &dyn std::error::Error,
@@ -182,12 +205,14 @@ impl<F: Fn(Name, Happened)> Follow<F> {
                     );
                     continue;
                 }
+                None => return,
             };
-            let done = !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
+            listed = !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
             for (name, happened) in seen.take(event, hash) {
                 (self.tell)(name, happened);
             }
-            if done {
+            if listed {
+                failing = None;
                 self.readiness.reached(&self.what);
             }
         }
@@ -238,6 +263,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
     use kube::core::ObjectMeta;
 
     use super::*;
@@ -250,6 +276,36 @@ mod tests {
             ..ObjectMeta::default()
         };
         Secret { metadata, ..Secret::default() }
+    }
+
+    /// Whether a watch is ready after these events, each so many seconds after the one before, and then none.
+    async fn ready_after(events: Vec<(u64, watcher::Result<watcher::Event<Secret>>)>, then: u64) -> bool {
+        let readiness = Readiness::default();
+        readiness.expect("Secrets");
+        let later = |(seconds, event)| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            event
+        };
+        let stream = stream::iter(events).then(later).chain(stream::pending());
+        let follow = Follow { what: "Secrets".to_owned(), readiness: readiness.clone(), tell: |_, _| {} };
+        drop(timeout(Duration::from_secs(then), follow.run(stream, version_hash)).await);
+        readiness.missing().is_empty()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_is_ready_again_although_nothing_happens() {
+        use watcher::Event::{Init, InitDone};
+        let listed = || vec![(0, Ok(Init)), (0, Ok(InitDone))];
+        let failed = |seconds| (seconds, Err(watcher::Error::NoResourceVersion));
+        assert!(!ready_after(vec![failed(0), failed(5)], 600).await, "it was never listed");
+        assert!(ready_after(listed(), 600).await);
+        let with =
+            |failures: &[u64]| listed().into_iter().chain(failures.iter().copied().map(failed)).collect();
+        assert!(ready_after(with(&[100, 1, 2]), 105).await, "the apiserver was away for a moment");
+        assert!(!ready_after(with(&[100, 10, 20]), 140).await, "it cannot be watched");
+        assert!(ready_after(with(&[100, 10, 20]), 600).await, "it can be watched again");
+        let anew = with(&[100, 10, 20]).into_iter().chain([(0, Ok(Init))]).collect();
+        assert!(!ready_after(anew, 600).await, "it is still being listed");
     }
 
     fn take(seen: &mut Seen, events: Vec<watcher::Event<Secret>>) -> Vec<(String, Happened)> {
