@@ -33,8 +33,8 @@ use self::context::{Context, Memories};
 use self::gate::Gate;
 pub use self::gate::Shut;
 pub use self::lease::Claim;
-use self::watch::Ours;
 pub use self::watch::Scope;
+use self::watch::{Happened, Kind, Ours};
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::spec::Name;
@@ -229,8 +229,8 @@ async fn work(context: Arc<Context>) {
 async fn controllers(context: Arc<Context>) {
     let all = context.parts.iter().flat_map(|part| {
         [
-            controller(&context, "connector", &part.connectors, connector::reconcile),
-            controller(&context, "policy", &part.policies, policy::reconcile),
+            controller(&context, Kind::Connector, &part.connectors, connector::reconcile),
+            controller(&context, Kind::Policy, &part.policies, policy::reconcile),
         ]
     });
     futures::future::join_all(all.collect::<Vec<_>>()).await;
@@ -239,7 +239,7 @@ async fn controllers(context: Arc<Context>) {
 /// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.
 fn controller<K, Reconciling>(
     context: &Arc<Context>,
-    kind: &'static str,
+    kind: Kind,
     ours: &Ours<K>,
     reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
 ) -> BoxFuture<'static, ()>
@@ -252,11 +252,18 @@ where
     let stop = context.stopping.clone();
     let stumbles = Arc::new(Stumbles::default());
     let counts = stumbles.clone();
+    let cache = ours.cache.clone();
     let reconciler = move |object: Arc<K>, context: Arc<Context>| {
         let (began, name, stumbles) = (Instant::now(), Name::of(&*object), stumbles.clone());
+        let (uid, cache) = (object.meta().uid.clone(), cache.clone());
         async move {
             let ended = reconcile(object, context.clone()).await;
-            context.metrics.reconciled(kind, began.elapsed());
+            // It may have gone meanwhile: what was begun, served or remembered since must not outlive it.
+            let there = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
+            if there.is_none_or(|there| there.meta().uid != uid) {
+                context.told(kind, &name, Happened::Gone);
+            }
+            context.metrics.reconciled(kind.word(), began.elapsed());
             if ended.is_ok() {
                 stumbles.forget(&name);
             }
@@ -266,7 +273,7 @@ where
     let error_policy = move |object: Arc<K>, error: &Error, context: Arc<Context>| {
         let name = Name::of(&*object);
         if !matches!(error, Error::Shut(_)) {
-            tracing::warn!(kind, object = %name, error = error as &dyn std::error::Error, "could not be looked at; trying again");
+            tracing::warn!(kind = kind.word(), object = %name, error = error as &dyn std::error::Error, "could not be looked at; trying again");
         }
         let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
         wake.at(&name, Some(at));

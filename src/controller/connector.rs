@@ -24,6 +24,8 @@ mod decide;
 mod import;
 mod resolve;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 /// As it comes from the apiserver: one that cannot be understood stops nobody else.
 pub(super) type Object = DeserializeGuard<DirectoryConnector>;
@@ -85,7 +87,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         Ok(known) => known,
         Err(invalid) => {
             let status = status::unreadable(invalid, context.clock.now());
-            writing::write::<DirectoryConnector, _>(&context, &name, &status).await?;
+            writing::write(&context, &object, &status).await?;
             return Ok(Action::await_change());
         }
     };
@@ -105,7 +107,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     }
     context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", &reconciled.ready);
     if let Some((before, status)) = reconciled.status {
-        writing::write::<DirectoryConnector, _>(&context, &name, &status).await?;
+        writing::write(&context, &object, &status).await?;
         context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
         context.connectors.with(&name, |memory| memory.status = Some(status));
     }
@@ -268,11 +270,12 @@ impl Memory {
         }
     }
 
-    /// The connector is not there any more.
-    pub(super) fn give_up(self) {
-        if let Some(job) = self.job {
-            job.cancel.cancel();
-        }
+    /// The connector is not there any more: a read under way is given up. Until it has ended, none of a
+    /// connector of the same name may begin; that is all that is left to remember.
+    pub(super) fn give_up(self) -> Option<Self> {
+        let job = self.job?;
+        job.cancel.cancel();
+        Some(Self { job: Some(job), ..Self::default() })
     }
 
     /// What policies need to know.

@@ -73,9 +73,12 @@ impl<M: Default> Memories<M> {
         work(memories.entry(name.clone()).or_default())
     }
 
-    /// Forgets one; returns what was remembered.
-    fn forget(&self, name: &Name) -> Option<M> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    /// Forgets one, but for what `give_up` leaves of it.
+    fn forget(&self, name: &Name, give_up: impl FnOnce(M) -> Option<M>) {
+        let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = memories.remove(name).and_then(give_up) {
+            memories.insert(name.clone(), left);
+        }
     }
 }
 
@@ -100,9 +103,7 @@ impl Context {
                 self.wake_policies_of(name);
             }
             (Kind::Connector, Happened::Gone) => {
-                if let Some(memory) = self.connectors.forget(name) {
-                    memory.give_up();
-                }
+                self.connectors.forget(name, connector::Memory::give_up);
                 self.connector_alarm(name, None);
                 self.metrics.forget_connector(&name.to_string());
                 self.wake_policies_of(name);
@@ -114,9 +115,7 @@ impl Context {
                 }
             }
             (Kind::Policy, Happened::Gone) => {
-                if let Some(memory) = self.policies.forget(name) {
-                    memory.give_up();
-                }
+                self.policies.forget(name, policy::Memory::give_up);
                 self.policy_alarm(name, None);
                 self.served.gone(&owner(name));
                 self.metrics.forget_policy(&name.to_string());

@@ -87,7 +87,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         Err(invalid) => {
             context.served.withdraw(&owner(&name));
             let status = status::unreadable(invalid, context.clock.now());
-            writing::write::<SyncPolicy, _>(&context, &name, &status).await?;
+            writing::write(&context, &object, &status).await?;
             return Ok(Action::await_change());
         }
     };
@@ -116,7 +116,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         context.event(known, type_, reason, &message);
     }
     if let Some((before, status)) = reconciled.write {
-        writing::write::<SyncPolicy, _>(&context, &name, &status).await?;
+        writing::write(&context, &object, &status).await?;
         context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
         context.policies.with(&name, |memory| memory.written = Some(*status));
     }
@@ -267,10 +267,11 @@ impl Memory {
         before.as_deref() != Some(digest)
     }
 
-    /// The policy is not there any more.
-    pub(super) fn give_up(self) {
-        if let Some(job) = self.job {
-            job.cancel.cancel();
-        }
+    /// The policy is not there any more: a run under way is given up. Until it has ended, none of a policy
+    /// of the same name may begin; that is all that is left to remember.
+    pub(super) fn give_up(self) -> Option<Self> {
+        let job = self.job?;
+        job.cancel.cancel();
+        Some(Self { job: Some(job), ..Self::default() })
     }
 }

@@ -71,6 +71,18 @@ pub(super) enum Kind {
     ConfigMap,
 }
 
+impl Kind {
+    /// In logs and metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Connector => "connector",
+            Self::Policy => "policy",
+            Self::Secret => "secret",
+            Self::ConfigMap => "config map",
+        }
+    }
+}
+
 impl Scope {
     /// Whether an object of this namespace could be ours.
     pub(super) fn covers(&self, namespace: &str) -> bool {
@@ -219,10 +231,13 @@ impl<F: Fn(Name, Happened)> Follow<F> {
     }
 }
 
+/// An object's uid, and the hash of what concerns us of it.
+type Known = (Option<String>, u64);
+
 /// What was seen of each object.
 #[derive(Default)]
 struct Seen {
-    hashes: HashMap<Name, u64>,
+    known: HashMap<Name, Known>,
     /// While everything is listed anew: those that came.
     listed: BTreeSet<Name>,
 }
@@ -241,23 +256,29 @@ impl Seen {
             watcher::Event::Apply(object) => self.changed(&object, hash),
             watcher::Event::Delete(object) => {
                 let name = Name::of(&object);
-                self.hashes.remove(&name);
+                self.known.remove(&name);
                 vec![(name, Happened::Gone)]
             }
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut self.listed);
                 let gone: Vec<Name> =
-                    self.hashes.keys().filter(|name| !listed.contains(name)).cloned().collect();
-                self.hashes.retain(|name, _| listed.contains(name));
+                    self.known.keys().filter(|name| !listed.contains(name)).cloned().collect();
+                self.known.retain(|name, _| listed.contains(name));
                 gone.into_iter().map(|name| (name, Happened::Gone)).collect()
             }
         }
     }
 
     fn changed<K: Resource>(&mut self, object: &K, hash: fn(&K) -> u64) -> Vec<(Name, Happened)> {
-        let (name, hash) = (Name::of(object), hash(object));
-        let before = self.hashes.insert(name.clone(), hash);
-        if before == Some(hash) { Vec::new() } else { vec![(name, Happened::Changed)] }
+        let (name, uid, hash) = (Name::of(object), object.meta().uid.clone(), hash(object));
+        match self.known.insert(name.clone(), (uid.clone(), hash)) {
+            Some(before) if before == (uid.clone(), hash) => Vec::new(),
+            // Of the same name, but not the same: its end was missed.
+            Some((other, _)) if other != uid => {
+                vec![(name.clone(), Happened::Gone), (name, Happened::Changed)]
+            }
+            _ => vec![(name, Happened::Changed)],
+        }
     }
 }
 
@@ -328,5 +349,9 @@ mod tests {
         assert_eq!(take(&mut seen, vec![Apply(object("a", "2"))]), [changed("a")]);
         assert_eq!(take(&mut seen, vec![Delete(object("a", "2"))]), [gone("a")]);
         assert_eq!(take(&mut seen, list(&["c"])), [changed("c"), gone("b")]);
+        // Deleted and made anew while nobody watched.
+        let mut other = object("c", "9");
+        other.metadata.uid = Some("another".to_owned());
+        assert_eq!(take(&mut seen, vec![Init, InitApply(other), InitDone]), [gone("c"), changed("c")]);
     }
 }

@@ -168,16 +168,24 @@ fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
 }
 
 impl Memory {
-    fn ended(&mut self, ended: Result<Imported, ImportError>, key: Key, now: Timestamp) {
+    pub(super) fn ended(&mut self, ended: Result<Imported, ImportError>, key: Key, now: Timestamp) {
         self.job = None;
+        if self.tried.as_ref() != Some(&key) {
+            // It was of a connector that is gone, whatever bears its name now.
+            return;
+        }
         let failures = match &self.outcome {
             Some(Err(failure)) => failure.count,
             Some(Ok(_)) | None => 0,
         };
         match ended {
             Ok(imported) => self.outcome = Some(Ok(Box::new(status::read(&imported)))),
-            // Somebody did not want it any more: it says nothing of the directory.
-            Err(error) if is_cancelled(&error) => return,
+            // Somebody did not want it any more: it says nothing of the directory, and if it is wanted again
+            // after all, it is as if it had not been tried.
+            Err(error) if is_cancelled(&error) => {
+                self.tried = None;
+                return;
+            }
             Err(error) => self.outcome = Some(Err(Failure::new(&error, now, failures))),
         }
         self.finished = Some(key);

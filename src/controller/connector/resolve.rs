@@ -53,6 +53,19 @@ pub(super) async fn resolve(
     Ok(resolved)
 }
 
+#[cfg(test)]
+impl Key {
+    /// Of an object with this uid, of whose directory's attributes this one is named.
+    pub(super) fn of(uid: &str, literal: &str) -> Self {
+        Self {
+            uid: Some(uid.to_owned()),
+            generation: Some(1),
+            versions: BTreeMap::new(),
+            literal: BTreeSet::from([literal.to_owned()]),
+        }
+    }
+}
+
 /// The policies that use the connector, as far as they say what attributes they name.
 fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
     let policies = context.policies_of(name);

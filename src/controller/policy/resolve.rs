@@ -18,8 +18,8 @@ struct Key {
     uid: Option<String>,
     generation: Option<i64>,
     versions: BTreeMap<Reference, Option<String>>,
-    /// The generation of each connector that is there.
-    connectors: BTreeMap<Name, Option<i64>>,
+    /// The uid and generation of each connector that is there.
+    connectors: BTreeMap<Name, (Option<String>, Option<i64>)>,
 }
 
 /// What a policy came to.
@@ -38,8 +38,10 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
     let references = reference::of_policy(&object.spec);
     let named = object.spec.connectors.iter().map(|connector| name.beside(&connector.name));
     let found: Vec<_> = named.map(|name| (context.connector(&name), name)).collect();
-    let there =
-        found.iter().filter_map(|(found, name)| Some((name.clone(), found.as_ref()?.metadata.generation)));
+    let there = found.iter().filter_map(|(found, name)| {
+        let found = found.as_ref()?;
+        Some((name.clone(), (found.uid(), found.metadata.generation)))
+    });
     let key = Key {
         uid: object.uid(),
         generation: object.metadata.generation,

@@ -81,6 +81,8 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         context.policies.with(&name, |memory| {
             memory.job = None;
             match ran {
+                // It was of a policy that is gone, whatever bears its name now.
+                _ if memory.begun != Some(RanOf::of(&begin.runnable)) => {}
                 Some(Ok((report, _))) if !(given_up && report.failed.is_some()) => {
                     memory.take(&report, store, &begin.runnable);
                 }

@@ -1,0 +1,68 @@
+//! What is remembered of a connector, and what comes of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::cancel::cancelled;
+use super::*;
+use crate::source::{Reason, SourceError};
+use crate::spec::{self, Objects};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A connector with this uid, of whose directory's attributes policies name this one.
+fn corp(uid: &str, literal: &str, status: &Value) -> (DirectoryConnector, Resolved) {
+    let object: DirectoryConnector = serde_json::from_value(json!({
+        "apiVersion": "rollcall.dev/v1alpha1",
+        "kind": "DirectoryConnector",
+        "metadata": { "name": "corp", "namespace": "id", "uid": uid, "generation": 1 },
+        "spec": { "ldif": { "configMapKeyRef": { "name": "export", "key": "ldif" } } },
+        "status": status,
+    }))
+    .unwrap();
+    let name = Name::of(&object);
+    let export = BTreeMap::from([("ldif".to_owned(), b"dn: dc=corp\nobjectClass: domain\n\n".to_vec())]);
+    let mut objects = Objects::default();
+    objects.config_maps.insert(name.beside("export"), export);
+    objects.connectors.insert(name.clone(), (object.spec.clone(), None));
+    let connector = spec::connector(&name, &objects, BTreeSet::new()).unwrap();
+    (object, Resolved { key: Key::of(uid, literal), connector: Ok(Arc::new(connector)) })
+}
+
+impl Memory {
+    /// One look, a minute after the last read that there was.
+    fn look(&mut self, (object, resolved): &(DirectoryConnector, Resolved)) -> Reconciled {
+        self.reconcile(object, resolved, Some(at(0)), at(60), &CancellationToken::new())
+    }
+}
+
+#[test]
+fn one_made_anew_waits_for_the_read_of_the_one_before() {
+    let (one, two) = (corp("one", "title", &Value::Null), corp("two", "title", &Value::Null));
+    let mut memory = Memory::default();
+    let begun = memory.look(&one).begin.unwrap();
+    let mut memory = memory.give_up().unwrap();
+    assert!(begun.job.cancel.is_cancelled());
+    assert!(memory.look(&two).begin.is_none(), "there must be only one read of a name");
+    let failed = SourceError::new(Reason::Unreachable, "nobody answers");
+    memory.ended(Err(failed.into()), begun.key, at(61));
+    assert!(memory.outcome.is_none(), "it says nothing of the one that is there now");
+    let begun = memory.look(&two).begin.unwrap();
+    assert!(!begun.job.cancel.is_cancelled());
+    assert!(memory.look(&two).begin.is_none());
+}
+
+#[test]
+fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
+    let (one, other) = (corp("one", "title", &Value::Null), corp("one", "city", &Value::Null));
+    let mut memory = Memory::default();
+    let begun = memory.look(&one).begin.unwrap();
+    memory.look(&other);
+    assert!(begun.job.cancel.is_cancelled(), "policies name another attribute");
+    memory.look(&one);
+    memory.ended(Err(cancelled().into()), begun.key, at(61));
+    assert!(memory.look(&one).begin.is_some());
+}
