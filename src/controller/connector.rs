@@ -69,7 +69,7 @@ pub(super) enum Asked {
 /// What a policy needs to know of a connector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Standing {
-    /// Whether the last read that ended was of what the connector is now.
+    /// Whether the last read that ended was of what the connector is now, or no other is to be had.
     pub(super) settled: bool,
     /// Why it cannot be read.
     pub(super) failing: Option<String>,
@@ -251,7 +251,10 @@ impl Memory {
             (Ok(_), _) => None,
         };
         Standing {
-            settled: resolved.connector.is_err() || self.finished.as_ref() == Some(&resolved.key),
+            // What rests is not read, however long somebody waits: what was read last holds.
+            settled: suspended
+                || resolved.connector.is_err()
+                || self.finished.as_ref() == Some(&resolved.key),
             failing,
             suspended,
             awaited: self.asked.is_some() || self.job.as_ref().is_some_and(|job| job.asked),

@@ -66,3 +66,14 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     memory.ended(Err(cancelled().into()), begun.key, at(61));
     assert!(memory.look(&one).begin.is_some());
 }
+
+#[test]
+fn nobody_waits_for_a_read_of_what_rests() {
+    let (mut object, resolved) = corp("one", "title", &Value::Null);
+    let mut memory = Memory::default();
+    memory.look(&(object.clone(), resolved.clone()));
+    assert!(!memory.standing().settled, "its first read is under way");
+    object.spec.suspend = true;
+    memory.look(&(object, resolved));
+    assert!(memory.standing().settled);
+}
