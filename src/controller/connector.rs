@@ -140,8 +140,12 @@ impl Memory {
         self.status = Some(status.clone());
         self.handled.clone_from(&status.last_handled_sync_requested_at);
         self.outcome = Failure::recall(status).map(Err);
+        // A read that was cut off by the end of the process, or that never began for what was wrong then, is
+        // still to be done.
+        let read = condition::ready(&status.conditions) == "True";
+        let ended = read || self.outcome.is_some();
         let asked_for = attributes.is_some_and(|attributes| resolved.key.literal.is_subset(attributes));
-        if status.observed_generation == object.metadata.generation && asked_for {
+        if status.observed_generation == object.metadata.generation && ended && asked_for {
             self.tried = Some(resolved.key.clone());
             self.finished = Some(resolved.key.clone());
         }

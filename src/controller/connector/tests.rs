@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::cancel::cancelled;
@@ -76,4 +77,25 @@ fn nobody_waits_for_a_read_of_what_rests() {
     object.spec.suspend = true;
     memory.look(&(object, resolved));
     assert!(memory.standing().settled);
+}
+
+#[rstest]
+#[case::read("True", "Read", false)]
+#[case::failed_long_ago("False", "Unreachable", true)]
+#[case::cut_off("Unknown", "Progressing", true)]
+#[case::could_not_work("False", "InvalidSpec", true)]
+fn after_a_restart_only_a_read_that_ended_has_been(
+    #[case] ready: &str,
+    #[case] reason: &str,
+    #[case] reads: bool,
+) {
+    let since = "1969-12-31T00:00:00Z";
+    let ready = json!({
+        "type": "Ready", "status": ready, "reason": reason, "message": "", "lastTransitionTime": since
+    });
+    let status = json!({ "observedGeneration": 1, "conditions": [ready] });
+    let (object, resolved) = corp("one", "title", &status);
+    let mut memory = Memory::default();
+    memory.recall(&object, &resolved, Some(&BTreeSet::from(["title".to_owned()])));
+    assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
 }
