@@ -70,11 +70,14 @@ pub(super) fn decide(facts: &Facts) -> Next {
     if facts.suspended || !facts.valid || facts.running || sources.awaited {
         return Next::Rest;
     }
+    if facts.edited || facts.requested || facts.approved {
+        return Next::Run;
+    }
     let Some(last) = facts.last else {
         // The first run waits for nothing but a failure's pause.
         return facts.again.map_or(Next::Run, |at| facts.when(at));
     };
-    if facts.edited || facts.requested || facts.approved || (last.lacked_source && sources.healthy) {
+    if last.lacked_source && sources.healthy {
         return Next::Run;
     }
     if let Some(at) = facts.again {
@@ -164,6 +167,10 @@ mod tests {
     #[case::never_ran_and_is_scheduled(Facts { last: None, scheduled: Some(at(500)), ..facts() }, Next::Run)]
     #[case::nothing_to_run_on(Facts { last: None, sources: None, ..facts() }, Next::Rest)]
     #[case::first_run_failed(Facts { last: None, again: Some(at(160)), ..facts() }, Next::At(at(160)))]
+    #[case::requested_after_the_first_failed(
+        Facts { last: None, again: Some(at(160)), requested: true, ..facts() },
+        Next::Run
+    )]
     #[case::edited(Facts { edited: true, ..facts() }, Next::Run)]
     #[case::requested_in_back_off(Facts { requested: true, again: Some(at(900)), ..facts() }, Next::Run)]
     #[case::approved(Facts { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Run)]
