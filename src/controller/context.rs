@@ -33,6 +33,9 @@ use crate::telemetry::{Metrics, Write};
 /// No single question to the apiserver takes longer.
 const READ: Duration = Duration::from_secs(10);
 
+/// No Event may say more, in bytes.
+const NOTE: usize = 1024;
+
 /// What both controllers share.
 pub(super) struct Context {
     pub(super) client: Client,
@@ -315,7 +318,7 @@ impl Context {
         let event = Event {
             type_,
             reason: reason.to_owned(),
-            note: Some(message.chars().take(1000).collect()),
+            note: Some(note(message).to_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
@@ -337,6 +340,11 @@ impl Context {
     }
 }
 
+/// As much of a message as an Event may bear.
+fn note(message: &str) -> &str {
+    &message[..message.floor_char_boundary(NOTE)]
+}
+
 /// Asks the apiserver, and not for ever.
 async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(READ, question).await {
@@ -355,4 +363,16 @@ where
 /// Whose links a policy's are.
 pub(super) fn owner(policy: &Name) -> Owner {
     Owner::new(&policy.namespace, &policy.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_has_no_more_bytes_than_the_apiserver_takes() {
+        assert_eq!(note("in step"), "in step");
+        let long = format!("a{}", "ü".repeat(1000));
+        assert_eq!(note(&long).len(), 1023);
+    }
 }
