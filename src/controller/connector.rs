@@ -1,6 +1,5 @@
 //! The controller of `DirectoryConnector`: resolve, decide, import, status. It alone imports.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::{Error, condition, status as writing};
 use crate::api::connector::DirectoryConnectorStatus;
 use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
 use crate::spec::Name;
+use crate::store::snapshot::SnapshotInfo;
 
 mod cancel;
 mod decide;
@@ -95,7 +95,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let info = context.snapshot_info(&name).await?;
     let now = context.clock.now();
     let reconciled = context.connectors.with(&name, |memory| {
-        memory.recall(known, &resolved, info.as_ref().map(|info| &info.attributes));
+        memory.recall(known, &resolved, info.as_ref());
         memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &context.stopping)
     });
     if let Some(begin) = reconciled.begin {
@@ -127,12 +127,7 @@ struct Reconciled {
 
 impl Memory {
     /// At the first sight in this process: what the status says is how things are.
-    fn recall(
-        &mut self,
-        object: &DirectoryConnector,
-        resolved: &Resolved,
-        attributes: Option<&BTreeSet<String>>,
-    ) {
+    fn recall(&mut self, object: &DirectoryConnector, resolved: &Resolved, info: Option<&SnapshotInfo>) {
         if self.status.is_some() || self.tried.is_some() {
             return;
         }
@@ -144,7 +139,10 @@ impl Memory {
         // still to be done.
         let read = condition::ready(&status.conditions) == "True";
         let ended = read || self.outcome.is_some();
-        let asked_for = attributes.is_some_and(|attributes| resolved.key.literal.is_subset(attributes));
+        // An older store than the one that the status tells of may lack what that read.
+        let told = status.last_import.as_ref().map_or(0, |import| import.sequence);
+        let asked_for = info
+            .is_some_and(|info| resolved.key.literal.is_subset(&info.attributes) && told <= info.sequence);
         if status.observed_generation == object.metadata.generation && ended && asked_for {
             self.tried = Some(resolved.key.clone());
             self.finished = Some(resolved.key.clone());

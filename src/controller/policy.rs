@@ -56,6 +56,8 @@ pub(super) struct Memory {
     looked_up_for: Option<String>,
     /// The last request by annotation that was acted on.
     handled: Option<String>,
+    /// Whether what was remembered is lost, and no run was complete since.
+    reset: bool,
     /// What is to be told by Events.
     events: Vec<Told>,
     /// The status as it is to be; what a run did is in here as soon as it has ended.
@@ -92,21 +94,23 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         }
     };
     let resolved = resolve::resolve(&context, &name, known).await?;
+    let digest = known.annotations().get(APPROVE);
+    let stored = stored::look(&context, &name, digest).await?;
+    let now = context.clock.now();
+    let (approval, reset) = context.policies.with(&name, |memory| {
+        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now);
+        let unseen = |digest: &&String| !stored.approved && memory.approval.as_ref() != Some(*digest);
+        (digest.filter(unseen).cloned(), memory.reset)
+    });
+    context.served.outdated(&owner(&name), reset);
     match &resolved.token {
         Some(token) => context.served.serve(owner(&name), token.clone()),
         None => context.served.withdraw(&owner(&name)),
     }
-    let digest = known.annotations().get(APPROVE);
-    let stored = stored::look(&context, &name, digest).await?;
-    let now = context.clock.now();
-    let approval = context.policies.with(&name, |memory| {
-        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now);
-        digest.filter(|digest| !stored.approved && memory.approval.as_ref() != Some(digest)).cloned()
-    });
     let sources = sources::look(&context, &name, &resolved, approval.as_deref(), now).await?;
-    let reconciled = context.policies.with(&name, |memory| {
-        memory.reconcile(known, &resolved, &stored, &sources, approval, now, &context.stopping)
-    });
+    let reconciled = context
+        .policies
+        .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &context.stopping));
     if let Some(begin) = reconciled.begin {
         run::begin(&context, &name, begin);
     }
@@ -144,7 +148,8 @@ impl Memory {
         self.status = status.clone();
         self.written = Some(status.clone());
         self.handled.clone_from(&status.last_handled_sync_requested_at);
-        let Some(last) = status.last_run.as_ref().filter(|_| !stored.is_reset(status)) else { return };
+        self.reset = stored.is_reset(status);
+        let Some(last) = status.last_run.as_ref().filter(|_| !self.reset) else { return };
         let failed = last.reason == reason::policy::FAILED.name;
         self.failed = failed.then(|| (last.finished_at.0.min(now), 1));
         if let Some(runnable) = runnable
@@ -161,7 +166,6 @@ impl Memory {
         &mut self,
         object: &SyncPolicy,
         resolved: &Resolved,
-        stored: &Stored,
         sources: &Sources,
         approval: Option<String>,
         now: Timestamp,
@@ -179,8 +183,7 @@ impl Memory {
             // again.
             job.cancel.cancel();
         }
-        let reset = stored.is_reset(&self.status);
-        let last = self.last().filter(|_| !reset);
+        let last = self.last().filter(|_| !self.reset);
         let again = self
             .failed
             .zip(runnable)
@@ -197,7 +200,8 @@ impl Memory {
             edited,
             requested: request.is_some() && request != self.handled,
             approved: approval.is_some(),
-            sources: sources.read,
+            // What is older than it was is rebuilt from what the directory says now.
+            sources: sources.read.filter(|read| !self.reset || read.healthy),
             last,
             scheduled,
             again,
@@ -228,7 +232,7 @@ impl Memory {
             suspended,
             problems: resolved.runnable.as_ref().err().map(|problems| &problems[..]),
             sources,
-            reset,
+            reset: self.reset,
             unrun,
             progress: self.job.as_ref().map(Job::progress),
             handled: self.handled.clone(),

@@ -188,6 +188,9 @@ impl Shared {
         base: String,
         read: impl FnOnce(&Reader<'_, '_>) -> Result<Answer, Failure> + Send + 'static,
     ) -> Result<Answer, Failure> {
+        if self.registry.served.is_outdated(&owner) {
+            return Err(busy("the registry is older than it was, until a complete run has rebuilt it"));
+        }
         let Ok(permit) = self.reads.clone().acquire_owned().await else {
             return Err(busy("the registry is closing"));
         };

@@ -1,6 +1,6 @@
 //! Whose registries are served, and to whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -22,6 +22,8 @@ struct Tokens {
     served: BTreeMap<Owner, Token>,
     /// Of policies that were deleted while this process lived: who bears one is told that it is gone.
     gone: BTreeMap<Owner, Token>,
+    /// Whose registries are older than what was shown before.
+    outdated: BTreeSet<Owner>,
 }
 
 type Token = [u8; 32];
@@ -47,6 +49,20 @@ impl Served {
         tokens.served.insert(owner, digest);
     }
 
+    /// Whether the registry of `owner` is older than what was shown before: its readers are to wait.
+    pub fn outdated(&self, owner: &Owner, is: bool) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if is {
+            tokens.outdated.insert(owner.clone());
+        } else {
+            tokens.outdated.remove(owner);
+        }
+    }
+
+    pub(super) fn is_outdated(&self, owner: &Owner) -> bool {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).outdated.contains(owner)
+    }
+
     /// No longer serves the registry of `owner`: its token is worth nothing any more.
     pub fn withdraw(&self, owner: &Owner) {
         self.tokens.write().unwrap_or_else(PoisonError::into_inner).served.remove(owner);
@@ -55,6 +71,7 @@ impl Served {
     /// The policy `owner` was deleted; who bore its token is told so.
     pub fn gone(&self, owner: &Owner) {
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.outdated.remove(owner);
         if let Some(token) = tokens.served.remove(owner) {
             tokens.gone.insert(owner.clone(), token);
         }

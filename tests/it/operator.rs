@@ -1,5 +1,7 @@
 //! The operator, as a process with its service account's own rights, on a real apiserver with real directories.
 
+use std::path::Path;
+
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
 use crate::support::office::{
@@ -316,6 +318,47 @@ fn the_registry_is_read_over_scim_from_the_first_run_to_the_deletion() {
     let later = format!("/policies/{}/later/scim/v2/Users", namespace.name());
     let bearer = [("Authorization", "Bearer a-token-that-came-after-it")];
     web::ask(office.operator.scim.parse().unwrap(), "GET", &later, &bearer, "").is(503);
+}
+
+#[test]
+fn an_older_store_is_not_shown_until_a_run_has_rebuilt_it() {
+    let mut office = Office::open();
+    office.operator.secret(TOKEN);
+    office.namespace.apply(&readers(TOKEN));
+    office.namespace.apply(&served(""));
+    let path = format!("/policies/{}/staff/scim/v2/Users", office.namespace.name());
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = |office: &Office| {
+        web::ask(office.operator.scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "")
+    };
+    office.in_step();
+    eventually(PATIENCE, "readers are let in", || (ask(&office).status == 200).then_some(()));
+    office.operator.stop();
+    let (data, backup) = (office.operator.data(), tempfile::tempdir().unwrap());
+    let copy = |from: &Path, to: &Path| {
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    };
+    copy(&data, backup.path());
+    office.operator.restart();
+    office.slapd.modify(&leaves("alan"));
+    office.after_a_read(|object| object["status"]["lastRun"]["disabled"] == 1);
+    office.operator.stop();
+    for file in std::fs::read_dir(&data).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    copy(backup.path(), &data);
+    office.slapd.stop();
+    office.operator.restart();
+    office.namespace.until("syncpol", "staff", is("Ready", "False", "StoreReset"));
+    eventually(PATIENCE, "the token is known", || (ask(&office).status != 401).then_some(()));
+    // In it alan is still there.
+    ask(&office).is(503);
+    office.slapd.start_again();
+    office.namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
+    eventually(PATIENCE, "it is shown again", || (ask(&office).status == 200).then_some(()));
+    assert!(!office.registry().active().contains(&address("alan")));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What is remembered of a connector, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::cancel::cancelled;
 use super::*;
+use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::source::{Reason, SourceError};
 use crate::spec::{self, Objects};
 
@@ -79,23 +80,51 @@ fn nobody_waits_for_a_read_of_what_rests() {
     assert!(memory.standing().settled);
 }
 
+/// A snapshot that has come so far.
+fn snapshot(sequence: u64) -> SnapshotInfo {
+    SnapshotInfo {
+        connector: ConnectorName::new("id", "corp"),
+        directory: DirectoryId::new("dc=corp"),
+        sequence,
+        completion: 1,
+        completed_at: at(0),
+        mode: Mode::Full,
+        fields: BTreeSet::new(),
+        attributes: BTreeSet::from(["title".to_owned()]),
+        scope: String::new(),
+        notices: Vec::new(),
+        vendor: None,
+        tripped: BTreeMap::new(),
+        strangers: Vec::new(),
+        stranger_count: 0,
+        users: 0,
+        contacts: 0,
+        groups: 0,
+    }
+}
+
 #[rstest]
-#[case::read("True", "Read", false)]
-#[case::failed_long_ago("False", "Unreachable", true)]
-#[case::cut_off("Unknown", "Progressing", true)]
-#[case::could_not_work("False", "InvalidSpec", true)]
+#[case::read("True", "Read", 7, false)]
+#[case::failed_long_ago("False", "Unreachable", 7, true)]
+#[case::cut_off("Unknown", "Progressing", 7, true)]
+#[case::could_not_work("False", "InvalidSpec", 7, true)]
+#[case::read_into_a_store_that_was_lost("True", "Read", 6, true)]
 fn after_a_restart_only_a_read_that_ended_has_been(
     #[case] ready: &str,
     #[case] reason: &str,
+    #[case] sequence: u64,
     #[case] reads: bool,
 ) {
     let since = "1969-12-31T00:00:00Z";
     let ready = json!({
         "type": "Ready", "status": ready, "reason": reason, "message": "", "lastTransitionTime": since
     });
-    let status = json!({ "observedGeneration": 1, "conditions": [ready] });
+    let import = json!({
+        "mode": "Full", "startedAt": since, "finishedAt": since, "changed": 0, "removed": 0, "sequence": 7
+    });
+    let status = json!({ "observedGeneration": 1, "conditions": [ready], "lastImport": import });
     let (object, resolved) = corp("one", "title", &status);
     let mut memory = Memory::default();
-    memory.recall(&object, &resolved, Some(&BTreeSet::from(["title".to_owned()])));
+    memory.recall(&object, &resolved, Some(&snapshot(sequence)));
     assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
 }

@@ -156,6 +156,7 @@ impl Memory {
             let message = format!("{}; see it with `rollcall plan show`: {}", hold.reason, hold.digest);
             self.events.push((EventType::Warning, reasons::HELD.name, message));
         }
+        self.reset &= report.failed.is_some();
         let status = &mut self.status;
         if let Some(last) = status.last_run.take() {
             status.history.insert(0, last);
