@@ -4,9 +4,10 @@
 CARGO ?= cargo
 # Rounds of `make bench`, beside one that warms up.
 RUNS ?= 5
-# What the tests need beyond Rust: real OpenLDAP, Python for clients that are not ours, a C compiler for SQLite and the
+# What the tests need beyond Rust: real OpenLDAP and Samba, Python for clients that are not ours, a C compiler for SQLite and the
 # TLS library.
-PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux
+PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux \
+	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
 
 .PHONY: help
 help: ## List what can be made

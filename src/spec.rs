@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::directory::ConnectorName;
 use crate::secret::Secret;
-use crate::source::ldap::LdapConfig;
+use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
 use crate::source::ldif::LdifConfig;
 use crate::sync::expression::Expression;
 use crate::sync::policy::Policy;
@@ -63,6 +63,8 @@ pub struct Connector {
 /// What a connector reads.
 #[derive(Clone, Debug)]
 pub enum SourceConfig {
+    /// A domain.
+    ActiveDirectory(ActiveDirectoryConfig),
     /// A server.
     Ldap(LdapConfig),
     /// A file.

@@ -35,9 +35,12 @@ use super::{Duration, bounded};
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 #[x_kube(
-    validation = ("[has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: ldap or ldif")
+    validation = ("[has(self.activeDirectory), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, ldap or ldif")
 )]
 pub struct DirectoryConnectorSpec {
+    /// A domain of Active Directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_directory: Option<ActiveDirectory>,
     /// An LDAPv3 server: OpenLDAP, 389 Directory Server, FreeIPA and others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ldap: Option<Ldap>,
@@ -61,6 +64,50 @@ pub struct DirectoryConnectorSpec {
     /// Whether the connector rests: nothing is read.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// A domain of Active Directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
+    validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) holds a part of each entry only: use ldaps:// without a port, or ldap:// with startTLS")
+)]
+pub struct ActiveDirectory {
+    /// Domain controllers of one domain, as `ldaps://host[:port]` or `ldap://host[:port]`, tried in order; each
+    /// read stays with one of them.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
+    pub urls: Vec<String>,
+    /// Whether a connection to an `ldap://` url is made secure before anything else is said.
+    #[serde(default, rename = "startTLS")]
+    pub start_tls: bool,
+    /// Whether an `ldap://` url without StartTLS is acceptable: passwords and people's data then go over
+    /// the network as they are, and most domain controllers refuse them.
+    #[serde(default)]
+    pub insecure: bool,
+    /// How the domain controllers prove who they are.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A Secret of type `kubernetes.io/basic-auth`: `username` is `name@domain`, `DOMAIN\name` or a DN. The
+    /// account needs no right but to read.
+    pub credentials_secret_ref: SecretRef,
+    /// Where to read: the subtrees under these DNs. None means the whole domain.
+    #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 1024)))]
+    pub base_dns: Vec<String>,
+    /// What to leave out: the subtrees under these DNs.
+    #[serde(default, rename = "excludeDNs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 1024)))]
+    pub exclude_dns: Vec<String>,
+    /// Which entries are users or contacts (RFC 4515); empty means all but computers, trusts and the accounts
+    /// that every domain has (`krbtgt`, `Guest`, `Administrator`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub user_filter: String,
+    /// Which entries are groups (RFC 4515); empty means `(objectClass=group)`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub group_filter: String,
 }
 
 /// An LDAPv3 server.

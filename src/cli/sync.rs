@@ -11,7 +11,7 @@ use super::Exit;
 use super::progress::Progress;
 use crate::clock::SystemClock;
 use crate::directory::ConnectorName;
-use crate::source::ldap::LdapSource;
+use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
 use crate::store::{Store, StoreError};
@@ -137,6 +137,10 @@ impl Sync {
         let options = import::Options { look_ups, timeout: connector.timeout };
         let (name, hear) = (&connector.name, move |came| heard.at(came));
         let imported = match &connector.source {
+            SourceConfig::ActiveDirectory(config) => {
+                let source = ActiveDirectorySource::new(config.clone());
+                import(&source, store, name, options, &SystemClock, hear).await
+            }
             SourceConfig::Ldap(config) => {
                 import(&LdapSource::new(config.clone()), store, name, options, &SystemClock, hear).await
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Reference};
@@ -53,6 +54,9 @@ pub mod fields {
     pub const PREFERRED_LANGUAGE: &str = "preferredLanguage";
     /// A group's name.
     pub const NAME: &str = "name";
+    /// What kind of mailbox a user has, where that is not simply a user's own: `shared`, `room`, `equipment`,
+    /// `linked`, `remote` or `other` (Exchange).
+    pub const MAILBOX: &str = "mailbox";
     /// A description.
     pub const DESCRIPTION: &str = "description";
     /// Not a field that CEL sees: stands for a group's member list where coverage is watched.
@@ -75,6 +79,7 @@ pub mod fields {
         MOBILE,
         OFFICE,
         PREFERRED_LANGUAGE,
+        MAILBOX,
         DESCRIPTION,
     ];
     /// What `group` has in CEL, beside `id`, `dn` and `attributes`.
@@ -124,6 +129,9 @@ pub struct Entry {
     /// the directory has no such state (generic LDAP).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
+    /// When the directory will take the account for expired, or took it. Nothing announces that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// Neutral fields (see [`fields`]); a field that was asked for and is missing is `Empty`.
     pub fields: BTreeMap<String, Stated>,
     /// The directory's own attributes that a policy or connector names literally in CEL
@@ -144,6 +152,7 @@ impl Entry {
             dn: String::new(),
             names: Vec::new(),
             disabled: None,
+            expires: None,
             fields: BTreeMap::new(),
             attributes: BTreeMap::new(),
             members: Members::None,

@@ -12,6 +12,8 @@ pub enum Reference {
     Anchor(Anchor),
     /// By distinguished name, normalised for comparison.
     Dn(Dn),
+    /// By security id, as text (`S-1-5-21-…`): a member from another forest.
+    Sid(String),
     /// By login name (`memberUid`), lower case.
     Uid(String),
     /// By e-mail address, lower case.
@@ -39,6 +41,7 @@ impl Reference {
         match self {
             Self::Anchor(anchor) => ["a:", anchor.as_str()],
             Self::Dn(dn) => ["d:", dn.as_str()],
+            Self::Sid(sid) => ["s:", sid.as_str()],
             Self::Uid(uid) => ["u:", uid.as_str()],
             Self::Address(address) => ["m:", address.as_str()],
         }

@@ -15,12 +15,16 @@ use crate::secret::Secret;
 use crate::source::schema::{self, Schema, Unreadable};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
+mod active_directory;
 mod connection;
 mod decode;
 mod error;
 mod facts;
 mod look_up;
+mod refusal;
 mod search;
+
+pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource};
 
 /// What is a user unless the configuration says otherwise.
 pub const USER_FILTER: &str = "(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))";
@@ -62,7 +66,7 @@ pub struct LdapConfig {
 /// Who reads.
 #[derive(Clone, Debug)]
 pub struct Bind {
-    /// The DN to bind with.
+    /// The DN to bind with; Active Directory takes `name@domain` and `DOMAIN\name` too.
     pub dn: String,
     /// Its password.
     pub password: Secret,
@@ -124,13 +128,7 @@ impl LdapSource {
             None => facts::anchor(&mut connection, &bases, self.users()).await?,
         };
         let schema = Schema { anchor: anchor.to_lowercase(), literal: self.config.literal.clone() };
-        let mut reading = Reading {
-            sink,
-            batch: Vec::with_capacity(Batch::MAX),
-            members: 0,
-            came: 0,
-            references: Vec::new(),
-        };
+        let mut reading = Reading::new(sink);
         let mut referrals = 0;
         for base in &bases {
             for (filter, kind) in [(self.users(), Kind::User), (self.groups(), Kind::Group)] {
@@ -139,6 +137,7 @@ impl LdapSource {
                     filter: filter.to_owned(),
                     attributes: schema.attributes().into_iter().collect(),
                     page_size: facts.pages.then_some(self.config.page_size),
+                    ..Query::default()
                 };
                 let mut search = Search::new(&mut connection, query);
                 while let Some(found) = search.next(reading.came).await? {
@@ -246,6 +245,10 @@ struct Reading {
 }
 
 impl Reading {
+    fn new(sink: Sink) -> Self {
+        Self { sink, batch: Vec::with_capacity(Batch::MAX), members: 0, came: 0, references: Vec::new() }
+    }
+
     async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
         let why = if raw.in_parts {
             Some(
@@ -350,7 +353,7 @@ mod tests {
             contexts: contexts.iter().map(|context| (*context).to_owned()).collect(),
             default: contexts.iter().map(|context| (*context).to_owned()).collect(),
             pages: true,
-            vendor: None,
+            ..Facts::default()
         }
     }
 

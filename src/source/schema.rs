@@ -122,6 +122,7 @@ impl Schema {
             dn: dn.to_owned(),
             names,
             disabled: None,
+            expires: None,
             fields: stated,
             attributes: literal,
             members,
@@ -162,7 +163,8 @@ pub fn anchor(value: &[u8]) -> Anchor {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Octets as two digits each.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
@@ -189,7 +191,7 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
 
 /// All values of an attribute (its name in lower case) as text; `None` if there are none, `Undecodable` if
 /// one is not UTF-8.
-fn all(attributes: &Attributes, name: &str) -> Option<Stated> {
+pub(super) fn all(attributes: &Attributes, name: &str) -> Option<Stated> {
     let values = attributes.get(name)?;
     let decoded: Result<Vec<String>, _> = values
         .iter()
@@ -208,7 +210,7 @@ fn says_something(value: &[u8]) -> bool {
 }
 
 /// The first value as text.
-fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
+pub(super) fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
     let value = attributes.get(name)?.iter().find(|value| says_something(value))?;
     Some(match String::from_utf8(value.clone()) {
         Ok(text) => Stated::Values(vec![text]),

@@ -60,6 +60,12 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
     spec.retry_interval = "1m".into();
     spec.timeout = "1h".into();
     spec.suspend = false;
+    if let Some(domain) = &mut spec.active_directory {
+        domain.urls.clear();
+        domain.start_tls = false;
+        domain.insecure = false;
+        domain.tls = crate::api::connector::Tls::default();
+    }
     if let Some(ldap) = &mut spec.ldap {
         ldap.urls.clear();
         ldap.start_tls = false;

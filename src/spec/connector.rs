@@ -8,9 +8,9 @@ use super::object::{Name, Objects};
 use super::{Connector, Folder, Problem, SourceConfig};
 use crate::api;
 use crate::api::DirectoryConnectorSpec;
-use crate::api::connector::{Ldap, Ldif};
+use crate::api::connector::{ActiveDirectory, Ldap, Ldif, Tls};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
-use crate::source::ldap::LdapConfig;
+use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
@@ -30,12 +30,14 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Connector> {
     let mut of = Resolving { name, objects, literal, problems: Vec::new() };
-    let source = match (&spec.ldap, &spec.ldif) {
-        (Some(ldap), None) => Some(of.ldap(ldap)),
-        (None, Some(ldif)) => of.ldif(ldif, folder),
-        (None, None) => of.fail("spec", "name a kind of directory: ldap or ldif"),
-        (Some(_), Some(_)) => {
-            of.fail("spec", "names two kinds of directory, ldap and ldif; keep one of them")
+    let source = match (&spec.active_directory, &spec.ldap, &spec.ldif) {
+        (Some(domain), None, None) => Some(of.active_directory(domain)),
+        (None, Some(ldap), None) => Some(of.ldap(ldap)),
+        (None, None, Some(ldif)) => of.ldif(ldif, folder),
+        (None, None, None) => of.fail("spec", "name a kind of directory: activeDirectory, ldap or ldif"),
+        _ => {
+            let why = "names several kinds of directory, of activeDirectory, ldap and ldif; keep one of them";
+            of.fail("spec", why)
         }
     };
     let interval = of.duration("spec.interval", &spec.interval);
@@ -81,37 +83,53 @@ struct Resolving<'a> {
 }
 
 impl Resolving<'_> {
-    fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {
-        if ldap.urls.is_empty() {
-            self.problem("spec.ldap.urls", "name at least one url, such as ldaps://ldap.corp.example");
-        }
-        for (at, url) in ldap.urls.iter().enumerate() {
-            if let Err(why) = check_url(url, ldap.start_tls, ldap.insecure) {
-                self.problem(&format!("spec.ldap.urls[{at}]"), &why);
-            }
-        }
-        for (at, dn) in ldap.base_dns.iter().enumerate() {
-            if let Err(error) = Dn::parse(dn) {
-                self.problem(&format!("spec.ldap.baseDNs[{at}]"), &format!("{dn} is no DN: {error}"));
-            }
-        }
-        for (field, filter) in [("userFilter", &ldap.user_filter), ("groupFilter", &ldap.group_filter)] {
-            if !filter.is_empty() && ldap3::parse_filter(filter).is_err() {
+    fn active_directory(&mut self, domain: &ActiveDirectory) -> SourceConfig {
+        const AT: &str = "spec.activeDirectory";
+        self.urls(AT, &domain.urls, domain.start_tls, domain.insecure);
+        for (at, url) in domain.urls.iter().enumerate() {
+            if [":3268", ":3269"].iter().any(|port| url.trim_end_matches('/').ends_with(port)) {
                 let why = format!(
-                    "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
-                     \\2a \\28 \\29 \\5c"
+                    "{url} is a global catalog, which holds a part of each entry only; use ldaps:// without a port, or \
+                     ldap:// with startTLS"
                 );
-                self.problem(&format!("spec.ldap.{field}"), &why);
+                self.problem(&format!("{AT}.urls[{at}]"), &why);
             }
         }
+        self.dns(&format!("{AT}.baseDNs"), &domain.base_dns);
+        self.dns(&format!("{AT}.excludeDNs"), &domain.exclude_dns);
+        self.filters(AT, &domain.user_filter, &domain.group_filter);
+        let bind = self.objects.credentials(self.name, &domain.credentials_secret_ref);
+        let bind = self.followed(&format!("{AT}.credentialsSecretRef"), Some(bind));
+        let ca_pem = self.authority(AT, &domain.tls);
+        let ldap = LdapConfig {
+            urls: domain.urls.clone(),
+            start_tls: domain.start_tls,
+            insecure: domain.insecure,
+            ca_pem,
+            server_name: given(&domain.tls.server_name),
+            bind,
+            base_dns: domain.base_dns.clone(),
+            user_filter: given(&domain.user_filter),
+            group_filter: given(&domain.group_filter),
+            anchor: None,
+            literal: self.literal.clone(),
+            page_size: ActiveDirectoryConfig::PAGE_SIZE,
+        };
+        SourceConfig::ActiveDirectory(ActiveDirectoryConfig { ldap, exclude_dns: domain.exclude_dns.clone() })
+    }
+
+    fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {
+        const AT: &str = "spec.ldap";
+        self.urls(AT, &ldap.urls, ldap.start_tls, ldap.insecure);
+        self.dns(&format!("{AT}.baseDNs"), &ldap.base_dns);
+        self.filters(AT, &ldap.user_filter, &ldap.group_filter);
         if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
             let why = "a DN changes when somebody is renamed or moves; name an attribute that never does, or leave it out";
             self.problem("spec.ldap.anchorAttribute", why);
         }
         let bind = ldap.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
         let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
-        let ca_pem = ldap.tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
-        let ca_pem = self.followed("spec.ldap.tls.caRef", ca_pem);
+        let ca_pem = self.authority(AT, &ldap.tls);
         self.disabled_when("spec.ldap.disabledWhen", &ldap.disabled_when);
         SourceConfig::Ldap(LdapConfig {
             urls: ldap.urls.clone(),
@@ -127,6 +145,42 @@ impl Resolving<'_> {
             literal: self.literal.clone(),
             page_size: ldap.page_size,
         })
+    }
+
+    fn urls(&mut self, at: &str, urls: &[String], start_tls: bool, insecure: bool) {
+        if urls.is_empty() {
+            self.problem(&format!("{at}.urls"), "name at least one url, such as ldaps://ldap.corp.example");
+        }
+        for (number, url) in urls.iter().enumerate() {
+            if let Err(why) = check_url(url, start_tls, insecure) {
+                self.problem(&format!("{at}.urls[{number}]"), &why);
+            }
+        }
+    }
+
+    fn dns(&mut self, at: &str, dns: &[String]) {
+        for (number, dn) in dns.iter().enumerate() {
+            if let Err(error) = Dn::parse(dn) {
+                self.problem(&format!("{at}[{number}]"), &format!("{dn} is no DN: {error}"));
+            }
+        }
+    }
+
+    fn filters(&mut self, at: &str, users: &str, groups: &str) {
+        for (field, filter) in [("userFilter", users), ("groupFilter", groups)] {
+            if !filter.is_empty() && ldap3::parse_filter(filter).is_err() {
+                let why = format!(
+                    "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
+                     \\2a \\28 \\29 \\5c"
+                );
+                self.problem(&format!("{at}.{field}"), &why);
+            }
+        }
+    }
+
+    fn authority(&mut self, at: &str, tls: &Tls) -> Option<Vec<u8>> {
+        let authority = tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        self.followed(&format!("{at}.tls.caRef"), authority)
     }
 
     fn ldif(&mut self, ldif: &Ldif, folder: &Folder) -> Option<SourceConfig> {

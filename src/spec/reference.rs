@@ -17,9 +17,11 @@ pub enum Reference {
 /// What a connector refers to.
 pub fn of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
     let mut references = BTreeSet::new();
-    if let Some(ldap) = &spec.ldap {
-        references.extend(ldap.credentials_secret_ref.iter().map(|it| Reference::Secret(it.name.clone())));
-        references.extend(ldap.tls.ca_ref.iter().map(|it| match it.kind {
+    let domain = spec.active_directory.iter().map(|it| (Some(&it.credentials_secret_ref), &it.tls));
+    let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
+    for (credentials, tls) in domain.chain(server) {
+        references.extend(credentials.map(|it| Reference::Secret(it.name.clone())));
+        references.extend(tls.ca_ref.iter().map(|it| match it.kind {
             CaKind::ConfigMap => Reference::ConfigMap(it.name.clone()),
             CaKind::Secret => Reference::Secret(it.name.clone()),
         }));

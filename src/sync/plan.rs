@@ -66,7 +66,7 @@ pub struct Plan {
     pub doubtful: BTreeMap<SubjectId, Vec<String>>,
     /// Subjects that the policy protects and that would have been removed or disabled.
     pub protected: Vec<SubjectId>,
-    /// When something falls due that no import will announce (a rung).
+    /// When something falls due that no import will announce (a rung, an account that expires).
     pub due: Option<Timestamp>,
 }
 
@@ -175,7 +175,7 @@ pub struct Blocked {
 
 /// Plans.
 pub fn plan(input: Input<'_>) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan { due: input.projection.due, ..Plan::default() };
     let going = subject::plan(input, &mut plan);
     name::order(input.subjects, &mut plan);
     member::plan(input, &going, &mut plan);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use crate::directory::{
@@ -15,7 +16,7 @@ use crate::store::StoreError;
 use crate::store::link::{Link, Subjects};
 use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
 use crate::sync::expression::Asked;
-use crate::sync::policy::{OnRecreated, Policy, Vouching};
+use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
 
 mod collision;
 mod doubt;
@@ -60,6 +61,8 @@ pub struct Projection {
     /// Subjects whose entry lost a field that tripped the coverage rule and that the policy uses:
     /// their removals, clears and enables are held. The value names the fields.
     pub doubtful: BTreeMap<SubjectId, Vec<String>>,
+    /// When the first of those accounts expires that have not yet.
+    pub due: Option<Timestamp>,
 }
 
 /// What the directory says about one subject.
@@ -200,14 +203,19 @@ struct Settled<T> {
     members: HashMap<RowId, SubjectId>,
 }
 
-/// What the target should hold under `policy`, given what it knows already. `views` are those of the
+/// What the target should hold under `policy` at this moment, given what it knows already. `views` are those of the
 /// policy's connectors, in order.
 ///
 /// Subjects that are new get numbers from `known.next` on, in the order of their rows.
-pub fn project(policy: &Policy, views: &[&dyn View], known: &Subjects) -> Result<Projection, StoreError> {
+pub fn project(
+    policy: &Policy,
+    views: &[&dyn View],
+    known: &Subjects,
+    now: Timestamp,
+) -> Result<Projection, StoreError> {
     let mut projection = Projection::default();
     for (view, vouching) in views.iter().zip(&policy.connectors) {
-        One { policy, vouching, view: *view, known, projection: &mut projection }.project()?;
+        One { policy, vouching, view: *view, known, now, projection: &mut projection }.project()?;
     }
     // A subject of which no connector has a row: nothing was read that could say anything about it.
     for subject in known.by_id.values() {
@@ -233,6 +241,7 @@ struct One<'a> {
     vouching: &'a Vouching,
     view: &'a dyn View,
     known: &'a Subjects,
+    now: Timestamp,
     projection: &'a mut Projection,
 }
 
@@ -246,6 +255,7 @@ impl One<'_> {
             users: &self.policy.users,
             disabled_when: self.vouching.disabled_when.as_ref(),
             asked,
+            now: self.now,
         };
         let group_rules = group::Rules { groups: &self.policy.groups, asked };
         let mut bearers = Bearers::default();
@@ -277,6 +287,13 @@ impl One<'_> {
                 groups.extend(Candidate::new(row, info, subject, linked, finding));
             } else {
                 let finding = user_rules.judge(&row, linked).sharing(link);
+                let expires = row.entry.expires.filter(|at| *at > self.now);
+                if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
+                    && self.policy.users.disabled != OnDisabled::Ignore
+                {
+                    let due = &mut self.projection.due;
+                    *due = Some(due.map_or(expires, |earliest| earliest.min(expires)));
+                }
                 if let (Finding::Out(out), false) = (&finding, linked) {
                     self.projection.skipped.count(*out);
                 }

@@ -12,6 +12,12 @@ fn ldap(more: &str) -> String {
     connector(&format!("ldap: {{ urls: [\"ldaps://a\"], {more} }}"))
 }
 
+fn domain(url: &str, more: &str) -> String {
+    connector(&format!(
+        "activeDirectory: {{ urls: [\"{url}\"], credentialsSecretRef: {{ name: reader }}{more} }}"
+    ))
+}
+
 fn connector(spec: &str) -> String {
     format!(
         "{{ apiVersion: rollcall.dev/v1alpha1, kind: DirectoryConnector, metadata: {{ name: corp, namespace: default }}, \
@@ -52,6 +58,9 @@ fn problems(object: &str) -> Vec<String> {
 
 #[rstest]
 #[case::least(ldap(""))]
+#[case::domain(domain("ldaps://a", ""))]
+#[case::domain_by_start_tls(domain("ldap://a:389/", ", startTLS: true, excludeDNs: [\"ou=x,dc=a\"]"))]
+#[case::domain_in_the_open(domain("ldap://a", ", insecure: true"))]
 #[case::start_tls(connector("ldap: { urls: [\"ldap://a\", \"ldaps://b\"], startTLS: true }"))]
 #[case::in_the_open(connector("ldap: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::most_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(8))))]
@@ -97,11 +106,29 @@ fn takes(#[case] object: String) {
 
 /// Each is refused by the apiserver with these words, and by `spec/` in that field.
 #[rstest]
-#[case::no_kind(connector(""), "name exactly one kind of directory: ldap or ldif", "spec")]
+#[case::no_kind(connector(""), "name exactly one kind of directory: activeDirectory, ldap or ldif", "spec")]
 #[case::two_kinds(
     connector("ldap: { urls: [\"ldaps://a\"] }, ldif: { configMapKeyRef: { name: a, key: b } }"),
-    "name exactly one kind of directory: ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, ldap or ldif",
     "spec"
+)]
+#[case::two_kinds_with_a_domain(
+    connector(
+        "activeDirectory: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }, ldap: { urls: [\"ldaps://a\"] }"
+    ),
+    "name exactly one kind of directory: activeDirectory, ldap or ldif",
+    "spec"
+)]
+#[case::domain_unprotected(
+    domain("ldap://a", ""),
+    "use ldaps://, or startTLS: true, or accept it with insecure: true",
+    "spec.activeDirectory.urls[0]"
+)]
+#[case::global_catalog(domain("ldaps://a:3269", ""), "a global catalog", "spec.activeDirectory.urls[0]")]
+#[case::domain_without_account(
+    connector("activeDirectory: { urls: [\"ldaps://a\"] }"),
+    "spec.activeDirectory.credentialsSecretRef: Required value",
+    "spec.activeDirectory"
 )]
 #[case::unprotected(
     connector("ldap: { urls: [\"ldaps://a\", \"ldap://b\"] }"),

@@ -54,8 +54,8 @@ fn takes_a_connector(#[case] spec: &str) {
 }
 
 #[rstest]
-#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: ldap or ldif"])]
-#[case("  ldap: { urls: [\"ldaps://a\"] }\n  ldif: { path: x }", &["names two kinds"])]
+#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, ldap or ldif"])]
+#[case("  ldap: { urls: [\"ldaps://a\"] }\n  ldif: { path: x }", &["names several kinds"])]
 #[case("  ldap: { urls: [\"ldap://a\"] }", &["spec.ldap.urls[0]", "ldap://a would send passwords", "startTLS", "insecure"])]
 #[case("  ldap: { urls: [] }", &["spec.ldap.urls", "at least 1"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], userFilter: \"(uid=*\" }", &["spec.ldap.userFilter", "(uid=* is no LDAP filter", "parentheses"])]

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::controller::condition;
 use crate::controller::connector::status;
 use crate::controller::context::Context;
-use crate::source::ldap::LdapSource;
+use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
 use crate::spec::{Connector, Name, SourceConfig};
@@ -125,6 +125,9 @@ async fn read(
     let look_ups = if look_up_all { usize::MAX } else { import::Options::LOOK_UPS };
     let options = import::Options { look_ups, timeout: connector.timeout };
     match &connector.source {
+        SourceConfig::ActiveDirectory(config) => {
+            read_from(ActiveDirectorySource::new(config.clone()), context, connector, options, job).await
+        }
         SourceConfig::Ldap(config) => {
             read_from(LdapSource::new(config.clone()), context, connector, options, job).await
         }

@@ -27,10 +27,13 @@ pub(super) fn entry(tag: StructureTag) -> Option<Raw> {
         let mut parts = attribute.expect_constructed()?.into_iter();
         let description = String::from_utf8(parts.next()?.expect_primitive()?).ok()?.to_lowercase();
         let (name, options) = description.split_once(';').unwrap_or((description.as_str(), ""));
-        raw.in_parts |= options.split(';').any(|option| option.starts_with("range="));
+        let part = options.split(';').find(|option| option.starts_with("range="));
+        raw.in_parts |= part.is_some();
+        // Parts of different ranges are different things.
+        let name = part.map_or_else(|| name.to_owned(), |part| format!("{name};{part}"));
         let values = parts.next()?.expect_constructed()?;
         let values = values.into_iter().map(StructureTag::expect_primitive).collect::<Option<Vec<_>>>()?;
-        raw.attributes.entry(name.to_owned()).or_default().extend(values);
+        raw.attributes.entry(name).or_default().extend(values);
     }
     Some(raw)
 }
@@ -84,7 +87,8 @@ mod tests {
     #[test]
     fn a_part_of_the_values_is_seen_to_be_one() {
         let attributes = list(vec![attribute("member;range=0-1499", &[b"cn=a"])]);
-        assert!(entry(list(vec![text("cn=g"), attributes])).unwrap().in_parts);
+        let raw = entry(list(vec![text("cn=g"), attributes])).unwrap();
+        assert_eq!((raw.in_parts, raw.attributes["member;range=0-1499"].len()), (true, 1));
     }
 
     #[test]

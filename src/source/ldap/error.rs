@@ -4,6 +4,7 @@ use std::io;
 
 use ldap3::{LdapError, LdapResult};
 
+use super::refusal;
 use crate::net::tls;
 use crate::source::{Reason, SourceError};
 
@@ -56,6 +57,9 @@ pub(super) fn tls_failed(url: &str, why: &str) -> SourceError {
 pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> SourceError {
     let who = dn.map_or_else(|| "an anonymous reader".to_owned(), |dn| format!("{dn:?}"));
     let (reason, why) = match (result.rc, dn) {
+        (49, _) if let Some(why) = refusal::active_directory(&result.text) => {
+            (Reason::AuthenticationFailed, why)
+        }
         (8 | 13, _) => (
             Reason::AuthenticationFailed,
             "it takes no password on this connection; use ldaps:// or startTLS: true",

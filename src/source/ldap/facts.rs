@@ -9,6 +9,25 @@ use crate::source::{Reason, SourceError};
 
 const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
 
+/// What every server may say of itself.
+const GENERAL: &[&str] = &[
+    "objectClass",
+    "namingContexts",
+    "defaultNamingContext",
+    "supportedControl",
+    "vendorName",
+    "vendorVersion",
+];
+
+/// What domain controllers say beside it.
+const OF_ACTIVE_DIRECTORY: &[&str] = &[
+    "supportedCapabilities",
+    "rootDomainNamingContext",
+    "dnsHostName",
+    "dsServiceName",
+    "highestCommittedUSN",
+];
+
 /// Immutable ids, in the order in which they are chosen. 389 Directory Server gives every entry a
 /// `nsUniqueId`, but an `entryUUID` only to those that were made since that was switched on.
 const ANCHORS: &[&str] = &["nsUniqueId", "entryUUID", "ipaUniqueID"];
@@ -28,12 +47,14 @@ pub(super) struct Facts {
     pub(super) pages: bool,
     /// What it says that it is.
     pub(super) vendor: Option<String>,
+    /// All that was asked of the rootDSE.
+    pub(super) root: Attributes,
 }
 
 impl Facts {
     /// Reads the rootDSE. A server that does not show it is asked for pages all the same.
     pub(super) async fn read(connection: &mut Connection) -> Result<Self, SourceError> {
-        let attributes = ["objectClass", "namingContexts", "supportedControl", "vendorName", "vendorVersion"];
+        let attributes = [GENERAL, OF_ACTIVE_DIRECTORY].concat();
         let root = one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
         let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
         let texts = |name: &str| -> Vec<String> {
@@ -64,7 +85,18 @@ impl Facts {
             } else {
                 Some(said).filter(|said| !said.is_empty())
             },
+            root,
         })
+    }
+
+    /// The first value of an attribute of the rootDSE, its name in lower case.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.root.get(name)?.first()?).ok()
+    }
+
+    /// Whether an attribute of the rootDSE has this value.
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        self.root.get(name).is_some_and(|values| values.iter().any(|one| one == value.as_bytes()))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn search(
     let mut there = HashSet::new();
     for place in places {
         let (base, attributes) = (place.clone(), vec![attribute.to_owned()]);
-        let query = Query { base, filter: filter.clone(), attributes, page_size };
+        let query = Query { base, filter: filter.clone(), attributes, page_size, ..Query::default() };
         let mut search = Search::new(connection, query);
         while let Some(found) = search.next(0).await? {
             if let Found::Entry(entry) = found {

@@ -13,12 +13,17 @@ const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 const SMALLEST_PAGE: u32 = 16;
 
 /// What to search for.
+#[derive(Clone, Default)]
 pub(super) struct Query {
     pub(super) base: String,
+    /// The base itself, and nothing below it.
+    pub(super) base_only: bool,
     pub(super) filter: String,
     pub(super) attributes: Vec<String>,
     /// Entries asked for at once; `None` for a server that has no pages.
     pub(super) page_size: Option<u32>,
+    /// Sent with each request, beside that for the page.
+    pub(super) controls: Vec<RawControl>,
 }
 
 /// What a search yields.
@@ -84,14 +89,19 @@ impl<'c> Search<'c> {
     }
 
     async fn page(&mut self, came: u64) -> Result<Stream, SourceError> {
-        let Query { base, filter, attributes, page_size } = &self.query;
+        let Query { base, base_only, filter, attributes, page_size, controls } = &self.query;
         let Connection { ldap, driver, .. } = &mut *self.connection;
         ldap.with_timeout(ANSWER);
+        let mut controls = controls.clone();
         if let Some(size) = page_size {
             let size = i32::try_from(*size).unwrap_or(i32::MAX);
-            ldap.with_controls(RawControl::from(PagedResults { size, cookie: self.cookie.clone() }));
+            controls.push(RawControl::from(PagedResults { size, cookie: self.cookie.clone() }));
         }
-        let search = ldap.streaming_search(base, Scope::Subtree, filter, attributes.clone());
+        if !controls.is_empty() {
+            ldap.with_controls(controls);
+        }
+        let scope = if *base_only { Scope::Base } else { Scope::Subtree };
+        let search = ldap.streaming_search(base, scope, filter, attributes.clone());
         driver.run(search).await.map_err(|error| error::lost(&self.connection.url, &error, came))
     }
 

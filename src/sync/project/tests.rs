@@ -137,7 +137,7 @@ impl Case {
     }
 
     fn project(&self) -> Projection {
-        project(&self.policy, &[&self.snapshot], &self.known).unwrap()
+        project(&self.policy, &[&self.snapshot], &self.known, now()).unwrap()
     }
 
     /// Names of the users that are kept.
@@ -160,6 +160,10 @@ impl Case {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_000_000).unwrap()
 }
 
 fn policy() -> Policy {
@@ -323,6 +327,24 @@ fn a_disabled_account_means_what_the_policy_says(#[case] rule: OnDisabled, #[cas
     let mut case = Case::new().with(disabled());
     case.policy.users.disabled = rule;
     assert_eq!(case.kept().is_empty(), rule != OnDisabled::Ignore);
+}
+
+#[test]
+fn an_account_expires_without_anybody_saying_so() {
+    let ending = |name: &str, seconds: i64| {
+        let expires = Some(now().checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap());
+        Entry { disabled: Some(false), expires, ..user(name) }
+    };
+    let case = Case::new().with(ending("ann", 7)).linked("ann@corp.example").with(ending("bob", 0));
+    let case = case.linked("bob@corp.example").with(ending("cid", 5));
+    let projection = case.project();
+    let disabled: Vec<bool> = projection
+        .users
+        .values()
+        .map(|verdict| matches!(verdict, Verdict::Keep(user) if user.disabled))
+        .collect();
+    assert_eq!(disabled, [false, true, false]);
+    assert_eq!(projection.due, Some(now().checked_add(jiff::SignedDuration::from_secs(5)).unwrap()));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Finding, Out, QuarantineReason, User};
 use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
 use crate::store::snapshot::{Presence, Row};
@@ -17,6 +19,7 @@ pub(super) struct Rules<'a> {
     pub(super) users: &'a UserRules,
     pub(super) disabled_when: Option<&'a Expression>,
     pub(super) asked: Asked<'a>,
+    pub(super) now: Timestamp,
 }
 
 /// Why an entry cannot be judged.
@@ -103,7 +106,7 @@ impl Rules<'_> {
 
     /// What the directory says about the account, or what the connector's own rule makes of it.
     fn is_disabled(&self, entry: &Entry) -> Result<bool, Unclear> {
-        if entry.disabled == Some(true) {
+        if entry.disabled == Some(true) || entry.expires.is_some_and(|at| at <= self.now) {
             return Ok(true);
         }
         self.disabled_when.map_or(Ok(false), |rule| Ok(rule.holds(entry, self.asked)?))

@@ -64,7 +64,7 @@ impl Drafting {
         }
         let views: Vec<&dyn View> = snapshots.iter().map(|snapshot| snapshot as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
-        let projection = project(&self.policy, &views, &self.subjects)?;
+        let projection = project(&self.policy, &views, &self.subjects, self.now)?;
         let previous = self.previous(&state, &views)?;
         self.admit(&projection)?;
         let outdated = self.stale(&snapshots);
@@ -111,7 +111,7 @@ impl Drafting {
         if connectors(&before) != connectors(&self.policy) {
             return Ok(None);
         }
-        project(&before, views, &self.subjects).map(Some)
+        project(&before, views, &self.subjects, self.now).map(Some)
     }
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.

@@ -180,7 +180,8 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn certificates(folder: &TempDir, setup: &Setup<'_>) {
+/// An authority, and a certificate by it.
+pub(crate) fn certificates(folder: &TempDir, setup: &Setup<'_>) {
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
     let mut authority = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

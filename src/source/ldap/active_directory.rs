@@ -1,0 +1,333 @@
+//! Active Directory, on the same connections and pages as every other LDAP server.
+//!
+//! # Guarantees
+//! - An entry is its `objectGUID`, and so is a member of a group: a rename or a move parts nobody from
+//!   anything. Members from other forests are known by their security ids.
+//! - A group whose members come in parts (`member;range=0-1499`) is read until its last part; if that cannot
+//!   be done, its list is partial, and never evidence that somebody left.
+//! - A read stays with the domain controller that it began with.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ldap3::controls::RawControl;
+
+use self::name::Extended;
+use self::schema::Schema;
+use super::connection::Connection;
+use super::decode::Raw;
+use super::facts::Facts;
+use super::search::{Found, Query, Search};
+use super::{LdapConfig, Reading, bases, contained, contexts, look_up};
+use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Kind, Members, Mode, Reference};
+use crate::source::{LookUp, Reason, Sink, Source, SourceError};
+
+mod name;
+mod range;
+mod schema;
+
+/// Who is a user or contact unless the configuration says otherwise: no computers, no trusts, none of the
+/// accounts that every domain has.
+const USER_FILTER: &str = "(&(|(&(objectCategory=person)(objectClass=user))(objectClass=contact))\
+     (!(userAccountControl:1.2.840.113556.1.4.803:=2048))(!(isCriticalSystemObject=TRUE)))";
+/// What is a group unless the configuration says otherwise.
+const GROUP_FILTER: &str = "(objectClass=group)";
+
+/// Among `supportedCapabilities`: this is Active Directory.
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// Among `supportedCapabilities`: a domain controller that holds a part of what the others do.
+const READ_ONLY: &str = "1.2.840.113556.1.4.1920";
+/// Names are told with GUID and SID.
+const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
+/// No references to other servers.
+const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
+
+/// What to read, and how. Validated as [`LdapConfig`] is.
+#[derive(Clone, Debug)]
+pub struct ActiveDirectoryConfig {
+    /// The domain controllers, and what is read there. `anchor` is not used: it is
+    /// the `objectGUID`.
+    pub ldap: LdapConfig,
+    /// Subtrees that are left out.
+    pub exclude_dns: Vec<String>,
+}
+
+impl ActiveDirectoryConfig {
+    /// What a domain controller gives in one page unless somebody changed that (`MaxPageSize`).
+    pub const PAGE_SIZE: u32 = 1000;
+}
+
+/// A source that reads Active Directory.
+#[derive(Clone, Debug)]
+pub struct ActiveDirectorySource {
+    config: ActiveDirectoryConfig,
+}
+
+impl ActiveDirectorySource {
+    /// A source for this domain.
+    pub fn new(config: ActiveDirectoryConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl Source for ActiveDirectorySource {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let config = self.config.clone();
+        contained(async move { Session::open(config).await?.read_all(sink).await }).await
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        let (config, anchors) = (self.config.clone(), anchors.to_vec());
+        contained(async move { Session::open(config).await?.look_up(&anchors).await }).await.map(Some)
+    }
+}
+
+/// One domain controller, for one read.
+struct Session {
+    config: ActiveDirectoryConfig,
+    connection: Connection,
+    facts: Facts,
+    bases: Vec<String>,
+    excluded: Vec<Dn>,
+    schema: Schema,
+}
+
+/// Whose primary group is which: AD keeps that apart from the members. By the group's relative id.
+type Primaries = HashMap<u32, Vec<Anchor>>;
+
+impl Session {
+    async fn open(config: ActiveDirectoryConfig) -> Result<Self, SourceError> {
+        let mut connection = Connection::open(&config.ldap).await?;
+        let facts = Facts::read(&mut connection).await?;
+        if !facts.has("supportedcapabilities", ACTIVE_DIRECTORY) {
+            let why = format!(
+                "{} is no Active Directory domain controller; read it with the kind ldap",
+                connection.url
+            );
+            return Err(SourceError::new(Reason::InvalidData, why));
+        }
+        let bases = bases(&config.ldap.base_dns, &facts)?;
+        let excluded = config.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
+        let schema = Schema { literal: config.ldap.literal.clone() };
+        Ok(Self { config, connection, facts, bases, excluded, schema })
+    }
+
+    async fn read_all(mut self, sink: Sink) -> Result<Completion, SourceError> {
+        let mut reading = Reading::new(sink);
+        let mut primaries = Primaries::new();
+        for base in self.bases.clone() {
+            self.users(base, &mut reading, &mut primaries).await?;
+        }
+        for base in self.bases.clone() {
+            self.groups(base, &mut reading, &primaries).await?;
+        }
+        reading.flush().await?;
+        Ok(self.completion())
+    }
+
+    async fn users(
+        &mut self,
+        base: String,
+        reading: &mut Reading,
+        primaries: &mut Primaries,
+    ) -> Result<(), SourceError> {
+        let query = self.query(base, self.user_filter().to_owned());
+        let mut search = Search::new(&mut self.connection, query);
+        while let Some(found) = search.next(reading.came).await? {
+            let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
+            let primary = schema::number(&raw.attributes, "primarygroupid");
+            let Some(change) = self.schema.change(&raw, Kind::User) else { continue };
+            if let (Some(group), Change::Replace(user)) = (primary, &change) {
+                primaries.entry(group).or_default().push(user.anchor.clone());
+            }
+            reading.change(change).await?;
+        }
+        Ok(())
+    }
+
+    async fn groups(
+        &mut self,
+        base: String,
+        reading: &mut Reading,
+        primaries: &Primaries,
+    ) -> Result<(), SourceError> {
+        let query = self.query(base, self.group_filter().to_owned());
+        let mut large = Vec::new();
+        let mut search = Search::new(&mut self.connection, query);
+        while let Some(found) = search.next(reading.came).await? {
+            let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
+            if raw.in_parts {
+                // Its parts are read when this search is over: until then only its name is kept.
+                raw.attributes.retain(|name, _| !name.starts_with("member"));
+                large.push(raw);
+            } else {
+                self.schema.group(&raw, None, primaries, reading).await?;
+            }
+        }
+        for raw in large {
+            let members = range::members(&mut self.connection, &raw, reading.came).await?;
+            self.schema.group(&raw, Some(members), primaries, reading).await?;
+        }
+        Ok(())
+    }
+
+    fn query(&self, base: String, filter: String) -> Query {
+        Query {
+            base,
+            filter,
+            attributes: self.schema.attributes(),
+            page_size: Some(self.config.ldap.page_size),
+            controls: controls(),
+            ..Query::default()
+        }
+    }
+
+    fn user_filter(&self) -> &str {
+        self.config.ldap.user_filter.as_deref().unwrap_or(USER_FILTER)
+    }
+
+    fn group_filter(&self) -> &str {
+        self.config.ldap.group_filter.as_deref().unwrap_or(GROUP_FILTER)
+    }
+
+    /// Who is there though the read did not bring them. Whoever the read should have brought is not
+    /// settled: they came back, or were missed.
+    async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
+        let contexts = contexts(&self.bases, &self.facts);
+        let mut settled = LookUp::default();
+        for some in anchors.chunks(look_up::AT_ONCE) {
+            let ids: String = some.iter().map(schema::guid_filter).collect();
+            let (everywhere, ids) = (contexts.clone(), format!("(|{ids})"));
+            let there = self.anchors(everywhere, ids.clone(), &[]).await?;
+            let wanted = format!("(&{ids}(|{}{}))", self.user_filter(), self.group_filter());
+            let missed = self.anchors(self.bases.clone(), wanted, &self.excluded.clone()).await?;
+            settled.found.extend(there.iter().filter(|one| !missed.contains(*one)).cloned());
+            settled.missing.extend(some.iter().filter(|one| !there.contains(*one)).cloned());
+        }
+        Ok(settled)
+    }
+
+    /// Who matches `filter` below `places`, but for the `excluded`.
+    async fn anchors(
+        &mut self,
+        places: Vec<String>,
+        filter: String,
+        excluded: &[Dn],
+    ) -> Result<HashSet<Anchor>, SourceError> {
+        let mut anchors = HashSet::new();
+        for base in places {
+            let attributes = vec!["objectGUID".to_owned()];
+            let page_size = Some(self.config.ldap.page_size);
+            let query = Query {
+                base,
+                filter: filter.clone(),
+                attributes,
+                page_size,
+                controls: controls(),
+                ..Query::default()
+            };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(found) = search.next(0).await? {
+                if let Found::Entry(raw) = found
+                    && !is_within(Extended::of(&raw.dn).dn, excluded)
+                {
+                    anchors.extend(schema::anchor(&raw.attributes));
+                }
+            }
+        }
+        Ok(anchors)
+    }
+
+    fn completion(self) -> Completion {
+        let (directory, scope) = (self.directory(), self.scope());
+        let mut notices = self.connection.skipped;
+        if self.facts.has("supportedcapabilities", READ_ONLY) {
+            notices.push(format!(
+                "{} is a read-only domain controller, which may not hold everything; name a writable one first in urls",
+                self.connection.url
+            ));
+        }
+        Completion {
+            mode: Mode::Full,
+            directory,
+            cursor: None,
+            fields: crate::source::schema::Schema::fields(),
+            attributes: self.config.ldap.literal,
+            scope,
+            notices,
+            vendor: Some(self.facts.vendor.unwrap_or_else(|| "Microsoft Active Directory".to_owned())),
+        }
+    }
+
+    /// The forest, and the domains of it that are read.
+    fn directory(&self) -> DirectoryId {
+        let normal = |dn: &str| Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.as_str().to_owned());
+        let forest = self.facts.text("rootdomainnamingcontext").map(normal);
+        let domains: BTreeSet<String> =
+            contexts(&self.bases, &self.facts).iter().map(|context| normal(context)).collect();
+        let others = domains.into_iter().filter(|domain| Some(domain) != forest.as_ref());
+        let named: Vec<String> = forest.clone().into_iter().chain(others).collect();
+        DirectoryId::new(named.join(" "))
+    }
+
+    /// What decides which entries come, the same for every spelling of it.
+    fn scope(&self) -> String {
+        let normal = |dn: &String| Dn::parse(dn).map_or_else(|_| dn.clone(), |dn| dn.to_string());
+        let joined = |dns: &[String]| {
+            let dns: BTreeSet<String> = dns.iter().map(normal).collect();
+            dns.into_iter().collect::<Vec<_>>().join("\n")
+        };
+        let who = self.config.ldap.bind.as_ref().map_or("", |bind| bind.dn.as_str());
+        let (read, left_out) = (joined(&self.bases), joined(&self.config.exclude_dns));
+        [&read, &left_out, self.user_filter(), self.group_filter(), who].join("\n\n")
+    }
+}
+
+impl Schema {
+    /// Tells of a group; `members` are those that had to be read apart.
+    async fn group(
+        &self,
+        raw: &Raw,
+        members: Option<Members>,
+        primaries: &Primaries,
+        reading: &mut Reading,
+    ) -> Result<(), SourceError> {
+        let relative = schema::relative_id(&raw.attributes);
+        let Some(mut change) = self.change(raw, Kind::Group) else { return Ok(()) };
+        if let Change::Replace(group) = &mut change {
+            if let Some(members) = members {
+                group.members = members;
+            }
+            let first = relative.and_then(|relative| primaries.get(&relative)).into_iter().flatten();
+            let first = first.cloned().map(Reference::Anchor);
+            if let Members::Complete(members) | Members::Partial(members, _) = &mut group.members {
+                members.extend(first);
+            }
+        }
+        reading.change(change).await
+    }
+}
+
+/// Sent with every search.
+fn controls() -> Vec<RawControl> {
+    let control = |oid: &str| RawControl { ctype: oid.to_owned(), crit: false, val: None };
+    vec![control(DOMAIN_SCOPE), RawControl { crit: true, ..control(EXTENDED_DN) }]
+}
+
+/// The entry that was found, if it is one and is not left out.
+async fn entry(found: Found, excluded: &[Dn], reading: &mut Reading) -> Result<Option<Raw>, SourceError> {
+    match found {
+        Found::Entry(raw) => Ok((!is_within(Extended::of(&raw.dn).dn, excluded)).then_some(raw)),
+        Found::Unintelligible(what) => {
+            let why = "the server sent it in a form that is no entry".to_owned();
+            reading.change(Change::Unreadable { anchor: None, what, why }).await?;
+            Ok(None)
+        }
+        // Other domains are other connectors' affair, and the domain scope leaves them out.
+        Found::Reference(_) => Ok(None),
+    }
+}
+
+fn is_within(dn: &str, excluded: &[Dn]) -> bool {
+    !excluded.is_empty()
+        && Dn::parse(dn).is_ok_and(|dn| excluded.iter().any(|excluded| dn.is_within(excluded)))
+}

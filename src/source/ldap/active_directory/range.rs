@@ -1,0 +1,105 @@
+//! Groups that a domain controller gives in parts only (`MaxValRange`, 1,500 members unless changed).
+
+use super::name::Extended;
+use super::schema;
+use super::{Found, Query, Search, controls};
+use crate::directory::{Members, Reference};
+use crate::source::ldap::connection::Connection;
+use crate::source::ldap::decode::Raw;
+use crate::source::{Reason, SourceError};
+
+/// So often a group is begun anew that changes while it is read.
+const ATTEMPTS: usize = 3;
+
+/// How reading all parts of a group once ended.
+enum Parts {
+    /// All of them.
+    All(Vec<Reference>),
+    /// The group changed between two of them, so that they do not fit together.
+    Changed,
+    /// One of them cannot be had, for this reason.
+    Broken(Vec<Reference>, String),
+}
+
+/// All members of the group that came as `raw`. Parts that cannot all be had make a partial list, which is
+/// no evidence that anybody left.
+pub(super) async fn members(
+    connection: &mut Connection,
+    raw: &Raw,
+    came: u64,
+) -> Result<Members, SourceError> {
+    for _ in 0..ATTEMPTS {
+        match parts(connection, raw, came).await? {
+            Parts::All(members) => return Ok(Members::Complete(members)),
+            Parts::Broken(members, why) => return Ok(Members::Partial(members, why)),
+            Parts::Changed => {}
+        }
+    }
+    let why = format!("its members changed while they were read, {ATTEMPTS} times");
+    Ok(Members::Partial(Vec::new(), why))
+}
+
+async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Parts, SourceError> {
+    let mut members = Vec::new();
+    let mut from = 0;
+    let mut version = None;
+    loop {
+        let Some(part) = part(connection, raw, from, came).await? else {
+            return Ok(Parts::Broken(members, "it went while its members were read".to_owned()));
+        };
+        // Each change of the members changes this number too (on this domain controller).
+        let now = part.attributes.get("usnchanged").cloned();
+        if *version.get_or_insert_with(|| now.clone()) != now {
+            return Ok(Parts::Changed);
+        }
+        let found = part.attributes.iter().find_map(|(name, values)| {
+            let (first, last) = name.strip_prefix("member;range=")?.split_once('-')?;
+            Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok(), values))
+        });
+        let Some((_, last, values)) = found.filter(|(first, ..)| *first == from) else {
+            let why = format!("the server did not give its members from number {from} on");
+            return Ok(Parts::Broken(members, why));
+        };
+        match schema::references(values) {
+            Ok(references) => members.extend(references),
+            Err(why) => return Ok(Parts::Broken(members, why)),
+        }
+        match last {
+            // The last part says so with an asterisk.
+            None => return Ok(Parts::All(members)),
+            Some(last) if last < from => {
+                return Ok(Parts::Broken(members, "the server gave its members in no order".to_owned()));
+            }
+            Some(last) => from = last + 1,
+        }
+    }
+}
+
+/// The members from number `from` on, as many as the server gives at once; `None` if the group is not there.
+async fn part(
+    connection: &mut Connection,
+    raw: &Raw,
+    from: usize,
+    came: u64,
+) -> Result<Option<Raw>, SourceError> {
+    let Some(guid) = Extended::of(&raw.dn).guid else { return Ok(None) };
+    let query = Query {
+        base: format!("<GUID={guid}>"),
+        base_only: true,
+        filter: "(objectClass=*)".to_owned(),
+        attributes: vec![format!("member;range={from}-*"), "uSNChanged".to_owned()],
+        page_size: None,
+        controls: controls(),
+    };
+    let mut search = Search::new(connection, query);
+    let mut part = None;
+    loop {
+        match search.next(came).await {
+            Ok(Some(Found::Entry(found))) => part = Some(found),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(part),
+            Err(error) if error.reason == Reason::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What Active Directory's attributes mean: from what came to an entry in neutral form. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::name::{self, Extended};
+use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use crate::source::ldap::decode::Raw;
+use crate::source::schema::{Attributes, all, first, hexadecimal};
+
+/// Which attributes (in lower case) state which neutral field of a user: the first that has a value does.
+const USER_FIELDS: &[(&str, &[&str])] = &[
+    (fields::USER_NAME, &["userprincipalname", "samaccountname"]),
+    (fields::DISPLAY_NAME, &["displayname", "cn"]),
+    (fields::GIVEN_NAME, &["givenname"]),
+    (fields::FAMILY_NAME, &["sn"]),
+    (fields::TITLE, &["title"]),
+    (fields::DEPARTMENT, &["department"]),
+    (fields::ORGANIZATION, &["company"]),
+    (fields::EMPLOYEE_NUMBER, &["employeeid", "employeenumber"]),
+    (fields::EMPLOYEE_TYPE, &["employeetype"]),
+    (fields::TELEPHONE_NUMBER, &["telephonenumber"]),
+    (fields::MOBILE, &["mobile"]),
+    (fields::OFFICE, &["physicaldeliveryofficename", "l"]),
+    (fields::PREFERRED_LANGUAGE, &["preferredlanguage"]),
+    (fields::DESCRIPTION, &["description"]),
+];
+
+/// The same of a group. Its `cn` is unique in its container only.
+const GROUP_FIELDS: &[(&str, &[&str])] = &[
+    (fields::NAME, &["samaccountname", "cn"]),
+    (fields::DISPLAY_NAME, &["displayname", "cn"]),
+    (fields::DESCRIPTION, &["description"]),
+];
+
+/// What else is asked for.
+const OTHERS: &[&str] = &[
+    "objectclass",
+    "objectguid",
+    "objectsid",
+    "isdeleted",
+    "useraccountcontrol",
+    "accountexpires",
+    "primarygroupid",
+    "mail",
+    "proxyaddresses",
+    "targetaddress",
+    "msexchrecipienttypedetails",
+    "member",
+];
+
+/// Bits of `userAccountControl`.
+const DISABLED: i64 = 0x2;
+
+/// Kinds of mailbox (`msExchRecipientTypeDetails`) that are not simply a user's own.
+const MAILBOXES: &[(i64, &str)] = &[
+    (0x2, "linked"),
+    (0x4, "shared"),
+    (0x10, "room"),
+    (0x20, "equipment"),
+    (0x200_0000, "linked"),
+    (0x2000_0000, "other"),
+    (0x8000_0000, "remote"),
+    (0x2_0000_0000, "room"),
+    (0x4_0000_0000, "equipment"),
+    (0x8_0000_0000, "shared"),
+];
+/// Their accounts are disabled by design, which says nothing of the mailbox.
+const WITHOUT_LOGIN: &[&str] = &["linked", "shared", "room", "equipment", "other"];
+
+/// Hundreds of nanoseconds from the year 1601 to 1970.
+const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
+
+/// How an entry is made of attributes.
+#[derive(Clone, Debug)]
+pub(super) struct Schema {
+    /// The literal attributes that policies and connectors name, as they spell them.
+    pub(super) literal: BTreeSet<String>,
+}
+
+impl Schema {
+    /// Every attribute that has to be asked for.
+    pub(super) fn attributes(&self) -> Vec<String> {
+        let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
+        let mut names: BTreeSet<String> = tables.chain(OTHERS).map(|name| (*name).to_owned()).collect();
+        names.extend(self.literal.iter().map(|name| name.to_lowercase()));
+        names.into_iter().collect()
+    }
+
+    /// What the entry that came says; `None` if it is not what was searched for.
+    pub(super) fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
+        let kind = kind(&raw.attributes).unwrap_or(wanted);
+        let has_computer =
+            values(&raw.attributes, "objectclass").any(|class| class.eq_ignore_ascii_case(b"computer"));
+        if (kind == Kind::Group) != (wanted == Kind::Group) || has_computer {
+            return None;
+        }
+        let shown = Extended::of(&raw.dn);
+        let Some(anchor) = anchor(&raw.attributes) else {
+            let why = "it shows no objectGUID; let the account read that attribute".to_owned();
+            return Some(Change::Unreadable { anchor: None, what: shown.dn.to_owned(), why });
+        };
+        if values(&raw.attributes, "isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE")) {
+            return Some(Change::Tombstone(anchor));
+        }
+        if !raw.dn_is_text {
+            let why = "its DN is not valid UTF-8".to_owned();
+            return Some(Change::Unreadable { anchor: Some(anchor), what: shown.dn.to_owned(), why });
+        }
+        Some(match self.entry(kind, &anchor, shown.dn, &raw.attributes) {
+            Ok(entry) => Change::Replace(Box::new(entry)),
+            Err(why) => Change::Unreadable { anchor: Some(anchor), what: shown.dn.to_owned(), why },
+        })
+    }
+
+    fn entry(&self, kind: Kind, anchor: &Anchor, dn: &str, attributes: &Attributes) -> Result<Entry, String> {
+        let normal = Dn::parse(dn).map_err(|error| error.to_string())?;
+        let mut names = vec![Reference::Anchor(anchor.clone()), Reference::Dn(normal)];
+        names.extend(values(attributes, "objectsid").find_map(name::sid).map(Reference::Sid));
+        let mut stated = BTreeMap::new();
+        let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
+        for (field, sources) in table {
+            if let Some(value) = sources.iter().find_map(|name| first(attributes, name)) {
+                stated.insert((*field).to_owned(), value);
+            }
+        }
+        addresses(attributes, &mut stated);
+        let mailbox = mailbox(attributes);
+        if let Some(mailbox) = mailbox {
+            stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
+        }
+        let has_login = !mailbox.is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox));
+        let (disabled, expires) = match kind {
+            Kind::User if has_login => (Some(disabled(attributes)?), expires(attributes)?),
+            _ => (None, None),
+        };
+        Ok(Entry {
+            anchor: anchor.clone(),
+            kind,
+            dn: dn.to_owned(),
+            names,
+            disabled,
+            expires,
+            fields: stated,
+            attributes: self.literal(attributes),
+            members: if kind == Kind::Group { members(attributes) } else { Members::None },
+        })
+    }
+
+    /// Literal attributes as they are without the ids that names come with.
+    fn literal(&self, attributes: &Attributes) -> BTreeMap<String, Stated> {
+        let plain = |text: String| {
+            if text.starts_with("<GUID=") { Extended::of(&text).dn.to_owned() } else { text }
+        };
+        let stated = |name: &String| {
+            Some(match all(attributes, &name.to_lowercase())? {
+                Stated::Values(values) => Stated::Values(values.into_iter().map(plain).collect()),
+                Stated::Undecodable => Stated::Undecodable,
+            })
+        };
+        self.literal.iter().filter_map(|name| Some((name.clone(), stated(name)?))).collect()
+    }
+}
+
+/// The id that never changes, in hexadecimal digits.
+pub(super) fn anchor(attributes: &Attributes) -> Option<Anchor> {
+    let guid = values(attributes, "objectguid").next().filter(|guid| guid.len() == 16)?;
+    Some(Anchor::new(hexadecimal(guid)))
+}
+
+/// What finds an anchor.
+pub(super) fn guid_filter(anchor: &Anchor) -> String {
+    let pairs = anchor.as_str().as_bytes().chunks(2);
+    let octets: Vec<u8> = pairs.flat_map(|pair| b"\\".iter().chain(pair)).copied().collect();
+    format!("(objectGUID={})", String::from_utf8_lossy(&octets))
+}
+
+/// The last part of the security id, which is a group's number in its domain.
+pub(super) fn relative_id(attributes: &Attributes) -> Option<u32> {
+    let sid = values(attributes, "objectsid").next()?;
+    Some(u32::from_le_bytes(*sid.last_chunk::<4>()?))
+}
+
+/// A number.
+pub(super) fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Option<T> {
+    std::str::from_utf8(values(attributes, name).next()?).ok()?.trim().parse().ok()
+}
+
+fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    attributes.get(name).into_iter().flatten().map(Vec::as_slice)
+}
+
+fn kind(attributes: &Attributes) -> Option<Kind> {
+    let is = |wanted: &str| {
+        values(attributes, "objectclass").any(|class| class.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    if is("contact") {
+        Some(Kind::Contact)
+    } else if is("group") {
+        Some(Kind::Group)
+    } else {
+        is("person").then_some(Kind::User)
+    }
+}
+
+fn mailbox(attributes: &Attributes) -> Option<&'static str> {
+    let details: i64 = number(attributes, "msexchrecipienttypedetails")?;
+    MAILBOXES.iter().find(|(number, _)| *number == details).map(|(_, mailbox)| *mailbox)
+}
+
+/// Every account has this attribute, so one that does not show it hides it.
+fn disabled(attributes: &Attributes) -> Result<bool, String> {
+    number::<i64>(attributes, "useraccountcontrol").map(|bits| bits & DISABLED != 0).ok_or_else(|| {
+        "it shows no userAccountControl, so it cannot be told whether the account is disabled; let the account that reads \
+         see that attribute"
+            .to_owned()
+    })
+}
+
+/// 0 and the largest number mean never.
+fn expires(attributes: &Attributes) -> Result<Option<Timestamp>, String> {
+    if values(attributes, "accountexpires").next().is_none() {
+        return Ok(None);
+    }
+    match number::<i64>(attributes, "accountexpires") {
+        None => Err("its accountExpires is no number".to_owned()),
+        Some(0 | i64::MAX) => Ok(None),
+        Some(ticks) => {
+            let since = SignedDuration::from_micros(ticks.saturating_sub(UNIX_EPOCH) / 10);
+            // Later than any clock can show is never.
+            Ok(Timestamp::UNIX_EPOCH.checked_add(since).ok())
+        }
+    }
+}
+
+/// `proxyAddresses` holds the primary address as `SMTP:` and the others as `smtp:`; `mail` is the primary one
+/// where Exchange does not say another.
+fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
+    let texts = |name| match all(attributes, name) {
+        Some(Stated::Values(values)) => Ok(values),
+        Some(Stated::Undecodable) => Err(()),
+        None => Ok(Vec::new()),
+    };
+    let (Ok(mut mail), Ok(proxies), Ok(target)) =
+        (texts("mail"), texts("proxyaddresses"), texts("targetaddress"))
+    else {
+        for field in [fields::MAIL, fields::ALIASES] {
+            stated.insert(field.to_owned(), Stated::Undecodable);
+        }
+        return;
+    };
+    let with = |prefix: &str, values: &[String]| -> BTreeSet<String> {
+        values.iter().filter_map(|value| value.strip_prefix(prefix)).map(str::to_owned).collect()
+    };
+    let primaries = with("SMTP:", &proxies);
+    let mut all: Vec<String> = Vec::new();
+    // Of several primaries that which `mail` agrees with.
+    mail.sort_by_key(|mail| !primaries.iter().any(|primary| primary.eq_ignore_ascii_case(mail)));
+    let agreed =
+        mail.first().filter(|mail| primaries.iter().any(|one| one.eq_ignore_ascii_case(mail))).cloned();
+    let external = target.iter().filter_map(|value| {
+        value.get(..5).filter(|kind| kind.eq_ignore_ascii_case("smtp:")).and(value.get(5..))
+    });
+    let others = with("smtp:", &proxies);
+    let candidates =
+        agreed.into_iter().chain(primaries).chain(mail).chain(external.map(str::to_owned)).chain(others);
+    for address in candidates.map(|address| address.trim().to_owned()) {
+        if !address.is_empty() && !all.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            all.push(address);
+        }
+    }
+    let aliases = all.split_off(all.len().min(1));
+    for (field, values) in [(fields::MAIL, all), (fields::ALIASES, aliases)] {
+        if !values.is_empty() {
+            stated.insert(field.to_owned(), Stated::Values(values));
+        }
+    }
+}
+
+fn members(attributes: &Attributes) -> Members {
+    match references(attributes.get("member").map(Vec::as_slice).unwrap_or_default()) {
+        Ok(references) => Members::Complete(references),
+        Err(why) => Members::Partial(Vec::new(), why),
+    }
+}
+
+/// Whom values of `member` name.
+pub(super) fn references(values: &[Vec<u8>]) -> Result<Vec<Reference>, String> {
+    let reference = |value: &Vec<u8>| {
+        let text = std::str::from_utf8(value).map_err(|_| "a member is not valid UTF-8".to_owned())?;
+        let none = || "a member came without its objectGUID; this server does not keep to MS-ADTS".to_owned();
+        Extended::of(text).reference().ok_or_else(none)
+    };
+    values.iter().map(reference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const GUID: &[u8] = b"0123456789abcdef";
+
+    /// Of lines such as `mail: ann@x`.
+    fn raw(lines: &[&str]) -> Raw {
+        let mut attributes = Attributes::from([("objectguid".to_owned(), vec![GUID.to_vec()])]);
+        for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
+            attributes.entry(name.to_owned()).or_default().push(value.as_bytes().to_vec());
+        }
+        let dn = "<GUID=30313233343536373839616263646566>;CN=Ann,DC=x".to_owned();
+        Raw { dn, dn_is_text: true, attributes, in_parts: false }
+    }
+
+    fn change(lines: &[&str]) -> Change {
+        Schema { literal: BTreeSet::new() }.change(&raw(lines), Kind::User).unwrap()
+    }
+
+    fn user(more: &[&str]) -> Entry {
+        match change(&[&["objectclass: person", "objectclass: user"], more].concat()) {
+            Change::Replace(entry) => *entry,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stated(entry: &Entry, field: &str) -> Vec<String> {
+        match entry.fields.get(field) {
+            Some(Stated::Values(values)) => values.clone(),
+            None => Vec::new(),
+            Some(Stated::Undecodable) => vec!["?".to_owned()],
+        }
+    }
+
+    #[rstest]
+    #[case(&["mail: a@x"], &["a@x"])]
+    #[case(&["proxyaddresses: smtp:b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: SIP:c@x"], &["a@x", "b@x"])]
+    #[case(&["mail: old@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: smtp:A@x"], &["a@x", "old@x"])]
+    #[case(&["mail: b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: SMTP:B@x"], &["b@x", "a@x"])]
+    #[case(&["targetaddress: smtp:a@far"], &["a@far"])]
+    #[case(&["targetaddress: X400:…", "proxyaddresses: SMTP:"], &[])]
+    fn the_primary_address_comes_first(#[case] given: &[&str], #[case] expected: &[&str]) {
+        let entry = user(&[&["useraccountcontrol: 512"], given].concat());
+        assert_eq!([stated(&entry, fields::MAIL), stated(&entry, fields::ALIASES)].concat(), expected);
+    }
+
+    #[rstest]
+    #[case("1", "", Some(true))]
+    #[case("2", "linked", None)]
+    #[case("4", "shared", None)]
+    #[case("16", "room", None)]
+    #[case("32", "equipment", None)]
+    #[case("2147483648", "remote", Some(true))]
+    #[case("34359738368", "shared", None)]
+    fn a_mailbox_without_a_login_has_no_state(
+        #[case] details: &str,
+        #[case] kind: &str,
+        #[case] disabled: Option<bool>,
+    ) {
+        let details = format!("msexchrecipienttypedetails: {details}");
+        let entry = user(&["useraccountcontrol: 514", &details]);
+        assert_eq!((stated(&entry, fields::MAILBOX).concat().as_str(), entry.disabled), (kind, disabled));
+    }
+
+    #[rstest]
+    #[case("0", None)]
+    #[case("9223372036854775807", None)]
+    #[case("133801632000000000", Some("2025-01-01T00:00:00Z"))]
+    #[case("9223372036854775806", None)]
+    fn an_account_expires_when_it_says_so(#[case] ticks: &str, #[case] at: Option<&str>) {
+        let at = at.map(|at| at.parse::<Timestamp>().unwrap());
+        assert_eq!(user(&["useraccountcontrol: 512", &format!("accountexpires: {ticks}")]).expires, at);
+    }
+
+    #[test]
+    fn what_hides_whether_it_is_disabled_is_not_taken() {
+        let hidden = change(&["objectclass: person"]);
+        assert!(
+            matches!(hidden, Change::Unreadable { anchor: Some(_), why, .. } if why.contains("userAccountControl"))
+        );
+        let gone = change(&["isdeleted: TRUE"]);
+        assert_eq!(gone, Change::Tombstone(Anchor::new("30313233343536373839616263646566")));
+        let computer = raw(&["objectclass: person", "objectclass: computer"]);
+        assert_eq!(Schema { literal: BTreeSet::new() }.change(&computer, Kind::User), None);
+    }
+
+    #[test]
+    fn asks_for_an_anchor_by_its_octets() {
+        let anchor = anchor(&raw(&[]).attributes).unwrap();
+        let filter = guid_filter(&anchor);
+        assert!(
+            filter.starts_with("(objectGUID=\\30\\31") && ldap3::parse_filter(&filter).is_ok(),
+            "{filter}"
+        );
+    }
+}

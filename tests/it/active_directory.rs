@@ -1,0 +1,236 @@
+//! The Active Directory source on a real domain controller (Samba).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use rollcall::directory::{Batch, Change, Completion, Entry, Kind, Members, Reference, Stated, fields};
+use rollcall::secret::Secret;
+use rollcall::source::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, LdapConfig};
+use rollcall::source::{Reason, Source as _, SourceError};
+use rstest::rstest;
+use tokio::sync::mpsc;
+
+use crate::support::limits::{Deviations, Limits};
+use crate::support::samba::{ADMIN, DOMAIN, PASSWORD, Samba};
+
+/// Everything that an entry can have that is a trap.
+fn company() -> String {
+    let mut ldif = String::new();
+    for ou in ["Staff", "Old", "Groups"] {
+        write!(ldif, "dn: OU={ou},{DOMAIN}\nchangetype: add\nobjectClass: organizationalUnit\n\n").unwrap();
+    }
+    let mut add = |rdn: &str, class: &str, rest: &str| {
+        write!(ldif, "dn: {rdn},{DOMAIN}\nchangetype: add\nobjectClass: {class}\n{rest}\n\n").unwrap();
+    };
+    add(
+        "CN=Ann Lee,OU=Staff",
+        "user",
+        "sAMAccountName: ann\nuserPrincipalName: ann@ad.example.test\nuserAccountControl: 544\ngivenName: Ann\nsn: Lee\n\
+         mail: Ann.Lee@example.test\nproxyAddresses: smtp:ann@example.test\nproxyAddresses: SMTP:ann.lee@example.test\n\
+         proxyAddresses: X500:/o=Example\ndepartment: Sales",
+    );
+    add(
+        "CN=Bob\\, the second,OU=Staff",
+        "user",
+        "sAMAccountName: bob\nuserAccountControl: 546\nmail: bob@example.test",
+    );
+    add(
+        "CN=Cid,OU=Staff",
+        "user",
+        "sAMAccountName: cid\nuserAccountControl: 544\naccountExpires: 133801632000000000\nmanager: CN=Ann Lee,OU=Staff,DC=ad,DC=example,DC=test",
+    );
+    add("CN=Dora,OU=Staff", "contact", "mail: dora@partner.test");
+    add("CN=Eve,OU=Old", "user", "sAMAccountName: eve\nuserAccountControl: 544");
+    add("CN=PC1,OU=Staff", "computer", "sAMAccountName: PC1$\nuserAccountControl: 4096");
+    add(
+        "CN=Sales,OU=Groups",
+        "group",
+        "sAMAccountName: sales\nmember: CN=Ann Lee,OU=Staff,DC=ad,DC=example,DC=test\n\
+         member: CN=Dora,OU=Staff,DC=ad,DC=example,DC=test\nmember: <SID=S-1-5-21-1-2-3-1104>",
+    );
+    add(
+        "CN=All,OU=Groups",
+        "group",
+        "sAMAccountName: all\nmember: CN=Sales,OU=Groups,DC=ad,DC=example,DC=test",
+    );
+    add("CN=Nobody,OU=Groups", "group", "sAMAccountName: nobody");
+    ldif
+}
+
+fn config(url: &str) -> ActiveDirectoryConfig {
+    let ldap = LdapConfig {
+        urls: vec![url.to_owned()],
+        start_tls: false,
+        insecure: true,
+        ca_pem: None,
+        server_name: None,
+        bind: Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) }),
+        base_dns: Vec::new(),
+        user_filter: None,
+        group_filter: None,
+        anchor: None,
+        literal: BTreeSet::new(),
+        page_size: ActiveDirectoryConfig::PAGE_SIZE,
+    };
+    ActiveDirectoryConfig { ldap, exclude_dns: Vec::new() }
+}
+
+async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
+    let (sink, mut batches) = mpsc::channel::<Batch>(2);
+    let reading = tokio::spawn(async move { ActiveDirectorySource::new(config).read(None, sink).await });
+    let mut came = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        came.extend(batch.0);
+    }
+    (came, reading.await.unwrap())
+}
+
+/// By common name.
+fn entries(changes: &[Change]) -> BTreeMap<String, &Entry> {
+    let name = |dn: &str| dn.trim_start_matches("CN=").split(",OU=").next().unwrap().to_owned();
+    let mut entries = BTreeMap::new();
+    for change in changes {
+        let Change::Replace(entry) = change else { panic!("{change:?}") };
+        entries.insert(name(&entry.dn), &**entry);
+    }
+    entries
+}
+
+fn values(of: &[&str]) -> Stated {
+    Stated::Values(of.iter().map(|value| (*value).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn reads_a_domain_as_it_is() {
+    let samba = Samba::start();
+    samba.modify(&company());
+    let mut config = config(&samba.secure_url());
+    config.ldap.insecure = false;
+    config.ldap.ca_pem = Some(samba.ca());
+    config.ldap.literal = BTreeSet::from(["Manager".to_owned()]);
+    let (changes, ended) = read(config.clone()).await;
+    let completion = ended.unwrap();
+    assert_eq!(completion.directory.as_str(), "dc=ad,dc=example,dc=test");
+    assert!(completion.notices.is_empty(), "{:?}", completion.notices);
+    let entries = entries(&changes);
+    assert!(
+        !entries.contains_key("PC1") && !entries.contains_key("krbtgt,CN=Users,DC=ad,DC=example,DC=test")
+    );
+
+    let ann = entries["Ann Lee"];
+    assert_eq!((ann.kind, ann.disabled, ann.expires), (Kind::User, Some(false), None));
+    assert_eq!(ann.dn, format!("CN=Ann Lee,OU=Staff,{DOMAIN}"));
+    assert_eq!(ann.anchor.as_str().len(), 32);
+    assert_eq!(ann.fields[fields::MAIL], values(&["Ann.Lee@example.test"]));
+    assert_eq!(ann.fields[fields::ALIASES], values(&["ann@example.test"]));
+    assert_eq!(ann.fields[fields::USER_NAME], values(&["ann@ad.example.test"]));
+    assert_eq!(ann.fields[fields::DEPARTMENT], values(&["Sales"]));
+    assert_eq!(entries["Bob\\, the second"].disabled, Some(true));
+    let cid = entries["Cid"];
+    assert_eq!(cid.expires, Some("2025-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
+    assert_eq!(cid.attributes["Manager"], values(&[&ann.dn]));
+    let dora = entries["Dora"];
+    assert_eq!((dora.kind, dora.disabled), (Kind::Contact, None));
+    assert_eq!(dora.fields[fields::MAIL], values(&["dora@partner.test"]));
+
+    let by = |entry: &Entry| Reference::Anchor(entry.anchor.clone());
+    let foreign = Reference::Sid("S-1-5-21-1-2-3-1104".to_owned());
+    let members = |name: &str| match &entries[name].members {
+        Members::Complete(members) => members.iter().cloned().collect::<BTreeSet<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(members("Sales"), BTreeSet::from([by(ann), by(dora), foreign]));
+    assert_eq!(members("All"), BTreeSet::from([by(entries["Sales"])]));
+    assert_eq!(members("Nobody"), BTreeSet::new());
+    let primary = members("Domain Users,CN=Users,DC=ad,DC=example,DC=test");
+    assert!(primary.contains(&by(ann)) && primary.contains(&by(entries["Eve"])), "{primary:?}");
+
+    // What is left out is somewhere else, and who is not there is not.
+    let gone = rollcall::directory::Anchor::new("00".repeat(16));
+    config.exclude_dns = vec![format!("ou=old,{DOMAIN}")];
+    let eve = entries["Eve"].anchor.clone();
+    let (changes, ended) = read(config.clone()).await;
+    ended.unwrap();
+    assert!(!self::entries(&changes).contains_key("Eve"));
+    let asked = [eve.clone(), gone.clone(), ann.anchor.clone()];
+    let answer = ActiveDirectorySource::new(config).look_up(&asked).await.unwrap().unwrap();
+    assert_eq!((answer.found, answer.missing), (vec![eve], vec![gone]));
+}
+
+#[tokio::test]
+async fn reads_groups_of_any_size_within_the_limits_of_a_domain_controller() {
+    let samba = Samba::start();
+    samba.modify(&company());
+    let sizes = [("Sales", 1501), ("All", 3001), ("Nobody", 20_000)];
+    let members = sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
+    let deviations = Deviations { members, break_at: None };
+    let limits = Limits::start(samba.address, deviations.clone()).await;
+    let (changes, ended) = read(config(&limits.url())).await;
+    ended.unwrap();
+    for (name, size) in sizes {
+        let Members::Complete(members) = &entries(&changes)[name].members else { panic!("{name}") };
+        assert_eq!(members.iter().collect::<BTreeSet<_>>().len(), size, "{name}");
+    }
+
+    // A part that does not come makes no group smaller.
+    let limits = Limits::start(samba.address, Deviations { break_at: Some(3000), ..deviations }).await;
+    let (changes, ended) = read(config(&limits.url())).await;
+    ended.unwrap();
+    let entries = entries(&changes);
+    assert!(matches!(&entries["Sales"].members, Members::Complete(members) if members.len() == 1501));
+    let Members::Partial(members, why) = &entries["Nobody"].members else { panic!() };
+    assert_eq!((members.len(), why.contains("number 3000")), (3000, true), "{why}");
+}
+
+#[rstest]
+#[case::by_domain("ADTEST\\reader")]
+#[case::by_principal("reader@ad.example.test")]
+#[case::by_dn("CN=reader,CN=Users,DC=ad,DC=example,DC=test")]
+#[tokio::test]
+async fn signs_in_under_every_form_of_name(#[case] name: &str) {
+    let samba = Samba::start();
+    samba.reader("reader");
+    let bind = |name: &str, password: &str| {
+        let mut config = config(&samba.url());
+        config.ldap.bind = Some(Bind { dn: name.to_owned(), password: Secret::new(password) });
+        config
+    };
+    read(bind(name, PASSWORD)).await.1.unwrap();
+    let refused = async |password: &str, part: &str| {
+        let error = read(bind(name, password)).await.1.unwrap_err();
+        assert_eq!(error.reason, Reason::AuthenticationFailed, "{error}");
+        assert!(error.to_string().contains(part), "{part:?} is not in {error}");
+    };
+    refused("wrong", "wrong name or password").await;
+    let dn = "dn: CN=reader,CN=Users,DC=ad,DC=example,DC=test\nchangetype: modify\n";
+    for (change, part) in [
+        ("replace: accountExpires\naccountExpires: 133801632000000000", "the account has expired"),
+        (
+            "replace: accountExpires\naccountExpires: 0\n-\nreplace: userAccountControl\nuserAccountControl: 514",
+            "is disabled",
+        ),
+        (
+            "replace: userAccountControl\nuserAccountControl: 512\n-\nreplace: pwdLastSet\npwdLastSet: 0",
+            "must change its password",
+        ),
+    ] {
+        samba.modify(&format!("{dn}{change}\n"));
+        refused(PASSWORD, part).await;
+    }
+}
+
+#[tokio::test]
+async fn another_server_is_no_domain_controller() {
+    let slapd = crate::support::slapd::Slapd::start(&crate::support::slapd::Setup {
+        ldif: &crate::support::company::tree(),
+        ..Default::default()
+    });
+    let mut config = config(&slapd.url());
+    config.ldap.bind = None;
+    let error = read(config).await.1.unwrap_err();
+    assert!(
+        error.to_string().contains("no Active Directory domain controller; read it with the kind ldap"),
+        "{error}"
+    );
+}

@@ -1,0 +1,179 @@
+//! A real domain controller (Samba AD DC) that serves LDAP and nothing else, on an address of its own.
+//!
+//! A domain is made once for each version of Samba and kept in `~/.cache/rollcall`; a test begins with a copy.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use std::{env, fs, process};
+
+use tempfile::TempDir;
+
+use super::process::{Process, eventually};
+use super::slapd::{Setup, certificates};
+
+pub(crate) const DOMAIN: &str = "DC=ad,DC=example,DC=test";
+pub(crate) const ADMIN: &str = "ADTEST\\Administrator";
+pub(crate) const PASSWORD: &str = "Passw0rd.Admin!";
+const MISSING: &str = "samba-tool is missing: run `make test`, which installs it";
+
+/// A domain controller that runs until it is dropped.
+pub(crate) struct Samba {
+    folder: TempDir,
+    process: Process,
+    pub(crate) address: Ipv4Addr,
+}
+
+impl Samba {
+    /// One with a domain in which nobody is yet but those whom every domain has.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = own_address();
+        run(Command::new("tar").arg("-xf").arg(domain()).arg("-C").arg(folder.path()));
+        certificates(&folder, &Setup { names: &[&address.to_string()], ..Setup::default() });
+        run(Command::new("chmod").arg("600").arg(folder.path().join("server.key")));
+        fs::write(folder.path().join("smb.conf"), config(folder.path(), address)).unwrap();
+        let process = begin(folder.path());
+        let mut samba = Self { folder, process, address };
+        samba.wait();
+        samba
+    }
+
+    fn wait(&mut self) {
+        let log = self.folder.path().join("log");
+        eventually(Duration::from_mins(1), "Samba answers", || {
+            let ended = self.process.ended();
+            assert!(ended.is_none(), "Samba ended: {ended:?} {}", fs::read_to_string(&log).unwrap());
+            TcpStream::connect((self.address, 636)).ok()
+        });
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ldap://{}", self.address)
+    }
+
+    pub(crate) fn secure_url(&self) -> String {
+        format!("ldaps://{}", self.address)
+    }
+
+    pub(crate) fn ca(&self) -> Vec<u8> {
+        fs::read(self.folder.path().join("ca.pem")).unwrap()
+    }
+
+    /// Changes what it holds (RFC 2849 change records).
+    pub(crate) fn modify(&self, changes: &str) {
+        let file = self.folder.path().join("changes.ldif");
+        fs::write(&file, changes).unwrap();
+        let who = ["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD, "-f"];
+        run(Command::new("ldapmodify").args(who).arg(file));
+    }
+
+    /// `samba-tool` on this domain.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> String {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let at = [format!("--configfile={}", path("smb.conf")), "-H".to_owned(), path("dc/private/sam.ldb")];
+        let output = run(Command::new("samba-tool").args(arguments).args(at));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// An account that reads, with the password [`PASSWORD`].
+    pub(crate) fn reader(&self, name: &str) {
+        self.tool(&["user", "create", name, PASSWORD]);
+    }
+}
+
+fn begin(folder: &Path) -> Process {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let arguments = ["-F", "--no-process-group", "-M", "single", "-s", &path("smb.conf")].map(str::to_owned);
+    Process::start(&program("samba"), &arguments, &folder.join("log"), None)
+}
+
+/// An archive of a fresh domain, made if there is none yet.
+fn domain() -> &'static Path {
+    static DOMAIN: OnceLock<PathBuf> = OnceLock::new();
+    DOMAIN.get_or_init(|| {
+        let version = run(Command::new(program("samba")).arg("--version"));
+        let version = String::from_utf8(version.stdout).unwrap();
+        let version = version.trim().rsplit(' ').next().unwrap().to_owned();
+        let home = || PathBuf::from(env::var_os("HOME").unwrap()).join(".cache");
+        let cache = env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("rollcall");
+        let archive = cache.join(format!("samba-domain-{version}.tar"));
+        if !archive.exists() {
+            fs::create_dir_all(&cache).unwrap();
+            let folder = tempfile::tempdir_in(&cache).unwrap();
+            provision(folder.path());
+            let whole = folder.path().join("domain.tar");
+            run(Command::new("tar").arg("-cf").arg(&whole).arg("-C").arg(folder.path()).arg("dc"));
+            fs::rename(whole, &archive).unwrap();
+        }
+        archive
+    })
+}
+
+fn provision(folder: &Path) {
+    let target = folder.join("dc");
+    let password = format!("--adminpass={PASSWORD}");
+    run(Command::new("samba-tool")
+        .args(["domain", "provision", "--server-role=dc", "--use-rfc2307", "--realm=AD.EXAMPLE.TEST"])
+        .args(["--domain=ADTEST", "--host-name=dc1", "--host-ip=127.0.0.10", "--dns-backend=NONE", &password])
+        .args([
+            "--option=interfaces=127.0.0.10/8",
+            "--option=bind interfaces only=yes",
+            "--option=vfs objects=",
+        ])
+        .arg(format!("--targetdir={}", target.display())));
+    for name in ["run", "lock", "ncalrpc", "ntp", "winbindd", "cache", "bind-dns"] {
+        fs::create_dir_all(target.join(name)).unwrap();
+    }
+}
+
+fn config(folder: &Path, address: Ipv4Addr) -> String {
+    let folder = folder.display();
+    format!(
+        "[global]\nworkgroup = ADTEST\nrealm = AD.EXAMPLE.TEST\nnetbios name = DC1\n\
+         server role = active directory domain controller\nserver services = ldap\n\
+         dcerpc endpoint servers = -winreg -srvsvc\ninterfaces = {address}/8\nbind interfaces only = yes\n\
+         private dir = {folder}/dc/private\nstate directory = {folder}/dc/state\ncache directory = {folder}/dc/cache\n\
+         lock directory = {folder}/dc/lock\npid directory = {folder}/dc/run\nncalrpc dir = {folder}/dc/ncalrpc\n\
+         binddns dir = {folder}/dc/bind-dns\nntp signd socket directory = {folder}/dc/ntp\n\
+         winbindd socket directory = {folder}/dc/winbindd\nlog file = {folder}/samba.log\nlog level = 1\n\
+         max log size = 0\ntls enabled = yes\ntls keyfile = {folder}/server.key\ntls certfile = {folder}/server.pem\n\
+         tls cafile = {folder}/ca.pem\nldap server require strong auth = no\ndsdb:schema update allowed = yes\n\
+         load printers = no\nprintcap name = /dev/null\ndisable spoolss = yes\n"
+    )
+}
+
+/// A domain controller has its ports for itself, so it needs an address of its own.
+fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = process::id().to_be_bytes();
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = Ipv4Addr::new(127, high | 1, low, next);
+        match TcpListener::bind((address, 389)) {
+            Ok(_) => return address,
+            Err(error) => {
+                let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+                assert!(!denied, "a domain controller needs port 389: run these tests as root");
+                assert!(next < u8::MAX, "no address is free for a domain controller: {error}");
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{MISSING} ({command:?}: {error})"));
+    let (said, out) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{command:?}: {out} {said}");
+    output
+}
+
+/// Debian keeps servers out of an ordinary user's path.
+fn program(name: &str) -> PathBuf {
+    let beside: PathBuf = ["/usr/sbin", name].iter().collect();
+    if beside.exists() { beside } else { name.into() }
+}
