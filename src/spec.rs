@@ -56,6 +56,8 @@ pub struct Connector {
     pub retry_interval: Duration,
     /// How long one read may take.
     pub timeout: Duration,
+    /// How long after a full read a change feed is checked against another.
+    pub full_read_every: Duration,
     /// Whether it rests.
     pub suspend: bool,
 }

@@ -61,6 +61,11 @@ pub struct DirectoryConnectorSpec {
     #[serde(default = "timeout")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
     pub timeout: Duration,
+    /// How long after a full read a change feed is checked against another. What that finds and the feed did
+    /// not tell is counted.
+    #[serde(default = "full_read_every")]
+    #[x_kube(validation = ("duration(self) >= duration('1m')", "is too short: use 1m or more"))]
+    pub full_read_every: Duration,
     /// Whether the connector rests: nothing is read.
     #[serde(default)]
     pub suspend: bool,
@@ -108,6 +113,24 @@ pub struct ActiveDirectory {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub group_filter: String,
+    /// How changes come. `Auto` takes the best that the account may use, and says in status why no better one.
+    #[serde(default)]
+    pub change_feed: ChangeFeed,
+}
+
+/// How changes come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ChangeFeed {
+    /// `DirSync` if the account may use it, else `UsnChanged`.
+    #[default]
+    Auto,
+    /// The domain controller tells what changed (the right `Replicating Directory Changes`, or as much as the
+    /// account may see).
+    DirSync,
+    /// What has a later `uSNChanged` than before, asked of the same domain controller.
+    UsnChanged,
+    /// Everything is read each time.
+    FullRead,
 }
 
 /// An LDAPv3 server.
@@ -233,6 +256,9 @@ pub struct DirectoryConnectorStatus {
     /// The last read that reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_import: Option<LastImport>,
+    /// How changes come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_feed: Option<ActiveFeed>,
     /// When the directory is read next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_import_at: Option<Time>,
@@ -266,6 +292,19 @@ pub struct Directory {
     pub contacts: u64,
 }
 
+/// How changes come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveFeed {
+    /// `DirSync`, `UsnChanged` or `FullRead`.
+    #[schemars(length(max = 32))]
+    pub active: String,
+    /// Why it is no better one: the right that is missing, and the command that grants it.
+    #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<2048, _>")]
+    #[schemars(length(max = 2048))]
+    pub reason: String,
+}
+
 /// A read that reached its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -284,6 +323,9 @@ pub struct LastImport {
     /// Entries that are missing and were not looked up: they stay until they are.
     #[serde(default)]
     pub unsettled: u64,
+    /// Entries whose change a full read found and the feed had not told of; should always be 0.
+    #[serde(default)]
+    pub missed: u64,
     /// The number of the last change.
     pub sequence: u64,
     /// What to know about that read: references that were not followed, attributes that were refused.
@@ -306,6 +348,10 @@ fn retry_interval() -> Duration {
 
 fn timeout() -> Duration {
     "1h".into()
+}
+
+fn full_read_every() -> Duration {
+    "24h".into()
 }
 
 fn page_size() -> u32 {

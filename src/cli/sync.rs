@@ -134,7 +134,11 @@ impl Sync {
         let heard = progress.clone();
         // What is about to be approved is looked up whatever its number.
         let look_ups = if self.approve.is_some() { usize::MAX } else { import::Options::LOOK_UPS };
-        let options = import::Options { look_ups, timeout: connector.timeout };
+        let options = import::Options {
+            look_ups,
+            timeout: connector.timeout,
+            full_read_every: connector.full_read_every,
+        };
         let (name, hear) = (&connector.name, move |came| heard.at(came));
         let imported = match &connector.source {
             SourceConfig::ActiveDirectory(config) => {

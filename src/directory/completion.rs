@@ -47,4 +47,15 @@ pub struct Completion {
     pub notices: Vec<String>,
     /// What the directory says it is ("OpenLDAP", "389 Project …"), if it says so.
     pub vendor: Option<String>,
+    /// Which feed brings changes from here on, for a directory that may have one.
+    pub feed: Option<Feed>,
+}
+
+/// How changes come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    /// Its name, as in the spec's `changeFeed`.
+    pub active: String,
+    /// Why it is no better one, and what to do; empty if it is the best.
+    pub reason: String,
 }

@@ -24,7 +24,7 @@ mod look_up;
 mod refusal;
 mod search;
 
-pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource};
+pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed};
 
 /// What is a user unless the configuration says otherwise.
 pub const USER_FILTER: &str = "(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))";
@@ -174,6 +174,7 @@ impl LdapSource {
             scope: self.scope(&bases, &anchor),
             notices,
             vendor: facts.vendor,
+            feed: None,
         })
     }
 

@@ -204,6 +204,7 @@ impl<'a> Reading<'a> {
                 .into_iter()
                 .collect(),
             vendor: None,
+            feed: None,
         })
     }
 }

@@ -60,11 +60,13 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
     spec.retry_interval = "1m".into();
     spec.timeout = "1h".into();
     spec.suspend = false;
+    spec.full_read_every = "24h".into();
     if let Some(domain) = &mut spec.active_directory {
         domain.urls.clear();
         domain.start_tls = false;
         domain.insecure = false;
         domain.tls = crate::api::connector::Tls::default();
+        domain.change_feed = crate::api::connector::ChangeFeed::Auto;
     }
     if let Some(ldap) = &mut spec.ldap {
         ldap.urls.clear();

@@ -10,12 +10,14 @@ use crate::api;
 use crate::api::DirectoryConnectorSpec;
 use crate::api::connector::{ActiveDirectory, Ldap, Ldif, Tls};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
-use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
+use crate::source::ldap::{ActiveDirectoryConfig, ChangeFeed, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
 /// Directories are not read more often.
 const SHORTEST: Duration = Duration::from_secs(10);
+/// Feeds are not checked more often.
+const SHORTEST_CHECK: Duration = Duration::from_mins(1);
 /// Nothing is tried again sooner.
 pub(super) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 /// Nothing can be done in less.
@@ -52,6 +54,10 @@ pub(super) fn resolve(
     if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
         of.problem("spec.timeout", "is too short for anything; use 1s or more");
     }
+    let full_read_every = of.duration("spec.fullReadEvery", &spec.full_read_every);
+    if full_read_every.is_some_and(|every| every < SHORTEST_CHECK) {
+        of.problem("spec.fullReadEvery", "is too short; use 1m or more");
+    }
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);
     let connector = Connector {
@@ -60,6 +66,7 @@ pub(super) fn resolve(
         interval: interval?,
         retry_interval: retry_interval?,
         timeout: timeout?,
+        full_read_every: full_read_every?,
         suspend: spec.suspend,
     };
     sound.then_some(connector)
@@ -115,7 +122,16 @@ impl Resolving<'_> {
             literal: self.literal.clone(),
             page_size: ActiveDirectoryConfig::PAGE_SIZE,
         };
-        SourceConfig::ActiveDirectory(ActiveDirectoryConfig { ldap, exclude_dns: domain.exclude_dns.clone() })
+        SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
+            ldap,
+            exclude_dns: domain.exclude_dns.clone(),
+            change_feed: match domain.change_feed {
+                api::connector::ChangeFeed::Auto => ChangeFeed::Auto,
+                api::connector::ChangeFeed::DirSync => ChangeFeed::DirSync,
+                api::connector::ChangeFeed::UsnChanged => ChangeFeed::UsnChanged,
+                api::connector::ChangeFeed::FullRead => ChangeFeed::FullRead,
+            },
+        })
     }
 
     fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {

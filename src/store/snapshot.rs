@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Mode};
+use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Feed, Mode};
 
 mod pin;
 mod read;
@@ -16,7 +16,7 @@ mod write;
 pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub use write::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Standing, Version, content, fingerprint,
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Standing, Version, content, fingerprint,
 };
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
@@ -53,6 +53,12 @@ pub struct SnapshotInfo {
     pub notices: Vec<String>,
     /// What the directory says it is.
     pub vendor: Option<String>,
+    /// Which feed brings changes.
+    #[serde(default)]
+    pub feed: Option<Feed>,
+    /// When everything was read last.
+    #[serde(default)]
+    pub full_at: Option<Timestamp>,
     /// Fields that more entries lost than the coverage rule allows (a literal attribute as
     /// `attributes.NAME`), until a read brings them back or a person approves.
     #[serde(skip)]

@@ -7,6 +7,7 @@
 //!   name (a few dozen bytes), not by the entries.
 //! - An entry is written only if what it states changed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
-use crate::directory::{Anchor, Batch, Completion, ConnectorName, Mode};
+use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
 use crate::source::{Reason, Source, SourceError};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
@@ -33,6 +34,8 @@ pub struct Options {
     pub look_ups: usize,
     /// How long the whole read may take.
     pub timeout: Duration,
+    /// How long after a full read a feed is checked against another.
+    pub full_read_every: Duration,
 }
 
 impl Options {
@@ -57,6 +60,8 @@ pub struct Imported {
     pub unreadable: u64,
     /// Entries that are missing and were not looked up.
     pub unsettled: u64,
+    /// Entries whose change this full read found and the feed had not told of.
+    pub missed: u64,
     /// When it began.
     pub started_at: Timestamp,
     /// When it was sealed.
@@ -88,7 +93,9 @@ pub async fn import<S: Source>(
         let (store, connector) = (store.clone(), connector.clone());
         blocking(move || Intake::begin(&store, &connector, started_at)).await?
     };
-    let cursor = intake.cursor().cloned();
+    let feed = intake.cursor().cloned();
+    let check = intake.is_full_read_due(options.full_read_every);
+    let cursor = feed.clone().filter(|_| !check);
     // A few batches ahead: enough for reading and writing to overlap.
     let (sink, mut batches) = mpsc::channel::<Batch>(4);
     let writing = spawn_blocking(move || {
@@ -115,9 +122,14 @@ pub async fn import<S: Source>(
     })
     .await?;
     let (settled, notices) = settle(source, absent, options).await;
+    // Everything was read; what the feed tells of the time until now explains what changed.
+    let told = match feed.filter(|_| check && completion.cursor.is_some()) {
+        Some(feed) => told(source, &feed, options).await,
+        None => None,
+    };
     let finished_at = clock.now();
     let imported =
-        blocking(move || intake.seal(Sealing { completion, settled, notices, finished_at })).await?;
+        blocking(move || intake.seal(Sealing { completion, settled, notices, told, finished_at })).await?;
     tracing::info!(
         %connector,
         users = imported.info.users,
@@ -126,6 +138,7 @@ pub async fn import<S: Source>(
         removed = imported.removed,
         unreadable = imported.unreadable,
         unsettled = imported.unsettled,
+        missed = imported.missed,
         "read"
     );
     Ok(imported)
@@ -136,7 +149,25 @@ struct Sealing {
     completion: Completion,
     settled: Vec<(RowId, Absent)>,
     notices: Vec<String>,
+    /// Of whom the feed told since the cursor, where this read checks it.
+    told: Option<HashSet<Anchor>>,
     finished_at: Timestamp,
+}
+
+/// Of whom the feed tells since `cursor`; `None` if it cannot say.
+async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Option<HashSet<Anchor>> {
+    let (sink, mut batches) = mpsc::channel::<Batch>(4);
+    let hearing = async {
+        let mut told = HashSet::new();
+        while let Some(batch) = batches.recv().await {
+            let news = batch.0.iter().filter(|change| !matches!(change, Change::Unchanged(_)));
+            told.extend(news.filter_map(|change| change.anchor().cloned()));
+        }
+        told
+    };
+    let read = tokio::time::timeout(options.timeout, source.read(Some(cursor), sink));
+    let (ended, told) = tokio::join!(read, hearing);
+    matches!(ended, Ok(Ok(_))).then_some(told)
 }
 
 /// Looks the absent up, as many as may be.

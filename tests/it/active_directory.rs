@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use rollcall::directory::{Batch, Change, Completion, Entry, Kind, Members, Reference, Stated, fields};
+use rollcall::directory::{
+    Batch, Change, Completion, Cursor, Entry, Kind, Members, Mode, Reference, Stated, fields,
+};
 use rollcall::secret::Secret;
-use rollcall::source::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, LdapConfig};
+use rollcall::source::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, ChangeFeed, LdapConfig};
 use rollcall::source::{Reason, Source as _, SourceError};
 use rstest::rstest;
 use tokio::sync::mpsc;
@@ -73,7 +75,7 @@ fn config(url: &str) -> ActiveDirectoryConfig {
         literal: BTreeSet::new(),
         page_size: ActiveDirectoryConfig::PAGE_SIZE,
     };
-    ActiveDirectoryConfig { ldap, exclude_dns: Vec::new() }
+    ActiveDirectoryConfig { ldap, exclude_dns: Vec::new(), change_feed: ChangeFeed::FullRead }
 }
 
 async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
@@ -217,6 +219,62 @@ async fn signs_in_under_every_form_of_name(#[case] name: &str) {
     ] {
         samba.modify(&format!("{dn}{change}\n"));
         refused(PASSWORD, part).await;
+    }
+}
+
+#[rstest]
+#[case::usn_changed(ChangeFeed::UsnChanged)]
+#[case::dir_sync(ChangeFeed::DirSync)]
+#[tokio::test]
+async fn a_feed_goes_on_only_where_it_was_left(#[case] change_feed: ChangeFeed) {
+    let samba = Samba::start();
+    samba.modify(&company());
+    samba.modify(&format!("dn: CN=Eve,OU=Old,{DOMAIN}\nchangetype: delete\n"));
+    let config = ActiveDirectoryConfig { change_feed, ..config(&samba.url()) };
+    let from = |config: &ActiveDirectoryConfig, cursor: &Cursor| {
+        let (source, cursor) = (ActiveDirectorySource::new(config.clone()), cursor.clone());
+        async move {
+            let (sink, mut batches) = mpsc::channel::<Batch>(2);
+            let taking = async {
+                let mut count = 0;
+                while let Some(batch) = batches.recv().await {
+                    count += batch.0.len();
+                }
+                count
+            };
+            let (ended, count) = tokio::join!(source.read(Some(&cursor), sink), taking);
+            (ended.unwrap(), count)
+        }
+    };
+    let cursor = read(config.clone()).await.1.unwrap().cursor.unwrap();
+    let (ended, count) = from(&config, &cursor).await;
+    assert_eq!((ended.mode, count), (Mode::Delta, 0));
+    samba.modify(&format!(
+        "dn: CN=Ann Lee,OU=Staff,{DOMAIN}\nchangetype: modify\nreplace: title\ntitle: Boss\n"
+    ));
+    let (ended, count) = from(&config, &cursor).await;
+    assert_eq!(ended.mode, Mode::Delta);
+    assert!((1..=2).contains(&count), "{count}");
+
+    // Another account, other filters, another place, another replica: everything is read.
+    let text = String::from_utf8(cursor.0.clone()).unwrap();
+    let bad_place = serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let with = |field: &str, value: serde_json::Value| {
+        let mut cursor = bad_place.clone();
+        cursor[field] = value;
+        Cursor(cursor.to_string().into_bytes())
+    };
+    let mut narrower = config.clone();
+    narrower.ldap.user_filter = Some("(sAMAccountName=ann)".to_owned());
+    for (config, cursor) in [
+        (&config, with("place", serde_json::json!([1, 2, 3]))),
+        (&config, with("fingerprint", serde_json::json!("another"))),
+        (&config, Cursor(b"no cursor".to_vec())),
+        (&narrower, cursor.clone()),
+    ] {
+        let (ended, count) = from(config, &cursor).await;
+        assert_eq!(ended.mode, Mode::Full);
+        assert!(count > 30 && ended.cursor.is_some(), "{count}");
     }
 }
 

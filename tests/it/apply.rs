@@ -45,6 +45,7 @@ impl Source for People {
             scope: String::new(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
         })
     }
 
@@ -96,7 +97,11 @@ impl Bench {
     async fn run(&self, policy: &str, people: &[&'static str], at: i64) -> RunReport {
         let clock = At(at);
         let connector = ConnectorName::new("test", policy);
-        let options = import::Options { look_ups: 1000, timeout: Duration::from_mins(1) };
+        let options = import::Options {
+            look_ups: 1000,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_hours(24),
+        };
         import(&People(people.to_vec()), &self.store, &connector, options, &clock, |_| {}).await.unwrap();
         let work = Work {
             store: &self.store,

@@ -58,6 +58,8 @@ fn problems(object: &str) -> Vec<String> {
 
 #[rstest]
 #[case::least(ldap(""))]
+#[case::checked_often(connector("ldif: { secretKeyRef: { name: a, key: b } }, fullReadEvery: 1m"))]
+#[case::fed(domain("ldaps://a", ", changeFeed: DirSync"))]
 #[case::domain(domain("ldaps://a", ""))]
 #[case::domain_by_start_tls(domain("ldap://a:389/", ", startTLS: true, excludeDNs: [\"ou=x,dc=a\"]"))]
 #[case::domain_in_the_open(domain("ldap://a", ", insecure: true"))]
@@ -118,6 +120,11 @@ fn takes(#[case] object: String) {
     ),
     "name exactly one kind of directory: activeDirectory, ldap or ldif",
     "spec"
+)]
+#[case::checked_too_often(
+    connector("ldif: { secretKeyRef: { name: a, key: b } }, fullReadEvery: 59s"),
+    "is too short: use 1m or more",
+    "spec.fullReadEvery"
 )]
 #[case::domain_unprotected(
     domain("ldap://a", ""),

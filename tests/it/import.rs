@@ -44,6 +44,7 @@ impl Source for Read {
             scope: self.scope.to_owned(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
         })
     }
 
@@ -119,7 +120,11 @@ impl Desk {
     }
 
     async fn import_looking_up(&self, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
-        let options = import::Options { look_ups, timeout: Duration::from_mins(1) };
+        let options = import::Options {
+            look_ups,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_hours(24),
+        };
         import(read, &self.store, &ConnectorName::new("test", "corp"), options, &Fixed, |_| {}).await
     }
 
@@ -324,7 +329,11 @@ async fn a_read_that_takes_too_long_is_given_up() {
         }
     }
     let desk = Desk::new();
-    let options = import::Options { look_ups: 0, timeout: Duration::from_millis(50) };
+    let options = import::Options {
+        look_ups: 0,
+        timeout: Duration::from_millis(50),
+        full_read_every: Duration::from_hours(24),
+    };
     let name = ConnectorName::new("test", "corp");
     let ended = import(&Endless, &desk.store, &name, options, &Fixed, |_| {}).await;
     assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
@@ -345,7 +354,11 @@ async fn a_look_up_that_takes_too_long_settles_nobody() {
     }
     let desk = Desk::new();
     desk.import(&read(people(0..3))).await.unwrap();
-    let options = import::Options { look_ups: 10, timeout: Duration::from_millis(200) };
+    let options = import::Options {
+        look_ups: 10,
+        timeout: Duration::from_millis(200),
+        full_read_every: Duration::from_hours(24),
+    };
     let name = ConnectorName::new("test", "corp");
     let silent = Silent(read(people(0..2)));
     let imported = import(&silent, &desk.store, &name, options, &Fixed, |_| {}).await.unwrap();

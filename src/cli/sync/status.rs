@@ -33,6 +33,7 @@ pub(super) fn of_import(
             )],
             directory: Some(status::directory(&imported.info)),
             last_import: Some(status::last_import(imported)),
+            change_feed: status::feed(&imported.info),
             ..DirectoryConnectorStatus::default()
         },
         Err(error) => DirectoryConnectorStatus {

@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 use super::Memory;
 use super::cancel::{Cancellable, cancelled};
 use super::resolve::Key;
-use crate::api::connector::{Directory, DirectoryConnectorStatus, LastImport};
+use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{self, Reason, connector as reasons};
 use crate::clock::Clock;
 use crate::controller::condition;
@@ -48,6 +48,7 @@ pub(super) struct Begin {
 pub(super) struct Read {
     pub(super) directory: Directory,
     pub(super) import: LastImport,
+    pub(super) feed: Option<ActiveFeed>,
     pub(super) message: String,
 }
 
@@ -123,7 +124,8 @@ async fn read(
     job: &Job,
 ) -> Result<Imported, ImportError> {
     let look_ups = if look_up_all { usize::MAX } else { import::Options::LOOK_UPS };
-    let options = import::Options { look_ups, timeout: connector.timeout };
+    let options =
+        import::Options { look_ups, timeout: connector.timeout, full_read_every: connector.full_read_every };
     match &connector.source {
         SourceConfig::ActiveDirectory(config) => {
             read_from(ActiveDirectorySource::new(config.clone()), context, connector, options, job).await

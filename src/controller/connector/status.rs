@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
 use super::import::{Failure, Read};
-use crate::api::connector::{Directory, DirectoryConnectorStatus, LastImport};
+use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
 use crate::controller::words::count;
@@ -53,6 +53,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     let before = facts.before.cloned().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     let (mut directory, mut last_import) = (before.directory.clone(), before.last_import.clone());
+    let mut change_feed = before.change_feed.clone();
     match &facts.state {
         State::Invalid(problems) => {
             let message = self::problems(problems);
@@ -84,6 +85,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             stages(&mut conditions, facts.staged, None, connector::READ.name, "as of the last read");
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
+            change_feed.clone_from(&read.feed);
         }
     }
     DirectoryConnectorStatus {
@@ -91,6 +93,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
         conditions: conditions.finish(),
         directory,
         last_import,
+        change_feed,
         next_import_at: facts.next_at.map(Time),
         last_handled_sync_requested_at: facts.handled.clone(),
     }
@@ -157,7 +160,12 @@ pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
 
 /// What a read that reached its end says.
 pub(super) fn read(imported: &Imported) -> Read {
-    Read { directory: directory(&imported.info), import: last_import(imported), message: message(imported) }
+    Read {
+        directory: directory(&imported.info),
+        import: last_import(imported),
+        feed: feed(&imported.info),
+        message: message(imported),
+    }
 }
 
 /// What was read.
@@ -171,6 +179,11 @@ pub fn directory(info: &SnapshotInfo) -> Directory {
     }
 }
 
+/// How changes come.
+pub fn feed(info: &SnapshotInfo) -> Option<ActiveFeed> {
+    info.feed.as_ref().map(|feed| ActiveFeed { active: feed.active.clone(), reason: feed.reason.clone() })
+}
+
 /// The read.
 pub fn last_import(imported: &Imported) -> LastImport {
     LastImport {
@@ -180,6 +193,7 @@ pub fn last_import(imported: &Imported) -> LastImport {
         changed: imported.changed,
         removed: imported.removed,
         unsettled: imported.unsettled,
+        missed: imported.missed,
         sequence: imported.info.sequence,
         notices: imported.info.notices.clone(),
     }

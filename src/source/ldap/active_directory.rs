@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ldap3::controls::RawControl;
 
+use self::feed::{Changes, Resume};
 use self::name::Extended;
 use self::schema::Schema;
 use super::connection::Connection;
@@ -18,9 +19,14 @@ use super::decode::Raw;
 use super::facts::Facts;
 use super::search::{Found, Query, Search};
 use super::{LdapConfig, Reading, bases, contained, contexts, look_up};
-use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Kind, Members, Mode, Reference};
+use crate::directory::{
+    Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
+};
+use crate::source::schema::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
+mod dir_sync;
+mod feed;
 mod name;
 mod range;
 mod schema;
@@ -49,6 +55,21 @@ pub struct ActiveDirectoryConfig {
     pub ldap: LdapConfig,
     /// Subtrees that are left out.
     pub exclude_dns: Vec<String>,
+    /// How changes come.
+    pub change_feed: ChangeFeed,
+}
+
+/// How changes come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeFeed {
+    /// The best that the account may use.
+    Auto,
+    /// The domain controller tells.
+    DirSync,
+    /// It is asked for later update sequence numbers.
+    UsnChanged,
+    /// Everything is read each time.
+    FullRead,
 }
 
 impl ActiveDirectoryConfig {
@@ -70,9 +91,9 @@ impl ActiveDirectorySource {
 }
 
 impl Source for ActiveDirectorySource {
-    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
-        let config = self.config.clone();
-        contained(async move { Session::open(config).await?.read_all(sink).await }).await
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
+        contained(async move { Session::open(config).await?.read(resume, sink).await }).await
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
@@ -89,6 +110,10 @@ struct Session {
     bases: Vec<String>,
     excluded: Vec<Dn>,
     schema: Schema,
+    /// The domain's security id, which its users and groups have before their own numbers.
+    domain: Option<Vec<u8>>,
+    /// Who came, in a read of changes.
+    there: HashSet<Anchor>,
 }
 
 /// Whose primary group is which: AD keeps that apart from the members. By the group's relative id.
@@ -108,36 +133,162 @@ impl Session {
         let bases = bases(&config.ldap.base_dns, &facts)?;
         let excluded = config.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
         let schema = Schema { literal: config.ldap.literal.clone() };
-        Ok(Self { config, connection, facts, bases, excluded, schema })
+        Ok(Self { config, connection, facts, bases, excluded, schema, domain: None, there: HashSet::new() })
     }
 
-    async fn read_all(mut self, sink: Sink) -> Result<Completion, SourceError> {
+    /// What changed since, if a feed still tells that; else everything.
+    async fn read(mut self, resume: Option<Resume>, sink: Sink) -> Result<Completion, SourceError> {
+        let fingerprint = self.fingerprint().await?;
+        let (next, feed) = match &resume {
+            // Going on with the best costs no second look at the rights.
+            Some(resume) if resume.is_best(self.config.change_feed, fingerprint.as_deref()) => {
+                (Some(resume.clone()), None)
+            }
+            _ => {
+                let (next, feed) = self.choose(fingerprint).await?;
+                (next, Some(feed))
+            }
+        };
+        if let (Some(resume), Some(next)) = (&resume, &next)
+            && resume.goes_on_as(next)
+            && let Some(changes) = self.changes(resume).await?
+        {
+            let (read, renamed) = self.read_changes(&changes, Reading::new(sink.clone())).await?;
+            if !renamed {
+                return self.complete_changes(read, resume.at(changes.place), feed).await;
+            }
+        }
+        let (next, feed) = if let Some(feed) = feed {
+            (next, feed)
+        } else {
+            // The feed did not go on, so it is chosen anew.
+            let fingerprint = self.fingerprint().await?;
+            self.choose(fingerprint).await?
+        };
+        self.read_all(sink, next, feed).await
+    }
+
+    /// Reads everything.
+    async fn read_all(
+        mut self,
+        sink: Sink,
+        next: Option<Resume>,
+        feed: Feed,
+    ) -> Result<Completion, SourceError> {
         let mut reading = Reading::new(sink);
         let mut primaries = Primaries::new();
         for base in self.bases.clone() {
-            self.users(base, &mut reading, &mut primaries).await?;
+            self.users(base, None, &mut reading, &mut primaries).await?;
         }
         for base in self.bases.clone() {
-            self.groups(base, &mut reading, &primaries).await?;
+            self.groups(base, None, &mut reading, &mut primaries).await?;
         }
         reading.flush().await?;
-        Ok(self.completion())
+        Ok(self.completion(Mode::Full, next, feed))
+    }
+
+    /// Reads what changed. Says whether something was renamed that has others in it: then that was not all.
+    async fn read_changes(
+        &mut self,
+        changes: &Changes,
+        mut reading: Reading,
+    ) -> Result<(Reading, bool), SourceError> {
+        let (mut first, mut own) = (Primaries::new(), Primaries::new());
+        let touched: Vec<&Anchor> = changes.touched.iter().collect();
+        for some in touched.chunks(look_up::AT_ONCE) {
+            let ids: String = some.iter().map(|one| schema::guid_filter(one)).collect();
+            let ids = format!("(|{ids})");
+            for base in self.bases.clone() {
+                self.users(base.clone(), Some(&ids), &mut reading, &mut first).await?;
+                self.groups(base, Some(&ids), &mut reading, &mut own).await?;
+            }
+            // Who does not come is outside if found there; else the next read tells.
+            let missing: String = some
+                .iter()
+                .filter(|one| !self.there.contains(**one))
+                .map(|one| schema::guid_filter(one))
+                .collect();
+            if !missing.is_empty() {
+                let contexts = contexts(&self.bases, &self.facts);
+                for outside in self.anchors(contexts, format!("(|{missing})"), &[]).await? {
+                    reading.change(Change::Outside(outside)).await?;
+                }
+            }
+        }
+        for (group, added) in first {
+            if let Some(group) = self.group_of(group).await?.filter(|group| !self.there.contains(group)) {
+                let added = added.into_iter().map(Reference::Anchor).collect();
+                reading.change(Change::MembersAdded { group, added }).await?;
+            }
+        }
+        for deleted in &changes.deleted {
+            reading.change(Change::Tombstone(deleted.clone())).await?;
+        }
+        let renamed: Vec<&Anchor> = changes.renamed.iter().filter(|one| !self.there.contains(*one)).collect();
+        let mut holds_others = false;
+        for some in renamed.chunks(look_up::AT_ONCE) {
+            let ids: String = some.iter().map(|one| schema::guid_filter(one)).collect();
+            let contexts = contexts(&self.bases, &self.facts);
+            let filter = format!("(&(|{ids}){})", feed::CONTAINERS);
+            holds_others |= !self.anchors(contexts, filter, &[]).await?.is_empty();
+        }
+        Ok((reading, holds_others))
+    }
+
+    /// Ends a read of changes. Who may not see what was deleted lists everybody who is there.
+    async fn complete_changes(
+        mut self,
+        mut reading: Reading,
+        next: Resume,
+        feed: Option<Feed>,
+    ) -> Result<Completion, SourceError> {
+        let context = self.context().unwrap_or_default();
+        let mut mode = Mode::Delta;
+        let blind = self.blindness(&context).await?;
+        if !blind.is_empty() {
+            mode = Mode::Full;
+            let either = format!("(|{}{})", self.user_filter(), self.group_filter());
+            for anchor in self.anchors(self.bases.clone(), either, &self.excluded.clone()).await? {
+                if !self.there.contains(&anchor) {
+                    reading.change(Change::Unchanged(anchor)).await?;
+                }
+            }
+        }
+        reading.flush().await?;
+        let feed = feed.unwrap_or_else(|| Feed { active: next.feed.name().to_owned(), reason: blind });
+        Ok(self.completion(mode, Some(next), feed))
+    }
+
+    /// The group of this number in the domain.
+    async fn group_of(&mut self, relative: u32) -> Result<Option<Anchor>, SourceError> {
+        let Some(mut sid) = self.domain.clone() else { return Ok(None) };
+        sid.extend(relative.to_le_bytes());
+        let octets = schema::octets(&hexadecimal(&sid));
+        let filter = format!("(&(objectSid={octets}){})", self.group_filter());
+        Ok(self.anchors(self.bases.clone(), filter, &self.excluded.clone()).await?.into_iter().next())
     }
 
     async fn users(
         &mut self,
         base: String,
+        only: Option<&str>,
         reading: &mut Reading,
         primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
-        let query = self.query(base, self.user_filter().to_owned());
+        let query = self.query(base, among(only, self.user_filter()));
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
             let primary = schema::number(&raw.attributes, "primarygroupid");
+            if self.domain.is_none() && primary.is_some() {
+                self.domain = schema::domain(&raw.attributes);
+            }
             let Some(change) = self.schema.change(&raw, Kind::User) else { continue };
             if let (Some(group), Change::Replace(user)) = (primary, &change) {
                 primaries.entry(group).or_default().push(user.anchor.clone());
+            }
+            if only.is_some() {
+                self.there.extend(change.anchor().cloned());
             }
             reading.change(change).await?;
         }
@@ -147,25 +298,41 @@ impl Session {
     async fn groups(
         &mut self,
         base: String,
+        only: Option<&str>,
         reading: &mut Reading,
-        primaries: &Primaries,
+        primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
-        let query = self.query(base, self.group_filter().to_owned());
-        let mut large = Vec::new();
+        let query = self.query(base, among(only, self.group_filter()));
+        let mut later = Vec::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
             if raw.in_parts {
                 // Its parts are read when this search is over: until then only its name is kept.
                 raw.attributes.retain(|name, _| !name.starts_with("member"));
-                large.push(raw);
+            }
+            if only.is_some() {
+                self.there.extend(schema::anchor(&raw.attributes));
+            }
+            if raw.in_parts || only.is_some() {
+                later.push(raw);
             } else {
                 self.schema.group(&raw, None, primaries, reading).await?;
             }
         }
-        for raw in large {
-            let members = range::members(&mut self.connection, &raw, reading.came).await?;
-            self.schema.group(&raw, Some(members), primaries, reading).await?;
+        for raw in later {
+            let members = if raw.in_parts {
+                Some(range::members(&mut self.connection, &raw, reading.came).await?)
+            } else {
+                None
+            };
+            // Where not everybody came, those of whom it is the primary group are asked for.
+            if let (Some(_), Some(relative)) = (only, schema::relative_id(&raw.attributes)) {
+                let filter = format!("(&{}(primaryGroupID={relative}))", self.user_filter());
+                let first = self.anchors(self.bases.clone(), filter, &self.excluded.clone()).await?;
+                primaries.insert(relative, first.into_iter().collect());
+            }
+            self.schema.group(&raw, members, primaries, reading).await?;
         }
         Ok(())
     }
@@ -237,7 +404,7 @@ impl Session {
         Ok(anchors)
     }
 
-    fn completion(self) -> Completion {
+    fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
         let (directory, scope) = (self.directory(), self.scope());
         let mut notices = self.connection.skipped;
         if self.facts.has("supportedcapabilities", READ_ONLY) {
@@ -247,14 +414,15 @@ impl Session {
             ));
         }
         Completion {
-            mode: Mode::Full,
+            mode,
             directory,
-            cursor: None,
+            cursor: next.and_then(|next| next.cursor()),
             fields: crate::source::schema::Schema::fields(),
             attributes: self.config.ldap.literal,
             scope,
             notices,
             vendor: Some(self.facts.vendor.unwrap_or_else(|| "Microsoft Active Directory".to_owned())),
+            feed: Some(feed),
         }
     }
 
@@ -305,6 +473,11 @@ impl Schema {
         }
         reading.change(change).await
     }
+}
+
+/// Those who match `filter` and, if it is given, `only`.
+fn among(only: Option<&str>, filter: &str) -> String {
+    only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{filter})"))
 }
 
 /// Sent with every search.

@@ -47,11 +47,24 @@ pub(super) struct Search<'c> {
     /// Whether anything came: after that, the search cannot begin anew in another way.
     begun: bool,
     done: bool,
+    /// What came with the end of the last page.
+    pub(super) ended: Vec<RawControl>,
+    /// How the last page ended, if the server said so.
+    pub(super) code: Option<u32>,
 }
 
 impl<'c> Search<'c> {
     pub(super) fn new(connection: &'c mut Connection, query: Query) -> Self {
-        Self { connection, query, stream: None, cookie: Vec::new(), begun: false, done: false }
+        Self {
+            connection,
+            query,
+            stream: None,
+            cookie: Vec::new(),
+            begun: false,
+            done: false,
+            ended: Vec::new(),
+            code: None,
+        }
     }
 
     /// The next thing found; `None` only at the true end. `came` is how many entries the whole read has
@@ -106,8 +119,10 @@ impl<'c> Search<'c> {
     }
 
     fn end_of_page(&mut self, result: &LdapResult, came: u64) -> Result<(), SourceError> {
+        self.code = Some(result.rc);
         match result.rc {
             0 => {
+                self.ended = result.ctrls.iter().map(|control| control.1.clone()).collect();
                 let control = result.ctrls.iter().find(|control| control.1.ctype == PAGED_RESULTS);
                 let value = control.and_then(|control| control.1.val.as_deref());
                 let value = value.filter(|_| self.query.page_size.is_some());

@@ -60,6 +60,17 @@ pub enum Standing {
     Unsettled,
 }
 
+/// The newest version of an entry, as it is stored.
+#[derive(Debug)]
+pub struct Last {
+    /// The entry as JSON, without names and members.
+    pub content: String,
+    /// The names that it bears.
+    pub names: RoaringBitmap,
+    /// The names that its member list states, and whether the list is complete.
+    pub edges: Option<(RoaringBitmap, bool)>,
+}
+
 /// Which rows carry a field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
@@ -257,6 +268,45 @@ impl Importing {
                 )
                 .optional()?;
             stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
+        })
+    }
+
+    /// The row's newest version that was written.
+    pub fn last(&self, row: RowId) -> Result<Option<Last>, StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT content, names, complete, edges FROM version WHERE connector = ?1 AND entry = ?2
+                     ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let mut rows = statement.query(params![self.connector, row.0])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            let (complete, edges): (bool, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+            let edges = edges.map(|edges| bitmap::read(&edges)).transpose()?.map(|edges| (edges, complete));
+            Ok(Some(Last { content: row.get(0)?, names: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?, edges }))
+        })
+    }
+
+    /// How many of `rows` are present users, groups and contacts: as they were sealed, or as they are now.
+    pub fn kinds(&self, rows: &RoaringBitmap, sealed: bool) -> Result<[u64; 3], StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT standing, json_extract(content, '$.kind') FROM version
+                 WHERE connector = ?1 AND entry = ?2
+                   AND (?3 = 0 OR sequence <= (SELECT sealed FROM connector WHERE id = ?1))
+                 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let mut kinds = [0; 3];
+            for row in rows {
+                let found: Option<(u8, String)> = statement
+                    .query_row(params![self.connector, row, sealed], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                if let Some((0, kind)) = found
+                    && let Some(at) = ["user", "group", "contact"].iter().position(|known| *known == kind)
+                {
+                    kinds[at] += 1;
+                }
+            }
+            Ok(kinds)
         })
     }
 

@@ -1,6 +1,8 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -13,7 +15,7 @@ use crate::directory::{
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing,
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Presence, RowId, SnapshotInfo, Standing,
     Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
@@ -41,6 +43,14 @@ pub(super) struct Intake {
     /// Names of entries that came without an anchor.
     unidentified: RoaringBitmap,
     kinds: [RoaringBitmap; 3],
+    /// Rows of which something was written.
+    written: RoaringBitmap,
+    /// Rows that lost members, and else are as they were.
+    shrunk: RoaringBitmap,
+    /// Whether entries were listed rather than read.
+    listed: bool,
+    /// Entries that were listed, and that nothing is known of.
+    unheard: u64,
     pending: Vec<Version>,
     strangers: Vec<Stranger>,
     stranger_count: u64,
@@ -82,6 +92,10 @@ impl Intake {
             tombstones: RoaringBitmap::new(),
             unidentified: RoaringBitmap::new(),
             kinds: Default::default(),
+            written: RoaringBitmap::new(),
+            shrunk: RoaringBitmap::new(),
+            listed: false,
+            unheard: 0,
             pending: Vec::new(),
             strangers: Vec::new(),
             stranger_count: 0,
@@ -94,11 +108,21 @@ impl Intake {
         self.cursor.as_ref()
     }
 
+    /// Whether a feed is to be checked by a read of everything.
+    pub(super) fn is_full_read_due(&self, every: Duration) -> bool {
+        let last = self.info.as_ref().and_then(|info| info.full_at);
+        let age = last.map(|last| self.started_at.duration_since(last));
+        age.is_none_or(|age| age.is_negative() || age.unsigned_abs() >= every)
+    }
+
     pub(super) fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
         for change in batch.0 {
             match change {
                 Change::Replace(entry) => self.replace(&entry)?,
-                Change::Tombstone(anchor) => self.tombstone(&anchor)?,
+                Change::Tombstone(anchor) => self.gone(&anchor, Grade::Tombstone)?,
+                Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
+                Change::Unchanged(anchor) => self.unchanged(&anchor)?,
+                Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
         }
@@ -156,7 +180,7 @@ impl Intake {
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { completion, settled, notices, finished_at } = sealing;
+        let Sealing { mut completion, settled, mut notices, told, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
         let standings: HashMap<RowId, Standing> =
@@ -176,14 +200,27 @@ impl Intake {
                 }
             };
             removed += 1;
+            self.written.insert(row.0);
             let presence = Presence::Gone { evidence: Evidence { grade, configuration }, since: finished_at };
             self.pending.push(Version::Presence { row, presence });
         }
         self.flush()?;
+        let missed = self.missed(told.as_ref())?;
+        if missed > 0 {
+            notices.push(format!(
+                "the change feed had not told of {missed} entries that this full read found changed"
+            ));
+        }
+        if self.unheard > 0 {
+            // They have come into sight without a change of their own, so everything is read next.
+            completion.cursor = None;
+        }
+        let [users, groups, contacts] = self.counts(completion.mode)?;
+        let full = completion.mode == Mode::Full && !self.listed;
+        let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
         let there = self.there(completion.mode);
         let coverage = std::mem::take(&mut self.carried).judge(self.coverage, &self.read, &there);
         let first = self.info.is_none();
-        let [users, groups, contacts] = counts(&self.kinds, self.info.as_ref(), completion.mode);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
@@ -196,6 +233,8 @@ impl Intake {
             scope: completion.scope,
             notices: completion.notices.into_iter().chain(notices).collect(),
             vendor: completion.vendor,
+            feed: completion.feed,
+            full_at,
             tripped: BTreeMap::new(),
             strangers: self.strangers,
             stranger_count: self.stranger_count,
@@ -218,9 +257,33 @@ impl Intake {
             removed,
             unreadable: self.unreadable,
             unsettled,
+            missed,
             started_at: self.started_at,
             finished_at,
         })
+    }
+
+    /// What changed without the feed having told of it.
+    fn missed(&self, told: Option<&HashSet<Anchor>>) -> Result<u64, StoreError> {
+        let Some(told) = told else { return Ok(0) };
+        let changed = self.importing.anchors(&(&self.written - &self.shrunk))?;
+        Ok(changed.iter().filter(|(_, anchor)| !told.contains(anchor)).count() as u64)
+    }
+
+    /// Users, groups and contacts that are present. Where only changes came, the counts of before change by
+    /// what those did.
+    fn counts(&self, mode: Mode) -> Result<[u64; 3], StoreError> {
+        let before = match &self.info {
+            Some(info) if mode == Mode::Delta || self.listed => [info.users, info.groups, info.contacts],
+            _ => return Ok(self.kinds.each_ref().map(RoaringBitmap::len)),
+        };
+        let was = self.importing.kinds(&self.written, true)?;
+        let is = self.importing.kinds(&self.written, false)?;
+        let mut counts = before;
+        for (count, (was, is)) in counts.iter_mut().zip(was.into_iter().zip(is)) {
+            *count = (*count + is).saturating_sub(was);
+        }
+        Ok(counts)
     }
 
     /// The rows that count as present: in a full read those that came, else those that did not go.
@@ -268,6 +331,10 @@ impl Intake {
         }
         if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
             self.changed += 1;
+            self.written.insert(row.0);
+            if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
+                self.shrunk.insert(row.0);
+            }
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             let now = Known { row, hash, standing: Standing::Present };
             self.known.insert(anchor, now);
@@ -275,7 +342,8 @@ impl Intake {
         Ok(())
     }
 
-    fn tombstone(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
+    /// The directory says so.
+    fn gone(&mut self, anchor: &Anchor, grade: Grade) -> Result<(), StoreError> {
         let Some(known) = self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])) else {
             return Ok(());
         };
@@ -290,12 +358,73 @@ impl Intake {
         self.kinds.iter_mut().for_each(|rows| {
             rows.remove(row.0);
         });
-        let evidence = Evidence::data(Grade::Tombstone);
+        let evidence = Evidence::data(grade);
         let presence = Presence::Gone { evidence, since: self.started_at };
+        self.written.insert(row.0);
         // A version that only says what became of an entry builds on the one before it.
         self.flush()?;
         self.pending.push(Version::Presence { row, presence });
         Ok(())
+    }
+
+    /// A listing says of it that it is there; what it is, is known.
+    fn unchanged(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
+        self.listed = true;
+        match self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])) {
+            Some(known) if known.standing != Standing::Gone => {
+                let row = known.row;
+                self.seen.insert(row.0);
+                if known.standing == Standing::Unsettled {
+                    known.standing = Standing::Present;
+                    self.written.insert(row.0);
+                    self.flush()?;
+                    self.pending.push(Version::Presence { row, presence: Presence::Present });
+                }
+            }
+            _ => self.unheard += 1,
+        }
+        Ok(())
+    }
+
+    /// Nothing is known of the group, or everybody is a member already: then there is nothing to write.
+    fn members_added(&mut self, group: &Anchor, added: &[Reference]) -> Result<(), StoreError> {
+        let key = fingerprint([group.as_str().as_bytes()]);
+        let Some(known) = self.known.get(&key).copied().filter(|known| known.standing == Standing::Present)
+        else {
+            return Ok(());
+        };
+        let added = self.importing.intern(added)?;
+        self.flush()?;
+        let Some(last) = self.importing.last(known.row)? else { return Ok(()) };
+        let Some((edges, complete)) = last.edges else { return Ok(()) };
+        if added.is_subset(&edges) {
+            return Ok(());
+        }
+        let edges = Some((edges | added, complete));
+        let hash = hash(&last.content, &last.names, edges.as_ref())?;
+        self.changed += 1;
+        self.written.insert(known.row.0);
+        self.known.insert(key, Known { hash, ..known });
+        let Last { content, names, .. } = last;
+        self.pending.push(Version::Whole { row: known.row, hash, content, names, edges });
+        Ok(())
+    }
+
+    /// Whether a group only lost members: what a feed need not tell of, when they are gone themselves.
+    fn only_lost_members(
+        &self,
+        row: RowId,
+        content: &str,
+        names: &RoaringBitmap,
+        edges: Option<&(RoaringBitmap, bool)>,
+    ) -> Result<bool, StoreError> {
+        let Some((now, _)) = edges else { return Ok(false) };
+        let last = self.importing.last(row)?;
+        Ok(last.is_some_and(|last| {
+            last.content == content
+                && last.names == *names
+                && last.edges.is_some_and(|(before, _)| now.is_subset(&before))
+        }))
     }
 
     fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
@@ -309,6 +438,7 @@ impl Intake {
                 if known.standing != Standing::Unreadable {
                     known.standing = Standing::Unreadable;
                     self.flush()?;
+                    self.written.insert(row.0);
                     self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
                 }
             }
@@ -339,13 +469,4 @@ fn hash(content: &str, names: &[u8], edges: Option<&(Vec<u8>, bool)>) -> Fingerp
         None => (&[][..], [0]),
     };
     fingerprint([content.as_bytes(), names, edges, &complete])
-}
-
-/// Users, groups and contacts that are present. A delta tells only of what changed, so there the
-/// counts are those of before, corrected by the next full read.
-fn counts(kinds: &[RoaringBitmap; 3], before: Option<&SnapshotInfo>, mode: Mode) -> [u64; 3] {
-    match (mode, before) {
-        (Mode::Delta, Some(info)) => [info.users, info.groups, info.contacts],
-        _ => kinds.each_ref().map(RoaringBitmap::len),
-    }
 }

@@ -66,6 +66,8 @@ impl Case {
             scope: String::new(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
+            full_at: None,
             tripped: BTreeMap::new(),
             strangers: Vec::new(),
             stranger_count: 0,

@@ -21,6 +21,8 @@ fn a_read(unsettled: u64) -> Read {
         scope: String::new(),
         notices: Vec::new(),
         vendor: None,
+        feed: None,
+        full_at: None,
         tripped: std::collections::BTreeMap::default(),
         strangers: Vec::new(),
         stranger_count: 0,
@@ -35,6 +37,7 @@ fn a_read(unsettled: u64) -> Read {
         removed: 0,
         unreadable: 0,
         unsettled,
+        missed: 0,
         started_at: at(80),
         finished_at: at(90),
     };

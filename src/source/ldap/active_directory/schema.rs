@@ -171,15 +171,27 @@ pub(super) fn anchor(attributes: &Attributes) -> Option<Anchor> {
 
 /// What finds an anchor.
 pub(super) fn guid_filter(anchor: &Anchor) -> String {
-    let pairs = anchor.as_str().as_bytes().chunks(2);
+    format!("(objectGUID={})", octets(anchor.as_str()))
+}
+
+/// Hexadecimal digits as a filter spells octets.
+pub(super) fn octets(digits: &str) -> String {
+    let pairs = digits.as_bytes().chunks(2);
     let octets: Vec<u8> = pairs.flat_map(|pair| b"\\".iter().chain(pair)).copied().collect();
-    format!("(objectGUID={})", String::from_utf8_lossy(&octets))
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// The last part of the security id, which is a group's number in its domain.
 pub(super) fn relative_id(attributes: &Attributes) -> Option<u32> {
     let sid = values(attributes, "objectsid").next()?;
     Some(u32::from_le_bytes(*sid.last_chunk::<4>()?))
+}
+
+/// The security id without its last part: the domain's.
+pub(super) fn domain(attributes: &Attributes) -> Option<Vec<u8>> {
+    let sid = values(attributes, "objectsid").next()?;
+    // The number of its parts stays that of the whole, as it is put together again with another last part.
+    sid.split_last_chunk::<4>().map(|(domain, _)| domain.to_vec())
 }
 
 /// A number.

@@ -1,0 +1,152 @@
+//! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller's own account of what changed since a cookie.
+
+use ldap3::asn1::{PL, StructureTag, parse_tag};
+use ldap3::controls::RawControl;
+
+use super::feed::{Changes, Kind, is_deleted, show_deleted};
+use super::name::Extended;
+use super::{Found, Query, Search, Session, schema};
+use crate::source::SourceError;
+
+const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
+/// The account's own rights decide what is told, and no other right is needed.
+const AS_SEEN: u8 = 1;
+/// Codes that refuse the request: `operationsError`, `protocolError` (a cookie that it does not know),
+/// `unavailableCriticalExtension`, `insufficientAccessRights`, `unwillingToPerform`.
+const REFUSALS: &[u32] = &[1, 2, 12, 50, 53];
+/// Matches nothing: for a cookie alone.
+const NOTHING: &str = "(!(objectClass=*))";
+const EVERYTHING: &str = "(objectClass=*)";
+
+/// The cookie of now; `None` if the account may not have one.
+pub(super) async fn place(
+    session: &mut Session,
+    context: String,
+    kind: Kind,
+) -> Result<Option<Vec<u8>>, SourceError> {
+    let changes = run(session, context, NOTHING, kind, Vec::new()).await?;
+    Ok(changes.map(|changes| changes.place).filter(|place| !place.is_empty()))
+}
+
+/// What changed since the cookie; `None` if the domain controller does not take it any more.
+pub(super) async fn changes(
+    session: &mut Session,
+    context: String,
+    kind: Kind,
+    cookie: Vec<u8>,
+) -> Result<Option<Changes>, SourceError> {
+    run(session, context, EVERYTHING, kind, cookie).await
+}
+
+async fn run(
+    session: &mut Session,
+    context: String,
+    filter: &str,
+    kind: Kind,
+    mut cookie: Vec<u8>,
+) -> Result<Option<Changes>, SourceError> {
+    let mut attributes = session.schema.attributes();
+    attributes.extend(["name", "parentGUID", "isDeleted"].map(str::to_owned));
+    let mut changes = Changes::default();
+    loop {
+        let mut controls = show_deleted();
+        controls.push(request(kind, &cookie));
+        let (base, filter, attributes) = (context.clone(), filter.to_owned(), attributes.clone());
+        let query = Query { base, filter, attributes, controls, ..Query::default() };
+        let mut search = Search::new(&mut session.connection, query);
+        loop {
+            match search.next(changes.touched.len() as u64).await {
+                Ok(Some(Found::Entry(raw))) => {
+                    let Some(anchor) = schema::anchor(&raw.attributes) else { continue };
+                    // Who may not see a deleted entry is told its id, and no name.
+                    if is_deleted(&raw.attributes) || Extended::of(&raw.dn).dn.is_empty() {
+                        changes.touched.remove(&anchor);
+                        changes.deleted.insert(anchor);
+                        continue;
+                    }
+                    // Only what changed comes: a new entry comes with its class, one with a new name without.
+                    let renamed =
+                        raw.attributes.contains_key("name") && !raw.attributes.contains_key("objectclass");
+                    if renamed {
+                        changes.renamed.insert(anchor.clone());
+                    }
+                    changes.deleted.remove(&anchor);
+                    changes.touched.insert(anchor);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // No right, not this cookie, not this way: then another way.
+                Err(_) if search.code.is_some_and(|code| REFUSALS.contains(&code)) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let answer = search.ended.iter().find(|control| control.ctype == DIR_SYNC);
+        let Some((more, next)) = answer.and_then(|control| response(control.val.as_deref()?)) else {
+            return Ok(None);
+        };
+        changes.place.clone_from(&next);
+        // A server that says that there is more and gives the same cookie would be asked for ever.
+        if !more {
+            return Ok(Some(changes));
+        }
+        if next == cookie {
+            return Ok(None);
+        }
+        cookie = next;
+    }
+}
+
+/// `SEQUENCE { flags, maxBytes, cookie }`.
+fn request(kind: Kind, cookie: &[u8]) -> RawControl {
+    let flags = if kind == Kind::DirSyncAsSeen { AS_SEEN } else { 0 };
+    let parts = [element(2, &[flags]), element(2, &[0]), element(4, cookie)].concat();
+    RawControl { ctype: DIR_SYNC.to_owned(), crit: true, val: Some(element(0x30, &parts)) }
+}
+
+/// One element of BER with a definite length.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut bytes = vec![tag];
+    match length.as_slice() {
+        [] => bytes.push(0),
+        [short] if *short < 128 => bytes.push(*short),
+        long => {
+            bytes.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            bytes.extend(long);
+        }
+    }
+    bytes.extend(content);
+    bytes
+}
+
+/// `SEQUENCE { more, unused, cookie }`: whether there is more, and the cookie.
+fn response(value: &[u8]) -> Option<(bool, Vec<u8>)> {
+    let (_, tag) = parse_tag(value).ok()?;
+    let PL::C(parts) = tag.payload else { return None };
+    let mut parts = parts.into_iter();
+    let more = parts.next().and_then(StructureTag::expect_primitive)?;
+    let cookie = parts.nth(1).and_then(StructureTag::expect_primitive)?;
+    Some((more.iter().any(|byte| *byte != 0), cookie))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_as_the_standard_says() {
+        let value = request(Kind::DirSyncAsSeen, b"ab").val.unwrap();
+        assert_eq!(value, b"\x30\x0a\x02\x01\x01\x02\x01\x00\x04\x02ab");
+        let long = request(Kind::DirSync, &[7; 300]).val.unwrap();
+        assert_eq!(long[..14], *b"\x30\x82\x01\x36\x02\x01\x00\x02\x01\x00\x04\x82\x01\x2c");
+    }
+
+    #[test]
+    fn hears_whether_there_is_more() {
+        assert_eq!(response(b"\x30\x08\x02\x01\x01\x02\x01\x00\x04\x00"), Some((true, Vec::new())));
+        assert_eq!(response(b"\x30\x0a\x02\x01\x00\x02\x01\x00\x04\x02ab"), Some((false, b"ab".to_vec())));
+        assert_eq!(response(b"\x30\x03\x02\x01\x01"), None);
+        assert_eq!(response(b"\x04\x00"), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! What changed since a read: which entries to read again, and which are gone.
+//!
+//! A feed names entries; what they are now is read as ever, through the same filters. So an entry that leaves the
+//! filter or the base is seen to, and a change comes whole whatever the feed would have told of it.
+
+use std::collections::BTreeSet;
+
+use ldap3::Scope;
+use ldap3::controls::RawControl;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::dir_sync;
+use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
+use crate::directory::{Anchor, Cursor, Feed};
+use crate::source::ldap::{contexts, facts};
+use crate::source::schema::{Attributes, hexadecimal};
+use crate::source::{Reason, SourceError};
+
+/// Deleted entries are shown too, to those who may see them.
+const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
+/// Containers: what is in them is told of under new names when they are renamed or moved, by nobody. Policies
+/// are containers too, and change often; nobody is in them.
+pub(super) const CONTAINERS: &str =
+    "(&(|(objectClass=organizationalUnit)(objectClass=container))(!(objectClass=groupPolicyContainer)))";
+
+/// Where a feed resumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Resume {
+    pub(super) feed: Kind,
+    /// Of everything that must not have changed in between.
+    fingerprint: String,
+    pub(super) place: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// All of the directory, by right.
+    DirSync,
+    /// As much as the account may see.
+    DirSyncAsSeen,
+    UsnChanged,
+}
+
+impl Kind {
+    /// As in the spec's `changeFeed`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DirSync | Self::DirSyncAsSeen => "DirSync",
+            Self::UsnChanged => "UsnChanged",
+        }
+    }
+}
+
+/// What changed.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) touched: BTreeSet<Anchor>,
+    pub(super) deleted: BTreeSet<Anchor>,
+    /// Those of `touched` that may have been renamed, and have others in them if they are neither user nor group.
+    pub(super) renamed: BTreeSet<Anchor>,
+    /// Where to go on.
+    pub(super) place: Vec<u8>,
+}
+
+impl Resume {
+    /// Of a cursor, if it is one of these.
+    pub(super) fn read(cursor: &Cursor) -> Option<Self> {
+        serde_json::from_slice(&cursor.0).ok()
+    }
+
+    /// Whether it is the best that is wanted, and still the same place.
+    pub(super) fn is_best(&self, wanted: ChangeFeed, fingerprint: Option<&str>) -> bool {
+        let best = match wanted {
+            ChangeFeed::Auto | ChangeFeed::DirSync => self.feed == Kind::DirSync,
+            ChangeFeed::UsnChanged => self.feed == Kind::UsnChanged,
+            ChangeFeed::FullRead => false,
+        };
+        best && fingerprint == Some(&self.fingerprint)
+    }
+
+    /// Whether `next` is the same feed at the same place.
+    pub(super) fn goes_on_as(&self, next: &Self) -> bool {
+        (self.feed, &self.fingerprint) == (next.feed, &next.fingerprint)
+    }
+
+    /// The same at a later time.
+    pub(super) fn at(&self, place: Vec<u8>) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        serde_json::to_vec(self).ok().map(Cursor)
+    }
+}
+
+impl Session {
+    /// The one naming context that is read; a feed is of one.
+    pub(super) fn context(&self) -> Option<String> {
+        let mut contexts = contexts(&self.bases, &self.facts);
+        contexts.pop().filter(|_| contexts.is_empty())
+    }
+
+    /// Server, replica, account, filters, attributes: with any of them another, everything is read again.
+    pub(super) async fn fingerprint(&mut self) -> Result<Option<String>, SourceError> {
+        let Some(service) = self.facts.text("dsservicename").map(str::to_owned) else { return Ok(None) };
+        let replica =
+            facts::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
+        let replica = match replica.await {
+            Ok(replica) => replica.and_then(|replica| replica.get("invocationid")?.first().cloned()),
+            Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(replica) = replica else { return Ok(None) };
+        let attributes = self.schema.attributes().join(" ");
+        let parts = [service.to_lowercase(), hexadecimal(&replica), self.scope(), attributes];
+        Ok(Some(hexadecimal(&Sha256::digest(parts.join("\0\0").as_bytes()))))
+    }
+
+    /// What changed since; `None` if the feed does not say any more, so that everything must be read.
+    pub(super) async fn changes(&mut self, resume: &Resume) -> Result<Option<Changes>, SourceError> {
+        let Some(context) = self.context() else { return Ok(None) };
+        match resume.feed {
+            Kind::UsnChanged => self.usn_changed(context, resume).await,
+            kind => dir_sync::changes(self, context, kind, resume.place.clone()).await,
+        }
+    }
+
+    /// Where the best feed that is allowed will resume, noted before anything is read, and what to say of it.
+    pub(super) async fn choose(
+        &mut self,
+        fingerprint: Option<String>,
+    ) -> Result<(Option<Resume>, Feed), SourceError> {
+        let none = |reason: &str| {
+            let reason = reason.to_owned();
+            Ok((None, Feed { active: "FullRead".to_owned(), reason }))
+        };
+        let wanted = self.config.change_feed;
+        if wanted == ChangeFeed::FullRead {
+            return none("");
+        }
+        let Some(context) = self.context() else {
+            return none("baseDNs lie in several domains, and a feed is of one: use a connector for each");
+        };
+        let Some(fingerprint) = fingerprint else {
+            let why = "the account may not read the invocationId of the domain controller (NTDS Settings, below \
+                       CN=Sites,CN=Configuration), which every account may unless that was taken away";
+            return none(why);
+        };
+        let resume = |feed, place| Some(Resume { feed, fingerprint: fingerprint.clone(), place });
+        let named = |active: &str, reason: String| Feed { active: active.to_owned(), reason };
+        if wanted != ChangeFeed::UsnChanged {
+            if let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSync).await? {
+                return Ok((resume(Kind::DirSync, place), named("DirSync", self.blindness(&context).await?)));
+            }
+            if wanted == ChangeFeed::DirSync
+                && let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSyncAsSeen).await?
+            {
+                let reason = self.blindness(&context).await?;
+                return Ok((resume(Kind::DirSyncAsSeen, place), named("DirSync", reason)));
+            }
+        }
+        let Some(place) = self.facts.text("highestcommittedusn").map(|usn| usn.as_bytes().to_vec()) else {
+            return none("the domain controller does not show its highestCommittedUSN");
+        };
+        let mut reasons = Vec::new();
+        if wanted != ChangeFeed::UsnChanged {
+            reasons.push(format!(
+                "the account may not use DirSync; grant it the right \"Replicating Directory Changes\": dsacls \"{context}\" /G \
+                 \"{}:CA;Replicating Directory Changes\"",
+                self.account()
+            ));
+        }
+        reasons.push(self.blindness(&context).await?);
+        reasons.retain(|reason| !reason.is_empty());
+        Ok((resume(Kind::UsnChanged, place), named("UsnChanged", reasons.join(". "))))
+    }
+
+    fn account(&self) -> &str {
+        self.config.ldap.bind.as_ref().map_or("ACCOUNT", |bind| bind.dn.as_str())
+    }
+
+    /// What keeps deletions from being told of; empty if nothing does.
+    pub(super) async fn blindness(&mut self, context: &str) -> Result<String, SourceError> {
+        Ok(if self.sees_deleted(context).await? {
+            String::new()
+        } else {
+            format!(
+                "the account sees no deleted entries, so all ids are listed at each read to find who is gone; let it list \
+                 and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then dsacls \"CN=Deleted \
+                 Objects,{context}\" /G \"{}:LCRP\"",
+                self.account()
+            )
+        })
+    }
+
+    /// Whether one deleted entry, whichever, is to be seen. Every domain has some.
+    pub(super) async fn sees_deleted(&mut self, context: &str) -> Result<bool, SourceError> {
+        let place = format!("CN=Deleted Objects,{context}");
+        self.connection.ldap.with_controls(show_deleted());
+        let found =
+            facts::one(&mut self.connection, &place, "(isDeleted=TRUE)", Scope::OneLevel, &["objectGUID"]);
+        match found.await {
+            Ok(found) => Ok(found.is_some_and(|found| found.contains_key("objectguid"))),
+            Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn usn_changed(
+        &mut self,
+        context: String,
+        resume: &Resume,
+    ) -> Result<Option<Changes>, SourceError> {
+        let Some(last) = std::str::from_utf8(&resume.place).ok().and_then(|usn| usn.parse::<u64>().ok())
+        else {
+            return Ok(None);
+        };
+        // Read when the connection was opened, so before the search.
+        let Some(place) = self.facts.text("highestcommittedusn").map(|usn| usn.as_bytes().to_vec()) else {
+            return Ok(None);
+        };
+        let from = last.saturating_add(1);
+        let query = Query {
+            base: context,
+            filter: format!("(uSNChanged>={from})"),
+            attributes: ["objectGUID", "isDeleted", "uSNCreated"].map(str::to_owned).to_vec(),
+            page_size: Some(self.config.ldap.page_size),
+            controls: show_deleted(),
+            ..Query::default()
+        };
+        let mut changes = Changes { place, ..Changes::default() };
+        let mut search = Search::new(&mut self.connection, query);
+        while let Some(found) = search.next(changes.touched.len() as u64).await? {
+            let Found::Entry(raw) = found else { continue };
+            let attributes = &raw.attributes;
+            let Some(anchor) = schema::anchor(attributes) else { continue };
+            if is_deleted(attributes) {
+                changes.deleted.insert(anchor);
+                continue;
+            }
+            let created = schema::number::<u64>(attributes, "usncreated").unwrap_or_default();
+            if created < from {
+                changes.renamed.insert(anchor.clone());
+            }
+            changes.touched.insert(anchor);
+        }
+        Ok(Some(changes))
+    }
+}
+
+pub(super) fn show_deleted() -> Vec<RawControl> {
+    let control = |oid: &str, crit| RawControl { ctype: oid.to_owned(), crit, val: None };
+    vec![control(SHOW_DELETED, true), control(DOMAIN_SCOPE, false)]
+}
+
+pub(super) fn is_deleted(attributes: &Attributes) -> bool {
+    let stated = attributes.get("isdeleted").into_iter().flatten();
+    stated.into_iter().any(|value| value.eq_ignore_ascii_case(b"TRUE"))
+}

@@ -1,0 +1,195 @@
+//! Imports of what changed, into a real store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollcall::clock::Clock;
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Entry, Grade, Kind, Members, Mode,
+    Reference, Stated, fields,
+};
+use rollcall::source::schema::Schema;
+use rollcall::source::{LookUp, Sink, Source, SourceError};
+use rollcall::store::Store;
+use rollcall::store::snapshot::{Presence, RowId};
+use rollcall::sync::import::{self, Imported, import};
+
+/// What a read of everything brings, and one of what changed.
+struct Directory {
+    all: Vec<Change>,
+    changed: Vec<Change>,
+    mode: Mode,
+}
+
+impl Source for Directory {
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let (changes, mode) = match cursor {
+            Some(_) => (&self.changed, self.mode),
+            None => (&self.all, Mode::Full),
+        };
+        sink.send(Batch(changes.clone())).await.unwrap();
+        Ok(Completion {
+            mode,
+            directory: DirectoryId::new("d"),
+            cursor: Some(Cursor(vec![1])),
+            fields: Schema::fields(),
+            attributes: BTreeSet::new(),
+            scope: String::new(),
+            notices: Vec::new(),
+            vendor: None,
+            feed: None,
+        })
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        Ok(Some(LookUp { found: Vec::new(), missing: anchors.to_vec() }))
+    }
+}
+
+struct At(i64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0).unwrap()
+    }
+}
+
+struct Desk {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { store: Store::open(folder.path()).unwrap(), _folder: folder }
+    }
+
+    async fn import(&self, source: &Directory, at: i64) -> Imported {
+        let options = import::Options {
+            look_ups: 1000,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_secs(100),
+        };
+        import(source, &self.store, &ConnectorName::new("test", "corp"), options, &At(at), |_| {})
+            .await
+            .unwrap()
+    }
+
+    /// By anchor: whether each is there, and how many names its member list states.
+    fn rows(&self) -> BTreeMap<String, (RowId, Presence, u64)> {
+        let snapshot = self.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+        let mut found = Vec::new();
+        snapshot.for_each_row(&mut |row| found.push(row)).unwrap();
+        let row = |row: rollcall::store::snapshot::Row| {
+            let members = snapshot.edges(row.id).unwrap().names.len();
+            (row.entry.anchor.as_str().to_owned(), (row.id, row.presence, members))
+        };
+        found.into_iter().map(row).collect()
+    }
+}
+
+fn person(name: &str, title: &str) -> Change {
+    Change::Replace(Box::new(Entry {
+        anchor: Anchor::new(name),
+        names: vec![by(name)],
+        fields: BTreeMap::from([(fields::TITLE.to_owned(), Stated::Values(vec![title.to_owned()]))]),
+        ..Entry::nobody()
+    }))
+}
+
+fn team(members: &[&str]) -> Change {
+    let members = Members::Complete(members.iter().map(|name| by(name)).collect());
+    Change::Replace(Box::new(Entry {
+        anchor: Anchor::new("team"),
+        kind: Kind::Group,
+        members,
+        ..Entry::nobody()
+    }))
+}
+
+fn by(name: &str) -> Reference {
+    Reference::Anchor(Anchor::new(name))
+}
+
+fn company() -> Vec<Change> {
+    vec![person("ann", "Boss"), person("bob", "Clerk"), person("cid", "Clerk"), team(&["ann", "bob"])]
+}
+
+fn delta(changed: Vec<Change>) -> Directory {
+    Directory { all: company(), changed, mode: Mode::Delta }
+}
+
+fn grade(presence: &Presence) -> Option<Grade> {
+    match presence {
+        Presence::Gone { evidence, .. } => Some(evidence.grade),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn what_a_delta_does_not_bring_is_as_it_was() {
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let quiet = desk.import(&delta(Vec::new()), 10).await;
+    assert_eq!((quiet.changed, quiet.removed, quiet.info.mode), (0, 0, Mode::Delta));
+    let changes = vec![
+        person("ann", "Chief"),
+        person("dan", "Clerk"),
+        Change::Tombstone(Anchor::new("bob")),
+        Change::Outside(Anchor::new("cid")),
+        Change::Outside(Anchor::new("a stranger")),
+        Change::MembersAdded { group: Anchor::new("team"), added: vec![by("dan"), by("ann")] },
+        Change::MembersAdded { group: Anchor::new("another"), added: vec![by("dan")] },
+    ];
+    let done = desk.import(&delta(changes.clone()), 20).await;
+    assert_eq!((done.changed, done.removed, done.unsettled), (3, 2, 0));
+    assert_eq!((done.info.users, done.info.groups), (2, 1));
+    let rows = desk.rows();
+    assert_eq!(grade(&rows["bob"].1), Some(Grade::Tombstone));
+    assert_eq!(grade(&rows["cid"].1), Some(Grade::OutOfScope));
+    assert_eq!(rows["ann"].1, Presence::Present);
+    // The deleted member's edge is kept: it wakes if the member comes back.
+    assert_eq!(rows["team"].2, 3);
+    let again = desk.import(&delta(changes), 30).await;
+    assert_eq!((again.changed, again.removed, again.info.users), (0, 0, 2));
+    let back = desk.import(&delta(vec![person("bob", "Clerk")]), 40).await;
+    assert_eq!((back.changed, back.info.users, desk.rows()["team"].2), (1, 3, 3));
+}
+
+#[tokio::test]
+async fn who_is_not_listed_is_looked_up() {
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let listed = |names: &[&str]| Directory {
+        changed: names.iter().map(|name| Change::Unchanged(Anchor::new(*name))).collect(),
+        mode: Mode::Full,
+        ..delta(Vec::new())
+    };
+    let same = desk.import(&listed(&["ann", "bob", "cid", "team"]), 10).await;
+    assert_eq!((same.changed, same.removed, same.info.users, same.info.groups), (0, 0, 3, 1));
+    let gone = desk.import(&listed(&["ann", "cid", "team"]), 20).await;
+    assert_eq!((gone.removed, gone.info.users), (1, 2));
+    assert_eq!(grade(&desk.rows()["bob"].1), Some(Grade::Absent));
+    // Somebody is listed whom nobody told of: then everything is read next.
+    desk.import(&listed(&["ann", "bob", "cid", "team"]), 30).await;
+    let all = desk.import(&delta(Vec::new()), 40).await;
+    assert_eq!((all.info.mode, all.changed, all.info.users), (Mode::Full, 1, 3));
+}
+
+#[tokio::test]
+async fn what_the_feed_does_not_tell_is_found_and_counted() {
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let all = vec![person("ann", "Chief"), person("bob", "Chief"), person("cid", "Clerk"), team(&["ann"])];
+    let told = Directory { all, ..delta(vec![person("ann", "Chief")]) };
+    let done = desk.import(&told, 50).await;
+    assert_eq!((done.info.mode, done.changed, done.missed), (Mode::Delta, 1, 0));
+    // A group that only lost a member is not counted: nobody tells of those who were deleted.
+    let done = desk.import(&told, 100).await;
+    assert_eq!((done.info.mode, done.changed, done.missed), (Mode::Full, 2, 1));
+    assert!(done.info.notices.iter().any(|notice| notice.contains("had not told of 1 entries")));
+    let done = desk.import(&told, 150).await;
+    assert_eq!((done.info.mode, done.missed), (Mode::Delta, 0));
+}

@@ -1,0 +1,192 @@
+//! Change feeds: the life of a person on a real domain controller, by each feed, comes to the same as by reading
+//! everything each time.
+
+use serde_json::Value;
+
+use crate::support::cli::Desk;
+use crate::support::samba::{ADMIN, DOMAIN, PASSWORD, Samba};
+
+const READER: &str = "ADTEST\\reader";
+
+/// What happens to people and groups, step by step.
+fn life() -> Vec<(&'static str, String)> {
+    let at = |rdn: &str| format!("{rdn},{DOMAIN}");
+    let change = |rdn: &str, what: &str| format!("dn: {}\nchangetype: modify\n{what}\n\n", at(rdn));
+    let add = |rdn: &str, class: &str, what: &str| {
+        format!("dn: {}\nchangetype: add\nobjectClass: {class}\n{what}\n\n", at(rdn))
+    };
+    let moved = |rdn: &str, new: &str, to: &str| {
+        format!(
+            "dn: {}\nchangetype: moddn\nnewrdn: {new}\ndeleteoldrdn: 1\nnewsuperior: {}\n\n",
+            at(rdn),
+            at(to)
+        )
+    };
+    let user = |name: &str, ou: &str, more: &str| {
+        add(
+            &format!("CN={name},OU={ou}"),
+            "user",
+            &format!("sAMAccountName: {name}\nuserAccountControl: 544\n{more}"),
+        )
+    };
+    let ou = |name: &str| add(&format!("OU={name}"), "organizationalUnit", "description: a place");
+    let group = |name: &str| {
+        add(
+            &format!("CN={name},OU=Groups"),
+            "group",
+            &format!("sAMAccountName: {name}\nmail: {name}@example.test"),
+        )
+    };
+    let member = |verb: &str, group: &str, who: &str| {
+        change(&format!("CN={group},OU=Groups"), &format!("{verb}: member\nmember: {}", at(who)))
+    };
+    vec![
+        (
+            "a company",
+            [ou("Staff"), ou("Other"), ou("Out"), ou("Groups"), group("team"), group("all"), group("extra")]
+                .concat(),
+        ),
+        (
+            "others",
+            (0..8)
+                .map(|n| user(&format!("other{n}"), "Staff", &format!("mail: other{n}@example.test")))
+                .collect(),
+        ),
+        ("without mail", user("ann", "Staff", "sn: Lee")),
+        ("with mail", change("CN=ann,OU=Staff", "add: mail\nmail: ann@example.test")),
+        ("into a group", member("add", "team", "CN=ann,OU=Staff")),
+        ("renamed", moved("CN=ann,OU=Staff", "CN=Ann Smith", "OU=Staff")),
+        (
+            "married",
+            change(
+                "CN=Ann Smith,OU=Staff",
+                "replace: sn\nsn: Smith\n-\nreplace: mail\nmail: smith@example.test",
+            ),
+        ),
+        (
+            "nested",
+            [member("add", "all", "CN=team,OU=Groups"), member("add", "extra", "CN=all,OU=Groups")].concat(),
+        ),
+        ("moved", moved("CN=Ann Smith,OU=Staff", "CN=Ann Smith", "OU=Other")),
+        ("a place renamed", moved("OU=Other", "OU=Elsewhere", "OU=Staff")),
+        ("back", moved("CN=Ann Smith,OU=Elsewhere,OU=Staff", "CN=Ann Smith", "OU=Staff")),
+        ("out of the group", member("delete", "team", "CN=Ann Smith,OU=Staff")),
+        ("in again", member("add", "team", "CN=Ann Smith,OU=Staff")),
+        ("disabled", change("CN=Ann Smith,OU=Staff", "replace: userAccountControl\nuserAccountControl: 546")),
+        ("enabled", change("CN=Ann Smith,OU=Staff", "replace: userAccountControl\nuserAccountControl: 544")),
+        (
+            "expired",
+            change("CN=Ann Smith,OU=Staff", "replace: accountExpires\naccountExpires: 133801632000000000"),
+        ),
+        ("not expired", change("CN=Ann Smith,OU=Staff", "replace: accountExpires\naccountExpires: 0")),
+        ("no address", change("CN=Ann Smith,OU=Staff", "delete: mail")),
+        ("an address", change("CN=Ann Smith,OU=Staff", "add: mail\nmail: smith@example.test")),
+        ("outside", moved("CN=Ann Smith,OU=Staff", "CN=Ann Smith", "OU=Out")),
+        ("inside", moved("CN=Ann Smith,OU=Out", "CN=Ann Smith", "OU=Staff")),
+        ("deleted", format!("dn: {}\nchangetype: delete\n\n", at("CN=Ann Smith,OU=Staff"))),
+        ("another of that name", user("ann", "Staff", "mail: smith@example.test")),
+        ("a group deleted", format!("dn: {}\nchangetype: delete\n\n", at("CN=all,OU=Groups"))),
+        ("a place", change("OU=Groups", "replace: description\ndescription: groups")),
+        ("a last one", user("zoe", "Staff", "mail: zoe@example.test")),
+    ]
+}
+
+fn manifests(samba: &Samba, feed: &str, who: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: reader, namespace: test }}\n\
+         stringData: {{ username: '{who}', password: {PASSWORD} }}\n---\n\
+         apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\n\
+         metadata: {{ name: corp, namespace: test }}\nspec:\n  activeDirectory:\n    urls: [\"{url}\"]\n    \
+         insecure: true\n    credentialsSecretRef: {{ name: reader }}\n    excludeDNs: [\"OU=Out,{DOMAIN}\"]\n    \
+         changeFeed: {feed}\n---\n\
+         apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: all, namespace: test }}\nspec:\n  \
+         connectors: [{{ name: corp }}]\n  target: {{ registry: {{}} }}\n  \
+         users: {{ recreated: Replace, emailDomains: [example.test] }}\n  \
+         groups: {{ vanished: {{ do: Delete }} }}\n  limits: {{ {limits} }}\n",
+        url = samba.url(),
+        limits = "userRemovals: { count: 900, percent: 100 }, groupRemovals: { count: 900, percent: 100 }, \
+                  memberRemovals: { count: 900, percent: 100 }, disables: { count: 900, percent: 100 }, \
+                  memberRemovalsPerGroup: { percent: 100 }, identifierChanges: { count: 900, percent: 100 }"
+    )
+}
+
+/// One reader of the domain, with a store of its own.
+struct Reader {
+    name: &'static str,
+    /// The feed that is to be used.
+    active: &'static str,
+    /// Whether it tells of deletions, so that not all ids must be listed.
+    tells: bool,
+    desk: Desk,
+}
+
+impl Reader {
+    fn new(samba: &Samba, name: &'static str, feed: &str, who: &str, active: &'static str) -> Self {
+        let desk = Desk::new();
+        desk.write("manifests.yaml", manifests(samba, feed, who));
+        Self { name, active, tells: active != "FullRead" && who == ADMIN, desk }
+    }
+
+    /// Syncs; what the status says of the connector, and the registry.
+    fn sync(&self) -> (Value, Vec<Value>) {
+        let ran = self.desk.sync(&["--output", "json"]);
+        let status: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.said()));
+        (status, self.desk.registry())
+    }
+}
+
+#[test]
+fn a_life_is_the_same_by_every_feed() {
+    let samba = Samba::start();
+    samba.reader("reader");
+    let readers = [
+        Reader::new(&samba, "everything", "FullRead", ADMIN, "FullRead"),
+        Reader::new(&samba, "by numbers", "UsnChanged", ADMIN, "UsnChanged"),
+        Reader::new(&samba, "as told", "DirSync", ADMIN, "DirSync"),
+        Reader::new(&samba, "without rights", "Auto", READER, "UsnChanged"),
+    ];
+    // Who sees no deleted entry cannot be told from who may not see them.
+    samba.modify(&format!(
+        "dn: CN=gone,{DOMAIN}\nchangetype: add\nobjectClass: contact\n\ndn: CN=gone,{DOMAIN}\nchangetype: delete\n\n"
+    ));
+    for (at, (step, changes)) in life().into_iter().enumerate() {
+        samba.modify(&changes);
+        let mut expected = None;
+        for reader in &readers {
+            let (status, registry) = reader.sync();
+            let expected = expected.get_or_insert_with(|| registry.clone());
+            assert_eq!(&registry, expected, "{step}, {}: {status:#}", reader.name);
+            let connector = &status[0]["status"];
+            let (mode, active) = (&connector["lastImport"]["mode"], &connector["changeFeed"]["active"]);
+            assert_eq!(active, reader.active, "{step}: {connector:#}");
+            // Who is in a place that changed may be called otherwise, and nobody tells of that.
+            let full =
+                at == 0 || step == "a place renamed" || reader.active == "UsnChanged" && step == "a place";
+            let expected = if full || !reader.tells { "Full" } else { "Delta" };
+            assert_eq!(mode, expected, "{step}, {}: {connector:#}", reader.name);
+        }
+    }
+}
+
+#[test]
+fn a_right_that_is_granted_is_used_without_more_ado() {
+    let samba = Samba::start();
+    samba.reader("reader");
+    let reader = Reader::new(&samba, "reader", "Auto", READER, "UsnChanged");
+    let feed = |active: &str| {
+        let feed = reader.sync().0[0]["status"]["changeFeed"].clone();
+        assert_eq!(feed["active"], active, "{feed:#}");
+        feed["reason"].as_str().unwrap_or_default().to_owned()
+    };
+    let reason = feed("UsnChanged");
+    for part in ["Replicating Directory Changes", "dsacls", "ADTEST\\reader:CA", "CN=Deleted Objects,DC=ad"] {
+        assert!(reason.contains(part), "{part:?} is not in {reason}");
+    }
+    let shown = samba.tool(&["user", "show", "reader"]);
+    let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
+    let right = format!("--sddl=(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;{sid})");
+    samba.tool(&["dsacl", "set", &format!("--objectdn={DOMAIN}"), &right]);
+    let reason = feed("DirSync");
+    assert!(!reason.contains("Replicating"), "{reason}");
+    feed("DirSync");
+}
