@@ -398,7 +398,7 @@ fn refuses(#[case] object: String, #[case] words: &str, #[case] field: &str) {
         "urls": ["ldaps://a"], "startTLS": false, "insecure": false, "pageSize": 500,
         "tls": { "caRef": { "name": "ca", "kind": "ConfigMap", "key": "ca.crt" } }
     },
-    "interval": "15m", "retryInterval": "1m", "timeout": "1h", "suspend": false
+    "fullReadEvery": "24h", "interval": "15m", "retryInterval": "1m", "timeout": "1h", "suspend": false
 }))]
 #[case::policy(policy("schedule: { cron: [\"0 8 * * *\"] }, users: { leavers: [{ do: Delete }] }"), json!({
     "connectors": [{ "name": "corp", "maxAge": "24h" }],

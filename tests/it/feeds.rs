@@ -1,6 +1,8 @@
 //! Change feeds: the life of a person on a real domain controller, by each feed, comes to the same as by reading
 //! everything each time.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::support::cli::Desk;
@@ -189,4 +191,115 @@ fn a_right_that_is_granted_is_used_without_more_ado() {
     let reason = feed("DirSync");
     assert!(!reason.contains("Replicating"), "{reason}");
     feed("DirSync");
+}
+
+/// A domain whose people and groups change at random.
+struct World {
+    dice: u64,
+    next: usize,
+    /// Where each person is, by name.
+    people: BTreeMap<String, &'static str>,
+    /// Who is in each group.
+    members: BTreeMap<&'static str, Vec<String>>,
+}
+
+const PLACES: &[&str] = &["Staff", "Other", "Out"];
+
+impl World {
+    fn roll(&mut self, sides: usize) -> usize {
+        // Knuth's numbers for a linear congruential generator; its high bits are the random ones.
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.dice >> 33).unwrap() % sides
+    }
+
+    /// One change, as LDIF.
+    fn change(&mut self) -> String {
+        let at = |name: &str, place: &str| format!("CN={name},OU={place},{DOMAIN}");
+        let names: Vec<String> = self.people.keys().cloned().collect();
+        let what = self.roll(10);
+        if names.len() < 4 || what == 0 {
+            let (name, place) = (format!("p{}", self.next), PLACES[self.roll(3)]);
+            self.next += 1;
+            self.people.insert(name.clone(), place);
+            return format!(
+                "dn: {}\nchangetype: add\nobjectClass: user\nsAMAccountName: {name}\nuserAccountControl: 544\n\
+                 mail: {name}@example.test\n\n",
+                at(&name, place)
+            );
+        }
+        let name = names[self.roll(names.len())].clone();
+        let place = self.people[&name];
+        let dn = at(&name, place);
+        let modify = |what: &str| format!("dn: {dn}\nchangetype: modify\n{what}\n\n");
+        let modified_group = |group: &str, verb: &str| {
+            format!("dn: CN={group},OU=Groups,{DOMAIN}\nchangetype: modify\n{verb}: member\nmember: {dn}\n\n")
+        };
+        let group = ["team", "extra"][self.roll(2)];
+        match what {
+            1 => {
+                self.people.remove(&name);
+                self.members.values_mut().for_each(|members| members.retain(|member| *member != name));
+                format!("dn: {dn}\nchangetype: delete\n\n")
+            }
+            2 => {
+                let to = PLACES[self.roll(3)];
+                if to == place {
+                    return modify("replace: title\ntitle: stays");
+                }
+                self.people.insert(name.clone(), to);
+                format!(
+                    "dn: {dn}\nchangetype: moddn\nnewrdn: CN={name}\ndeleteoldrdn: 1\nnewsuperior: OU={to},{DOMAIN}\n\n"
+                )
+            }
+            3 => modify(&format!("replace: sn\nsn: Name{}", self.roll(100))),
+            4 => modify(&format!(
+                "replace: userAccountControl\nuserAccountControl: {}",
+                544 + 2 * self.roll(2)
+            )),
+            5 => modify(&format!("replace: mail\nmail: {name}.{}@example.test", self.roll(3))),
+            6 => modify("replace: accountExpires\naccountExpires: 133801632000000000"),
+            7 => modify("replace: accountExpires\naccountExpires: 0"),
+            _ => {
+                let members = self.members.entry(group).or_default();
+                if let Some(there) = members.iter().position(|member| *member == name) {
+                    members.remove(there);
+                    return modified_group(group, "delete");
+                }
+                members.push(name.clone());
+                modified_group(group, "add")
+            }
+        }
+    }
+}
+
+#[test]
+fn random_lives_are_the_same_by_every_feed() {
+    for seed in 1..=2 {
+        let mut samba = Samba::start();
+        samba.reader("reader");
+        samba.modify(&life()[0].1);
+        let readers = [
+            Reader::new(&samba, "everything", "FullRead", ADMIN, "FullRead"),
+            Reader::new(&samba, "by numbers", "UsnChanged", ADMIN, "UsnChanged"),
+            Reader::new(&samba, "as told", "DirSync", ADMIN, "DirSync"),
+            Reader::new(&samba, "without rights", "Auto", READER, "UsnChanged"),
+        ];
+        let mut world = World { dice: seed, next: 0, people: BTreeMap::new(), members: BTreeMap::new() };
+        let mut story = String::new();
+        for burst in 0..12 {
+            let count = 1 + world.roll(12);
+            let changes: String = (0..count).map(|_| world.change()).collect();
+            story.push_str(&changes);
+            samba.modify(&changes);
+            if burst == 6 {
+                samba.restart();
+            }
+            let mut expected = None;
+            for reader in &readers {
+                let (status, registry) = reader.sync();
+                let expected = expected.get_or_insert_with(|| registry.clone());
+                assert_eq!(&registry, expected, "seed {seed}, {}, after\n{story}\n{status:#}", reader.name);
+            }
+        }
+    }
 }

@@ -51,6 +51,13 @@ impl Samba {
         });
     }
 
+    /// Stops it, and starts it again with what it held.
+    pub(crate) fn restart(&mut self) {
+        self.process.stop(Duration::from_mins(1));
+        self.process = begin(self.folder.path());
+        self.wait();
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ldap://{}", self.address)
     }
