@@ -166,7 +166,7 @@ async fn reads_groups_of_any_size_within_the_limits_of_a_domain_controller() {
     samba.modify(&company());
     let sizes = [("Sales", 1501), ("All", 3001), ("Nobody", 20_000)];
     let members = sizes.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
-    let deviations = Deviations { members, break_at: None };
+    let deviations = Deviations { members, ..Deviations::default() };
     let limits = Limits::start(samba.address, deviations.clone()).await;
     let (changes, ended) = read(config(&limits.url())).await;
     ended.unwrap();
@@ -231,28 +231,13 @@ async fn a_feed_goes_on_only_where_it_was_left(#[case] change_feed: ChangeFeed) 
     samba.modify(&company());
     samba.modify(&format!("dn: CN=Eve,OU=Old,{DOMAIN}\nchangetype: delete\n"));
     let config = ActiveDirectoryConfig { change_feed, ..config(&samba.url()) };
-    let from = |config: &ActiveDirectoryConfig, cursor: &Cursor| {
-        let (source, cursor) = (ActiveDirectorySource::new(config.clone()), cursor.clone());
-        async move {
-            let (sink, mut batches) = mpsc::channel::<Batch>(2);
-            let taking = async {
-                let mut count = 0;
-                while let Some(batch) = batches.recv().await {
-                    count += batch.0.len();
-                }
-                count
-            };
-            let (ended, count) = tokio::join!(source.read(Some(&cursor), sink), taking);
-            (ended.unwrap(), count)
-        }
-    };
     let cursor = read(config.clone()).await.1.unwrap().cursor.unwrap();
-    let (ended, count) = from(&config, &cursor).await;
+    let (ended, count) = go_on(&config, &cursor).await;
     assert_eq!((ended.mode, count), (Mode::Delta, 0));
     samba.modify(&format!(
         "dn: CN=Ann Lee,OU=Staff,{DOMAIN}\nchangetype: modify\nreplace: title\ntitle: Boss\n"
     ));
-    let (ended, count) = from(&config, &cursor).await;
+    let (ended, count) = go_on(&config, &cursor).await;
     assert_eq!(ended.mode, Mode::Delta);
     assert!((1..=2).contains(&count), "{count}");
 
@@ -272,10 +257,41 @@ async fn a_feed_goes_on_only_where_it_was_left(#[case] change_feed: ChangeFeed) 
         (&config, Cursor(b"no cursor".to_vec())),
         (&narrower, cursor.clone()),
     ] {
-        let (ended, count) = from(config, &cursor).await;
+        let (ended, count) = go_on(config, &cursor).await;
         assert_eq!(ended.mode, Mode::Full);
         assert!(count > 30 && ended.cursor.is_some(), "{count}");
     }
+}
+
+/// What comes when a read goes on from `cursor`, and how it ends.
+async fn go_on(config: &ActiveDirectoryConfig, cursor: &Cursor) -> (Completion, usize) {
+    let (sink, mut batches) = mpsc::channel::<Batch>(2);
+    let taking = async {
+        let mut count = 0;
+        while let Some(batch) = batches.recv().await {
+            count += batch.0.len();
+        }
+        count
+    };
+    let source = ActiveDirectorySource::new(config.clone());
+    let (ended, count) = tokio::join!(source.read(Some(cursor), sink), taking);
+    (ended.unwrap(), count)
+}
+
+#[tokio::test]
+async fn changes_that_come_in_pages_all_come() {
+    let samba = Samba::start();
+    samba.modify(&company());
+    samba.modify(&format!("dn: CN=Eve,OU=Old,{DOMAIN}\nchangetype: delete\n"));
+    let limits = Limits::start(samba.address, Deviations { changes: Some(2), ..Deviations::default() }).await;
+    let config = ActiveDirectoryConfig { change_feed: ChangeFeed::DirSync, ..config(&limits.url()) };
+    let cursor = read(config.clone()).await.1.unwrap().cursor.unwrap();
+    let added = |n| format!("dn: CN=c{n},OU=Staff,{DOMAIN}\nchangetype: add\nobjectClass: contact\n\n");
+    samba.modify(&(0..7).map(added).collect::<String>());
+    let (ended, count) = go_on(&config, &cursor).await;
+    assert_eq!((ended.mode, count), (Mode::Delta, 7));
+    let (ended, count) = go_on(&config, &ended.cursor.unwrap()).await;
+    assert_eq!((ended.mode, count), (Mode::Delta, 0));
 }
 
 #[tokio::test]

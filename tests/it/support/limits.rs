@@ -24,6 +24,8 @@ const DONE: u64 = 5;
 pub(crate) struct Deviations {
     /// Groups, by their `cn`, that have so many members.
     pub(crate) members: BTreeMap<String, usize>,
+    /// So many entries come in one page of `DirSync`.
+    pub(crate) changes: Option<usize>,
     /// From this member on nothing is given, without a word.
     pub(crate) break_at: Option<usize>,
 }
@@ -41,6 +43,8 @@ struct Searches {
     from: HashMap<u64, usize>,
     /// By message: whether it asked for pages, and how many entries came.
     came: HashMap<u64, (bool, usize)>,
+    /// By message: which page of `DirSync` was asked for, and after which cookie of the server's.
+    dir_sync: HashMap<u64, (usize, Vec<u8>)>,
 }
 
 impl Limits {
@@ -114,8 +118,12 @@ impl Searches {
             self.from.insert(id, from.unwrap_or(0));
             let mut paged = false;
             if let Some(controls) = parts.get_mut(2) {
-                let limited =
-                    constructed(controls.clone()).into_iter().map(|control| limit_page(control, &mut paged));
+                let limited = constructed(controls.clone()).into_iter().map(|control| {
+                    let control = limit_page(control, &mut paged);
+                    let (control, page) = strip_page(control);
+                    self.dir_sync.extend(page.map(|page| (id, page)));
+                    control
+                });
                 controls.payload = PL::C(limited.collect());
             }
             self.came.insert(id, (paged, 0));
@@ -130,8 +138,12 @@ impl Searches {
             ENTRY => {
                 let (_, came) = self.came.get_mut(&id).unwrap();
                 *came += 1;
-                if *came > PAGE {
-                    return None;
+                match (self.dir_sync.get(&id), deviations.changes) {
+                    // What comes before and after this page is left out.
+                    (Some((page, _)), Some(size)) if (*came - 1) / size != *page => return None,
+                    (Some(_), _) => {}
+                    (None, _) if *came > PAGE => return None,
+                    (None, _) => {}
                 }
                 let from = self.from[&id];
                 let mut entry = constructed(parts[1].clone());
@@ -149,10 +161,73 @@ impl Searches {
                 done[0].payload = PL::P(vec![4]);
                 parts[1].payload = PL::C(done);
             }
+            DONE => {
+                let asked = self.dir_sync.get(&id).zip(deviations.changes);
+                if let Some(((page, cookie), size)) = asked
+                    && self.came[&id].1 > (page + 1) * size
+                    && let Some(controls) = parts.get_mut(2)
+                {
+                    let more =
+                        constructed(controls.clone()).into_iter().map(|one| with_page(one, page + 1, cookie));
+                    controls.payload = PL::C(more.collect());
+                }
+            }
             _ => {}
         }
         Some(sequence(parts))
     }
+}
+
+const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
+/// Ends the cookies of pages that are not the first.
+const MARK: &[u8] = b"page";
+
+/// A request for a page of `DirSync` as the server knows it, and which page that is.
+fn strip_page(control: StructureTag) -> (StructureTag, Option<(usize, Vec<u8>)>) {
+    let mut parts = constructed(control.clone());
+    if text(parts[0].clone()) != DIR_SYNC {
+        return (control, None);
+    }
+    let value = parts.last_mut().unwrap();
+    let mut asked = decoded(value);
+    let mut cookie = primitive(asked[2].clone());
+    let page = match cookie.strip_suffix(MARK) {
+        Some(rest) => {
+            let (page, rest) = rest.split_last().unwrap();
+            let page = usize::from(*page);
+            cookie = rest.to_vec();
+            page
+        }
+        None => 0,
+    };
+    asked[2].payload = PL::P(cookie.clone());
+    value.payload = PL::P(encoded(sequence(asked)));
+    (sequence(parts), Some((page, cookie)))
+}
+
+/// The answer that there is more, from this page on.
+fn with_page(control: StructureTag, page: usize, cookie: &[u8]) -> StructureTag {
+    let mut parts = constructed(control.clone());
+    if text(parts[0].clone()) != DIR_SYNC {
+        return control;
+    }
+    let value = parts.last_mut().unwrap();
+    let mut said = decoded(value);
+    said[0].payload = PL::P(vec![1]);
+    said[2].payload = PL::P([cookie, &[u8::try_from(page).unwrap()], MARK].concat());
+    value.payload = PL::P(encoded(sequence(said)));
+    sequence(parts)
+}
+
+fn decoded(value: &StructureTag) -> Vec<StructureTag> {
+    let (_, tag) = parse_tag(&primitive(value.clone())).map_err(|_| ()).unwrap();
+    constructed(tag)
+}
+
+fn encoded(tag: StructureTag) -> Vec<u8> {
+    let mut encoded = BytesMut::new();
+    write::encode_into(&mut encoded, tag).unwrap();
+    encoded.to_vec()
 }
 
 /// Larger pages than it gives are as large as it gives.
@@ -161,14 +236,11 @@ fn limit_page(control: StructureTag, paged: &mut bool) -> StructureTag {
     if text(parts[0].clone()) == "1.2.840.113556.1.4.319" {
         *paged = true;
         let value = parts.last_mut().unwrap();
-        let (_, asked) = parse_tag(&primitive(value.clone())).map_err(|_| ()).unwrap();
-        let mut asked = constructed(asked);
+        let mut asked = decoded(value);
         if number(&asked[0]) > PAGE as u64 {
             asked[0].payload = PL::P(vec![3, 232]);
         }
-        let mut encoded = BytesMut::new();
-        write::encode_into(&mut encoded, sequence(asked)).unwrap();
-        value.payload = PL::P(encoded.to_vec());
+        value.payload = PL::P(encoded(sequence(asked)));
     }
     sequence(parts)
 }
