@@ -141,9 +141,8 @@ impl Searches {
                 match (self.dir_sync.get(&id), deviations.changes) {
                     // What comes before and after this page is left out.
                     (Some((page, _)), Some(size)) if (*came - 1) / size != *page => return None,
-                    (Some(_), _) => {}
                     (None, _) if *came > PAGE => return None,
-                    (None, _) => {}
+                    _ => {}
                 }
                 let from = self.from[&id];
                 let mut entry = constructed(parts[1].clone());
