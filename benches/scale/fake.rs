@@ -42,6 +42,7 @@ impl Source for Fake {
             scope: "everything".to_owned(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
         })
     }
 

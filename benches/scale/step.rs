@@ -41,7 +41,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -> Result<()> {
-    let options = import::Options { look_ups: 0, timeout: std::time::Duration::from_hours(1) };
+    let options = import::Options {
+        look_ups: 0,
+        timeout: std::time::Duration::from_hours(1),
+        full_read_every: std::time::Duration::from_hours(24),
+    };
     let before = store.sequence()?;
     let imported: Imported = import(source, store, connector, options, &SystemClock, |_| ()).await?;
     // A read without changes writes no entry.
@@ -68,7 +72,7 @@ fn only_plan(store: &Store, policy: &Policy) -> Result<()> {
     let snapshot = store.snapshot(connector)?.context("nothing was read")?;
     let began = Instant::now();
     let views: [&dyn View; 1] = [&snapshot];
-    let projection = project(policy, &views, &subjects)?;
+    let projection = project(policy, &views, &subjects, SystemClock.now())?;
     let plan = plan(plan::Input {
         policy,
         projection: &projection,

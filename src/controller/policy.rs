@@ -161,7 +161,6 @@ impl Memory {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each phase's result is one")]
     fn reconcile(
         &mut self,
         object: &SyncPolicy,

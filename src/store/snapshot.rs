@@ -16,7 +16,8 @@ mod write;
 pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub use write::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Standing, Version, content, fingerprint,
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Standing, Version, content,
+    fingerprint,
 };
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.

@@ -402,7 +402,11 @@ impl Life {
     }
 
     pub(crate) fn reader(&mut self) -> (Reader, import::Options) {
-        let mut options = import::Options { look_ups: 1000, timeout: Duration::from_mins(1) };
+        let mut options = import::Options {
+            look_ups: 1000,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_hours(24),
+        };
         let mut reader = Reader {
             entries: self.world.entries(),
             feed: self.feed.clone(),

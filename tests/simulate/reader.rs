@@ -71,6 +71,10 @@ impl Brought {
                 Change::Unreadable { anchor, .. } => {
                     brought.unreadable.insert(anchor.as_ref().unwrap().as_str().to_owned())
                 }
+                // What only a feed says that lists ids; this reader's names whole entries.
+                Change::Unchanged(_) | Change::Outside(_) | Change::MembersAdded { .. } => {
+                    panic!("this reader does not say {change:?}")
+                }
             };
         }
         brought
@@ -168,6 +172,7 @@ impl Source for Reader {
             scope: "everything".to_owned(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
         })
     }
 

@@ -94,6 +94,8 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         scope: String::new(),
         notices: Vec::new(),
         vendor: None,
+        feed: None,
+        full_at: None,
         tripped: BTreeMap::new(),
         strangers: Vec::new(),
         stranger_count: 0,

@@ -15,7 +15,7 @@ use crate::directory::{
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Presence, RowId, SnapshotInfo, Standing,
+    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing,
     Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
@@ -310,10 +310,8 @@ impl Intake {
             }
         };
         let content = content(entry)?;
-        let names = bitmap::write(&names)?;
-        let edges = edges.map(|(edges, complete)| Ok::<_, StoreError>((bitmap::write(&edges)?, complete)));
-        let edges = edges.transpose()?;
-        let hash = hash(&content, &names, edges.as_ref());
+        let stored = Stored::new(&names, edges.as_ref())?;
+        let hash = stored.hash(&content);
         let row = match known {
             Some(known) => known.row,
             None => self.importing.new_row(&entry.anchor)?,
@@ -335,6 +333,7 @@ impl Intake {
             if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
                 self.shrunk.insert(row.0);
             }
+            let Stored { names, edges } = stored;
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             let now = Known { row, hash, standing: Standing::Present };
             self.known.insert(anchor, now);
@@ -401,11 +400,12 @@ impl Intake {
             return Ok(());
         }
         let edges = Some((edges | added, complete));
-        let hash = hash(&last.content, &last.names, edges.as_ref())?;
+        let stored = Stored::new(&last.names, edges.as_ref())?;
+        let hash = stored.hash(&last.content);
         self.changed += 1;
         self.written.insert(known.row.0);
         self.known.insert(key, Known { hash, ..known });
-        let Last { content, names, .. } = last;
+        let (content, Stored { names, edges }) = (last.content, stored);
         self.pending.push(Version::Whole { row: known.row, hash, content, names, edges });
         Ok(())
     }
@@ -463,10 +463,24 @@ impl Intake {
     }
 }
 
-fn hash(content: &str, names: &[u8], edges: Option<&(Vec<u8>, bool)>) -> Fingerprint {
-    let (edges, complete) = match edges {
-        Some((edges, complete)) => (edges.as_slice(), [1 + u8::from(*complete)]),
-        None => (&[][..], [0]),
-    };
-    fingerprint([content.as_bytes(), names, edges, &complete])
+/// Names and members as the store keeps them.
+struct Stored {
+    names: Vec<u8>,
+    edges: Option<(Vec<u8>, bool)>,
+}
+
+impl Stored {
+    fn new(names: &RoaringBitmap, edges: Option<&(RoaringBitmap, bool)>) -> Result<Self, StoreError> {
+        let edges = edges.map(|(edges, complete)| Ok::<_, StoreError>((bitmap::write(edges)?, *complete)));
+        Ok(Self { names: bitmap::write(names)?, edges: edges.transpose()? })
+    }
+
+    /// Of an entry with this content.
+    fn hash(&self, content: &str) -> Fingerprint {
+        let (edges, complete) = match &self.edges {
+            Some((edges, complete)) => (edges.as_slice(), [1 + u8::from(*complete)]),
+            None => (&[][..], [0]),
+        };
+        fingerprint([content.as_bytes(), &self.names, edges, &complete])
+    }
 }
