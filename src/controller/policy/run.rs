@@ -87,8 +87,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
                     memory.take(&report, store, &begin.runnable);
                 }
                 Some(Err(error)) => memory.cannot(&error.to_string(), &begin.runnable, now),
-                // Nobody wanted it any more; what it did is in the store, and the next run goes on from it.
-                _ => memory.begun = None,
+                _ => memory.given_up(),
             }
         });
         context.wake_policy(&name);
@@ -172,6 +171,13 @@ impl Memory {
         }
     }
 
+    /// Nobody wanted it any more: what it did is in the store, and the next run goes on from it. So does an
+    /// approval that it has seen; one that it has not is still to be seen.
+    fn given_up(&mut self) {
+        self.begun = None;
+        self.approval = None;
+    }
+
     /// A run could not even begin.
     fn cannot(&mut self, why: &str, runnable: &Runnable, now: Timestamp) {
         tracing::error!(why, "the run failed");
@@ -204,4 +210,18 @@ fn told(approval: Approval) -> super::Told {
 #[cfg(test)]
 pub(super) fn approvals() -> Vec<&'static str> {
     [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(|approval| told(approval).1).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_outlives_a_run_that_was_given_up() {
+        let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
+        let approval = Some("sha256:0".to_owned());
+        let mut memory = Memory { begun: Some(begun), approval, ..Memory::default() };
+        memory.given_up();
+        assert_eq!((memory.begun, memory.approval), (None, None), "the next run is told of it");
+    }
 }
