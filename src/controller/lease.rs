@@ -54,7 +54,7 @@ struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Attempt {
     Ours,
-    /// Somebody else has it, or was quicker.
+    /// Somebody else has it.
     Theirs(String),
 }
 
@@ -183,23 +183,56 @@ impl<'a> Holder<'a> {
         spec.renew_time = Some(now);
         spec.lease_duration_seconds = i32::try_from(LASTS.as_secs()).ok();
         self.metrics.api_write(Write::Lease);
-        let written = if exists {
-            self.api.replace(&self.claim.name, &PostParams::default(), &lease).await
+        // Of a conflict the next attempt shows whether another replica was quicker, or our own last attempt, which
+        // a slow apiserver did after all.
+        if exists {
+            self.api.replace(&self.claim.name, &PostParams::default(), &lease).await?;
         } else {
-            self.api.create(&PostParams::default(), &lease).await
-        };
-        match written {
-            Ok(_) => Ok(Attempt::Ours),
-            // Somebody else was quicker; who it was shows the next time.
-            Err(kube::Error::Api(answer)) if answer.code == 409 => {
-                Ok(Attempt::Theirs("another replica".to_owned()))
-            }
-            Err(error) => Err(error),
+            self.api.create(&PostParams::default(), &lease).await?;
         }
+        Ok(Attempt::Ours)
     }
 
     fn fresh(&self) -> Lease {
         let metadata = ObjectMeta { name: Some(self.claim.name.clone()), ..ObjectMeta::default() };
         Lease { metadata, spec: Some(LeaseSpec::default()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn a_conflict_does_not_mean_that_the_lease_is_another_s() {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": "rollcall", "namespace": "ns", "resourceVersion": "1" },
+            "spec": { "holderIdentity": "us", "leaseDurationSeconds": 15 },
+        });
+        let conflict: Value = json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409,
+            "message": "the object has been modified",
+        });
+        let refused = move || async move { (StatusCode::CONFLICT, conflict.to_string()) };
+        let router = axum::Router::new().fallback(get(move || async move { lease.to_string() }).put(refused));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = axum_server::from_tcp(listener).unwrap();
+        tokio::spawn(server.serve(router.into_make_service()));
+        let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
+        let claim =
+            Claim { namespace: "ns".to_owned(), name: "rollcall".to_owned(), identity: "us".to_owned() };
+        let gate = Gate::new(CancellationToken::new());
+        let mut holder = Holder::new(&client, claim, gate.clone(), &SystemClock, Metrics::new());
+        let why = holder.attempt().await.unwrap_err();
+        assert!(why.contains("the object has been modified"), "{why}");
+        assert!(gate.remaining().is_zero(), "nor that it is ours");
     }
 }
