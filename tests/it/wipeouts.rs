@@ -54,6 +54,7 @@ impl Source for Directory {
             scope: String::new(),
             notices: Vec::new(),
             vendor: None,
+            feed: None,
         })
     }
 
@@ -138,7 +139,11 @@ impl Desk {
     }
 
     async fn import(&self, directory: &Directory) -> Result<Imported, ImportError> {
-        let options = import::Options { look_ups: 1000, timeout: Duration::from_mins(1) };
+        let options = import::Options {
+            look_ups: 1000,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_hours(24),
+        };
         import(directory, &self.store, &connector(), options, &Fixed, |_| {}).await
     }
 
