@@ -5,8 +5,8 @@ CARGO ?= cargo
 # Rounds of `make bench`, beside one that warms up.
 RUNS ?= 5
 # What the tests need beyond Rust: real OpenLDAP and Samba, Python for clients that are not ours, a C compiler for SQLite and the
-# TLS library.
-PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux \
+# TLS library, promtool for the alerts.
+PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
 
 .PHONY: help
@@ -16,6 +16,10 @@ help: ## List what can be made
 .PHONY: build
 build: ## Build the release binary: target/release/rollcall
 	$(CARGO) build --release --locked
+
+.PHONY: image
+image: build ## Write the image of the release binary as an archive, without Docker: target/rollcall-image.tar
+	@./scripts/image target/release/rollcall
 
 .PHONY: demo
 demo: ## A tour of ten seconds, on a made-up company
@@ -46,7 +50,7 @@ breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks
 
 .PHONY: generate
-generate: ## Write crds/ and docs/reference/ anew
+generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions anew
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated
 
 .PHONY: release-crds

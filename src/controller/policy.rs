@@ -116,6 +116,9 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     }
     context.policy_alarm(&name, reconciled.wake_at);
     context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", &reconciled.ready);
+    if let Some(at) = reconciled.reset_at {
+        context.metrics.store_reset(&name.to_string(), at.as_second());
+    }
     for (type_, reason, message) in reconciled.events {
         context.event(known, type_, reason, &message);
     }
@@ -134,6 +137,8 @@ struct Reconciled {
     events: Vec<Told>,
     /// The status of `Ready`.
     ready: String,
+    /// When the store was seen to be another one, while it is not rebuilt.
+    reset_at: Option<Timestamp>,
     /// The status as last written, and another one that is to be.
     write: Option<(Option<SyncPolicyStatus>, Box<SyncPolicyStatus>)>,
 }
@@ -249,6 +254,8 @@ impl Memory {
             wake_at: [next_at, progress, sources.stale_at].into_iter().flatten().min(),
             events: std::mem::take(&mut self.events),
             ready: condition::ready(&self.status.conditions),
+            reset_at: condition::find(&self.status.conditions, "StoreReset")
+                .map(|reset| reset.last_transition_time.0),
             write: changed.then(|| (self.written.clone(), Box::new(self.status.clone()))),
         }
     }

@@ -38,6 +38,7 @@ struct Inner {
     in_step: Labelled<Gauge>,
     held: Labelled<Gauge>,
     quarantined: Labelled<Gauge>,
+    reset: Labelled<Gauge>,
     conditions: Labelled<Gauge>,
     writes: Labelled<Counter>,
     jobs: Labelled<Gauge>,
@@ -159,7 +160,6 @@ impl Metrics {
                 ours,
                 "connector_imports",
                 "Reads of the directory, by the reason that Ready bore after them",
-                Labelled::default(),
             ),
             import_duration: with_unit(
                 ours,
@@ -172,13 +172,11 @@ impl Metrics {
                 ours,
                 "connector_entries",
                 "What the last complete read found: users, contacts, groups",
-                Labelled::default(),
             ),
             runs: register(
                 ours,
                 "policy_runs",
                 "Runs of the policy, by the reason that Ready bore after them",
-                Labelled::default(),
             ),
             run_duration: with_unit(
                 ours,
@@ -191,38 +189,27 @@ impl Metrics {
                 ours,
                 "policy_in_step",
                 "What at the target is linked and in step: users, groups, memberships",
-                Labelled::default(),
             ),
             held: register(
                 ours,
                 "policy_held_operations",
                 "Operations that wait for a person: see `rollcall plan show`",
-                Labelled::default(),
             ),
-            quarantined: register(
+            quarantined: register(ours, "policy_quarantined", "Entries that cannot be taken as they are"),
+            reset: with_unit(
                 ours,
-                "policy_quarantined",
-                "Entries that cannot be taken as they are",
+                "policy_store_reset_timestamp",
+                "When the store was last seen to be gone or replaced, in seconds since 1970",
+                Unit::Seconds,
                 Labelled::default(),
             ),
             conditions: register(
                 ours,
                 "condition",
                 "1 for the status that the condition has, 0 for those that it has not",
-                Labelled::default(),
             ),
-            writes: register(
-                ours,
-                "api_writes",
-                "Writes to the apiserver: status, event, lease",
-                Labelled::default(),
-            ),
-            jobs: register(
-                ours,
-                "jobs",
-                "Imports and runs that wait for their turn or are under way",
-                Labelled::default(),
-            ),
+            writes: register(ours, "api_writes", "Writes to the apiserver: status, event, lease"),
+            jobs: register(ours, "jobs", "Imports and runs that wait for their turn or are under way"),
             reconcile_duration: with_unit(
                 ours,
                 "reconcile_duration",
@@ -234,7 +221,6 @@ impl Metrics {
                 ours,
                 "scim_requests",
                 "Requests to the registry, by the HTTP status of the answer",
-                Labelled::default(),
             ),
             store,
             registry,
@@ -292,6 +278,11 @@ impl Metrics {
         }
     }
 
+    /// The store of a policy was seen, at this second since 1970, to be gone or replaced.
+    pub fn store_reset(&self, policy: &str, at: i64) {
+        self.0.reset.at(&[("policy", policy)]).set(at);
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {
@@ -345,6 +336,7 @@ impl Metrics {
         inner.in_step.forget(&[of]);
         inner.held.forget(&[of]);
         inner.quarantined.forget(&[of]);
+        inner.reset.forget(&[of]);
         inner.conditions.forget(&[("kind", "SyncPolicy"), ("object", policy)]);
     }
 }

@@ -7,6 +7,7 @@ mod apply;
 mod approval;
 mod architecture;
 mod breaks;
+mod chart;
 mod cli;
 mod cluster;
 mod compatibility;

@@ -56,8 +56,9 @@ impl<M: Clone> Labelled<M> {
 }
 
 /// Registers a metric.
-pub(super) fn register<M>(registry: &mut Registry, name: &str, help: &str, metric: Labelled<M>) -> Labelled<M>
+pub(super) fn register<M>(registry: &mut Registry, name: &str, help: &str) -> Labelled<M>
 where
+    Labelled<M>: Default,
     M: TypedMetric
         + prometheus_client::encoding::EncodeMetric
         + Clone
@@ -66,6 +67,7 @@ where
         + Sync
         + 'static,
 {
+    let metric: Labelled<M> = Labelled::default();
     registry.register(name, help, metric.family.clone());
     metric
 }

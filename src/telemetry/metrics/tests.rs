@@ -53,6 +53,7 @@ fn what_is_gone_is_forgotten_and_nothing_else() {
         metrics.ran(name, "Held", &run);
         metrics.condition("DirectoryConnector", name, "Ready", "True");
         metrics.condition("SyncPolicy", name, "Ready", "False");
+        metrics.store_reset(name, 1_700_000_000);
     }
     let mentions = |name: &str| lines(&metrics, &format!("\"identity/{name}\"")).len();
     let each = mentions("staff2");

@@ -1,0 +1,55 @@
+{{- define "rollcall.name" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains "rollcall" .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-rollcall" .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "rollcall.selector" -}}
+app.kubernetes.io/name: rollcall
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "rollcall.labels" -}}
+{{ include "rollcall.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "rollcall.account" -}}
+{{- .Values.serviceAccount.name | default (include "rollcall.name" .) -}}
+{{- end -}}
+
+{{- define "rollcall.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "rollcall.externalUrl" -}}
+{{- if .Values.scim.externalUrl -}}
+{{- .Values.scim.externalUrl -}}
+{{- else if .Values.ingress.enabled -}}
+{{- printf "https://%s" .Values.ingress.host -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the operator may do where it watches. */ -}}
+{{- define "rollcall.watchedRules" -}}
+- apiGroups: [rollcall.dev]
+  resources: [directoryconnectors, syncpolicies]
+  verbs: [get, list, watch]
+- apiGroups: [rollcall.dev]
+  resources: [directoryconnectors/status, syncpolicies/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

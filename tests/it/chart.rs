@@ -1,0 +1,176 @@
+//! The chart: what helm makes of each example of values, and what an apiserver and Prometheus say of that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use rstest::rstest;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::support::chart::{chart, examples, helm, render};
+use crate::support::cli::Ran;
+use crate::support::cluster::{Cluster, repository};
+
+/// The objects in this text.
+fn objects(text: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text).map(|one| Value::deserialize(one).unwrap()).collect()
+}
+
+fn with(values: &std::path::Path) -> [&str; 2] {
+    ["--values", values.to_str().unwrap()]
+}
+
+#[test]
+fn the_version_is_that_of_the_program() {
+    let text = fs::read_to_string(chart().join("Chart.yaml")).unwrap();
+    let chart: Value = serde_yaml::from_str(&text).unwrap();
+    for field in ["version", "appVersion"] {
+        assert_eq!(
+            chart[field],
+            env!("CARGO_PKG_VERSION"),
+            "{field} of Chart.yaml is not that of Cargo.toml"
+        );
+    }
+}
+
+#[test]
+fn helm_finds_nothing_wrong() {
+    for values in examples() {
+        let chart = chart();
+        let [flag, values] = with(&values);
+        helm(&["lint", "--strict", chart.to_str().unwrap(), flag, values]).exits(0);
+    }
+}
+
+#[test]
+fn each_value_that_the_schema_has_stands_with_its_default() {
+    fn compare(path: &str, schema: &Value, values: &Value) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            // Helm itself gives it to charts that are parts of others.
+            if path != ".global" {
+                assert!(!values[name].is_null(), "values.yaml has no {path}");
+                compare(&path, field, &values[name]);
+            }
+        }
+    }
+    let read = |name: &str| fs::read_to_string(chart().join(name)).unwrap();
+    let schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    compare("", &schema, &values);
+}
+
+#[test]
+fn the_apiserver_takes_all_of_it() {
+    let cluster = Cluster::shared();
+    let home = cluster.namespace();
+    for namespace in ["identity", "partners"] {
+        cluster.kubectl(&["create", "namespace", namespace]).exits(0);
+    }
+    for values in examples() {
+        let rendered = render(&with(&values));
+        // These kinds are the Prometheus operator's, which is not there.
+        let theirs = ["servicemonitor.yaml", "rules.yaml"];
+        let ours = rendered.into_iter().filter(|(file, _)| !theirs.contains(&&**file));
+        // One `kubectl apply` takes objects of one namespace only.
+        let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for object in ours.flat_map(|(_, text)| objects(&text)) {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or(home.name()).to_owned();
+            by_namespace.entry(namespace).or_default().push(object.to_string());
+        }
+        for (namespace, objects) in by_namespace {
+            let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+            let ran = cluster.admin(&namespace).with_input(&arguments, &objects.join("\n---\n"));
+            assert_eq!(ran.code, 0, "{}: {}", values.display(), ran.said());
+        }
+    }
+}
+
+#[rstest]
+#[case::nothing_said(&[], &["rollcall"])]
+#[case::named(&["--set", "watchNamespaces={identity,rollcall}"], &["identity", "rollcall"])]
+fn the_operator_has_rights_where_it_watches_and_nowhere_else(
+    #[case] arguments: &[&str],
+    #[case] expected: &[&str],
+) {
+    let rendered = render(arguments);
+    let watched = objects(&rendered["watched.yaml"]);
+    for kind in ["Role", "RoleBinding"] {
+        let of_kind = watched.iter().filter(|object| object["kind"] == kind);
+        let namespaces: BTreeSet<&str> =
+            of_kind.map(|object| object["metadata"]["namespace"].as_str().unwrap_or("rollcall")).collect();
+        assert_eq!(namespaces, expected.iter().copied().collect());
+    }
+    let cluster_wide =
+        objects(&rendered["watched.yaml"]).iter().any(|object| object["kind"] == "ClusterRole");
+    assert!(!cluster_wide);
+}
+
+#[test]
+fn all_namespaces_are_watched_only_when_that_is_said() {
+    let rendered = render(&["--set", "watchAllNamespaces=true"]);
+    let kinds: Vec<String> =
+        objects(&rendered["watched.yaml"]).iter().map(|object| object["kind"].to_string()).collect();
+    assert_eq!(kinds, ["\"ClusterRole\"", "\"ClusterRoleBinding\""]);
+    assert!(rendered["statefulset.yaml"].contains("ROLLCALL_ALL_NAMESPACES"));
+}
+
+#[rstest]
+#[case::both(&["watchAllNamespaces=true", "watchNamespaces={a}"], "exclude each other")]
+#[case::no_host(&["ingress.enabled=true"], "ingress.host: name the host")]
+#[case::no_certificate(&["ingress.enabled=true", "ingress.host=a"], "ingress.tlsSecret: name the Secret")]
+#[case::unknown(&["watchNamespace={a}"], "watchNamespace")]
+#[case::no_digest(&["image.digest=latest"], "digest")]
+fn helm_refuses_what_cannot_work(#[case] values: &[&str], #[case] says: &str) {
+    let chart = chart();
+    let mut arguments = vec!["template", "rollcall", chart.to_str().unwrap()];
+    for value in values {
+        arguments.extend(["--set", value]);
+    }
+    let ran = helm(&arguments);
+    assert_ne!(ran.code, 0);
+    ran.says(says);
+}
+
+#[test]
+fn every_alert_fires_when_it_should_and_has_a_section_that_says_what_to_do() {
+    let rendered = render(&["--set", "metrics.rules.enabled=true"]);
+    let rules = &objects(&rendered["rules.yaml"])[0]["spec"];
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), serde_yaml::to_string(rules).unwrap()).unwrap();
+    let tests = fs::read_to_string(repository("tests/alerts.yaml")).unwrap();
+    let file = folder.path().join("alerts.yaml");
+    fs::write(&file, &tests).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&file).output();
+    let output = output.expect("promtool is missing: `make test` installs Debian's package prometheus");
+    Ran::of(&output).exits(0);
+
+    let page = fs::read_to_string(repository("docs/alerts.md")).unwrap();
+    for alert in rules["groups"][0]["rules"].as_array().unwrap() {
+        let name = alert["alert"].as_str().unwrap();
+        assert!(tests.contains(&format!("alertname: {name}\n")), "tests/alerts.yaml does not test {name}");
+        let link = alert["annotations"]["runbook_url"].as_str().unwrap();
+        assert_eq!(link, format!("docs/alerts.md#{}", name.to_lowercase()));
+        assert!(page.contains(&format!("\n## {name}\n")), "docs/alerts.md has no section {name}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_there_are() {
+    let text = fs::read_to_string(chart().join("files/dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let known = fs::read_to_string(repository("docs/reference/metrics.md")).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let shown = panel["targets"][0]["expr"].as_str().unwrap();
+        let names = shown.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let names: Vec<&str> = names
+            .filter(|name| name.starts_with("rollcall_") || name.starts_with("process_"))
+            .map(|name| name.trim_end_matches("_bucket"))
+            .collect();
+        assert!(!names.is_empty(), "{shown}");
+        for name in names {
+            assert!(known.contains(&format!("`{name}`")), "there is no metric {name}");
+        }
+    }
+}
