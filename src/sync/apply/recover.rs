@@ -87,7 +87,8 @@ fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &
             let (there, before) = (members(&found, subjects)?, &before?.members);
             // What we put in, and what we would have: as far as it is there now.
             link.members = (before | &link.members) & there;
-            link.members != *before
+            // That somebody else took a member out meanwhile does not make a group empty.
+            if effect.verb == Verb::Empty { link.members.is_empty() } else { link.members != *before }
         }
         Verb::Delete | Verb::Unlink | Verb::Lost => false,
     };
@@ -108,4 +109,56 @@ fn members(found: &Found, subjects: &Subjects) -> Option<RoaringBitmap> {
         .collect();
     let members = found.members.as_ref()?;
     Some(members.iter().filter_map(|member| by_target.get(member).copied()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Anchor, Content, DirectoryId, GroupContent, Key, Owner, SubjectKind};
+    use crate::store::link::Subject;
+
+    fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
+        let link = Link {
+            target: TargetId(format!("t{id}")),
+            confirmed: Content::Group(GroupContent::default()),
+            active: true,
+            members: members.iter().copied().collect(),
+            leaving: None,
+        };
+        let anchor = Anchor::new(format!("a{id}"));
+        let key = Key::new(&Owner::new("test", "all"), &DirectoryId::new("d"), &anchor);
+        Subject { id: SubjectId(id), kind, key, anchors: Vec::new(), link: Some(link) }
+    }
+
+    #[test]
+    fn a_group_was_emptied_when_none_of_ours_is_left_in_it() {
+        let all = [
+            subject(1, SubjectKind::Group, &[2, 3]),
+            subject(2, SubjectKind::User, &[]),
+            subject(3, SubjectKind::User, &[]),
+        ];
+        let subjects = Subjects { by_id: all.into_iter().map(|one| (one.id, one)).collect(), next: 4 };
+        let before = subjects.link(SubjectId(1)).unwrap();
+        let was_emptied = |there: &[&str]| {
+            let link = Some(Link { members: RoaringBitmap::new(), ..before.clone() });
+            let effect = Effect {
+                subject: SubjectId(1),
+                verb: Verb::Empty,
+                link,
+                spends: Vec::new(),
+                approved: false,
+            };
+            let found = Found {
+                id: before.target.clone(),
+                key: None,
+                content: before.confirmed.clone(),
+                active: true,
+                members: Some(there.iter().map(|id| TargetId((*id).to_owned())).collect()),
+            };
+            happened(effect, found, Some(before), &subjects).is_some()
+        };
+        assert!(was_emptied(&[]) && was_emptied(&["somebody-elses"]));
+        assert!(!was_emptied(&["t2", "t3"]));
+        assert!(!was_emptied(&["t2"]), "somebody else took the other out");
+    }
 }
