@@ -120,7 +120,7 @@ mod tests {
     fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
         let link = Link {
             target: TargetId(format!("t{id}")),
-            confirmed: Content::Group(GroupContent::default()),
+            confirmed: Arc::new(Content::Group(GroupContent::default())),
             active: true,
             members: members.iter().copied().collect(),
             leaving: None,
@@ -151,7 +151,7 @@ mod tests {
             let found = Found {
                 id: before.target.clone(),
                 key: None,
-                content: before.confirmed.clone(),
+                content: (*before.confirmed).clone(),
                 active: true,
                 members: Some(there.iter().map(|id| TargetId((*id).to_owned())).collect()),
             };
