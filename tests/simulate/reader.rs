@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, Cursor, DirectoryId, Entry, Members, Mode, fields,
@@ -47,6 +48,8 @@ pub(crate) struct Reader {
     /// Nothing comes, and it is said to be all.
     pub(crate) empty: bool,
     pub(crate) looks_up: LooksUp,
+    /// Whether it was read already.
+    pub(crate) was_read: AtomicBool,
     /// What it brought, for the oracle.
     pub(crate) brought: Mutex<Brought>,
 }
@@ -136,7 +139,10 @@ impl Source for Reader {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let mut dice = Dice(self.shuffle);
         let (mode, mut open) = self.changes(cursor);
-        *self.brought.lock().unwrap() = Brought::of(mode, &open);
+        // What is asked after everything was read only checks the feed.
+        if !self.was_read.swap(true, Ordering::Relaxed) {
+            *self.brought.lock().unwrap() = Brought::of(mode, &open);
+        }
         if self.repeats {
             let again: Vec<Change> = open.iter().filter(|_| dice.one_in(3)).cloned().collect();
             open.extend(again);
