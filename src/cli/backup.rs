@@ -1,10 +1,12 @@
 //! `rollcall backup`
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use uuid::Uuid;
 
 use super::Exit;
 use crate::store::Store;
@@ -17,15 +19,34 @@ pub(super) struct Backup {
     /// The data folder.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// The file to write; it must not be there yet.
+    /// The file to write, which must not be there yet; `-` is standard output, for `kubectl exec`.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
 
 impl Backup {
     pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
-        Store::open_read_only(&self.data)?.backup(&self.to)?;
+        let store = Store::open_read_only(&self.data)?;
+        if self.to == Path::new("-") {
+            // A copy is made in pieces, not from its beginning to its end.
+            let made =
+                Temporary(std::env::temp_dir().join(format!("rollcall-{}.db", Uuid::new_v4().simple())));
+            store.backup(&made.0)?;
+            io::copy(&mut File::open(&made.0)?, out)?;
+            return Ok(Exit::Fine);
+        }
+        store.backup(&self.to)?;
         writeln!(out, "{} holds a copy of {}", self.to.display(), self.data.display())?;
         Ok(Exit::Fine)
+    }
+}
+
+/// A file that goes when this does.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // It may never have come to be.
+        drop(fs::remove_file(&self.0));
     }
 }

@@ -350,6 +350,17 @@ fn a_backup_is_a_whole_store() {
     let restored =
         rollcall(&["registry", "export", "--data", desk.path("restored").to_str().unwrap()]).exits(0);
     assert_eq!(restored.out.lines().count(), 11);
+
+    // The same through a pipe, and nothing of it stays where it was put together.
+    let temporary = desk.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let piped = command(&["backup", "--data", data.to_str().unwrap(), "--to", "-"])
+        .env("TMPDIR", &temporary)
+        .output();
+    fs::write(&to, piped.unwrap().stdout).unwrap();
+    let again = rollcall(&["registry", "export", "--data", desk.path("restored").to_str().unwrap()]).exits(0);
+    assert_eq!(again.out, restored.out);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
 #[test]
