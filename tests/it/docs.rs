@@ -56,20 +56,31 @@ fn commands_in_the_documents_run_as_they_stand() {
 #[test]
 fn links_in_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for page in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/concepts.md",
-        "docs/cli.md",
-        "docs/registry.md",
-        "docs/reliability.md",
-    ] {
-        let text = fs::read_to_string(root.join(page)).unwrap();
+    let docs = root.join("docs").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = docs.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    pages.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root.join(page)));
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let to = root.join(page).parent().unwrap().join(link);
-            assert!(link.starts_with("http") || to.exists(), "{page} links to {link}, which is not there");
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, section) = link.split_once('#').unwrap_or((link, ""));
+            let to = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(to.exists(), "{} links to {link}, which is not there", page.display());
+            if !section.is_empty() {
+                let text = fs::read_to_string(&to).unwrap();
+                let found = text.lines().any(|line| line.starts_with('#') && anchor(line) == section);
+                assert!(found, "{} links to {link}, and there is no such section", page.display());
+            }
         }
     }
+}
+
+/// What links call the section of this heading.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    heading.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
 }
 
 #[test]
