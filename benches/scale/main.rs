@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+#[path = "../../tests/it/support/port.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "written for tests")]
+mod port;
 #[path = "../../tests/it/support/slapd.rs"]
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "written for tests")]
 mod slapd;

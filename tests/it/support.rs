@@ -15,6 +15,7 @@ pub(crate) mod limits;
 pub(crate) mod namespace;
 pub(crate) mod office;
 pub(crate) mod operator;
+pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod samba;
 pub(crate) mod served;

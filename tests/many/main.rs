@@ -14,6 +14,7 @@ mod support {
     pub(crate) mod kubectl;
     pub(crate) mod namespace;
     pub(crate) mod operator;
+    pub(crate) mod port;
     pub(crate) mod process;
 }
 

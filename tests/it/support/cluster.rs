@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cli::Ran;
-use super::process::{Process, eventually, own_port};
+use super::port::own_port;
+use super::process::{Process, eventually};
 use super::{assets, kubectl::Kubectl, namespace::Namespace};
 
 /// How long anything of it may take, on a machine with other things to do.

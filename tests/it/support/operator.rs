@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::cluster::{PATIENCE, tail};
 use super::http;
 use super::namespace::Namespace;
-use super::process::{Process, eventually, own_port};
+use super::port::own_port;
+use super::process::{Process, eventually};
 
 /// How long it may take to end what it is doing.
 const GRACE: Duration = Duration::from_mins(1);

@@ -1,11 +1,9 @@
 //! Servers that never outlive the test process, however it ends.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Becomes the program that it is called with. Beside it waits a shell for the other end of standard input
@@ -112,22 +110,6 @@ pub(crate) fn eventually<T>(within: Duration, what: &str, mut poll: impl FnMut()
         // Two cores are shared with the server that is waited for.
         std::thread::park_timeout(Duration::from_millis(10));
     }
-}
-
-/// A port that nobody has, below those that the system gives to outgoing connections: so it stays free for a
-/// server that is stopped and started again.
-pub(crate) fn own_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT)).unwrap();
-    for _ in 0..COUNT {
-        let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free on 127.0.0.1");
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
+
+use super::port::own_port;
 
 pub(crate) const SUFFIX: &str = "dc=example,dc=test";
 pub(crate) const ADMIN: &str = "cn=admin,dc=example,dc=test";
@@ -69,7 +71,7 @@ impl Slapd {
             program("slapadd").args(["-q", "-f", &path("slapd.conf"), "-l", &path("data.ldif")]).output();
         let load = load.expect("slapadd is missing: run `make test`, which installs it");
         assert!(load.status.success(), "slapadd: {}", String::from_utf8_lossy(&load.stderr));
-        let (plain, secure) = (free_port(), free_port());
+        let (plain, secure) = (own_port(), own_port());
         let child = run(folder.path(), plain, secure);
         let mut slapd = Self { folder, child, plain, secure };
         slapd.wait();
@@ -174,10 +176,6 @@ fn run(folder: &Path, plain: u16, secure: u16) -> Child {
 fn program(name: &str) -> Command {
     let beside: PathBuf = ["/usr/sbin", name].iter().collect();
     Command::new(if beside.exists() { beside } else { name.into() })
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// An authority, and a certificate by it.
