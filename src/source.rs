@@ -43,6 +43,8 @@ pub trait Source: Send + Sync {
 /// evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookUp {
+    /// Which server said so, as in [`Completion::server`].
+    pub server: Option<String>,
     /// There, though the read did not bring them: outside the base or the filter.
     pub found: Vec<Anchor>,
     /// Asked for by a search that completed, and not there.

@@ -36,6 +36,7 @@ impl Source for Fake {
         Ok(Completion {
             mode: Mode::Full,
             directory: DirectoryId::new(SUFFIX),
+            server: None,
             cursor: None,
             fields: Schema::fields(),
             attributes: BTreeSet::new(),

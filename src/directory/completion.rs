@@ -33,6 +33,8 @@ pub struct Completion {
     pub mode: Mode,
     /// Whose entries these are. Pinned at a connector's first import; a change is refused.
     pub directory: DirectoryId,
+    /// Which server told it, where several hold the directory and one may know less than another.
+    pub server: Option<String>,
     /// Where the next delta resumes, if this source has a feed.
     pub cursor: Option<Cursor>,
     /// Every neutral field that was asked for: missing from an entry that came means Empty.

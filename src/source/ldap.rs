@@ -168,6 +168,7 @@ impl LdapSource {
         Ok(Completion {
             mode: Mode::Full,
             directory: directory(&bases, &facts),
+            server: Some(connection.url),
             cursor: None,
             fields: Schema::fields(),
             attributes: self.config.literal.clone(),
@@ -186,7 +187,7 @@ impl LdapSource {
         };
         let page_size = facts.pages.then_some(self.config.page_size);
         let contexts = contexts(&bases, &facts);
-        let mut settled = LookUp::default();
+        let mut settled = LookUp { server: Some(connection.url.clone()), ..LookUp::default() };
         for some in anchors.chunks(look_up::AT_ONCE) {
             // An account that may not search the naming contexts searches what it reads.
             let anywhere = (contexts.as_slice(), None);

@@ -195,6 +195,7 @@ impl<'a> Reading<'a> {
         Ok(Completion {
             mode: Mode::Full,
             directory: self.directory,
+            server: None,
             cursor: None,
             fields: Schema::fields(),
             attributes: self.config.literal.clone(),

@@ -36,6 +36,9 @@ pub struct SnapshotInfo {
     pub connector: ConnectorName,
     /// Which directory it is of.
     pub directory: DirectoryId,
+    /// Which server told of everybody who is present.
+    #[serde(default)]
+    pub server: Option<String>,
     /// The last change number that the seal made visible.
     pub sequence: u64,
     /// Counts the completed imports; grows with each, changed or not.
@@ -129,6 +132,8 @@ pub enum Presence {
     Unsettled {
         /// When it was first missed.
         since: Timestamp,
+        /// Which server told of it last.
+        server: Option<String>,
     },
 }
 

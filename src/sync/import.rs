@@ -23,9 +23,11 @@ use crate::sync::blocking;
 
 mod coverage;
 mod intake;
+mod settle;
 mod view;
 
-use intake::{Absent, Intake};
+use intake::Intake;
+use settle::{Absent, settle};
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +123,7 @@ pub async fn import<S: Source>(
         Ok((intake, absent, completion))
     })
     .await?;
-    let (settled, notices) = settle(source, absent, options).await;
+    let (settled, notices) = settle(source, absent, options, clock.now()).await;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
         Some(feed) => told(source, &feed, options).await,
@@ -168,48 +170,6 @@ async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Optio
     let read = tokio::time::timeout(options.timeout, source.read(Some(cursor), sink));
     let (ended, told) = tokio::join!(read, hearing);
     matches!(ended, Ok(Ok(_))).then_some(told)
-}
-
-/// Looks the absent up, as many as may be.
-async fn settle<S: Source>(
-    source: &S,
-    absent: Vec<(RowId, Anchor)>,
-    options: Options,
-) -> (Vec<(RowId, Absent)>, Vec<String>) {
-    let mut settled = Vec::with_capacity(absent.len());
-    let mut notices = Vec::new();
-    let mut asked = 0;
-    let mut failed = false;
-    for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
-        let verdict: Box<dyn Fn(&Anchor) -> Absent + Send> = if failed || asked >= options.look_ups {
-            Box::new(|_| Absent::NotLookedUp)
-        } else {
-            asked += chunk.len();
-            let anchors: Vec<Anchor> = chunk.iter().map(|(_, anchor)| anchor.clone()).collect();
-            let answer = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
-            match answer.unwrap_or_else(|_| Err(too_slow(options.timeout))) {
-                Ok(None) => Box::new(|_| Absent::CannotLookUp),
-                Ok(Some(answer)) => Box::new(move |anchor| {
-                    if answer.missing.contains(anchor) {
-                        Absent::Missing
-                    } else if answer.found.contains(anchor) {
-                        Absent::Elsewhere
-                    } else {
-                        Absent::NotLookedUp
-                    }
-                }),
-                Err(error) => {
-                    failed = true;
-                    notices.push(format!(
-                        "absent entries could not be looked up, and stay as they are: {error}"
-                    ));
-                    Box::new(|_| Absent::NotLookedUp)
-                }
-            }
-        };
-        settled.extend(chunk.iter().map(|(row, anchor)| (*row, verdict(anchor))));
-    }
-    (settled, notices)
 }
 
 fn too_slow(timeout: Duration) -> SourceError {

@@ -39,6 +39,7 @@ impl Source for People {
         Ok(Completion {
             mode: rollcall::directory::Mode::Full,
             directory: DirectoryId::new("dc=corp"),
+            server: None,
             cursor: None,
             fields: Schema::fields(),
             attributes: BTreeSet::new(),
@@ -52,7 +53,7 @@ impl Source for People {
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let there = |anchor: &Anchor| self.0.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
-        Ok(Some(LookUp { found, missing }))
+        Ok(Some(LookUp { server: None, found, missing }))
     }
 }
 

@@ -32,6 +32,7 @@ impl Source for Directory {
         Ok(Completion {
             mode,
             directory: DirectoryId::new("d"),
+            server: None,
             cursor: Some(Cursor(vec![1])),
             fields: Schema::fields(),
             attributes: BTreeSet::new(),
@@ -43,7 +44,7 @@ impl Source for Directory {
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        Ok(Some(LookUp { found: Vec::new(), missing: anchors.to_vec() }))
+        Ok(Some(LookUp { server: None, found: Vec::new(), missing: anchors.to_vec() }))
     }
 }
 

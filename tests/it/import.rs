@@ -25,6 +25,8 @@ struct Read {
     elsewhere: Vec<&'static str>,
     directory: &'static str,
     scope: &'static str,
+    /// Who is read, and who answers a look-up.
+    servers: [&'static str; 2],
 }
 
 impl Source for Read {
@@ -38,6 +40,7 @@ impl Source for Read {
         Ok(Completion {
             mode: Mode::Full,
             directory: DirectoryId::new(self.directory),
+            server: Some(self.servers[0].to_owned()),
             cursor: None,
             fields: Schema::fields(),
             attributes: BTreeSet::new(),
@@ -54,7 +57,7 @@ impl Source for Read {
         }
         let there = |anchor: &Anchor| self.elsewhere.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
-        Ok(Some(LookUp { found, missing }))
+        Ok(Some(LookUp { server: Some(self.servers[1].to_owned()), found, missing }))
     }
 }
 
@@ -89,18 +92,27 @@ fn team(name: &str, members: Members) -> Change {
 }
 
 fn read(changes: Vec<Change>) -> Read {
-    Read { changes, ends_early: false, looks_up: true, elsewhere: Vec::new(), directory: "d", scope: "all" }
+    Read {
+        changes,
+        ends_early: false,
+        looks_up: true,
+        elsewhere: Vec::new(),
+        directory: "d",
+        scope: "all",
+        servers: ["one"; 2],
+    }
 }
 
 fn people(names: std::ops::Range<u32>) -> Vec<Change> {
     names.map(|number| titled(&format!("p{number}"), Some("Chief"))).collect()
 }
 
-struct Fixed;
+/// So many hours after the first import.
+struct Fixed(i64);
 
 impl Clock for Fixed {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000).unwrap()
+        Timestamp::from_second(1_700_000_000 + self.0 * 3600).unwrap()
     }
 }
 
@@ -119,13 +131,21 @@ impl Desk {
         self.import_looking_up(read, 1000).await
     }
 
+    async fn import_after(&self, hours: i64, read: &Read) -> Result<Imported, ImportError> {
+        self.import_at(&Fixed(hours), read, 1000).await
+    }
+
     async fn import_looking_up(&self, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
+        self.import_at(&Fixed(0), read, look_ups).await
+    }
+
+    async fn import_at(&self, at: &Fixed, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
         let options = import::Options {
             look_ups,
             timeout: Duration::from_mins(1),
             full_read_every: Duration::from_hours(24),
         };
-        import(read, &self.store, &ConnectorName::new("test", "corp"), options, &Fixed, |_| {}).await
+        import(read, &self.store, &ConnectorName::new("test", "corp"), options, at, |_| {}).await
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -208,6 +228,51 @@ async fn what_cannot_be_or_was_not_looked_up_is_less_than_absent() {
     let imported = desk.import(&Read { looks_up: false, ..fewer }).await.unwrap();
     assert_eq!((imported.removed, imported.unsettled), (1, 0));
     is_gone(&desk.presence("ann"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn another_server_may_be_behind_and_says_nobody_is_gone_for_a_day() {
+    let desk = Desk::new();
+    let (all, fewer) = (vec![person("ann"), person("bob")], vec![person("bob")]);
+    let by = |servers, changes: &Vec<Change>| Read { servers, ..read(changes.clone()) };
+    desk.import(&by(["one"; 2], &all)).await.unwrap();
+    let imported = desk.import_after(1, &by(["two"; 2], &fewer)).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (0, 1));
+    assert!(
+        imported.info.notices[0].starts_with("1 entries that another server"),
+        "{:?}",
+        imported.info.notices
+    );
+    // Nor by being asked twice, nor where the look-up alone went to another one.
+    for servers in [["two"; 2], ["one", "two"]] {
+        assert_eq!(desk.import_after(24, &by(servers, &fewer)).await.unwrap().unsettled, 1, "{servers:?}");
+    }
+    // The one that told of her settles it.
+    assert_eq!(desk.import_after(24, &by(["one"; 2], &fewer)).await.unwrap().removed, 1);
+    is_gone(&desk.presence("ann"), Grade::Absent, false);
+    // If it never comes back, a day does.
+    desk.import_after(30, &by(["one"; 2], &all)).await.unwrap();
+    for (hours, removed) in [(31, 0), (54, 0), (55, 1)] {
+        let imported = desk.import_after(hours, &by(["two"; 2], &fewer)).await.unwrap();
+        assert_eq!(imported.removed, removed, "{hours} h");
+    }
+    // Whoever it shows itself is its own affair from then on.
+    let imported = desk.import_after(56, &by(["two"; 2], &vec![person("cid")])).await.unwrap();
+    assert_eq!((imported.removed, imported.unsettled), (1, 0));
+}
+
+#[tokio::test]
+async fn who_is_listed_again_counts_once() {
+    let desk = Desk::new();
+    desk.import(&read(people(0..3))).await.unwrap();
+    let listed = |numbers: std::ops::Range<u32>| {
+        read(numbers.map(|number| Change::Unchanged(Anchor::new(format!("p{number}")))).collect())
+    };
+    let counted = [
+        desk.import_looking_up(&listed(0..2), 0).await.unwrap().info.users,
+        desk.import(&listed(0..3)).await.unwrap().info.users,
+    ];
+    assert_eq!(counted, [2, 3]);
 }
 
 #[tokio::test]
@@ -335,7 +400,7 @@ async fn a_read_that_takes_too_long_is_given_up() {
         full_read_every: Duration::from_hours(24),
     };
     let name = ConnectorName::new("test", "corp");
-    let ended = import(&Endless, &desk.store, &name, options, &Fixed, |_| {}).await;
+    let ended = import(&Endless, &desk.store, &name, options, &Fixed(0), |_| {}).await;
     assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
     assert!(desk.store.snapshot(&name).unwrap().is_none());
 }
@@ -361,7 +426,7 @@ async fn a_look_up_that_takes_too_long_settles_nobody() {
     };
     let name = ConnectorName::new("test", "corp");
     let silent = Silent(read(people(0..2)));
-    let imported = import(&silent, &desk.store, &name, options, &Fixed, |_| {}).await.unwrap();
+    let imported = import(&silent, &desk.store, &name, options, &Fixed(0), |_| {}).await.unwrap();
     assert_eq!((imported.removed, imported.unsettled), (0, 1));
 }
 

@@ -48,6 +48,7 @@ impl Source for Directory {
         Ok(Completion {
             mode: Mode::Full,
             directory: DirectoryId::new("dc=corp"),
+            server: None,
             cursor: None,
             fields: Schema::fields(),
             attributes: BTreeSet::new(),
@@ -60,7 +61,7 @@ impl Source for Directory {
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let missing = if self.look_up == Answer::Missing { anchors.to_vec() } else { Vec::new() };
-        Ok(Some(LookUp { found: Vec::new(), missing }))
+        Ok(Some(LookUp { server: None, found: Vec::new(), missing }))
     }
 }
 

@@ -172,6 +172,7 @@ impl Source for Reader {
         Ok(Completion {
             mode,
             directory: DirectoryId::new(DIRECTORY),
+            server: None,
             cursor: next,
             fields: fields::OF_USER.iter().chain(fields::OF_GROUP).map(|field| (*field).to_owned()).collect(),
             attributes: BTreeSet::new(),
@@ -190,6 +191,6 @@ impl Source for Reader {
         }
         let there: BTreeSet<&Anchor> = self.entries.iter().map(|entry| &entry.anchor).collect();
         let (found, missing) = anchors.iter().cloned().partition(|anchor| there.contains(anchor));
-        Ok(Some(LookUp { found, missing }))
+        Ok(Some(LookUp { server: None, found, missing }))
     }
 }

@@ -85,6 +85,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
     SnapshotInfo {
         connector: ConnectorName::new("id", "corp"),
         directory: DirectoryId::new("dc=corp"),
+        server: None,
         sequence,
         completion: 1,
         completed_at: at(0),

@@ -360,7 +360,7 @@ impl Session {
     /// settled: they came back, or were missed.
     async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
         let contexts = contexts(&self.bases, &self.facts);
-        let mut settled = LookUp::default();
+        let mut settled = LookUp { server: Some(self.server()), ..LookUp::default() };
         for some in anchors.chunks(look_up::AT_ONCE) {
             let ids: String = some.iter().map(schema::guid_filter).collect();
             let (everywhere, ids) = (contexts.clone(), format!("(|{ids})"));
@@ -405,7 +405,7 @@ impl Session {
     }
 
     fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
-        let (directory, scope) = (self.directory(), self.scope());
+        let (directory, scope, server) = (self.directory(), self.scope(), self.server());
         let mut notices = self.connection.skipped;
         if self.facts.has("supportedcapabilities", READ_ONLY) {
             notices.push(format!(
@@ -416,6 +416,7 @@ impl Session {
         Completion {
             mode,
             directory,
+            server: Some(server),
             cursor: next.and_then(|next| next.cursor()),
             fields: crate::source::schema::Schema::fields(),
             attributes: self.config.ldap.literal,
@@ -424,6 +425,11 @@ impl Session {
             vendor: Some(self.facts.vendor.unwrap_or_else(|| "Microsoft Active Directory".to_owned())),
             feed: Some(feed),
         }
+    }
+
+    /// The domain controller, however it was found.
+    fn server(&self) -> String {
+        self.facts.text("dsservicename").unwrap_or(&self.connection.url).to_owned()
     }
 
     /// The forest, and the domains of it that are read.

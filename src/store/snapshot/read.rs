@@ -135,7 +135,7 @@ fn read_row(row: &SqlRow<'_>) -> Result<Row, StoreError> {
 }
 
 impl Presence {
-    fn from_stored(standing: u8, detail: Option<&str>) -> Result<Self, StoreError> {
+    pub(super) fn from_stored(standing: u8, detail: Option<&str>) -> Result<Self, StoreError> {
         let detail = detail.unwrap_or("null");
         Ok(match standing {
             0 => Self::Present,
@@ -144,7 +144,12 @@ impl Presence {
                 let (evidence, since) = serde_json::from_str(detail)?;
                 Self::Gone { evidence, since }
             }
-            3 => Self::Unsettled { since: serde_json::from_str(detail)? },
+            3 => {
+                // Before servers were told apart, it was the time alone.
+                let (since, server) = serde_json::from_str(detail)
+                    .or_else(|_| serde_json::from_str(detail).map(|since| (since, None)))?;
+                Self::Unsettled { since, server }
+            }
             other => return Err(StoreError::Corrupt(format!("an entry whose standing is {other}"))),
         })
     }
@@ -154,7 +159,7 @@ impl Presence {
             Self::Present => (0, None),
             Self::Unreadable(why) => (1, Some(serde_json::to_string(why)?)),
             Self::Gone { evidence, since } => (2, Some(serde_json::to_string(&(evidence, since))?)),
-            Self::Unsettled { since } => (3, Some(serde_json::to_string(since)?)),
+            Self::Unsettled { since, server } => (3, Some(serde_json::to_string(&(since, server))?)),
         })
     }
 }

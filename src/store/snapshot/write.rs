@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use jiff::Timestamp;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
@@ -283,6 +284,32 @@ impl Importing {
             let (complete, edges): (bool, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
             let edges = edges.map(|edges| bitmap::read(&edges)).transpose()?.map(|edges| (edges, complete));
             Ok(Some(Last { content: row.get(0)?, names: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?, edges }))
+        })
+    }
+
+    /// Since when each of `rows` is unsettled, and which server told of it last; not those that are not.
+    pub fn unsettled(
+        &self,
+        rows: &RoaringBitmap,
+    ) -> Result<HashMap<RowId, (Timestamp, Option<String>)>, StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT standing, detail FROM version WHERE connector = ?1 AND entry = ?2
+                 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let mut unsettled = HashMap::new();
+            for row in rows {
+                let found: Option<(u8, Option<String>)> = statement
+                    .query_row(params![self.connector, row], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                let Some((standing, detail)) = found else { continue };
+                if let Presence::Unsettled { since, server } =
+                    Presence::from_stored(standing, detail.as_deref())?
+                {
+                    unsettled.insert(RowId(row), (since, server));
+                }
+            }
+            Ok(unsettled)
         })
     }
 

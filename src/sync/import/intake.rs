@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
+use super::settle::{Absent, Missing};
 use super::{Imported, Sealing};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
@@ -45,8 +46,8 @@ pub(super) struct Intake {
     kinds: [RoaringBitmap; 3],
     /// Rows of which something was written.
     written: RoaringBitmap,
-    /// Rows that lost members, and else are as they were.
-    shrunk: RoaringBitmap,
+    /// Those of which a feed need not have told.
+    untold: RoaringBitmap,
     /// Whether entries were listed rather than read.
     listed: bool,
     /// Entries that were listed, and that nothing is known of.
@@ -56,19 +57,6 @@ pub(super) struct Intake {
     stranger_count: u64,
     changed: u64,
     unreadable: u64,
-}
-
-/// What became of an entry that a full read did not bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// Looked up, and not there.
-    Missing,
-    /// Looked up, and there: outside what the connector reads.
-    Elsewhere,
-    /// The source cannot look up.
-    CannotLookUp,
-    /// Not looked up.
-    NotLookedUp,
 }
 
 impl Intake {
@@ -93,7 +81,7 @@ impl Intake {
             unidentified: RoaringBitmap::new(),
             kinds: Default::default(),
             written: RoaringBitmap::new(),
-            shrunk: RoaringBitmap::new(),
+            untold: RoaringBitmap::new(),
             listed: false,
             unheard: 0,
             pending: Vec::new(),
@@ -161,7 +149,7 @@ impl Intake {
     }
 
     /// Who was there, or was missed and not looked up, and did not come in this full read.
-    pub(super) fn absent(&mut self) -> Result<Vec<(RowId, Anchor)>, StoreError> {
+    pub(super) fn absent(&mut self) -> Result<Vec<Missing>, StoreError> {
         self.flush()?;
         let absent: RoaringBitmap = self
             .known
@@ -172,11 +160,22 @@ impl Intake {
         let there = self.importing.bearers(&absent, &self.unidentified)?;
         for row in &there {
             let why = "it came without the id that tells it apart, under the name that it had".to_owned();
+            self.written.insert(row);
+            self.untold.insert(row);
             self.pending.push(Version::Presence { row: RowId(row), presence: Presence::Unreadable(why) });
         }
         self.flush()?;
         self.seen |= &there;
-        self.importing.anchors(&(absent - there))
+        let absent = absent - there;
+        let mut before = self.importing.unsettled(&absent)?;
+        let told = self.told_by();
+        let missing = |(row, anchor)| {
+            let (since, server) = before
+                .remove(&row)
+                .map_or_else(|| (None, told.clone()), |(since, server)| (Some(since), server));
+            Missing { row, anchor, server, since }
+        };
+        Ok(self.importing.anchors(&absent)?.into_iter().map(missing).collect())
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
@@ -193,7 +192,10 @@ impl Intake {
                 Absent::NotLookedUp => {
                     unsettled += 1;
                     if standings.get(&row) != Some(&Standing::Unsettled) {
-                        let presence = Presence::Unsettled { since: finished_at };
+                        self.written.insert(row.0);
+                        self.untold.insert(row.0);
+                        let server = self.told_by();
+                        let presence = Presence::Unsettled { since: finished_at, server };
                         self.pending.push(Version::Presence { row, presence });
                     }
                     continue;
@@ -224,6 +226,7 @@ impl Intake {
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
+            server: completion.server,
             sequence: 0,
             completion: 0,
             completed_at: finished_at,
@@ -263,10 +266,15 @@ impl Intake {
         })
     }
 
+    /// Which server told of those who are present.
+    fn told_by(&self) -> Option<String> {
+        self.info.as_ref()?.server.clone()
+    }
+
     /// What changed without the feed having told of it.
     fn missed(&self, told: Option<&HashSet<Anchor>>) -> Result<u64, StoreError> {
         let Some(told) = told else { return Ok(0) };
-        let changed = self.importing.anchors(&(&self.written - &self.shrunk))?;
+        let changed = self.importing.anchors(&(&self.written - &self.untold))?;
         Ok(changed.iter().filter(|(_, anchor)| !told.contains(anchor)).count() as u64)
     }
 
@@ -331,7 +339,7 @@ impl Intake {
             self.changed += 1;
             self.written.insert(row.0);
             if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
-                self.shrunk.insert(row.0);
+                self.untold.insert(row.0);
             }
             let Stored { names, edges } = stored;
             self.pending.push(Version::Whole { row, hash, content, names, edges });

@@ -57,6 +57,7 @@ impl Case {
         let info = SnapshotInfo {
             connector: ConnectorName::new("test", "corp"),
             directory: DirectoryId::new("d"),
+            server: None,
             sequence: 1,
             completion: 1,
             completed_at: Timestamp::UNIX_EPOCH,
@@ -375,7 +376,7 @@ fn what_cannot_be_told_freezes_and_is_named() {
         .presence(Presence::Unreadable("it is damaged".to_owned()))
         .with(user("cid"))
         .linked("cid@corp.example")
-        .presence(Presence::Unsettled { since: Timestamp::UNIX_EPOCH });
+        .presence(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None });
     let projection = case.project();
     assert!(projection.users.values().all(|verdict| *verdict == Verdict::Frozen), "{:?}", projection.users);
     assert_eq!(case.quarantined(), [QuarantineReason::UnknownField, QuarantineReason::Unreadable]);
@@ -526,7 +527,7 @@ fn a_name_that_two_bear_neither_begins_nor_ends_a_membership() {
 
 #[rstest]
 #[case(Presence::Unreadable(String::new()))]
-#[case(Presence::Unsettled { since: Timestamp::UNIX_EPOCH })]
+#[case(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None })]
 fn a_frozen_entry_bears_its_name_before_one_that_is_gone(#[case] frozen: Presence) {
     let mut case = Case::new()
         .with(user("old"))

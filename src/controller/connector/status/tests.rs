@@ -12,6 +12,7 @@ fn a_read(unsettled: u64) -> Read {
     let info = SnapshotInfo {
         connector: ConnectorName::new("ns", "corp"),
         directory: DirectoryId::new("dc=corp"),
+        server: None,
         sequence: 9,
         completion: 2,
         completed_at: at(90),

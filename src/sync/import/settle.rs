@@ -1,0 +1,108 @@
+//! What became of those whom a full read did not bring.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Options, too_slow};
+use crate::directory::Anchor;
+use crate::source::{LookUp, Source};
+use crate::store::snapshot::RowId;
+
+/// So long an entry must have been missed before another server than the one that told of it may say
+/// that it is gone: longer than any replica is behind.
+const ANOTHER_SERVER: Duration = Duration::from_hours(24);
+
+/// An entry that a full read did not bring.
+#[derive(Clone, Debug)]
+pub(super) struct Missing {
+    pub(super) row: RowId,
+    pub(super) anchor: Anchor,
+    /// Which server told of it last.
+    pub(super) server: Option<String>,
+    /// Since when it is missed, if it was missed before.
+    pub(super) since: Option<Timestamp>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Looked up, and not there.
+    Missing,
+    /// Looked up, and there: outside what the connector reads.
+    Elsewhere,
+    /// The source cannot look up.
+    CannotLookUp,
+    /// Not looked up, or not where it counts.
+    NotLookedUp,
+}
+
+/// How a look-up went.
+enum Answer {
+    Came(LookUp),
+    /// The source cannot look up.
+    Cannot,
+    /// It failed, or nobody was asked.
+    None,
+}
+
+impl Missing {
+    fn became(&self, answer: &Answer) -> Absent {
+        match answer {
+            Answer::Came(answer) if answer.missing.contains(&self.anchor) => Absent::Missing,
+            Answer::Came(answer) if answer.found.contains(&self.anchor) => Absent::Elsewhere,
+            Answer::Came(_) | Answer::None => Absent::NotLookedUp,
+            Answer::Cannot => Absent::CannotLookUp,
+        }
+    }
+
+    /// Whether only another server's word counts: this one may not have heard of the entry yet.
+    fn is_strange_to(&self, answer: &Answer, now: Timestamp) -> bool {
+        let Answer::Came(LookUp { server: Some(asked), .. }) = answer else { return false };
+        let is_over = |since: Timestamp| now.duration_since(since).unsigned_abs() >= ANOTHER_SERVER;
+        self.server.as_ref().is_some_and(|told| told != asked) && !self.since.is_some_and(is_over)
+    }
+}
+
+/// Looks them up, as many as may be; says what people should know about it.
+pub(super) async fn settle<S: Source>(
+    source: &S,
+    absent: Vec<Missing>,
+    options: Options,
+    now: Timestamp,
+) -> (Vec<(RowId, Absent)>, Vec<String>) {
+    let mut settled = Vec::with_capacity(absent.len());
+    let mut notices = Vec::new();
+    let (mut asked, mut strange) = (0, 0);
+    for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
+        let mut answer = Answer::None;
+        if notices.is_empty() && asked < options.look_ups {
+            asked += chunk.len();
+            let anchors: Vec<Anchor> = chunk.iter().map(|missing| missing.anchor.clone()).collect();
+            let came = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
+            answer = match came.unwrap_or_else(|_| Err(too_slow(options.timeout))) {
+                Ok(Some(answer)) => Answer::Came(answer),
+                Ok(None) => Answer::Cannot,
+                Err(error) => {
+                    notices.push(format!(
+                        "absent entries could not be looked up, and stay as they are: {error}"
+                    ));
+                    Answer::None
+                }
+            };
+        }
+        for missing in chunk {
+            let is_strange = missing.is_strange_to(&answer, now);
+            strange += u64::from(is_strange);
+            let absent = if is_strange { Absent::NotLookedUp } else { missing.became(&answer) };
+            settled.push((missing.row, absent));
+        }
+    }
+    if strange > 0 {
+        notices.push(format!(
+            "{strange} entries that another server told of are missing on the one that was asked, which may only be \
+             behind; they stay as they are until the other one answers, or for 24 h"
+        ));
+    }
+    (settled, notices)
+}
