@@ -72,6 +72,12 @@ pub struct SnapshotInfo {
     pub strangers: Vec<Stranger>,
     /// How many of those there are.
     pub stranger_count: u64,
+    /// Names from this number on were stated for the first time in the last read.
+    #[serde(default)]
+    pub new_names: u32,
+    /// The number that the next new name gets.
+    #[serde(default)]
+    pub next_name: u32,
     /// How many entries are present.
     pub users: u64,
     /// How many groups are present.

@@ -98,6 +98,8 @@ pub struct Group {
     /// Not members by what was read, but without evidence that they ended: they stay if they are
     /// there, and are not added if they are not.
     pub unproven: RoaringBitmap,
+    /// Whether the next read tells of those.
+    pub awaits: bool,
     /// Not members now, on weak evidence only (a nested group that is `AbsentUnconfirmed` or
     /// `Vanished` was their path): removals of these are graded so.
     pub weak: RoaringBitmap,

@@ -262,6 +262,21 @@ async fn another_server_may_be_behind_and_says_nobody_is_gone_for_a_day() {
 }
 
 #[tokio::test]
+async fn a_name_is_new_in_the_read_that_stated_it_first() {
+    let desk = Desk::new();
+    let listing = |names: &[&str]| {
+        let members = names.iter().map(|name| dn(name)).collect();
+        read(vec![person("ann"), team("team", Members::Complete(members))])
+    };
+    let new = |imported: &Imported| imported.info.next_name - imported.info.new_names;
+    desk.import(&listing(&["ann"])).await.unwrap();
+    // Of a read that was cut nobody heard.
+    assert!(desk.import(&Read { ends_early: true, ..listing(&["ann", "anna"]) }).await.is_err());
+    assert_eq!(new(&desk.import(&listing(&["anna"])).await.unwrap()), 1);
+    assert_eq!(new(&desk.import(&listing(&["anna"])).await.unwrap()), 0);
+}
+
+#[tokio::test]
 async fn who_is_listed_again_counts_once() {
     let desk = Desk::new();
     desk.import(&read(people(0..3))).await.unwrap();

@@ -100,6 +100,8 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         tripped: BTreeMap::new(),
         strangers: Vec::new(),
         stranger_count: 0,
+        new_names: 100,
+        next_name: 100,
         users: 0,
         contacts: 0,
         groups: 0,

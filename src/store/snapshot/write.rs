@@ -414,6 +414,7 @@ impl Importing {
         self.store.write(|writer| {
             info.completion = self.completion + 1;
             info.sequence = self.newest;
+            info.next_name = self.next_name;
             writer.execute(
                 "UPDATE connector SET sealed = ?2, completion = ?3, info = ?4, cursor = ?5 WHERE id = ?1",
                 params![

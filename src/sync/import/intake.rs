@@ -223,6 +223,8 @@ impl Intake {
         let there = self.there(completion.mode);
         let coverage = std::mem::take(&mut self.carried).judge(self.coverage, &self.read, &there);
         let first = self.info.is_none();
+        // Those of reads that were never sealed count as new too.
+        let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
@@ -241,6 +243,8 @@ impl Intake {
             tripped: BTreeMap::new(),
             strangers: self.strangers,
             stranger_count: self.stranger_count,
+            new_names,
+            next_name: 0,
             users,
             groups,
             contacts,

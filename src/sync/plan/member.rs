@@ -35,8 +35,9 @@ pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
                     plan.steps.push(Planned::new(*subject, SubjectKind::Group, Phase::Members, action));
                 }
                 if let Some(link) = link {
-                    if input.first_run && !link.members.is_subset(&group.members) {
-                        // The first run removes nothing: the next one's.
+                    let waits = input.first_run && !link.members.is_subset(&group.members);
+                    if waits || group.awaits {
+                        // The first run removes nothing, and what a newer read tells comes with that.
                         plan.note_due(input.now);
                     }
                     remove(input, *subject, removal(input, *subject, group, link, &leaving), plan);

@@ -69,6 +69,7 @@ impl Case {
                 content: content(id, name).into(),
                 members: RoaringBitmap::new(),
                 unproven: RoaringBitmap::new(),
+                awaits: false,
                 weak: RoaringBitmap::new(),
             };
             self.projection.groups.insert(SubjectId(id), Verdict::Keep(group));
@@ -393,6 +394,12 @@ fn only_what_a_complete_list_no_longer_names_ends() {
         (removal.ended.iter().collect::<Vec<_>>(), removal.weak.iter().collect::<Vec<_>>()),
         (vec![3, 4], vec![3])
     );
+    assert_eq!(plan.due, None);
+    // What the next read will tell makes a run after that one, though it may bring no change.
+    if let Some(Verdict::Keep(group)) = case.projection.groups.get_mut(&SubjectId(GROUPS)) {
+        group.awaits = true;
+    }
+    assert!(case.plan().due.is_some());
     // Of somebody about whom nothing can be said, neither.
     case.projection.users.insert(SubjectId(4), Verdict::Frozen);
     let plan = case.plan();

@@ -110,6 +110,9 @@ struct Membership {
     perhaps: RoaringBitmap,
     /// Whether a list on the way was not read completely.
     incomplete: bool,
+    /// Whether a list on the way has a new name that nobody bears: somebody who was renamed while the
+    /// read went on, as the next one will tell.
+    awaited: bool,
     /// Whether a list on the way was lost when many were.
     doubtful: bool,
 }
@@ -134,6 +137,7 @@ impl Memberships {
         lost: Option<&RoaringBitmap>,
         changed: &HashSet<RowId>,
     ) -> Result<Self, StoreError> {
+        let new_names = view.info().new_names;
         let is_group: HashMap<RowId, Standing> = bearers.groups.iter().copied().collect();
         let mut dangling = RoaringBitmap::new();
         let mut direct = Vec::with_capacity(bearers.groups.len());
@@ -152,6 +156,7 @@ impl Memberships {
                     None => {
                         dangling.insert(name);
                         unresolved |= bearers.sharing(name).is_empty();
+                        membership.awaited |= name >= new_names;
                         let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row));
                         membership.perhaps.extend(sharing.map(|subject| subject.0));
                     }
@@ -195,10 +200,10 @@ impl Memberships {
 
     /// A group with its members. `linked` are the members that we put.
     pub(super) fn group(&self, row: RowId, content: Arc<Content>, linked: Option<&RoaringBitmap>) -> Group {
-        let Membership { people: members, perhaps, incomplete, .. } =
+        let Membership { people: members, perhaps, incomplete, awaited, .. } =
             self.now.get(&row).cloned().unwrap_or_default();
         let unproven = match linked {
-            Some(linked) if incomplete => linked - &members,
+            Some(linked) if incomplete || awaited => linked - &members,
             Some(linked) => (linked & perhaps) - &members,
             None => RoaringBitmap::new(),
         };
@@ -206,7 +211,8 @@ impl Memberships {
             Some(with) => &with.people - &members,
             None => RoaringBitmap::new(),
         };
-        Group { content, members, unproven, weak }
+        let awaits = awaited && !incomplete && !unproven.is_empty();
+        Group { content, members, unproven, awaits, weak }
     }
 }
 
@@ -251,6 +257,7 @@ impl Membership {
         self.people |= &other.people;
         self.perhaps |= &other.perhaps;
         self.incomplete |= other.incomplete;
+        self.awaited |= other.awaited;
         self.doubtful |= other.doubtful;
     }
 }

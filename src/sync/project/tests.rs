@@ -72,6 +72,8 @@ impl Case {
             tripped: BTreeMap::new(),
             strangers: Vec::new(),
             stranger_count: 0,
+            new_names: 100,
+            next_name: 100,
             users: 0,
             groups: 0,
             contacts: 0,
@@ -559,6 +561,19 @@ fn a_name_that_nobody_bears_ends_no_membership_of_somebody_who_was_not_read() {
     // An old list names its members as they were called before.
     let inner = moved().group("outer", &[2]).linked("outer").group("inner", &[99]).linked("inner");
     assert!(unproven(inner.presence(unreadable), 1, 2));
+}
+
+#[test]
+fn a_new_name_that_nobody_bears_ends_no_membership_until_the_next_read() {
+    // Ann was read, then renamed; then the list was read, which has her new name.
+    let mut case = Case::new().with(user("ann")).linked("ann").group("team", &[99]).linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    for (new_names, awaits) in [(99, true), (100, false)] {
+        case.snapshot.info.new_names = new_names;
+        let Verdict::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
+        assert_eq!((group.unproven.contains(1), group.awaits), (awaits, awaits));
+    }
+    assert_eq!(case.quarantined(), [], "nobody has to do anything");
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn a_read(unsettled: u64) -> Read {
         tripped: std::collections::BTreeMap::default(),
         strangers: Vec::new(),
         stranger_count: 0,
+        new_names: 100,
+        next_name: 100,
         users: 2,
         groups: 1,
         contacts: 0,
