@@ -52,6 +52,8 @@ pub(super) struct Memory {
     failed: Option<(Timestamp, u32)>,
     /// The last approval that a run has seen.
     approval: Option<String>,
+    /// An approval of which a run was to hear that could not even begin.
+    unheard: Option<String>,
     /// The last approval for which every absence was asked to be looked up.
     looked_up_for: Option<String>,
     /// The last request by annotation that was acted on.
@@ -99,6 +101,10 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let now = context.clock.now();
     let (approval, reset) = context.policies.with(&name, |memory| {
         memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now);
+        if memory.job.is_none() && digest.is_none() {
+            memory.approval = None;
+        }
+        memory.unheard.take_if(|unheard| digest != Some(unheard));
         let unseen = |digest: &&String| !stored.approved && memory.approval.as_ref() != Some(*digest);
         (digest.filter(unseen).cloned(), memory.reset)
     });
@@ -215,7 +221,7 @@ impl Memory {
             let job = Job::new(stopping.child_token());
             begin = Some(run::Begin {
                 runnable: runnable.clone(),
-                approve: approval.clone(),
+                approve: approval.clone().or(self.unheard.take()),
                 failed: sources.failed.clone(),
                 job: job.clone(),
             });

@@ -151,7 +151,39 @@ impl Store {
         })
     }
 
-    /// Whether an approval of this digest was ever seen for the policy.
+    /// Forgets the policy's approvals that are over, but for the one of `digest`: given anew, they count anew.
+    pub fn forget_approvals(
+        &self,
+        owner: &Owner,
+        digest: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let before = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN).as_second();
+        let over = self.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT approval.policy, approval.digest FROM approval JOIN policy ON policy.id = approval.policy
+                 WHERE policy.owner = ?1 AND approval.first_seen <= ?2 AND approval.digest IS NOT ?3",
+            )?;
+            let over = statement.query_map(params![owner.as_str(), before, digest], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })?;
+            Ok::<_, StoreError>(over.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        if over.is_empty() {
+            return Ok(());
+        }
+        self.write(|writer| {
+            for one in &over {
+                writer.execute(
+                    "DELETE FROM approval WHERE policy = ?1 AND digest = ?2",
+                    params![one.0, one.1],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether an approval of this digest was seen for the policy.
     pub fn was_approved(&self, owner: &Owner, digest: &str) -> Result<bool, StoreError> {
         self.read(|reader| {
             Ok(reader.query_row(
@@ -179,5 +211,24 @@ impl Store {
             holds.retain(|hold| hold.spec_hash == spec_hash);
             Ok(holds)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_that_is_over_counts_anew_only_when_given_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let owner = Owner::new("test", "staff");
+        let place = store.place(&owner, "registry").unwrap();
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        store.approve(place, "sha256:1", at(0)).unwrap();
+        for (hours, given, seen) in [(23, None, true), (25, Some("sha256:1"), true), (26, None, false)] {
+            store.forget_approvals(&owner, given, at(hours)).unwrap();
+            assert_eq!(store.was_approved(&owner, "sha256:1").unwrap(), seen, "{hours} h");
+        }
     }
 }

@@ -86,7 +86,9 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
                 Some(Ok((report, _))) if !(given_up && report.failed.is_some()) => {
                     memory.take(&report, store, &begin.runnable);
                 }
-                Some(Err(error)) => memory.cannot(&error.to_string(), &begin.runnable, now),
+                Some(Err(error)) => {
+                    memory.cannot(&error.to_string(), RanOf::of(&begin.runnable), begin.approve, now);
+                }
                 _ => memory.given_up(),
             }
         });
@@ -178,12 +180,13 @@ impl Memory {
         self.approval = None;
     }
 
-    /// A run could not even begin.
-    fn cannot(&mut self, why: &str, runnable: &Runnable, now: Timestamp) {
+    /// A run could not even begin: the next one is told what this one was.
+    fn cannot(&mut self, why: &str, ran: RanOf, approve: Option<String>, now: Timestamp) {
         tracing::error!(why, "the run failed");
         let before = self.failed.map_or(0, |(_, count)| count);
         self.failed = Some((now, before.saturating_add(1)));
-        self.ended = Some(RanOf::of(runnable));
+        self.ended = Some(ran);
+        self.unheard = approve;
         self.status.last_run = Some(status::could_not(why, now));
     }
 }
@@ -223,5 +226,14 @@ mod tests {
         let mut memory = Memory { begun: Some(begun), approval, ..Memory::default() };
         memory.given_up();
         assert_eq!((memory.begun, memory.approval), (None, None), "the next run is told of it");
+    }
+
+    #[test]
+    fn an_approval_outlives_a_run_that_could_not_begin() {
+        let mut memory = Memory::default();
+        let ran = RanOf { spec_json: "{}".to_owned(), preview: false };
+        let approval = Some("sha256:0".to_owned());
+        memory.cannot("the disk is full", ran, approval.clone(), Timestamp::UNIX_EPOCH);
+        assert_eq!(memory.unheard, approval, "the next run is told of it");
     }
 }

@@ -9,8 +9,8 @@ use crate::store::StoreError;
 pub(super) struct Stored {
     /// The specs that the last complete run applied.
     pub(super) applied_spec: Option<String>,
-    /// Whether the approval that the object bears was seen before: it holds for 24 hours from then, and a
-    /// second sighting makes it no longer.
+    /// Whether the approval that the object bears was seen before: it holds for 24 hours from then, however
+    /// long the object bears it.
     pub(super) approved: bool,
     /// Which store this is, and how far it has come.
     store: StoreRef,
@@ -21,8 +21,9 @@ pub(super) async fn look(
     name: &Name,
     digest: Option<&String>,
 ) -> Result<Stored, StoreError> {
-    let (owner, digest) = (owner(name), digest.cloned());
+    let (owner, digest, now) = (owner(name), digest.cloned(), context.clock.now());
     let ask = move |store: &crate::store::Store| {
+        store.forget_approvals(&owner, digest.as_deref(), now)?;
         Ok(Stored {
             applied_spec: store.applied_spec(&owner)?,
             approved: match &digest {
