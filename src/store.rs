@@ -76,12 +76,14 @@ impl Store {
     /// Opens the store in `folder` for reading, while another process may be writing.
     pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
+        let missing = || StoreError::Missing { folder: folder.display().to_string() };
         if !path.exists() {
-            return Err(StoreError::Missing { folder: folder.display().to_string() });
+            return Err(missing());
         }
         let store = Self::new(path, None, None);
-        store.read(|reader| schema::check(reader, &store.inner.path))?;
-        Ok(store)
+        // A process that died while it made the store leaves a file without tables.
+        let found = store.read(|reader| schema::check(reader, &store.inner.path))?;
+        if found == 0 { Err(missing()) } else { Ok(store) }
     }
 
     fn new(path: PathBuf, writer: Option<Connection>, lock: Option<File>) -> Self {

@@ -1,5 +1,6 @@
 //! The tables, and how an older file becomes a newer one.
 
+use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
@@ -39,8 +40,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     // In pages: fewer waits for the disk while much is written, for a longer journal.
     connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     if found > 0 && found < OURS {
-        let copy = path.with_extension(format!("before-{OURS}.db"));
-        connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+        keep(connection, path)?;
     }
     for (migration, number) in MIGRATIONS.iter().zip(1..).skip_while(|(_, number)| *number <= found) {
         let transaction = connection.transaction()?;
@@ -57,6 +57,18 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Keeps a copy of an older file beside it. It gets its name when it is whole: a process that dies here
+/// must not hinder the next one.
+fn keep(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let (part, copy) = (path.with_extension("part"), path.with_extension(format!("before-{OURS}.db")));
+    let in_folder = |error| StoreError::folder(path, error);
+    if part.exists() {
+        fs::remove_file(&part).map_err(in_folder)?;
+    }
+    connection.execute("VACUUM INTO ?1", [part.to_string_lossy()])?;
+    fs::rename(part, copy).map_err(in_folder)
 }
 
 /// Refuses what is not ours and what this version cannot read; returns the file's schema, 0 for a new

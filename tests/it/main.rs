@@ -19,6 +19,7 @@ mod feeds;
 mod generated;
 mod idle;
 mod import;
+mod kills;
 mod ldap;
 mod manifests;
 mod operator;

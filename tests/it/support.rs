@@ -8,6 +8,7 @@ pub(crate) mod company;
 pub(crate) mod cut;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
+pub(crate) mod faults;
 pub(crate) mod hand;
 pub(crate) mod http;
 pub(crate) mod kubectl;
