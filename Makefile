@@ -49,6 +49,10 @@ simulate: setup ## Live through RUNS lives from SEED on, and check the promises 
 breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks
 
+.PHONY: faults
+faults: setup ## Kill, cut, stop and fill the disk, often, on real servers, and print what was counted
+	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture kills:: disk:: cuts::
+
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions anew
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

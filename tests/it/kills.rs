@@ -190,7 +190,7 @@ fn changes() -> String {
         record(format!("uid={uid},ou=people"), &person);
     }
     for at in 0..60 {
-        record(format!("uid=u{at:06},ou=people"), "modify\nreplace: title\ntitle: Promoted\n-\n");
+        record(format!("uid=u{at:06},ou=people"), "modify\nreplace: givenName\ngivenName: Renamed\n-\n");
     }
     for at in 100..120 {
         record(format!("uid=u{at:06},ou=people"), "delete\n");

@@ -13,6 +13,7 @@ mod cluster;
 mod compatibility;
 mod crds;
 mod deltas;
+mod disk;
 mod docs;
 mod doors;
 mod feeds;
