@@ -1,12 +1,16 @@
-// Command testcluster is a Kubernetes control plane in one binary, for tests: it is whatever it is called as.
+// Command testcluster is a Kubernetes of one node in one binary, for tests: it is whatever it is called as.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	helmcmd "helm.sh/helm/v4/pkg/cmd"
 	helmkube "helm.sh/helm/v4/pkg/kube"
@@ -14,6 +18,10 @@ import (
 	"k8s.io/component-base/cli"
 	"k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 )
 
@@ -23,14 +31,24 @@ func main() {
 		etcdmain.Main(os.Args)
 	case "kube-apiserver":
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
+	case "kube-controller-manager":
+		os.Exit(cli.Run(controllers.NewControllerManagerCommand()))
+	case "kube-scheduler":
+		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
+	case "kube-proxy":
+		os.Exit(cli.Run(proxy.NewProxyCommand()))
+	case "kubelet":
+		os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background())))
 	case "kubectl":
 		os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
 	case "helm":
 		os.Exit(helm())
 	case "kstatus":
 		os.Exit(kstatus())
+	case "toxiproxy":
+		os.Exit(toxiproxyServer())
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call me as etcd, kube-apiserver, kubectl, helm or kstatus\n", name)
+		fmt.Fprintf(os.Stderr, "%s is none of the programs in here\n", name)
 		os.Exit(2)
 	}
 }
@@ -42,6 +60,20 @@ func helm() int {
 		err = command.Execute()
 	}
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// toxiproxyServer serves the HTTP API of proxies that are slow, cut or refuse when they are told so.
+func toxiproxyServer() int {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: toxiproxy HOST:PORT")
+		return 2
+	}
+	metrics := toxiproxy.NewMetricsContainer(prometheus.NewRegistry())
+	if err := toxiproxy.NewServer(metrics, zerolog.New(os.Stderr)).Listen(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -12,6 +12,7 @@ mod cli;
 mod cluster;
 mod compatibility;
 mod crds;
+mod cuts;
 mod deltas;
 mod disk;
 mod docs;

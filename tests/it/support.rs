@@ -21,4 +21,6 @@ pub(crate) mod process;
 pub(crate) mod samba;
 pub(crate) mod served;
 pub(crate) mod slapd;
+pub(crate) mod story;
+pub(crate) mod toxiproxy;
 pub(crate) mod web;

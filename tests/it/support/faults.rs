@@ -1,6 +1,7 @@
 //! What tests of faults share: dice with a seed, how often, and what was counted.
 
 use std::fmt::Arguments;
+use std::time::{Duration, Instant};
 
 /// Numbers from a seed (splitmix64); `SEED` names another one.
 pub(crate) struct Dice(u64);
@@ -26,6 +27,14 @@ impl Dice {
     #[expect(clippy::cast_precision_loss, reason = "32 bits are exact")]
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 32) as f64 / (1_u64 << 32) as f64
+    }
+}
+
+/// Lets so much time go by: a fault comes at a moment, not when something has happened.
+pub(crate) fn pass(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
     }
 }
 

@@ -102,6 +102,11 @@ impl Slapd {
         self.plain
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn secure_url(&self) -> String {
         format!("ldaps://127.0.0.1:{}", self.secure)
     }

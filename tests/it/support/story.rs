@@ -1,0 +1,162 @@
+//! A company whose directory changes, and what a sync that nobody disturbs makes of it: what tests of
+//! faults compare with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rollcall::store;
+use serde_json::Value;
+
+use super::cli::{Desk, rollcall};
+use super::company::large;
+use super::slapd::{SUFFIX, Setup, Slapd};
+
+const POLICY: &str = "  users: { leavers: [{ after: 0s, do: Delete }] }";
+
+/// What a run begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Start {
+    /// Nothing: the first run.
+    Nothing,
+    /// What a run left, since when the directory has changed.
+    Before,
+    /// The same, as an older version of Rollcall left it.
+    BeforeByOlder,
+}
+
+/// A directory that changed, and what a run that nobody disturbs makes of it.
+pub(crate) struct Story {
+    pub(crate) desk: Desk,
+    pub(crate) before: BTreeMap<String, Value>,
+    pub(crate) after: BTreeMap<String, Value>,
+    pub(crate) took: BTreeMap<Start, Duration>,
+    pub(crate) slapd: Slapd,
+}
+
+impl Story {
+    /// The directory is read at the url that `url` makes of the server's port.
+    pub(crate) fn tell(url: impl FnOnce(u16) -> String) -> Self {
+        let slapd = Slapd::start(&Setup { ldif: &large(600, 30, 40, 500), ..Setup::default() });
+        let desk = Desk::new();
+        let manifests = slapd.manifests("", POLICY).replace(&slapd.url(), &url(slapd.port()));
+        desk.write("manifests.yaml", manifests);
+        desk.sync(&[]).exits(0);
+        let before = resources(&desk);
+        fs::rename(desk.path("data"), desk.path("before")).unwrap();
+        copy(&desk.path("before"), &desk.path("older"));
+        make_older(&desk.path("older"));
+        slapd.modify(&changes());
+        let mut story = Self { desk, before, after: BTreeMap::new(), took: BTreeMap::new(), slapd };
+        for start in [Start::Before, Start::BeforeByOlder, Start::Nothing] {
+            story.begin(start);
+            let began = Instant::now();
+            story.desk.sync(&[]).exits(0);
+            story.took.insert(start, began.elapsed());
+            let after = resources(&story.desk);
+            assert!(story.after.is_empty() || story.after == after, "{start:?}");
+            story.after = after;
+        }
+        assert!(story.before.len() != story.after.len() && story.after.len() > 600);
+        story
+    }
+
+    pub(crate) fn begin(&self, start: Start) {
+        let data = self.desk.path("data");
+        if data.exists() {
+            fs::remove_dir_all(&data).unwrap();
+        }
+        match start {
+            Start::Nothing => {}
+            Start::Before => copy(&self.desk.path("before"), &data),
+            Start::BeforeByOlder => copy(&self.desk.path("older"), &data),
+        }
+    }
+
+    /// Nobody who is in the directory has gone, nor out of a group that still has them.
+    pub(crate) fn check(&self, start: Start, round: impl std::fmt::Display) {
+        if start == Start::Nothing {
+            // Somebody who looks at what is there by then may find nothing, and no damage.
+            let data = self.desk.path("data");
+            let ran = rollcall(&["registry", "export", "--data", data.to_str().unwrap()]);
+            assert!(ran.code == 0 || ran.said().contains("there is no store"), "{}", ran.said());
+            return;
+        }
+        let now = resources(&self.desk);
+        for (name, wanted) in self.after.iter().filter(|(name, _)| self.before.contains_key(*name)) {
+            let found = now.get(name).unwrap_or_else(|| panic!("round {round}: {name} is gone"));
+            assert_eq!(found["active"], wanted["active"], "round {round}: {name}");
+            let stays = &members(&self.before[name]) & &members(wanted);
+            assert!(stays.is_subset(&members(found)), "round {round}: somebody is out of {name}");
+        }
+    }
+}
+
+/// The registry, without the times of its objects.
+pub(crate) fn resources(desk: &Desk) -> BTreeMap<String, Value> {
+    let named = |mut resource: Value| {
+        resource.as_object_mut().unwrap().remove("meta");
+        let name = resource.get("userName").or(resource.get("displayName")).unwrap().as_str().unwrap();
+        (name.to_owned(), resource)
+    };
+    desk.registry().into_iter().map(named).collect()
+}
+
+fn members(resource: &Value) -> BTreeSet<String> {
+    let members = resource["members"].as_array().into_iter().flatten();
+    members.map(|member| member["value"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Joiners, movers, leavers; groups that gain and lose, one that is new.
+fn changes() -> String {
+    let mut changes = String::new();
+    let mut record = |dn: String, rest: &str| {
+        write!(changes, "dn: {dn},{SUFFIX}\nchangetype: {rest}\n").unwrap();
+    };
+    for at in 0..40 {
+        let uid = format!("n{at:03}");
+        let person = format!(
+            "add\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: New {at}\nsn: New\nmail: {uid}@example.test\n"
+        );
+        record(format!("uid={uid},ou=people"), &person);
+    }
+    for at in 0..60 {
+        record(format!("uid=u{at:06},ou=people"), "modify\nreplace: givenName\ngivenName: Renamed\n-\n");
+    }
+    for at in 100..120 {
+        record(format!("uid=u{at:06},ou=people"), "delete\n");
+    }
+    for group in 1..20 {
+        let member =
+            |at: usize| format!("member: uid=u{:06},ou=people,{SUFFIX}", (group * 7919 + at * 31) % 600);
+        let rest = format!(
+            "modify\ndelete: member\n{}\n-\nadd: member\nmember: uid=n{group:03},ou=people,{SUFFIX}\n-\n",
+            member(3)
+        );
+        record(format!("cn=g{group:05},ou=groups"), &rest);
+    }
+    let rest = format!("add\nobjectClass: groupOfNames\ncn: new\nmember: uid=n000,ou=people,{SUFFIX}\n");
+    record("cn=new,ou=groups".to_owned(), &rest);
+    changes
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// As the first version of the store was.
+fn make_older(data: &Path) {
+    let connection = rusqlite::Connection::open(data.join(store::FILE)).unwrap();
+    connection
+        .execute_batch(
+            "ALTER TABLE policy DROP COLUMN absent_since; ALTER TABLE connector DROP COLUMN absent_since;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+}
