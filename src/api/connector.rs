@@ -183,11 +183,27 @@ pub struct Ldap {
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 10000))]
     pub page_size: u32,
+    /// How changes come. `Auto` takes the best that the server offers, and says in status why no better one.
+    #[serde(default)]
+    pub change_feed: LdapChangeFeed,
     /// When a user's account counts as disabled, in CEL over `user`, such as
     /// `user.attributes['employeeStatus'] == 'inactive'`. LDAP itself has no such state.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub disabled_when: String,
+}
+
+/// How changes come from an LDAPv3 server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LdapChangeFeed {
+    /// `SyncRepl` if the server offers it, else `FullRead`.
+    #[default]
+    Auto,
+    /// The server tells what changed (RFC 4533); OpenLDAP does with the overlay `syncprov`, and with
+    /// `syncprov-sessionlog` it tells of deletions too.
+    SyncRepl,
+    /// Everything is read each time.
+    FullRead,
 }
 
 /// How a server proves who it is.

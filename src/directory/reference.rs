@@ -36,6 +36,11 @@ impl Reference {
         self.key_parts().concat()
     }
 
+    /// Whether this is the key of a DN.
+    pub fn is_dn(key: &str) -> bool {
+        key.starts_with("d:")
+    }
+
     /// [`Reference::key`] in two parts, for those who need not have it in one.
     pub fn key_parts(&self) -> [&str; 2] {
         match self {

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use tokio::task::JoinSet;
 
-use self::connection::Connection;
 use self::facts::Facts;
-use self::search::{Found, Query, Search};
-use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Kind, Mode};
+use self::feed::Resume;
+use self::session::Session;
+use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Kind};
 use crate::secret::Secret;
 use crate::source::schema::{self, Schema, Unreadable};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
@@ -20,9 +20,12 @@ mod connection;
 mod decode;
 mod error;
 mod facts;
+mod feed;
 mod look_up;
 mod refusal;
 mod search;
+mod session;
+mod sync_repl;
 
 pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed};
 
@@ -61,6 +64,8 @@ pub struct LdapConfig {
     pub literal: BTreeSet<String>,
     /// Entries asked for at once (RFC 2696).
     pub page_size: u32,
+    /// Whether the server is asked what changed (RFC 4533), if it tells that.
+    pub sync_repl: bool,
 }
 
 /// Who reads.
@@ -83,24 +88,17 @@ impl LdapSource {
     pub fn new(config: LdapConfig) -> Self {
         Self { config }
     }
-
-    async fn open(&self) -> Result<(Connection, Facts, Vec<String>), SourceError> {
-        let mut connection = Connection::open(&self.config).await?;
-        let facts = Facts::read(&mut connection).await?;
-        let bases = bases(&self.config.base_dns, &facts)?;
-        Ok((connection, facts, bases))
-    }
 }
 
 impl Source for LdapSource {
-    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
-        let source = self.clone();
-        contained(async move { source.read_all(sink).await }).await
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
+        contained(async move { Session::open(config).await?.read(resume, sink).await }).await
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        let (source, anchors) = (self.clone(), anchors.to_vec());
-        contained(async move { source.look_up_all(&anchors).await }).await.map(Some)
+        let (config, anchors) = (self.config.clone(), anchors.to_vec());
+        contained(async move { Session::open(config).await?.look_up(&anchors).await }).await.map(Some)
     }
 }
 
@@ -120,122 +118,6 @@ async fn contained<T: Send + 'static>(
     }
 }
 
-impl LdapSource {
-    async fn read_all(&self, sink: Sink) -> Result<Completion, SourceError> {
-        let (mut connection, facts, bases) = self.open().await?;
-        let anchor = match &self.config.anchor {
-            Some(anchor) => anchor.clone(),
-            None => facts::anchor(&mut connection, &bases, self.users()).await?,
-        };
-        let schema = Schema { anchor: anchor.to_lowercase(), literal: self.config.literal.clone() };
-        let mut reading = Reading::new(sink);
-        let mut referrals = 0;
-        for base in &bases {
-            for (filter, kind) in [(self.users(), Kind::User), (self.groups(), Kind::Group)] {
-                let query = Query {
-                    base: base.clone(),
-                    filter: filter.to_owned(),
-                    attributes: schema.attributes().into_iter().collect(),
-                    page_size: facts.pages.then_some(self.config.page_size),
-                    ..Query::default()
-                };
-                let mut search = Search::new(&mut connection, query);
-                while let Some(found) = search.next(reading.came).await? {
-                    match found {
-                        Found::Entry(entry) => reading.entry(&schema, kind, entry).await?,
-                        Found::Unintelligible(what) => {
-                            let why = "the server sent it in a form that is no entry".to_owned();
-                            reading.change(Change::Unreadable { anchor: None, what, why }).await?;
-                        }
-                        Found::Reference(urls) => {
-                            referrals += 1;
-                            reading.references.extend(urls);
-                            reading.references.truncate(REFERENCES);
-                        }
-                    }
-                }
-            }
-        }
-        reading.flush().await?;
-        let mut notices = connection.skipped;
-        if referrals > 0 {
-            let these = reading.references.join(", ");
-            notices.push(format!(
-                "{referrals} references to other servers were not followed ({these}); what they hold needs a connector of \
-                 its own"
-            ));
-        }
-        Ok(Completion {
-            mode: Mode::Full,
-            directory: directory(&bases, &facts),
-            server: Some(connection.url),
-            cursor: None,
-            fields: Schema::fields(),
-            attributes: self.config.literal.clone(),
-            scope: self.scope(&bases, &anchor),
-            notices,
-            vendor: facts.vendor,
-            feed: None,
-        })
-    }
-
-    async fn look_up_all(&self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
-        let (mut connection, facts, bases) = self.open().await?;
-        let attribute = match &self.config.anchor {
-            Some(anchor) => anchor.clone(),
-            None => facts::anchor(&mut connection, &bases, self.users()).await?,
-        };
-        let page_size = facts.pages.then_some(self.config.page_size);
-        let contexts = contexts(&bases, &facts);
-        let mut settled = LookUp { server: Some(connection.url.clone()), ..LookUp::default() };
-        for some in anchors.chunks(look_up::AT_ONCE) {
-            // An account that may not search the naming contexts searches what it reads.
-            let anywhere = (contexts.as_slice(), None);
-            let there = match look_up::search(&mut connection, &attribute, anywhere, some, page_size).await {
-                Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => {
-                    let below = (bases.as_slice(), None);
-                    look_up::search(&mut connection, &attribute, below, some, page_size).await?
-                }
-                there => there?,
-            };
-            let (mut found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
-            if !found.is_empty() {
-                // One that the read should have brought came, moved or changed while it went on: the next
-                // read will bring it.
-                let in_brackets = |filter: &str| {
-                    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
-                };
-                let read = format!("(|{}{})", in_brackets(self.users()), in_brackets(self.groups()));
-                let read = (bases.as_slice(), Some(read.as_str()));
-                let within = look_up::search(&mut connection, &attribute, read, &found, page_size).await?;
-                found.retain(|one| !within.contains(one));
-            }
-            settled.found.extend(found);
-            settled.missing.extend(missing);
-        }
-        Ok(settled)
-    }
-
-    fn users(&self) -> &str {
-        self.config.user_filter.as_deref().unwrap_or(USER_FILTER)
-    }
-
-    fn groups(&self) -> &str {
-        self.config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
-    }
-
-    /// What decides which entries come, the same for every spelling of it. Not the url: another server of
-    /// the same directory shows the same.
-    fn scope(&self, bases: &[String], anchor: &str) -> String {
-        let normal = |base: &String| Dn::parse(base).map_or_else(|_| base.clone(), |dn| dn.to_string());
-        let bases: BTreeSet<String> = bases.iter().map(normal).collect();
-        let bases: Vec<String> = bases.into_iter().collect();
-        let anchor = anchor.to_lowercase();
-        let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
-        [&bases.join("\n"), self.users(), self.groups(), who, &anchor].join("\n\n")
-    }
-}
-
 /// A read under way.
 struct Reading {
     sink: Sink,
@@ -243,12 +125,21 @@ struct Reading {
     /// How many members the groups in the batch state.
     members: usize,
     came: u64,
+    /// References to other servers: the first of them, and how many.
     references: Vec<String>,
+    referrals: u64,
 }
 
 impl Reading {
     fn new(sink: Sink) -> Self {
-        Self { sink, batch: Vec::with_capacity(Batch::MAX), members: 0, came: 0, references: Vec::new() }
+        Self {
+            sink,
+            batch: Vec::with_capacity(Batch::MAX),
+            members: 0,
+            came: 0,
+            references: Vec::new(),
+            referrals: 0,
+        }
     }
 
     async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {

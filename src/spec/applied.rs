@@ -74,6 +74,7 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
         ldap.insecure = false;
         ldap.tls = crate::api::connector::Tls::default();
         ldap.page_size = 0;
+        ldap.change_feed = crate::api::connector::LdapChangeFeed::Auto;
     }
     if let Some(ldif) = &mut spec.ldif {
         ldif.path = None;

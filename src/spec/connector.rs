@@ -121,6 +121,7 @@ impl Resolving<'_> {
             anchor: None,
             literal: self.literal.clone(),
             page_size: ActiveDirectoryConfig::PAGE_SIZE,
+            sync_repl: false,
         };
         SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
             ldap,
@@ -160,6 +161,10 @@ impl Resolving<'_> {
             anchor: given(&ldap.anchor_attribute),
             literal: self.literal.clone(),
             page_size: ldap.page_size,
+            sync_repl: match ldap.change_feed {
+                api::connector::LdapChangeFeed::Auto | api::connector::LdapChangeFeed::SyncRepl => true,
+                api::connector::LdapChangeFeed::FullRead => false,
+            },
         })
     }
 

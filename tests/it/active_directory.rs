@@ -74,6 +74,7 @@ fn config(url: &str) -> ActiveDirectoryConfig {
         anchor: None,
         literal: BTreeSet::new(),
         page_size: ActiveDirectoryConfig::PAGE_SIZE,
+        sync_repl: false,
     };
     ActiveDirectoryConfig { ldap, exclude_dns: Vec::new(), change_feed: ChangeFeed::FullRead }
 }

@@ -395,7 +395,7 @@ fn refuses(#[case] object: String, #[case] words: &str, #[case] field: &str) {
 #[rstest]
 #[case::connector(ldap("tls: { caRef: { name: ca } }"), json!({
     "ldap": {
-        "urls": ["ldaps://a"], "startTLS": false, "insecure": false, "pageSize": 500,
+        "urls": ["ldaps://a"], "startTLS": false, "insecure": false, "pageSize": 500, "changeFeed": "Auto",
         "tls": { "caRef": { "name": "ca", "kind": "ConfigMap", "key": "ca.crt" } }
     },
     "fullReadEvery": "24h", "interval": "15m", "retryInterval": "1m", "timeout": "1h", "suspend": false

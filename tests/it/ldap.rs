@@ -28,6 +28,7 @@ fn config(urls: &[&str]) -> LdapConfig {
         anchor: None,
         literal: BTreeSet::new(),
         page_size: 500,
+        sync_repl: false,
     }
 }
 

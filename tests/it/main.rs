@@ -30,5 +30,6 @@ mod scale;
 mod serve;
 mod source_contract;
 mod support;
+mod sync_repl;
 mod target_contract;
 mod wipeouts;

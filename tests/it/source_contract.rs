@@ -82,6 +82,7 @@ fn ldap(slapd: &Slapd) -> LdapSource {
         anchor: None,
         literal: literal(),
         page_size: 7,
+        sync_repl: false,
     })
 }
 

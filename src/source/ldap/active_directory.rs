@@ -11,12 +11,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ldap3::controls::RawControl;
 
-use self::feed::{Changes, Resume};
 use self::name::Extended;
 use self::schema::Schema;
 use super::connection::Connection;
 use super::decode::Raw;
 use super::facts::Facts;
+use super::feed::{Changes, Resume};
 use super::search::{Found, Query, Search};
 use super::{LdapConfig, Reading, bases, contained, contexts, look_up};
 use crate::directory::{
@@ -141,7 +141,7 @@ impl Session {
         let fingerprint = self.fingerprint().await?;
         let (next, feed) = match &resume {
             // Going on with the best costs no second look at the rights.
-            Some(resume) if resume.is_best(self.config.change_feed, fingerprint.as_deref()) => {
+            Some(resume) if feed::is_best(resume, self.config.change_feed, fingerprint.as_deref()) => {
                 (Some(resume.clone()), None)
             }
             _ => {

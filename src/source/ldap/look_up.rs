@@ -76,7 +76,7 @@ async fn by_dn(
 
 /// Any of the anchors, in every spelling that [`schema::anchor`] may have had before it: letter case is
 /// folded there, and binary ids are written in hexadecimal digits.
-fn filter(attribute: &str, anchors: &[Anchor]) -> String {
+pub(super) fn filter(attribute: &str, anchors: &[Anchor]) -> String {
     let mut terms = BTreeSet::new();
     for anchor in anchors {
         let text = anchor.as_str();

@@ -125,6 +125,8 @@ pub struct Importing {
     names: ByFingerprint<u32>,
     new_rows: Vec<(RowId, Anchor)>,
     new_names: Vec<(u32, String)>,
+    /// Names that mean nobody any more once this is sealed.
+    retired: Vec<u32>,
 }
 
 /// What was there before an import.
@@ -207,6 +209,7 @@ impl Store {
                 names: names(reader, id)?,
                 new_rows: Vec::new(),
                 new_names: Vec::new(),
+                retired: Vec::new(),
             };
             Ok((before, importing))
         })
@@ -256,6 +259,34 @@ impl Importing {
             numbers.insert(number);
         }
         Ok(numbers)
+    }
+
+    /// The DNs that a row bears which left mean nobody from here on. A server may have taken them out of lists
+    /// without telling; who has such a DN after them is in a list only if that is read again.
+    pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
+        let keys = self.store.read(|reader| {
+            let borne: Option<Vec<u8>> = reader
+                .prepare_cached(
+                    "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+                )?
+                .query_row(params![self.connector, row.0], |row| row.get(0))
+                .optional()?;
+            let borne = borne.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))?;
+            let mut select = reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
+            let mut keys: Vec<(u32, String)> = Vec::new();
+            for name in borne {
+                keys.extend(
+                    select.query_row(params![self.connector, name], |row| row.get(0)).optional()?.map(|key| (name, key)),
+                );
+            }
+            Ok::<_, StoreError>(keys)
+        })?;
+        for (name, key) in keys {
+            if Reference::is_dn(&key) && self.names.remove(&fingerprint([key.as_bytes()])).is_some() {
+                self.retired.push(name);
+            }
+        }
+        Ok(())
     }
 
     /// The names that the row's member list states in its newest version.
@@ -425,6 +456,11 @@ impl Importing {
                     cursor.map(|cursor| &cursor.0),
                 ],
             )?;
+            let mut retire = writer
+                .prepare_cached("UPDATE name SET key = 'retired ' || id WHERE connector = ?1 AND id = ?2")?;
+            for name in &self.retired {
+                retire.execute(params![self.connector, name])?;
+            }
             for (field, coverage) in coverage {
                 coverage.save(writer, self.connector, field)?;
             }
@@ -566,11 +602,13 @@ fn known(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<Known
 }
 
 fn names(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<u32>, StoreError> {
-    let mut statement = reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1")?;
+    let mut statement =
+        reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1 ORDER BY id DESC")?;
     let mut rows = statement.query([connector])?;
     let mut names = ByFingerprint::default();
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        // Of two, the later one is of an import that was never sealed, and the earlier one is meant.
         names.insert(fingerprint([key.as_bytes()]), row.get(1)?);
     }
     Ok(names)

@@ -369,6 +369,7 @@ impl Intake {
         self.kinds.iter_mut().for_each(|rows| {
             rows.remove(row.0);
         });
+        self.importing.retire_names(row)?;
         let evidence = Evidence::data(grade);
         let presence = Presence::Gone { evidence, since: self.started_at };
         self.written.insert(row.0);

@@ -8,7 +8,11 @@ pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new() -> Self {
-        Self(count("SEED", 1))
+        Self::of(count("SEED", 1))
+    }
+
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed)
     }
 
     pub(crate) fn next(&mut self) -> u64 {

@@ -3,10 +3,11 @@
 use ldap3::asn1::{PL, StructureTag, parse_tag};
 use ldap3::controls::RawControl;
 
-use super::feed::{Changes, Kind, is_deleted, show_deleted};
+use super::feed::{is_deleted, show_deleted};
 use super::name::Extended;
 use super::{Found, Query, Search, Session, schema};
 use crate::source::SourceError;
+use crate::source::ldap::feed::{Changes, Kind};
 
 const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
 /// The account's own rights decide what is told, and no other right is needed.

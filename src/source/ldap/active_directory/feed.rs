@@ -1,18 +1,12 @@
-//! What changed since a read: which entries to read again, and which are gone.
-//!
-//! A feed names entries; what they are now is read as ever, through the same filters. So an entry that leaves the
-//! filter or the base is seen to, and a change comes whole whatever the feed would have told of it.
-
-use std::collections::BTreeSet;
+//! The feeds of a domain: which of them the account may use, and what they tell.
 
 use ldap3::Scope;
 use ldap3::controls::RawControl;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::dir_sync;
 use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
-use crate::directory::{Anchor, Cursor, Feed};
+use crate::directory::Feed;
+use crate::source::ldap::feed::{self, Changes, Kind, Resume};
 use crate::source::ldap::{contexts, facts};
 use crate::source::schema::{Attributes, hexadecimal};
 use crate::source::{Reason, SourceError};
@@ -24,74 +18,14 @@ const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 pub(super) const CONTAINERS: &str =
     "(&(|(objectClass=organizationalUnit)(objectClass=container))(!(objectClass=groupPolicyContainer)))";
 
-/// Where a feed resumes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Resume {
-    pub(super) feed: Kind,
-    /// Of everything that must not have changed in between.
-    fingerprint: String,
-    pub(super) place: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
-    /// All of the directory, by right.
-    DirSync,
-    /// As much as the account may see.
-    DirSyncAsSeen,
-    UsnChanged,
-}
-
-impl Kind {
-    /// As in the spec's `changeFeed`.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::DirSync | Self::DirSyncAsSeen => "DirSync",
-            Self::UsnChanged => "UsnChanged",
-        }
-    }
-}
-
-/// What changed.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) touched: BTreeSet<Anchor>,
-    pub(super) deleted: BTreeSet<Anchor>,
-    /// Those of `touched` that may have been renamed, and have others in them if they are neither user nor group.
-    pub(super) renamed: BTreeSet<Anchor>,
-    /// Where to go on.
-    pub(super) place: Vec<u8>,
-}
-
-impl Resume {
-    /// Of a cursor, if it is one of these.
-    pub(super) fn read(cursor: &Cursor) -> Option<Self> {
-        serde_json::from_slice(&cursor.0).ok()
-    }
-
-    /// Whether it is the best that is wanted, and still the same place.
-    pub(super) fn is_best(&self, wanted: ChangeFeed, fingerprint: Option<&str>) -> bool {
-        let best = match wanted {
-            ChangeFeed::Auto | ChangeFeed::DirSync => self.feed == Kind::DirSync,
-            ChangeFeed::UsnChanged => self.feed == Kind::UsnChanged,
-            ChangeFeed::FullRead => false,
-        };
-        best && fingerprint == Some(&self.fingerprint)
-    }
-
-    /// Whether `next` is the same feed at the same place.
-    pub(super) fn goes_on_as(&self, next: &Self) -> bool {
-        (self.feed, &self.fingerprint) == (next.feed, &next.fingerprint)
-    }
-
-    /// The same at a later time.
-    pub(super) fn at(&self, place: Vec<u8>) -> Self {
-        Self { place, ..self.clone() }
-    }
-
-    pub(super) fn cursor(&self) -> Option<Cursor> {
-        serde_json::to_vec(self).ok().map(Cursor)
-    }
+/// Whether it is the best feed that is wanted, and still the same place.
+pub(super) fn is_best(resume: &Resume, wanted: ChangeFeed, fingerprint: Option<&str>) -> bool {
+    let best = match wanted {
+        ChangeFeed::Auto | ChangeFeed::DirSync => resume.feed == Kind::DirSync,
+        ChangeFeed::UsnChanged => resume.feed == Kind::UsnChanged,
+        ChangeFeed::FullRead => false,
+    };
+    best && fingerprint == Some(&resume.fingerprint)
 }
 
 impl Session {
@@ -113,8 +47,8 @@ impl Session {
         };
         let Some(replica) = replica else { return Ok(None) };
         let attributes = self.schema.attributes().join(" ");
-        let parts = [service.to_lowercase(), hexadecimal(&replica), self.scope(), attributes];
-        Ok(Some(hexadecimal(&Sha256::digest(parts.join("\0\0").as_bytes()))))
+        let (service, replica) = (service.to_lowercase(), hexadecimal(&replica));
+        Ok(Some(feed::fingerprint(&[&service, &replica, &self.scope(), &attributes])))
     }
 
     /// What changed since; `None` if the feed does not say any more, so that everything must be read.
@@ -122,7 +56,10 @@ impl Session {
         let Some(context) = self.context() else { return Ok(None) };
         match resume.feed {
             Kind::UsnChanged => self.usn_changed(context, resume).await,
-            kind => dir_sync::changes(self, context, kind, resume.place.clone()).await,
+            Kind::DirSync | Kind::DirSyncAsSeen => {
+                dir_sync::changes(self, context, resume.feed, resume.place.clone()).await
+            }
+            Kind::SyncRepl => Ok(None),
         }
     }
 

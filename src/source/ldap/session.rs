@@ -1,0 +1,333 @@
+//! One server, for one read: everything, or what changed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::connection::Connection;
+use super::facts::{self, Facts};
+use super::feed::{self, Changes, Kind as FeedKind, Resume};
+use super::search::{Found, Query, Search};
+use super::{
+    GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, bases, contexts, directory, look_up,
+    sync_repl,
+};
+use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
+use crate::source::schema::{self, Schema};
+use crate::source::{LookUp, Reason, Sink, SourceError};
+
+/// Above so many changes everything is read: that is one search, and not hundreds.
+const MANY: usize = 5000;
+
+/// One server, for one read.
+pub(super) struct Session {
+    config: LdapConfig,
+    pub(super) connection: Connection,
+    pub(super) facts: Facts,
+    bases: Vec<String>,
+    schema: Schema,
+    /// The attribute that holds the anchor.
+    anchor: String,
+    /// Who came in a read of changes, and under what name.
+    there: HashMap<Anchor, String>,
+}
+
+impl Session {
+    pub(super) async fn open(config: LdapConfig) -> Result<Self, SourceError> {
+        let mut connection = Connection::open(&config).await?;
+        let facts = Facts::read(&mut connection).await?;
+        let bases = bases(&config.base_dns, &facts)?;
+        let anchor = match &config.anchor {
+            Some(anchor) => anchor.clone(),
+            None => facts::anchor(&mut connection, &bases, user_filter(&config)).await?,
+        };
+        let schema = Schema { anchor: anchor.to_lowercase(), literal: config.literal.clone() };
+        Ok(Self { config, connection, facts, bases, schema, anchor, there: HashMap::new() })
+    }
+
+    /// What changed since, if the server still tells that; else everything.
+    pub(super) async fn read(
+        mut self,
+        resume: Option<Resume>,
+        sink: Sink,
+    ) -> Result<Completion, SourceError> {
+        let (next, mut feed) = self.choose().await?;
+        if let (Some(resume), Some(next)) = (&resume, &next)
+            && resume.goes_on_as(next)
+            && let Some(context) = self.context()
+        {
+            if let Some(changes) = sync_repl::changes(&mut self.connection, &context, &resume.place).await? {
+                let mut reading = Reading::new(sink.clone());
+                if self.read_changes(&changes, &mut reading).await? {
+                    reading.flush().await?;
+                    return Ok(self.completion(Mode::Delta, Some(next.at(changes.place)), feed));
+                }
+            } else {
+                "the server could not tell all that changed since the last read, so everything was read; OpenLDAP can, \
+                 deletions too, with `syncprov-sessionlog 100000`"
+                    .clone_into(&mut feed.reason);
+            }
+        }
+        self.read_all(sink, next, feed).await
+    }
+
+    /// Where a feed will resume, noted before anything is read, and what to say of it.
+    async fn choose(&mut self) -> Result<(Option<Resume>, Feed), SourceError> {
+        let none = |reason: &str| {
+            let reason = reason.to_owned();
+            Ok((None, Feed { active: "FullRead".to_owned(), reason }))
+        };
+        if !self.config.sync_repl {
+            return none("");
+        }
+        let Some(context) = self.context() else {
+            return none(
+                "baseDNs lie in several naming contexts, and a feed is of one: use a connector for each",
+            );
+        };
+        if !sync_repl::is_offered(&self.facts) {
+            return none(
+                "the server does not offer syncrepl (RFC 4533); OpenLDAP does with `overlay syncprov` on the database",
+            );
+        }
+        if !self.anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
+            let reason = format!(
+                "the anchor is {}, and syncrepl (RFC 4533) knows entries by their entryUUID",
+                self.anchor
+            );
+            return none(&reason);
+        }
+        let Some(place) = sync_repl::place(&mut self.connection, &context).await? else {
+            let who = self.config.bind.as_ref().map_or("anonymous", |bind| bind.dn.as_str());
+            let reason = format!(
+                "the server does not show the contextCSN of {context} to {who}: put `overlay syncprov` on that database, and                  let the account read the attributes entry and contextCSN of that entry"
+            );
+            return none(&reason);
+        };
+        let attributes = self.schema.attributes().into_iter().collect::<Vec<_>>().join(" ");
+        let fingerprint = feed::fingerprint(&[&self.connection.url, &self.scope(), &attributes]);
+        let resume = Resume { feed: FeedKind::SyncRepl, fingerprint, place };
+        Ok((Some(resume), Feed { active: FeedKind::SyncRepl.name().to_owned(), reason: String::new() }))
+    }
+
+    /// The one naming context that is read; a feed is of one.
+    fn context(&self) -> Option<String> {
+        let mut contexts = contexts(&self.bases, &self.facts);
+        contexts.pop().filter(|_| contexts.is_empty())
+    }
+
+    async fn read_all(
+        mut self,
+        sink: Sink,
+        next: Option<Resume>,
+        feed: Feed,
+    ) -> Result<Completion, SourceError> {
+        let mut reading = Reading::new(sink);
+        self.entries(Kind::User, None, &mut reading).await?;
+        self.entries(Kind::Group, None, &mut reading).await?;
+        reading.flush().await?;
+        if reading.referrals > 0 {
+            let these = reading.references.join(", ");
+            self.connection.skipped.push(format!(
+                "{} references to other servers were not followed ({these}); what they hold needs a connector of its own",
+                reading.referrals
+            ));
+        }
+        Ok(self.completion(Mode::Full, next, feed))
+    }
+
+    /// Reads what changed. `false` if everything is to be read instead: something has others in it, so they may
+    /// be called otherwise now, of which nobody tells; or it is too much.
+    async fn read_changes(&mut self, changes: &Changes, reading: &mut Reading) -> Result<bool, SourceError> {
+        let contexts = contexts(&self.bases, &self.facts);
+        let named: Vec<Anchor> = changes.touched.union(&changes.deleted).cloned().collect();
+        if named.len() > MANY {
+            return Ok(false);
+        }
+        let either = self.either();
+        for some in named.chunks(look_up::AT_ONCE) {
+            let ids = look_up::filter(&self.anchor, some);
+            let (found, holds_others) = self.found(&contexts, &ids).await?;
+            if holds_others {
+                return Ok(false);
+            }
+            let (within, _) = self.found(&self.bases.clone(), &format!("(&{ids}{either})")).await?;
+            for one in some.iter().filter(|one| !within.contains(*one)) {
+                // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
+                if found.contains(one) {
+                    reading.change(Change::Outside(one.clone())).await?;
+                } else if changes.deleted.contains(one) {
+                    reading.change(Change::Tombstone(one.clone())).await?;
+                }
+            }
+        }
+        // Those who left first: others may have their names by now.
+        for some in named.chunks(look_up::AT_ONCE) {
+            let ids = look_up::filter(&self.anchor, some);
+            self.entries(Kind::User, Some(&ids), reading).await?;
+            self.entries(Kind::Group, Some(&ids), reading).await?;
+        }
+        // Who was renamed is so in their groups too, of which a server that sees to that itself (OpenLDAP's
+        // refint) does not tell.
+        let borne: Vec<String> = self.there.values().map(|dn| ldap3::ldap_escape(dn).into_owned()).collect();
+        for some in borne.chunks(look_up::AT_ONCE / 2) {
+            let of = |dn: &String| format!("(member={dn})(uniqueMember={dn})");
+            let lists = format!("(|{})", some.iter().map(of).collect::<String>());
+            self.entries(Kind::Group, Some(&lists), reading).await?;
+        }
+        Ok(true)
+    }
+
+    /// Reads users or groups, those alone that match `only` if it is given.
+    async fn entries(
+        &mut self,
+        kind: Kind,
+        only: Option<&str>,
+        reading: &mut Reading,
+    ) -> Result<(), SourceError> {
+        let filter = if kind == Kind::Group { self.groups() } else { self.users() };
+        let filter =
+            only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{})", in_brackets(filter)));
+        for base in self.bases.clone() {
+            let query = Query {
+                base,
+                filter: filter.clone(),
+                attributes: self.schema.attributes().into_iter().collect(),
+                page_size: self.page_size(),
+                ..Query::default()
+            };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(found) = search.next(reading.came).await? {
+                match found {
+                    Found::Entry(entry) => {
+                        if only.is_some() {
+                            let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
+                            self.there.extend(values.map(|value| (schema::anchor(value), entry.dn.clone())));
+                        }
+                        reading.entry(&self.schema, kind, entry).await?;
+                    }
+                    Found::Unintelligible(what) => {
+                        let why = "the server sent it in a form that is no entry".to_owned();
+                        reading.change(Change::Unreadable { anchor: None, what, why }).await?;
+                    }
+                    Found::Reference(urls) => {
+                        reading.referrals += 1;
+                        reading.references.extend(urls);
+                        reading.references.truncate(REFERENCES);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who matches below `places`, and whether one of them has others in it.
+    async fn found(
+        &mut self,
+        places: &[String],
+        filter: &str,
+    ) -> Result<(HashSet<Anchor>, bool), SourceError> {
+        let (mut found, mut holds_others) = (HashSet::new(), false);
+        for place in places {
+            let query = Query {
+                base: place.clone(),
+                filter: filter.to_owned(),
+                attributes: vec![self.anchor.clone(), "hasSubordinates".to_owned()],
+                page_size: self.page_size(),
+                ..Query::default()
+            };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(one) = search.next(0).await? {
+                let Found::Entry(entry) = one else { continue };
+                let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
+                found.extend(values.map(|value| schema::anchor(value)));
+                let mut stated = entry.attributes.get("hassubordinates").into_iter().flatten();
+                holds_others |= stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
+            }
+        }
+        Ok((found, holds_others))
+    }
+
+    pub(super) async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
+        let (page_size, either) = (self.page_size(), self.either());
+        let contexts = contexts(&self.bases, &self.facts);
+        let mut settled = LookUp { server: Some(self.connection.url.clone()), ..LookUp::default() };
+        for some in anchors.chunks(look_up::AT_ONCE) {
+            // An account that may not search the naming contexts searches what it reads.
+            let anywhere = (contexts.as_slice(), None);
+            let (connection, attribute) = (&mut self.connection, self.anchor.as_str());
+            let there = match look_up::search(connection, attribute, anywhere, some, page_size).await {
+                Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => {
+                    let below = (self.bases.as_slice(), None);
+                    look_up::search(connection, attribute, below, some, page_size).await?
+                }
+                there => there?,
+            };
+            let (mut found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
+            if !found.is_empty() {
+                // One that the read should have brought came, moved or changed while it went on: the next
+                // read will bring it.
+                let read = (self.bases.as_slice(), Some(either.as_str()));
+                let within = look_up::search(connection, attribute, read, &found, page_size).await?;
+                found.retain(|one| !within.contains(one));
+            }
+            settled.found.extend(found);
+            settled.missing.extend(missing);
+        }
+        Ok(settled)
+    }
+
+    fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
+        Completion {
+            mode,
+            directory: directory(&self.bases, &self.facts),
+            cursor: next.and_then(|next| next.cursor()),
+            fields: Schema::fields(),
+            scope: self.scope(),
+            server: Some(self.connection.url),
+            attributes: self.config.literal,
+            notices: self.connection.skipped,
+            vendor: self.facts.vendor,
+            feed: Some(feed),
+        }
+    }
+
+    fn page_size(&self) -> Option<u32> {
+        self.facts.pages.then_some(self.config.page_size)
+    }
+
+    /// What finds users and groups alike.
+    fn either(&self) -> String {
+        format!("(|{}{})", in_brackets(self.users()), in_brackets(self.groups()))
+    }
+
+    fn users(&self) -> &str {
+        user_filter(&self.config)
+    }
+
+    fn groups(&self) -> &str {
+        group_filter(&self.config)
+    }
+
+    /// What decides which entries come, the same for every spelling of it. Not the url: another server of
+    /// the same directory shows the same.
+    fn scope(&self) -> String {
+        let normal = |base: &String| Dn::parse(base).map_or_else(|_| base.clone(), |dn| dn.to_string());
+        let bases: BTreeSet<String> = self.bases.iter().map(normal).collect();
+        let bases: Vec<String> = bases.into_iter().collect();
+        let anchor = self.anchor.to_lowercase();
+        let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
+        [&bases.join("\n"), self.users(), self.groups(), who, &anchor].join("\n\n")
+    }
+}
+
+fn user_filter(config: &LdapConfig) -> &str {
+    config.user_filter.as_deref().unwrap_or(USER_FILTER)
+}
+
+fn group_filter(config: &LdapConfig) -> &str {
+    config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
+}
+
+/// A filter as it may stand within another.
+fn in_brackets(filter: &str) -> String {
+    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
+}
