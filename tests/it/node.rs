@@ -1,6 +1,5 @@
 //! The image, the chart and what befalls a pod, on a real node.
 
-use std::fs;
 use std::io::{Stderr, Write as _};
 use std::time::Instant;
 
@@ -62,7 +61,7 @@ fn a_release_is_installed_survives_and_leaves() {
     the_kubelet_starts_again(&release);
     log.say("the kubelet was killed, and the pod ran on");
     loses_its_volume(&release, &prometheus);
-    log.say("its volume was lost; RollcallStoreReset fires");
+    log.say("its volume was lost, and a backup restored; RollcallStoreReset fires");
     drop(prometheus);
     is_upgraded_and_rolled_back(&release);
     log.say("it was upgraded to what cannot start, rolled back, and upgraded");
@@ -138,17 +137,25 @@ fn the_kubelet_starts_again(release: &Release) {
 /// That is said, nobody is removed, and everybody has the same id.
 fn loses_its_volume(release: &Release, prometheus: &Prometheus) {
     let (known, count) = (release.people(), release.active());
+    // What had left before it was lost is known to nobody any more.
+    let known = known.into_iter().filter(|(_, person)| person.active).collect();
+    let copy = release.backup();
+    release.hire(&["v1".to_owned()]);
+    release.request();
+    release.comes_to_have(count + 1);
     assert!(!prometheus.fires("RollcallStoreReset"));
-    release.scale(0);
-    fs::remove_dir_all(release.node.path("volume/data")).unwrap();
-    release.scale(1);
-    eventually(PATIENCE, "an Event tells of it", || {
-        release.kubectl(&["events", "--no-headers"]).out.contains("StoreReset").then_some(())
-    });
-    release.policy_is_ready();
-    release.comes_to_have(count);
-    // Who had left before it was lost is known to nobody any more.
-    release.kept(&known.into_iter().filter(|(_, person)| person.active).collect());
+    for (copy, what) in [(None, "a lost volume"), (Some(&*copy), "an older copy")] {
+        release.kubectl(&["delete", "events", "--all"]).exits(0);
+        release.scale(0);
+        release.replace_data(copy);
+        release.scale(1);
+        eventually(PATIENCE, what, || {
+            release.kubectl(&["events", "--no-headers"]).out.contains("StoreReset").then_some(())
+        });
+        release.policy_is_ready();
+        release.comes_to_have(count + 1);
+        release.kept(&known);
+    }
     eventually(PATIENCE, "the alert fires", || prometheus.fires("RollcallStoreReset").then_some(()));
 }
 
