@@ -1,6 +1,5 @@
 //! A release of the chart on a node, with an OpenLDAP that it keeps in step with the registry.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -26,8 +25,6 @@ pub(super) struct Release {
     /// How large its image is.
     pub(super) image: String,
     _slapd: Process,
-    /// Where the Service of the registry is, once that was asked for.
-    service: RefCell<Option<String>>,
 }
 
 /// What the registry says of somebody.
@@ -82,7 +79,7 @@ impl Release {
              matchExpressions: [{{ key: kubernetes.io/hostname, operator: In, values: [here] }}] }}] }} }} }} }}",
             folder("volume")
         );
-        let release = Self { node, image, _slapd: slapd, service: RefCell::default() };
+        let release = Self { node, image, _slapd: slapd };
         release.kubectl(&["create", "namespace", "rollcall"]).exits(0);
         release.apply(&volume);
         release
@@ -105,7 +102,6 @@ impl Release {
 
     /// `helm VERB rollcall …`
     pub(super) fn helm_of(&self, verb: &[&str], more: &[&str]) -> Ran {
-        *self.service.borrow_mut() = None;
         self.node
             .run(&[&["helm"], verb, &["rollcall", "--namespace=rollcall", "--timeout=120s"], more].concat())
     }
@@ -128,10 +124,12 @@ impl Release {
 
     /// What the registry says of its users through its Service to who bears this token, if anything.
     pub(super) fn ask(&self, token: &str, query: &[&str]) -> Option<Value> {
-        let at = "{.spec.clusterIP}:{.spec.ports[0].port}";
-        let service =
-            self.service.borrow_mut().get_or_insert_with(|| self.get("service/rollcall-scim", at)).clone();
-        let url = format!("http://{service}/policies/rollcall/staff/scim/v2/Users");
+        let service = self.get("service/rollcall-scim", "{.spec.clusterIP}:{.spec.ports[0].port}");
+        self.ask_at(&service, token, query)
+    }
+
+    fn ask_at(&self, address: &str, token: &str, query: &[&str]) -> Option<Value> {
+        let url = format!("http://{address}/policies/rollcall/staff/scim/v2/Users");
         let bearer = format!("Authorization: Bearer {token}");
         let mut arguments = vec!["curl", "-sfG", "-m5", "-H", &bearer, &url];
         for part in query {
@@ -151,13 +149,14 @@ impl Release {
         people.iter().map(|user| (text(&user["userName"]), person(user))).collect()
     }
 
-    /// How many of them are active.
+    /// How many of them are active, as the pod itself says: its Service leads to it only a moment after it is ready.
     pub(super) fn active(&self) -> usize {
         eventually(PATIENCE, "the registry answers", || self.active_now())
     }
 
     fn active_now(&self) -> Option<usize> {
-        let answer = self.ask(TOKEN, &["count=0", "filter=active eq true"])?;
+        let pod = format!("{}:8443", self.get("pod/rollcall-0", "{.status.podIP}"));
+        let answer = self.ask_at(&pod, TOKEN, &["count=0", "filter=active eq true"])?;
         Some(usize::try_from(answer["totalResults"].as_u64()?).unwrap())
     }
 
