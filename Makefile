@@ -8,6 +8,8 @@ RUNS ?= 5
 # TLS library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
+# What runs pods on a node of ours, where this machine can have one.
+NODE_PACKAGES := curl iproute2 containerd runc containernetworking-plugins iptables
 
 .PHONY: help
 help: ## List what can be made
@@ -31,6 +33,7 @@ cluster: setup ## A control plane on this machine, without Docker, with the oper
 
 .PHONY: test
 test: setup ## Install what the tests need, then run everything that continuous integration runs
+	@if why=$$(./scripts/node --possible); then ./scripts/setup $(NODE_PACKAGES); else echo "no pod will be run: $$why" >&2; fi
 	@./scripts/test-cluster >/dev/null
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings

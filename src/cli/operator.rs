@@ -53,6 +53,10 @@ pub(super) struct Operator {
     /// The name of the Lease: operators that share the work each need one of their own.
     #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall")]
     lease_name: String,
+    /// The uid of the pod that this runs in. After a crash the pod's next process has the Lease at once: the kubelet starts
+    /// it only when the one before is gone. Any other process waits until the Lease has run out.
+    #[arg(long, env = "ROLLCALL_POD_UID", value_name = "UID")]
+    pod_uid: Option<String>,
     #[command(flatten)]
     addresses: Addresses,
     /// How many directories are read at once.
@@ -103,7 +107,7 @@ impl Operator {
         let data = self.data.clone();
         let settings = Settings {
             scope: self.scope(&own),
-            claim: Claim { namespace: own.clone(), name: self.lease_name.clone(), identity: identity() },
+            claim: Claim { namespace: own.clone(), name: self.lease_name.clone(), identity: self.identity() },
             imports: self.imports,
             runs: self.runs,
         };
@@ -148,12 +152,14 @@ impl Operator {
         };
         Scope { namespaces, selector: self.watch_label_selector.clone().filter(|it| !it.is_empty()) }
     }
-}
 
-/// Unique to this process, and telling where it runs.
-fn identity() -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
-    format!("{}-{}", host.unwrap_or_else(|| "rollcall".to_owned()), Uuid::new_v4().simple())
+    /// No other living process has it, and it tells where this one runs.
+    fn identity(&self) -> String {
+        let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+        let own = self.pod_uid.clone().filter(|uid| !uid.is_empty());
+        let own = own.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+        format!("{}-{own}", host.unwrap_or_else(|| "rollcall".to_owned()))
+    }
 }
 
 /// Serves the registry once there is a store.

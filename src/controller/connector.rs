@@ -238,7 +238,11 @@ impl Memory {
             now,
             state,
             staged: object.spec.ldap.is_some(),
-            handled: self.handled.clone(),
+            // Said only once the read has ended: a request must outlive a process that is killed meanwhile.
+            handled: match &self.job {
+                Some(_) => self.status.as_ref().and_then(|it| it.last_handled_sync_requested_at.clone()),
+                None => self.handled.clone(),
+            },
             // While a read is under way the time of the next one stays what it was: one write a read.
             next_at: next_at.or_else(|| {
                 self.job.as_ref().and(self.status.as_ref()?.next_import_at.clone()).map(|at| at.0)

@@ -27,7 +27,7 @@ pub struct Claim {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Who we are: unique to this process.
+    /// Who we are: no other living process is called so.
     pub identity: String,
 }
 

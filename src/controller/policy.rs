@@ -245,7 +245,11 @@ impl Memory {
             reset: self.reset,
             unrun,
             progress: self.job.as_ref().map(Job::progress),
-            handled: self.handled.clone(),
+            // Said only once the run has ended: a request must outlive a process that is killed meanwhile.
+            handled: match &self.job {
+                Some(_) => self.status.last_handled_sync_requested_at.clone(),
+                None => self.handled.clone(),
+            },
             // While a run is under way the time of the next one stays what it was: one write a run.
             next_at: if self.job.is_some() {
                 self.status.next_run_at.as_ref().map(|at| at.0)

@@ -24,6 +24,7 @@ mod import;
 mod kills;
 mod ldap;
 mod manifests;
+mod node;
 mod operator;
 mod replica;
 mod scale;

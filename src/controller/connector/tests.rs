@@ -133,3 +133,21 @@ fn after_a_restart_only_a_read_that_ended_has_been(
     memory.recall(&object, &resolved, Some(&snapshot(sequence)));
     assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
 }
+
+#[test]
+fn a_request_is_answered_when_its_read_has_ended() {
+    let (mut object, resolved) = corp("one", "title", &Value::Null);
+    object.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
+    let asked = (object, resolved);
+    let handled = |looked: Reconciled| looked.status.unwrap().1.last_handled_sync_requested_at;
+    let mut memory = Memory::default();
+    let mut looked = memory.look(&asked);
+    let begun = looked.begin.take().unwrap();
+    // A process that is started now begins again.
+    assert_eq!(handled(looked), None);
+    let failed = SourceError::new(Reason::Unreachable, "nobody answers");
+    memory.ended(Err(failed.into()), begun.key, at(60));
+    let looked = memory.look(&asked);
+    assert!(looked.begin.is_none());
+    assert_eq!(handled(looked).as_deref(), Some("now"));
+}

@@ -136,7 +136,9 @@ impl<'c> Namespace<'c> {
     /// Makes this the operator's own namespace: its service account, and its rights here and in those that it is
     /// to watch.
     pub(crate) fn install_operator(&self, watched: &[&Namespace<'_>]) {
-        self.admin().apply(&self.deployed("deploy/rbac.yaml")).exits(0);
+        for file in ["deploy/lease.yaml", "deploy/rbac.yaml"] {
+            self.admin().apply(&self.deployed(file)).exits(0);
+        }
         for namespace in watched {
             namespace.admin().apply(&self.deployed("deploy/watched.yaml")).exits(0);
         }

@@ -1,0 +1,174 @@
+//! The image, the chart and what befalls a pod, on a real node.
+
+use std::io::{Stderr, Write as _};
+use std::time::Instant;
+
+use self::prometheus::Prometheus;
+use self::release::Release;
+use crate::support::cluster::PATIENCE;
+use crate::support::node::Node;
+use crate::support::process::eventually;
+
+mod prometheus;
+mod release;
+mod rights;
+
+/// How often the program is killed.
+const KILLS: usize = 20;
+/// Who comes before each of them.
+const BATCH: usize = 20;
+
+/// What the test tells of itself: how long each part took, and what the documents tell as measured.
+struct Log {
+    began: Instant,
+    /// What a test prints is shown only if it fails, and this always.
+    to: Stderr,
+}
+
+impl Log {
+    fn say(&mut self, what: &str) {
+        writeln!(self.to, "node: {:>5.1} s {what}", self.began.elapsed().as_secs_f32()).unwrap();
+    }
+}
+
+#[test]
+fn a_release_is_installed_survives_and_leaves() {
+    let mut log = Log { began: Instant::now(), to: std::io::stderr() };
+    if let Some(why) = Node::impossible() {
+        log.say(&format!("LEFT OUT, because {why}: no pod is run; see CONTRIBUTING.md"));
+        return;
+    }
+    let release = Release::new();
+    log.say(&format!("the node is ready; {}", release.image));
+
+    let began = Instant::now();
+    release.helm(&["install", "--wait"]).exits(0).says("Next:");
+    log.say(&format!("installed; `helm install --wait` took {:.1} s", began.elapsed().as_secs_f32()));
+    release.policy_is_ready();
+    let known = release.people();
+    assert_eq!(known.len(), 4, "{known:?}");
+    assert_eq!(release.ask("not-the-token", &[]), None);
+    log.say("an OpenLDAP is in step with the registry, which is read through its Service");
+    rights::are_those_of_the_docs(&release.node);
+    log.say("people may do what the docs say, and no more");
+    let prometheus = Prometheus::start(&release);
+    log.say(&format!("Prometheus measures it; it has {} MB of memory", prometheus.memory() / 1_000_000));
+
+    is_killed(&release, &mut log);
+    release.kept(&known);
+    loses_its_pod(&release);
+    log.say("its pod was deleted, in peace and by force");
+    the_kubelet_starts_again(&release);
+    log.say("the kubelet was killed, and the pod ran on");
+    loses_its_volume(&release, &prometheus);
+    log.say("its volume was lost, and a backup restored; RollcallStoreReset fires");
+    drop(prometheus);
+    is_upgraded_and_rolled_back(&release);
+    log.say("it was upgraded to what cannot start, rolled back, and upgraded");
+
+    let known = release.people();
+    release.helm_of(&["uninstall"], &["--wait"]).exits(0);
+    release.only_the_data_are_left();
+    release.helm(&["install", "--wait"]).exits(0);
+    release.policy_is_ready();
+    release.kept(&known);
+    log.say("it was uninstalled, and what it left was taken up again");
+}
+
+/// Killed whatever it is doing, it converges each time.
+fn is_killed(release: &Release, log: &mut Log) {
+    let (mut midway, mut slowest) = (0, 0.0_f32);
+    let (all, active) = (release.people().len(), release.active());
+    for kill in 0..KILLS {
+        let names: Vec<String> = (0..BATCH).map(|number| format!("p{kill}-{number}")).collect();
+        release.hire(&names);
+        // Some leave again: the five whom the limits let go, whatever the share.
+        if kill % 4 == 3 {
+            release.dismiss(&format!("p{}-0", kill - 1));
+        }
+        release.request();
+        // Before anything, in the middle of a read, in the middle of a run.
+        release.writes(kill % 5);
+        let killed = release.kill();
+        let come = (kill + 1) * BATCH;
+        midway += usize::from(release.in_step() != all + come);
+        let started = release.comes_back(&killed);
+        slowest = slowest.max(started);
+        release.comes_to_have(active + come - (kill + 1) / 4);
+        if kill == 0 {
+            log.say(&format!("killed once; from the start of the process to ready: {started:.2} s"));
+        }
+    }
+    assert!(midway > KILLS / 2, "only {midway} kills came before everything was done");
+    log.say(&format!(
+        "killed {KILLS} times, {midway} of them midway; from start to ready at most {slowest:.2} s"
+    ));
+}
+
+fn loses_its_pod(release: &Release) {
+    let count = release.active();
+    for (at, force) in [(1, &["--force", "--grace-period=0"][..]), (2, &[])] {
+        release.hire(&[format!("q{at}")]);
+        release.kubectl(&[&["delete", "pod", "rollcall-0"], force].concat()).exits(0);
+        release.comes_to_have(count + at);
+    }
+}
+
+fn the_kubelet_starts_again(release: &Release) {
+    let (count, container) = (release.active(), release.container());
+    let pid = || release.node.run(&["pidof", "kubelet"]).out;
+    let before = pid();
+    release.node.run(&["kill", "-9", before.trim()]).exits(0);
+    eventually(PATIENCE, "the kubelet runs again", || {
+        let now = pid();
+        (!now.is_empty() && now != before).then_some(())
+    });
+    release.hire(&["k1".to_owned()]);
+    release.request();
+    release.comes_to_have(count + 1);
+    assert_eq!(release.container(), container);
+    // It looks after the pod as before.
+    release.comes_back(&release.kill());
+    release.hire(&["k2".to_owned()]);
+    release.request();
+    release.comes_to_have(count + 2);
+}
+
+/// That is said, nobody is removed, and everybody has the same id.
+fn loses_its_volume(release: &Release, prometheus: &Prometheus) {
+    let (known, count) = (release.people(), release.active());
+    // What had left before it was lost is known to nobody any more.
+    let known = known.into_iter().filter(|(_, person)| person.active).collect();
+    let copy = release.backup();
+    release.hire(&["v1".to_owned()]);
+    release.request();
+    release.comes_to_have(count + 1);
+    assert!(!prometheus.fires("RollcallStoreReset"));
+    for (copy, what) in [(None, "a lost volume"), (Some(&*copy), "an older copy")] {
+        release.kubectl(&["delete", "events", "--all"]).exits(0);
+        release.scale(0);
+        release.replace_data(copy);
+        release.scale(1);
+        eventually(PATIENCE, what, || {
+            release.kubectl(&["events", "--no-headers"]).out.contains("StoreReset").then_some(())
+        });
+        release.policy_is_ready();
+        release.comes_to_have(count + 1);
+        release.kept(&known);
+    }
+    eventually(PATIENCE, "the alert fires", || prometheus.fires("RollcallStoreReset").then_some(()));
+}
+
+fn is_upgraded_and_rolled_back(release: &Release) {
+    let known = release.people();
+    release.helm(&["upgrade", "--set=image.tag=not-there"]).exits(0);
+    eventually(PATIENCE, "the pod cannot start", || {
+        let waiting = "{.status.containerStatuses[0].state.waiting.reason}";
+        let why = release.get("pod/rollcall-0", waiting);
+        (why.contains("ImagePull") || why.contains("ErrImage")).then_some(())
+    });
+    release.helm_of(&["rollback"], &["--wait"]).exits(0);
+    release.policy_is_ready();
+    release.helm(&["upgrade", "--wait", "--set=logFormat=text"]).exits(0);
+    release.kept(&known);
+}
