@@ -33,6 +33,7 @@ struct Inner {
     imports: Labelled<Counter>,
     import_duration: Labelled<Histogram>,
     entries: Labelled<Gauge>,
+    missed: Labelled<Counter>,
     runs: Labelled<Counter>,
     run_duration: Labelled<Histogram>,
     in_step: Labelled<Gauge>,
@@ -65,6 +66,8 @@ pub struct Import {
     pub contacts: u64,
     /// Groups in the snapshot.
     pub groups: u64,
+    /// What this full read found and the feed had not told of.
+    pub missed: u64,
 }
 
 /// What a policy's run left.
@@ -173,6 +176,11 @@ impl Metrics {
                 "connector_entries",
                 "What the last complete read found: users, contacts, groups",
             ),
+            missed: register(
+                ours,
+                "connector_feed_missed",
+                "Entries that a full read found changed and the change feed had not told of",
+            ),
             runs: register(
                 ours,
                 "policy_runs",
@@ -251,6 +259,7 @@ impl Metrics {
         {
             inner.entries.at(&[of, ("kind", kind)]).set(gauge(count));
         }
+        inner.missed.at(&[of]).inc_by(import.missed);
     }
 
     /// A connector's read failed.
@@ -325,6 +334,7 @@ impl Metrics {
         inner.imports.forget(&[of]);
         inner.import_duration.forget(&[of]);
         inner.entries.forget(&[of]);
+        inner.missed.forget(&[of]);
         inner.conditions.forget(&[("kind", "DirectoryConnector"), ("object", connector)]);
     }
 

@@ -149,7 +149,11 @@ fn metrics() -> String {
     let metrics = Metrics::new();
     let took = Duration::from_secs(1);
     metrics.store_is(PathBuf::from("rollcall.db"));
-    metrics.imported("c", "r", &Import { completed_at: 1, took, users: 1, contacts: 1, groups: 1 });
+    metrics.imported(
+        "c",
+        "r",
+        &Import { completed_at: 1, took, users: 1, contacts: 1, groups: 1, missed: 1 },
+    );
     metrics.ran("p", "r", &Run { took, users: 1, groups: 1, memberships: 1, held: 1, quarantined: 1 });
     metrics.condition("SyncPolicy", "p", "Ready", "True");
     metrics.store_reset("p", 1);

@@ -161,7 +161,8 @@ fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
             let info = &imported.info;
             let (users, contacts, groups) = (info.users, info.contacts, info.groups);
             let completed_at = imported.finished_at.as_second();
-            let read = telemetry::Import { completed_at, took, users, contacts, groups };
+            let missed = imported.missed;
+            let read = telemetry::Import { completed_at, took, users, contacts, groups, missed };
             context.metrics.imported(&name, reasons::READ.name, &read);
         }
         Err(error) if is_cancelled(error) => {}

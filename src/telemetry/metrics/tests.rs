@@ -12,7 +12,8 @@ fn lines(metrics: &Metrics, part: &str) -> Vec<String> {
 }
 
 fn import() -> Import {
-    Import { completed_at: 1_700_000_000, took: Duration::from_secs(2), users: 12, contacts: 1, groups: 3 }
+    let took = Duration::from_secs(2);
+    Import { completed_at: 1_700_000_000, took, users: 12, contacts: 1, groups: 3, missed: 2 }
 }
 
 #[test]
@@ -35,6 +36,10 @@ fn a_read_shows() {
     assert_eq!(
         lines(&metrics, r#"rollcall_connector_entries{connector="identity/corp",kind="user"} 12"#).len(),
         1
+    );
+    assert_eq!(
+        lines(&metrics, "feed_missed_total{"),
+        [r#"rollcall_connector_feed_missed_total{connector="identity/corp"} 4"#]
     );
     assert_eq!(
         lines(&metrics, "import_duration_seconds_count{"),
