@@ -82,13 +82,15 @@ fn linked(
         Action::Delete => (Verb::Delete, Some(Operation::Delete { kind: subject.kind, id }), None),
         Action::Unlink => (Verb::Unlink, None, None),
         Action::AddMembers(_) => {
-            let these: RoaringBitmap =
-                task.members()?.iter().filter(|member| subjects.link(SubjectId(*member)).is_some()).collect();
-            let members = targets(subjects, &these);
+            let these = task.members()?;
+            let members = targets(subjects, these);
             if members.is_empty() {
                 return None;
             }
-            let after = Link { members: &link.members | &these, ..link.clone() };
+            // Nearly always they are all there.
+            let absent = these.iter().filter(|member| subjects.link(SubjectId(*member)).is_none());
+            let these = these - absent.collect::<RoaringBitmap>();
+            let after = Link { members: &link.members | these, ..link.clone() };
             (Verb::AddMembers, Some(Operation::AddMembers { group: id, members }), Some(after))
         }
         Action::RemoveMembers(_) => {
