@@ -225,7 +225,7 @@ pub(super) fn save(
         .prepare_cached("SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
         .query_row(params![place.policy, place.target, subject.0], |row| row.get(0))
         .optional()?;
-    let kept = before.as_ref() == link.map(|link| &link.target.0);
+    let kept = before.as_deref() == link.map(|link| &*link.target.0);
     if let (Some(object), false) = (&before, kept) {
         writer
             .prepare_cached("DELETE FROM claim WHERE target = ?1 AND object = ?2 AND policy = ?3")?

@@ -283,7 +283,7 @@ impl<T: Target> Apply<'_, T> {
         let by = crate::directory::Match::Key(*key);
         match self.context.target.find(one.task.step.kind, &by).await {
             Ok(found) => match found.into_iter().next() {
-                Some(found) if found.content == *content && found.active => Outcome::Done(found.id),
+                Some(found) if found.content == **content && found.active => Outcome::Done(found.id),
                 // It is ours, and not quite what it should be: made so by the next attempt.
                 Some(found) => {
                     one.operation =

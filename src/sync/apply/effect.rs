@@ -25,13 +25,13 @@ pub(super) fn of(
     let (verb, operation, link) = match (&step.action, &subject.link) {
         (Action::Create(content), None) => {
             let link = Link {
-                target: TargetId(String::new()),
+                target: TargetId(Arc::default()),
                 confirmed: content.clone(),
                 active: true,
                 members: RoaringBitmap::new(),
                 leaving: None,
             };
-            let operation = Operation::Create { key: subject.key, content: Content::clone(content) };
+            let operation = Operation::Create { key: subject.key, content: content.clone() };
             (Verb::Create, Some(operation), Some(link))
         }
         (_, None) | (Action::Create(_), Some(_)) => return None,
@@ -52,8 +52,7 @@ fn linked(
 ) -> Option<(Verb, Option<Operation>, Option<Link>)> {
     let id = link.target.clone();
     let update = |content: &Arc<Content>| {
-        let operation =
-            Operation::Update { id: id.clone(), key: subject.key, content: Content::clone(content) };
+        let operation = Operation::Update { id: id.clone(), key: subject.key, content: content.clone() };
         (Some(operation), Some(Link { confirmed: content.clone(), ..link.clone() }))
     };
     Some(match action {
