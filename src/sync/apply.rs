@@ -50,8 +50,9 @@ pub struct Context<'a, T> {
     pub clock: &'a dyn Clock,
 }
 
-/// A batch never holds more operations than this, so that few are open when a process dies …
-const BATCH: usize = 500;
+/// A batch never holds more operations than this: few are open when a process dies, and others wait for the
+/// store only briefly …
+const BATCH: usize = 4000;
 /// … nor names more members.
 const MEMBERS: usize = 50_000;
 /// How often one operation is tried in a run.

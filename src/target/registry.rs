@@ -46,7 +46,7 @@ impl Target for Registry {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 500, members_per_operation: 50_000, shared: false, nested_groups: true }
+        Capabilities { batch: 4000, members_per_operation: 50_000, shared: false, nested_groups: true }
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
