@@ -1,16 +1,30 @@
 //! What a target is asked to do, and what came of it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Key, SubjectKind};
 
-/// An object's id at the target, as the target gave it.
+/// An object's id at the target, as the target gave it. A million memberships name theirs several times,
+/// so copies share the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TargetId(pub String);
+#[serde(from = "String", into = "String")]
+pub struct TargetId(pub Arc<str>);
+
+impl From<String> for TargetId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<TargetId> for String {
+    fn from(id: TargetId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
 
 impl fmt::Display for TargetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,14 +33,14 @@ impl fmt::Display for TargetId {
 }
 
 /// One thing to do at a target. Each is idempotent: doing it twice leaves what doing it once leaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Make an object that bears our key; a user comes active.
     Create {
         /// Ours.
         key: Key,
         /// What it should be.
-        content: Content,
+        content: Arc<Content>,
     },
     /// Make the object's content this, leaving what we do not own of it as it is.
     Update {
@@ -35,7 +49,7 @@ pub enum Operation {
         /// Ours.
         key: Key,
         /// What it should be.
-        content: Content,
+        content: Arc<Content>,
     },
     /// Enable or disable a user's account.
     SetActive {

@@ -319,7 +319,10 @@ fn settle(writer: &Transaction<'_>, place: Place, run: &str, done: &Done) -> Res
             closed.execute([intent])?;
         }
         if let Some(effect) = &one.effect {
-            link::save(writer, place, effect.subject, effect.link.as_ref())?;
+            match (effect.verb, &effect.link) {
+                (Verb::Create, Some(link)) => link::make(writer, place, effect.subject, link)?,
+                (_, link) => link::save(writer, place, effect.subject, link.as_ref())?,
+            }
             write_journal(writer, place, run, done.at, effect)?;
         }
     }

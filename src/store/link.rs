@@ -214,6 +214,17 @@ impl Store {
     }
 }
 
+/// Writes the link of a subject that had none.
+pub(super) fn make(
+    writer: &Transaction<'_>,
+    place: Place,
+    subject: SubjectId,
+    link: &Link,
+) -> Result<(), StoreError> {
+    write(writer, place, subject, link)?;
+    claim(writer, place, link)
+}
+
 /// Writes a subject's link as it is now; removes it if there is none any more.
 pub(super) fn save(
     writer: &Transaction<'_>,
@@ -225,7 +236,7 @@ pub(super) fn save(
         .prepare_cached("SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
         .query_row(params![place.policy, place.target, subject.0], |row| row.get(0))
         .optional()?;
-    let kept = before.as_ref() == link.map(|link| &link.target.0);
+    let kept = before.as_deref() == link.map(|link| &*link.target.0);
     if let (Some(object), false) = (&before, kept) {
         writer
             .prepare_cached("DELETE FROM claim WHERE target = ?1 AND object = ?2 AND policy = ?3")?
@@ -237,6 +248,11 @@ pub(super) fn save(
             .execute(params![place.policy, place.target, subject.0])?;
         return Ok(());
     };
+    write(writer, place, subject, link)?;
+    if kept { Ok(()) } else { claim(writer, place, link) }
+}
+
+fn write(writer: &Transaction<'_>, place: Place, subject: SubjectId, link: &Link) -> Result<(), StoreError> {
     writer
         .prepare_cached(
             "INSERT OR REPLACE INTO link (policy, target, subject, object, confirmed, active, leaving, members)
@@ -252,11 +268,13 @@ pub(super) fn save(
             to_json(link.leaving.as_ref())?,
             bitmap::write(&link.members)?
         ])?;
-    if !kept {
-        writer
-            .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
-            .execute(params![place.target, link.target.0, place.policy])?;
-    }
+    Ok(())
+}
+
+fn claim(writer: &Transaction<'_>, place: Place, link: &Link) -> Result<(), StoreError> {
+    writer
+        .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
+        .execute(params![place.target, link.target.0, place.policy])?;
     Ok(())
 }
 

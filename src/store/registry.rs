@@ -1,5 +1,6 @@
 //! The registry's objects, as rows.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +34,8 @@ pub struct Part<'t> {
     transaction: &'t Transaction<'t>,
     policy: i64,
     changes: &'t AtomicU64,
+    /// The number that the next object gets, once one was asked for.
+    next: Cell<Option<u32>>,
 }
 
 /// Whether a change was made.
@@ -59,7 +62,12 @@ impl Store {
                 writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
                     row.get(0)
                 })?;
-            work(&Part { transaction: writer, policy, changes: &self.inner.registry_changes })
+            work(&Part {
+                transaction: writer,
+                policy,
+                changes: &self.inner.registry_changes,
+                next: Cell::new(None),
+            })
         })
     }
 
@@ -74,7 +82,9 @@ impl Store {
                 .query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;
-            policy.map(|policy| work(&Part { transaction: reader, policy, changes })).transpose()
+            policy
+                .map(|policy| work(&Part { transaction: reader, policy, changes, next: Cell::new(None) }))
+                .transpose()
         })
     }
 }
@@ -170,20 +180,38 @@ impl Part<'_> {
             Content::User(_) => SubjectKind::User,
             Content::Group(_) => SubjectKind::Group,
         };
+        let next = self.next_number()?;
         let made = self
             .transaction
             .prepare_cached(
                 "INSERT INTO registry (policy, number, kind, id, name_key, active, content)
-                 SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, 1, ?5 FROM registry WHERE policy = ?1",
+                 VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)",
             )?
             .execute(params![
                 self.policy,
+                next,
                 number(kind),
                 id.as_bytes(),
                 content.name_key(),
                 serde_json::to_string(content)?
             ]);
-        change(made)
+        let made = change(made)?;
+        // A number that was not taken is free still.
+        self.next.set(if made == Change::Made { next.checked_add(1) } else { Some(next) });
+        Ok(made)
+    }
+
+    /// Asked of the table once a transaction: asked within each insert, it made SQLite prepare that
+    /// anew every time.
+    fn next_number(&self) -> Result<u32, StoreError> {
+        if let Some(next) = self.next.get() {
+            return Ok(next);
+        }
+        let last: u32 = self
+            .transaction
+            .prepare_cached("SELECT coalesce(max(number), 0) FROM registry WHERE policy = ?1")?
+            .query_row([self.policy], |row| row.get(0))?;
+        last.checked_add(1).ok_or_else(|| StoreError::Exhausted("registry objects".to_owned()))
     }
 
     /// Changes an object's content.

@@ -50,8 +50,9 @@ pub struct Context<'a, T> {
     pub clock: &'a dyn Clock,
 }
 
-/// A batch never holds more operations than this, so that few are open when a process dies …
-const BATCH: usize = 500;
+/// A batch never holds more operations than this: few are open when a process dies, and others wait for the
+/// store only briefly …
+const BATCH: usize = 4000;
 /// … nor names more members.
 const MEMBERS: usize = 50_000;
 /// How often one operation is tried in a run.
@@ -283,7 +284,7 @@ impl<T: Target> Apply<'_, T> {
         let by = crate::directory::Match::Key(*key);
         match self.context.target.find(one.task.step.kind, &by).await {
             Ok(found) => match found.into_iter().next() {
-                Some(found) if found.content == *content && found.active => Outcome::Done(found.id),
+                Some(found) if found.content == **content && found.active => Outcome::Done(found.id),
                 // It is ours, and not quite what it should be: made so by the next attempt.
                 Some(found) => {
                     one.operation =

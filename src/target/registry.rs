@@ -46,7 +46,7 @@ impl Target for Registry {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 500, members_per_operation: 50_000, shared: false, nested_groups: true }
+        Capabilities { batch: 4000, members_per_operation: 50_000, shared: false, nested_groups: true }
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
@@ -159,7 +159,7 @@ impl Numbers<'_, '_> {
 
 fn create(part: &Part<'_>, key: Key, content: &Content) -> Result<Outcome, StoreError> {
     let uuid = key.as_uuid();
-    let id = TargetId(key.to_string());
+    let id = TargetId(key.to_string().into());
     // Nearly always it is not there yet; the table itself says if it is.
     let created = part.create(uuid, content)?;
     if created == Change::Made || part.by_id(uuid)?.is_none() {
@@ -203,9 +203,9 @@ fn find(part: &Part<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, St
 
 fn found(object: Object, ids: &HashMap<u32, Uuid>) -> Found {
     let members = object.members.iter().filter_map(|number| ids.get(&number));
-    let members = members.map(|id| TargetId(id.to_string())).collect();
+    let members = members.map(|id| TargetId(id.to_string().into())).collect();
     Found {
-        id: TargetId(object.id.to_string()),
+        id: TargetId(object.id.to_string().into()),
         key: Some(Key::from_uuid(object.id)),
         content: object.content,
         active: object.active,

@@ -152,21 +152,23 @@ async fn versions_change_with_what_is_shown() {
     // A list says the same versions, whatever of the resources it shows.
     let listed = house.get("Users?attributes=meta&filter=userName%20sw%20%22ada%22").await.json();
     assert_eq!(listed["Resources"][0]["meta"]["version"], of_person);
-    let id = rollcall::directory::TargetId(key("ada").to_string());
+    let id = rollcall::directory::TargetId(key("ada").to_string().into());
     house.apply(Operation::SetActive { id: id.clone(), active: false }).await;
     let disabled = version(&person).await;
     assert_ne!(disabled, of_person);
     house.ask("GET", &person, &[("If-None-Match", &of_person)], "").await.is(200);
     // A group changes with its members' names, too: it shows them.
     assert_eq!(version(&poets).await, of_group);
-    house.apply(Operation::Update { id, key: key("ada"), content: user("countess@corp.example", &[]) }).await;
+    house
+        .apply(Operation::Update { id, key: key("ada"), content: user("countess@corp.example", &[]).into() })
+        .await;
     assert_ne!(version(&poets).await, of_group);
 }
 
 #[tokio::test]
 async fn a_number_that_is_given_again_is_another_version() {
     let house = House::filled().await;
-    let poets = rollcall::directory::TargetId(key("poets").to_string());
+    let poets = rollcall::directory::TargetId(key("poets").to_string().into());
     let path = format!("Groups/{}", key("poets"));
     let add = async |name: &str| {
         let id = house.create(name, user("twin@corp.example", &[])).await;
@@ -393,13 +395,13 @@ async fn a_page_of_too_many_memberships_is_refused_and_never_cut() {
     for start in (0..70_000).step_by(10_000) {
         let create = |at: i32| Operation::Create {
             key: key(&format!("u{at}")),
-            content: user(&format!("u{at:05}@corp.example"), &[]),
+            content: user(&format!("u{at:05}@corp.example"), &[]).into(),
         };
         let operations: Vec<Operation> = (start..start + 10_000).map(create).collect();
         house.apply_all(&operations).await;
         members.extend(
             (start..start + 10_000)
-                .map(|at| rollcall::directory::TargetId(key(&format!("u{at}")).to_string())),
+                .map(|at| rollcall::directory::TargetId(key(&format!("u{at}")).to_string().into())),
         );
     }
     for name in ["one", "two", "three"] {

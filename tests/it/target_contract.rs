@@ -36,7 +36,7 @@ impl<T: Target> Suite<T> {
     }
 
     async fn create(&self, name: &str, content: Content) -> TargetId {
-        match self.one(Operation::Create { key: key(name), content }).await {
+        match self.one(Operation::Create { key: key(name), content: content.into() }).await {
             Outcome::Done(id) => id,
             other => panic!("{name} was not created: {other:?}"),
         }
@@ -83,9 +83,9 @@ impl<T: Target> Suite<T> {
 
     async fn names_are_unique_whatever_their_case(&self) {
         let other = self.create("grace", user("grace")).await;
-        let taken = self.one(Operation::Create { key: key("impostor"), content: user("Ada") }).await;
+        let taken = self.one(Operation::Create { key: key("impostor"), content: user("Ada").into() }).await;
         assert_eq!(taken, Outcome::NameTaken("Ada".to_owned()));
-        let rename = Operation::Update { id: other, key: key("grace"), content: user("ADA") };
+        let rename = Operation::Update { id: other, key: key("grace"), content: user("ADA").into() };
         assert_eq!(self.one(rename).await, Outcome::NameTaken("ADA".to_owned()));
         // A group may be called what a user is.
         self.create("group ada", group("ada")).await;
@@ -93,7 +93,7 @@ impl<T: Target> Suite<T> {
 
     async fn changes_only_what_is_there(&self) {
         let id = self.create("ada", user("ada")).await;
-        let update = Operation::Update { id: id.clone(), key: key("ada"), content: user("countess") };
+        let update = Operation::Update { id: id.clone(), key: key("ada"), content: user("countess").into() };
         assert_eq!(self.one(update).await, Outcome::Done(id.clone()));
         for active in [false, false, true] {
             let done = self.one(Operation::SetActive { id: id.clone(), active }).await;
@@ -101,8 +101,9 @@ impl<T: Target> Suite<T> {
             let found = self.find(SubjectKind::User, Match::Id(id.clone())).await;
             assert_eq!((found[0].active, &found[0].content), (active, &user("countess")));
         }
-        let nobody = TargetId("6f9619ff-8b86-d011-b42d-00c04fc964ff".to_owned());
-        let update = Operation::Update { id: nobody.clone(), key: key("nobody"), content: user("nobody") };
+        let nobody = TargetId("6f9619ff-8b86-d011-b42d-00c04fc964ff".into());
+        let update =
+            Operation::Update { id: nobody.clone(), key: key("nobody"), content: user("nobody").into() };
         assert_eq!(self.one(update).await, Outcome::Gone);
         assert_eq!(self.one(Operation::SetActive { id: nobody.clone(), active: false }).await, Outcome::Gone);
         let add = Operation::AddMembers { group: nobody, members: vec![id] };
@@ -151,12 +152,12 @@ impl<T: Target> Suite<T> {
     }
 
     async fn answers_in_order(&self) {
-        let nobody = TargetId("nobody".to_owned());
+        let nobody = TargetId("nobody".into());
         let batch = [
-            Operation::Create { key: key("first"), content: user("first") },
+            Operation::Create { key: key("first"), content: user("first").into() },
             Operation::SetActive { id: nobody, active: false },
-            Operation::Create { key: key("second"), content: user("FIRST") },
-            Operation::Create { key: key("third"), content: user("third") },
+            Operation::Create { key: key("second"), content: user("FIRST").into() },
+            Operation::Create { key: key("third"), content: user("third").into() },
         ];
         let outcomes = self.0.apply(&batch).await;
         assert!(matches!(outcomes[0], Outcome::Done(_)), "{outcomes:?}");

@@ -49,7 +49,7 @@ fn rows(store: &Store, owner: &Owner) -> Objects {
     });
     read.unwrap();
     let ids: BTreeMap<u32, TargetId> =
-        all.iter().map(|row| (row.number, TargetId(row.id.to_string()))).collect();
+        all.iter().map(|row| (row.number, TargetId(row.id.to_string().into()))).collect();
     let object = |row: &Row| Object {
         key: Some(Key::from_uuid(row.id)),
         content: row.content.clone(),

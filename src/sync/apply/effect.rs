@@ -25,13 +25,13 @@ pub(super) fn of(
     let (verb, operation, link) = match (&step.action, &subject.link) {
         (Action::Create(content), None) => {
             let link = Link {
-                target: TargetId(String::new()),
+                target: TargetId(Arc::default()),
                 confirmed: content.clone(),
                 active: true,
                 members: RoaringBitmap::new(),
                 leaving: None,
             };
-            let operation = Operation::Create { key: subject.key, content: Content::clone(content) };
+            let operation = Operation::Create { key: subject.key, content: content.clone() };
             (Verb::Create, Some(operation), Some(link))
         }
         (_, None) | (Action::Create(_), Some(_)) => return None,
@@ -52,8 +52,7 @@ fn linked(
 ) -> Option<(Verb, Option<Operation>, Option<Link>)> {
     let id = link.target.clone();
     let update = |content: &Arc<Content>| {
-        let operation =
-            Operation::Update { id: id.clone(), key: subject.key, content: Content::clone(content) };
+        let operation = Operation::Update { id: id.clone(), key: subject.key, content: content.clone() };
         (Some(operation), Some(Link { confirmed: content.clone(), ..link.clone() }))
     };
     Some(match action {
@@ -82,13 +81,15 @@ fn linked(
         Action::Delete => (Verb::Delete, Some(Operation::Delete { kind: subject.kind, id }), None),
         Action::Unlink => (Verb::Unlink, None, None),
         Action::AddMembers(_) => {
-            let these: RoaringBitmap =
-                task.members()?.iter().filter(|member| subjects.link(SubjectId(*member)).is_some()).collect();
-            let members = targets(subjects, &these);
+            let these = task.members()?;
+            let members = targets(subjects, these);
             if members.is_empty() {
                 return None;
             }
-            let after = Link { members: &link.members | &these, ..link.clone() };
+            // Nearly always they are all there.
+            let absent = these.iter().filter(|member| subjects.link(SubjectId(*member)).is_none());
+            let these = these - absent.collect::<RoaringBitmap>();
+            let after = Link { members: &link.members | these, ..link.clone() };
             (Verb::AddMembers, Some(Operation::AddMembers { group: id, members }), Some(after))
         }
         Action::RemoveMembers(_) => {

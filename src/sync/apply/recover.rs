@@ -119,7 +119,7 @@ mod tests {
 
     fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
         let link = Link {
-            target: TargetId(format!("t{id}")),
+            target: TargetId(format!("t{id}").into()),
             confirmed: Arc::new(Content::Group(GroupContent::default())),
             active: true,
             members: members.iter().copied().collect(),
@@ -153,7 +153,7 @@ mod tests {
                 key: None,
                 content: (*before.confirmed).clone(),
                 active: true,
-                members: Some(there.iter().map(|id| TargetId((*id).to_owned())).collect()),
+                members: Some(there.iter().map(|id| TargetId((*id).into())).collect()),
             };
             happened(effect, found, Some(before), &subjects).is_some()
         };

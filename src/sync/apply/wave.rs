@@ -77,6 +77,9 @@ fn tasks(step: &Planned, at_most: usize) -> Vec<Task<'_>> {
         Action::RemoveMembers(removal) => &removal.ended | &removal.following,
         _ => return vec![Task { step, members: None, last: true }],
     };
+    if members.len() <= at_most as u64 {
+        return vec![Task { step, members: Some(members), last: true }];
+    }
     let all: Vec<u32> = members.iter().collect();
     let mut tasks: Vec<Task<'_>> = all
         .chunks(at_most)

@@ -94,7 +94,7 @@ fn kind(id: u32) -> SubjectKind {
 
 fn subject(id: u32) -> Subject {
     let link = Link {
-        target: TargetId(format!("t{id}")),
+        target: TargetId(format!("t{id}").into()),
         confirmed: content(id).into(),
         active: true,
         members: RoaringBitmap::new(),

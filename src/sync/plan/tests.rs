@@ -91,7 +91,7 @@ impl Case {
     /// Somebody who has an object under this name.
     fn linked(mut self, id: u32, name: &str) -> Self {
         self.know(id).link = Some(Link {
-            target: TargetId(format!("t{id}")),
+            target: TargetId(format!("t{id}").into()),
             confirmed: content(id, name).into(),
             active: true,
             members: RoaringBitmap::new(),

@@ -127,7 +127,7 @@ impl Case {
             }
         };
         let link = Link {
-            target: TargetId(name.to_owned()),
+            target: TargetId(name.into()),
             confirmed: confirmed.into(),
             active: true,
             members: RoaringBitmap::new(),

@@ -110,7 +110,7 @@ impl Fake {
     }
 
     fn insert(&self, key: Option<Key>, content: Content) -> TargetId {
-        let id = TargetId(format!("o{}", self.next.fetch_add(1, Ordering::SeqCst)));
+        let id = TargetId(format!("o{}", self.next.fetch_add(1, Ordering::SeqCst)).into());
         let object = Object { key, content, active: true, members: BTreeSet::new() };
         self.objects().insert(id.clone(), object);
         id
@@ -152,18 +152,18 @@ impl Fake {
                     let mut objects = self.objects();
                     let object = objects.get_mut(&id).unwrap();
                     if object.key == Some(*key) {
-                        object.content = content.clone();
+                        object.content = Content::clone(content);
                         object.active = true;
                         return Outcome::Done(id);
                     }
                     Outcome::NameTaken(content.name().to_owned())
                 }
-                None => Outcome::Done(self.insert(Some(*key), content.clone())),
+                None => Outcome::Done(self.insert(Some(*key), Content::clone(content))),
             },
             Operation::Update { id, key, content } => match self.bearer(content) {
                 Some(other) if other != *id => Outcome::NameTaken(content.name().to_owned()),
                 _ => self.change(id, |object| {
-                    object.content = content.clone();
+                    object.content = Content::clone(content);
                     object.key = Some(*key);
                 }),
             },

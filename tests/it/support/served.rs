@@ -90,7 +90,7 @@ impl House {
     }
 
     pub(crate) async fn create(&self, name: &str, content: Content) -> TargetId {
-        self.apply(Operation::Create { key: key(name), content }).await
+        self.apply(Operation::Create { key: key(name), content: content.into() }).await
     }
 
     pub(crate) async fn apply(&self, operation: Operation) -> TargetId {
