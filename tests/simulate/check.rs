@@ -432,7 +432,7 @@ impl Life {
                 .members
                 .difference(&known)
                 .filter(|id| looked.after.get(*id).is_some_and(|object| !looked.of(object).is_empty()))
-                .filter(|member| !is_drifted(member))
+                .filter(|member| !is_drifted(member) && !self.put_in.contains(*member))
                 .collect();
             demand(more.is_empty() || self.lost, 5, || {
                 format!("{more:?} are members of {name}, and that is not known")
@@ -474,9 +474,13 @@ impl Life {
         {
             aside.extend(looked.of(object));
         }
+        // Of two entries that were taken for one person, one waits.
+        let twins: BTreeSet<&String> =
+            looked.anchors.values().filter(|anchors| anchors.len() > 1).flatten().collect();
         let is_bad = |anchor: &String| {
             !strict
                 && (known.is_bad(&self.rules, anchor)
+                    || twins.contains(anchor)
                     || self.is_name_taken(anchor, looked)
                     || self.is_put_aside(anchor)
                     || aside.contains(anchor))
@@ -544,6 +548,7 @@ impl Life {
                         let anchors = looked.of(of);
                         let excused = anchors.is_empty()
                             || !of.active
+                            || self.put_in.contains(id)
                             || due
                             || self.lost
                             || !known.partial.is_empty()

@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, ConnectorName, Content, DirectoryId, Entry, GroupContent, Key, Owner, SubjectKind, UserContent,
+    Anchor, ConnectorName, Content, DirectoryId, Entry, GroupContent, Key, Owner, SubjectKind, TargetId,
+    UserContent,
 };
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
@@ -70,6 +71,8 @@ pub(crate) struct Life {
     held: Vec<String>,
     /// Objects of ours that somebody changed by hand.
     pub(crate) drift: BTreeSet<Key>,
+    /// What somebody put into groups of ours: it may become ours later.
+    pub(crate) put_in: BTreeSet<TargetId>,
     /// Whether the store was ever lost.
     pub(crate) lost: bool,
     /// Whether the spec was ever edited.
@@ -142,6 +145,7 @@ impl Life {
             approved: BTreeMap::new(),
             held: Vec::new(),
             drift: BTreeSet::new(),
+            put_in: BTreeSet::new(),
             lost: false,
             edited: false,
             rejected: false,
@@ -295,6 +299,7 @@ impl Life {
                 let foreign = objects.iter().filter(|(_, object)| object.key.is_none());
                 let Some(member) = dice.pick(foreign.map(|(id, _)| id.clone())) else { return };
                 fake.objects().get_mut(&group).unwrap().members.insert(member.clone());
+                self.put_in.insert(member.clone());
                 format!("somebody puts {} into {}", objects[&member].content.name(), object.content.name())
             }
             Hand::Dislikes => {
