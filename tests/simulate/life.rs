@@ -614,7 +614,9 @@ impl Life {
         let Ok(Some(hold)) = self.store.hold(self.store_place(), digest) else { return };
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
-            self.approved.insert((line.class, line.subject, line.member), until);
+            // Only the first approval of it counts, and the clock may have gone back since.
+            let known = self.approved.entry((line.class, line.subject, line.member)).or_insert(until);
+            *known = until.max(*known);
         }
         self.knowledge.doubted.clear();
         self.tell(format!("a person approves what is held: {}", &digest[..15]));
