@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::replace;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -119,7 +120,7 @@ impl Life {
                 Event::SpoilsRead(ReadFault::StoreDies) | Event::SpoilsRun(RunFault::StoreDies)
             )
         };
-        let disk = Disk::new(events.iter().any(may_die));
+        let (disk, store) = Disk::new(events.iter().any(may_die));
         let story = vec![format!(
             "a policy with {rules:?}, {} target, a source that {} look up{}",
             if matches!(place, Place::Registry) { "the registry as its" } else { "a shared" },
@@ -132,7 +133,7 @@ impl Life {
             knowledge: Knowledge::default(),
             looks_up,
             feed,
-            store: disk.open(),
+            store,
             store_place: OnceCell::new(),
             disk,
             clock: TestClock(AtomicI64::new(1_700_000_000)),
@@ -156,6 +157,12 @@ impl Life {
             counts: BTreeMap::new(),
             number: 0,
         }
+    }
+
+    /// What is left of it; the next lives need the rest.
+    pub(crate) fn over(self) -> (Vec<String>, BTreeMap<String, u64>) {
+        self.disk.give_back(self.store);
+        (self.story, self.counts)
     }
 
     pub(crate) fn tell(&mut self, line: impl Into<String>) {
@@ -226,8 +233,8 @@ impl Life {
     }
 
     fn lose_store(&mut self) {
-        self.disk = Disk::new(self.disk.can_die);
-        self.store = self.disk.open();
+        let (disk, store) = Disk::new(self.disk.can_die);
+        replace(&mut self.disk, disk).give_back(replace(&mut self.store, store));
         self.store_place = OnceCell::new();
         self.knowledge = Knowledge::default();
         self.feed = self.feed.as_ref().map(|_| Vec::new());
@@ -241,9 +248,10 @@ impl Life {
 
     fn restart(&mut self) {
         // The lock is held until the last handle is gone.
-        let elsewhere = Disk::new(false);
-        self.store = elsewhere.open();
-        self.store = self.disk.open();
+        let (elsewhere, store) = Disk::new(false);
+        self.store = store;
+        let anew = self.disk.open();
+        elsewhere.give_back(replace(&mut self.store, anew));
         self.tell("the process is started anew");
     }
 
