@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 mod absence;
@@ -33,6 +34,8 @@ pub const FILE: &str = "rollcall.db";
 const LOCK: &str = "rollcall.lock";
 /// Longer than any of our transactions takes.
 const BUSY: Duration = Duration::from_secs(30);
+/// More than there are: each is compiled once.
+const STATEMENTS: usize = 128;
 
 /// A handle on the store; clones share it.
 #[derive(Clone, Debug)]
@@ -67,8 +70,7 @@ impl Store {
         // SQLite gives its journals the rights of the database.
         let created = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(created.map_err(in_folder)?);
-        let mut writer = Connection::open(&path)?;
-        writer.busy_timeout(BUSY)?;
+        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut writer, &path)?;
         Ok(Self::new(path, Some(writer), Some(lock)))
     }
@@ -169,12 +171,21 @@ impl Store {
             return Ok(reader);
         }
         // Not SQLITE_OPEN_READ_ONLY: a reader of a WAL database must be able to make its index.
-        let reader = Connection::open_with_flags(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .or_else(|_| Connection::open_with_flags(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-        reader.busy_timeout(BUSY)?;
+        let reader = connect(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| connect(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         reader.pragma_update(None, "query_only", true)?;
         Ok(reader)
     }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    // A connection is in one thread at a time, as it is.
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without this a statement with a bound value is compiled anew each time it comes from the cache.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
 /// Takes the next `count` change numbers; returns the first.

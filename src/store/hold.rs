@@ -81,31 +81,41 @@ impl Store {
     ) -> Result<Option<Hold>, StoreError> {
         self.write(|writer| {
             let Some(mut hold) = hold else {
-                writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
+                writer
+                    .prepare_cached("UPDATE hold SET current = 0 WHERE policy = ?1")?
+                    .execute([place.policy])?;
                 return Ok(None);
             };
             let before: Option<String> = writer
-                .query_row(
-                    "SELECT body FROM hold WHERE policy = ?1 AND digest = ?2 AND current = 1",
-                    params![place.policy, hold.digest],
-                    |row| row.get(0),
-                )
+                .prepare_cached("SELECT body FROM hold WHERE policy = ?1 AND digest = ?2 AND current = 1")?
+                .query_row(params![place.policy, hold.digest], |row| row.get(0))
                 .optional()?;
             if let Some(before) = before {
                 hold.since = serde_json::from_str::<Hold>(&before)?.since;
             }
-            writer.execute("UPDATE hold SET current = 0 WHERE policy = ?1", [place.policy])?;
-            writer.execute(
-                "INSERT OR REPLACE INTO hold (policy, digest, current, seen, body) VALUES (?1, ?2, 1, ?3, ?4)",
-                params![place.policy, hold.digest, now.as_second(), serde_json::to_string(&hold)?],
-            )?;
+            writer
+                .prepare_cached("UPDATE hold SET current = 0 WHERE policy = ?1")?
+                .execute([place.policy])?;
+            writer
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO hold (policy, digest, current, seen, body)
+                     VALUES (?1, ?2, 1, ?3, ?4)",
+                )?
+                .execute(params![
+                    place.policy,
+                    hold.digest,
+                    now.as_second(),
+                    serde_json::to_string(&hold)?
+                ])?;
             // A person may approve what they looked at although another read has come in between.
-            writer.execute(
-                "DELETE FROM hold WHERE policy = ?1
+            writer
+                .prepare_cached(
+                    "DELETE FROM hold WHERE policy = ?1
                      AND digest NOT IN (SELECT digest FROM approval WHERE policy = ?1)
-                     AND digest NOT IN (SELECT digest FROM hold WHERE policy = ?1 ORDER BY seen DESC, current DESC LIMIT ?2)",
-                params![place.policy, KEPT],
-            )?;
+                     AND digest NOT IN
+                         (SELECT digest FROM hold WHERE policy = ?1 ORDER BY seen DESC, current DESC LIMIT ?2)",
+                )?
+                .execute(params![place.policy, KEPT])?;
             Ok(Some(hold))
         })
     }
@@ -130,11 +140,8 @@ impl Store {
     pub fn hold(&self, place: Place, digest: &str) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
             let body: Option<String> = reader
-                .query_row(
-                    "SELECT body FROM hold WHERE policy = ?1 AND digest = ?2",
-                    params![place.policy, digest],
-                    |row| row.get(0),
-                )
+                .prepare_cached("SELECT body FROM hold WHERE policy = ?1 AND digest = ?2")?
+                .query_row(params![place.policy, digest], |row| row.get(0))
                 .optional()?;
             Ok(body.as_deref().map(serde_json::from_str).transpose()?)
         })
@@ -143,10 +150,11 @@ impl Store {
     /// Notes that a person approved this digest; only the first sighting counts.
     pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<(), StoreError> {
         self.write(|writer| {
-            writer.execute(
-                "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
-                params![place.policy, digest, now.as_second()],
-            )?;
+            writer
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![place.policy, digest, now.as_second()])?;
             Ok(())
         })
     }
@@ -174,10 +182,9 @@ impl Store {
         }
         self.write(|writer| {
             for one in &over {
-                writer.execute(
-                    "DELETE FROM approval WHERE policy = ?1 AND digest = ?2",
-                    params![one.0, one.1],
-                )?;
+                writer
+                    .prepare_cached("DELETE FROM approval WHERE policy = ?1 AND digest = ?2")?
+                    .execute(params![one.0, one.1])?;
             }
             Ok(())
         })
@@ -186,12 +193,12 @@ impl Store {
     /// Whether an approval of this digest was seen for the policy.
     pub fn was_approved(&self, owner: &Owner, digest: &str) -> Result<bool, StoreError> {
         self.read(|reader| {
-            Ok(reader.query_row(
-                "SELECT EXISTS (SELECT 1 FROM approval JOIN policy ON policy.id = approval.policy
+            Ok(reader
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM approval JOIN policy ON policy.id = approval.policy
                                 WHERE policy.owner = ?1 AND approval.digest = ?2)",
-                params![owner.as_str(), digest],
-                |row| row.get(0),
-            )?)
+                )?
+                .query_row(params![owner.as_str(), digest], |row| row.get(0))?)
         })
     }
 

@@ -232,7 +232,7 @@ impl Store {
     pub fn purge_journal(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let before = now.checked_sub(retention).unwrap_or(Timestamp::MIN);
         self.write(|writer| {
-            writer.execute("DELETE FROM journal WHERE at < ?1", [before.as_second()])?;
+            writer.prepare_cached("DELETE FROM journal WHERE at < ?1")?.execute([before.as_second()])?;
             Ok(())
         })
     }
@@ -270,16 +270,20 @@ impl Store {
         }
         self.write(|writer| {
             for subject in gone {
-                writer.execute(
-                    "DELETE FROM rejection WHERE policy = ?1 AND target = ?2 AND subject = ?3",
-                    params![place.policy, place.target, subject.0],
-                )?;
+                writer
+                    .prepare_cached(
+                        "DELETE FROM rejection WHERE policy = ?1 AND target = ?2 AND subject = ?3",
+                    )?
+                    .execute(params![place.policy, place.target, subject.0])?;
             }
             for rejection in rejections {
-                writer.execute(
-                    "INSERT OR REPLACE INTO rejection (policy, target, subject, content, why, attempts, next_try)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    params![
+                writer
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO rejection
+                         (policy, target, subject, content, why, attempts, next_try)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    )?
+                    .execute(params![
                         place.policy,
                         place.target,
                         rejection.subject.0,
@@ -287,8 +291,7 @@ impl Store {
                         rejection.why,
                         rejection.attempts,
                         rejection.next_try.as_second()
-                    ],
-                )?;
+                    ])?;
             }
             Ok(())
         })

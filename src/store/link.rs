@@ -100,15 +100,18 @@ impl Store {
     /// The place of `owner`'s links at the target of this identity.
     pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
         self.write(|writer| {
-            writer.execute("INSERT OR IGNORE INTO policy (owner) VALUES (?1)", [owner.as_str()])?;
-            writer.execute("INSERT OR IGNORE INTO target (identity) VALUES (?1)", [identity])?;
-            let policy =
-                writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
-                    row.get(0)
-                })?;
-            let target =
-                writer
-                    .query_row("SELECT id FROM target WHERE identity = ?1", [identity], |row| row.get(0))?;
+            writer
+                .prepare_cached("INSERT OR IGNORE INTO policy (owner) VALUES (?1)")?
+                .execute([owner.as_str()])?;
+            writer
+                .prepare_cached("INSERT OR IGNORE INTO target (identity) VALUES (?1)")?
+                .execute([identity])?;
+            let policy = writer
+                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
+                .query_row([owner.as_str()], |row| row.get(0))?;
+            let target = writer
+                .prepare_cached("SELECT id FROM target WHERE identity = ?1")?
+                .query_row([identity], |row| row.get(0))?;
             Ok(Place { policy, target })
         })
     }
@@ -116,10 +119,9 @@ impl Store {
     /// Everybody that the policy knows, with their objects at the target.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
-            let next =
-                reader.query_row("SELECT next_subject FROM policy WHERE id = ?1", [place.policy], |row| {
-                    row.get(0)
-                })?;
+            let next = reader
+                .prepare_cached("SELECT next_subject FROM policy WHERE id = ?1")?
+                .query_row([place.policy], |row| row.get(0))?;
             let mut by_id = BTreeMap::new();
             let mut statement =
                 reader.prepare_cached("SELECT id, kind, key FROM subject WHERE policy = ?1 ORDER BY id")?;
@@ -168,10 +170,9 @@ impl Store {
             }
             if let Some(last) = new.iter().map(|subject| subject.id.0).max() {
                 let next = last.checked_add(1).ok_or_else(|| StoreError::Exhausted("subjects".to_owned()))?;
-                writer.execute(
-                    "UPDATE policy SET next_subject = max(next_subject, ?2) WHERE id = ?1",
-                    params![place.policy, next],
-                )?;
+                writer
+                    .prepare_cached("UPDATE policy SET next_subject = max(next_subject, ?2) WHERE id = ?1")?
+                    .execute(params![place.policy, next])?;
             }
             Ok(())
         })
@@ -201,12 +202,11 @@ impl Store {
     pub fn claimed_by_another(&self, place: Place, object: &TargetId) -> Result<Option<Owner>, StoreError> {
         self.read(|reader| {
             let owner: Option<String> = reader
-                .query_row(
+                .prepare_cached(
                     "SELECT policy.owner FROM claim JOIN policy ON policy.id = claim.policy
                      WHERE claim.target = ?1 AND claim.object = ?2 AND claim.policy <> ?3",
-                    params![place.target, object.0, place.policy],
-                    |row| row.get(0),
-                )
+                )?
+                .query_row(params![place.target, object.0, place.policy], |row| row.get(0))
                 .optional()?;
             Ok(owner
                 .and_then(|owner| owner.split_once('/').map(|(namespace, name)| Owner::new(namespace, name))))

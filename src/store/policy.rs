@@ -78,9 +78,8 @@ impl Store {
     pub fn applied_spec(&self, owner: &Owner) -> Result<Option<String>, StoreError> {
         self.read(|reader| {
             let spec = reader
-                .query_row("SELECT applied_spec FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
-                    row.get(0)
-                })
+                .prepare_cached("SELECT applied_spec FROM policy WHERE owner = ?1")?
+                .query_row([owner.as_str()], |row| row.get(0))
                 .optional()?;
             Ok(spec.flatten())
         })
@@ -99,11 +98,9 @@ impl Store {
     /// What is remembered about the policy.
     pub fn policy_state(&self, place: Place) -> Result<PolicyState, StoreError> {
         self.read(|reader| {
-            let (first, applied_spec): (Option<String>, Option<String>) = reader.query_row(
-                "SELECT first_complete_at, applied_spec FROM policy WHERE id = ?1",
-                [place.policy],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            let (first, applied_spec): (Option<String>, Option<String>) = reader
+                .prepare_cached("SELECT first_complete_at, applied_spec FROM policy WHERE id = ?1")?
+                .query_row([place.policy], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let first_complete_at = first
                 .map(|text| text.parse().map_err(|error| StoreError::Corrupt(format!("a time: {error}"))))
                 .transpose()?;
@@ -131,28 +128,32 @@ impl Store {
         window: Duration,
     ) -> Result<(), StoreError> {
         self.write(|writer| {
-            writer.execute(
-                "UPDATE policy SET first_complete_at = coalesce(first_complete_at, ?2),
-                                   applied_spec = coalesce(?3, applied_spec) WHERE id = ?1",
-                params![place.policy, census.at.to_string(), applied_spec],
-            )?;
-            writer.execute(
-                "INSERT OR REPLACE INTO census (policy, at, users, groups, memberships) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
+            writer
+                .prepare_cached(
+                    "UPDATE policy SET first_complete_at = coalesce(first_complete_at, ?2),
+                                       applied_spec = coalesce(?3, applied_spec) WHERE id = ?1",
+                )?
+                .execute(params![place.policy, census.at.to_string(), applied_spec])?;
+            writer
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO census (policy, at, users, groups, memberships)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
                     place.policy,
                     census.at.as_second(),
                     census.users.cast_signed(),
                     census.groups.cast_signed(),
                     census.memberships.cast_signed()
-                ],
-            )?;
+                ])?;
             // One from before the window's start is needed, older ones are not.
             let start = census.at.checked_sub(window).unwrap_or(Timestamp::MIN);
-            writer.execute(
-                "DELETE FROM census WHERE policy = ?1 AND at < (
-                     SELECT max(at) FROM census WHERE policy = ?1 AND at <= ?2)",
-                params![place.policy, start.as_second()],
-            )?;
+            writer
+                .prepare_cached(
+                    "DELETE FROM census WHERE policy = ?1 AND at < (
+                         SELECT max(at) FROM census WHERE policy = ?1 AND at <= ?2)",
+                )?
+                .execute(params![place.policy, start.as_second()])?;
             Ok(())
         })
     }

@@ -57,11 +57,12 @@ impl Store {
         work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.write(|writer| {
-            writer.execute("INSERT OR IGNORE INTO policy (owner) VALUES (?1)", [owner.as_str()])?;
-            let policy =
-                writer.query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| {
-                    row.get(0)
-                })?;
+            writer
+                .prepare_cached("INSERT OR IGNORE INTO policy (owner) VALUES (?1)")?
+                .execute([owner.as_str()])?;
+            let policy = writer
+                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
+                .query_row([owner.as_str()], |row| row.get(0))?;
             work(&Part {
                 transaction: writer,
                 policy,
@@ -79,7 +80,8 @@ impl Store {
     ) -> Result<Option<T>, StoreError> {
         self.read(|reader| {
             let policy = reader
-                .query_row("SELECT id FROM policy WHERE owner = ?1", [owner.as_str()], |row| row.get(0))
+                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
+                .query_row([owner.as_str()], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;
             policy

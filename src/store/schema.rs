@@ -33,8 +33,6 @@ const MIN_READER: u32 = 1;
 /// Sets the writing connection up and brings the file to this version; an older file is copied first.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found = check(connection, path)?;
-    // All that a run repeats, so that nothing is prepared twice.
-    connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // In kB: what a large first run touches in no order (keys, names) stays at hand.

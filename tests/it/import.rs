@@ -268,12 +268,12 @@ async fn a_name_is_new_in_the_read_that_stated_it_first() {
         let members = names.iter().map(|name| dn(name)).collect();
         read(vec![person("ann"), team("team", Members::Complete(members))])
     };
-    let new = |imported: &Imported| imported.info.next_name - imported.info.new_names;
+    let new = |imported: &Imported| imported.info.next_name > imported.info.new_names;
     desk.import(&listing(&["ann"])).await.unwrap();
     // Of a read that was cut nobody heard.
     assert!(desk.import(&Read { ends_early: true, ..listing(&["ann", "anna"]) }).await.is_err());
-    assert_eq!(new(&desk.import(&listing(&["anna"])).await.unwrap()), 1);
-    assert_eq!(new(&desk.import(&listing(&["anna"])).await.unwrap()), 0);
+    assert!(new(&desk.import(&listing(&["anna"])).await.unwrap()));
+    assert!(!new(&desk.import(&listing(&["anna"])).await.unwrap()));
 }
 
 #[tokio::test]

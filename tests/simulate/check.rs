@@ -83,10 +83,11 @@ impl Life {
         let subjects = self.subjects();
         let anchors = self.anchors_of(&subjects);
         let looked = Looked { before, after, anchors, first, fresh: self.is_fresh() };
+        let went_before = self.removals.len();
         self.check_users(&looked)?;
         self.check_groups(&looked)?;
         self.check_memberships(&looked)?;
-        self.check_budgets(before)?;
+        self.check_budgets(before, went_before)?;
         self.check_foreign(before, after, &crate::life::owner())?;
         let mut keys = BTreeSet::new();
         for key in after.values().filter_map(|object| object.key) {
@@ -218,7 +219,8 @@ impl Life {
         if anchors.iter().any(leaves) || (is_user && !after.active) {
             return Ok(());
         }
-        let is_inside = anchors.iter().any(|anchor| inside.contains(anchor));
+        // Of two entries that were taken for one person, either may be the one who goes on.
+        let is_inside = anchors.iter().all(|anchor| inside.contains(anchor));
         demand(!is_inside, 1, || format!("{name} was taken out for nothing"))?;
         let standing = self.knowledge.teams.get(team).map(|heard| heard.standing);
         demand(standing == Some(Standing::Here), 1, || {
@@ -235,9 +237,13 @@ impl Life {
 
     /// No more than the limits allow went within any window: once by the directory's own change, and
     /// once by an edit of the spec.
-    fn check_budgets(&mut self, before: &Objects) -> Result<(), Broken> {
+    /// Judged when something goes: a clock that is set back brings old windows together.
+    fn check_budgets(&mut self, before: &Objects, went_before: usize) -> Result<(), Broken> {
         let since = self.clock.seconds() - DAY;
         let count = |wanted: &dyn Fn(Went) -> bool| {
+            if !self.removals.iter().skip(went_before).any(|removal| wanted(removal.what)) {
+                return 0;
+            }
             let within = self.removals.iter().filter(|removal| removal.at > since && wanted(removal.what));
             // Whoever goes twice counts once.
             within.map(|removal| removal.of).collect::<BTreeSet<_>>().len() as u64
@@ -432,7 +438,7 @@ impl Life {
                 .members
                 .difference(&known)
                 .filter(|id| looked.after.get(*id).is_some_and(|object| !looked.of(object).is_empty()))
-                .filter(|member| !is_drifted(member))
+                .filter(|member| !is_drifted(member) && !self.put_in.contains(*member))
                 .collect();
             demand(more.is_empty() || self.lost, 5, || {
                 format!("{more:?} are members of {name}, and that is not known")
@@ -474,9 +480,13 @@ impl Life {
         {
             aside.extend(looked.of(object));
         }
+        // Of two entries that were taken for one person, one waits.
+        let twins: BTreeSet<&String> =
+            looked.anchors.values().filter(|anchors| anchors.len() > 1).flatten().collect();
         let is_bad = |anchor: &String| {
             !strict
                 && (known.is_bad(&self.rules, anchor)
+                    || twins.contains(anchor)
                     || self.is_name_taken(anchor, looked)
                     || self.is_put_aside(anchor)
                     || aside.contains(anchor))
@@ -544,6 +554,7 @@ impl Life {
                         let anchors = looked.of(of);
                         let excused = anchors.is_empty()
                             || !of.active
+                            || self.put_in.contains(id)
                             || due
                             || self.lost
                             || !known.partial.is_empty()

@@ -1,12 +1,15 @@
 //! Stores on a memory disk, quickly made, that can be made to fail at any row that is written.
 
+use std::cell::RefCell;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use rollcall::store::{FILE, Store};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// Stores that were just made; copied for each life, because making one takes longer than a whole life.
 static NEW: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [new(false), new(true)]);
@@ -51,22 +54,57 @@ fn folder() -> TempDir {
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
 
+thread_local! {
+    /// Disks of lives that have ended, for the next ones: to open a store takes longer than to use it.
+    static USED: RefCell<Vec<(Disk, Store)>> = RefCell::default();
+}
+
 /// A store's folder.
 pub(crate) struct Disk {
     folder: TempDir,
     pub(crate) can_die: bool,
-    fate: Option<Connection>,
+    doomed: bool,
+    /// A way in that is not the store's own.
+    hand: Connection,
+    /// What makes it empty.
+    emptying: String,
 }
 
 impl Disk {
-    pub(crate) fn new(can_die: bool) -> Self {
-        let disk = Self { folder: folder(), can_die, fate: None };
-        fs::write(disk.file(), &NEW[usize::from(can_die)]).unwrap();
-        disk
+    /// An empty store, on a disk that can die or cannot.
+    pub(crate) fn new(can_die: bool) -> (Self, Store) {
+        let used = USED.with_borrow_mut(|used| {
+            let at = used.iter().position(|(disk, _)| disk.can_die == can_die)?;
+            Some(used.swap_remove(at))
+        });
+        if let Some((mut disk, store)) = used {
+            disk.empty();
+            return (disk, store);
+        }
+        let folder = folder();
+        let file = folder.path().join(FILE);
+        fs::write(&file, &NEW[usize::from(can_die)]).unwrap();
+        let hand = Connection::open(file).unwrap();
+        // Nothing dies by what is done here.
+        hand.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+        let each: Vec<String> = tables(&hand).iter().map(|table| format!("DELETE FROM {table};")).collect();
+        let emptying = each.concat();
+        let disk = Self { folder, can_die, doomed: false, hand, emptying };
+        let store = disk.open();
+        (disk, store)
     }
 
-    fn file(&self) -> PathBuf {
-        self.folder.path().join(FILE)
+    /// Whoever had the store does not need it any more.
+    pub(crate) fn give_back(self, store: Store) {
+        USED.with_borrow_mut(|used| used.push((self, store)));
+    }
+
+    /// As it was when it was made, and another store.
+    fn empty(&mut self) {
+        self.lives();
+        let another = format!("UPDATE store SET id = '{}', sequence = 0", Uuid::new_v4());
+        let all = format!("BEGIN IMMEDIATE; {}{another}; COMMIT", self.emptying);
+        self.hand.execute_batch(&all).unwrap();
     }
 
     pub(crate) fn open(&self) -> Store {
@@ -75,17 +113,13 @@ impl Disk {
 
     /// The process dies when it has written so many more rows: what it had not committed is not there.
     pub(crate) fn dies_after(&mut self, rows: u64) {
-        self.fate().execute_batch(&format!("DELETE FROM fate; INSERT INTO fate VALUES ({rows})")).unwrap();
+        self.doomed = true;
+        self.hand.execute_batch(&format!("DELETE FROM fate; INSERT INTO fate VALUES ({rows})")).unwrap();
     }
 
     pub(crate) fn lives(&mut self) {
-        if let Some(fate) = &self.fate {
-            fate.execute_batch("DELETE FROM fate").unwrap();
+        if std::mem::take(&mut self.doomed) {
+            self.hand.execute_batch("DELETE FROM fate").unwrap();
         }
-    }
-
-    fn fate(&mut self) -> &Connection {
-        let file = self.file();
-        self.fate.get_or_insert_with(|| Connection::open(file).unwrap())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::replace;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, ConnectorName, Content, DirectoryId, Entry, GroupContent, Key, Owner, SubjectKind, UserContent,
+    Anchor, ConnectorName, Content, DirectoryId, Entry, GroupContent, Key, Owner, SubjectKind, TargetId,
+    UserContent,
 };
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
@@ -70,6 +72,8 @@ pub(crate) struct Life {
     held: Vec<String>,
     /// Objects of ours that somebody changed by hand.
     pub(crate) drift: BTreeSet<Key>,
+    /// What somebody put into groups of ours: it may become ours later.
+    pub(crate) put_in: BTreeSet<TargetId>,
     /// Whether the store was ever lost.
     pub(crate) lost: bool,
     /// Whether the spec was ever edited.
@@ -116,8 +120,8 @@ impl Life {
                 Event::SpoilsRead(ReadFault::StoreDies) | Event::SpoilsRun(RunFault::StoreDies)
             )
         };
-        let disk = Disk::new(events.iter().any(may_die));
-        let story = vec![format!(
+        let (disk, store) = Disk::new(events.iter().any(may_die));
+        let beginning = vec![format!(
             "a policy with {rules:?}, {} target, a source that {} look up{}",
             if matches!(place, Place::Registry) { "the registry as its" } else { "a shared" },
             if looks_up { "can" } else { "cannot" },
@@ -129,7 +133,7 @@ impl Life {
             knowledge: Knowledge::default(),
             looks_up,
             feed,
-            store: disk.open(),
+            store,
             store_place: OnceCell::new(),
             disk,
             clock: TestClock(AtomicI64::new(1_700_000_000)),
@@ -142,16 +146,23 @@ impl Life {
             approved: BTreeMap::new(),
             held: Vec::new(),
             drift: BTreeSet::new(),
+            put_in: BTreeSet::new(),
             lost: false,
             edited: false,
             rejected: false,
             put_aside: BTreeSet::new(),
             waits: false,
             keys: HashMap::new(),
-            story,
+            story: beginning,
             counts: BTreeMap::new(),
             number: 0,
         }
+    }
+
+    /// What is left of it; the next lives need the rest.
+    pub(crate) fn over(self) -> (Vec<String>, BTreeMap<String, u64>) {
+        self.disk.give_back(self.store);
+        (self.story, self.counts)
     }
 
     pub(crate) fn tell(&mut self, line: impl Into<String>) {
@@ -222,8 +233,8 @@ impl Life {
     }
 
     fn lose_store(&mut self) {
-        self.disk = Disk::new(self.disk.can_die);
-        self.store = self.disk.open();
+        let (disk, store) = Disk::new(self.disk.can_die);
+        replace(&mut self.disk, disk).give_back(replace(&mut self.store, store));
         self.store_place = OnceCell::new();
         self.knowledge = Knowledge::default();
         self.feed = self.feed.as_ref().map(|_| Vec::new());
@@ -237,9 +248,10 @@ impl Life {
 
     fn restart(&mut self) {
         // The lock is held until the last handle is gone.
-        let elsewhere = Disk::new(false);
-        self.store = elsewhere.open();
-        self.store = self.disk.open();
+        let (elsewhere, store) = Disk::new(false);
+        self.store = store;
+        let anew = self.disk.open();
+        elsewhere.give_back(replace(&mut self.store, anew));
         self.tell("the process is started anew");
     }
 
@@ -295,6 +307,7 @@ impl Life {
                 let foreign = objects.iter().filter(|(_, object)| object.key.is_none());
                 let Some(member) = dice.pick(foreign.map(|(id, _)| id.clone())) else { return };
                 fake.objects().get_mut(&group).unwrap().members.insert(member.clone());
+                self.put_in.insert(member.clone());
                 format!("somebody puts {} into {}", objects[&member].content.name(), object.content.name())
             }
             Hand::Dislikes => {
@@ -609,7 +622,9 @@ impl Life {
         let Ok(Some(hold)) = self.store.hold(self.store_place(), digest) else { return };
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
-            self.approved.insert((line.class, line.subject, line.member), until);
+            // Only the first approval of it counts, and the clock may have gone back since.
+            let known = self.approved.entry((line.class, line.subject, line.member)).or_insert(until);
+            *known = until.max(*known);
         }
         self.knowledge.doubted.clear();
         self.tell(format!("a person approves what is held: {}", &digest[..15]));

@@ -27,11 +27,11 @@ impl Store {
             let pin = Pin::new(self, id, info.sequence);
             // What was sealed before the pin stood may be gone already.
             let newest = self.read(|reader| {
-                Ok::<i64, StoreError>(reader.query_row(
-                    "SELECT sealed FROM connector WHERE id = ?1",
-                    [id],
-                    |row| row.get(0),
-                )?)
+                Ok::<i64, StoreError>(
+                    reader
+                        .prepare_cached("SELECT sealed FROM connector WHERE id = ?1")?
+                        .query_row([id], |row| row.get(0))?,
+                )
             })?;
             if newest.cast_unsigned() == info.sequence {
                 return Ok(Some(Snapshot { store: self.clone(), connector: id, info, _pin: pin }));
@@ -97,9 +97,8 @@ pub(super) fn sealed(
     connector: &ConnectorName,
 ) -> Result<Option<(i64, SnapshotInfo)>, StoreError> {
     let found = reader
-        .query_row("SELECT id, info FROM connector WHERE name = ?1", [connector.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
-        })
+        .prepare_cached("SELECT id, info FROM connector WHERE name = ?1")?
+        .query_row([connector.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)))
         .optional()?;
     let Some((id, Some(info))) = found else { return Ok(None) };
     let mut info: SnapshotInfo = serde_json::from_str(&info)?;

@@ -173,31 +173,41 @@ impl Store {
     /// Begins an import of `connector`. There must be only one at a time for each connector.
     pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
         let (id, sealed) = self.write(|writer| {
-            writer.execute("INSERT OR IGNORE INTO connector (name) VALUES (?1)", [connector.as_str()])?;
-            let found: (i64, i64) = writer.query_row(
-                "SELECT id, sealed FROM connector WHERE name = ?1",
-                [connector.as_str()],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            writer
+                .prepare_cached("INSERT OR IGNORE INTO connector (name) VALUES (?1)")?
+                .execute([connector.as_str()])?;
+            let found: (i64, i64) = writer
+                .prepare_cached("SELECT id, sealed FROM connector WHERE name = ?1")?
+                .query_row([connector.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok::<_, StoreError>(found)
         })?;
         self.pins().wait_for_older(id, sealed.cast_unsigned());
         let useless = self.read(|reader| useless(reader, id, sealed))?;
         delete(self, id, &useless)?;
+        self.write(|writer| {
+            let info = read::sealed(writer, connector)?.map(|(_, info)| info);
+            // Names that no sealed version has: a retired one may be among them a second time.
+            if let Some(info) = info.filter(|info| info.next_name > 0) {
+                writer
+                    .prepare_cached("DELETE FROM name WHERE connector = ?1 AND id >= ?2")?
+                    .execute(params![id, info.next_name])?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
         self.read(|reader| {
             let info = read::sealed(reader, connector)?.map(|(_, info)| info);
-            let (completion, next_row, next_name, cursor) = reader.query_row(
-                "SELECT completion, next_row, next_name, cursor FROM connector WHERE id = ?1",
-                [id],
-                |row| {
+            let (completion, next_row, next_name, cursor) = reader
+                .prepare_cached(
+                    "SELECT completion, next_row, next_name, cursor FROM connector WHERE id = ?1",
+                )?
+                .query_row([id], |row| {
                     Ok((
                         row.get::<_, i64>(0)?,
                         row.get(1)?,
                         row.get(2)?,
                         row.get::<_, Option<Vec<u8>>>(3)?.map(Cursor),
                     ))
-                },
-            )?;
+                })?;
             let before = Before { info, cursor, known: known(reader, id)?, coverage: coverage(reader, id)? };
             let importing = Importing {
                 store: self.clone(),
@@ -293,11 +303,11 @@ impl Importing {
     pub fn edges(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
             let stored: Option<Option<Vec<u8>>> = reader
-                .query_row(
-                    "SELECT edges FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-                    params![self.connector, row.0],
-                    |row| row.get(0),
-                )
+                .prepare_cached(
+                    "SELECT edges FROM version WHERE connector = ?1 AND entry = ?2
+                     ORDER BY sequence DESC LIMIT 1",
+                )?
+                .query_row(params![self.connector, row.0], |row| row.get(0))
                 .optional()?;
             stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
         })
@@ -426,10 +436,9 @@ impl Importing {
             for (version, sequence) in versions.iter().zip(first..) {
                 version.insert(writer, self.connector, sequence)?;
             }
-            writer.execute(
-                "UPDATE connector SET next_row = ?2, next_name = ?3 WHERE id = ?1",
-                params![self.connector, self.next_row, self.next_name],
-            )?;
+            writer
+                .prepare_cached("UPDATE connector SET next_row = ?2, next_name = ?3 WHERE id = ?1")?
+                .execute(params![self.connector, self.next_row, self.next_name])?;
             Ok::<_, StoreError>((first + versions.len() as u64).saturating_sub(1).max(self.newest))
         })?;
         Ok(())
@@ -446,16 +455,17 @@ impl Importing {
             info.completion = self.completion + 1;
             info.sequence = self.newest;
             info.next_name = self.next_name;
-            writer.execute(
-                "UPDATE connector SET sealed = ?2, completion = ?3, info = ?4, cursor = ?5 WHERE id = ?1",
-                params![
+            writer
+                .prepare_cached(
+                    "UPDATE connector SET sealed = ?2, completion = ?3, info = ?4, cursor = ?5 WHERE id = ?1",
+                )?
+                .execute(params![
                     self.connector,
                     info.sequence.cast_signed(),
                     info.completion.cast_signed(),
                     serde_json::to_string(&info)?,
                     cursor.map(|cursor| &cursor.0),
-                ],
-            )?;
+                ])?;
             let mut retire = writer
                 .prepare_cached("UPDATE name SET key = 'retired ' || id WHERE connector = ?1 AND id = ?2")?;
             for name in &self.retired {
@@ -602,13 +612,11 @@ fn known(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<Known
 }
 
 fn names(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<u32>, StoreError> {
-    let mut statement =
-        reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1 ORDER BY id DESC")?;
+    let mut statement = reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1")?;
     let mut rows = statement.query([connector])?;
     let mut names = ByFingerprint::default();
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        // Of two, the later one is of an import that was never sealed, and the earlier one is meant.
         names.insert(fingerprint([key.as_bytes()]), row.get(1)?);
     }
     Ok(names)
