@@ -87,9 +87,9 @@ impl Disk {
         let hand = Connection::open(file).unwrap();
         // Nothing dies by what is done here.
         hand.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
-        let each: Vec<String> = tables(&hand).iter().map(|table| format!("DELETE FROM {table};")).collect();
-        let emptying = each.concat();
-        let disk = Self { folder, can_die, doomed: false, hand, emptying };
+        let emptying: Vec<String> =
+            tables(&hand).iter().map(|table| format!("DELETE FROM {table};")).collect();
+        let disk = Self { folder, can_die, doomed: false, hand, emptying: emptying.concat() };
         let store = disk.open();
         (disk, store)
     }

@@ -121,12 +121,12 @@ impl Life {
             )
         };
         let (disk, store) = Disk::new(events.iter().any(may_die));
-        let beginning = vec![format!(
+        let beginning = format!(
             "a policy with {rules:?}, {} target, a source that {} look up{}",
             if matches!(place, Place::Registry) { "the registry as its" } else { "a shared" },
             if looks_up { "can" } else { "cannot" },
             if feed.is_some() { " and has a change feed" } else { "" }
-        )];
+        );
         Self {
             world: World::default(),
             rules,
@@ -153,7 +153,7 @@ impl Life {
             put_aside: BTreeSet::new(),
             waits: false,
             keys: HashMap::new(),
-            story: beginning,
+            story: vec![beginning],
             counts: BTreeMap::new(),
             number: 0,
         }
