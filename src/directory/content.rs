@@ -1,7 +1,6 @@
 //! What a target should hold for a subject, in neutral form.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 /// A user as a target should hold it. Whether the account is active is not part of it: see
@@ -15,8 +14,8 @@ pub struct UserContent {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emails: Vec<String>,
     /// The mapped attributes (`displayName`, `givenName`, `title`, …); an empty one is left out.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub attributes: LiteMap<String, String>,
 }
 
 /// A group as a target should hold it, without its members.
@@ -26,8 +25,8 @@ pub struct GroupContent {
     /// Unique at the target.
     pub display_name: String,
     /// The mapped attributes (`mail`, `description`).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub attributes: LiteMap<String, String>,
 }
 
 /// What a target should hold for a subject.
@@ -67,7 +66,7 @@ impl Content {
     }
 
     /// The mapped attributes.
-    pub fn attributes(&self) -> &BTreeMap<String, String> {
+    pub fn attributes(&self) -> &LiteMap<String, String> {
         match self {
             Self::User(user) => &user.attributes,
             Self::Group(group) => &group.attributes,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::attribute::{Place, user_attribute};
@@ -58,8 +59,8 @@ pub struct Group {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
     #[serde(rename = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:Group")]
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    extension: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "LiteMap::is_empty")]
+    extension: LiteMap<String, String>,
     /// About the resource.
     pub meta: Meta,
 }
@@ -123,7 +124,7 @@ impl User {
         id: String,
         user_name: String,
         emails: &[String],
-        attributes: &BTreeMap<String, String>,
+        attributes: &LiteMap<String, String>,
         active: bool,
         location: String,
     ) -> Self {
@@ -168,7 +169,7 @@ impl Group {
         id: String,
         display_name: String,
         members: Vec<Member>,
-        attributes: &BTreeMap<String, String>,
+        attributes: &LiteMap<String, String>,
         location: String,
     ) -> Self {
         let mut schemas = vec![GROUP];
@@ -199,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn attributes(pairs: &[(&str, &str)]) -> LiteMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 

@@ -333,10 +333,9 @@ pub static GROUP_EXTENSION: Schema = Schema {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::scim::{Group, Member, MemberType, USER_ATTRIBUTES, User};
+    use litemap::LiteMap;
 
     /// Names in `value` that `definitions` lack.
     fn strangers(value: &Value, definitions: &'static [Definition], path: &str, found: &mut Vec<String>) {
@@ -364,12 +363,13 @@ mod tests {
 
     #[test]
     fn all_that_resources_hold_is_defined() {
-        let all: BTreeMap<String, String> =
+        let all: LiteMap<String, String> =
             USER_ATTRIBUTES.iter().map(|attribute| (attribute.name.to_owned(), "x".to_owned())).collect();
         let user = User::new("1".into(), "ada".into(), &["a@b".to_owned()], &all, true, "/1".into());
         assert_eq!(strangers_of(&serde_json::to_value(user).unwrap(), &USER), [""; 0]);
         let member = Member { display: "ada".into(), value: "1".into(), r#type: MemberType::User };
-        let of_group = ["mail", "description"].map(|name| (name.to_owned(), "x".to_owned())).into();
+        let of_group =
+            ["mail", "description"].map(|name| (name.to_owned(), "x".to_owned())).into_iter().collect();
         let group = Group::new("2".into(), "Poets".into(), vec![member], &of_group, "/2".into());
         let mut group = serde_json::to_value(group).unwrap();
         assert_eq!(strangers_of(&group, &GROUP), [""; 0]);

@@ -14,6 +14,10 @@ use crate::directory::{
     Anchor, Content, DirectoryId, Evidence, Key, Owner, SubjectId, SubjectKind, TargetId,
 };
 
+mod numbered;
+
+pub use numbered::BySubject;
+
 /// A person or group that a policy knows, and the object at the target that is theirs, if any.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
@@ -67,7 +71,7 @@ pub struct Leaving {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subjects {
     /// By number.
-    pub by_id: BTreeMap<SubjectId, Subject>,
+    pub by_id: BySubject<Subject>,
     /// The next free number.
     pub next: u32,
 }
@@ -80,7 +84,7 @@ impl Subjects {
 
     /// Who has which anchor.
     pub fn by_anchor(&self) -> HashMap<(&DirectoryId, &Anchor), SubjectId> {
-        let mut by_anchor = HashMap::with_capacity(self.by_id.len());
+        let mut by_anchor = HashMap::with_capacity(self.by_id.at_most());
         for subject in self.by_id.values() {
             by_anchor
                 .extend(subject.anchors.iter().map(|(directory, anchor)| ((directory, anchor), subject.id)));
@@ -119,15 +123,18 @@ impl Store {
     /// Everybody that the policy knows, with their objects at the target.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
-            let next = reader
+            let next: u32 = reader
                 .prepare_cached("SELECT next_subject FROM policy WHERE id = ?1")?
                 .query_row([place.policy], |row| row.get(0))?;
-            let mut by_id = BTreeMap::new();
+            let mut by_id = BySubject::with_room(next);
             let mut statement =
                 reader.prepare_cached("SELECT id, kind, key FROM subject WHERE policy = ?1 ORDER BY id")?;
             let mut rows = statement.query([place.policy])?;
             while let Some(row) = rows.next()? {
                 let id = SubjectId(row.get(0)?);
+                if id.0 >= next {
+                    return Err(StoreError::Corrupt(format!("subject {} where the next is {next}", id.0)));
+                }
                 let kind = kind(row.get(1)?);
                 let key = Key::from_uuid(Uuid::from_bytes(row.get(2)?));
                 by_id.insert(id, Subject { id, kind, key, anchors: Vec::with_capacity(1), link: None });
@@ -281,7 +288,7 @@ fn claim(writer: &Transaction<'_>, place: Place, link: &Link) -> Result<(), Stor
 fn read_anchors(
     reader: &Transaction<'_>,
     place: Place,
-    by_id: &mut BTreeMap<SubjectId, Subject>,
+    by_id: &mut BySubject<Subject>,
 ) -> Result<(), StoreError> {
     let mut statement = reader
         .prepare_cached("SELECT subject, directory, anchor FROM anchor WHERE policy = ?1 ORDER BY subject")?;
@@ -303,7 +310,7 @@ fn read_anchors(
 fn read_links(
     reader: &Transaction<'_>,
     place: Place,
-    by_id: &mut BTreeMap<SubjectId, Subject>,
+    by_id: &mut BySubject<Subject>,
 ) -> Result<(), StoreError> {
     let mut statement = reader.prepare_cached(
         "SELECT subject, object, confirmed, active, leaving, members FROM link

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::directory::{Content, Operation, Outcome, SubjectId, SubjectKind, TargetId};
 use crate::store::journal::{Done, Effect, Rejection, Settled, Verb};
-use crate::store::link::{Place, Subjects};
+use crate::store::link::{Place, Subject, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::sync::plan::{Action, Planned};
@@ -77,11 +77,12 @@ pub async fn apply<T: Target>(
     let (store, place, can) = (context.store.clone(), context.place, context.target.capabilities());
     let rejections = blocking(move || store.rejections(place)).await?;
     let rejections = rejections.into_iter().map(|rejection| (rejection.subject, rejection)).collect();
-    let objects = subjects
-        .by_id
-        .values()
-        .filter_map(|subject| Some((subject.link.as_ref()?.target.clone(), subject.id)));
-    let objects = if can.shared { objects.collect() } else { HashMap::new() };
+    let objects = if can.shared {
+        let linked = |subject: &Subject| Some((subject.link.as_ref()?.target.clone(), subject.id));
+        subjects.by_id.values().filter_map(linked).collect()
+    } else {
+        HashMap::new()
+    };
     let mut apply = Apply {
         context,
         subjects,

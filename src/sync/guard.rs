@@ -148,7 +148,7 @@ impl Judge<'_> {
     /// The part of a removal of members that may go, and apart from it what a person approved.
     fn memberships(&mut self, step: &Planned) -> Vec<Planned> {
         let Action::RemoveMembers(removal) = &step.action else { return Vec::new() };
-        let mut go = removal.clone();
+        let mut go = Removal::clone(removal);
         let mut approved = RoaringBitmap::new();
         let held: RoaringBitmap = self.held_subjects.iter().map(|subject| subject.0).collect();
         go.following -= held;
@@ -174,11 +174,16 @@ impl Judge<'_> {
             go.ended.remove(member);
         }
         go.ended -= &approved;
-        let approved = Removal { ended: approved, following: RoaringBitmap::new(), ..removal.clone() };
+        let approved =
+            Removal { ended: approved, following: RoaringBitmap::new(), ..Removal::clone(removal) };
         let parts = [(go, false), (approved, true)].into_iter();
         parts
             .filter(|(part, _)| !part.ended.is_empty() || !part.following.is_empty())
-            .map(|(part, approved)| Planned { action: Action::RemoveMembers(part), approved, ..step.clone() })
+            .map(|(part, approved)| Planned {
+                action: Action::RemoveMembers(part.into()),
+                approved,
+                ..step.clone()
+            })
             .collect()
     }
 

@@ -144,7 +144,7 @@ pub enum Action {
     /// Put members in.
     AddMembers(RoaringBitmap),
     /// Take members out.
-    RemoveMembers(Removal),
+    RemoveMembers(Box<Removal>),
 }
 
 /// Members to take out of one group, by why.

@@ -261,7 +261,8 @@ impl One<'_> {
         };
         let group_rules = group::Rules { groups: &self.policy.groups, asked };
         let mut bearers = Bearers::default();
-        let (mut users, mut groups) = (Vec::new(), Vec::new());
+        let room = |count: u64| Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+        let (mut users, mut groups) = (room(info.users + info.contacts), Vec::new());
         let mut changed = HashSet::new();
         self.view.for_each_row(&mut |row| {
             bearers.note(&row);

@@ -1,6 +1,8 @@
 //! Reading what was sealed.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
@@ -9,6 +11,11 @@ use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::directory::{Anchor, ConnectorName, Entry};
 use crate::store::bitmap;
 use crate::store::{Store, StoreError};
+
+/// Rows that are handed over together …
+const BATCH: usize = 200;
+/// … and how many such batches wait at most.
+const AHEAD: usize = 4;
 
 /// A sealed snapshot, pinned at one sequence: the import after it does not change what it reads.
 #[derive(Clone, Debug)]
@@ -51,8 +58,31 @@ impl Snapshot {
         &self.info
     }
 
-    /// Calls `each` for every row, gone ones included, by ascending number.
+    /// Calls `each` for every row, gone ones included, by ascending number. They are read and decoded on a
+    /// thread beside this one, a few batches ahead.
     pub fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        thread::scope(|scope| {
+            let (sink, batches) = sync_channel::<Vec<Row>>(AHEAD);
+            let reading = scope.spawn(move || {
+                let mut batch = Vec::with_capacity(BATCH);
+                self.read_rows(&mut |row| {
+                    batch.push(row);
+                    if batch.len() == BATCH {
+                        // Nobody listens any more only if `each` has panicked.
+                        drop(sink.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))));
+                    }
+                })?;
+                drop(sink.send(batch));
+                Ok(())
+            });
+            batches.into_iter().flatten().for_each(each);
+            reading
+                .join()
+                .unwrap_or_else(|_| Err(StoreError::Corrupt("reading a snapshot panicked".to_owned())))
+        })
+    }
+
+    fn read_rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
                 "SELECT entry, sequence, standing, detail, content, names FROM version

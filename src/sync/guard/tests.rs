@@ -127,7 +127,7 @@ fn rename_of(id: u32, after: Option<u32>) -> Planned {
 
 fn members_end(group: u32, ended: std::ops::Range<u32>) -> Planned {
     let removal = Removal { ended: ended.collect(), ..Removal::default() };
-    Planned::new(SubjectId(group), SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal))
+    Planned::new(SubjectId(group), SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal.into()))
 }
 
 fn spent(subject: u32, evidence: Evidence, approved: bool) -> Spent {
@@ -229,7 +229,7 @@ fn a_group_is_not_emptied_by_a_change_of_its_list(
 fn memberships_follow_their_people_in_going_and_in_staying() {
     let following = |case: &mut Case| {
         let removal = Removal { following: (1..50).collect(), ..Removal::default() };
-        let action = Action::RemoveMembers(removal);
+        let action = Action::RemoveMembers(removal.into());
         case.plan.steps.push(Planned::new(SubjectId(GROUPS), SubjectKind::Group, Phase::Revoke, action));
     };
     let mut case = Case::new(100, 1).leave(1..11, data(Grade::Absent));

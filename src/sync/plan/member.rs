@@ -57,7 +57,8 @@ fn remove(input: Input<'_>, group: SubjectId, removal: Removal, plan: &mut Plan)
     if removal.ended.is_empty() && removal.following.is_empty() {
         return;
     }
-    let mut step = Planned::new(group, SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal));
+    let mut step =
+        Planned::new(group, SubjectKind::Group, Phase::Revoke, Action::RemoveMembers(removal.into()));
     step.doubtful = input.projection.doubtful.get(&group).cloned().unwrap_or_default();
     plan.steps.push(step);
 }

@@ -115,13 +115,24 @@ impl Case {
     }
 
     fn know(&mut self, id: u32) -> &mut Subject {
-        self.subjects.by_id.entry(SubjectId(id)).or_insert_with(|| Subject {
-            id: SubjectId(id),
-            kind: if id < GROUPS { SubjectKind::User } else { SubjectKind::Group },
-            key: Key::new(&Owner::new("test", "all"), &DirectoryId::new("d"), &Anchor::new(format!("a{id}"))),
-            anchors: Vec::new(),
-            link: None,
-        })
+        let known = &mut self.subjects.by_id;
+        if known.get(&SubjectId(id)).is_none() {
+            known.insert(
+                SubjectId(id),
+                Subject {
+                    id: SubjectId(id),
+                    kind: if id < GROUPS { SubjectKind::User } else { SubjectKind::Group },
+                    key: Key::new(
+                        &Owner::new("test", "all"),
+                        &DirectoryId::new("d"),
+                        &Anchor::new(format!("a{id}")),
+                    ),
+                    anchors: Vec::new(),
+                    link: None,
+                },
+            );
+        }
+        known.get_mut(&SubjectId(id)).unwrap()
     }
 }
 
@@ -186,7 +197,7 @@ fn content(id: u32, name: &str) -> Content {
 }
 
 fn with_title(id: u32, name: &str, title: &str) -> Content {
-    let attributes = BTreeMap::from([("title".to_owned(), title.to_owned())]);
+    let attributes = std::iter::once(("title".to_owned(), title.to_owned())).collect();
     match content(id, name) {
         Content::User(user) => Content::User(UserContent { attributes, ..user }),
         group @ Content::Group(_) => group,

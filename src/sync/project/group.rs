@@ -1,8 +1,8 @@
 //! What one group comes to, its members aside.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use wildmatch::WildMatch;
 
 use super::user::{Unclear, values};
@@ -43,7 +43,7 @@ impl Rules<'_> {
         {
             return Ok(Finding::Out(Out::Scope));
         }
-        let mut attributes = BTreeMap::new();
+        let mut attributes = LiteMap::new();
         for field in ATTRIBUTES {
             if let Some(value) = values(entry, field, self.asked)?.first() {
                 attributes.insert((*field).to_owned(), value.clone());

@@ -277,7 +277,7 @@ fn what_is_mapped_is_the_default_and_what_the_policy_adds() {
     assert_eq!(user.emails, ["Ann@corp.example", "a@corp.example"]);
     let expected = [("displayName", "Lee, Ann"), ("familyName", "Lee"), ("title", "Chief")];
     let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    assert_eq!(user.attributes, BTreeMap::from(expected), "what is empty is left out");
+    assert_eq!(user.attributes, expected.into_iter().collect(), "what is empty is left out");
 }
 
 #[rstest]

@@ -1,9 +1,9 @@
 //! What one user or contact comes to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 
 use super::{Finding, Out, QuarantineReason, User};
 use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
@@ -113,7 +113,7 @@ impl Rules<'_> {
     }
 
     fn emails(&self, entry: &Entry, mail: Option<&String>) -> Result<Vec<String>, Unclear> {
-        let mut emails: Vec<String> = Vec::new();
+        let mut emails: Vec<String> = Vec::with_capacity(1);
         for address in mail.into_iter().chain(values(entry, fields::ALIASES, self.asked)?) {
             if !emails.iter().any(|known| known.eq_ignore_ascii_case(address)) {
                 emails.push(address.clone());
@@ -122,8 +122,8 @@ impl Rules<'_> {
         Ok(emails)
     }
 
-    fn attributes(&self, entry: &Entry) -> Result<BTreeMap<String, String>, Unclear> {
-        let mut attributes = BTreeMap::new();
+    fn attributes(&self, entry: &Entry) -> Result<LiteMap<String, String>, Unclear> {
+        let mut attributes = LiteMap::with_capacity(DEFAULT_ATTRIBUTES.len() + self.users.attributes.len());
         for field in DEFAULT_ATTRIBUTES {
             if !self.users.attributes.contains_key(*field)
                 && let Some(value) = values(entry, field, self.asked)?.first()

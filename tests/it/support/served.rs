@@ -1,10 +1,10 @@
 //! A registry that is served, without a cluster.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 use rollcall::directory::{
     Anchor, Content, DirectoryId, GroupContent, Key, Operation, Outcome, Owner, TargetId, UserContent,
 };
@@ -170,6 +170,6 @@ pub(crate) fn group(name: &str, attributes: &[(&str, &str)]) -> Content {
     Content::Group(GroupContent { display_name: name.to_owned(), attributes: map(attributes) })
 }
 
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn map(pairs: &[(&str, &str)]) -> LiteMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
