@@ -9,6 +9,7 @@ use crate::support::cluster::PATIENCE;
 use crate::support::node::Node;
 use crate::support::process::eventually;
 
+mod domain;
 mod prometheus;
 mod release;
 mod rights;
@@ -49,6 +50,8 @@ fn a_release_is_installed_survives_and_leaves() {
     assert_eq!(known.len(), 4, "{known:?}");
     assert_eq!(release.ask("not-the-token", &[]), None);
     log.say("an OpenLDAP is in step with the registry, which is read through its Service");
+    domain::is_in_step(&release);
+    log.say("a Samba domain is in step, as the example says");
     rights::are_those_of_the_docs(&release.node);
     log.say("people may do what the docs say, and no more");
     let prometheus = Prometheus::start(&release);

@@ -89,9 +89,12 @@ impl Release {
         self.node.run(&[&["kubectl", "--namespace=rollcall"], arguments].concat())
     }
 
-    fn apply(&self, yaml: &str) {
-        let apply = ["kubectl", "--namespace=rollcall", "apply", "-f", "-"];
-        self.node.with_input(&apply, yaml).exits(0);
+    pub(super) fn with_input(&self, arguments: &[&str], yaml: &str) {
+        self.node.with_input(&[&["kubectl", "--namespace=rollcall"], arguments].concat(), yaml).exits(0);
+    }
+
+    pub(super) fn apply(&self, yaml: &str) {
+        self.with_input(&["apply", "-f", "-"], yaml);
     }
 
     /// `helm VERB rollcall charts/rollcall …`
@@ -115,11 +118,14 @@ impl Release {
         let read = |name: &str| fs::read_to_string(repository(name)).unwrap();
         self.apply(&read("examples/cluster/connector.yaml").replace("ldap://127.0.0.1:389", &url()));
         self.apply(&read("examples/cluster/policy.yaml"));
-        for object in ["dirconn/corp", "syncpol/staff"] {
-            let ran = self.kubectl(&["wait", object, "--for=condition=Ready", "--timeout=120s"]);
-            let story = self.kubectl(&["logs", "rollcall-0"]).said();
-            assert_eq!(ran.code, 0, "{}\n{story}", self.kubectl(&["describe", object]).said());
-        }
+        self.is_ready("dirconn/corp");
+        self.is_ready("syncpol/staff");
+    }
+
+    pub(super) fn is_ready(&self, object: &str) {
+        let ran = self.kubectl(&["wait", object, "--for=condition=Ready", "--timeout=120s"]);
+        let story = self.kubectl(&["logs", "rollcall-0"]).said();
+        assert_eq!(ran.code, 0, "{}\n{story}", self.kubectl(&["describe", object]).said());
     }
 
     /// What the registry says of its users through its Service to who bears this token, if anything.
