@@ -1,5 +1,6 @@
 //! The image, the chart and what befalls a pod, on a real node.
 
+use std::collections::BTreeMap;
 use std::io::{Stderr, Write as _};
 use std::time::Instant;
 
@@ -8,7 +9,9 @@ use self::release::Release;
 use crate::support::cluster::PATIENCE;
 use crate::support::node::Node;
 use crate::support::process::eventually;
+use crate::support::story::make_older;
 
+mod domain;
 mod prometheus;
 mod release;
 mod rights;
@@ -49,6 +52,8 @@ fn a_release_is_installed_survives_and_leaves() {
     assert_eq!(known.len(), 4, "{known:?}");
     assert_eq!(release.ask("not-the-token", &[]), None);
     log.say("an OpenLDAP is in step with the registry, which is read through its Service");
+    domain::is_in_step(&release);
+    log.say("a Samba domain is in step, as the example says");
     rights::are_those_of_the_docs(&release.node);
     log.say("people may do what the docs say, and no more");
     let prometheus = Prometheus::start(&release);
@@ -64,7 +69,9 @@ fn a_release_is_installed_survives_and_leaves() {
     log.say("its volume was lost, and a backup restored; RollcallStoreReset fires");
     drop(prometheus);
     is_upgraded_and_rolled_back(&release);
-    log.say("it was upgraded to what cannot start, rolled back, and upgraded");
+    log.say("it was upgraded to what cannot start, and rolled back");
+    is_upgraded_from_an_older_version(&release);
+    log.say("it was upgraded from an older chart and a store of the first schema");
 
     let known = release.people();
     release.helm_of(&["uninstall"], &["--wait"]).exits(0);
@@ -169,6 +176,29 @@ fn is_upgraded_and_rolled_back(release: &Release) {
     });
     release.helm_of(&["rollback"], &["--wait"]).exits(0);
     release.policy_is_ready();
-    release.helm(&["upgrade", "--wait", "--set=logFormat=text"]).exits(0);
     release.kept(&known);
+}
+
+/// The kinds are upgraded, the store is migrated from a copy that stays, nobody is removed, and the work goes on.
+fn is_upgraded_from_an_older_version(release: &Release) {
+    let (known, count) = (release.people(), release.active());
+    release.kubectl(&["delete", "events", "--all"]).exits(0);
+    assert!(release.has_newest_kinds());
+    release.helm_of(&["upgrade"], &[&release.older_chart()]).exits(0);
+    assert!(!release.has_newest_kinds());
+    release.scale(0);
+    make_older(&release.data());
+    assert_eq!(release.stores().into_values().collect::<Vec<_>>(), [1]);
+    release.helm(&["upgrade", "--wait", "--set=logFormat=text"]).exits(0);
+    assert!(release.has_newest_kinds());
+    release.hire(&["u1".to_owned()]);
+    release.request();
+    release.comes_to_have(count + 1);
+    release.policy_is_ready();
+    release.kept(&known);
+    let mut stores = release.stores();
+    let current = stores.remove("rollcall.db").unwrap();
+    assert!(current > 1);
+    assert_eq!(stores, BTreeMap::from([(format!("rollcall.before-{current}.db"), 1)]));
+    assert!(!release.kubectl(&["events", "--no-headers"]).exits(0).out.contains("StoreReset"));
 }

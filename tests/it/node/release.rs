@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
+use rusqlite::OpenFlags;
 use serde_json::Value;
 
 use crate::support::cli::Ran;
@@ -16,6 +18,8 @@ use crate::support::process::{Process, eventually};
 const TOKEN: &str = "a-token-for-this-machine-only";
 const ADMIN: &str = "cn=admin,dc=corp,dc=example";
 const PORT: u16 = 3890;
+/// A choice that connectors have (`ldap.changeFeed`).
+const NEWER_CHOICE: &str = "SyncRepl";
 /// The most of a page of the registry.
 const PAGE: &str = "count=500";
 
@@ -89,9 +93,12 @@ impl Release {
         self.node.run(&[&["kubectl", "--namespace=rollcall"], arguments].concat())
     }
 
-    fn apply(&self, yaml: &str) {
-        let apply = ["kubectl", "--namespace=rollcall", "apply", "-f", "-"];
-        self.node.with_input(&apply, yaml).exits(0);
+    pub(super) fn with_input(&self, arguments: &[&str], yaml: &str) {
+        self.node.with_input(&[&["kubectl", "--namespace=rollcall"], arguments].concat(), yaml).exits(0);
+    }
+
+    pub(super) fn apply(&self, yaml: &str) {
+        self.with_input(&["apply", "-f", "-"], yaml);
     }
 
     /// `helm VERB rollcall charts/rollcall …`
@@ -106,6 +113,23 @@ impl Release {
             .run(&[&["helm"], verb, &["rollcall", "--namespace=rollcall", "--timeout=120s"], more].concat())
     }
 
+    /// The chart as it was before connectors had one of their choices.
+    pub(super) fn older_chart(&self) -> String {
+        let folder = self.node.path("older-chart");
+        let chart = folder.display().to_string();
+        self.node.run(&["cp", "-r", "charts/rollcall", &chart]).exits(0);
+        let kind = folder.join("templates/crd-directoryconnectors.yaml");
+        let text = fs::read_to_string(&kind).unwrap();
+        fs::write(kind, text.replace(&format!("- {NEWER_CHOICE}\n"), "\n")).unwrap();
+        chart
+    }
+
+    /// Whether connectors have it.
+    pub(super) fn has_newest_kinds(&self) -> bool {
+        let choices = "{.spec.versions[0].schema..ldap.properties.changeFeed.enum}";
+        self.get("crd/directoryconnectors.rollcall.dev", choices).contains(NEWER_CHOICE)
+    }
+
     pub(super) fn get(&self, what: &str, path: &str) -> String {
         self.kubectl(&["get", what, &format!("-o=jsonpath={path}")]).out
     }
@@ -115,11 +139,14 @@ impl Release {
         let read = |name: &str| fs::read_to_string(repository(name)).unwrap();
         self.apply(&read("examples/cluster/connector.yaml").replace("ldap://127.0.0.1:389", &url()));
         self.apply(&read("examples/cluster/policy.yaml"));
-        for object in ["dirconn/corp", "syncpol/staff"] {
-            let ran = self.kubectl(&["wait", object, "--for=condition=Ready", "--timeout=120s"]);
-            let story = self.kubectl(&["logs", "rollcall-0"]).said();
-            assert_eq!(ran.code, 0, "{}\n{story}", self.kubectl(&["describe", object]).said());
-        }
+        self.is_ready("dirconn/corp");
+        self.is_ready("syncpol/staff");
+    }
+
+    pub(super) fn is_ready(&self, object: &str) {
+        let ran = self.kubectl(&["wait", object, "--for=condition=Ready", "--timeout=120s"]);
+        let story = self.kubectl(&["logs", "rollcall-0"]).said();
+        assert_eq!(ran.code, 0, "{}\n{story}", self.kubectl(&["describe", object]).said());
     }
 
     /// What the registry says of its users through its Service to who bears this token, if anything.
@@ -200,7 +227,7 @@ impl Release {
 
     /// Waits until the data were written to so many times, as seen from here.
     pub(super) fn writes(&self, times: usize) {
-        let journal = self.node.path("volume/data/rollcall.db-wal");
+        let journal = self.data().join("rollcall.db-wal");
         let state = || fs::metadata(&journal).map(|it| (it.len(), it.modified().unwrap())).ok();
         for _ in 0..times {
             let before = state();
@@ -263,9 +290,27 @@ impl Release {
         fs::read(copy).unwrap()
     }
 
+    pub(super) fn data(&self) -> PathBuf {
+        self.node.path("volume/data")
+    }
+
+    /// The stores in the volume, with the schema of each.
+    pub(super) fn stores(&self) -> BTreeMap<String, u32> {
+        let files = fs::read_dir(self.data()).unwrap().map(|file| file.unwrap().path());
+        let stores = files.filter(|path| path.extension() == Some("db".as_ref()));
+        stores
+            .map(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                let store =
+                    rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+                (name, store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap())
+            })
+            .collect()
+    }
+
     /// Leaves nothing of the data but this copy, if one is given.
     pub(super) fn replace_data(&self, copy: Option<&[u8]>) {
-        let data = self.node.path("volume/data");
+        let data = self.data();
         fs::remove_dir_all(&data).unwrap();
         if let Some(copy) = copy {
             fs::create_dir(&data).unwrap();

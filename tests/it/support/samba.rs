@@ -3,6 +3,7 @@
 //! A domain is made once for each version of Samba and kept in `~/.cache/rollcall`; a test begins with a copy.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -22,40 +23,32 @@ const MISSING: &str = "samba-tool is missing: run `make test`, which installs it
 
 /// A domain controller that runs until it is dropped.
 pub(crate) struct Samba {
-    folder: TempDir,
+    domain: Domain,
     process: Process,
+}
+
+/// The files of a domain that is served at one address.
+pub(crate) struct Domain {
+    folder: TempDir,
     pub(crate) address: Ipv4Addr,
 }
 
-impl Samba {
-    /// One with a domain in which nobody is yet but those whom every domain has.
-    pub(crate) fn start() -> Self {
+impl Domain {
+    /// One in which nobody is yet but those whom every domain has.
+    pub(crate) fn new(address: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = own_address();
-        run(Command::new("tar").arg("-xf").arg(domain()).arg("-C").arg(folder.path()));
+        run(Command::new("tar").arg("-xf").arg(archive()).arg("-C").arg(folder.path()));
         certificates(&folder, &Setup { names: &[&address.to_string()], ..Setup::default() });
         run(Command::new("chmod").arg("600").arg(folder.path().join("server.key")));
         fs::write(folder.path().join("smb.conf"), config(folder.path(), address)).unwrap();
-        let process = begin(folder.path());
-        let mut samba = Self { folder, process, address };
-        samba.wait();
-        samba
+        Self { folder, address }
     }
 
-    fn wait(&mut self) {
-        let log = self.folder.path().join("log");
-        eventually(Duration::from_mins(1), "Samba answers", || {
-            let ended = self.process.ended();
-            assert!(ended.is_none(), "Samba ended: {ended:?} {}", fs::read_to_string(&log).unwrap());
-            TcpStream::connect((self.address, 636)).ok()
-        });
-    }
-
-    /// Stops it, and starts it again with what it held.
-    pub(crate) fn restart(&mut self) {
-        self.process.stop(Duration::from_mins(1));
-        self.process = begin(self.folder.path());
-        self.wait();
+    /// What serves it: a program and its arguments.
+    pub(crate) fn server(&self) -> (PathBuf, Vec<String>) {
+        let settings = self.path("smb.conf");
+        let arguments = ["-F", "--no-process-group", "-M", "single", "-s", &settings].map(str::to_owned);
+        (program("samba"), arguments.into())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -70,18 +63,13 @@ impl Samba {
         fs::read(self.folder.path().join("ca.pem")).unwrap()
     }
 
-    /// Changes what it holds (RFC 2849 change records).
-    pub(crate) fn modify(&self, changes: &str) {
-        let file = self.folder.path().join("changes.ldif");
-        fs::write(&file, changes).unwrap();
-        let who = ["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD, "-f"];
-        run(Command::new("ldapmodify").args(who).arg(file));
-    }
-
     /// `samba-tool` on this domain.
     pub(crate) fn tool(&self, arguments: &[&str]) -> String {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let at = [format!("--configfile={}", path("smb.conf")), "-H".to_owned(), path("dc/private/sam.ldb")];
+        let at = [
+            format!("--configfile={}", self.path("smb.conf")),
+            "-H".to_owned(),
+            self.path("dc/private/sam.ldb"),
+        ];
         let output = run(Command::new("samba-tool").args(arguments).args(at));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -90,18 +78,63 @@ impl Samba {
     pub(crate) fn reader(&self, name: &str) {
         self.tool(&["user", "create", name, PASSWORD]);
     }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
 }
 
-fn begin(folder: &Path) -> Process {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let arguments = ["-F", "--no-process-group", "-M", "single", "-s", &path("smb.conf")].map(str::to_owned);
-    Process::start(&program("samba"), &arguments, &folder.join("log"), None)
+impl Deref for Samba {
+    type Target = Domain;
+
+    fn deref(&self) -> &Domain {
+        &self.domain
+    }
+}
+
+impl Samba {
+    pub(crate) fn start() -> Self {
+        let domain = Domain::new(own_address());
+        let process = begin(&domain);
+        let mut samba = Self { domain, process };
+        samba.wait();
+        samba
+    }
+
+    fn wait(&mut self) {
+        let log = self.path("log");
+        eventually(Duration::from_mins(1), "Samba answers", || {
+            let ended = self.process.ended();
+            assert!(ended.is_none(), "Samba ended: {ended:?} {}", fs::read_to_string(&log).unwrap());
+            TcpStream::connect((self.address, 636)).ok()
+        });
+    }
+
+    /// Stops it, and starts it again with what it held.
+    pub(crate) fn restart(&mut self) {
+        self.process.stop(Duration::from_mins(1));
+        self.process = begin(&self.domain);
+        self.wait();
+    }
+
+    /// Changes what it holds (RFC 2849 change records).
+    pub(crate) fn modify(&self, changes: &str) {
+        let file = self.path("changes.ldif");
+        fs::write(&file, changes).unwrap();
+        let who = ["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD, "-f"];
+        run(Command::new("ldapmodify").args(who).arg(file));
+    }
+}
+
+fn begin(domain: &Domain) -> Process {
+    let (program, arguments) = domain.server();
+    Process::start(&program, &arguments, Path::new(&domain.path("log")), None)
 }
 
 /// An archive of a fresh domain, made if there is none yet.
-fn domain() -> &'static Path {
-    static DOMAIN: OnceLock<PathBuf> = OnceLock::new();
-    DOMAIN.get_or_init(|| {
+fn archive() -> &'static Path {
+    static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+    ARCHIVE.get_or_init(|| {
         let version = run(Command::new(program("samba")).arg("--version"));
         let version = String::from_utf8(version.stdout).unwrap();
         let version = version.trim().rsplit(' ').next().unwrap().to_owned();

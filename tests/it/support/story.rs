@@ -150,8 +150,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// As the first version of the store was.
-fn make_older(data: &Path) {
+/// Makes the store in this folder as the first version of Rollcall wrote it.
+pub(crate) fn make_older(data: &Path) {
     let connection = rusqlite::Connection::open(data.join(store::FILE)).unwrap();
     connection
         .execute_batch(
