@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Entry, Grade, Kind, Members, Mode,
-    Reference, Stated, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Entry, Grade, Kind, Members,
+    Mode, Reference, Stated, fields,
 };
 use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Sink, Source, SourceError};
@@ -157,6 +157,46 @@ async fn what_a_delta_does_not_bring_is_as_it_was() {
     assert_eq!((again.changed, again.removed, again.info.users), (0, 0, 2));
     let back = desk.import(&delta(vec![person("bob", "Clerk")]), 40).await;
     assert_eq!((back.changed, back.info.users, desk.rows()["team"].2), (1, 3, 3));
+}
+
+/// Somebody who is known by a DN, as are members of a group.
+fn named(anchor: &str, dn: &str) -> Change {
+    let names = vec![Reference::Dn(Dn::parse(dn).unwrap())];
+    Change::Replace(Box::new(Entry { anchor: Anchor::new(anchor), names, ..Entry::nobody() }))
+}
+
+#[tokio::test]
+async fn who_has_the_dn_of_somebody_deleted_inherits_no_membership() {
+    const DN: &str = "cn=ann,dc=x";
+    let of_ann = Change::Replace(Box::new(Entry {
+        anchor: Anchor::new("team"),
+        kind: Kind::Group,
+        members: Members::Complete(vec![Reference::Dn(Dn::parse(DN).unwrap())]),
+        ..Entry::nobody()
+    }));
+    let desk = Desk::new();
+    let with =
+        |changed| Directory { all: vec![named("ann", DN), of_ann.clone()], changed, mode: Mode::Delta };
+    desk.import(&with(Vec::new()), 0).await;
+    let is_member = |anchor: &str| {
+        let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+        let (mut names, mut team) = (Vec::new(), None);
+        let mut each = |row: rollcall::store::snapshot::Row| match row.entry.anchor.as_str() {
+            "team" => team = Some(row.id),
+            other if other == anchor => names = row.names,
+            _ => {}
+        };
+        snapshot.for_each_row(&mut each).unwrap();
+        let edges = snapshot.edges(team.unwrap()).unwrap().names;
+        names.iter().any(|name| edges.contains(name.0))
+    };
+    assert!(is_member("ann"));
+    // In one read, the leaver first.
+    desk.import(&with(vec![Change::Tombstone(Anchor::new("ann")), named("another", DN)]), 10).await;
+    assert!(!is_member("another"));
+    // The list as it is read now says who is meant.
+    desk.import(&with(vec![of_ann.clone()]), 20).await;
+    assert!(is_member("another"));
 }
 
 #[tokio::test]
