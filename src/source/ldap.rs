@@ -170,6 +170,12 @@ impl Reading {
         self.change(change).await
     }
 
+    /// Something came that should be an entry.
+    async fn unintelligible(&mut self, what: String) -> Result<(), SourceError> {
+        let why = "the server sent it in a form that is no entry".to_owned();
+        self.change(Change::Unreadable { anchor: None, what, why }).await
+    }
+
     async fn change(&mut self, change: Change) -> Result<(), SourceError> {
         self.came += 1;
         if let Change::Replace(entry) = &change {
@@ -227,6 +233,27 @@ fn contexts(bases: &[String], facts: &Facts) -> Vec<String> {
     };
     let all: BTreeSet<String> = bases.iter().map(|base| of(base).unwrap_or_else(|| base.clone())).collect();
     all.into_iter().collect()
+}
+
+/// The one naming context that is read; a feed is of one.
+fn only_context(bases: &[String], facts: &Facts) -> Option<String> {
+    let mut contexts = contexts(bases, facts);
+    contexts.pop().filter(|_| contexts.is_empty())
+}
+
+/// Those who match `filter` and, if it is given, `only`.
+fn among(only: Option<&str>, filter: &str) -> String {
+    only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{})", in_brackets(filter)))
+}
+
+/// Those who match either filter.
+fn either(users: &str, groups: &str) -> String {
+    format!("(|{}{})", in_brackets(users), in_brackets(groups))
+}
+
+/// A filter as it may stand within another.
+fn in_brackets(filter: &str) -> String {
+    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
 }
 
 fn directory(bases: &[String], facts: &Facts) -> DirectoryId {

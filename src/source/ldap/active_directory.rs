@@ -18,7 +18,7 @@ use super::decode::Raw;
 use super::facts::Facts;
 use super::feed::{Changes, Resume};
 use super::search::{Found, Query, Search};
-use super::{LdapConfig, Reading, bases, contained, contexts, look_up};
+use super::{LdapConfig, Reading, among, bases, contained, contexts, either, look_up, only_context};
 use crate::directory::{
     Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
 };
@@ -242,12 +242,12 @@ impl Session {
         next: Resume,
         feed: Option<Feed>,
     ) -> Result<Completion, SourceError> {
-        let context = self.context().unwrap_or_default();
+        let context = only_context(&self.bases, &self.facts).unwrap_or_default();
         let mut mode = Mode::Delta;
         let blind = self.blindness(&context).await?;
         if !blind.is_empty() {
             mode = Mode::Full;
-            let either = format!("(|{}{})", self.user_filter(), self.group_filter());
+            let either = either(self.user_filter(), self.group_filter());
             for anchor in self.anchors(self.bases.clone(), either, &self.excluded.clone()).await? {
                 if !self.there.contains(&anchor) {
                     reading.change(Change::Unchanged(anchor)).await?;
@@ -365,7 +365,7 @@ impl Session {
             let ids: String = some.iter().map(schema::guid_filter).collect();
             let (everywhere, ids) = (contexts.clone(), format!("(|{ids})"));
             let there = self.anchors(everywhere, ids.clone(), &[]).await?;
-            let wanted = format!("(&{ids}(|{}{}))", self.user_filter(), self.group_filter());
+            let wanted = among(Some(&ids), &either(self.user_filter(), self.group_filter()));
             let missed = self.anchors(self.bases.clone(), wanted, &self.excluded.clone()).await?;
             settled.found.extend(there.iter().filter(|one| !missed.contains(*one)).cloned());
             settled.missing.extend(some.iter().filter(|one| !there.contains(*one)).cloned());
@@ -481,11 +481,6 @@ impl Schema {
     }
 }
 
-/// Those who match `filter` and, if it is given, `only`.
-fn among(only: Option<&str>, filter: &str) -> String {
-    only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{filter})"))
-}
-
 /// Sent with every search.
 fn controls() -> Vec<RawControl> {
     let control = |oid: &str| RawControl { ctype: oid.to_owned(), crit: false, val: None };
@@ -497,8 +492,7 @@ async fn entry(found: Found, excluded: &[Dn], reading: &mut Reading) -> Result<O
     match found {
         Found::Entry(raw) => Ok((!is_within(Extended::of(&raw.dn).dn, excluded)).then_some(raw)),
         Found::Unintelligible(what) => {
-            let why = "the server sent it in a form that is no entry".to_owned();
-            reading.change(Change::Unreadable { anchor: None, what, why }).await?;
+            reading.unintelligible(what).await?;
             Ok(None)
         }
         // Other domains are other connectors' affair, and the domain scope leaves them out.

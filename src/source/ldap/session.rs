@@ -7,8 +7,8 @@ use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
 use super::search::{Found, Query, Search};
 use super::{
-    GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, bases, contexts, directory, look_up,
-    sync_repl,
+    GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory, either,
+    look_up, only_context, sync_repl,
 };
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
 use crate::source::schema::{self, Schema};
@@ -20,8 +20,8 @@ const MANY: usize = 5000;
 /// One server, for one read.
 pub(super) struct Session {
     config: LdapConfig,
-    pub(super) connection: Connection,
-    pub(super) facts: Facts,
+    connection: Connection,
+    facts: Facts,
     bases: Vec<String>,
     schema: Schema,
     /// The attribute that holds the anchor.
@@ -52,7 +52,7 @@ impl Session {
         let (next, mut feed) = self.choose().await?;
         if let (Some(resume), Some(next)) = (&resume, &next)
             && resume.goes_on_as(next)
-            && let Some(context) = self.context()
+            && let Some(context) = only_context(&self.bases, &self.facts)
         {
             if let Some(changes) = sync_repl::changes(&mut self.connection, &context, &resume.place).await? {
                 let mut reading = Reading::new(sink.clone());
@@ -78,7 +78,7 @@ impl Session {
         if !self.config.sync_repl {
             return none("");
         }
-        let Some(context) = self.context() else {
+        let Some(context) = only_context(&self.bases, &self.facts) else {
             return none(
                 "baseDNs lie in several naming contexts, and a feed is of one: use a connector for each",
             );
@@ -98,7 +98,8 @@ impl Session {
         let Some(place) = sync_repl::place(&mut self.connection, &context).await? else {
             let who = self.config.bind.as_ref().map_or("anonymous", |bind| bind.dn.as_str());
             let reason = format!(
-                "the server does not show the contextCSN of {context} to {who}: put `overlay syncprov` on that database, and                  let the account read the attributes entry and contextCSN of that entry"
+                "the server does not show the contextCSN of {context} to {who}: put `overlay syncprov` on that database, and \
+                 let the account read the attributes entry and contextCSN of that entry"
             );
             return none(&reason);
         };
@@ -106,12 +107,6 @@ impl Session {
         let fingerprint = feed::fingerprint(&[&self.connection.url, &self.scope(), &attributes]);
         let resume = Resume { feed: FeedKind::SyncRepl, fingerprint, place };
         Ok((Some(resume), Feed { active: FeedKind::SyncRepl.name().to_owned(), reason: String::new() }))
-    }
-
-    /// The one naming context that is read; a feed is of one.
-    fn context(&self) -> Option<String> {
-        let mut contexts = contexts(&self.bases, &self.facts);
-        contexts.pop().filter(|_| contexts.is_empty())
     }
 
     async fn read_all(
@@ -184,8 +179,7 @@ impl Session {
         reading: &mut Reading,
     ) -> Result<(), SourceError> {
         let filter = if kind == Kind::Group { self.groups() } else { self.users() };
-        let filter =
-            only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{})", in_brackets(filter)));
+        let filter = among(only, filter);
         for base in self.bases.clone() {
             let query = Query {
                 base,
@@ -205,8 +199,7 @@ impl Session {
                         reading.entry(&self.schema, kind, entry).await?;
                     }
                     Found::Unintelligible(what) => {
-                        let why = "the server sent it in a form that is no entry".to_owned();
-                        reading.change(Change::Unreadable { anchor: None, what, why }).await?;
+                        reading.unintelligible(what).await?;
                     }
                     Found::Reference(urls) => {
                         reading.referrals += 1;
@@ -296,7 +289,7 @@ impl Session {
 
     /// What finds users and groups alike.
     fn either(&self) -> String {
-        format!("(|{}{})", in_brackets(self.users()), in_brackets(self.groups()))
+        either(self.users(), self.groups())
     }
 
     fn users(&self) -> &str {
@@ -325,9 +318,4 @@ fn user_filter(config: &LdapConfig) -> &str {
 
 fn group_filter(config: &LdapConfig) -> &str {
     config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
-}
-
-/// A filter as it may stand within another.
-fn in_brackets(filter: &str) -> String {
-    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
 }

@@ -179,21 +179,19 @@ impl Store {
             let found: (i64, i64) = writer
                 .prepare_cached("SELECT id, sealed FROM connector WHERE name = ?1")?
                 .query_row([connector.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            // Names that no sealed version has: a retired one may be among them a second time. A seal that did
+            // not say where new ones begin keeps all.
+            writer
+                .prepare_cached(
+                    "DELETE FROM name WHERE connector = ?1 AND id >=
+                         (SELECT nullif(json_extract(info, '$.next_name'), 0) FROM connector WHERE id = ?1)",
+                )?
+                .execute([found.0])?;
             Ok::<_, StoreError>(found)
         })?;
         self.pins().wait_for_older(id, sealed.cast_unsigned());
         let useless = self.read(|reader| useless(reader, id, sealed))?;
         delete(self, id, &useless)?;
-        self.write(|writer| {
-            let info = read::sealed(writer, connector)?.map(|(_, info)| info);
-            // Names that no sealed version has: a retired one may be among them a second time.
-            if let Some(info) = info.filter(|info| info.next_name > 0) {
-                writer
-                    .prepare_cached("DELETE FROM name WHERE connector = ?1 AND id >= ?2")?
-                    .execute(params![id, info.next_name])?;
-            }
-            Ok::<_, StoreError>(())
-        })?;
         self.read(|reader| {
             let info = read::sealed(reader, connector)?.map(|(_, info)| info);
             let (completion, next_row, next_name, cursor) = reader
@@ -275,19 +273,12 @@ impl Importing {
     /// without telling; who has such a DN after them is in a list only if that is read again.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         let keys = self.store.read(|reader| {
-            let borne: Option<Vec<u8>> = reader
-                .prepare_cached(
-                    "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-                )?
-                .query_row(params![self.connector, row.0], |row| row.get(0))
-                .optional()?;
-            let borne = borne.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))?;
-            let mut select = reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
+            let mut select =
+                reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
             let mut keys: Vec<(u32, String)> = Vec::new();
-            for name in borne {
-                keys.extend(
-                    select.query_row(params![self.connector, name], |row| row.get(0)).optional()?.map(|key| (name, key)),
-                );
+            for name in borne(reader, self.connector, row.0)? {
+                let key = select.query_row(params![self.connector, name], |row| row.get(0)).optional()?;
+                keys.extend(key.map(|key| (name, key)));
             }
             Ok::<_, StoreError>(keys)
         })?;
@@ -389,15 +380,9 @@ impl Importing {
             return Ok(RoaringBitmap::new());
         }
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-            )?;
             let mut bearers = RoaringBitmap::new();
             for row in rows {
-                let borne: Option<Vec<u8>> =
-                    statement.query_row(params![self.connector, row], |row| row.get(0)).optional()?;
-                let borne = borne.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))?;
-                if !borne.is_disjoint(names) {
+                if !borne(reader, self.connector, row)?.is_disjoint(names) {
                     bearers.insert(row);
                 }
             }
@@ -567,6 +552,17 @@ fn delete(store: &Store, connector: i64, versions: &[(u32, i64)]) -> Result<(), 
         })?;
     }
     Ok(())
+}
+
+/// The names that a row bears in its newest version.
+fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBitmap, StoreError> {
+    let stored: Option<Vec<u8>> = reader
+        .prepare_cached(
+            "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+        )?
+        .query_row(params![connector, row], |row| row.get(0))
+        .optional()?;
+    stored.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
 }
 
 /// Versions that nobody needs: superseded by a sealed one, or never sealed.

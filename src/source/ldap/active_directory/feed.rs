@@ -7,7 +7,7 @@ use super::dir_sync;
 use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
 use crate::directory::Feed;
 use crate::source::ldap::feed::{self, Changes, Kind, Resume};
-use crate::source::ldap::{contexts, facts};
+use crate::source::ldap::{facts, only_context};
 use crate::source::schema::{Attributes, hexadecimal};
 use crate::source::{Reason, SourceError};
 
@@ -29,12 +29,6 @@ pub(super) fn is_best(resume: &Resume, wanted: ChangeFeed, fingerprint: Option<&
 }
 
 impl Session {
-    /// The one naming context that is read; a feed is of one.
-    pub(super) fn context(&self) -> Option<String> {
-        let mut contexts = contexts(&self.bases, &self.facts);
-        contexts.pop().filter(|_| contexts.is_empty())
-    }
-
     /// Server, replica, account, filters, attributes: with any of them another, everything is read again.
     pub(super) async fn fingerprint(&mut self) -> Result<Option<String>, SourceError> {
         let Some(service) = self.facts.text("dsservicename").map(str::to_owned) else { return Ok(None) };
@@ -53,7 +47,7 @@ impl Session {
 
     /// What changed since; `None` if the feed does not say any more, so that everything must be read.
     pub(super) async fn changes(&mut self, resume: &Resume) -> Result<Option<Changes>, SourceError> {
-        let Some(context) = self.context() else { return Ok(None) };
+        let Some(context) = only_context(&self.bases, &self.facts) else { return Ok(None) };
         match resume.feed {
             Kind::UsnChanged => self.usn_changed(context, resume).await,
             Kind::DirSync | Kind::DirSyncAsSeen => {
@@ -76,7 +70,7 @@ impl Session {
         if wanted == ChangeFeed::FullRead {
             return none("");
         }
-        let Some(context) = self.context() else {
+        let Some(context) = only_context(&self.bases, &self.facts) else {
             return none("baseDNs lie in several domains, and a feed is of one: use a connector for each");
         };
         let Some(fingerprint) = fingerprint else {
