@@ -234,15 +234,9 @@ impl<T: Target> Apply<'_, T> {
                 Outcome::Gone => settled.push(one.lost()),
                 Outcome::NameTaken(name) => match self.adopt(&mut one, &name).await {
                     adopt::Verdict::Adopt => again.push(one),
-                    adopt::Verdict::Leave(why) => {
-                        self.reject(&one, why);
-                        settled.push(one.undone());
-                    }
+                    adopt::Verdict::Leave(why) => settled.extend(self.put_aside(one, why).await),
                 },
-                Outcome::Rejected(why) => {
-                    self.reject(&one, why);
-                    settled.push(one.undone());
-                }
+                Outcome::Rejected(why) => settled.extend(self.put_aside(one, why).await),
                 Outcome::Retry { after, why } => {
                     pause = pause.max(after.unwrap_or_default());
                     complaint = why;
@@ -299,6 +293,22 @@ impl<T: Target> Apply<'_, T> {
             },
             Err(_) => outcome,
         }
+    }
+
+    /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
+    /// been heard. Where looking tells nothing, the intent stays open, for the next run to look.
+    async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<Settled> {
+        let looked = if one.unclear {
+            recover::look(self.context.target, &one.effect, self.subjects).await
+        } else {
+            Ok(None)
+        };
+        if let Ok(Some(effect)) = looked {
+            self.accept(one.task.step);
+            return Some(Settled { intent: one.intent, effect: Some(effect) });
+        }
+        self.reject(&one, why);
+        looked.is_ok().then(|| one.undone())
     }
 
     fn accept(&mut self, step: &Planned) {

@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, DirectoryId, Entry, GroupContent,
-    Operation, Stated, TargetId, UserContent, fields,
+    Operation, Owner, Stated, TargetId, UserContent, fields,
 };
 use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
+use rollcall::store::journal::{Intent, Spent};
+use rollcall::store::link::Place;
 use rollcall::sync::import::{self, import};
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
 use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
@@ -122,6 +125,19 @@ impl Bench {
             emails,
             ..UserContent::default()
         }))
+    }
+
+    fn place(&self) -> Place {
+        self.store.place(&Owner::new("test", "one"), "fake:https://fake.example").unwrap()
+    }
+
+    /// What the policy `one` began and does not know the end of.
+    fn open_intents(&self) -> Vec<Intent> {
+        self.store.open_intents(self.place()).unwrap()
+    }
+
+    fn spent(&self) -> Vec<Spent> {
+        self.store.spent(self.place(), At(0).now()).unwrap()
     }
 
     fn count(&self) -> usize {
@@ -239,10 +255,7 @@ async fn a_target_that_is_never_ready_is_left_for_the_next_run() {
     assert!(report.failed.unwrap().contains("put off to the next run: too many requests"));
     bench.target.no_trouble();
     assert_eq!(bench.run("one", &["ada"], 60).await.verdict(), Verdict::InStep);
-    let place = bench
-        .store
-        .place(&rollcall::directory::Owner::new("test", "one"), "fake:https://fake.example")
-        .unwrap();
+    let place = bench.store.place(&Owner::new("test", "one"), "fake:https://fake.example").unwrap();
     assert_eq!(bench.store.open_intents(place).unwrap(), []);
 }
 
@@ -253,11 +266,7 @@ async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
     // She leaves; it happens, the answer is lost, and then the target has no time for anything.
     bench.target.trouble([vec![Trouble::LostAfter], vec![Trouble::Busy(None); 20]].concat());
     assert_eq!(bench.run("one", &["grace"], 60).await.verdict(), Verdict::Failed);
-    let place = bench
-        .store
-        .place(&rollcall::directory::Owner::new("test", "one"), "fake:https://fake.example")
-        .unwrap();
-    assert_eq!(bench.store.open_intents(place).unwrap().len(), 1);
+    assert_eq!(bench.open_intents().len(), 1);
     bench.target.no_trouble();
     let report = bench.run("one", &["grace"], 120).await;
     assert_eq!(
@@ -265,9 +274,36 @@ async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
         (Verdict::InStep, 0),
         "it is not done twice"
     );
-    assert_eq!(bench.store.open_intents(place).unwrap(), []);
-    let spent = bench.store.spent(place, At(0).now()).unwrap();
-    assert_eq!(spent.len(), 1, "and it counts: {spent:?}");
+    assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1), "and it counts");
+}
+
+/// She leaves; it happens, the answer is lost, and the second try is refused.
+async fn disabled_unheard_then_rejected(deaf: u64) -> (Bench, RunReport) {
+    let bench = Bench::new();
+    bench.run("one", &["ada", "grace"], 0).await;
+    bench.target.trouble([Trouble::LostAfter, Trouble::Rejects]);
+    bench.target.deaf.store(deaf, Ordering::SeqCst);
+    let report = bench.run("one", &["grace"], 60).await;
+    (bench, report)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_not_believed_when_an_earlier_try_may_have_been_heard() {
+    let (bench, report) = disabled_unheard_then_rejected(0).await;
+    assert_eq!((report.verdict(), report.applied.users.disabled), (Verdict::InStep, 1));
+    let again = bench.run("one", &["grace"], 120).await;
+    assert_eq!((again.verdict(), again.applied.users.disabled), (Verdict::InStep, 0));
+    assert_eq!(bench.spent().len(), 1, "it counts once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_looking_tells_nothing_the_next_run_looks() {
+    let (bench, report) = disabled_unheard_then_rejected(1).await;
+    assert_eq!((report.quarantined.len(), report.applied.users.disabled), (1, 0));
+    assert_eq!(bench.open_intents().len(), 1);
+    let again = bench.run("one", &["grace"], 120).await;
+    assert_eq!((again.verdict(), again.applied.users.disabled), (Verdict::InStep, 0));
+    assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1));
 }
 
 #[tokio::test]

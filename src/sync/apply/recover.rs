@@ -1,4 +1,4 @@
-//! What a process that died left open: settled by looking at the target.
+//! What was begun and not answered, by a process that died or a target: settled by looking at the target.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use roaring::RoaringBitmap;
 use super::effect::bring_up_to_date;
 use crate::clock::Clock;
 use crate::directory::{Found, Match, SubjectId, TargetId};
-use crate::store::journal::{Done, Effect, Intent, Settled, Verb};
+use crate::store::journal::{Done, Effect, Settled, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 /// Settles every open intent; `subjects` are brought up to date. Returns how many there were, or what
 /// the target says when it cannot be asked (then they stay open).
@@ -28,16 +28,10 @@ pub async fn recover<T: Target>(
     let intents = blocking(move || reader.open_intents(place)).await?;
     let mut settled = Vec::with_capacity(intents.len());
     for intent in intents {
-        let Some(by) = look_for(&intent.effect, subjects) else {
-            settled.push(Settled { intent: Some(intent.id), effect: None });
-            continue;
-        };
-        let kind = subjects.by_id.get(&intent.effect.subject).map(|subject| subject.kind);
-        let Some(kind) = kind else { continue };
-        match target.find(kind, &by).await {
-            Ok(found) => {
+        match look(target, &intent.effect, subjects).await {
+            Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
-                let one = settle(intent, found.into_iter().next(), subjects);
+                let one = Settled { intent: Some(intent.id), effect };
                 bring_up_to_date(subjects, std::slice::from_ref(&one));
                 settled.push(one);
             }
@@ -54,6 +48,18 @@ pub async fn recover<T: Target>(
     Ok(Ok(count))
 }
 
+/// Looks at the target for what became of something that was begun; `None` if it did not happen.
+pub(super) async fn look<T: Target>(
+    target: &T,
+    effect: &Effect,
+    subjects: &Subjects,
+) -> Result<Option<Effect>, TargetError> {
+    let kind = subjects.by_id.get(&effect.subject).map(|subject| subject.kind);
+    let (Some(kind), Some(by)) = (kind, look_for(effect, subjects)) else { return Ok(None) };
+    let found = target.find(kind, &by).await?;
+    Ok(became(effect.clone(), found.into_iter().next(), subjects))
+}
+
 fn look_for(effect: &Effect, subjects: &Subjects) -> Option<Match> {
     let subject = subjects.by_id.get(&effect.subject)?;
     match effect.verb {
@@ -63,17 +69,15 @@ fn look_for(effect: &Effect, subjects: &Subjects) -> Option<Match> {
     }
 }
 
-/// What became of it, given what the target shows now.
-fn settle(intent: Intent, found: Option<Found>, subjects: &Subjects) -> Settled {
-    let Intent { id, effect } = intent;
+/// What became of it, given what the target shows now; `None` if it did not happen.
+fn became(effect: Effect, found: Option<Found>, subjects: &Subjects) -> Option<Effect> {
     let before = subjects.link(effect.subject);
-    let effect = match (found, effect.verb) {
+    match (found, effect.verb) {
         (None, Verb::Create | Verb::Adopt) | (Some(_), Verb::Delete) => None,
         (None, Verb::Delete) => Some(effect),
         (None, _) => Some(Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..effect }),
         (Some(found), _) => happened(effect, found, before, subjects),
-    };
-    Settled { intent: Some(id), effect }
+    }
 }
 
 fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &Subjects) -> Option<Effect> {
