@@ -165,38 +165,70 @@ fn named(anchor: &str, dn: &str) -> Change {
     Change::Replace(Box::new(Entry { anchor: Anchor::new(anchor), names, ..Entry::nobody() }))
 }
 
-#[tokio::test]
-async fn who_has_the_dn_of_somebody_deleted_inherits_no_membership() {
-    const DN: &str = "cn=ann,dc=x";
-    let of_ann = Change::Replace(Box::new(Entry {
+const DN: &str = "cn=ann,dc=x";
+
+/// A group of whoever has that name.
+fn group_of_ann() -> Change {
+    Change::Replace(Box::new(Entry {
         anchor: Anchor::new("team"),
         kind: Kind::Group,
         members: Members::Complete(vec![Reference::Dn(Dn::parse(DN).unwrap())]),
         ..Entry::nobody()
-    }));
-    let desk = Desk::new();
-    let with =
-        |changed| Directory { all: vec![named("ann", DN), of_ann.clone()], changed, mode: Mode::Delta };
-    desk.import(&with(Vec::new()), 0).await;
-    let is_member = |anchor: &str| {
-        let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
-        let (mut names, mut team) = (Vec::new(), None);
-        let mut each = |row: rollcall::store::snapshot::Row| match row.entry.anchor.as_str() {
-            "team" => team = Some(row.id),
-            other if other == anchor => names = row.names,
-            _ => {}
-        };
-        snapshot.for_each_row(&mut each).unwrap();
-        let edges = snapshot.edges(team.unwrap()).unwrap().names;
-        names.iter().any(|name| edges.contains(name.0))
+    }))
+}
+
+fn changes_around_ann(changed: Vec<Change>) -> Directory {
+    Directory { all: vec![named("ann", DN), group_of_ann()], changed, mode: Mode::Delta }
+}
+
+/// Whether somebody is in the group.
+fn is_member(desk: &Desk, anchor: &str) -> bool {
+    let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+    let (mut names, mut team) = (Vec::new(), None);
+    let mut each = |row: rollcall::store::snapshot::Row| match row.entry.anchor.as_str() {
+        "team" => team = Some(row.id),
+        other if other == anchor => names = row.names,
+        _ => {}
     };
-    assert!(is_member("ann"));
+    snapshot.for_each_row(&mut each).unwrap();
+    let edges = snapshot.edges(team.unwrap()).unwrap().names;
+    names.iter().any(|name| edges.contains(name.0))
+}
+
+#[tokio::test]
+async fn who_has_the_dn_of_somebody_deleted_inherits_no_membership() {
+    let desk = Desk::new();
+    desk.import(&changes_around_ann(Vec::new()), 0).await;
+    assert!(is_member(&desk, "ann"));
     // In one read, the leaver first.
-    desk.import(&with(vec![Change::Tombstone(Anchor::new("ann")), named("another", DN)]), 10).await;
-    assert!(!is_member("another"));
+    let changed = vec![Change::Tombstone(Anchor::new("ann")), named("another", DN)];
+    desk.import(&changes_around_ann(changed), 10).await;
+    assert!(!is_member(&desk, "another"));
     // The list as it is read now says who is meant.
-    desk.import(&with(vec![of_ann.clone()]), 20).await;
-    assert!(is_member("another"));
+    desk.import(&changes_around_ann(vec![group_of_ann()]), 20).await;
+    assert!(is_member(&desk, "another"));
+}
+
+#[tokio::test]
+async fn who_was_out_of_sight_is_a_member_again() {
+    let leaves = || Change::Outside(Anchor::new("ann"));
+    for changed in [vec![leaves()], vec![leaves(), named("ann", DN)], vec![named("ann", DN), leaves()]] {
+        let desk = Desk::new();
+        desk.import(&changes_around_ann(Vec::new()), 0).await;
+        desk.import(&changes_around_ann(changed), 10).await;
+        desk.import(&changes_around_ann(vec![named("ann", DN)]), 20).await;
+        assert!(is_member(&desk, "ann"));
+        // Whatever else changes of her, and of the group.
+        let Change::Replace(mut entry) = named("ann", DN) else { unreachable!() };
+        entry.fields.insert("title".to_owned(), Stated::Values(vec!["Chief".to_owned()]));
+        desk.import(&changes_around_ann(vec![Change::Replace(entry)]), 30).await;
+        assert!(is_member(&desk, "ann"));
+        // Another list that was read since she left has her by another number.
+        desk.import(&changes_around_ann(vec![group_of_ann()]), 40).await;
+        assert!(is_member(&desk, "ann"));
+        desk.import(&changes_around_ann(vec![leaves(), named("another", DN)]), 50).await;
+        assert!(!is_member(&desk, "another"));
+    }
 }
 
 #[tokio::test]

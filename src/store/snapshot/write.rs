@@ -110,6 +110,9 @@ pub enum Version {
     },
 }
 
+/// Begins the key of a name that means nobody any more; its number and what it was follow.
+const RETIRED: &str = "retired ";
+
 /// An import under way. What it writes is invisible until [`Importing::seal`]; what is never sealed is
 /// dropped by the connector's next import, as is what a seal superseded: so a snapshot stays readable
 /// while the next one is written.
@@ -272,22 +275,47 @@ impl Importing {
     /// The DNs that a row bears which left mean nobody from here on. A server may have taken them out of lists
     /// without telling; who has such a DN after them is in a list only if that is read again.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
-        let keys = self.store.read(|reader| {
-            let mut select =
-                reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
-            let mut keys: Vec<(u32, String)> = Vec::new();
-            for name in borne(reader, self.connector, row.0)? {
-                let key = select.query_row(params![self.connector, name], |row| row.get(0)).optional()?;
-                keys.extend(key.map(|key| (name, key)));
-            }
-            Ok::<_, StoreError>(keys)
-        })?;
-        for (name, key) in keys {
+        for (name, key) in self.keys(|borne| borne, row)? {
             if Reference::is_dn(&key) && self.names.remove(&fingerprint([key.as_bytes()])).is_some() {
                 self.retired.push(name);
             }
         }
         Ok(())
+    }
+
+    /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
+    /// back, and lists that were not read since it left have it by those.
+    pub fn names_again(
+        &self,
+        row: RowId,
+        names: &RoaringBitmap,
+        stated: &[Reference],
+    ) -> Result<RoaringBitmap, StoreError> {
+        let is_stated = |key: &str| stated.iter().any(|reference| reference.key() == key);
+        let keys = self.keys(|borne| borne - names, row)?;
+        let again = keys.into_iter().filter(|(name, key)| match key.strip_prefix(RETIRED) {
+            Some(retired) => retired.split_once(' ').is_some_and(|(_, key)| is_stated(key)),
+            None => self.retired.contains(name) && is_stated(key),
+        });
+        Ok(again.map(|(name, _)| name).collect())
+    }
+
+    /// Those `of` the names that the row bears in its newest version, each with its key.
+    fn keys(
+        &self,
+        of: impl Fn(RoaringBitmap) -> RoaringBitmap,
+        row: RowId,
+    ) -> Result<Vec<(u32, String)>, StoreError> {
+        self.store.read(|reader| {
+            let mut select =
+                reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
+            let mut keys = Vec::new();
+            for name in of(borne(reader, self.connector, row.0)?) {
+                let key = select.query_row(params![self.connector, name], |row| row.get(0)).optional()?;
+                keys.extend(key.map(|key| (name, key)));
+            }
+            Ok(keys)
+        })
     }
 
     /// The names that the row's member list states in its newest version.
@@ -451,10 +479,11 @@ impl Importing {
                     serde_json::to_string(&info)?,
                     cursor.map(|cursor| &cursor.0),
                 ])?;
-            let mut retire = writer
-                .prepare_cached("UPDATE name SET key = 'retired ' || id WHERE connector = ?1 AND id = ?2")?;
+            let mut retire = writer.prepare_cached(
+                "UPDATE name SET key = ?3 || id || ' ' || key WHERE connector = ?1 AND id = ?2",
+            )?;
             for name in &self.retired {
-                retire.execute(params![self.connector, name])?;
+                retire.execute(params![self.connector, name, RETIRED])?;
             }
             for (field, coverage) in coverage {
                 coverage.save(writer, self.connector, field)?;

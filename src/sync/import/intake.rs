@@ -342,10 +342,16 @@ impl Intake {
         if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
             self.changed += 1;
             self.written.insert(row.0);
+            // Not part of the hash, which is of what was stated.
+            let names = if known.is_some() {
+                self.importing.names_again(row, &names, &entry.names)? | names
+            } else {
+                names
+            };
             if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
                 self.untold.insert(row.0);
             }
-            let Stored { names, edges } = stored;
+            let (names, edges) = (bitmap::write(&names)?, stored.edges);
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             let now = Known { row, hash, standing: Standing::Present };
             self.known.insert(anchor, now);
