@@ -296,19 +296,20 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
-    /// been heard. Where looking tells nothing, the intent stays open, for the next run to look.
+    /// been heard, in part at least. Where looking tells nothing, the intent stays open, for the next run to look.
     async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<Settled> {
         let looked = if one.unclear {
             recover::look(self.context.target, &one.effect, self.subjects).await
         } else {
             Ok(None)
         };
-        if let Ok(Some(effect)) = looked {
-            self.accept(one.task.step);
-            return Some(Settled { intent: one.intent, effect: Some(effect) });
+        match &looked {
+            Ok(Some(effect)) if effect.link.is_none() || is_as_wanted(&one.effect, effect) => {
+                self.accept(one.task.step);
+            }
+            _ => self.reject(&one, why),
         }
-        self.reject(&one, why);
-        looked.is_ok().then(|| one.undone())
+        looked.is_ok().then(|| Settled { intent: one.intent, effect: looked.ok().flatten() })
     }
 
     fn accept(&mut self, step: &Planned) {
@@ -391,6 +392,12 @@ impl Planned {
             _ => None,
         }
     }
+}
+
+/// Whether all that an operation was to do is done, not only part of it.
+fn is_as_wanted(wanted: &Effect, did: &Effect) -> bool {
+    let (Some(wanted), Some(did)) = (&wanted.link, &did.link) else { return false };
+    (&wanted.confirmed, wanted.active, &wanted.members) == (&did.confirmed, did.active, &did.members)
 }
 
 /// Cuts a wave into what goes together.

@@ -191,6 +191,28 @@ async fn without_a_match_rule_nothing_is_adopted() {
 }
 
 #[tokio::test]
+async fn what_is_another_entrys_is_nobodys_to_adopt() {
+    let bench = Bench::new();
+    bench.run("one", &["ada"], 0).await;
+    if let Content::User(user) = &mut bench.target.objects().values_mut().next().unwrap().content {
+        user.emails = vec!["grace@corp.example".to_owned()];
+    }
+    let report = bench.run("one", &["ada", "grace"], 60).await;
+    assert_eq!((report.verdict(), report.applied.users.created), (Verdict::InStep, 1));
+}
+
+#[tokio::test]
+async fn an_object_that_two_match_is_adopted_once() {
+    let bench = Bench::new();
+    let theirs = bench.foreign("office", "ada@corp.example");
+    if let Content::User(user) = &mut bench.target.objects().get_mut(&theirs).unwrap().content {
+        user.emails.push("grace@corp.example".to_owned());
+    }
+    let report = bench.run("one", &["ada", "grace"], 0).await;
+    assert_eq!((report.applied.users.adopted, report.applied.users.created), (1, 1), "{}", why(&report));
+}
+
+#[tokio::test]
 async fn of_two_matches_neither_is_taken() {
     let bench = Bench::new();
     bench.foreign("one", "ada@corp.example");
@@ -275,6 +297,22 @@ async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
         "it is not done twice"
     );
     assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1), "and it counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_found_again_and_not_made_as_it_should_be_is_not_in_step() {
+    let mut bench = Bench::new();
+    bench.run("one", &["ada"], 0).await;
+    let folder = tempfile::tempdir().unwrap();
+    bench.store = Store::open(folder.path()).unwrap();
+    if let Content::User(user) = &mut bench.target.objects().values_mut().next().unwrap().content {
+        "lovelace".clone_into(&mut user.user_name);
+    }
+    bench.target.trouble([Trouble::LostBefore, Trouble::Rejects]);
+    let report = bench.run("one", &["ada"], 0).await;
+    assert_eq!((report.applied.users.adopted, report.verdict()), (1, Verdict::InStepWithExceptions));
+    let report = bench.run("one", &["ada"], 120).await;
+    assert_eq!((report.applied.users.updated, report.verdict()), (1, Verdict::InStep));
 }
 
 /// She leaves; it happens, the answer is lost, and the second try is refused.

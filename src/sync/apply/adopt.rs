@@ -58,8 +58,8 @@ impl<T: Target> Apply<'_, T> {
     pub(super) async fn adopt(&mut self, one: &mut Open<'_>, name: &str) -> Verdict {
         let taken = || {
             Verdict::Leave(format!(
-                "the target has another object called {name}, which is not ours; rename or remove that one, or give this \
-                 one another name in the directory"
+                "the target has another object called {name}; rename or remove that one, or give this one another name in \
+                 the directory"
             ))
         };
         if !matches!(one.operation, Some(Operation::Create { .. })) {
@@ -97,6 +97,8 @@ impl<T: Target> Apply<'_, T> {
                 .find(one.task.step.kind, &by)
                 .await
                 .map_err(|error| Unclear::Unanswered(error.to_string()))?;
+            // What belongs to another of our entries (one that left may still have the address) is nobody's to adopt.
+            found.retain(|found| !self.objects.contains_key(&found.id));
             match found.len() {
                 0 => {}
                 1 => return Ok(found.pop()),
@@ -123,12 +125,6 @@ impl<T: Target> Apply<'_, T> {
                 found.content.name()
             ));
         }
-        if let Some(other) = self.linked_to(found) {
-            return Err(format!(
-                "the target's object {} is already that of {other}; give them different names in the directory",
-                found.content.name()
-            ));
-        }
         match found.key {
             Some(theirs) if theirs != *key => Err(format!(
                 "the target's object {} bears the key of another policy or of another directory entry; remove the one \
@@ -144,17 +140,14 @@ impl<T: Target> Apply<'_, T> {
         let Some(Operation::Create { key, content }) = one.operation.take() else { return };
         // Somebody disabled it: the next plan sees that, and decides by its evidence.
         self.report.waiting += u64::from(!found.active);
+        // From here on it is no other's to adopt.
+        self.objects.insert(found.id.clone(), one.task.step.subject);
         one.effect.verb = Verb::Adopt;
         if let Some(link) = &mut one.effect.link {
             link.target = found.id.clone();
             link.active = found.active;
         }
         one.operation = Some(Operation::Update { id: found.id, key, content });
-    }
-
-    fn linked_to(&self, found: &Found) -> Option<String> {
-        let subject = self.objects.get(&found.id)?;
-        self.subjects.link(*subject).map(|link| link.confirmed.name().to_owned())
     }
 }
 
