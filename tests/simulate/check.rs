@@ -120,7 +120,17 @@ impl Life {
             let name = format!("{} ({})", object.content.name(), anchors.join(", "));
             let whys: Vec<_> =
                 anchors.iter().map(|anchor| (anchor, self.knowledge.may_go(&self.rules, anchor))).collect();
-            let why = whys.iter().find_map(|(_, why)| why.as_ref().ok()).copied();
+            // Of several entries that were taken for one person, the one that is there says why.
+            let why = whys
+                .iter()
+                .filter_map(|(_, why)| why.as_ref().ok())
+                .copied()
+                .min_by_key(|why| matches!(why, Why::Left | Why::LeftWeakly));
+            let key = object.key.unwrap();
+            let doubted = anchors.iter().any(|anchor| self.knowledge.doubted.contains(anchor));
+            if why.is_none() && doubted && self.is_approved("userRemoval, doubtful", key, None) {
+                continue;
+            }
             let Some(why) = why else {
                 let because: Vec<String> = whys
                     .into_iter()
@@ -136,7 +146,6 @@ impl Life {
             demand(!self.is_protected(&object.content), 2, || {
                 format!("{name} is protected, and was removed")
             })?;
-            let key = object.key.unwrap();
             if !self.is_approved("userRemoval", key, None) && !self.is_approved("disable", key, None) {
                 self.went((key, None), Went::User(why));
             }
@@ -544,7 +553,8 @@ impl Life {
                         let there = by_anchor.get(member).filter(|(_, object)| object.active);
                         let Some((id, of)) = there else { continue };
                         // One who was moved may be in the part of a list that was not read.
-                        let should = (wanted(member) || member.starts_with('g')) && known.partial.is_empty();
+                        let should =
+                            (wanted(member) || member.starts_with('g')) && known.all_lists_are_read();
                         if should && !object.members.contains(*id) && !is_drift(of) && !is_bad(member) {
                             return Err(format!("{member} is not in {anchor} ({})", heard.last.name));
                         }
@@ -569,7 +579,8 @@ impl Life {
                 }
             } else if heard.is_gone() && !due && !excused {
                 let lives = object.filter(|object| !is_orphan(object)).is_some_and(|object| {
-                    let mut members = object.members.iter().filter_map(|id| looked.after.get(id));
+                    let ours = object.members.iter().filter(|id| !self.put_in.contains(*id));
+                    let mut members = ours.filter_map(|id| looked.after.get(id));
                     self.rules.deletes_groups
                         || members.any(|member| !looked.of(member).is_empty() && !self.lost)
                 });
@@ -646,7 +657,7 @@ impl Life {
             }
         }
         // A leaver's object keeps its name: whoever has an object already, and wants that name, waits. So
-        // does everybody if the leaver is still in the directory, and only out of scope.
+        // does everybody if the leaver is still in the directory, and only out of scope, or is protected.
         let mut left: BTreeMap<String, bool> = BTreeMap::new();
         for subject in subjects.by_id.values() {
             let anchors = subject.anchors.iter().map(|(_, anchor)| anchor.as_str());
@@ -654,7 +665,8 @@ impl Life {
             if let Some(link) = &subject.link
                 && !people.iter().any(|person| self.rules.keeps(person))
             {
-                left.insert(link.confirmed.name_key(), !people.is_empty());
+                let is_kept = !people.is_empty() || self.is_protected(&link.confirmed);
+                left.insert(link.confirmed.name_key(), is_kept);
             }
         }
         let linked: BTreeSet<&str> = subjects
@@ -665,11 +677,10 @@ impl Life {
             .collect();
         for (anchor, person) in &mut self.world.people {
             let name = person.user_name().to_lowercase();
-            let Some(is_there) = left.get(&name) else { continue };
-            let waits = *is_there
+            let Some(is_kept) = left.get(&name) else { continue };
+            let waits = *is_kept
                 || self.rules.recreated == OfRecreated::Quarantine
-                || linked.contains(anchor.as_str())
-                || self.rules.protected.contains(&name);
+                || linked.contains(anchor.as_str());
             // Not those who left themselves: their objects have these names.
             if waits && self.rules.keeps(person) {
                 person.mail = Some(format!("{anchor}@corp.example"));

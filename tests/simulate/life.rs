@@ -66,7 +66,7 @@ pub(crate) struct Life {
     read_faults: Vec<(ReadFault, u64)>,
     run_faults: Vec<(RunFault, u64)>,
     pub(crate) removals: Vec<Removal>,
-    /// What a person approved, as (class, subject, member), until when.
+    /// What a person approved, as (class and whether it was doubtful, subject, member), until when.
     pub(crate) approved: BTreeMap<(String, String, Option<String>), i64>,
     /// The last holds' digests, newest last.
     held: Vec<String>,
@@ -622,9 +622,14 @@ impl Life {
         let Ok(Some(hold)) = self.store.hold(self.store_place(), digest) else { return };
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
-            // Only the first approval of it counts, and the clock may have gone back since.
-            let known = self.approved.entry((line.class, line.subject, line.member)).or_insert(until);
-            *known = until.max(*known);
+            let doubtful = line.why.contains("lost by many at once");
+            let classes = [Some(line.class.clone()), doubtful.then(|| format!("{}, doubtful", line.class))];
+            for class in classes.into_iter().flatten() {
+                // Only the first approval of it counts, and the clock may have gone back since.
+                let known =
+                    self.approved.entry((class, line.subject.clone(), line.member.clone())).or_insert(until);
+                *known = until.max(*known);
+            }
         }
         self.knowledge.doubted.clear();
         self.tell(format!("a person approves what is held: {}", &digest[..15]));

@@ -166,6 +166,11 @@ impl Knowledge {
         found
     }
 
+    /// Whether every group's list was read as it is now.
+    pub(crate) fn all_lists_are_read(&self) -> bool {
+        self.partial.is_empty() && self.teams.values().all(|heard| heard.standing != Standing::Unreadable)
+    }
+
     /// Why this person's account may be taken away; an error says why it may not.
     pub(crate) fn may_go(&self, rules: &Rules, anchor: &str) -> Result<Why, String> {
         let Some(heard) = self.people.get(anchor) else {
