@@ -73,6 +73,13 @@ pub enum SourceConfig {
     Ldif(LdifConfig),
 }
 
+impl SourceConfig {
+    /// Whether there is a server, which is reached and authenticates.
+    pub fn is_a_server(&self) -> bool {
+        !matches!(self, Self::Ldif(_))
+    }
+}
+
 /// A policy that can be used.
 #[derive(Clone, Debug)]
 pub struct Runnable {

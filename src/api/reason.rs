@@ -30,6 +30,7 @@ pub mod connector {
         /// All of them.
         ALL:
         READ = "Read", "Ready, Reachable, Authenticated, Readable", "The last read reached its end.";
+        READ_WITH_REMARKS = "ReadWithRemarks", "Readable", "The last read reached its end without something that would make it better, such as a right: the message says what, and how to give it.";
         UNREACHABLE = "Unreachable", "Ready, Reachable", "No server answered: check the urls, the network and the name service.";
         TLS_FAILED = "TlsFailed", "Ready, Reachable", "The secure connection could not be made: check tls.caRef, tls.serverName and the certificate's dates.";
         AUTHENTICATION_FAILED = "AuthenticationFailed", "Ready, Authenticated", "The server refused the credentials: check the Secret.";

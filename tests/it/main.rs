@@ -11,6 +11,7 @@ mod chart;
 mod cli;
 mod cluster;
 mod compatibility;
+mod conditions;
 mod crds;
 mod cuts;
 mod deltas;

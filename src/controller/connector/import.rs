@@ -73,7 +73,7 @@ impl Job {
 }
 
 impl Failure {
-    fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
+    pub(super) fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
         Self {
             at,
             count: before.saturating_add(1),

@@ -78,11 +78,12 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             let (reason, message) = (failure.reason.name, &failure.message);
             conditions.set("Ready", Status::False, reason, message);
             conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, message);
-            stages(&mut conditions, facts.staged, stage(failure.reason), reason, message);
+            let failed_at = stage(failure.reason).map(|stage| (stage, reason, message.as_str()));
+            stages(&mut conditions, facts.staged, failed_at, &[]);
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
-            stages(&mut conditions, facts.staged, None, connector::READ.name, "as of the last read");
+            stages(&mut conditions, facts.staged, None, &remarks(read));
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
@@ -99,27 +100,50 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     }
 }
 
-/// Sets how far the last read came; `failed_at` is where it ended, if it did not reach its end.
+/// Sets how far the last read came: where it ended and why, if it did not reach its end; what there is to
+/// say where it did not end.
 fn stages(
     conditions: &mut Conditions<'_>,
     staged: bool,
-    failed_at: Option<usize>,
-    reason: &str,
-    message: &str,
+    failed: Option<(usize, &str, &str)>,
+    remarks: &[Remark],
 ) {
     for (at, stage) in STAGES.iter().enumerate() {
         if at < 2 && !staged {
             continue;
         }
-        match failed_at {
-            Some(failed) if at > failed => {
+        match failed {
+            Some((failed, reason, _)) if at > failed => {
                 let message = format!("not known while {} is not True", STAGES[failed]);
                 conditions.set(stage, Status::Unknown, reason, message);
             }
-            Some(failed) if at == failed => conditions.set(stage, Status::False, reason, message),
-            _ => conditions.set(stage, Status::True, connector::READ.name, "as of the last read"),
+            Some((failed, reason, message)) if at == failed => {
+                conditions.set(stage, Status::False, reason, message);
+            }
+            _ => {
+                let mine: Vec<&Remark> = remarks.iter().filter(|remark| remark.stage == at).collect();
+                let reason = mine.first().map_or(connector::READ, |remark| remark.reason);
+                let told = mine.iter().map(|remark| remark.message.as_str());
+                let message =
+                    std::iter::once("as of the last read").chain(told).collect::<Vec<_>>().join("; ");
+                conditions.set(stage, Status::True, reason.name, message);
+            }
         }
     }
+}
+
+/// What is to be said of a stage that a read passed.
+struct Remark {
+    stage: usize,
+    reason: Reason,
+    message: String,
+}
+
+/// What is to be said of a read that reached its end.
+fn remarks(read: &Read) -> Vec<Remark> {
+    let feed = read.feed.as_ref().map(|feed| feed.reason.clone()).filter(|reason| !reason.is_empty());
+    let remark = |message| Remark { stage: 2, reason: connector::READ_WITH_REMARKS, message };
+    feed.map(remark).into_iter().collect()
 }
 
 /// At which stage a read fails for this reason; `None` if that has nothing to do with the directory.
@@ -158,6 +182,30 @@ pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// What one read, by whoever is not the operator, says. Nobody tries again.
+pub fn of_import(
+    imported: &Result<Imported, ImportError>,
+    staged: bool,
+    now: Timestamp,
+) -> DirectoryConnectorStatus {
+    let outcome = imported.as_ref().map(read).map_err(|error| Failure::new(error, now, 0));
+    let state = match &outcome {
+        Ok(read) => State::Read(read),
+        Err(failure) => State::Failed(failure),
+    };
+    let mut status = status(&Facts {
+        before: None,
+        generation: None,
+        now: imported.as_ref().map_or(now, |imported| imported.finished_at),
+        state,
+        staged,
+        handled: None,
+        next_at: None,
+    });
+    status.conditions.retain(|condition| condition.type_ != "Reconciling");
+    status
+}
+
 /// What a read that reached its end says.
 pub(super) fn read(imported: &Imported) -> Read {
     Read {
@@ -169,7 +217,7 @@ pub(super) fn read(imported: &Imported) -> Read {
 }
 
 /// What was read.
-pub fn directory(info: &SnapshotInfo) -> Directory {
+fn directory(info: &SnapshotInfo) -> Directory {
     Directory {
         id: info.directory.to_string(),
         vendor: info.vendor.clone(),
@@ -180,12 +228,12 @@ pub fn directory(info: &SnapshotInfo) -> Directory {
 }
 
 /// How changes come.
-pub fn feed(info: &SnapshotInfo) -> Option<ActiveFeed> {
+fn feed(info: &SnapshotInfo) -> Option<ActiveFeed> {
     info.feed.as_ref().map(|feed| ActiveFeed { active: feed.active.clone(), reason: feed.reason.clone() })
 }
 
 /// The read.
-pub fn last_import(imported: &Imported) -> LastImport {
+fn last_import(imported: &Imported) -> LastImport {
     LastImport {
         mode: format!("{:?}", imported.info.mode),
         started_at: Time(imported.started_at),
@@ -200,7 +248,7 @@ pub fn last_import(imported: &Imported) -> LastImport {
 }
 
 /// What came, in words.
-pub fn message(imported: &Imported) -> String {
+fn message(imported: &Imported) -> String {
     let info = &imported.info;
     let (users, groups) = (count(info.users, "user", "users"), count(info.groups, "group", "groups"));
     if imported.unsettled == 0 {
@@ -211,7 +259,7 @@ pub fn message(imported: &Imported) -> String {
 }
 
 /// Why a read failed, in one word.
-pub fn reason(error: &ImportError) -> Reason {
+pub(super) fn reason(error: &ImportError) -> Reason {
     let ImportError::Source(error) = error else { return connector::STORE_FAILED };
     match error.reason {
         source::Reason::Unreachable => connector::UNREACHABLE,

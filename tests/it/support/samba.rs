@@ -79,6 +79,18 @@ impl Domain {
         self.tool(&["user", "create", name, PASSWORD]);
     }
 
+    /// Makes an account's password one of the year 2020, which no server lets anybody do over LDAP.
+    pub(crate) fn age_password(&self, name: &str) {
+        let file = self.path("aged.ldif");
+        let set = "changetype: modify\nreplace: pwdLastSet\npwdLastSet: 132223104000000000\n";
+        fs::write(&file, format!("dn: CN={name},CN=Users,{DOMAIN}\n{set}")).unwrap();
+        // Past the module that would refuse it.
+        let bypass = "--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:0";
+        let (configuration, database) = (self.path("smb.conf"), self.path("dc/private/sam.ldb"));
+        let configuration = format!("--configfile={configuration}");
+        run(Command::new("ldbmodify").args([&configuration, "-H", &database, bypass]).arg(file));
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }

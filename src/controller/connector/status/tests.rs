@@ -47,6 +47,10 @@ fn a_read(unsettled: u64) -> Read {
     read(&imported)
 }
 
+fn feed(reason: &str) -> ActiveFeed {
+    ActiveFeed { active: "FullRead".to_owned(), reason: reason.to_owned() }
+}
+
 fn failure(reason: Reason) -> Failure {
     Failure { at: at(95), count: 1, reason, message: "it did not work; do this".to_owned() }
 }
@@ -97,6 +101,25 @@ fn a_read_that_reached_its_end_says_what_came() {
         "2 users and 1 group read; 3 missing entries were not looked up"
     );
     assert_eq!(status.last_import.unwrap().sequence, 9);
+}
+
+#[test]
+fn what_would_make_a_read_better_stands_where_it_is_readable() {
+    let read = Read { feed: Some(feed("grant it a right")), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let readable = find(&status.conditions, "Readable").unwrap();
+    let expected = ("True", "ReadWithRemarks", "as of the last read; grant it a right");
+    assert_eq!((&*readable.status, &*readable.reason, &*readable.message), expected);
+    assert_eq!(find(&status.conditions, "Reachable").unwrap().reason, "Read");
+}
+
+#[test]
+fn what_one_read_by_hand_says_promises_no_other() {
+    let error = source::SourceError::new(source::Reason::TlsFailed, "renew it");
+    let status = of_import(&Err(error.into()), true, at(100));
+    let expected =
+        [("Ready", "False"), ("Reachable", "False"), ("Authenticated", "Unknown"), ("Readable", "Unknown")];
+    assert_eq!(conditions(&status), expected);
 }
 
 #[test]
@@ -164,11 +187,13 @@ fn every_reason_is_said_where_the_documents_say() {
     let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
     let store = failure(reason(&ImportError::Store(crate::store::StoreError::Full)));
     let read = a_read(0);
+    let improvable = Read { feed: Some(feed("grant it a right")), ..a_read(0) };
     let states = failures.iter().chain([&store]).map(State::Failed).chain([
         State::Invalid(&[]),
         State::Suspended,
         State::Beginning { came: 0 },
         State::Read(&read),
+        State::Read(&improvable),
     ]);
     let conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
     for Reason { name, of, .. } in connector::ALL {

@@ -1,0 +1,230 @@
+//! What a connector says about itself: whatever is wrong on the way to a directory is seen as its condition, with the
+//! remedy, on the real servers.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::cli::Desk;
+use crate::support::company::large;
+use crate::support::samba::{self, DOMAIN, Samba};
+use crate::support::slapd::{self, SUFFIX, Setup, Slapd};
+
+/// No password of anybody.
+const WRONG: &str = "Passw0rd.Wrong!";
+const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
+
+/// A connector that is looked at once, as its account finds things.
+struct Look {
+    spec: Value,
+    username: String,
+    password: String,
+    ca: Vec<u8>,
+}
+
+/// What is to be seen: which condition ends the way, its reason, and what its message says.
+struct Seen<'a> {
+    condition: &'a str,
+    reason: &'a str,
+    parts: &'a [&'a str],
+}
+
+fn seen<'a>(condition: &'a str, reason: &'a str, parts: &'a [&'a str]) -> Seen<'a> {
+    Seen { condition, reason, parts }
+}
+
+impl Look {
+    fn at(kind: &str, url: &str, username: &str, password: &str, ca: Vec<u8>) -> Self {
+        let spec = json!({ kind: {
+            "urls": [url], "credentialsSecretRef": { "name": "reader" },
+            "tls": { "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } },
+        }});
+        Self { spec, username: username.to_owned(), password: password.to_owned(), ca }
+    }
+
+    /// With another value in the spec of the kind.
+    fn with(mut self, field: &str, value: Value) -> Self {
+        let kind = self.spec.as_object_mut().unwrap().values_mut().next().unwrap();
+        kind[field] = value;
+        self
+    }
+
+    /// The status.
+    fn status(&self) -> Value {
+        let object = |kind: &str, name: &str, rest: Value| {
+            let group = if kind == "DirectoryConnector" { "rollcall.dev/v1alpha1" } else { "v1" };
+            let mut object = json!({ "apiVersion": group, "kind": kind, "metadata": { "name": name, "namespace": "test" } });
+            object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            object.to_string()
+        };
+        let (user, password) = (&self.username, &self.password);
+        let objects = [
+            object("Secret", "reader", json!({ "stringData": { "username": user, "password": password } })),
+            object("ConfigMap", "ca", json!({ "data": { "ca.crt": String::from_utf8_lossy(&self.ca) } })),
+            object("DirectoryConnector", "corp", json!({ "spec": self.spec })),
+        ];
+        let desk = Desk::new();
+        desk.write("manifests.yaml", objects.join("\n---\n"));
+        let ran = desk.sync(&["-o", "json"]);
+        assert!(!ran.said().contains(password), "{}", ran.said());
+        let objects: Value = serde_json::from_str(&ran.out).unwrap();
+        objects[0]["status"].clone()
+    }
+
+    /// The conditions, with status, reason and message.
+    fn conditions(&self) -> BTreeMap<String, [String; 3]> {
+        let status = self.status();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let one =
+            |it: &Value| (text(&it["type"]), ["status", "reason", "message"].map(|field| text(&it[field])));
+        status["conditions"].as_array().unwrap().iter().map(one).collect()
+    }
+
+    /// The way ends there, and that is said with the remedy; before it all is well, after it nothing is known.
+    #[track_caller]
+    fn ends(&self, what: &str, expected: &Seen<'_>) {
+        let conditions = self.conditions();
+        let at = STAGES.iter().position(|stage| *stage == expected.condition).unwrap();
+        for (number, stage) in STAGES.iter().enumerate() {
+            let status = match number.cmp(&at) {
+                Ordering::Less => "True",
+                Ordering::Equal => "False",
+                Ordering::Greater => "Unknown",
+            };
+            assert_eq!(conditions[*stage][0], status, "{what}: {stage} of {conditions:#?}");
+        }
+        for condition in ["Ready", expected.condition] {
+            let [status, reason, message] = &conditions[condition];
+            assert_eq!((status.as_str(), reason.as_str()), ("False", expected.reason), "{what}: {message}");
+            for part in expected.parts {
+                assert!(message.contains(part), "{what}: {part:?} is not in {message:?}");
+            }
+        }
+    }
+
+    /// The way is passed to its end, and this is said of it.
+    #[track_caller]
+    fn passes(&self, what: &str, expected: &Seen<'_>) {
+        let conditions = self.conditions();
+        assert!(conditions.values().all(|[status, ..]| status == "True"), "{what}: {conditions:#?}");
+        let [_, reason, message] = &conditions[expected.condition];
+        assert_eq!(reason, expected.reason, "{what}: {message}");
+        for part in expected.parts {
+            assert!(message.contains(part), "{what}: {part:?} is not in {message:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_wrong_at_a_domain_controller_is_seen_as_its_condition() {
+    let samba = Samba::start();
+    samba.reader("reader");
+    let url = samba.secure_url();
+    let look = |password: &str| Look::at("activeDirectory", &url, "ADTEST\\reader", password, samba.ca());
+    let password = samba::PASSWORD;
+    let change = |what: &str| {
+        samba.modify(&format!("dn: CN=reader,CN=Users,{DOMAIN}\nchangetype: modify\n{what}\n"));
+    };
+    let refused = |what: &str, parts: &[&str]| {
+        look(password).ends(what, &seen("Authenticated", "AuthenticationFailed", parts));
+    };
+
+    let blind = ["CN=Deleted Objects,DC=ad", "dsacls", "\"ADTEST\\reader:LCRP\""];
+    look(password).passes("no right to see what was deleted", &seen("Readable", "ReadWithRemarks", &blind));
+    let admin = Look::at("activeDirectory", &url, samba::ADMIN, password, samba.ca());
+    samba.reader("leaver");
+    samba.tool(&["user", "delete", "leaver"]);
+    admin.passes("every right", &seen("Readable", "Read", &["as of the last read"]));
+
+    let nowhere = ["ou=nowhere", "or the account may not see it", "correct baseDNs"];
+    let base = json!([format!("ou=nowhere,{DOMAIN}")]);
+    look(password).with("baseDNs", base).ends("wrong base", &seen("Readable", "NotFound", &nowhere));
+    let stranger = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
+    let other = Look { ca: stranger.ca(), ..look(password) };
+    other
+        .ends("wrong CA", &seen("Reachable", "TlsFailed", &["issued by nobody who is trusted", "tls.caRef"]));
+
+    let wrong = ["wrong name or password", "correct the Secret that credentialsSecretRef names"];
+    look(WRONG).ends("wrong password", &seen("Authenticated", "AuthenticationFailed", &wrong));
+    let nobody = Look { username: "ADTEST\\nobody".to_owned(), ..look(password) };
+    let unknown = ["the Secret that credentialsSecretRef names"];
+    nobody.ends("no such account", &seen("Authenticated", "AuthenticationFailed", &unknown));
+
+    samba.tool(&["domain", "passwordsettings", "set", "--account-lockout-threshold=2"]);
+    for _ in 0..2 {
+        look(WRONG).status();
+    }
+    refused("locked", &["is locked after too many wrong passwords", "correct the Secret first, then unlock"]);
+    change("replace: lockoutTime\nlockoutTime: 0");
+
+    change("replace: accountExpires\naccountExpires: 133801632000000000");
+    refused("account expired", &["the account has expired", "set a later accountExpires"]);
+    change("replace: accountExpires\naccountExpires: 0");
+
+    change("replace: userAccountControl\nuserAccountControl: 514");
+    refused("disabled", &["the account is disabled", "enable it"]);
+    change("replace: userAccountControl\nuserAccountControl: 512");
+
+    change("replace: pwdLastSet\npwdLastSet: 0");
+    refused(
+        "must change",
+        &["must change its password", "clear \"User must change password at next logon\""],
+    );
+    change("replace: pwdLastSet\npwdLastSet: -1");
+
+    samba.tool(&["domain", "passwordsettings", "set", "--max-pwd-age=2", "--min-pwd-age=0"]);
+    samba.age_password("reader");
+    refused(
+        "password expired",
+        &["the account's password has expired", "let it not expire for this account"],
+    );
+}
+
+#[test]
+fn whatever_is_wrong_at_an_ldap_server_is_seen_as_its_condition() {
+    const READ: &str = "Passw0rd.Reader!";
+    let reader = format!("cn=reader,{SUFFIX}");
+    let ldif = large(2, 1, 1, 1)
+        + &format!(
+            "dn: {reader}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\nuserPassword: {READ}\n\n"
+        );
+    let database = format!(
+        "access to attrs=userPassword by anonymous auth\naccess to dn.subtree=\"ou=groups,{SUFFIX}\" by dn.exact=\"{}\" read\n\
+         access to * by dn.exact=\"{reader}\" read",
+        slapd::ADMIN
+    );
+    let start = |setup: Setup<'_>| Slapd::start(&Setup { ldif: &ldif, database: &database, ..setup });
+    let slapd = start(Setup::default());
+    let look =
+        |slapd: &Slapd, password: &str| Look::at("ldap", &slapd.secure_url(), &reader, password, slapd.ca());
+    let no_feed = ["does not offer syncrepl", "overlay syncprov"];
+    look(&slapd, READ).passes("no feed", &seen("Readable", "ReadWithRemarks", &no_feed));
+    look(&slapd, READ)
+        .with("changeFeed", json!("FullRead"))
+        .passes("as wanted", &seen("Readable", "Read", &[]));
+
+    let wrong = ["wrong name or password", "correct the Secret that credentialsSecretRef names"];
+    look(&slapd, WRONG).ends("wrong password", &seen("Authenticated", "AuthenticationFailed", &wrong));
+    let base = |base: &str| look(&slapd, READ).with("baseDNs", json!([format!("{base},{SUFFIX}")]));
+    base("ou=persons").ends("wrong base", &seen("Readable", "NotFound", &["ou=persons", "correct baseDNs"]));
+    base("ou=groups").ends(
+        "no right",
+        &seen("Readable", "NotFound", &["or the account may not see it", "correct baseDNs"]),
+    );
+    let plain = Look::at("ldap", &slapd.url(), &reader, READ, slapd.ca());
+    plain.with("startTLS", json!(true)).passes("StartTLS", &seen("Reachable", "Read", &[]));
+
+    let stranger = start(Setup::default());
+    let other = Look { ca: stranger.ca(), ..look(&slapd, READ) };
+    other
+        .ends("wrong CA", &seen("Reachable", "TlsFailed", &["issued by nobody who is trusted", "tls.caRef"]));
+    let expired = start(Setup { expired: true, ..Setup::default() });
+    let renew = ["its certificate has expired", "renew it"];
+    look(&expired, READ).ends("expired certificate", &seen("Reachable", "TlsFailed", &renew));
+    let named = start(Setup { names: &["ldap.corp.example"], ..Setup::default() });
+    let name = ["not for 127.0.0.1 but for", "ldap.corp.example", "set tls.serverName"];
+    look(&named, READ).ends("another name", &seen("Reachable", "TlsFailed", &name));
+    let closed = Look::at("ldap", "ldaps://127.0.0.1:1", &reader, READ, slapd.ca());
+    closed.ends("nobody there", &seen("Reachable", "Unreachable", &["refused", "check the port"]));
+}
