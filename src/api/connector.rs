@@ -269,6 +269,10 @@ pub struct DirectoryConnectorStatus {
     /// What was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
+    /// When the certificate that the server proved itself with ends, as of the last read that reached its
+    /// end. `Reachable` says so from 30 days before on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<Time>,
     /// The last read that reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_import: Option<LastImport>,

@@ -60,7 +60,7 @@ fn company() -> String {
     ldif
 }
 
-fn config(url: &str) -> ActiveDirectoryConfig {
+pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
     let ldap = LdapConfig {
         urls: vec![url.to_owned()],
         start_tls: false,

@@ -4,8 +4,18 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use rollcall::clock::Clock;
+use rollcall::controller::connector::status;
+use rollcall::directory::ConnectorName;
+use rollcall::source::ldap::ActiveDirectorySource;
+use rollcall::store::Store;
+use rollcall::sync::import::{Imported, Options, import};
 use serde_json::{Value, json};
 
+use crate::active_directory;
 use crate::support::cli::Desk;
 use crate::support::company::large;
 use crate::support::samba::{self, DOMAIN, Samba};
@@ -219,7 +229,7 @@ fn whatever_is_wrong_at_an_ldap_server_is_seen_as_its_condition() {
     let other = Look { ca: stranger.ca(), ..look(&slapd, READ) };
     other
         .ends("wrong CA", &seen("Reachable", "TlsFailed", &["issued by nobody who is trusted", "tls.caRef"]));
-    let expired = start(Setup { expired: true, ..Setup::default() });
+    let expired = start(Setup { certificate_ends: Some(date(2020, 1, 1)), ..Setup::default() });
     let renew = ["its certificate has expired", "renew it"];
     look(&expired, READ).ends("expired certificate", &seen("Reachable", "TlsFailed", &renew));
     let named = start(Setup { names: &["ldap.corp.example"], ..Setup::default() });
@@ -227,4 +237,65 @@ fn whatever_is_wrong_at_an_ldap_server_is_seen_as_its_condition() {
     look(&named, READ).ends("another name", &seen("Reachable", "TlsFailed", &name));
     let closed = Look::at("ldap", "ldaps://127.0.0.1:1", &reader, READ, slapd.ca());
     closed.ends("nobody there", &seen("Reachable", "Unreachable", &["refused", "check the port"]));
+}
+
+#[test]
+fn a_certificate_is_told_of_before_it_ends() {
+    let in_ten_days = Timestamp::now() + SignedDuration::from_hours(10 * 24 + 1);
+    let day = in_ten_days.to_zoned(TimeZone::UTC).date();
+    let slapd =
+        Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), certificate_ends: Some(day), ..Setup::default() });
+    let look = |url: &str| Look::at("ldap", url, slapd::ADMIN, slapd::PASSWORD, slapd.ca());
+    let soon = format!(
+        "the server's certificate ends in 9 days, on {day}, and from then on nothing is read: renew it"
+    );
+    let secure = look(&slapd.secure_url());
+    secure.passes("ldaps", &seen("Reachable", "CertificateExpiring", &[&soon]));
+    assert_eq!(secure.status()["certificateExpiresAt"], format!("{day}T00:00:00Z"));
+    let upgraded = look(&slapd.url()).with("startTLS", json!(true));
+    upgraded.passes("StartTLS", &seen("Reachable", "CertificateExpiring", &[&soon]));
+    let plain = look(&slapd.url()).with("insecure", json!(true));
+    plain.passes("plain", &seen("Reachable", "Read", &[]));
+    assert_eq!(plain.status()["certificateExpiresAt"], Value::Null);
+    let lasting = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
+    let lasting = Look { ca: lasting.ca(), ..look(&lasting.secure_url()) };
+    lasting.passes("a certificate that lasts", &seen("Reachable", "Read", &[]));
+}
+
+/// This machine's clock, set wrong.
+struct Wrong(SignedDuration);
+
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + self.0
+    }
+}
+
+#[tokio::test]
+async fn a_domain_controller_whose_clock_differs_is_told_of() {
+    let samba = Samba::start();
+    let read = async |wrong: SignedDuration| -> Imported {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let source = ActiveDirectorySource::new(active_directory::config(&samba.url()));
+        let minute = std::time::Duration::from_mins(1);
+        let options = Options { look_ups: 0, timeout: minute, full_read_every: minute };
+        let name = ConnectorName::new("test", "corp");
+        import(&source, &store, &name, options, &Wrong(wrong), |_| {}).await.unwrap()
+    };
+    for (wrong, reason, part) in [
+        (SignedDuration::from_mins(-10), "ClockSkewed", "10 minutes ahead of this machine's"),
+        (SignedDuration::from_secs(310), "ClockSkewed", "5 minutes behind this machine's"),
+        (SignedDuration::from_mins(4), "Read", "as of the last read"),
+        (SignedDuration::ZERO, "Read", "as of the last read"),
+    ] {
+        let imported = read(wrong).await;
+        // It tells no fractions of a second.
+        let off = (imported.skew.unwrap() + wrong).abs();
+        assert!(off < SignedDuration::from_secs(5), "{wrong} {off}");
+        let status = status::of_import(&Ok(imported), true, Timestamp::now());
+        let reachable = status.conditions.iter().find(|one| one.type_ == "Reachable").unwrap();
+        assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
+        assert!(reachable.message.contains(part), "{}", reachable.message);
+    }
 }

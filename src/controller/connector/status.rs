@@ -1,6 +1,6 @@
 //! What a connector's status says. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
@@ -16,6 +16,11 @@ use crate::sync::import::{ImportError, Imported};
 
 /// How far a read gets, in order.
 const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
+
+/// From so long before the end of a certificate on somebody is told of it.
+const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// From this difference on Kerberos refuses logins.
+const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to be said.
 pub(super) struct Facts<'a> {
@@ -54,6 +59,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     let (mut directory, mut last_import) = (before.directory.clone(), before.last_import.clone());
     let mut change_feed = before.change_feed.clone();
+    let mut certificate_expires_at = before.certificate_expires_at.clone();
     match &facts.state {
         State::Invalid(problems) => {
             let message = self::problems(problems);
@@ -83,16 +89,18 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
-            stages(&mut conditions, facts.staged, None, &remarks(read));
+            stages(&mut conditions, facts.staged, None, &remarks(read, facts.now));
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
+            certificate_expires_at = read.certificate_ends_at.map(Time);
         }
     }
     DirectoryConnectorStatus {
         observed_generation: facts.generation,
         conditions: conditions.finish(),
         directory,
+        certificate_expires_at,
         last_import,
         change_feed,
         next_import_at: facts.next_at.map(Time),
@@ -140,10 +148,41 @@ struct Remark {
 }
 
 /// What is to be said of a read that reached its end.
-fn remarks(read: &Read) -> Vec<Remark> {
+fn remarks(read: &Read, now: Timestamp) -> Vec<Remark> {
+    let certificate = read.certificate_ends_at.and_then(|at| certificate(at, now));
+    let clock = read.skew.and_then(clock);
     let feed = read.feed.as_ref().map(|feed| feed.reason.clone()).filter(|reason| !reason.is_empty());
-    let remark = |message| Remark { stage: 2, reason: connector::READ_WITH_REMARKS, message };
-    feed.map(remark).into_iter().collect()
+    let remark = |stage, reason| move |message| Remark { stage, reason, message };
+    [
+        certificate.map(remark(0, connector::CERTIFICATE_EXPIRING)),
+        clock.map(remark(0, connector::CLOCK_SKEWED)),
+        feed.map(remark(2, connector::READ_WITH_REMARKS)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn certificate(ends_at: Timestamp, now: Timestamp) -> Option<String> {
+    let left = ends_at.duration_since(now);
+    (left < CERTIFICATE_WARNING).then(|| {
+        let days = count(u64::try_from(left.as_hours() / 24).unwrap_or(0), "day", "days");
+        let day = ends_at.strftime("%F");
+        format!(
+            "the server's certificate ends in {days}, on {day}, and from then on nothing is read: renew it"
+        )
+    })
+}
+
+fn clock(ahead: SignedDuration) -> Option<String> {
+    (ahead.abs() >= SKEW_WARNING).then(|| {
+        let minutes = count((ahead.unsigned_abs().as_secs() + 30) / 60, "minute", "minutes");
+        let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+        format!(
+            "the server's clock is {minutes} {side} this machine's: set both by a time service (NTP), since accounts expire \
+             by one of them, and Kerberos takes no more than five minutes"
+        )
+    })
 }
 
 /// At which stage a read fails for this reason; `None` if that has nothing to do with the directory.
@@ -212,6 +251,8 @@ pub(super) fn read(imported: &Imported) -> Read {
         directory: directory(&imported.info),
         import: last_import(imported),
         feed: feed(&imported.info),
+        certificate_ends_at: imported.certificate_ends_at,
+        skew: imported.skew,
         message: message(imported),
     }
 }

@@ -406,6 +406,7 @@ impl Session {
 
     fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
         let (directory, scope, server) = (self.directory(), self.scope(), self.server());
+        let shown = self.facts.shown(&self.connection);
         let mut notices = self.connection.skipped;
         if self.facts.has("supportedcapabilities", READ_ONLY) {
             notices.push(format!(
@@ -424,6 +425,7 @@ impl Session {
             notices,
             vendor: Some(self.facts.vendor.unwrap_or_else(|| "Microsoft Active Directory".to_owned())),
             feed: Some(feed),
+            shown,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -22,6 +23,8 @@ pub(super) struct Connection {
     /// Which server, for messages.
     pub(super) url: String,
     pub(super) driver: Driver,
+    /// When the certificate that the server proved itself with ends.
+    pub(super) certificate_ends_at: Option<Timestamp>,
     /// Servers that were tried before, and why they were not read.
     pub(super) skipped: Vec<String>,
 }
@@ -98,9 +101,12 @@ impl Connection {
         let bracketed = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         let connected =
             LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
-        let (connection, ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
-        let driver = Driver(Some(Box::pin(connection.drive())));
-        let mut connection = Self { ldap, url: url.to_owned(), driver, skipped: Vec::new() };
+        let (connection, mut ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
+        let mut driver = Driver(Some(Box::pin(connection.drive())));
+        let certificate = driver.run(ldap.get_peer_certificate()).await.ok().flatten();
+        let certificate_ends_at = certificate.as_deref().and_then(tls::ends_at);
+        let mut connection =
+            Self { ldap, url: url.to_owned(), driver, certificate_ends_at, skipped: Vec::new() };
         connection.bind(config.bind.as_ref()).await?;
         tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)

@@ -269,6 +269,7 @@ impl Session {
     }
 
     fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
+        let shown = self.facts.shown(&self.connection);
         Completion {
             mode,
             directory: directory(&self.bases, &self.facts),
@@ -280,6 +281,7 @@ impl Session {
             notices: self.connection.skipped,
             vendor: self.facts.vendor,
             feed: Some(feed),
+            shown,
         }
     }
 

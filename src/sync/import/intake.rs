@@ -179,7 +179,7 @@ impl Intake {
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { mut completion, settled, mut notices, told, finished_at } = sealing;
+        let Sealing { mut completion, settled, mut notices, told, read_at, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
         let standings: HashMap<RowId, Standing> =
@@ -265,6 +265,8 @@ impl Intake {
             unreadable: self.unreadable,
             unsettled,
             missed,
+            certificate_ends_at: completion.shown.certificate_ends_at,
+            skew: completion.shown.clock.map(|clock| clock.duration_since(read_at)),
             started_at: self.started_at,
             finished_at,
         })

@@ -41,6 +41,8 @@ fn a_read(unsettled: u64) -> Read {
         unreadable: 0,
         unsettled,
         missed: 0,
+        certificate_ends_at: None,
+        skew: None,
         started_at: at(80),
         finished_at: at(90),
     };
@@ -111,6 +113,36 @@ fn what_would_make_a_read_better_stands_where_it_is_readable() {
     let expected = ("True", "ReadWithRemarks", "as of the last read; grant it a right");
     assert_eq!((&*readable.status, &*readable.reason, &*readable.message), expected);
     assert_eq!(find(&status.conditions, "Reachable").unwrap().reason, "Read");
+}
+
+#[rstest]
+#[case::ahead(300, Some("5 minutes ahead of"))]
+#[case::behind(-3_601, Some("60 minutes behind"))]
+#[case::nearly(299, None)]
+fn clocks_that_differ_are_told_of(#[case] seconds: i64, #[case] part: Option<&str>) {
+    let read = Read { skew: Some(SignedDuration::from_secs(seconds)), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let reachable = find(&status.conditions, "Reachable").unwrap();
+    let reason = if part.is_some() { "ClockSkewed" } else { "Read" };
+    assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
+    assert!(reachable.message.contains(part.unwrap_or("as of")), "{}", reachable.message);
+}
+
+#[rstest]
+#[case::long(31 * 86_400, None)]
+#[case::soon(30 * 86_400 - 1, Some("in 29 days, on 1970-01-31"))]
+#[case::tomorrow(86_400, Some("in 1 day, on 1970-01-02"))]
+#[case::over_since_the_read(-86_400, Some("in 0 days, on 1969-12-31"))]
+fn a_certificate_that_ends_is_told_of(#[case] left: i64, #[case] part: Option<&str>) {
+    let read = Read { certificate_ends_at: Some(at(100 + left)), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let reachable = find(&status.conditions, "Reachable").unwrap();
+    let reason = if part.is_some() { "CertificateExpiring" } else { "Read" };
+    assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
+    assert!(reachable.message.contains(part.unwrap_or("as of")), "{}", reachable.message);
+    assert_eq!(status.certificate_expires_at, Some(Time(at(100 + left))));
+    let later = said(State::Failed(&failure(connector::UNREACHABLE)), true, Some(&status));
+    assert_eq!(later.certificate_expires_at, status.certificate_expires_at);
 }
 
 #[test]
@@ -187,14 +219,18 @@ fn every_reason_is_said_where_the_documents_say() {
     let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
     let store = failure(reason(&ImportError::Store(crate::store::StoreError::Full)));
     let read = a_read(0);
-    let improvable = Read { feed: Some(feed("grant it a right")), ..a_read(0) };
+    let remarked = [
+        Read { feed: Some(feed("grant it a right")), ..a_read(0) },
+        Read { certificate_ends_at: Some(at(200)), ..a_read(0) },
+        Read { skew: Some(SignedDuration::from_mins(5)), ..a_read(0) },
+    ];
     let states = failures.iter().chain([&store]).map(State::Failed).chain([
         State::Invalid(&[]),
         State::Suspended,
         State::Beginning { came: 0 },
         State::Read(&read),
-        State::Read(&improvable),
     ]);
+    let states = states.chain(remarked.iter().map(State::Read));
     let conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
     for Reason { name, of, .. } in connector::ALL {
         for place in of.split(", ") {
