@@ -26,6 +26,7 @@ mod refusal;
 mod search;
 mod session;
 mod sync_repl;
+mod unseen;
 
 pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed};
 

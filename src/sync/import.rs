@@ -7,7 +7,7 @@
 //!   name (a few dozen bytes), not by the entries.
 //! - An entry is written only if what it states changed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -64,6 +64,8 @@ pub struct Imported {
     pub unsettled: u64,
     /// Entries whose change this full read found and the feed had not told of.
     pub missed: u64,
+    /// Fields that were asked for and that nobody who is there carries, as the coverage rule calls them.
+    pub bare: BTreeSet<String>,
     /// When the certificate that the server proved itself with ends.
     pub certificate_ends_at: Option<Timestamp>,
     /// How far the server's clock is ahead of ours.

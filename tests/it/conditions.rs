@@ -2,7 +2,7 @@
 //! remedy, on the real servers.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;
@@ -11,6 +11,7 @@ use rollcall::clock::Clock;
 use rollcall::controller::connector::status;
 use rollcall::directory::ConnectorName;
 use rollcall::source::ldap::ActiveDirectorySource;
+use rollcall::spec::SourceConfig;
 use rollcall::store::Store;
 use rollcall::sync::import::{Imported, Options, import};
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
 /// A connector that is looked at once, as its account finds things.
 struct Look {
     spec: Value,
+    policy: Option<Value>,
     username: String,
     password: String,
     ca: Vec<u8>,
@@ -50,7 +52,7 @@ impl Look {
             "urls": [url], "credentialsSecretRef": { "name": "reader" },
             "tls": { "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } },
         }});
-        Self { spec, username: username.to_owned(), password: password.to_owned(), ca }
+        Self { spec, policy: None, username: username.to_owned(), password: password.to_owned(), ca }
     }
 
     /// With another value in the spec of the kind.
@@ -60,10 +62,21 @@ impl Look {
         self
     }
 
+    /// Used by a policy with such users.
+    fn used_for(mut self, users: &Value) -> Self {
+        self.policy =
+            Some(json!({ "connectors": [{ "name": "corp" }], "target": { "registry": {} }, "users": users }));
+        self
+    }
+
     /// The status.
     fn status(&self) -> Value {
         let object = |kind: &str, name: &str, rest: Value| {
-            let group = if kind == "DirectoryConnector" { "rollcall.dev/v1alpha1" } else { "v1" };
+            let group = if ["DirectoryConnector", "SyncPolicy"].contains(&kind) {
+                "rollcall.dev/v1alpha1"
+            } else {
+                "v1"
+            };
             let mut object = json!({ "apiVersion": group, "kind": kind, "metadata": { "name": name, "namespace": "test" } });
             object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
             object.to_string()
@@ -74,6 +87,8 @@ impl Look {
             object("ConfigMap", "ca", json!({ "data": { "ca.crt": String::from_utf8_lossy(&self.ca) } })),
             object("DirectoryConnector", "corp", json!({ "spec": self.spec })),
         ];
+        let policy = self.policy.iter().map(|spec| object("SyncPolicy", "all", json!({ "spec": spec })));
+        let objects: Vec<String> = objects.into_iter().chain(policy).collect();
         let desk = Desk::new();
         desk.write("manifests.yaml", objects.join("\n---\n"));
         let ran = desk.sync(&["-o", "json"]);
@@ -293,9 +308,75 @@ async fn a_domain_controller_whose_clock_differs_is_told_of() {
         // It tells no fractions of a second.
         let off = (imported.skew.unwrap() + wrong).abs();
         assert!(off < SignedDuration::from_secs(5), "{wrong} {off}");
-        let status = status::of_import(&Ok(imported), true, Timestamp::now());
+        let server = SourceConfig::ActiveDirectory(active_directory::config(&samba.url()));
+        let status = status::of_import(&Ok(imported), &server, &BTreeSet::new(), Timestamp::now());
         let reachable = status.conditions.iter().find(|one| one.type_ == "Reachable").unwrap();
         assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
         assert!(reachable.message.contains(part), "{}", reachable.message);
     }
+}
+
+#[test]
+fn what_a_domain_controller_hides_is_told_of_if_policies_use_it() {
+    let samba = Samba::start();
+    samba.reader("reader");
+    samba.modify(&format!(
+        "dn: CN=ann,CN=Users,{DOMAIN}\nchangetype: add\nobjectClass: user\nsAMAccountName: ann\nuserAccountControl: 544\n\
+         mail: ann@example.test\ndepartment: Sales\nextensionName: one\n"
+    ));
+    let url = samba.secure_url();
+    let look = |users: &Value| {
+        let look = Look::at("activeDirectory", &url, "ADTEST\\reader", samba::PASSWORD, samba.ca());
+        look.used_for(users)
+    };
+    let users =
+        || json!({ "where": "user.department == 'Sales' && user.attributes['extensionName'] != 'x'" });
+    let unseen = |look: &Look| {
+        let [_, reason, message] = look.conditions().remove("Readable").unwrap();
+        assert_eq!(reason, "ReadWithRemarks");
+        message.split("; ").find(|part| part.contains("nobody shows")).map(str::to_owned)
+    };
+    assert_eq!(unseen(&look(&users())), None);
+
+    // Who may read everything but this is told nothing: it is just not there.
+    let shown = samba.tool(&["user", "show", "reader"]);
+    let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
+    // department and extensionName, by their schemaIDGUIDs.
+    for attribute in ["bf96794f-0de6-11d0-a285-00aa003049e2", "bf967972-0de6-11d0-a285-00aa003049e2"] {
+        let right = format!("--sddl=(OD;;RP;{attribute};;{sid})");
+        samba.tool(&["dsacl", "set", &format!("--objectdn=CN=ann,CN=Users,{DOMAIN}"), &right]);
+    }
+    let told = unseen(&look(&users())).unwrap();
+    let expected =
+        "policies use extensionName, department, and nobody shows it: either nobody has it, or the account";
+    assert!(told.contains(expected), "{told}");
+    let grant = "dsacls \"dc=ad,dc=example,dc=test\" /I:S /G \"ADTEST\\reader:RP;extensionName\"";
+    assert!(look(&users()).conditions()["Readable"][2].contains(grant));
+    assert_eq!(unseen(&look(&json!({}))), None, "nobody needs it");
+}
+
+#[test]
+fn what_an_ldap_server_hides_is_told_of_if_policies_use_it() {
+    let ldif = large(3, 2, 2, 2);
+    let database = "access to attrs=mail,member,title by * none\naccess to * by * read";
+    let hidden = Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() });
+    let shown = Slapd::start(&Setup { ldif: &ldif, ..Setup::default() });
+    let reader = format!("uid=u000000,ou=people,{SUFFIX}");
+    let message = |slapd: &Slapd, who: &str, password: &str, users: &Value| {
+        let look = Look::at("ldap", &slapd.secure_url(), who, password, slapd.ca());
+        let [_, _, message] = look.used_for(users).conditions().remove("Readable").unwrap();
+        message
+    };
+    hidden.modify(&format!(
+        "dn: {reader}\nchangetype: modify\nadd: userPassword\nuserPassword: Passw0rd.Reader!\n"
+    ));
+    let told = message(&hidden, &reader, "Passw0rd.Reader!", &json!({ "where": "user.title != ''" }));
+    let names = "policies use mail, member, uniqueMember, memberUid, title, and nobody shows it";
+    let grant =
+        format!("access to attrs=mail,member,uniqueMember,memberUid,title by dn.exact=\"{reader}\" read");
+    assert!(told.contains(names) && told.contains(&grant), "{told}");
+    let told = message(&hidden, &reader, "Passw0rd.Reader!", &json!({}));
+    assert!(told.contains("policies use mail, member, uniqueMember, memberUid, and"), "{told}");
+    let told = message(&shown, slapd::ADMIN, slapd::PASSWORD, &json!({ "where": "user.title != ''" }));
+    assert!(!told.contains("nobody shows"), "{told}");
 }

@@ -15,7 +15,7 @@ use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
 use crate::cli::table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::controller::words::{count, thousands};
-use crate::spec::Connector;
+use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
 
@@ -52,7 +52,10 @@ fn connectors(done: &Done, now: Timestamp) -> Vec<(&str, DirectoryConnectorStatu
         ..DirectoryConnectorStatus::default()
     };
     let status = |(name, connector): (_, &Connector)| match done.imports.get(name) {
-        Some(imported) => of_import(imported, connector.source.is_a_server(), now),
+        Some(imported) => {
+            let used = spec::used(&connector.name, &done.resolved.policies);
+            of_import(imported, &connector.source, &used, now)
+        }
         None => without(not_ready(reason::connector::SUSPENDED, "spec.suspend is true".to_owned(), now)),
     };
     let usable = done.resolved.connectors.iter().map(|one| (one.0.as_str(), status(one)));

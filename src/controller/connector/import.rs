@@ -1,5 +1,6 @@
 //! The read itself, beside the reconciles: they never wait for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,6 +53,8 @@ pub(super) struct Read {
     pub(super) certificate_ends_at: Option<Timestamp>,
     /// How far the server's clock is ahead of ours.
     pub(super) skew: Option<SignedDuration>,
+    /// Fields that nobody carries.
+    pub(super) bare: BTreeSet<String>,
     pub(super) message: String,
 }
 

@@ -1,5 +1,7 @@
 //! What a connector's status says. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
@@ -10,7 +12,7 @@ use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
 use crate::controller::words::count;
 use crate::source;
-use crate::spec::Problem;
+use crate::spec::{Problem, SourceConfig};
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 
@@ -33,6 +35,8 @@ pub(super) struct Facts<'a> {
     pub(super) staged: bool,
     pub(super) handled: Option<String>,
     pub(super) next_at: Option<Timestamp>,
+    /// What to say of what came of nobody.
+    pub(super) unseen: Option<String>,
 }
 
 /// How things are.
@@ -89,7 +93,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
-            stages(&mut conditions, facts.staged, None, &remarks(read, facts.now));
+            stages(&mut conditions, facts.staged, None, &remarks(read, facts.unseen.clone(), facts.now));
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
@@ -148,15 +152,17 @@ struct Remark {
 }
 
 /// What is to be said of a read that reached its end.
-fn remarks(read: &Read, now: Timestamp) -> Vec<Remark> {
+fn remarks(read: &Read, unseen: Option<String>, now: Timestamp) -> Vec<Remark> {
     let certificate = read.certificate_ends_at.and_then(|at| certificate(at, now));
     let clock = read.skew.and_then(clock);
     let feed = read.feed.as_ref().map(|feed| feed.reason.clone()).filter(|reason| !reason.is_empty());
+    let readable = unseen.into_iter().chain(feed).collect::<Vec<_>>().join("; ");
+    let readable = Some(readable).filter(|text| !text.is_empty());
     let remark = |stage, reason| move |message| Remark { stage, reason, message };
     [
         certificate.map(remark(0, connector::CERTIFICATE_EXPIRING)),
         clock.map(remark(0, connector::CLOCK_SKEWED)),
-        feed.map(remark(2, connector::READ_WITH_REMARKS)),
+        readable.map(remark(2, connector::READ_WITH_REMARKS)),
     ]
     .into_iter()
     .flatten()
@@ -209,6 +215,7 @@ pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> DirectoryCo
         staged: false,
         handled: None,
         next_at: None,
+        unseen: None,
     })
 }
 
@@ -221,10 +228,17 @@ pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// What to say of what came of nobody, if that is something that policies rest on.
+pub(super) fn unseen(read: &Read, source: &SourceConfig, used: &BTreeSet<String>) -> Option<String> {
+    let fields = read.bare.intersection(used).map(String::as_str).collect();
+    source.unseen(&fields, &read.directory.id)
+}
+
 /// What one read, by whoever is not the operator, says. Nobody tries again.
 pub fn of_import(
     imported: &Result<Imported, ImportError>,
-    staged: bool,
+    source: &SourceConfig,
+    used: &BTreeSet<String>,
     now: Timestamp,
 ) -> DirectoryConnectorStatus {
     let outcome = imported.as_ref().map(read).map_err(|error| Failure::new(error, now, 0));
@@ -237,9 +251,10 @@ pub fn of_import(
         generation: None,
         now: imported.as_ref().map_or(now, |imported| imported.finished_at),
         state,
-        staged,
+        staged: source.is_a_server(),
         handled: None,
         next_at: None,
+        unseen: outcome.as_ref().ok().and_then(|read| unseen(read, source, used)),
     });
     status.conditions.retain(|condition| condition.type_ != "Reconciling");
     status
@@ -253,6 +268,7 @@ pub(super) fn read(imported: &Imported) -> Read {
         feed: feed(&imported.info),
         certificate_ends_at: imported.certificate_ends_at,
         skew: imported.skew,
+        bare: imported.bare.clone(),
         message: message(imported),
     }
 }

@@ -31,6 +31,8 @@ mod name;
 mod range;
 mod schema;
 
+pub(super) use self::schema::attributes_of;
+
 /// Who is a user or contact unless the configuration says otherwise: no computers, no trusts, none of the
 /// accounts that every domain has.
 const USER_FILTER: &str = "(&(|(&(objectCategory=person)(objectClass=user))(objectClass=contact))\

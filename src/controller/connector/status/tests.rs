@@ -3,6 +3,8 @@ use rstest::rstest;
 use super::*;
 use crate::controller::condition::find;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
+use crate::secret::Secret;
+use crate::source::ldap::{ActiveDirectoryConfig, Bind, ChangeFeed, LdapConfig};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -41,6 +43,7 @@ fn a_read(unsettled: u64) -> Read {
         unreadable: 0,
         unsettled,
         missed: 0,
+        bare: BTreeSet::new(),
         certificate_ends_at: None,
         skew: None,
         started_at: at(80),
@@ -62,7 +65,20 @@ fn said(
     staged: bool,
     before: Option<&DirectoryConnectorStatus>,
 ) -> DirectoryConnectorStatus {
-    status(&Facts { before, generation: Some(4), now: at(100), state, staged, handled: None, next_at: None })
+    status(&facts(state, staged, before))
+}
+
+fn facts<'a>(state: State<'a>, staged: bool, before: Option<&'a DirectoryConnectorStatus>) -> Facts<'a> {
+    Facts {
+        before,
+        generation: Some(4),
+        now: at(100),
+        state,
+        staged,
+        handled: None,
+        next_at: None,
+        unseen: None,
+    }
 }
 
 fn conditions(status: &DirectoryConnectorStatus) -> Vec<(&str, &str)> {
@@ -103,6 +119,48 @@ fn a_read_that_reached_its_end_says_what_came() {
         "2 users and 1 group read; 3 missing entries were not looked up"
     );
     assert_eq!(status.last_import.unwrap().sequence, 9);
+}
+
+fn server() -> SourceConfig {
+    let bind = Bind { dn: "CORP\\reader".to_owned(), password: Secret::new("secret") };
+    SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
+        ldap: LdapConfig {
+            urls: Vec::new(),
+            start_tls: false,
+            insecure: false,
+            ca_pem: None,
+            server_name: None,
+            bind: Some(bind),
+            base_dns: Vec::new(),
+            user_filter: None,
+            group_filter: None,
+            anchor: None,
+            literal: BTreeSet::new(),
+            page_size: 1,
+            sync_repl: false,
+        },
+        exclude_dns: Vec::new(),
+        change_feed: ChangeFeed::Auto,
+    })
+}
+
+#[test]
+fn what_is_used_and_came_of_nobody_is_told_of() {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
+    let read = Read { bare: texts(&["title", "department", "attributes.extensionName"]), ..a_read(0) };
+    let used = texts(&["mail", "department", "attributes.extensionName"]);
+    let told = unseen(&read, &server(), &used).unwrap();
+    assert_eq!(
+        told,
+        "policies use extensionName, department, and nobody shows it: either nobody has it, or the account that reads may \
+         not see it; to let it: dsacls \"dc=corp\" /I:S /G \"CORP\\reader:RP;extensionName\" \"CORP\\reader:RP;department\""
+    );
+    assert_eq!(unseen(&read, &server(), &texts(&["mail"])), None);
+    let facts = Facts { unseen: Some(told), ..facts(State::Read(&read), true, None) };
+    let status = status(&facts);
+    let readable = find(&status.conditions, "Readable").unwrap();
+    assert_eq!((&*readable.status, &*readable.reason), ("True", "ReadWithRemarks"));
+    assert!(readable.message.contains("nobody shows"), "{}", readable.message);
 }
 
 #[test]
@@ -148,7 +206,7 @@ fn a_certificate_that_ends_is_told_of(#[case] left: i64, #[case] part: Option<&s
 #[test]
 fn what_one_read_by_hand_says_promises_no_other() {
     let error = source::SourceError::new(source::Reason::TlsFailed, "renew it");
-    let status = of_import(&Err(error.into()), true, at(100));
+    let status = of_import(&Err(error.into()), &server(), &BTreeSet::new(), at(100));
     let expected =
         [("Ready", "False"), ("Reachable", "False"), ("Authenticated", "Unknown"), ("Readable", "Unknown")];
     assert_eq!(conditions(&status), expected);
@@ -187,6 +245,7 @@ fn suspended_keeps_what_it_said_and_moves_the_generation() {
         staged: true,
         handled: None,
         next_at: None,
+        unseen: None,
     });
     assert_eq!(conditions(&after), conditions(&before));
     assert_eq!(after.observed_generation, Some(5));

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::name::{self, Extended};
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
 use crate::source::ldap::decode::Raw;
-use crate::source::schema::{Attributes, all, first, hexadecimal};
+use crate::source::schema::{self, Attributes, Table, all, first, hexadecimal};
 
-/// Which attributes (in lower case) state which neutral field of a user: the first that has a value does.
-const USER_FIELDS: &[(&str, &[&str])] = &[
+/// What a user is made of.
+const USER_FIELDS: Table = &[
     (fields::USER_NAME, &["userprincipalname", "samaccountname"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::GIVEN_NAME, &["givenname"]),
@@ -27,8 +27,8 @@ const USER_FIELDS: &[(&str, &[&str])] = &[
     (fields::DESCRIPTION, &["description"]),
 ];
 
-/// The same of a group. Its `cn` is unique in its container only.
-const GROUP_FIELDS: &[(&str, &[&str])] = &[
+/// What a group is made of. Its `cn` is unique in its container only.
+const GROUP_FIELDS: Table = &[
     (fields::NAME, &["samaccountname", "cn"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::DESCRIPTION, &["description"]),
@@ -160,6 +160,17 @@ impl Schema {
             })
         };
         self.literal.iter().filter_map(|name| Some((name.clone(), stated(name)?))).collect()
+    }
+}
+
+/// The attributes that state a neutral field, or whom a group has in it.
+pub(in crate::source::ldap) fn attributes_of(field: &str) -> Vec<&'static str> {
+    match field {
+        fields::MAIL => vec!["mail", "proxyAddresses", "targetAddress"],
+        fields::ALIASES => vec!["proxyAddresses"],
+        fields::MAILBOX => vec!["msExchRecipientTypeDetails"],
+        fields::MEMBERS => vec!["member"],
+        _ => schema::stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
     }
 }
 
