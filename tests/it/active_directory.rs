@@ -76,7 +76,12 @@ pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
         page_size: ActiveDirectoryConfig::PAGE_SIZE,
         sync_repl: false,
     };
-    ActiveDirectoryConfig { ldap, exclude_dns: Vec::new(), change_feed: ChangeFeed::FullRead }
+    ActiveDirectoryConfig {
+        ldap,
+        discovery: None,
+        exclude_dns: Vec::new(),
+        change_feed: ChangeFeed::FullRead,
+    }
 }
 
 async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {

@@ -27,7 +27,7 @@ const WRONG: &str = "Passw0rd.Wrong!";
 const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
 
 /// A connector that is looked at once, as its account finds things.
-struct Look {
+pub(crate) struct Look {
     spec: Value,
     policy: Option<Value>,
     username: String,
@@ -36,18 +36,18 @@ struct Look {
 }
 
 /// What is to be seen: which condition ends the way, its reason, and what its message says.
-struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     condition: &'a str,
     reason: &'a str,
     parts: &'a [&'a str],
 }
 
-fn seen<'a>(condition: &'a str, reason: &'a str, parts: &'a [&'a str]) -> Seen<'a> {
+pub(crate) fn seen<'a>(condition: &'a str, reason: &'a str, parts: &'a [&'a str]) -> Seen<'a> {
     Seen { condition, reason, parts }
 }
 
 impl Look {
-    fn at(kind: &str, url: &str, username: &str, password: &str, ca: Vec<u8>) -> Self {
+    pub(crate) fn at(kind: &str, url: &str, username: &str, password: &str, ca: Vec<u8>) -> Self {
         let spec = json!({ kind: {
             "urls": [url], "credentialsSecretRef": { "name": "reader" },
             "tls": { "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } },
@@ -56,7 +56,7 @@ impl Look {
     }
 
     /// With another value in the spec of the kind.
-    fn with(mut self, field: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
         let kind = self.spec.as_object_mut().unwrap().values_mut().next().unwrap();
         kind[field] = value;
         self
@@ -70,7 +70,7 @@ impl Look {
     }
 
     /// The status.
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let object = |kind: &str, name: &str, rest: Value| {
             let group = if ["DirectoryConnector", "SyncPolicy"].contains(&kind) {
                 "rollcall.dev/v1alpha1"
@@ -108,7 +108,7 @@ impl Look {
 
     /// The way ends there, and that is said with the remedy; before it all is well, after it nothing is known.
     #[track_caller]
-    fn ends(&self, what: &str, expected: &Seen<'_>) {
+    pub(crate) fn ends(&self, what: &str, expected: &Seen<'_>) {
         let conditions = self.conditions();
         let at = STAGES.iter().position(|stage| *stage == expected.condition).unwrap();
         for (number, stage) in STAGES.iter().enumerate() {
@@ -130,7 +130,7 @@ impl Look {
 
     /// The way is passed to its end, and this is said of it.
     #[track_caller]
-    fn passes(&self, what: &str, expected: &Seen<'_>) {
+    pub(crate) fn passes(&self, what: &str, expected: &Seen<'_>) {
         let conditions = self.conditions();
         assert!(conditions.values().all(|[status, ..]| status == "True"), "{what}: {conditions:#?}");
         let [_, reason, message] = &conditions[expected.condition];

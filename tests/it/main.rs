@@ -15,6 +15,7 @@ mod conditions;
 mod crds;
 mod cuts;
 mod deltas;
+mod discovery;
 mod disk;
 mod docs;
 mod doors;

@@ -6,6 +6,7 @@ pub(crate) mod cli;
 pub(crate) mod cluster;
 pub(crate) mod company;
 pub(crate) mod cut;
+pub(crate) mod dns;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
 pub(crate) mod faults;

@@ -1,5 +1,7 @@
 //! One connection, made secure and bound.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -55,13 +57,28 @@ impl Driver {
     }
 }
 
+/// A server that may be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) url: String,
+    /// Where it is, if that is not for the system to say.
+    pub(super) addresses: Option<Vec<IpAddr>>,
+}
+
+impl Server {
+    /// Those of the urls.
+    pub(super) fn of(urls: &[String]) -> Vec<Self> {
+        urls.iter().map(|url| Self { url: url.clone(), addresses: None }).collect()
+    }
+}
+
 impl Connection {
     /// To the first server that answers. One that refuses the password ends the search for another:
     /// the next would refuse it too, and too many refusals lock an account.
-    pub(super) async fn open(config: &LdapConfig) -> Result<Self, SourceError> {
+    pub(super) async fn open(config: &LdapConfig, servers: &[Server]) -> Result<Self, SourceError> {
         let mut failures: Vec<SourceError> = Vec::new();
-        for url in &config.urls {
-            match Self::to(url, config).await {
+        for server in servers {
+            match Self::to(server, config).await {
                 Ok(connection) => {
                     let skipped = failures.into_iter().map(|error| error.message).collect();
                     return Ok(Self { skipped, ..connection });
@@ -77,7 +94,7 @@ impl Connection {
         Err(SourceError::new(reason, messages.join("; ")))
     }
 
-    async fn to(url: &str, config: &LdapConfig) -> Result<Self, SourceError> {
+    async fn to(Server { url, addresses }: &Server, config: &LdapConfig) -> Result<Self, SourceError> {
         let Address { secure, host, port } = Address::parse(url);
         if !secure && !config.start_tls && !config.insecure {
             let why = "it would be read unprotected; use ldaps://, or startTLS: true, or accept it with insecure: true";
@@ -85,7 +102,19 @@ impl Connection {
         }
         let slow =
             |_| error::unreachable(url, "it did not answer within 10 s; check the network and the firewall");
-        let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await.map_err(slow)?;
+        let connecting = async {
+            match addresses {
+                None => TcpStream::connect((host.as_str(), port)).await,
+                Some(none) if none.is_empty() => {
+                    Err(io::Error::other("the name servers do not say where it is"))
+                }
+                Some(addresses) => {
+                    let addresses: Vec<_> = addresses.iter().map(|address| (*address, port).into()).collect();
+                    TcpStream::connect(addresses.as_slice() as &[SocketAddr]).await
+                }
+            }
+        };
+        let stream = timeout(CONNECT, connecting).await.map_err(slow)?;
         let stream = stream.and_then(TcpStream::into_std);
         let stream = stream.map_err(|error| error::connecting_io(url, &host, &error))?;
         let name = config.server_name.clone().unwrap_or(host);

@@ -19,6 +19,8 @@ use super::slapd::{Setup, certificates};
 pub(crate) const DOMAIN: &str = "DC=ad,DC=example,DC=test";
 pub(crate) const ADMIN: &str = "ADTEST\\Administrator";
 pub(crate) const PASSWORD: &str = "Passw0rd.Admin!";
+/// The name in its certificate, beside its address.
+pub(crate) const HOST: &str = "dc1.ad.example.test";
 const MISSING: &str = "samba-tool is missing: run `make test`, which installs it";
 
 /// A domain controller that runs until it is dropped.
@@ -38,7 +40,7 @@ impl Domain {
     pub(crate) fn new(address: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         run(Command::new("tar").arg("-xf").arg(archive()).arg("-C").arg(folder.path()));
-        certificates(&folder, &Setup { names: &[&address.to_string()], ..Setup::default() });
+        certificates(&folder, &Setup { names: &[&address.to_string(), HOST], ..Setup::default() });
         run(Command::new("chmod").arg("600").arg(folder.path().join("server.key")));
         fs::write(folder.path().join("smb.conf"), config(folder.path(), address)).unwrap();
         Self { folder, address }

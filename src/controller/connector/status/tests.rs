@@ -139,6 +139,7 @@ fn server() -> SourceConfig {
             page_size: 1,
             sync_repl: false,
         },
+        discovery: None,
         exclude_dns: Vec::new(),
         change_feed: ChangeFeed::Auto,
     })
