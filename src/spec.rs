@@ -203,6 +203,9 @@ pub fn used<'a>(
     let mut used = BTreeSet::new();
     for runnable in using(connector, policies) {
         used.extend([fields::MAIL, fields::MEMBERS].map(str::to_owned));
+        if !runnable.policy.users.without_mailboxes.is_empty() {
+            used.insert(fields::MAILBOX.to_owned());
+        }
         for expression in runnable.policy.expressions() {
             used.extend(expression.fields().iter().cloned());
             used.extend(expression.attributes().iter().map(|name| format!("attributes.{name}")));

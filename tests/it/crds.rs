@@ -102,7 +102,8 @@ fn problems(object: &str) -> Vec<String> {
 #[case::one_step(policy("users: { leavers: [{ do: Delete }] }"))]
 #[case::two_steps(policy("users: { leavers: [{ do: Disable }, { after: 720h, do: Delete }] }"))]
 #[case::everybody(policy(
-    "users: { contacts: Include, disabled: Leave, recreated: Relink, protected: [a@corp.example] }"
+    "users: { contacts: Include, disabled: Leave, recreated: Relink, protected: [a@corp.example], \
+     mailboxes: { shared: Exclude, resource: Exclude, linked: Keep } }"
 ))]
 #[case::mapping(policy("users: { attributes: { title: user.title } }"))]
 #[case::groups(policy(

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use serde_json::json;
 
-use crate::conditions::{Look, Seen, seen};
 use crate::support::dns::{Dns, Known, host, service};
+use crate::support::look::{Look, Seen, seen};
 use crate::support::samba::{ADMIN, HOST, PASSWORD, Samba};
 
 const ALL: &str = "_ldap._tcp.dc._msdcs.ad.example.test";

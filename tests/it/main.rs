@@ -25,6 +25,7 @@ mod idle;
 mod import;
 mod kills;
 mod ldap;
+mod mailboxes;
 mod manifests;
 mod node;
 mod operator;

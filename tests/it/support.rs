@@ -14,6 +14,7 @@ pub(crate) mod hand;
 pub(crate) mod http;
 pub(crate) mod kubectl;
 pub(crate) mod limits;
+pub(crate) mod look;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod office;

@@ -131,6 +131,29 @@ impl Samba {
         self.wait();
     }
 
+    /// Gives its schema what Exchange says of mailboxes.
+    pub(crate) fn know_exchange(&self) {
+        let schema = format!("CN=Schema,CN=Configuration,{DOMAIN}");
+        let attribute = |at: u8, name: &str, syntax: &str| {
+            format!(
+                "dn: CN={name},{schema}\nchangetype: add\nobjectClass: attributeSchema\nlDAPDisplayName: {name}\n\
+                 attributeID: 1.3.6.1.4.1.4203.666.99.{at}\n{syntax}\nisSingleValued: TRUE\n\n"
+            )
+        };
+        let [details, display] = ["msExchRecipientTypeDetails", "msExchRecipientDisplayType"];
+        let now = "dn:\nchangetype: modify\nreplace: schemaUpdateNow\nschemaUpdateNow: 1\n\n";
+        self.modify(
+            &[
+                &attribute(1, details, "attributeSyntax: 2.5.5.16\noMSyntax: 65"),
+                &attribute(2, display, "attributeSyntax: 2.5.5.9\noMSyntax: 2"),
+                now,
+                &format!("dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain\nmayContain: {details}\nmayContain: {display}\n\n"),
+                now,
+            ]
+            .concat(),
+        );
+    }
+
     /// Changes what it holds (RFC 2849 change records).
     pub(crate) fn modify(&self, changes: &str) {
         let file = self.path("changes.ldif");
