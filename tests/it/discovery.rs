@@ -1,9 +1,11 @@
 //! Domain controllers that are found by DNS: a real one (Samba), and a name server that says what it is told.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::cli::{Desk, Ran, command};
 use crate::support::dns::{Dns, Known, host, service};
 use crate::support::look::{Look, Seen, seen};
 use crate::support::samba::{ADMIN, HOST, PASSWORD, Samba};
@@ -90,4 +92,34 @@ fn what_dns_says_is_not_believed_further_than_certificates_go() {
     let closed = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let parts = ["the name servers did not say which domain controllers", "dnsDiscovery.nameservers"];
     look(&samba, closed, "").ends("no name server", &seen("Reachable", "Unreachable", &parts));
+}
+
+#[test]
+fn unless_others_are_named_the_pods_own_name_servers_are_asked() {
+    let samba = Samba::start();
+    let known = vec![service(ALL, 0, 100, 389, HOST), host(HOST, samba.address)];
+    let _dns = Dns::at((samba.address, 53).into(), known);
+    let look = Look::at("activeDirectory", "", ADMIN, PASSWORD, samba.ca()).with("urls", json!([]));
+    let look = look.with("dnsDiscovery", json!({ "domain": "ad.example.test" }));
+    let desk = Desk::new();
+    desk.write("manifests.yaml", look.manifests());
+    // As Kubernetes writes it, in place of this machine's, for this one process.
+    let search = "search test.svc.cluster.local svc.cluster.local cluster.local";
+    let file = format!("nameserver {}\n{search}\noptions ndots:5\n", samba.address);
+    let file = desk.write("resolv.conf", file);
+    let placed = "mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"";
+    let rollcall = command(&[]);
+    let ran = Command::new("unshare")
+        .args(["--mount", "sh", "-c", placed, "sh"])
+        .arg(file)
+        .arg(rollcall.get_program())
+        .args(["sync", "-o", "json", "-f"])
+        .arg(desk.path("manifests.yaml"))
+        .arg("--data")
+        .arg(desk.path("data"))
+        .output();
+    let ran = Ran::of(&ran.expect("unshare is missing: it comes with util-linux")).exits(0);
+    let objects: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(objects[0]["status"]["conditions"][0]["status"], "True", "{objects:#}");
+    assert!(objects[0]["status"]["directory"]["groups"].as_u64().unwrap() > 10, "{objects:#}");
 }

@@ -29,7 +29,11 @@ pub(crate) fn service(name: &str, priority: u16, weight: u16, port: u16, target:
 
 impl Dns {
     pub(crate) fn start(known: Vec<Known>) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::at((Ipv4Addr::LOCALHOST, 0).into(), known)
+    }
+
+    pub(crate) fn at(place: SocketAddr, known: Vec<Known>) -> Self {
+        let socket = UdpSocket::bind(place).unwrap();
         let address = socket.local_addr().unwrap();
         let thread = spawn(move || {
             let mut buffer = [0; 1500];
