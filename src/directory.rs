@@ -14,7 +14,7 @@ mod subject;
 
 pub use anchor::{Anchor, DirectoryId};
 pub use change::{Batch, Change};
-pub use completion::{Completion, Cursor, Feed, Mode};
+pub use completion::{Completion, Cursor, Feed, Mode, Shown};
 pub use content::{Content, GroupContent, UserContent};
 pub use dn::{Dn, DnError};
 pub use entry::{Entry, FieldState, Kind, Members, Stated, fields};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::directory::ConnectorName;
+use crate::directory::{ConnectorName, fields};
 use crate::secret::Secret;
 use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
 use crate::source::ldif::LdifConfig;
@@ -71,6 +71,23 @@ pub enum SourceConfig {
     Ldap(LdapConfig),
     /// A file.
     Ldif(LdifConfig),
+}
+
+impl SourceConfig {
+    /// Whether there is a server, which is reached and authenticates.
+    pub fn is_a_server(&self) -> bool {
+        !matches!(self, Self::Ldif(_))
+    }
+
+    /// What to say of these fields of the directory, of which nothing came; nothing of a file, which is as it
+    /// was made.
+    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str) -> Option<String> {
+        match self {
+            Self::ActiveDirectory(config) => config.unseen(fields, directory),
+            Self::Ldap(config) => config.unseen(fields),
+            Self::Ldif(_) => None,
+        }
+    }
 }
 
 /// A policy that can be used.
@@ -173,11 +190,39 @@ pub fn connector(
 /// What these policies name literally of a connector's attributes: it asks for them together.
 pub fn literal<'a>(connector: &Name, policies: impl IntoIterator<Item = &'a Runnable>) -> BTreeSet<String> {
     let connector = ConnectorName::new(&connector.namespace, &connector.name);
-    let uses = |runnable: &&Runnable| {
-        runnable.policy.connectors.iter().any(|vouching| vouching.connector == connector)
-    };
     let of = |runnable: &'a Runnable| runnable.policy.expressions();
-    policies.into_iter().filter(uses).flat_map(of).flat_map(Expression::attributes).cloned().collect()
+    using(&connector, policies).flat_map(of).flat_map(Expression::attributes).cloned().collect()
+}
+
+/// What these policies rest on of what a connector reads, as the coverage rule calls it: addresses and members,
+/// and what their expressions name.
+pub fn used<'a>(
+    connector: &ConnectorName,
+    policies: impl IntoIterator<Item = &'a Runnable>,
+) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for runnable in using(connector, policies) {
+        used.extend([fields::MAIL, fields::MEMBERS].map(str::to_owned));
+        if !runnable.policy.users.without_mailboxes.is_empty() {
+            used.insert(fields::MAILBOX.to_owned());
+        }
+        for expression in runnable.policy.expressions() {
+            used.extend(expression.fields().iter().cloned());
+            used.extend(expression.attributes().iter().map(|name| format!("attributes.{name}")));
+        }
+    }
+    used
+}
+
+/// Those of the policies that use a connector.
+fn using<'a>(
+    connector: &ConnectorName,
+    policies: impl IntoIterator<Item = &'a Runnable>,
+) -> impl Iterator<Item = &'a Runnable> {
+    let uses = move |runnable: &&Runnable| {
+        runnable.policy.connectors.iter().any(|vouching| vouching.connector == *connector)
+    };
+    policies.into_iter().filter(uses)
 }
 
 /// Where relative paths in an object begin.

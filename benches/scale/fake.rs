@@ -44,6 +44,7 @@ impl Source for Fake {
             notices: Vec::new(),
             vendor: None,
             feed: None,
+            shown: rollcall::directory::Shown::default(),
         })
     }
 

@@ -76,13 +76,19 @@ pub struct DirectoryConnectorSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
+    validation = ("has(self.dnsDiscovery) != (size(self.urls) > 0)", "name domain controllers in urls, or their domain in dnsDiscovery, and not both"),
     validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) holds a part of each entry only: use ldaps:// without a port, or ldap:// with startTLS")
 )]
 pub struct ActiveDirectory {
     /// Domain controllers of one domain, as `ldaps://host[:port]` or `ldap://host[:port]`, tried in order; each
     /// read stays with one of them.
-    #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
+    #[serde(default)]
+    #[schemars(length(max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
+    /// Domain controllers are found by DNS instead, and reached by `ldaps://`, or by `ldap://` with `startTLS` or
+    /// `insecure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_discovery: Option<DnsDiscovery>,
     /// Whether a connection to an `ldap://` url is made secure before anything else is said.
     #[serde(default, rename = "startTLS")]
     pub start_tls: bool,
@@ -116,6 +122,24 @@ pub struct ActiveDirectory {
     /// How changes come. `Auto` takes the best that the account may use, and says in status why no better one.
     #[serde(default)]
     pub change_feed: ChangeFeed,
+}
+
+/// Domain controllers as DNS names them, in the order of priority and weight (RFC 2782). Each connector keeps to one of
+/// them while that is there. Only names within the domain are believed, and certificates are checked against them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsDiscovery {
+    /// The domain's name in DNS, such as `corp.example`.
+    #[schemars(length(min = 1, max = 190), regex(pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))]
+    pub domain: String,
+    /// The site (of Active Directory Sites and Services) whose domain controllers come first; empty means none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 63), regex(pattern = r"^[A-Za-z0-9_-]*$"))]
+    pub site: String,
+    /// Who is asked, as `address` or `address:port`; none means those of the pod, which must know the domain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 64), regex(pattern = r"^[0-9A-Fa-f.:\[\]]+$")))]
+    pub nameservers: Vec<String>,
 }
 
 /// How changes come.
@@ -269,6 +293,10 @@ pub struct DirectoryConnectorStatus {
     /// What was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
+    /// When the certificate that the server proved itself with ends, as of the last read that reached its
+    /// end. `Reachable` says so from 30 days before on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<Time>,
     /// The last read that reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_import: Option<LastImport>,

@@ -158,6 +158,9 @@ pub struct Users {
     pub r#where: String,
     /// Whether contacts come too: people who are listed in the directory and have no account in it.
     pub contacts: Contacts,
+    /// Mailboxes that are not simply a user's own (Exchange). Their accounts are disabled by design, which disables nobody.
+    #[serde(skip_serializing_if = "Mailboxes::are_kept")]
+    pub mailboxes: Mailboxes,
     /// What a disabled account means. Nobody is created who is disabled when first seen.
     pub disabled: Disabled,
     /// What is done with users who left, step by step; `after` counts from when they were first seen to
@@ -189,6 +192,35 @@ pub enum Contacts {
     /// They do not.
     #[default]
     Exclude,
+}
+
+/// Which kinds of mailbox come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Mailboxes {
+    /// Mailboxes that several people share. An account that is disabled when its mailbox is made a shared one stays, unless
+    /// these are excluded.
+    pub shared: Mailbox,
+    /// Rooms and equipment.
+    pub resource: Mailbox,
+    /// Mailboxes of people whose accounts are in another forest.
+    pub linked: Mailbox,
+}
+
+/// Whether a kind of mailbox comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mailbox {
+    /// As any other user, whatever the state of its account.
+    #[default]
+    Keep,
+    /// It stays out of scope.
+    Exclude,
+}
+
+impl Mailboxes {
+    fn are_kept(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a disabled account means.
@@ -432,6 +464,7 @@ impl Default for Users {
             email_domains: Vec::new(),
             r#where: String::new(),
             contacts: Contacts::default(),
+            mailboxes: Mailboxes::default(),
             disabled: Disabled::default(),
             leavers: vec![UserStep { after: at_once(), r#do: UserAction::Disable }],
             recreated: Recreated::default(),

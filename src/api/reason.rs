@@ -30,7 +30,10 @@ pub mod connector {
         /// All of them.
         ALL:
         READ = "Read", "Ready, Reachable, Authenticated, Readable", "The last read reached its end.";
+        READ_WITH_REMARKS = "ReadWithRemarks", "Readable", "The last read reached its end without something that would make it better, such as a right: the message says what, and how to give it.";
         UNREACHABLE = "Unreachable", "Ready, Reachable", "No server answered: check the urls, the network and the name service.";
+        CERTIFICATE_EXPIRING = "CertificateExpiring", "Reachable", "The server's certificate ends within 30 days, and from then on nothing is read: renew it.";
+        CLOCK_SKEWED = "ClockSkewed", "Reachable", "The server's clock and this machine's are five minutes or more apart: set both by a time service.";
         TLS_FAILED = "TlsFailed", "Ready, Reachable", "The secure connection could not be made: check tls.caRef, tls.serverName and the certificate's dates.";
         AUTHENTICATION_FAILED = "AuthenticationFailed", "Ready, Authenticated", "The server refused the credentials: check the Secret.";
         ACCESS_DENIED = "AccessDenied", "Ready, Readable", "The server refused to show what was asked for: give the account the right to read it.";

@@ -237,7 +237,11 @@ impl Memory {
             generation: object.metadata.generation,
             now,
             state,
-            staged: object.spec.ldap.is_some(),
+            staged: object.spec.ldif.is_none(),
+            unseen: match (&resolved.connector, &self.outcome) {
+                (Ok(connector), Some(Ok(read))) => status::unseen(read, &connector.source, &resolved.used),
+                _ => None,
+            },
             // Said only once the read has ended: a request must outlive a process that is killed meanwhile.
             handled: match &self.job {
                 Some(_) => self.status.as_ref().and_then(|it| it.last_handled_sync_requested_at.clone()),

@@ -26,8 +26,9 @@ mod refusal;
 mod search;
 mod session;
 mod sync_repl;
+mod unseen;
 
-pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed};
+pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed, Discovery};
 
 /// What is a user unless the configuration says otherwise.
 pub const USER_FILTER: &str = "(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))";

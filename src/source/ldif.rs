@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Members, Mode};
+use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Members, Mode, Shown};
 use crate::source::schema::{ANCHORS, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
@@ -206,6 +206,7 @@ impl<'a> Reading<'a> {
                 .collect(),
             vendor: None,
             feed: None,
+            shown: Shown::default(),
         })
     }
 }

@@ -16,8 +16,11 @@ const USER_CLASSES: &[&str] = &["inetorgperson", "organizationalperson", "person
 const CONTACT_CLASSES: &[&str] = &["contact"];
 const GROUP_CLASSES: &[&str] = &["groupofnames", "groupofuniquenames", "posixgroup", "group"];
 
-/// Which attributes (in lower case) state which neutral field of a user: the first that has a value does.
-const USER_FIELDS: &[(&str, &[&str])] = &[
+/// Which attributes (in lower case) state which neutral field: the first that has a value does.
+pub(super) type Table = &'static [(&'static str, &'static [&'static str])];
+
+/// Of a user.
+const USER_FIELDS: Table = &[
     (fields::USER_NAME, &["uid"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::GIVEN_NAME, &["givenname"]),
@@ -34,8 +37,8 @@ const USER_FIELDS: &[(&str, &[&str])] = &[
     (fields::DESCRIPTION, &["description"]),
 ];
 
-/// The same of a group.
-const GROUP_FIELDS: &[(&str, &[&str])] = &[
+/// Of a group.
+const GROUP_FIELDS: Table = &[
     (fields::NAME, &["cn"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::DESCRIPTION, &["description"]),
@@ -150,6 +153,28 @@ impl Schema {
             ))),
         }
     }
+}
+
+/// The attributes that state a neutral field, or whom a group has in it.
+pub fn attributes_of(field: &str) -> Vec<&'static str> {
+    match field {
+        fields::MAIL => vec!["mail"],
+        fields::ALIASES => ALIASES.to_vec(),
+        fields::MEMBERS => vec!["member", "uniqueMember", "memberUid"],
+        _ => stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
+    }
+}
+
+/// The attributes that state a field in these tables.
+pub(super) fn stated_by(tables: &[Table], field: &str) -> Vec<&'static str> {
+    let mine = tables.iter().copied().flatten().filter(|(of, _)| *of == field);
+    let mut names: Vec<&str> = Vec::new();
+    for name in mine.flat_map(|(_, sources)| *sources) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// An anchor's spelling: a UUID's letter case means nothing, and what is no text is written in

@@ -63,6 +63,7 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
     spec.full_read_every = "24h".into();
     if let Some(domain) = &mut spec.active_directory {
         domain.urls.clear();
+        domain.dns_discovery = None;
         domain.start_tls = false;
         domain.insecure = false;
         domain.tls = crate::api::connector::Tls::default();

@@ -1,6 +1,7 @@
 //! From a `DirectoryConnector` to what its source needs.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use super::object::{Name, Objects};
 use super::{Connector, Folder, Problem, SourceConfig};
 use crate::api;
 use crate::api::DirectoryConnectorSpec;
-use crate::api::connector::{ActiveDirectory, Ldap, Ldif, Tls};
+use crate::api::connector::{ActiveDirectory, DnsDiscovery, Ldap, Ldif, Tls};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
-use crate::source::ldap::{ActiveDirectoryConfig, ChangeFeed, LdapConfig};
+use crate::source::ldap::{ActiveDirectoryConfig, ChangeFeed, Discovery, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
+/// The port of name servers.
+const DNS: u16 = 53;
 /// Directories are not read more often.
 const SHORTEST: Duration = Duration::from_secs(10);
 /// Feeds are not checked more often.
@@ -92,7 +95,15 @@ struct Resolving<'a> {
 impl Resolving<'_> {
     fn active_directory(&mut self, domain: &ActiveDirectory) -> SourceConfig {
         const AT: &str = "spec.activeDirectory";
-        self.urls(AT, &domain.urls, domain.start_tls, domain.insecure);
+        let discovery = domain.dns_discovery.as_ref().map(|discovery| self.discovery(discovery));
+        match (&domain.dns_discovery, domain.urls.is_empty()) {
+            (None, true) | (Some(_), false) => {
+                let why = "name domain controllers in urls, or their domain in dnsDiscovery, and not both";
+                self.problem(AT, why);
+            }
+            (None, false) => self.urls(AT, &domain.urls, domain.start_tls, domain.insecure),
+            (Some(_), true) => {}
+        }
         for (at, url) in domain.urls.iter().enumerate() {
             if [":3268", ":3269"].iter().any(|port| url.trim_end_matches('/').ends_with(port)) {
                 let why = format!(
@@ -125,6 +136,7 @@ impl Resolving<'_> {
         };
         SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
             ldap,
+            discovery,
             exclude_dns: domain.exclude_dns.clone(),
             change_feed: match domain.change_feed {
                 api::connector::ChangeFeed::Auto => ChangeFeed::Auto,
@@ -133,6 +145,37 @@ impl Resolving<'_> {
                 api::connector::ChangeFeed::FullRead => ChangeFeed::FullRead,
             },
         })
+    }
+
+    fn discovery(&mut self, discovery: &DnsDiscovery) -> Discovery {
+        const AT: &str = "spec.activeDirectory.dnsDiscovery";
+        let label = |label: &str| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            (1..=63).contains(&label.len()) && label.chars().all(fits)
+        };
+        if !discovery.domain.split('.').all(label) {
+            let why = format!("{:?} is no name of a domain in DNS, such as corp.example", discovery.domain);
+            self.problem(&format!("{AT}.domain"), &why);
+        }
+        if !discovery.site.is_empty() && !label(&discovery.site) {
+            self.problem(&format!("{AT}.site"), &format!("{:?} is no name of a site", discovery.site));
+        }
+        let mut nameservers = Vec::new();
+        for (number, text) in discovery.nameservers.iter().enumerate() {
+            let address = text.parse::<IpAddr>().map(|address| SocketAddr::from((address, DNS)));
+            if let Ok(address) = address.or_else(|_| text.parse()) {
+                nameservers.push(address);
+            } else {
+                let why = format!("{text:?} is no address, such as 10.0.0.53, 10.0.0.53:53 or [fd00::53]:53");
+                self.problem(&format!("{AT}.nameservers[{number}]"), &why);
+            }
+        }
+        Discovery {
+            domain: discovery.domain.clone(),
+            site: given(&discovery.site),
+            nameservers,
+            who: self.name.to_string(),
+        }
     }
 
     fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {

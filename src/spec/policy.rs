@@ -7,8 +7,8 @@ use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_du
 use super::object::{Name, Objects};
 use super::{Problem, Runnable, Schedule, applied, schema};
 use crate::api::policy::{
-    Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mode, Nesting as ApiNesting,
-    OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
+    Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, Mode,
+    Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner};
@@ -153,6 +153,7 @@ impl Resolving<'_> {
             email_domains: lower(&users.email_domains),
             r#where: wanted?,
             contacts: users.contacts == Contacts::Include,
+            without_mailboxes: without(&users.mailboxes),
             disabled: match users.disabled {
                 Disabled::Disable => OnDisabled::Disable,
                 Disabled::Leave => OnDisabled::Leave,
@@ -297,6 +298,17 @@ impl Resolving<'_> {
     fn problem(&mut self, field: &str, message: &str) {
         self.problems.push(Problem::new(&format!("SyncPolicy {}", self.name), field, message));
     }
+}
+
+/// The kinds of mailbox that stay out, as sources call them.
+fn without(mailboxes: &Mailboxes) -> BTreeSet<String> {
+    let kinds: [(Mailbox, &[&str]); 3] = [
+        (mailboxes.shared, &["shared"]),
+        (mailboxes.resource, &["room", "equipment"]),
+        (mailboxes.linked, &["linked"]),
+    ];
+    let excluded = kinds.iter().filter(|(choice, _)| *choice == Mailbox::Exclude);
+    excluded.flat_map(|(_, kinds)| *kinds).map(|kind| (*kind).to_owned()).collect()
 }
 
 fn lower(texts: &[String]) -> BTreeSet<String> {

@@ -7,10 +7,10 @@
 //!   name (a few dozen bytes), not by the entries.
 //! - An entry is written only if what it states changed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -64,6 +64,12 @@ pub struct Imported {
     pub unsettled: u64,
     /// Entries whose change this full read found and the feed had not told of.
     pub missed: u64,
+    /// Fields that were asked for and that nobody who is there carries, as the coverage rule calls them.
+    pub bare: BTreeSet<String>,
+    /// When the certificate that the server proved itself with ends.
+    pub certificate_ends_at: Option<Timestamp>,
+    /// How far the server's clock is ahead of ours.
+    pub skew: Option<SignedDuration>,
     /// When it began.
     pub started_at: Timestamp,
     /// When it was sealed.
@@ -111,6 +117,7 @@ pub async fn import<S: Source>(
         Ok::<_, StoreError>(intake)
     });
     let read = tokio::time::timeout(options.timeout, source.read(cursor.as_ref(), sink)).await;
+    let read_at = clock.now();
     // The store's failure comes first: it is why the source found nobody listening.
     let intake = writing.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
     let completion = read.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
@@ -130,8 +137,8 @@ pub async fn import<S: Source>(
         None => None,
     };
     let finished_at = clock.now();
-    let imported =
-        blocking(move || intake.seal(Sealing { completion, settled, notices, told, finished_at })).await?;
+    let sealing = Sealing { completion, settled, notices, told, read_at, finished_at };
+    let imported = blocking(move || intake.seal(sealing)).await?;
     tracing::info!(
         %connector,
         users = imported.info.users,
@@ -153,6 +160,8 @@ struct Sealing {
     notices: Vec<String>,
     /// Of whom the feed told since the cursor, where this read checks it.
     told: Option<HashSet<Anchor>>,
+    /// When the read ended.
+    read_at: Timestamp,
     finished_at: Timestamp,
 }
 

@@ -60,6 +60,8 @@ pub struct UserRules {
     pub r#where: Option<Expression>,
     /// Whether contacts come too.
     pub contacts: bool,
+    /// Kinds of mailbox that stay out.
+    pub without_mailboxes: BTreeSet<String>,
     /// What a disabled account means.
     pub disabled: OnDisabled,
     /// The ladder for those who left: at least one rung, `after` growing.

@@ -34,6 +34,7 @@ struct Inner {
     import_duration: Labelled<Histogram>,
     entries: Labelled<Gauge>,
     missed: Labelled<Counter>,
+    certificate: Labelled<Gauge>,
     runs: Labelled<Counter>,
     run_duration: Labelled<Histogram>,
     in_step: Labelled<Gauge>,
@@ -68,6 +69,8 @@ pub struct Import {
     pub groups: u64,
     /// What this full read found and the feed had not told of.
     pub missed: u64,
+    /// When the server's certificate ends, in seconds since 1970; none without one.
+    pub certificate_ends_at: Option<i64>,
 }
 
 /// What a policy's run left.
@@ -181,6 +184,13 @@ impl Metrics {
                 "connector_feed_missed",
                 "Entries that a full read found changed and the change feed had not told of",
             ),
+            certificate: with_unit(
+                ours,
+                "connector_certificate_expiry_timestamp",
+                "When the certificate ends that the server proved itself with, in seconds since 1970",
+                Unit::Seconds,
+                Labelled::default(),
+            ),
             runs: register(
                 ours,
                 "policy_runs",
@@ -260,6 +270,10 @@ impl Metrics {
             inner.entries.at(&[of, ("kind", kind)]).set(gauge(count));
         }
         inner.missed.at(&[of]).inc_by(import.missed);
+        match import.certificate_ends_at {
+            Some(at) => drop(inner.certificate.at(&[of]).set(at)),
+            None => inner.certificate.forget(&[of]),
+        }
     }
 
     /// A connector's read failed.
@@ -335,6 +349,7 @@ impl Metrics {
         inner.import_duration.forget(&[of]);
         inner.entries.forget(&[of]);
         inner.missed.forget(&[of]);
+        inner.certificate.forget(&[of]);
         inner.conditions.forget(&[("kind", "DirectoryConnector"), ("object", connector)]);
     }
 

@@ -60,7 +60,7 @@ fn company() -> String {
     ldif
 }
 
-fn config(url: &str) -> ActiveDirectoryConfig {
+pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
     let ldap = LdapConfig {
         urls: vec![url.to_owned()],
         start_tls: false,
@@ -76,7 +76,12 @@ fn config(url: &str) -> ActiveDirectoryConfig {
         page_size: ActiveDirectoryConfig::PAGE_SIZE,
         sync_repl: false,
     };
-    ActiveDirectoryConfig { ldap, exclude_dns: Vec::new(), change_feed: ChangeFeed::FullRead }
+    ActiveDirectoryConfig {
+        ldap,
+        discovery: None,
+        exclude_dns: Vec::new(),
+        change_feed: ChangeFeed::FullRead,
+    }
 }
 
 async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {

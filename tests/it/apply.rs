@@ -50,6 +50,7 @@ impl Source for People {
             notices: Vec::new(),
             vendor: None,
             feed: None,
+            shown: rollcall::directory::Shown::default(),
         })
     }
 

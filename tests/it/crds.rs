@@ -18,6 +18,13 @@ fn domain(url: &str, more: &str) -> String {
     ))
 }
 
+/// A domain whose controllers DNS names, with more fields of `spec.activeDirectory`.
+fn found(discovery: &str, more: &str) -> String {
+    connector(&format!(
+        "activeDirectory: {{ dnsDiscovery: {{ {discovery} }}, credentialsSecretRef: {{ name: reader }}{more} }}"
+    ))
+}
+
 fn connector(spec: &str) -> String {
     format!(
         "{{ apiVersion: rollcall.dev/v1alpha1, kind: DirectoryConnector, metadata: {{ name: corp, namespace: default }}, \
@@ -63,6 +70,11 @@ fn problems(object: &str) -> Vec<String> {
 #[case::domain(domain("ldaps://a", ""))]
 #[case::domain_by_start_tls(domain("ldap://a:389/", ", startTLS: true, excludeDNs: [\"ou=x,dc=a\"]"))]
 #[case::domain_in_the_open(domain("ldap://a", ", insecure: true"))]
+#[case::found_by_dns(found("domain: corp.example", ""))]
+#[case::found_by_others(found(
+    "domain: a, site: HQ-1, nameservers: [10.0.0.53, \"10.0.0.53:5353\", \"[fd00::53]:53\"]",
+    ""
+))]
 #[case::start_tls(connector("ldap: { urls: [\"ldap://a\", \"ldaps://b\"], startTLS: true }"))]
 #[case::in_the_open(connector("ldap: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::most_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(8))))]
@@ -90,7 +102,8 @@ fn problems(object: &str) -> Vec<String> {
 #[case::one_step(policy("users: { leavers: [{ do: Delete }] }"))]
 #[case::two_steps(policy("users: { leavers: [{ do: Disable }, { after: 720h, do: Delete }] }"))]
 #[case::everybody(policy(
-    "users: { contacts: Include, disabled: Leave, recreated: Relink, protected: [a@corp.example] }"
+    "users: { contacts: Include, disabled: Leave, recreated: Relink, protected: [a@corp.example], \
+     mailboxes: { shared: Exclude, resource: Exclude, linked: Keep } }"
 ))]
 #[case::mapping(policy("users: { attributes: { title: user.title } }"))]
 #[case::groups(policy(
@@ -132,6 +145,31 @@ fn takes(#[case] object: String) {
     "spec.activeDirectory.urls[0]"
 )]
 #[case::global_catalog(domain("ldaps://a:3269", ""), "a global catalog", "spec.activeDirectory.urls[0]")]
+#[case::found_nowhere(
+    connector("activeDirectory: { credentialsSecretRef: { name: reader } }"),
+    "name domain controllers in urls, or their domain in dnsDiscovery, and not both",
+    "spec.activeDirectory"
+)]
+#[case::found_twice(
+    found("domain: a", ", urls: [\"ldaps://a\"]"),
+    "name domain controllers in urls, or their domain in dnsDiscovery, and not both",
+    "spec.activeDirectory"
+)]
+#[case::no_domain(
+    found("domain: corp example", ""),
+    "spec.activeDirectory.dnsDiscovery.domain in body should match",
+    "spec.activeDirectory.dnsDiscovery.domain"
+)]
+#[case::no_site(
+    found("domain: a, site: The Hague", ""),
+    "spec.activeDirectory.dnsDiscovery.site in body should match",
+    "spec.activeDirectory.dnsDiscovery.site"
+)]
+#[case::name_server_by_name(
+    found("domain: a, nameservers: [dns.a]", ""),
+    "spec.activeDirectory.dnsDiscovery.nameservers[0] in body should match",
+    "spec.activeDirectory.dnsDiscovery.nameservers[0]"
+)]
 #[case::domain_without_account(
     connector("activeDirectory: { urls: [\"ldaps://a\"] }"),
     "spec.activeDirectory.credentialsSecretRef: Required value",

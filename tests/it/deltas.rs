@@ -40,6 +40,7 @@ impl Source for Directory {
             notices: Vec::new(),
             vendor: None,
             feed: None,
+            shown: rollcall::directory::Shown::default(),
         })
     }
 

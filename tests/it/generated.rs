@@ -152,7 +152,15 @@ fn metrics() -> String {
     metrics.imported(
         "c",
         "r",
-        &Import { completed_at: 1, took, users: 1, contacts: 1, groups: 1, missed: 1 },
+        &Import {
+            completed_at: 1,
+            took,
+            users: 1,
+            contacts: 1,
+            groups: 1,
+            missed: 1,
+            certificate_ends_at: Some(1),
+        },
     );
     metrics.ran("p", "r", &Run { took, users: 1, groups: 1, memberships: 1, held: 1, quarantined: 1 });
     metrics.condition("SyncPolicy", "p", "Ready", "True");

@@ -48,6 +48,7 @@ impl Source for Read {
             notices: Vec::new(),
             vendor: None,
             feed: None,
+            shown: rollcall::directory::Shown::default(),
         })
     }
 

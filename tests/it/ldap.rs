@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::date;
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, fields};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
@@ -116,7 +117,8 @@ async fn trusts_the_given_authority_and_no_other() {
 #[tokio::test]
 async fn a_certificate_must_be_valid_and_for_the_server() {
     let ldif = large(1, 0, 0, 0);
-    let expired = Slapd::start(&Setup { ldif: &ldif, expired: true, ..Setup::default() });
+    let expired =
+        Slapd::start(&Setup { ldif: &ldif, certificate_ends: Some(date(2020, 1, 1)), ..Setup::default() });
     let (_, ended) =
         read(LdapConfig { ca_pem: Some(expired.ca()), ..config(&[&expired.secure_url()]) }).await;
     fails(ended, Reason::TlsFailed, &["has expired", "renew it"]);

@@ -6,6 +6,7 @@ pub(crate) mod cli;
 pub(crate) mod cluster;
 pub(crate) mod company;
 pub(crate) mod cut;
+pub(crate) mod dns;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
 pub(crate) mod faults;
@@ -13,6 +14,7 @@ pub(crate) mod hand;
 pub(crate) mod http;
 pub(crate) mod kubectl;
 pub(crate) mod limits;
+pub(crate) mod look;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod office;

@@ -180,6 +180,7 @@ impl Source for Reader {
             notices: Vec::new(),
             vendor: None,
             feed: None,
+            shown: rollcall::directory::Shown::default(),
         })
     }
 

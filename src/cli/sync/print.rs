@@ -15,6 +15,7 @@ use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
 use crate::cli::table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::controller::words::{count, thousands};
+use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
 
@@ -50,11 +51,14 @@ fn connectors(done: &Done, now: Timestamp) -> Vec<(&str, DirectoryConnectorStatu
         conditions: vec![condition],
         ..DirectoryConnectorStatus::default()
     };
-    let status = |name| match done.imports.get(name) {
-        Some(imported) => of_import(imported, now),
+    let status = |(name, connector): (_, &Connector)| match done.imports.get(name) {
+        Some(imported) => {
+            let used = spec::used(&connector.name, &done.resolved.policies);
+            of_import(imported, &connector.source, &used, now)
+        }
         None => without(not_ready(reason::connector::SUSPENDED, "spec.suspend is true".to_owned(), now)),
     };
-    let usable = done.resolved.connectors.keys().map(|name| (name.as_str(), status(name)));
+    let usable = done.resolved.connectors.iter().map(|one| (one.0.as_str(), status(one)));
     let invalid = invalid(done, "DirectoryConnector ").into_iter();
     let invalid =
         invalid.map(|(name, why)| (name, without(not_ready(reason::connector::INVALID_SPEC, why, now))));

@@ -1,9 +1,10 @@
 //! The read itself, beside the reconciles: they never wait for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -49,6 +50,11 @@ pub(super) struct Read {
     pub(super) directory: Directory,
     pub(super) import: LastImport,
     pub(super) feed: Option<ActiveFeed>,
+    pub(super) certificate_ends_at: Option<Timestamp>,
+    /// How far the server's clock is ahead of ours.
+    pub(super) skew: Option<SignedDuration>,
+    /// Fields that nobody carries.
+    pub(super) bare: BTreeSet<String>,
     pub(super) message: String,
 }
 
@@ -73,7 +79,7 @@ impl Job {
 }
 
 impl Failure {
-    fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
+    pub(super) fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
         Self {
             at,
             count: before.saturating_add(1),
@@ -162,7 +168,16 @@ fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
             let (users, contacts, groups) = (info.users, info.contacts, info.groups);
             let completed_at = imported.finished_at.as_second();
             let missed = imported.missed;
-            let read = telemetry::Import { completed_at, took, users, contacts, groups, missed };
+            let certificate_ends_at = imported.certificate_ends_at.map(Timestamp::as_second);
+            let read = telemetry::Import {
+                completed_at,
+                took,
+                users,
+                contacts,
+                groups,
+                missed,
+                certificate_ends_at,
+            };
             context.metrics.imported(&name, reasons::READ.name, &read);
         }
         Err(error) if is_cancelled(error) => {}

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use crate::api::{DirectoryConnector, SyncPolicySpec};
 use crate::controller::Error;
 use crate::controller::context::Context;
+use crate::directory::ConnectorName;
 use crate::spec::reference::{self, Reference};
 use crate::spec::{self, Connector, Name, Objects, Problem, Runnable};
 
@@ -27,6 +28,8 @@ pub(super) struct Key {
 pub(super) struct Resolved {
     pub(super) key: Key,
     pub(super) connector: Result<Arc<Connector>, Arc<[Problem]>>,
+    /// What policies rest on of what it reads.
+    pub(super) used: BTreeSet<String>,
 }
 
 pub(super) async fn resolve(
@@ -35,20 +38,22 @@ pub(super) async fn resolve(
     object: &DirectoryConnector,
 ) -> Result<Resolved, Error> {
     let references = reference::of_connector(&object.spec);
+    let policies = naming(context, name);
+    let used = spec::used(&ConnectorName::new(&name.namespace, &name.name), &policies);
     let key = Key {
         uid: object.uid(),
         generation: object.metadata.generation,
         versions: context.versions(name, &references),
-        literal: spec::literal(name, &naming(context, name)),
+        literal: spec::literal(name, &policies),
     };
     let known = context.connectors.with(name, |memory| memory.resolved.clone());
     if let Some(known) = known.filter(|known| known.key == key) {
-        return Ok(known);
+        return Ok(Resolved { used, ..known });
     }
     let mut objects = context.objects(name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
     let connector = spec::connector(name, &objects, key.literal.clone());
-    let resolved = Resolved { key, connector: connector.map(Arc::new).map_err(Arc::from) };
+    let resolved = Resolved { key, connector: connector.map(Arc::new).map_err(Arc::from), used };
     context.connectors.with(name, |memory| memory.resolved = Some(resolved.clone()));
     Ok(resolved)
 }

@@ -1,6 +1,8 @@
 //! What a connector's status says. Pure.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
@@ -10,12 +12,17 @@ use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
 use crate::controller::words::count;
 use crate::source;
-use crate::spec::Problem;
+use crate::spec::{Problem, SourceConfig};
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 
 /// How far a read gets, in order.
 const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
+
+/// From so long before the end of a certificate on somebody is told of it.
+const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// From this difference on Kerberos refuses logins.
+const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to be said.
 pub(super) struct Facts<'a> {
@@ -28,6 +35,8 @@ pub(super) struct Facts<'a> {
     pub(super) staged: bool,
     pub(super) handled: Option<String>,
     pub(super) next_at: Option<Timestamp>,
+    /// What to say of what came of nobody.
+    pub(super) unseen: Option<String>,
 }
 
 /// How things are.
@@ -54,6 +63,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     let (mut directory, mut last_import) = (before.directory.clone(), before.last_import.clone());
     let mut change_feed = before.change_feed.clone();
+    let mut certificate_expires_at = before.certificate_expires_at.clone();
     match &facts.state {
         State::Invalid(problems) => {
             let message = self::problems(problems);
@@ -78,20 +88,23 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             let (reason, message) = (failure.reason.name, &failure.message);
             conditions.set("Ready", Status::False, reason, message);
             conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, message);
-            stages(&mut conditions, facts.staged, stage(failure.reason), reason, message);
+            let failed_at = stage(failure.reason).map(|stage| (stage, reason, message.as_str()));
+            stages(&mut conditions, facts.staged, failed_at, &[]);
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
-            stages(&mut conditions, facts.staged, None, connector::READ.name, "as of the last read");
+            stages(&mut conditions, facts.staged, None, &remarks(read, facts.unseen.clone(), facts.now));
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
+            certificate_expires_at = read.certificate_ends_at.map(Time);
         }
     }
     DirectoryConnectorStatus {
         observed_generation: facts.generation,
         conditions: conditions.finish(),
         directory,
+        certificate_expires_at,
         last_import,
         change_feed,
         next_import_at: facts.next_at.map(Time),
@@ -99,27 +112,83 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     }
 }
 
-/// Sets how far the last read came; `failed_at` is where it ended, if it did not reach its end.
+/// Sets how far the last read came: where it ended and why, if it did not reach its end; what there is to
+/// say where it did not end.
 fn stages(
     conditions: &mut Conditions<'_>,
     staged: bool,
-    failed_at: Option<usize>,
-    reason: &str,
-    message: &str,
+    failed: Option<(usize, &str, &str)>,
+    remarks: &[Remark],
 ) {
     for (at, stage) in STAGES.iter().enumerate() {
         if at < 2 && !staged {
             continue;
         }
-        match failed_at {
-            Some(failed) if at > failed => {
+        match failed {
+            Some((failed, reason, _)) if at > failed => {
                 let message = format!("not known while {} is not True", STAGES[failed]);
                 conditions.set(stage, Status::Unknown, reason, message);
             }
-            Some(failed) if at == failed => conditions.set(stage, Status::False, reason, message),
-            _ => conditions.set(stage, Status::True, connector::READ.name, "as of the last read"),
+            Some((failed, reason, message)) if at == failed => {
+                conditions.set(stage, Status::False, reason, message);
+            }
+            _ => {
+                let mine: Vec<&Remark> = remarks.iter().filter(|remark| remark.stage == at).collect();
+                let reason = mine.first().map_or(connector::READ, |remark| remark.reason);
+                let told = mine.iter().map(|remark| remark.message.as_str());
+                let message =
+                    std::iter::once("as of the last read").chain(told).collect::<Vec<_>>().join("; ");
+                conditions.set(stage, Status::True, reason.name, message);
+            }
         }
     }
+}
+
+/// What is to be said of a stage that a read passed.
+struct Remark {
+    stage: usize,
+    reason: Reason,
+    message: String,
+}
+
+/// What is to be said of a read that reached its end.
+fn remarks(read: &Read, unseen: Option<String>, now: Timestamp) -> Vec<Remark> {
+    let certificate = read.certificate_ends_at.and_then(|at| certificate(at, now));
+    let clock = read.skew.and_then(clock);
+    let feed = read.feed.as_ref().map(|feed| feed.reason.clone()).filter(|reason| !reason.is_empty());
+    let readable = unseen.into_iter().chain(feed).collect::<Vec<_>>().join("; ");
+    let readable = Some(readable).filter(|text| !text.is_empty());
+    let remark = |stage, reason| move |message| Remark { stage, reason, message };
+    [
+        certificate.map(remark(0, connector::CERTIFICATE_EXPIRING)),
+        clock.map(remark(0, connector::CLOCK_SKEWED)),
+        readable.map(remark(2, connector::READ_WITH_REMARKS)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn certificate(ends_at: Timestamp, now: Timestamp) -> Option<String> {
+    let left = ends_at.duration_since(now);
+    (left < CERTIFICATE_WARNING).then(|| {
+        let days = count(u64::try_from(left.as_hours() / 24).unwrap_or(0), "day", "days");
+        let day = ends_at.strftime("%F");
+        format!(
+            "the server's certificate ends in {days}, on {day}, and from then on nothing is read: renew it"
+        )
+    })
+}
+
+fn clock(ahead: SignedDuration) -> Option<String> {
+    (ahead.abs() >= SKEW_WARNING).then(|| {
+        let minutes = count((ahead.unsigned_abs().as_secs() + 30) / 60, "minute", "minutes");
+        let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+        format!(
+            "the server's clock is {minutes} {side} this machine's: set both by a time service (NTP), since accounts expire \
+             by one of them, and Kerberos takes no more than five minutes"
+        )
+    })
 }
 
 /// At which stage a read fails for this reason; `None` if that has nothing to do with the directory.
@@ -146,6 +215,7 @@ pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> DirectoryCo
         staged: false,
         handled: None,
         next_at: None,
+        unseen: None,
     })
 }
 
@@ -158,18 +228,53 @@ pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// What to say of what came of nobody, if that is something that policies rest on.
+pub(super) fn unseen(read: &Read, source: &SourceConfig, used: &BTreeSet<String>) -> Option<String> {
+    let fields = read.bare.intersection(used).map(String::as_str).collect();
+    source.unseen(&fields, &read.directory.id)
+}
+
+/// What one read, by whoever is not the operator, says. Nobody tries again.
+pub fn of_import(
+    imported: &Result<Imported, ImportError>,
+    source: &SourceConfig,
+    used: &BTreeSet<String>,
+    now: Timestamp,
+) -> DirectoryConnectorStatus {
+    let outcome = imported.as_ref().map(read).map_err(|error| Failure::new(error, now, 0));
+    let state = match &outcome {
+        Ok(read) => State::Read(read),
+        Err(failure) => State::Failed(failure),
+    };
+    let mut status = status(&Facts {
+        before: None,
+        generation: None,
+        now: imported.as_ref().map_or(now, |imported| imported.finished_at),
+        state,
+        staged: source.is_a_server(),
+        handled: None,
+        next_at: None,
+        unseen: outcome.as_ref().ok().and_then(|read| unseen(read, source, used)),
+    });
+    status.conditions.retain(|condition| condition.type_ != "Reconciling");
+    status
+}
+
 /// What a read that reached its end says.
 pub(super) fn read(imported: &Imported) -> Read {
     Read {
         directory: directory(&imported.info),
         import: last_import(imported),
         feed: feed(&imported.info),
+        certificate_ends_at: imported.certificate_ends_at,
+        skew: imported.skew,
+        bare: imported.bare.clone(),
         message: message(imported),
     }
 }
 
 /// What was read.
-pub fn directory(info: &SnapshotInfo) -> Directory {
+fn directory(info: &SnapshotInfo) -> Directory {
     Directory {
         id: info.directory.to_string(),
         vendor: info.vendor.clone(),
@@ -180,12 +285,12 @@ pub fn directory(info: &SnapshotInfo) -> Directory {
 }
 
 /// How changes come.
-pub fn feed(info: &SnapshotInfo) -> Option<ActiveFeed> {
+fn feed(info: &SnapshotInfo) -> Option<ActiveFeed> {
     info.feed.as_ref().map(|feed| ActiveFeed { active: feed.active.clone(), reason: feed.reason.clone() })
 }
 
 /// The read.
-pub fn last_import(imported: &Imported) -> LastImport {
+fn last_import(imported: &Imported) -> LastImport {
     LastImport {
         mode: format!("{:?}", imported.info.mode),
         started_at: Time(imported.started_at),
@@ -200,7 +305,7 @@ pub fn last_import(imported: &Imported) -> LastImport {
 }
 
 /// What came, in words.
-pub fn message(imported: &Imported) -> String {
+fn message(imported: &Imported) -> String {
     let info = &imported.info;
     let (users, groups) = (count(info.users, "user", "users"), count(info.groups, "group", "groups"));
     if imported.unsettled == 0 {
@@ -211,7 +316,7 @@ pub fn message(imported: &Imported) -> String {
 }
 
 /// Why a read failed, in one word.
-pub fn reason(error: &ImportError) -> Reason {
+pub(super) fn reason(error: &ImportError) -> Reason {
     let ImportError::Source(error) = error else { return connector::STORE_FAILED };
     match error.reason {
         source::Reason::Unreachable => connector::UNREACHABLE,

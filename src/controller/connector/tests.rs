@@ -31,7 +31,10 @@ fn corp(uid: &str, literal: &str, status: &Value) -> (DirectoryConnector, Resolv
     objects.config_maps.insert(name.beside("export"), export);
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
     let connector = spec::connector(&name, &objects, BTreeSet::new()).unwrap();
-    (object, Resolved { key: Key::of(uid, literal), connector: Ok(Arc::new(connector)) })
+    (
+        object,
+        Resolved { key: Key::of(uid, literal), connector: Ok(Arc::new(connector)), used: BTreeSet::new() },
+    )
 }
 
 impl Memory {

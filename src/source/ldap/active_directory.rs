@@ -13,7 +13,7 @@ use ldap3::controls::RawControl;
 
 use self::name::Extended;
 use self::schema::Schema;
-use super::connection::Connection;
+use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::facts::Facts;
 use super::feed::{Changes, Resume};
@@ -26,10 +26,14 @@ use crate::source::schema::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod dir_sync;
+mod discovery;
 mod feed;
 mod name;
 mod range;
 mod schema;
+
+pub use self::discovery::Discovery;
+pub(super) use self::schema::attributes_of;
 
 /// Who is a user or contact unless the configuration says otherwise: no computers, no trusts, none of the
 /// accounts that every domain has.
@@ -53,6 +57,8 @@ pub struct ActiveDirectoryConfig {
     /// The domain controllers, and what is read there. `anchor` is not used: it is
     /// the `objectGUID`.
     pub ldap: LdapConfig,
+    /// How the domain controllers are found, instead of by urls.
+    pub discovery: Option<Discovery>,
     /// Subtrees that are left out.
     pub exclude_dns: Vec<String>,
     /// How changes come.
@@ -121,7 +127,13 @@ type Primaries = HashMap<u32, Vec<Anchor>>;
 
 impl Session {
     async fn open(config: ActiveDirectoryConfig) -> Result<Self, SourceError> {
-        let mut connection = Connection::open(&config.ldap).await?;
+        let (servers, mut notices) = match &config.discovery {
+            Some(discovery) => discovery.servers(&config.ldap).await?,
+            None => (Server::of(&config.ldap.urls), Vec::new()),
+        };
+        let mut connection = Connection::open(&config.ldap, &servers).await?;
+        notices.append(&mut connection.skipped);
+        connection.skipped = notices;
         let facts = Facts::read(&mut connection).await?;
         if !facts.has("supportedcapabilities", ACTIVE_DIRECTORY) {
             let why = format!(
@@ -406,6 +418,7 @@ impl Session {
 
     fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
         let (directory, scope, server) = (self.directory(), self.scope(), self.server());
+        let shown = self.facts.shown(&self.connection);
         let mut notices = self.connection.skipped;
         if self.facts.has("supportedcapabilities", READ_ONLY) {
             notices.push(format!(
@@ -424,6 +437,7 @@ impl Session {
             notices,
             vendor: Some(self.facts.vendor.unwrap_or_else(|| "Microsoft Active Directory".to_owned())),
             feed: Some(feed),
+            shown,
         }
     }
 

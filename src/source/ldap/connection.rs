@@ -1,8 +1,11 @@
 //! One connection, made secure and bound.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -22,6 +25,8 @@ pub(super) struct Connection {
     /// Which server, for messages.
     pub(super) url: String,
     pub(super) driver: Driver,
+    /// When the certificate that the server proved itself with ends.
+    pub(super) certificate_ends_at: Option<Timestamp>,
     /// Servers that were tried before, and why they were not read.
     pub(super) skipped: Vec<String>,
 }
@@ -52,13 +57,28 @@ impl Driver {
     }
 }
 
+/// A server that may be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) url: String,
+    /// Where it is, if that is not for the system to say.
+    pub(super) addresses: Option<Vec<IpAddr>>,
+}
+
+impl Server {
+    /// Those of the urls.
+    pub(super) fn of(urls: &[String]) -> Vec<Self> {
+        urls.iter().map(|url| Self { url: url.clone(), addresses: None }).collect()
+    }
+}
+
 impl Connection {
     /// To the first server that answers. One that refuses the password ends the search for another:
     /// the next would refuse it too, and too many refusals lock an account.
-    pub(super) async fn open(config: &LdapConfig) -> Result<Self, SourceError> {
+    pub(super) async fn open(config: &LdapConfig, servers: &[Server]) -> Result<Self, SourceError> {
         let mut failures: Vec<SourceError> = Vec::new();
-        for url in &config.urls {
-            match Self::to(url, config).await {
+        for server in servers {
+            match Self::to(server, config).await {
                 Ok(connection) => {
                     let skipped = failures.into_iter().map(|error| error.message).collect();
                     return Ok(Self { skipped, ..connection });
@@ -74,7 +94,7 @@ impl Connection {
         Err(SourceError::new(reason, messages.join("; ")))
     }
 
-    async fn to(url: &str, config: &LdapConfig) -> Result<Self, SourceError> {
+    async fn to(Server { url, addresses }: &Server, config: &LdapConfig) -> Result<Self, SourceError> {
         let Address { secure, host, port } = Address::parse(url);
         if !secure && !config.start_tls && !config.insecure {
             let why = "it would be read unprotected; use ldaps://, or startTLS: true, or accept it with insecure: true";
@@ -82,7 +102,19 @@ impl Connection {
         }
         let slow =
             |_| error::unreachable(url, "it did not answer within 10 s; check the network and the firewall");
-        let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await.map_err(slow)?;
+        let connecting = async {
+            match addresses {
+                None => TcpStream::connect((host.as_str(), port)).await,
+                Some(none) if none.is_empty() => {
+                    Err(io::Error::other("the name servers do not say where it is"))
+                }
+                Some(addresses) => {
+                    let addresses: Vec<_> = addresses.iter().map(|address| (*address, port).into()).collect();
+                    TcpStream::connect(addresses.as_slice() as &[SocketAddr]).await
+                }
+            }
+        };
+        let stream = timeout(CONNECT, connecting).await.map_err(slow)?;
         let stream = stream.and_then(TcpStream::into_std);
         let stream = stream.map_err(|error| error::connecting_io(url, &host, &error))?;
         let name = config.server_name.clone().unwrap_or(host);
@@ -98,9 +130,12 @@ impl Connection {
         let bracketed = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         let connected =
             LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
-        let (connection, ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
-        let driver = Driver(Some(Box::pin(connection.drive())));
-        let mut connection = Self { ldap, url: url.to_owned(), driver, skipped: Vec::new() };
+        let (connection, mut ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
+        let mut driver = Driver(Some(Box::pin(connection.drive())));
+        let certificate = driver.run(ldap.get_peer_certificate()).await.ok().flatten();
+        let certificate_ends_at = certificate.as_deref().and_then(tls::ends_at);
+        let mut connection =
+            Self { ldap, url: url.to_owned(), driver, certificate_ends_at, skipped: Vec::new() };
         connection.bind(config.bind.as_ref()).await?;
         tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)

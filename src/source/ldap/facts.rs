@@ -1,9 +1,12 @@
 //! What a server says about itself (RFC 4512 section 5.1).
 
+use jiff::Timestamp;
 use ldap3::{Scope, SearchOptions};
+use tokio::time::Instant;
 
 use super::connection::{ANSWER, Connection};
 use super::{decode, error};
+use crate::directory::Shown;
 use crate::source::schema::Attributes;
 use crate::source::{Reason, SourceError};
 
@@ -26,6 +29,7 @@ const OF_ACTIVE_DIRECTORY: &[&str] = &[
     "dnsHostName",
     "dsServiceName",
     "highestCommittedUSN",
+    "currentTime",
 ];
 
 /// Immutable ids, in the order in which they are chosen. 389 Directory Server gives every entry a
@@ -49,6 +53,8 @@ pub(super) struct Facts {
     pub(super) vendor: Option<String>,
     /// All that was asked of the rootDSE.
     pub(super) root: Attributes,
+    /// What its clock said, and when that was heard.
+    pub(super) clock: Option<(Timestamp, Instant)>,
 }
 
 impl Facts {
@@ -57,6 +63,7 @@ impl Facts {
         let attributes = [GENERAL, OF_ACTIVE_DIRECTORY].concat();
         let root = one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
         let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
+        let heard_at = Instant::now();
         let texts = |name: &str| -> Vec<String> {
             let values = root.get(name).into_iter().flatten();
             values.filter_map(|value| String::from_utf8(value.clone()).ok()).collect()
@@ -76,7 +83,9 @@ impl Facts {
             }
             stated => stated,
         };
+        let clock = texts("currenttime").first().and_then(|text| time(text));
         Ok(Self {
+            clock: clock.map(|clock| (clock, heard_at)),
             contexts,
             default,
             pages: controls.is_none_or(|offered| offered.iter().any(|oid| oid == PAGED_RESULTS)),
@@ -89,6 +98,12 @@ impl Facts {
         })
     }
 
+    /// What the server shows of itself, as of now.
+    pub(super) fn shown(&self, connection: &Connection) -> Shown {
+        let now = |(clock, heard_at): (Timestamp, Instant)| clock.saturating_add(heard_at.elapsed()).ok();
+        Shown { certificate_ends_at: connection.certificate_ends_at, clock: self.clock.and_then(now) }
+    }
+
     /// The first value of an attribute of the rootDSE, its name in lower case.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.root.get(name)?.first()?).ok()
@@ -98,6 +113,14 @@ impl Facts {
     pub(super) fn has(&self, name: &str, value: &str) -> bool {
         self.root.get(name).is_some_and(|values| values.iter().any(|one| one == value.as_bytes()))
     }
+}
+
+/// A time as directories write it (RFC 4517 section 3.3.13), if it is of the usual form, in UTC.
+fn time(text: &str) -> Option<Timestamp> {
+    let (seconds, rest) = text.split_at_checked("YYYYMMDDhhmmss".len())?;
+    rest.ends_with('Z').then_some(())?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", seconds).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them.

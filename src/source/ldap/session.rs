@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::connection::Connection;
+use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
 use super::search::{Found, Query, Search};
@@ -32,7 +32,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) async fn open(config: LdapConfig) -> Result<Self, SourceError> {
-        let mut connection = Connection::open(&config).await?;
+        let mut connection = Connection::open(&config, &Server::of(&config.urls)).await?;
         let facts = Facts::read(&mut connection).await?;
         let bases = bases(&config.base_dns, &facts)?;
         let anchor = match &config.anchor {
@@ -269,6 +269,7 @@ impl Session {
     }
 
     fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
+        let shown = self.facts.shown(&self.connection);
         Completion {
             mode,
             directory: directory(&self.bases, &self.facts),
@@ -280,6 +281,7 @@ impl Session {
             notices: self.connection.skipped,
             vendor: self.facts.vendor,
             feed: Some(feed),
+            shown,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::settle::{Absent, Missing};
 use super::{Imported, Sealing};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Reference,
+    Mode, Reference, fields,
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
@@ -25,6 +25,20 @@ use crate::store::{Store, StoreError, bitmap};
 const BATCH: usize = 4000;
 /// So many entries that nothing is known of are named; all are counted.
 const STRANGERS: usize = 100;
+
+/// Fields that were asked for and that nobody carries, as far as there is somebody who could.
+fn bare(
+    completion: &Completion,
+    coverage: &BTreeMap<String, Coverage>,
+    there: &RoaringBitmap,
+    (people, groups): (bool, bool),
+) -> BTreeSet<String> {
+    let of_people = completion.fields.iter().cloned();
+    let of_people = of_people.chain(completion.attributes.iter().map(|name| format!("attributes.{name}")));
+    let asked = of_people.filter(|_| people).chain(groups.then(|| fields::MEMBERS.to_owned()));
+    let carried = |field: &String| coverage.get(field).is_some_and(|it| !it.current.is_disjoint(there));
+    asked.filter(|field| !carried(field)).collect()
+}
 
 /// An import under way.
 pub(super) struct Intake {
@@ -179,7 +193,7 @@ impl Intake {
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { mut completion, settled, mut notices, told, finished_at } = sealing;
+        let Sealing { mut completion, settled, mut notices, told, read_at, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
         let standings: HashMap<RowId, Standing> =
@@ -222,6 +236,7 @@ impl Intake {
         let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
         let there = self.there(completion.mode);
         let coverage = std::mem::take(&mut self.carried).judge(self.coverage, &self.read, &there);
+        let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
@@ -265,6 +280,9 @@ impl Intake {
             unreadable: self.unreadable,
             unsettled,
             missed,
+            bare,
+            certificate_ends_at: completion.shown.certificate_ends_at,
+            skew: completion.shown.clock.map(|clock| clock.duration_since(read_at)),
             started_at: self.started_at,
             finished_at,
         })

@@ -149,6 +149,7 @@ fn policy() -> Policy {
             email_domains: BTreeSet::new(),
             r#where: None,
             contacts: false,
+            without_mailboxes: BTreeSet::new(),
             disabled: OnDisabled::Disable,
             leavers: vec![
                 Rung { after: Duration::ZERO, step: Step::Disable },

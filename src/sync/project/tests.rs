@@ -184,6 +184,7 @@ fn policy() -> Policy {
             email_domains: BTreeSet::new(),
             r#where: None,
             contacts: false,
+            without_mailboxes: BTreeSet::new(),
             disabled: OnDisabled::Disable,
             leavers: vec![Rung { after: Duration::ZERO, step: Step::Disable }],
             recreated: OnRecreated::Quarantine,
@@ -302,6 +303,20 @@ fn scope_is_what_the_policy_says(
         case.policy.users.r#where = Some(wanted(condition));
     }
     case.policy.users.contacts = contacts;
+    assert_eq!(case.kept(), expected);
+}
+
+#[rstest]
+#[case::kept(&[], &["ann@corp.example", "box@corp.example", "hall@corp.example"])]
+#[case::no_shared(&["shared"], &["ann@corp.example", "hall@corp.example"])]
+#[case::no_rooms(&["room", "equipment"], &["ann@corp.example", "box@corp.example"])]
+fn a_kind_of_mailbox_can_stay_out(#[case] without: &[&str], #[case] expected: &[&str]) {
+    let of = |name: &str, mailbox: &str| {
+        let mail = format!("{name}@corp.example");
+        user_with(name, &[(fields::MAIL, mail.as_str()), (fields::MAILBOX, mailbox)])
+    };
+    let mut case = Case::new().with(user("ann")).with(of("box", "shared")).with(of("hall", "room"));
+    case.policy.users.without_mailboxes = without.iter().map(|kind| (*kind).to_owned()).collect();
     assert_eq!(case.kept(), expected);
 }
 
@@ -603,6 +618,15 @@ fn doubt_is_about_fields_that_the_policy_uses() {
     assert_eq!(case.project().doubtful, BTreeMap::new());
     case.policy.users.r#where = Some(wanted("user.office == ''"));
     assert_eq!(case.project().doubtful, BTreeMap::from([(SubjectId(1), vec!["office".to_owned()])]));
+}
+
+#[test]
+fn who_lost_what_said_that_their_account_says_nothing_is_in_doubt() {
+    // A shared mailbox that is no longer known for one is a disabled account.
+    let mut case = Case::new().with(Entry { disabled: Some(true), ..user("box") }).linked("box@corp.example");
+    let trip = Trip { carried: 10, lost: RoaringBitmap::from_iter([0]) };
+    case.snapshot.info.tripped.insert(fields::MAILBOX.to_owned(), trip);
+    assert_eq!(case.project().doubtful, BTreeMap::from([(SubjectId(1), vec!["mailbox".to_owned()])]));
 }
 
 #[test]

@@ -72,6 +72,12 @@ impl Rules<'_> {
         if entry.kind == Kind::Contact && !self.users.contacts {
             return Ok(Finding::Out(Out::Scope));
         }
+        if !self.users.without_mailboxes.is_empty() {
+            let kinds = values(entry, fields::MAILBOX, self.asked)?;
+            if kinds.iter().any(|kind| self.users.without_mailboxes.contains(kind)) {
+                return Ok(Finding::Out(Out::Scope));
+            }
+        }
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
             let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
@@ -141,7 +147,10 @@ impl Rules<'_> {
     }
 }
 
-/// The neutral fields that every user's projection reads, whatever the policy.
+/// The neutral fields that every user's projection reads, whatever the policy. What kind of mailbox somebody has
+/// decides whether their disabled account says anything.
 pub(super) fn fields_read() -> impl Iterator<Item = &'static str> {
-    [fields::MAIL, fields::USER_NAME, fields::ALIASES].into_iter().chain(DEFAULT_ATTRIBUTES.iter().copied())
+    [fields::MAIL, fields::USER_NAME, fields::ALIASES, fields::MAILBOX]
+        .into_iter()
+        .chain(DEFAULT_ATTRIBUTES.iter().copied())
 }

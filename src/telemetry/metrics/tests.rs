@@ -13,7 +13,15 @@ fn lines(metrics: &Metrics, part: &str) -> Vec<String> {
 
 fn import() -> Import {
     let took = Duration::from_secs(2);
-    Import { completed_at: 1_700_000_000, took, users: 12, contacts: 1, groups: 3, missed: 2 }
+    Import {
+        completed_at: 1_700_000_000,
+        took,
+        users: 12,
+        contacts: 1,
+        groups: 3,
+        missed: 2,
+        certificate_ends_at: Some(1_800_000_000),
+    }
 }
 
 #[test]
@@ -42,8 +50,14 @@ fn a_read_shows() {
         [r#"rollcall_connector_feed_missed_total{connector="identity/corp"} 4"#]
     );
     assert_eq!(
+        lines(&metrics, "certificate_expiry"),
+        [r#"rollcall_connector_certificate_expiry_timestamp_seconds{connector="identity/corp"} 1800000000"#]
+    );
+    metrics.imported("identity/corp", "Read", &Import { certificate_ends_at: None, ..import() });
+    assert!(lines(&metrics, "certificate_expiry").is_empty());
+    assert_eq!(
         lines(&metrics, "import_duration_seconds_count{"),
-        [r#"rollcall_connector_import_duration_seconds_count{connector="identity/corp"} 2"#]
+        [r#"rollcall_connector_import_duration_seconds_count{connector="identity/corp"} 3"#]
     );
 }
 

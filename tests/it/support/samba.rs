@@ -19,6 +19,8 @@ use super::slapd::{Setup, certificates};
 pub(crate) const DOMAIN: &str = "DC=ad,DC=example,DC=test";
 pub(crate) const ADMIN: &str = "ADTEST\\Administrator";
 pub(crate) const PASSWORD: &str = "Passw0rd.Admin!";
+/// The name in its certificate, beside its address.
+pub(crate) const HOST: &str = "dc1.ad.example.test";
 const MISSING: &str = "samba-tool is missing: run `make test`, which installs it";
 
 /// A domain controller that runs until it is dropped.
@@ -38,7 +40,7 @@ impl Domain {
     pub(crate) fn new(address: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         run(Command::new("tar").arg("-xf").arg(archive()).arg("-C").arg(folder.path()));
-        certificates(&folder, &Setup { names: &[&address.to_string()], ..Setup::default() });
+        certificates(&folder, &Setup { names: &[&address.to_string(), HOST], ..Setup::default() });
         run(Command::new("chmod").arg("600").arg(folder.path().join("server.key")));
         fs::write(folder.path().join("smb.conf"), config(folder.path(), address)).unwrap();
         Self { folder, address }
@@ -79,6 +81,18 @@ impl Domain {
         self.tool(&["user", "create", name, PASSWORD]);
     }
 
+    /// Makes an account's password one of the year 2020, which no server lets anybody do over LDAP.
+    pub(crate) fn age_password(&self, name: &str) {
+        let file = self.path("aged.ldif");
+        let set = "changetype: modify\nreplace: pwdLastSet\npwdLastSet: 132223104000000000\n";
+        fs::write(&file, format!("dn: CN={name},CN=Users,{DOMAIN}\n{set}")).unwrap();
+        // Past the module that would refuse it.
+        let bypass = "--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:0";
+        let (configuration, database) = (self.path("smb.conf"), self.path("dc/private/sam.ldb"));
+        let configuration = format!("--configfile={configuration}");
+        run(Command::new("ldbmodify").args([&configuration, "-H", &database, bypass]).arg(file));
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
@@ -115,6 +129,29 @@ impl Samba {
         self.process.stop(Duration::from_mins(1));
         self.process = begin(&self.domain);
         self.wait();
+    }
+
+    /// Gives its schema what Exchange says of mailboxes.
+    pub(crate) fn know_exchange(&self) {
+        let schema = format!("CN=Schema,CN=Configuration,{DOMAIN}");
+        let attribute = |at: u8, name: &str, syntax: &str| {
+            format!(
+                "dn: CN={name},{schema}\nchangetype: add\nobjectClass: attributeSchema\nlDAPDisplayName: {name}\n\
+                 attributeID: 1.3.6.1.4.1.4203.666.99.{at}\n{syntax}\nisSingleValued: TRUE\n\n"
+            )
+        };
+        let [details, display] = ["msExchRecipientTypeDetails", "msExchRecipientDisplayType"];
+        let now = "dn:\nchangetype: modify\nreplace: schemaUpdateNow\nschemaUpdateNow: 1\n\n";
+        self.modify(
+            &[
+                &attribute(1, details, "attributeSyntax: 2.5.5.16\noMSyntax: 65"),
+                &attribute(2, display, "attributeSyntax: 2.5.5.9\noMSyntax: 2"),
+                now,
+                &format!("dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain\nmayContain: {details}\nmayContain: {display}\n\n"),
+                now,
+            ]
+            .concat(),
+        );
     }
 
     /// Changes what it holds (RFC 2849 change records).

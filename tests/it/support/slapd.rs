@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
@@ -27,8 +28,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) database: &'a str,
     /// Names in its certificate, if not 127.0.0.1.
     pub(crate) names: &'a [&'a str],
-    /// Whether its certificate has expired.
-    pub(crate) expired: bool,
+    /// The day on which its certificate ends, if not in a far future.
+    pub(crate) certificate_ends: Option<Date>,
     /// Whether it shows the authority's own certificate.
     pub(crate) self_signed: bool,
 }
@@ -201,9 +202,10 @@ pub(crate) fn certificates(folder: &TempDir, setup: &Setup<'_>) {
     let names = if setup.names.is_empty() { &["127.0.0.1"] } else { setup.names };
     let mut server =
         CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-    if setup.expired {
+    if let Some(day) = setup.certificate_ends {
+        let (month, date) = (day.month().unsigned_abs(), day.day().unsigned_abs());
         server.not_before = date_time_ymd(2019, 1, 1);
-        server.not_after = date_time_ymd(2020, 1, 1);
+        server.not_after = date_time_ymd(day.year().into(), month, date);
     }
     let server_key = KeyPair::generate().unwrap();
     write("server.pem", server.signed_by(&server_key, &issuer).unwrap().pem());

@@ -3,6 +3,8 @@ use rstest::rstest;
 use super::*;
 use crate::controller::condition::find;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
+use crate::secret::Secret;
+use crate::source::ldap::{ActiveDirectoryConfig, Bind, ChangeFeed, LdapConfig};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -41,10 +43,17 @@ fn a_read(unsettled: u64) -> Read {
         unreadable: 0,
         unsettled,
         missed: 0,
+        bare: BTreeSet::new(),
+        certificate_ends_at: None,
+        skew: None,
         started_at: at(80),
         finished_at: at(90),
     };
     read(&imported)
+}
+
+fn feed(reason: &str) -> ActiveFeed {
+    ActiveFeed { active: "FullRead".to_owned(), reason: reason.to_owned() }
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -56,7 +65,20 @@ fn said(
     staged: bool,
     before: Option<&DirectoryConnectorStatus>,
 ) -> DirectoryConnectorStatus {
-    status(&Facts { before, generation: Some(4), now: at(100), state, staged, handled: None, next_at: None })
+    status(&facts(state, staged, before))
+}
+
+fn facts<'a>(state: State<'a>, staged: bool, before: Option<&'a DirectoryConnectorStatus>) -> Facts<'a> {
+    Facts {
+        before,
+        generation: Some(4),
+        now: at(100),
+        state,
+        staged,
+        handled: None,
+        next_at: None,
+        unseen: None,
+    }
 }
 
 fn conditions(status: &DirectoryConnectorStatus) -> Vec<(&str, &str)> {
@@ -99,6 +121,98 @@ fn a_read_that_reached_its_end_says_what_came() {
     assert_eq!(status.last_import.unwrap().sequence, 9);
 }
 
+fn server() -> SourceConfig {
+    let bind = Bind { dn: "CORP\\reader".to_owned(), password: Secret::new("secret") };
+    SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
+        ldap: LdapConfig {
+            urls: Vec::new(),
+            start_tls: false,
+            insecure: false,
+            ca_pem: None,
+            server_name: None,
+            bind: Some(bind),
+            base_dns: Vec::new(),
+            user_filter: None,
+            group_filter: None,
+            anchor: None,
+            literal: BTreeSet::new(),
+            page_size: 1,
+            sync_repl: false,
+        },
+        discovery: None,
+        exclude_dns: Vec::new(),
+        change_feed: ChangeFeed::Auto,
+    })
+}
+
+#[test]
+fn what_is_used_and_came_of_nobody_is_told_of() {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
+    let read = Read { bare: texts(&["title", "department", "attributes.extensionName"]), ..a_read(0) };
+    let used = texts(&["mail", "department", "attributes.extensionName"]);
+    let told = unseen(&read, &server(), &used).unwrap();
+    assert_eq!(
+        told,
+        "policies use extensionName, department, and nobody shows it: either nobody has it, or the account that reads may \
+         not see it; to let it: dsacls \"dc=corp\" /I:S /G \"CORP\\reader:RP;extensionName\" \"CORP\\reader:RP;department\""
+    );
+    assert_eq!(unseen(&read, &server(), &texts(&["mail"])), None);
+    let facts = Facts { unseen: Some(told), ..facts(State::Read(&read), true, None) };
+    let status = status(&facts);
+    let readable = find(&status.conditions, "Readable").unwrap();
+    assert_eq!((&*readable.status, &*readable.reason), ("True", "ReadWithRemarks"));
+    assert!(readable.message.contains("nobody shows"), "{}", readable.message);
+}
+
+#[test]
+fn what_would_make_a_read_better_stands_where_it_is_readable() {
+    let read = Read { feed: Some(feed("grant it a right")), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let readable = find(&status.conditions, "Readable").unwrap();
+    let expected = ("True", "ReadWithRemarks", "as of the last read; grant it a right");
+    assert_eq!((&*readable.status, &*readable.reason, &*readable.message), expected);
+    assert_eq!(find(&status.conditions, "Reachable").unwrap().reason, "Read");
+}
+
+#[rstest]
+#[case::ahead(300, Some("5 minutes ahead of"))]
+#[case::behind(-3_601, Some("60 minutes behind"))]
+#[case::nearly(299, None)]
+fn clocks_that_differ_are_told_of(#[case] seconds: i64, #[case] part: Option<&str>) {
+    let read = Read { skew: Some(SignedDuration::from_secs(seconds)), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let reachable = find(&status.conditions, "Reachable").unwrap();
+    let reason = if part.is_some() { "ClockSkewed" } else { "Read" };
+    assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
+    assert!(reachable.message.contains(part.unwrap_or("as of")), "{}", reachable.message);
+}
+
+#[rstest]
+#[case::long(31 * 86_400, None)]
+#[case::soon(30 * 86_400 - 1, Some("in 29 days, on 1970-01-31"))]
+#[case::tomorrow(86_400, Some("in 1 day, on 1970-01-02"))]
+#[case::over_since_the_read(-86_400, Some("in 0 days, on 1969-12-31"))]
+fn a_certificate_that_ends_is_told_of(#[case] left: i64, #[case] part: Option<&str>) {
+    let read = Read { certificate_ends_at: Some(at(100 + left)), ..a_read(0) };
+    let status = said(State::Read(&read), true, None);
+    let reachable = find(&status.conditions, "Reachable").unwrap();
+    let reason = if part.is_some() { "CertificateExpiring" } else { "Read" };
+    assert_eq!((&*reachable.status, &*reachable.reason), ("True", reason));
+    assert!(reachable.message.contains(part.unwrap_or("as of")), "{}", reachable.message);
+    assert_eq!(status.certificate_expires_at, Some(Time(at(100 + left))));
+    let later = said(State::Failed(&failure(connector::UNREACHABLE)), true, Some(&status));
+    assert_eq!(later.certificate_expires_at, status.certificate_expires_at);
+}
+
+#[test]
+fn what_one_read_by_hand_says_promises_no_other() {
+    let error = source::SourceError::new(source::Reason::TlsFailed, "renew it");
+    let status = of_import(&Err(error.into()), &server(), &BTreeSet::new(), at(100));
+    let expected =
+        [("Ready", "False"), ("Reachable", "False"), ("Authenticated", "Unknown"), ("Readable", "Unknown")];
+    assert_eq!(conditions(&status), expected);
+}
+
 #[test]
 fn a_file_is_neither_reached_nor_authenticated_at() {
     assert_eq!(
@@ -132,6 +246,7 @@ fn suspended_keeps_what_it_said_and_moves_the_generation() {
         staged: true,
         handled: None,
         next_at: None,
+        unseen: None,
     });
     assert_eq!(conditions(&after), conditions(&before));
     assert_eq!(after.observed_generation, Some(5));
@@ -164,12 +279,18 @@ fn every_reason_is_said_where_the_documents_say() {
     let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
     let store = failure(reason(&ImportError::Store(crate::store::StoreError::Full)));
     let read = a_read(0);
+    let remarked = [
+        Read { feed: Some(feed("grant it a right")), ..a_read(0) },
+        Read { certificate_ends_at: Some(at(200)), ..a_read(0) },
+        Read { skew: Some(SignedDuration::from_mins(5)), ..a_read(0) },
+    ];
     let states = failures.iter().chain([&store]).map(State::Failed).chain([
         State::Invalid(&[]),
         State::Suspended,
         State::Beginning { came: 0 },
         State::Read(&read),
     ]);
+    let states = states.chain(remarked.iter().map(State::Read));
     let conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
     for Reason { name, of, .. } in connector::ALL {
         for place in of.split(", ") {

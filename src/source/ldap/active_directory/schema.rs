@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::name::{self, Extended};
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
 use crate::source::ldap::decode::Raw;
-use crate::source::schema::{Attributes, all, first, hexadecimal};
+use crate::source::schema::{self, Attributes, Table, all, first, hexadecimal};
 
-/// Which attributes (in lower case) state which neutral field of a user: the first that has a value does.
-const USER_FIELDS: &[(&str, &[&str])] = &[
+/// What a user is made of.
+const USER_FIELDS: Table = &[
     (fields::USER_NAME, &["userprincipalname", "samaccountname"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::GIVEN_NAME, &["givenname"]),
@@ -27,8 +27,8 @@ const USER_FIELDS: &[(&str, &[&str])] = &[
     (fields::DESCRIPTION, &["description"]),
 ];
 
-/// The same of a group. Its `cn` is unique in its container only.
-const GROUP_FIELDS: &[(&str, &[&str])] = &[
+/// What a group is made of. Its `cn` is unique in its container only.
+const GROUP_FIELDS: Table = &[
     (fields::NAME, &["samaccountname", "cn"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::DESCRIPTION, &["description"]),
@@ -47,6 +47,7 @@ const OTHERS: &[&str] = &[
     "proxyaddresses",
     "targetaddress",
     "msexchrecipienttypedetails",
+    "msexchrecipientdisplaytype",
     "member",
 ];
 
@@ -59,15 +60,30 @@ const MAILBOXES: &[(i64, &str)] = &[
     (0x4, "shared"),
     (0x10, "room"),
     (0x20, "equipment"),
+    // Arbitration.
+    (0x80_0000, "other"),
     (0x200_0000, "linked"),
+    // Discovery.
     (0x2000_0000, "other"),
     (0x8000_0000, "remote"),
     (0x2_0000_0000, "room"),
     (0x4_0000_0000, "equipment"),
     (0x8_0000_0000, "shared"),
+    // Of public folders, of sites of SharePoint, for monitoring.
+    (0x10_0000_0000, "other"),
+    (0x20_0000_0000, "other"),
+    (0x40_0000_0000, "other"),
+    (0x80_0000_0000, "other"),
+    (0x200_0000_0000, "room"),
+    // Of audit logs.
+    (0x400_0000_0000, "other"),
 ];
-/// Their accounts are disabled by design, which says nothing of the mailbox.
-const WITHOUT_LOGIN: &[&str] = &["linked", "shared", "room", "equipment", "other"];
+/// What is shown of them (`msExchRecipientDisplayType`) tells only rooms and equipment from users' own.
+const SHOWN_AS: &[(i64, &str)] =
+    &[(7, "room"), (8, "equipment"), (-2_147_481_850, "room"), (-2_147_481_594, "equipment")];
+/// Their accounts are disabled by design, which says nothing of the mailbox. Those of Exchange's own mailboxes are
+/// too, and nobody wants those.
+const WITHOUT_LOGIN: &[&str] = &["linked", "shared", "room", "equipment"];
 
 /// Hundreds of nanoseconds from the year 1601 to 1970.
 const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
@@ -163,6 +179,17 @@ impl Schema {
     }
 }
 
+/// The attributes that state a neutral field, or whom a group has in it.
+pub(in crate::source::ldap) fn attributes_of(field: &str) -> Vec<&'static str> {
+    match field {
+        fields::MAIL => vec!["mail", "proxyAddresses", "targetAddress"],
+        fields::ALIASES => vec!["proxyAddresses"],
+        fields::MAILBOX => vec!["msExchRecipientTypeDetails", "msExchRecipientDisplayType"],
+        fields::MEMBERS => vec!["member"],
+        _ => schema::stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
+    }
+}
+
 /// The id that never changes, in hexadecimal digits.
 pub(super) fn anchor(attributes: &Attributes) -> Option<Anchor> {
     let guid = values(attributes, "objectguid").next().filter(|guid| guid.len() == 16)?;
@@ -217,8 +244,11 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
 }
 
 fn mailbox(attributes: &Attributes) -> Option<&'static str> {
-    let details: i64 = number(attributes, "msexchrecipienttypedetails")?;
-    MAILBOXES.iter().find(|(number, _)| *number == details).map(|(_, mailbox)| *mailbox)
+    let (name, kinds) = [("msexchrecipienttypedetails", MAILBOXES), ("msexchrecipientdisplaytype", SHOWN_AS)]
+        .into_iter()
+        .find(|(name, _)| attributes.contains_key(*name))?;
+    let stated: i64 = number(attributes, name)?;
+    kinds.iter().find(|(number, _)| *number == stated).map(|(_, mailbox)| *mailbox)
 }
 
 /// Every account has this attribute, so one that does not show it hides it.
@@ -364,6 +394,8 @@ mod tests {
     #[case("32", "equipment", None)]
     #[case("2147483648", "remote", Some(true))]
     #[case("34359738368", "shared", None)]
+    #[case("2199023255552", "room", None)]
+    #[case("8388608", "other", Some(true))]
     fn a_mailbox_without_a_login_has_no_state(
         #[case] details: &str,
         #[case] kind: &str,
@@ -372,6 +404,20 @@ mod tests {
         let details = format!("msexchrecipienttypedetails: {details}");
         let entry = user(&["useraccountcontrol: 514", &details]);
         assert_eq!((stated(&entry, fields::MAILBOX).concat().as_str(), entry.disabled), (kind, disabled));
+    }
+
+    #[rstest]
+    #[case(&["msexchrecipientdisplaytype: 7"], "room")]
+    #[case(&["msexchrecipientdisplaytype: -2147481594"], "equipment")]
+    #[case(&["msexchrecipientdisplaytype: 0"], "")]
+    #[case(&["msexchrecipientdisplaytype: 7", "msexchrecipienttypedetails: 1"], "")]
+    fn what_a_mailbox_is_shown_as_counts_where_its_details_are_not_there(
+        #[case] of: &[&str],
+        #[case] kind: &str,
+    ) {
+        let entry = user(&[&["useraccountcontrol: 514"], of].concat());
+        assert_eq!(stated(&entry, fields::MAILBOX).concat(), kind);
+        assert_eq!(entry.disabled.is_none(), !kind.is_empty());
     }
 
     #[rstest]

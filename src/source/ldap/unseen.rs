@@ -1,0 +1,68 @@
+//! What came of nobody, and how to let the account that reads see it. Pure.
+//!
+//! A directory says nothing of attributes that an account may not read: they are just not there.
+
+use std::collections::BTreeSet;
+
+use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory};
+use crate::source::schema;
+
+impl ActiveDirectoryConfig {
+    /// What to say of these fields of the directory, of which nothing came.
+    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str) -> Option<String> {
+        let attributes = attributes(fields, active_directory::attributes_of);
+        // The last that it names is the domain that is read; the first may be the forest's.
+        let domain = directory.rsplit(' ').next().unwrap_or(directory);
+        let base = self.ldap.base_dns.first().map_or(domain, String::as_str);
+        let who = self.ldap.bind.as_ref().map_or("ACCOUNT", |bind| bind.dn.as_str());
+        let rights: Vec<String> = attributes.iter().map(|name| format!("\"{who}:RP;{name}\"")).collect();
+        said(&attributes, &format!("dsacls \"{base}\" /I:S /G {}", rights.join(" ")))
+    }
+}
+
+impl LdapConfig {
+    /// What to say of these fields of the directory, of which nothing came.
+    pub fn unseen(&self, fields: &BTreeSet<&str>) -> Option<String> {
+        let attributes = attributes(fields, schema::attributes_of);
+        let who = match &self.bind {
+            Some(Bind { dn, .. }) => format!("dn.exact=\"{dn}\""),
+            None => "anonymous".to_owned(),
+        };
+        let names = attributes.join(",");
+        said(&attributes, &format!("access to attrs={names} by {who} read by * break (OpenLDAP)"))
+    }
+}
+
+fn attributes(fields: &BTreeSet<&str>, of: fn(&str) -> Vec<&'static str>) -> Vec<String> {
+    let own = |field: &&str| match field.strip_prefix("attributes.") {
+        Some(literal) => vec![literal.to_owned()],
+        None => of(field).into_iter().map(str::to_owned).collect(),
+    };
+    fields.iter().flat_map(own).collect()
+}
+
+/// Nothing of what this kind of directory does not have.
+fn said(attributes: &[String], grant: &str) -> Option<String> {
+    let names = attributes.join(", ");
+    (!attributes.is_empty()).then(|| {
+        format!(
+            "policies use {names}, and nobody shows it: either nobody has it, or the account that reads may not see it; to let \
+             it: {grant}"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::fields;
+
+    #[test]
+    fn every_field_has_attributes() {
+        for field in fields::OF_USER.iter().chain(fields::OF_GROUP).chain([&fields::MEMBERS]) {
+            assert!(!active_directory::attributes_of(field).is_empty(), "{field}");
+            let exchange = *field == fields::MAILBOX;
+            assert_eq!(schema::attributes_of(field).is_empty(), exchange, "{field}");
+        }
+    }
+}
