@@ -34,7 +34,8 @@ pub struct Hold {
     pub lines: Vec<Line>,
 }
 
-/// One held operation. `class`, `subject`, `member` and `grade` make the digest; the rest is for people.
+/// One held operation. `class`, `subject`, `member`, `grade` and `doubtful` make the digest; the rest is for
+/// people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
@@ -49,6 +50,9 @@ pub struct Line {
     /// The evidence, if the class needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grade: Option<String>,
+    /// Whether it follows from a field that many lost at once, which may be no fact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
     /// What would be done, in words.
     pub action: String,
     /// The name of the user or group.

@@ -12,11 +12,11 @@ use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
 
 /// What makes a line what it is; the rest of it is for people.
-type Identity = (String, String, Option<String>, Option<String>);
+type Identity = (String, String, Option<String>, Option<String>, bool);
 
 impl Line {
     pub(super) fn identity(&self) -> Identity {
-        (self.class.clone(), self.subject.clone(), self.member.clone(), self.grade.clone())
+        (self.class.clone(), self.subject.clone(), self.member.clone(), self.grade.clone(), self.doubtful)
     }
 }
 
@@ -32,7 +32,16 @@ impl Lines<'_> {
     }
 
     pub(super) fn is_approved(&self, line: &Line) -> bool {
-        self.any_approved() && self.approved.contains(&line.identity())
+        // What was approved although it was doubtful is so all the more when it is not.
+        let (class, subject, member, grade, doubtful) = line.identity();
+        self.any_approved()
+            && (self.approved.contains(&(
+                class.clone(),
+                subject.clone(),
+                member.clone(),
+                grade.clone(),
+                true,
+            )) || !doubtful && self.approved.contains(&(class, subject, member, grade, false)))
     }
 
     /// Whether a person approved this step. Where nothing is approved no line is made to find out.
@@ -57,7 +66,8 @@ impl Lines<'_> {
         };
         let grade = step.evidence.map(grade);
         let name = self.name(step.subject, &step.action);
-        self.line(class, step.subject, None, grade, action, name)
+        let line = self.line(class, step.subject, None, grade, action, name);
+        Line { doubtful: !step.doubtful.is_empty(), ..line }
     }
 
     pub(super) fn of_membership(&self, step: &Planned, removal: &Removal, member: u32) -> Line {
@@ -69,7 +79,9 @@ impl Lines<'_> {
         };
         let name = self.name(step.subject, &step.action);
         let action = "take out of the group".to_owned();
-        self.line("memberRemoval", step.subject, Some(member), Some(grade(evidence)), action, name)
+        let line =
+            self.line("memberRemoval", step.subject, Some(member), Some(grade(evidence)), action, name);
+        Line { doubtful: !step.doubtful.is_empty(), ..line }
     }
 
     pub(super) fn of_leaver(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence) -> Line {
@@ -79,7 +91,9 @@ impl Lines<'_> {
             (SubjectKind::User, _) => "userRemoval",
         };
         let name = self.name(subject, &Action::Disable);
-        self.line(class, subject, None, Some(grade(evidence)), "remove when its time comes".to_owned(), name)
+        let action = "remove when its time comes".to_owned();
+        let line = self.line(class, subject, None, Some(grade(evidence)), action, name);
+        Line { doubtful: self.input.plan.doubtful.contains_key(&subject), ..line }
     }
 
     fn line(
@@ -96,6 +110,7 @@ impl Lines<'_> {
             subject: self.key(subject),
             member: member.map(|member| self.key(member)),
             grade,
+            doubtful: false,
             action,
             name,
             member_name: member.map(|member| self.name(member, &Action::Disable)),
@@ -150,11 +165,12 @@ pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]
     part(input.owner.as_str());
     part(input.spec_hash);
     for line in &lines {
-        let (class, subject, member, grade) = line.identity();
+        let (class, subject, member, grade, doubtful) = line.identity();
         part(&class);
         part(&subject);
         part(member.as_deref().unwrap_or_default());
         part(grade.as_deref().unwrap_or_default());
+        part(if doubtful { "doubtful" } else { "" });
     }
     let digest =
         hasher.finalize().iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"));

@@ -293,6 +293,16 @@ fn an_approval_is_for_what_it_names_and_is_still_planned() {
     let mut other = Case::new(100, 0).leave(1..21, data(Grade::OutOfScope));
     other.approved = more.approved;
     assert_eq!(other.goes_and_held(), (0, 20));
+    // So it is when it has become doubtful, though what was doubtful when it was approved need not stay so.
+    let mut doubtful = Case::new(100, 0).leave(1..21, data(Grade::Absent));
+    doubtful.approved = other.approved.clone();
+    doubtful.plan.steps.iter_mut().for_each(|step| step.doubtful = vec!["mail".to_owned()]);
+    let guarded = doubtful.judge();
+    assert_eq!(guarded.execute, []);
+    doubtful.approved = vec![guarded.hold.unwrap()];
+    assert_eq!(doubtful.goes_and_held(), (20, 0));
+    doubtful.plan.steps.iter_mut().for_each(|step| step.doubtful.clear());
+    assert_eq!(doubtful.goes_and_held(), (20, 0));
     // What was not looked up is looked up first, approved or not.
     other.plan.steps = (1..21).map(|id| removal_of(id, data(Grade::Absent))).collect();
     other.plan.steps.iter_mut().for_each(|step| step.needs_look_up = true);
