@@ -77,6 +77,7 @@ pub struct DirectoryConnectorSpec {
 #[x_kube(
     validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
     validation = ("has(self.dnsDiscovery) != (size(self.urls) > 0)", "name domain controllers in urls, or their domain in dnsDiscovery, and not both"),
+    validation = ("!has(self.dnsDiscovery) || !self.insecure", "with dnsDiscovery the password would go unprotected to whomever DNS names: use startTLS: true, or neither"),
     validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) holds a part of each entry only: use ldaps:// without a port, or ldap:// with startTLS")
 )]
 pub struct ActiveDirectory {
@@ -85,8 +86,7 @@ pub struct ActiveDirectory {
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
-    /// Domain controllers are found by DNS instead, and reached by `ldaps://`, or by `ldap://` with `startTLS` or
-    /// `insecure`.
+    /// Domain controllers are found by DNS instead, and reached by `ldaps://`, or by `ldap://` with `startTLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_discovery: Option<DnsDiscovery>,
     /// Whether a connection to an `ldap://` url is made secure before anything else is said.
@@ -125,7 +125,7 @@ pub struct ActiveDirectory {
 }
 
 /// Domain controllers as DNS names them, in the order of priority and weight (RFC 2782). Each connector keeps to one of
-/// them while that is there. Only names within the domain are believed, and certificates are checked against them.
+/// them while that is there. Only names of the domain's own machines are believed, and certificates are checked against those.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsDiscovery {

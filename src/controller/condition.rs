@@ -80,6 +80,11 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// Whether one stood with this status until now.
+    pub fn was(&self, type_: &str, status: Status) -> bool {
+        find(self.before, type_).is_some_and(|before| before.status == status.as_str())
+    }
+
     /// Leaves all as they were.
     pub fn keep_all(&mut self) {
         for before in self.before {

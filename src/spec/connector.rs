@@ -102,6 +102,11 @@ impl Resolving<'_> {
                 self.problem(AT, why);
             }
             (None, false) => self.urls(AT, &domain.urls, domain.start_tls, domain.insecure),
+            (Some(_), true) if domain.insecure => {
+                let why = "with dnsDiscovery the password would go unprotected to whomever DNS names: use startTLS: true, \
+                           or neither";
+                self.problem(AT, why);
+            }
             (Some(_), true) => {}
         }
         for (at, url) in domain.urls.iter().enumerate() {

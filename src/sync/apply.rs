@@ -296,20 +296,30 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
-    /// been heard, in part at least. Where looking tells nothing, the intent stays open, for the next run to look.
+    /// been heard, in part at least. Where nobody can look, the intent stays open, and this run ends: the next looks.
     async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<Settled> {
         let looked = if one.unclear {
             recover::look(self.context.target, &one.effect, self.subjects).await
         } else {
             Ok(None)
         };
-        match &looked {
-            Ok(Some(effect)) if effect.link.is_none() || is_as_wanted(&one.effect, effect) => {
-                self.accept(one.task.step);
+        match looked {
+            Ok(effect) => {
+                let done =
+                    effect.as_ref().is_some_and(|did| did.link.is_none() || is_as_wanted(&one.effect, did));
+                if done {
+                    self.accept(one.task.step)
+                } else {
+                    self.reject(&one, why)
+                }
+                Some(Settled { intent: one.intent, effect })
             }
-            _ => self.reject(&one, why),
+            // Nothing else may be done to the object before it is known what became of it.
+            Err(error) => {
+                self.report.failed.get_or_insert_with(|| error.to_string());
+                None
+            }
         }
-        looked.is_ok().then(|| Settled { intent: one.intent, effect: looked.ok().flatten() })
     }
 
     fn accept(&mut self, step: &Planned) {

@@ -69,7 +69,7 @@ pub struct Guarded {
 pub fn guard(input: Input<'_>) -> Guarded {
     let lines = Lines {
         input,
-        approved: input.approved.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect(),
+        approved: input.approved.iter().flat_map(|hold| &hold.lines).flat_map(line::covers).collect(),
     };
     let budgets = Budgets::count(input, &lines);
     let exceeded = budgets.exceeded();

@@ -203,6 +203,18 @@ async fn what_is_another_entrys_is_nobodys_to_adopt() {
 }
 
 #[tokio::test]
+async fn a_name_that_another_entry_still_has_is_not_called_a_strangers() {
+    let bench = Bench::new();
+    bench.run("one", &["ada"], 0).await;
+    // Somebody renamed hers at the target.
+    if let Content::User(user) = &mut bench.target.objects().values_mut().next().unwrap().content {
+        "grace@corp.example".clone_into(&mut user.user_name);
+    }
+    let report = bench.run("one", &["ada", "grace"], 60).await;
+    assert!(why(&report).contains("grace@corp.example is still that of another entry"), "{}", why(&report));
+}
+
+#[tokio::test]
 async fn an_object_that_two_match_is_adopted_once() {
     let bench = Bench::new();
     let theirs = bench.foreign("office", "ada@corp.example");
@@ -338,7 +350,7 @@ async fn a_refusal_is_not_believed_when_an_earlier_try_may_have_been_heard() {
 #[tokio::test(start_paused = true)]
 async fn where_looking_tells_nothing_the_next_run_looks() {
     let (bench, report) = disabled_unheard_then_rejected(1).await;
-    assert_eq!((report.quarantined.len(), report.applied.users.disabled), (1, 0));
+    assert_eq!((report.verdict(), report.applied.users.disabled), (Verdict::Failed, 0));
     assert_eq!(bench.open_intents().len(), 1);
     let again = bench.run("one", &["grace"], 120).await;
     assert_eq!((again.verdict(), again.applied.users.disabled), (Verdict::InStep, 0));

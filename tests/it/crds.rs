@@ -155,6 +155,11 @@ fn takes(#[case] object: String) {
     "name domain controllers in urls, or their domain in dnsDiscovery, and not both",
     "spec.activeDirectory"
 )]
+#[case::found_in_the_open(
+    found("domain: a", ", insecure: true"),
+    "with dnsDiscovery the password would go unprotected to whomever DNS names",
+    "spec.activeDirectory"
+)]
 #[case::no_domain(
     found("domain: corp example", ""),
     "spec.activeDirectory.dnsDiscovery.domain in body should match",

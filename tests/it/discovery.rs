@@ -75,7 +75,7 @@ fn what_dns_says_is_not_believed_further_than_certificates_go() {
         &seen("Reachable", "TlsFailed", &parts),
     );
     let evil = "dc1.evil.example";
-    let parts = ["DNS names dc1.evil.example, which is not within ad.example.test", "name it in urls"];
+    let parts = ["DNS names dc1.evil.example, which is not a machine of ad.example.test", "in urls instead"];
     ends(
         "a server of somebody else",
         vec![service(ALL, 0, 0, 389, evil), host(evil, samba.address)],

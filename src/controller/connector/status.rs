@@ -1,5 +1,6 @@
 //! What a connector's status says. Pure.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -88,12 +89,14 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             let (reason, message) = (failure.reason.name, &failure.message);
             conditions.set("Ready", Status::False, reason, message);
             conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, message);
-            let failed_at = stage(failure.reason).map(|stage| (stage, reason, message.as_str()));
-            stages(&mut conditions, facts.staged, failed_at, &[]);
+            match stage(failure.reason) {
+                Some(stage) => failed_stages(&mut conditions, facts.staged, (stage, reason, message)),
+                None => STAGES.iter().for_each(|stage| conditions.keep(stage)),
+            }
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
-            stages(&mut conditions, facts.staged, None, &remarks(read, facts.unseen.clone(), facts.now));
+            stages(&mut conditions, facts.staged, &remarks(read, facts.unseen.clone(), facts.now));
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
@@ -112,36 +115,43 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
     }
 }
 
-/// Sets how far the last read came: where it ended and why, if it did not reach its end; what there is to
-/// say where it did not end.
-fn stages(
+/// The stages that there are.
+fn of_staged(staged: bool) -> impl Iterator<Item = (usize, &'static str)> {
+    STAGES.into_iter().enumerate().skip(if staged { 0 } else { 2 })
+}
+
+/// Of a read that ended before its end: where, and why. What was to be said of what it passed still is.
+fn failed_stages(
     conditions: &mut Conditions<'_>,
     staged: bool,
-    failed: Option<(usize, &str, &str)>,
-    remarks: &[Remark],
+    (failed, reason, message): (usize, &str, &str),
 ) {
-    for (at, stage) in STAGES.iter().enumerate() {
-        if at < 2 && !staged {
-            continue;
-        }
-        match failed {
-            Some((failed, reason, _)) if at > failed => {
+    for (at, stage) in of_staged(staged) {
+        match at.cmp(&failed) {
+            Ordering::Less if conditions.was(stage, Status::True) => conditions.keep(stage),
+            Ordering::Less => passed(conditions, stage, &[]),
+            Ordering::Equal => conditions.set(stage, Status::False, reason, message),
+            Ordering::Greater => {
                 let message = format!("not known while {} is not True", STAGES[failed]);
                 conditions.set(stage, Status::Unknown, reason, message);
             }
-            Some((failed, reason, message)) if at == failed => {
-                conditions.set(stage, Status::False, reason, message);
-            }
-            _ => {
-                let mine: Vec<&Remark> = remarks.iter().filter(|remark| remark.stage == at).collect();
-                let reason = mine.first().map_or(connector::READ, |remark| remark.reason);
-                let told = mine.iter().map(|remark| remark.message.as_str());
-                let message =
-                    std::iter::once("as of the last read").chain(told).collect::<Vec<_>>().join("; ");
-                conditions.set(stage, Status::True, reason.name, message);
-            }
         }
     }
+}
+
+/// Of a read that reached its end.
+fn stages(conditions: &mut Conditions<'_>, staged: bool, remarks: &[Remark]) {
+    for (at, stage) in of_staged(staged) {
+        let mine: Vec<&Remark> = remarks.iter().filter(|remark| remark.stage == at).collect();
+        passed(conditions, stage, &mine);
+    }
+}
+
+fn passed(conditions: &mut Conditions<'_>, stage: &str, remarks: &[&Remark]) {
+    let reason = remarks.first().map_or(connector::READ, |remark| remark.reason);
+    let told = remarks.iter().map(|remark| remark.message.as_str());
+    let message = std::iter::once("as of the last read").chain(told).collect::<Vec<_>>().join("; ");
+    conditions.set(stage, Status::True, reason.name, message);
 }
 
 /// What is to be said of a stage that a read passed.

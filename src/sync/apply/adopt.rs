@@ -56,14 +56,8 @@ impl<T: Target> Apply<'_, T> {
 
     /// A name that a create or a rename needs turned out to be taken.
     pub(super) async fn adopt(&mut self, one: &mut Open<'_>, name: &str) -> Verdict {
-        let taken = || {
-            Verdict::Leave(format!(
-                "the target has another object called {name}; rename or remove that one, or give this one another name in \
-                 the directory"
-            ))
-        };
         if !matches!(one.operation, Some(Operation::Create { .. })) {
-            return taken();
+            return self.taken(one, name).await;
         }
         match self.existing(one).await {
             Ok(Some(found)) => match self.judge(&found, one).await {
@@ -73,9 +67,26 @@ impl<T: Target> Apply<'_, T> {
                 }
                 Err(why) => Verdict::Leave(why),
             },
-            Ok(None) => taken(),
+            Ok(None) => self.taken(one, name).await,
             Err(Unclear::Ambiguous(why) | Unclear::Unanswered(why)) => Verdict::Leave(why),
         }
+    }
+
+    /// Nothing can be done about a name but to say whose it is.
+    async fn taken(&self, one: &Open<'_>, name: &str) -> Verdict {
+        let bearers = self.context.target.find(one.task.step.kind, &Match::Name(name.to_owned())).await;
+        let ours = bearers.unwrap_or_default().iter().any(|found| self.objects.contains_key(&found.id));
+        Verdict::Leave(if ours {
+            format!(
+                "the target's object {name} is still that of another entry, which left or has another name now; it waits until \
+                 that one is renamed or deleted"
+            )
+        } else {
+            format!(
+                "the target has another object called {name}; rename or remove that one, or give this one another name in \
+                 the directory"
+            )
+        })
     }
 
     /// The object that bears our key, else the first that the policy's match rules find.

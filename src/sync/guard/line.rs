@@ -20,6 +20,12 @@ impl Line {
     }
 }
 
+/// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
+/// longer is.
+pub(super) fn covers(line: &Line) -> [Identity; 2] {
+    [line.clone(), Line { doubtful: false, ..line.clone() }].map(|line| line.identity())
+}
+
 /// Makes lines, and knows which are approved.
 pub(super) struct Lines<'a> {
     pub(super) input: Input<'a>,
@@ -32,16 +38,7 @@ impl Lines<'_> {
     }
 
     pub(super) fn is_approved(&self, line: &Line) -> bool {
-        // What was approved although it was doubtful is so all the more when it is not.
-        let (class, subject, member, grade, doubtful) = line.identity();
-        self.any_approved()
-            && (self.approved.contains(&(
-                class.clone(),
-                subject.clone(),
-                member.clone(),
-                grade.clone(),
-                true,
-            )) || !doubtful && self.approved.contains(&(class, subject, member, grade, false)))
+        self.any_approved() && self.approved.contains(&line.identity())
     }
 
     /// Whether a person approved this step. Where nothing is approved no line is made to find out.

@@ -26,7 +26,8 @@ const BATCH: usize = 4000;
 /// So many entries that nothing is known of are named; all are counted.
 const STRANGERS: usize = 100;
 
-/// Fields that were asked for and that nobody carries, as far as there is somebody who could.
+/// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
+/// mailbox: most have none that is of a kind of its own.
 fn bare(
     completion: &Completion,
     coverage: &BTreeMap<String, Coverage>,
@@ -37,7 +38,7 @@ fn bare(
     let of_people = of_people.chain(completion.attributes.iter().map(|name| format!("attributes.{name}")));
     let asked = of_people.filter(|_| people).chain(groups.then(|| fields::MEMBERS.to_owned()));
     let carried = |field: &String| coverage.get(field).is_some_and(|it| !it.current.is_disjoint(there));
-    asked.filter(|field| !carried(field)).collect()
+    asked.filter(|field| field != fields::MAILBOX && !carried(field)).collect()
 }
 
 /// An import under way.

@@ -94,7 +94,6 @@ fn conditions(status: &DirectoryConnectorStatus) -> Vec<(&str, &str)> {
 #[case::limit(connector::LIMIT_EXCEEDED, ["True", "True", "False"])]
 #[case::cut(connector::INTERRUPTED, ["True", "True", "False"])]
 #[case::other_directory(connector::DIRECTORY_CHANGED, ["True", "True", "False"])]
-#[case::our_own_disk(connector::STORE_FAILED, ["True", "True", "True"])]
 fn a_failed_read_says_how_far_it_came(#[case] reason: Reason, #[case] stages: [&str; 3]) {
     let status = said(State::Failed(&failure(reason)), true, None);
     let expected = [
@@ -106,6 +105,27 @@ fn a_failed_read_says_how_far_it_came(#[case] reason: Reason, #[case] stages: [&
     ];
     assert_eq!(conditions(&status), expected);
     assert_eq!(find(&status.conditions, "Ready").unwrap().reason, reason.name);
+}
+
+#[test]
+fn what_is_to_be_said_of_a_stage_outlives_a_read_that_fails_after_it() {
+    let read = Read { certificate_ends_at: Some(at(100) + SignedDuration::from_hours(48)), ..a_read(0) };
+    let before = said(State::Read(&read), true, None);
+    for reason in [connector::LIMIT_EXCEEDED, connector::STORE_FAILED] {
+        let after = said(State::Failed(&failure(reason)), true, Some(&before));
+        let reachable = find(&after.conditions, "Reachable").unwrap();
+        assert_eq!(
+            (&*reachable.status, &*reachable.reason),
+            ("True", "CertificateExpiring"),
+            "{}",
+            reason.name
+        );
+    }
+    let unreachable = said(State::Failed(&failure(connector::UNREACHABLE)), true, Some(&before));
+    let after = said(State::Failed(&failure(connector::STORE_FAILED)), true, Some(&unreachable));
+    assert_eq!(find(&after.conditions, "Reachable").unwrap().status, "False", "it was not asked again");
+    let nothing = said(State::Failed(&failure(connector::STORE_FAILED)), true, None);
+    assert_eq!(conditions(&nothing), [("Ready", "False"), ("Reconciling", "True")]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Which domain controllers a domain has, as DNS says it (MS-ADTS 6.3.2.3), in the order of RFC 2782.
 //!
-//! Who can forge an answer could name a server of their own, with a certificate of its own: so only names within
-//! the domain are believed, and certificates are checked against those.
+//! Who can forge an answer could name a server of their own, with a certificate of its own: so only names of the
+//! domain's own machines are believed, and certificates are checked against those. Where each machine of the domain
+//! has such a certificate, who has one of them and can forge answers gets the password: see docs/security.md.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -66,8 +67,8 @@ impl Discovery {
             controllers.into_iter().partition(|controller| within(&controller.host, &self.domain));
         if let Some(other) = others.first() {
             notices.push(format!(
-                "DNS names {}, which is not within {}: it is not believed, since anybody could have a certificate for it; name \
-                 it in urls if it is one of yours",
+                "DNS names {}, which is not a machine of {}: it is not believed, since others could have a certificate for \
+                 it; if it is one of yours, name all domain controllers in urls instead of dnsDiscovery",
                 other.host, self.domain
             ));
         }
@@ -168,14 +169,15 @@ async fn addresses(resolver: &TokioResolver, host: &str) -> Vec<IpAddr> {
     }
 }
 
+/// Whether it is a machine of this domain, not of one below it.
 fn within(host: &str, domain: &str) -> bool {
     let (host, domain) = (host.to_lowercase(), domain.to_lowercase());
-    host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
+    host.split_once('.').is_some_and(|(machine, rest)| !machine.is_empty() && rest == domain)
 }
 
 /// The records name the port of plain LDAP.
 fn url(Controller { host, port, .. }: &Controller, ldap: &LdapConfig) -> String {
-    if ldap.start_tls || ldap.insecure { format!("ldap://{host}:{port}") } else { format!("ldaps://{host}") }
+    if ldap.start_tls { format!("ldap://{host}:{port}") } else { format!("ldaps://{host}") }
 }
 
 #[cfg(test)]
@@ -231,7 +233,8 @@ mod tests {
 
     #[rstest]
     #[case("dc1.corp.example", true)]
-    #[case("DC1.sub.Corp.Example", true)]
+    #[case("DC1.Corp.Example", true)]
+    #[case("dc1.sub.corp.example", false)]
     #[case("dc1.evilcorp.example", false)]
     #[case("corp.example", false)]
     #[case("dc1.corp.example.evil", false)]
