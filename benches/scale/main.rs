@@ -2,7 +2,8 @@
 //!
 //! Every figure is of a whole process, as the operating system accounts for it: `ldapsearch`, the
 //! `rollcall` binary, or this program doing one step. Each round does all of them in turn, so that a
-//! slow moment of the machine falls on all alike; the ratios are taken within one round.
+//! slow moment of the machine falls on all alike; the ratios are taken within one round. What is made as it
+//! is read takes minutes, and is done once.
 //!
 //! `cargo bench --bench scale -- [--runs N] [small] [large] [huge] [--page]`
 

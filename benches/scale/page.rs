@@ -73,7 +73,8 @@ fn machine(runs: usize) -> String {
         said.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
     };
     format!(
-        "{} ({cores} cores), {:.0} GB of memory, Linux {}; {}; {}; {runs} rounds.",
+        "{} ({cores} cores), {:.0} GB of memory, Linux {}; {}; {}; {runs} rounds, \
+         and one of what is made as it is read.",
         model.unwrap_or("a processor of unknown model"),
         kilobytes.unwrap_or_default() / 1e6,
         said("uname", "-r").unwrap_or_default(),
@@ -83,17 +84,24 @@ fn machine(runs: usize) -> String {
 }
 
 impl What {
-    fn title(self) -> &'static str {
-        match self {
+    fn title(self) -> String {
+        let title = match self {
             Self::LdapSearch => "`ldapsearch`: users, then groups",
             Self::ColdImport => "cold import",
             Self::FirstRun => "first run to the registry",
             Self::ColdSync => "whole cold `rollcall sync`",
             Self::SecondRead => "second full read, nothing changed",
-            Self::SyncOfNothing => "`rollcall sync`, nothing changed",
-            Self::SyncOfOne => "`rollcall sync`, one person changed",
+            Self::SyncOfNothing => "`rollcall sync` by syncrepl, nothing changed",
+            Self::SyncOfOne => "from one changed person to the registry: `rollcall sync` by syncrepl",
             Self::ProjectAndPlan => "project and plan alone, nothing changed",
-        }
+            Self::Delta(0) => "import by syncrepl, nothing changed",
+            Self::Delta(1) => "import by syncrepl, one person changed",
+            Self::Delta(people) => {
+                return format!("import by syncrepl, {} people changed", thousands(people));
+            }
+            Self::RunOfMany => "the run after that",
+        };
+        title.to_owned()
     }
 
     fn goal(self, size: Size) -> &'static str {
@@ -102,6 +110,7 @@ impl What {
             (Self::ColdSync, "large") => "≤ 3 s; ≤ 100 MB",
             (Self::SecondRead, "large") => "≤ 1.2 ×",
             (Self::ProjectAndPlan, "large") => "≤ 0.3 s",
+            (Self::Delta(0), _) => "≤ 50 ms",
             (Self::FirstRun | Self::SyncOfNothing | Self::SyncOfOne, "large") => "≤ 100 MB",
             (_, "huge") => "≤ 400 MB",
             _ => "",
@@ -128,7 +137,7 @@ fn median(figures: &mut [f64]) -> f64 {
 }
 
 fn seconds(seconds: f64) -> String {
-    format!("{seconds:.2} s")
+    if seconds < 0.1 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
 fn thousands(number: usize) -> String {

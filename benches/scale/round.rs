@@ -24,7 +24,15 @@ pub(crate) enum What {
     SyncOfNothing,
     SyncOfOne,
     ProjectAndPlan,
+    /// What a change feed tells of so many people.
+    Delta(usize),
+    RunOfMany,
 }
+
+/// Of how many changed people a feed is heard …
+const DELTAS: [usize; 4] = [0, 1, 100, MANY];
+/// … and of how many a run is.
+const MANY: usize = 10_000;
 
 /// All that was measured of one thing, one for each round.
 pub(crate) type Row = (What, Vec<Taken>);
@@ -32,19 +40,29 @@ pub(crate) type Row = (What, Vec<Taken>);
 pub(crate) fn measure_size(size: Size, runs: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let server = if size.server { Some(start(size)?) } else { None };
-    let manifests = folder.path().join("manifests.yaml");
-    fs::write(&manifests, manifest(server.as_ref()))?;
+    let [manifests, feed] = [("manifests.yaml", "FullRead"), ("feed.yaml", "Auto")].map(|(name, feed)| {
+        let file = folder.path().join(name);
+        fs::write(&file, manifest(server.as_ref(), feed)).map(|()| file)
+    });
+    let (manifests, feed) = (manifests?, feed?);
     let mut rows: Vec<Row> = Vec::new();
-    // The first round warms up.
-    for round in 0..=runs {
-        let scene =
-            Scene { size, server: server.as_ref(), folder: folder.path(), manifests: &manifests, round };
+    // The first round warms up, where a second one does not take too long.
+    let rounds = if size.server { 0..=runs } else { 1..=1 };
+    for round in rounds {
+        let scene = Scene {
+            size,
+            server: server.as_ref(),
+            folder: folder.path(),
+            manifests: &manifests,
+            feed: &feed,
+            round,
+        };
         for (what, taken) in scene.play()? {
             eprintln!("{} {round}/{runs} {what:?}: {taken:.2?}", size.name);
-            if round == 0 {
-                rows.push((what, Vec::new()));
-            } else if let Some((_, all)) = rows.iter_mut().find(|(of, _)| *of == what) {
-                all.push(taken);
+            match rows.iter_mut().find(|(of, _)| *of == what) {
+                _ if round == 0 => {}
+                Some((_, all)) => all.push(taken),
+                None => rows.push((what, vec![taken])),
             }
         }
     }
@@ -54,13 +72,15 @@ pub(crate) fn measure_size(size: Size, runs: usize) -> Result<Vec<Row>> {
 fn start(size: Size) -> Result<Slapd> {
     eprintln!("{}: loading the server", size.name);
     let ldif = company::ldif(size)?;
-    let database = "sizelimit size.soft=500 size.hard=unlimited size.prtotal=unlimited";
-    Ok(Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() }))
+    let database = "sizelimit size.soft=500 size.hard=unlimited size.prtotal=unlimited\n\
+                    overlay syncprov\nsyncprov-sessionlog 100000";
+    let global = "moduleload syncprov";
+    Ok(Slapd::start(&Setup { ldif: &ldif, global, database, ..Setup::default() }))
 }
 
-fn manifest(server: Option<&Slapd>) -> String {
+fn manifest(server: Option<&Slapd>, feed: &str) -> String {
     match server {
-        Some(server) => server.manifests("", "  groups: { nesting: Flatten }"),
+        Some(server) => server.manifests(&format!("    changeFeed: {feed}"), "  groups: { nesting: Flatten }"),
         // The policy is what is needed of it; the connector is never opened.
         None => "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\n\
                  metadata: { name: made, namespace: test }\nspec: { ldif: { path: /dev/null } }\n---\n\
@@ -75,6 +95,8 @@ struct Scene<'a> {
     server: Option<&'a Slapd>,
     folder: &'a Path,
     manifests: &'a Path,
+    /// Those by which changes are asked for.
+    feed: &'a Path,
     round: usize,
 }
 
@@ -86,29 +108,45 @@ impl Scene<'_> {
         }
         let data = TempDir::new_in(self.folder)?;
         let everybody = format!("{} {}", self.size.people, self.size.groups);
-        let (cold, said) = self.step("import", data.path())?;
+        let (cold, said) = self.step("import", self.manifests, data.path())?;
         ensure!(said.starts_with(&everybody), "the import brought {said}");
         taken.push((What::ColdImport, cold));
-        let (first, said) = self.step("run", data.path())?;
+        let (first, said) = self.step("run", self.manifests, data.path())?;
         let whole = format!("{everybody} {}", self.size.memberships());
         ensure!(said.trim() == whole, "in step are {said}");
         taken.push((What::FirstRun, first));
-        let (second, said) = self.step("import", data.path())?;
+        let (second, said) = self.step("import", self.manifests, data.path())?;
         ensure!(said.trim() == format!("{everybody} 0"), "the second read brought {said}");
         taken.push((What::SecondRead, second));
-        let (plan, said) = self.step("plan", data.path())?;
+        let (plan, said) = self.step("plan", self.manifests, data.path())?;
         taken.push((What::ProjectAndPlan, Taken { wall: said.trim().parse()?, ..plan }));
         if let Some(server) = self.server {
             let data = TempDir::new_in(self.folder)?;
             taken.push((What::ColdSync, self.sync(data.path())?));
             taken.push((What::SyncOfNothing, self.sync(data.path())?));
-            let at = self.round;
-            server.modify(&format!(
-                "dn: uid=u{at:07},ou=people,{SUFFIX}\nchangetype: modify\nreplace: sn\nsn: Married{at}\n"
-            ));
+            self.change(server, 1, "Sync");
             taken.push((What::SyncOfOne, self.sync(data.path())?));
+            for people in DELTAS {
+                self.change(server, people, "Import");
+                let (delta, said) = self.step("import", self.feed, data.path())?;
+                ensure!(said.trim() == format!("{everybody} {people}"), "the feed brought {said}");
+                taken.push((What::Delta(people), delta));
+            }
+            taken.push((What::RunOfMany, self.step("run", self.feed, data.path())?.0));
         }
         Ok(taken)
+    }
+
+    /// Gives people another family name.
+    fn change(&self, server: &Slapd, people: usize, why: &str) {
+        let name = format!("{why}{}of{people}", self.round);
+        let change = |at: usize| {
+            format!("dn: uid=u{at:07},ou=people,{SUFFIX}\nchangetype: modify\nreplace: sn\nsn: {name}\n")
+        };
+        let changes: Vec<String> = (0..people).map(change).collect();
+        if !changes.is_empty() {
+            server.modify(&changes.join("\n"));
+        }
     }
 
     /// Users, then groups, with the filters and attributes that Rollcall asks with.
@@ -129,18 +167,18 @@ impl Scene<'_> {
         Ok(measure(self.folder, &["sh", "-c", &script])?.0)
     }
 
-    fn step(&self, verb: &str, data: &Path) -> Result<(Taken, String)> {
+    fn step(&self, verb: &str, manifests: &Path, data: &Path) -> Result<(Taken, String)> {
         let program = env::current_exe()?;
         let size = if self.size.server { "server" } else { self.size.name };
         let arguments = ["step", verb].map(AsRef::as_ref);
-        let rest = [self.manifests.as_os_str(), size.as_ref(), data.as_os_str()];
+        let rest = [manifests.as_os_str(), size.as_ref(), data.as_os_str()];
         let all: Vec<_> = [program.as_os_str()].into_iter().chain(arguments).chain(rest).collect();
         measure(self.folder, &all).with_context(|| format!("the step {verb}"))
     }
 
     fn sync(&self, data: &Path) -> Result<Taken> {
         let program = [env!("CARGO_BIN_EXE_rollcall").as_ref(), "sync".as_ref(), "-f".as_ref()];
-        let rest = [self.manifests.as_os_str(), "--data".as_ref(), data.as_os_str()];
+        let rest = [self.feed.as_os_str(), "--data".as_ref(), data.as_os_str()];
         let all: Vec<_> = program.into_iter().chain(rest).collect();
         Ok(measure(self.folder, &all).context("rollcall sync")?.0)
     }

@@ -24,7 +24,7 @@ const OF_POLICY: &[&str] = &[
     "registry",
 ];
 /// Every table with rows of a connector.
-const OF_CONNECTOR: &[&str] = &["entry", "name", "version", "coverage"];
+const OF_CONNECTOR: &[&str] = &["entry", "name", "version", "coverage", "part", "indexed"];
 
 impl Store {
     /// Notes which policies and connectors are not there any more, among those of the namespaces that

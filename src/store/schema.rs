@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
         include_str!("schema/registry.sql"),
     ),
     include_str!("schema/absence.sql"),
+    include_str!("schema/index.sql"),
 ];
 
 /// The schema that this version writes.
@@ -56,6 +57,8 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
+    // After a change by a version that does not keep it, the index is made anew.
+    connection.execute("DELETE FROM indexed WHERE (SELECT indexed <> sequence FROM store)", [])?;
     Ok(())
 }
 

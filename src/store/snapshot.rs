@@ -7,18 +7,21 @@ use roaring::RoaringBitmap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{ConnectorName, DirectoryId, Entry, Evidence, Feed, Mode};
+use crate::directory::{Anchor, ConnectorName, DirectoryId, Entry, Evidence, Feed, Mode};
 
+mod begin;
+mod index;
+mod known;
 mod pin;
 mod read;
 mod write;
 
+pub use begin::Before;
+pub use index::{Fingerprint, fingerprint};
+pub use known::{Known, Standing};
 pub(super) use pin::Pins;
 pub use read::Snapshot;
-pub use write::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Last, Standing, Version, content,
-    fingerprint,
-};
+pub use write::{Coverage, Importing, Last, Version, content};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +81,9 @@ pub struct SnapshotInfo {
     /// The number that the next new name gets.
     #[serde(default)]
     pub next_name: u32,
+    /// The number that the next new row gets.
+    #[serde(default)]
+    pub next_row: u32,
     /// How many entries are present.
     pub users: u64,
     /// How many groups are present.
@@ -89,6 +95,9 @@ pub struct SnapshotInfo {
 /// An entry that came and that nothing is known of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stranger {
+    /// Its anchor, if that could be told.
+    #[serde(default)]
+    pub anchor: Option<Anchor>,
     /// Which entry, for people.
     pub what: String,
     /// What is wrong with it and what to do.

@@ -4,7 +4,7 @@
 //! - Nothing becomes visible before the source has minted its completion. A read that ends early, a
 //!   process that dies, a store that fails: all leave the last snapshot as it was.
 //! - Reading and writing overlap, and memory is bounded by what is remembered of each anchor and
-//!   name (a few dozen bytes), not by the entries.
+//!   name (a few dozen bytes), not by the entries; where only changes come, by what they ask for.
 //! - An entry is written only if what it states changed.
 
 use std::collections::{BTreeSet, HashSet};
@@ -24,6 +24,7 @@ use crate::sync::blocking;
 mod coverage;
 mod intake;
 mod settle;
+mod stranger;
 mod view;
 
 use intake::Intake;
@@ -104,11 +105,16 @@ pub async fn import<S: Source>(
     let feed = intake.cursor().cloned();
     let check = intake.is_full_read_due(options.full_read_every);
     let cursor = feed.clone().filter(|_| !check);
+    let full = cursor.is_none();
     // A few batches ahead: enough for reading and writing to overlap.
     let (sink, mut batches) = mpsc::channel::<Batch>(4);
     let writing = spawn_blocking(move || {
         let mut intake = intake;
         let mut came = 0;
+        if full {
+            // While the directory makes its first page.
+            intake.expect_all()?;
+        }
         while let Some(batch) = batches.blocking_recv() {
             came += batch.0.len() as u64;
             intake.take(batch)?;

@@ -19,6 +19,7 @@ use crate::sync::expression::Asked;
 use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
 
 mod collision;
+mod dense;
 mod doubt;
 mod group;
 mod member;
@@ -26,6 +27,7 @@ mod member;
 mod tests;
 mod user;
 
+use dense::Dense;
 use doubt::Doubt;
 use member::{Bearers, Memberships};
 
@@ -202,7 +204,7 @@ struct Settled<T> {
     /// The row that each kept subject comes from.
     rows: BTreeMap<SubjectId, RowId>,
     /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
-    members: HashMap<RowId, SubjectId>,
+    members: Dense<SubjectId>,
 }
 
 /// What the target should hold under `policy` at this moment, given what it knows already. `views` are those of the
@@ -348,11 +350,8 @@ impl One<'_> {
     /// new one.
     fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Settled<T> {
         let leavers = if kind == SubjectKind::User { self.leavers(&candidates) } else { HashMap::new() };
-        let mut settled = Settled {
-            verdicts: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            members: HashMap::with_capacity(candidates.len()),
-        };
+        let mut settled =
+            Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new(), members: Dense::default() };
         for mut candidate in candidates {
             if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
                 && let Some(leaver) = leavers.get(&kept.content().name_key())
@@ -383,7 +382,7 @@ impl One<'_> {
         let verdict = match finding {
             Finding::Keep(kept) => {
                 let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
-                settled.members.insert(row, subject);
+                *settled.members.at(row.0) = Some(subject);
                 settled.rows.insert(subject, row);
                 settled.verdicts.insert(subject, Verdict::Keep(kept));
                 return;
@@ -398,7 +397,7 @@ impl One<'_> {
         };
         let Some(subject) = subject else { return };
         if matches!(verdict, Verdict::Frozen) && linked {
-            settled.members.insert(row, subject);
+            *settled.members.at(row.0) = Some(subject);
         }
         // A subject of several anchors is gone only if all of them are.
         let stronger = match settled.verdicts.get(&subject) {

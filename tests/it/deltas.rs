@@ -267,3 +267,27 @@ async fn what_the_feed_does_not_tell_is_found_and_counted() {
     let done = desk.import(&told, 150).await;
     assert_eq!((done.info.mode, done.missed), (Mode::Delta, 0));
 }
+
+#[tokio::test]
+async fn what_cannot_be_understood_counts_until_the_directory_says_more_of_it() {
+    let strange = |anchor: &str| Change::Unreadable {
+        anchor: Some(Anchor::new(anchor)),
+        what: format!("cn={anchor}"),
+        why: "it has two family names".to_owned(),
+    };
+    let desk = Desk::new();
+    let first = [company(), vec![strange("eve"), strange("fay")]].concat();
+    let first = desk.import(&Directory { all: first, changed: Vec::new(), mode: Mode::Delta }, 0).await.info;
+    assert_eq!(first.stranger_count, 2);
+    // Nothing is new, and no policy needs to look.
+    let quiet = desk.import(&delta(Vec::new()), 10).await.info;
+    assert_eq!((quiet.stranger_count, quiet.sequence), (2, first.sequence));
+    let again = desk.import(&delta(vec![strange("eve")]), 20).await.info;
+    assert_eq!((again.stranger_count, again.strangers.len()), (2, 2));
+    // No entry was written, and yet there is something to see.
+    let gone = desk.import(&delta(vec![Change::Tombstone(Anchor::new("fay"))]), 30).await.info;
+    assert_eq!((gone.stranger_count, &*gone.strangers[0].what), (1, "cn=eve"));
+    assert!(gone.sequence > quiet.sequence);
+    let understood = desk.import(&delta(vec![person("eve", "Clerk")]), 40).await.info;
+    assert_eq!((understood.stranger_count, understood.users), (0, 4));
+}

@@ -7,6 +7,7 @@ mod apply;
 mod approval;
 mod architecture;
 mod breaks;
+mod by_need;
 mod chart;
 mod cli;
 mod cluster;

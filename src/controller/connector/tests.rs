@@ -104,6 +104,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         strangers: Vec::new(),
         stranger_count: 0,
         new_names: 100,
+        next_row: 0,
         next_name: 100,
         users: 0,
         contacts: 0,

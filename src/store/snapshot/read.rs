@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use super::pin::Pin;
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
-use crate::directory::{Anchor, ConnectorName, Entry};
+use crate::directory::{ConnectorName, Entry};
 use crate::store::bitmap;
 use crate::store::{Store, StoreError};
 
@@ -191,18 +191,4 @@ impl Presence {
             Self::Unsettled { since, server } => (3, Some(serde_json::to_string(&(since, server))?)),
         })
     }
-}
-
-/// What an anchor reads as in the table of entries.
-pub(super) fn anchors(
-    reader: &Transaction<'_>,
-    connector: i64,
-    mut each: impl FnMut(RowId, Anchor),
-) -> Result<(), StoreError> {
-    let mut statement = reader.prepare_cached("SELECT id, anchor FROM entry WHERE connector = ?1")?;
-    let mut rows = statement.query([connector])?;
-    while let Some(row) = rows.next()? {
-        each(RowId(row.get(0)?), Anchor::new(row.get::<_, String>(1)?));
-    }
-    Ok(())
 }

@@ -1,65 +1,17 @@
 //! Writing an import: new versions beside the sealed ones, then the seal.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
-use sha2::{Digest as _, Sha256};
 
-use super::{Presence, RowId, SnapshotInfo, read};
+use super::begin::save_touched;
+use super::index::{Fingerprint, Index, fingerprint, fingerprint_of};
+use super::known::{Everybody, Known};
+use super::{Presence, RowId, SnapshotInfo};
 use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Reference};
 use crate::store::{Store, StoreError, bitmap, next_sequence};
-
-/// A hash that is as good as what it was made of: half of a SHA-256.
-pub type Fingerprint = [u8; 16];
-
-/// By fingerprint: a hash that needs no hashing again.
-pub type ByFingerprint<V> = HashMap<Fingerprint, V, BuildHasherDefault<Beginning>>;
-
-/// Takes the beginning of a fingerprint for its hash.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Beginning(u64);
-
-impl Hasher for Beginning {
-    fn write(&mut self, fingerprint: &[u8]) {
-        if let Some(beginning) = fingerprint.first_chunk() {
-            self.0 = u64::from_le_bytes(*beginning);
-        }
-    }
-
-    /// The length, which is that of all.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// What is known of an anchor before or during an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Its row.
-    pub row: RowId,
-    /// Of its content, names and members as last written.
-    pub hash: Fingerprint,
-    /// Whether it is there.
-    pub standing: Standing,
-}
-
-/// [`Presence`] in one byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The last read brought it.
-    Present,
-    /// It came, and could not be understood.
-    Unreadable,
-    /// It is gone.
-    Gone,
-    /// It was missed, and not looked up.
-    Unsettled,
-}
 
 /// The newest version of an entry, as it is stored.
 #[derive(Debug)]
@@ -118,114 +70,28 @@ const RETIRED: &str = "retired ";
 /// while the next one is written.
 #[derive(Debug)]
 pub struct Importing {
-    store: Store,
-    connector: i64,
+    pub(super) store: Store,
+    pub(super) connector: i64,
     /// The sequence of the newest version, written by this import or sealed before.
-    newest: u64,
-    completion: u64,
-    next_row: u32,
-    next_name: u32,
-    names: ByFingerprint<u32>,
-    new_rows: Vec<(RowId, Anchor)>,
-    new_names: Vec<(u32, String)>,
+    pub(super) newest: u64,
+    pub(super) completion: u64,
+    /// Rows from this number on are of this import.
+    pub(super) first_new: u32,
+    pub(super) next_row: u32,
+    pub(super) next_name: u32,
+    pub(super) everybody: Everybody,
+    pub(super) names: Index,
+    /// Rows of which this import wrote versions …
+    pub(super) written: RoaringBitmap,
+    /// … and those of them that had one before.
+    pub(super) touched: RoaringBitmap,
+    pub(super) new_rows: Vec<(RowId, Anchor)>,
+    pub(super) new_names: Vec<(u32, String)>,
     /// Names that mean nobody any more once this is sealed.
-    retired: Vec<u32>,
-}
-
-/// What was there before an import.
-#[derive(Debug)]
-pub struct Before {
-    /// What the last seal said.
-    pub info: Option<SnapshotInfo>,
-    /// Where the feed resumes.
-    pub cursor: Option<Cursor>,
-    /// Everybody, by anchor.
-    pub known: ByFingerprint<Known>,
-    /// By field.
-    pub coverage: BTreeMap<String, Coverage>,
-}
-
-/// A fingerprint of these parts.
-pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Fingerprint {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        // Each part's length goes first, so that no two lists of parts are one text.
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    finish(hasher)
-}
-
-/// The fingerprint of a reference's key, without making that.
-fn fingerprint_of(reference: &Reference) -> Fingerprint {
-    let [tag, value] = reference.key_parts();
-    let mut hasher = Sha256::new();
-    hasher.update(((tag.len() + value.len()) as u64).to_le_bytes());
-    hasher.update(tag);
-    hasher.update(value);
-    finish(hasher)
-}
-
-fn finish(hasher: Sha256) -> Fingerprint {
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.copy_from_slice(&hasher.finalize()[..16]);
-    fingerprint
+    pub(super) retired: Vec<u32>,
 }
 
 impl Store {
-    /// Begins an import of `connector`. There must be only one at a time for each connector.
-    pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
-        let (id, sealed) = self.write(|writer| {
-            writer
-                .prepare_cached("INSERT OR IGNORE INTO connector (name) VALUES (?1)")?
-                .execute([connector.as_str()])?;
-            let found: (i64, i64) = writer
-                .prepare_cached("SELECT id, sealed FROM connector WHERE name = ?1")?
-                .query_row([connector.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            // Names that no sealed version has: a retired one may be among them a second time. A seal that did
-            // not say where new ones begin keeps all.
-            writer
-                .prepare_cached(
-                    "DELETE FROM name WHERE connector = ?1 AND id >=
-                         (SELECT nullif(json_extract(info, '$.next_name'), 0) FROM connector WHERE id = ?1)",
-                )?
-                .execute([found.0])?;
-            Ok::<_, StoreError>(found)
-        })?;
-        self.pins().wait_for_older(id, sealed.cast_unsigned());
-        let useless = self.read(|reader| useless(reader, id, sealed))?;
-        delete(self, id, &useless)?;
-        self.read(|reader| {
-            let info = read::sealed(reader, connector)?.map(|(_, info)| info);
-            let (completion, next_row, next_name, cursor) = reader
-                .prepare_cached(
-                    "SELECT completion, next_row, next_name, cursor FROM connector WHERE id = ?1",
-                )?
-                .query_row([id], |row| {
-                    Ok((
-                        row.get::<_, i64>(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get::<_, Option<Vec<u8>>>(3)?.map(Cursor),
-                    ))
-                })?;
-            let before = Before { info, cursor, known: known(reader, id)?, coverage: coverage(reader, id)? };
-            let importing = Importing {
-                store: self.clone(),
-                connector: id,
-                newest: sealed.cast_unsigned(),
-                completion: completion.cast_unsigned(),
-                next_row,
-                next_name,
-                names: names(reader, id)?,
-                new_rows: Vec::new(),
-                new_names: Vec::new(),
-                retired: Vec::new(),
-            };
-            Ok((before, importing))
-        })
-    }
-
     /// A person accepted that these fields were lost: what is carried now is the new baseline.
     pub fn accept_coverage(
         &self,
@@ -247,9 +113,31 @@ impl Store {
 }
 
 impl Importing {
+    /// Has all anchors and names at hand: for a read that brings nearly all.
+    pub fn read_all(&mut self) -> Result<(), StoreError> {
+        self.everybody.read_all()?;
+        self.names.read_all()
+    }
+
+    /// What is known of an anchor, by what was written or noted.
+    pub fn known(&mut self, anchor: &Anchor) -> Result<Option<Known>, StoreError> {
+        self.everybody.get(anchor)
+    }
+
+    /// Notes what is known of a row from here on.
+    pub fn note(&mut self, known: Known) {
+        self.everybody.set(known);
+    }
+
+    /// The rows that are not gone, by what was written.
+    pub fn there(&self) -> &RoaringBitmap {
+        &self.everybody.there
+    }
+
     /// A new row for an anchor that was never seen.
     pub fn new_row(&mut self, anchor: &Anchor) -> Result<RowId, StoreError> {
         let row = RowId(take_number(&mut self.next_row, "rows")?);
+        self.everybody.anchors.insert(fingerprint([anchor.as_str().as_bytes()]), row.0)?;
         self.new_rows.push((row, anchor.clone()));
         Ok(row)
     }
@@ -259,11 +147,11 @@ impl Importing {
         let mut numbers = RoaringBitmap::new();
         for reference in references {
             let fingerprint = fingerprint_of(reference);
-            let number = if let Some(number) = self.names.get(&fingerprint) {
-                *number
+            let number = if let Some(number) = self.names.get(&fingerprint)? {
+                number
             } else {
                 let number = take_number(&mut self.next_name, "names")?;
-                self.names.insert(fingerprint, number);
+                self.names.insert(fingerprint, number)?;
                 self.new_names.push((number, reference.key()));
                 number
             };
@@ -276,7 +164,7 @@ impl Importing {
     /// without telling; who has such a DN after them is in a list only if that is read again.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         for (name, key) in self.keys(|borne| borne, row)? {
-            if Reference::is_dn(&key) && self.names.remove(&fingerprint([key.as_bytes()])).is_some() {
+            if Reference::is_dn(&key) && self.names.remove(&fingerprint([key.as_bytes()]))?.is_some() {
                 self.retired.push(name);
             }
         }
@@ -398,8 +286,8 @@ impl Importing {
     }
 
     /// The number of a name that was ever stated.
-    pub fn name(&self, reference: &Reference) -> Option<u32> {
-        self.names.get(&fingerprint_of(reference)).copied()
+    pub fn name(&mut self, reference: &Reference) -> Result<Option<u32>, StoreError> {
+        self.names.get(&fingerprint_of(reference))
     }
 
     /// Those of `rows` that bear one of `names` in their newest version.
@@ -421,12 +309,14 @@ impl Importing {
     /// The anchors of these rows, in the order of their numbers.
     pub fn anchors(&self, rows: &RoaringBitmap) -> Result<Vec<(RowId, Anchor)>, StoreError> {
         self.store.read(|reader| {
+            let mut select =
+                reader.prepare_cached("SELECT anchor FROM entry WHERE connector = ?1 AND id = ?2")?;
             let mut found = Vec::new();
-            read::anchors(reader, self.connector, |row, anchor| {
-                if rows.contains(row.0) {
-                    found.push((row, anchor));
-                }
-            })?;
+            for row in rows {
+                let anchor: Option<String> =
+                    select.query_row(params![self.connector, row], |row| row.get(0)).optional()?;
+                found.extend(anchor.map(|anchor| (RowId(row), Anchor::new(anchor))));
+            }
             Ok(found)
         })
     }
@@ -434,6 +324,21 @@ impl Importing {
     /// Writes versions, and the rows and names that they need, in one transaction.
     pub fn write(&mut self, versions: &[Version]) -> Result<(), StoreError> {
         let (rows, names) = (std::mem::take(&mut self.new_rows), std::mem::take(&mut self.new_names));
+        let touched = self.touched.len();
+        for version in versions {
+            let (row, there) = match version {
+                Version::Whole { row, .. } => (row.0, true),
+                Version::Presence { row, presence } => (row.0, !matches!(presence, Presence::Gone { .. })),
+            };
+            if !self.written.insert(row) || row < self.first_new {
+                self.touched.insert(row);
+            }
+            if there {
+                self.everybody.there.insert(row)
+            } else {
+                self.everybody.there.remove(row)
+            };
+        }
         self.newest = self.store.write(|writer| {
             let mut insert =
                 writer.prepare_cached("INSERT INTO entry (connector, id, anchor) VALUES (?1, ?2, ?3)")?;
@@ -449,6 +354,9 @@ impl Importing {
             for (version, sequence) in versions.iter().zip(first..) {
                 version.insert(writer, self.connector, sequence)?;
             }
+            if self.touched.len() > touched {
+                save_touched(writer, self.connector, &self.touched)?;
+            }
             writer
                 .prepare_cached("UPDATE connector SET next_row = ?2, next_name = ?3 WHERE id = ?1")?
                 .execute(params![self.connector, self.next_row, self.next_name])?;
@@ -457,16 +365,23 @@ impl Importing {
         Ok(())
     }
 
-    /// Makes everything that was written visible: one short transaction, whatever the size.
-    pub fn seal(
+    /// Makes everything that was written visible: one short transaction, whatever the size. `news` says whether
+    /// `info` tells policies something new, versions aside; `coverage` is that of the fields where it is another
+    /// one.
+    pub fn seal<'c>(
         self,
         mut info: SnapshotInfo,
+        news: bool,
         cursor: Option<&Cursor>,
-        coverage: &BTreeMap<String, Coverage>,
+        coverage: impl Iterator<Item = (&'c String, &'c Coverage)>,
     ) -> Result<SnapshotInfo, StoreError> {
+        let Everybody { anchors, there, .. } = self.everybody;
+        anchors.save()?;
+        self.names.save()?;
         self.store.write(|writer| {
             info.completion = self.completion + 1;
-            info.sequence = self.newest;
+            info.sequence = if news { next_sequence(writer, 1)? } else { self.newest };
+            info.next_row = self.next_row;
             info.next_name = self.next_name;
             writer
                 .prepare_cached(
@@ -488,6 +403,11 @@ impl Importing {
             for (field, coverage) in coverage {
                 coverage.save(writer, self.connector, field)?;
             }
+            writer
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO indexed (connector, there, touched) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![self.connector, bitmap::write(&there)?, bitmap::write(&self.touched)?])?;
             Ok(info)
         })
     }
@@ -565,24 +485,6 @@ fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
     Ok(number)
 }
 
-/// Rows to delete in one transaction, so that nobody waits for long.
-const CHUNK: usize = 5000;
-
-fn delete(store: &Store, connector: i64, versions: &[(u32, i64)]) -> Result<(), StoreError> {
-    for chunk in versions.chunks(CHUNK) {
-        store.write(|writer| {
-            let mut delete = writer.prepare_cached(
-                "DELETE FROM version WHERE connector = ?1 AND entry = ?2 AND sequence = ?3",
-            )?;
-            for (entry, sequence) in chunk {
-                delete.execute(params![connector, entry, sequence])?;
-            }
-            Ok::<_, StoreError>(())
-        })?;
-    }
-    Ok(())
-}
-
 /// The names that a row bears in its newest version.
 fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBitmap, StoreError> {
     let stored: Option<Vec<u8>> = reader
@@ -592,77 +494,4 @@ fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBi
         .query_row(params![connector, row], |row| row.get(0))
         .optional()?;
     stored.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
-}
-
-/// Versions that nobody needs: superseded by a sealed one, or never sealed.
-fn useless(reader: &Transaction<'_>, connector: i64, sealed: i64) -> Result<Vec<(u32, i64)>, StoreError> {
-    let mut statement = reader.prepare_cached(
-        "SELECT entry, sequence FROM version WHERE connector = ?1 ORDER BY entry, sequence",
-    )?;
-    let mut rows = statement.query([connector])?;
-    let (mut useless, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        let version: (u32, i64) = (row.get(0)?, row.get(1)?);
-        if version.1 > sealed {
-            useless.push(version);
-        } else {
-            useless.extend(last.replace(version).filter(|(entry, _)| *entry == version.0));
-        }
-    }
-    Ok(useless)
-}
-
-/// Everybody, each with the one version that is left.
-fn known(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<Known>, StoreError> {
-    let mut statement = reader.prepare_cached(
-        "SELECT entry.anchor, entry.id, version.hash, version.standing FROM entry
-         LEFT JOIN version ON version.connector = entry.connector AND version.entry = entry.id
-         WHERE entry.connector = ?1",
-    )?;
-    let mut rows = statement.query([connector])?;
-    let mut known = ByFingerprint::default();
-    while let Some(row) = rows.next()? {
-        let anchor = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        let standing = match row.get::<_, Option<u8>>(3)? {
-            Some(0) => Standing::Present,
-            Some(1) => Standing::Unreadable,
-            Some(3) => Standing::Unsettled,
-            // An entry whose import was never sealed keeps its number: none is given twice.
-            Some(_) | None => Standing::Gone,
-        };
-        let hash = row.get::<_, Option<Fingerprint>>(2)?.unwrap_or_default();
-        known.insert(fingerprint([anchor.as_bytes()]), Known { row: RowId(row.get(1)?), hash, standing });
-    }
-    Ok(known)
-}
-
-fn names(reader: &Transaction<'_>, connector: i64) -> Result<ByFingerprint<u32>, StoreError> {
-    let mut statement = reader.prepare_cached("SELECT key, id FROM name WHERE connector = ?1")?;
-    let mut rows = statement.query([connector])?;
-    let mut names = ByFingerprint::default();
-    while let Some(row) = rows.next()? {
-        let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        names.insert(fingerprint([key.as_bytes()]), row.get(1)?);
-    }
-    Ok(names)
-}
-
-fn coverage(reader: &Transaction<'_>, connector: i64) -> Result<BTreeMap<String, Coverage>, StoreError> {
-    let mut statement = reader.prepare_cached(
-        "SELECT field, baseline, current, tripped, lost FROM coverage WHERE connector = ?1",
-    )?;
-    let mut rows = statement.query([connector])?;
-    let mut coverage = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        coverage.insert(
-            row.get(0)?,
-            Coverage {
-                baseline: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?,
-                current: bitmap::read(&row.get::<_, Vec<u8>>(2)?)?,
-                tripped: row.get::<_, i64>(3)?.cast_unsigned(),
-                lost: bitmap::read(&row.get::<_, Vec<u8>>(4)?)?,
-            },
-        );
-    }
-    Ok(coverage)
 }

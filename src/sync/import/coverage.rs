@@ -47,22 +47,22 @@ impl Carried {
     /// what they carried before. `there` are all rows that count as present.
     pub(super) fn judge(
         mut self,
-        before: BTreeMap<String, Coverage>,
+        before: &BTreeMap<String, Coverage>,
         read: &RoaringBitmap,
         there: &RoaringBitmap,
     ) -> BTreeMap<String, Coverage> {
         let mut after = BTreeMap::new();
         for (field, coverage) in before {
-            let now = self.0.remove(&field).unwrap_or_default() | (coverage.current - read);
+            let now = self.0.remove(field).unwrap_or_default() | (&coverage.current - read);
             let carried = &coverage.baseline & there;
             let lost = &carried - &now;
             let tripped = lost.len() >= LEAST && lost.len() * 100 > carried.len() * SHARE_PERCENT;
             let judged = if tripped {
-                Coverage { baseline: coverage.baseline, current: now, tripped: carried.len(), lost }
+                Coverage { baseline: coverage.baseline.clone(), current: now, tripped: carried.len(), lost }
             } else {
                 Coverage { baseline: now.clone(), current: now, ..Coverage::default() }
             };
-            after.insert(field, judged);
+            after.insert(field.clone(), judged);
         }
         for (field, now) in self.0 {
             after.insert(field, Coverage { baseline: now.clone(), current: now, ..Coverage::default() });
@@ -99,7 +99,7 @@ mod tests {
     #[case(100, 0, 100)]
     fn trips_above_ten_percent_and_from_five_on(#[case] carried: u32, #[case] left: u32, #[case] lost: u64) {
         let all = rows(0..carried);
-        let judged = now(left).judge(before(carried), &all, &all);
+        let judged = now(left).judge(&before(carried), &all, &all);
         assert_eq!(judged["mail"].lost.len(), lost);
         assert_eq!(judged["mail"].tripped > 0, lost > 0);
         let expected = if lost > 0 { carried } else { left };
@@ -112,19 +112,19 @@ mod tests {
 
     #[test]
     fn entries_that_went_or_were_not_read_lost_nothing() {
-        let judged = now(0).judge(before(100), &rows(0..4), &rows(0..4));
+        let judged = now(0).judge(&before(100), &rows(0..4), &rows(0..4));
         assert_eq!(judged["mail"].tripped, 0);
-        let judged = now(0).judge(before(100), &rows(0..4), &rows(0..100));
+        let judged = now(0).judge(&before(100), &rows(0..4), &rows(0..100));
         assert_eq!((judged["mail"].tripped, judged["mail"].current.len()), (0, 96));
     }
 
     #[test]
     fn a_lasting_loss_stays_tripped() {
         let all = rows(0..100);
-        let once = now(50).judge(before(100), &all, &all);
-        let twice = now(50).judge(once, &all, &all);
+        let once = now(50).judge(&before(100), &all, &all);
+        let twice = now(50).judge(&once, &all, &all);
         assert_eq!(twice["mail"].lost.len(), 50);
-        let back = now(100).judge(twice, &all, &all);
+        let back = now(100).judge(&twice, &all, &all);
         assert_eq!(back["mail"].tripped, 0);
     }
 }

@@ -1,7 +1,6 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
 use super::settle::{Absent, Missing};
+use super::stranger::Strangers;
 use super::{Imported, Sealing};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
@@ -16,15 +16,13 @@ use crate::directory::{
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
-    Before, ByFingerprint, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing,
-    Stranger, Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing, Stranger,
+    Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 
 /// Versions to write in one transaction.
 const BATCH: usize = 4000;
-/// So many entries that nothing is known of are named; all are counted.
-const STRANGERS: usize = 100;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
 /// mailbox: most have none that is of a kind of its own.
@@ -48,7 +46,6 @@ pub(super) struct Intake {
     started_at: Timestamp,
     info: Option<SnapshotInfo>,
     cursor: Option<Cursor>,
-    known: ByFingerprint<Known>,
     coverage: BTreeMap<String, Coverage>,
     carried: Carried,
     /// Rows whose entries came, understood or not.
@@ -68,8 +65,7 @@ pub(super) struct Intake {
     /// Entries that were listed, and that nothing is known of.
     unheard: u64,
     pending: Vec<Version>,
-    strangers: Vec<Stranger>,
-    stranger_count: u64,
+    strangers: Strangers,
     changed: u64,
     unreadable: u64,
 }
@@ -80,14 +76,14 @@ impl Intake {
         connector: &ConnectorName,
         started_at: Timestamp,
     ) -> Result<Self, StoreError> {
-        let (Before { info, cursor, known, coverage }, importing) = store.begin_import(connector)?;
+        let (Before { info, cursor, coverage }, importing) = store.begin_import(connector)?;
+        let strangers = Strangers::after(info.as_ref());
         Ok(Self {
             importing,
             connector: connector.clone(),
             started_at,
             info,
             cursor,
-            known,
             coverage,
             carried: Carried::default(),
             seen: RoaringBitmap::new(),
@@ -100,8 +96,7 @@ impl Intake {
             listed: false,
             unheard: 0,
             pending: Vec::new(),
-            strangers: Vec::new(),
-            stranger_count: 0,
+            strangers,
             changed: 0,
             unreadable: 0,
         })
@@ -116,6 +111,11 @@ impl Intake {
         let last = self.info.as_ref().and_then(|info| info.full_at);
         let age = last.map(|last| self.started_at.duration_since(last));
         age.is_none_or(|age| age.is_negative() || age.unsigned_abs() >= every)
+    }
+
+    /// Expects a read that brings nearly all.
+    pub(super) fn expect_all(&mut self) -> Result<(), StoreError> {
+        self.importing.read_all()
     }
 
     pub(super) fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -150,7 +150,7 @@ impl Intake {
 
     /// Nobody empties a directory on purpose while a connector reads it.
     pub(super) fn check_not_empty(&self, completion: &Completion) -> Result<(), SourceError> {
-        let before = self.known.values().filter(|known| known.standing != Standing::Gone).count();
+        let before = self.importing.there().len();
         if completion.mode != Mode::Full || !self.seen.is_empty() || before == 0 {
             return Ok(());
         }
@@ -166,12 +166,7 @@ impl Intake {
     /// Who was there, or was missed and not looked up, and did not come in this full read.
     pub(super) fn absent(&mut self) -> Result<Vec<Missing>, StoreError> {
         self.flush()?;
-        let absent: RoaringBitmap = self
-            .known
-            .values()
-            .filter(|known| known.standing != Standing::Gone && !self.seen.contains(known.row.0))
-            .map(|known| known.row.0)
-            .collect();
+        let absent = self.importing.there() - &self.seen;
         let there = self.importing.bearers(&absent, &self.unidentified)?;
         for row in &there {
             let why = "it came without the id that tells it apart, under the name that it had".to_owned();
@@ -197,8 +192,8 @@ impl Intake {
         let Sealing { mut completion, settled, mut notices, told, read_at, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
-        let standings: HashMap<RowId, Standing> =
-            self.known.values().map(|known| (known.row, known.standing)).collect();
+        let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
+        let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
         for (row, absent) in settled {
             let grade = match absent {
                 Absent::Missing => Grade::Absent,
@@ -206,7 +201,7 @@ impl Intake {
                 Absent::CannotLookUp => Grade::AbsentUnconfirmed,
                 Absent::NotLookedUp => {
                     unsettled += 1;
-                    if standings.get(&row) != Some(&Standing::Unsettled) {
+                    if !were.contains_key(&row) {
                         self.written.insert(row.0);
                         self.untold.insert(row.0);
                         let server = self.told_by();
@@ -236,11 +231,12 @@ impl Intake {
         let full = completion.mode == Mode::Full && !self.listed;
         let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
         let there = self.there(completion.mode);
-        let coverage = std::mem::take(&mut self.carried).judge(self.coverage, &self.read, &there);
+        let coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
+        let (strangers, stranger_count) = self.strangers.now(full);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
@@ -257,15 +253,21 @@ impl Intake {
             feed: completion.feed,
             full_at,
             tripped: BTreeMap::new(),
-            strangers: self.strangers,
-            stranger_count: self.stranger_count,
+            strangers,
+            stranger_count,
             new_names,
             next_name: 0,
+            next_row: 0,
             users,
             groups,
             contacts,
         };
-        let mut info = self.importing.seal(info, completion.cursor.as_ref(), &coverage)?;
+        let other = coverage.iter().filter(|(field, coverage)| self.coverage.get(*field) != Some(coverage));
+        let news = self.info.as_ref().is_some_and(|before| {
+            (&before.strangers, before.stranger_count, &before.fields, &before.attributes)
+                != (&info.strangers, info.stranger_count, &info.fields, &info.attributes)
+        });
+        let mut info = self.importing.seal(info, news, completion.cursor.as_ref(), other)?;
         info.tripped = coverage
             .into_iter()
             .filter(|(_, coverage)| coverage.tripped > 0)
@@ -322,14 +324,13 @@ impl Intake {
         if mode == Mode::Full {
             return self.seen.clone();
         }
-        let standing = self.known.values().filter(|known| known.standing != Standing::Gone);
-        standing.map(|known| known.row.0).collect()
+        self.importing.there().clone()
     }
 
     fn replace(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        self.strangers.heard_of(Some(&entry.anchor), Some(&entry.dn));
         let names = self.importing.intern(&entry.names)?;
-        let anchor = fingerprint([entry.anchor.as_str().as_bytes()]);
-        let known = self.known.get(&anchor).copied();
+        let known = self.importing.known(&entry.anchor)?;
         let edges = match &entry.members {
             Members::None => None,
             Members::Complete(members) => Some((self.importing.intern(members)?, true)),
@@ -372,22 +373,18 @@ impl Intake {
             }
             let (names, edges) = (bitmap::write(&names)?, stored.edges);
             self.pending.push(Version::Whole { row, hash, content, names, edges });
-            let now = Known { row, hash, standing: Standing::Present };
-            self.known.insert(anchor, now);
+            self.importing.note(Known { row, hash, standing: Standing::Present });
         }
         Ok(())
     }
 
     /// The directory says so.
     fn gone(&mut self, anchor: &Anchor, grade: Grade) -> Result<(), StoreError> {
-        let Some(known) = self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])) else {
-            return Ok(());
-        };
-        if known.standing == Standing::Gone {
-            return Ok(());
-        }
-        known.standing = Standing::Gone;
+        self.strangers.heard_of(Some(anchor), None);
+        let known = self.importing.known(anchor)?.filter(|known| known.standing != Standing::Gone);
+        let Some(known) = known else { return Ok(()) };
         let row = known.row;
+        self.importing.note(Known { standing: Standing::Gone, ..known });
         self.seen.remove(row.0);
         self.read.remove(row.0);
         self.tombstones.insert(row.0);
@@ -407,12 +404,12 @@ impl Intake {
     /// A listing says of it that it is there; what it is, is known.
     fn unchanged(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
         self.listed = true;
-        match self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])) {
+        match self.importing.known(anchor)? {
             Some(known) if known.standing != Standing::Gone => {
                 let row = known.row;
                 self.seen.insert(row.0);
                 if known.standing == Standing::Unsettled {
-                    known.standing = Standing::Present;
+                    self.importing.note(Known { standing: Standing::Present, ..known });
                     self.written.insert(row.0);
                     self.flush()?;
                     self.pending.push(Version::Presence { row, presence: Presence::Present });
@@ -425,11 +422,8 @@ impl Intake {
 
     /// Nothing is known of the group, or everybody is a member already: then there is nothing to write.
     fn members_added(&mut self, group: &Anchor, added: &[Reference]) -> Result<(), StoreError> {
-        let key = fingerprint([group.as_str().as_bytes()]);
-        let Some(known) = self.known.get(&key).copied().filter(|known| known.standing == Standing::Present)
-        else {
-            return Ok(());
-        };
+        let known = self.importing.known(group)?.filter(|known| known.standing == Standing::Present);
+        let Some(known) = known else { return Ok(()) };
         let added = self.importing.intern(added)?;
         self.flush()?;
         let Some(last) = self.importing.last(known.row)? else { return Ok(()) };
@@ -442,7 +436,7 @@ impl Intake {
         let hash = stored.hash(&last.content);
         self.changed += 1;
         self.written.insert(known.row.0);
-        self.known.insert(key, Known { hash, ..known });
+        self.importing.note(Known { hash, ..known });
         let (content, Stored { names, edges }) = (last.content, stored);
         self.pending.push(Version::Whole { row: known.row, hash, content, names, edges });
         Ok(())
@@ -467,14 +461,18 @@ impl Intake {
 
     fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
         self.unreadable += 1;
-        let known = anchor.and_then(|anchor| self.known.get_mut(&fingerprint([anchor.as_str().as_bytes()])));
+        self.strangers.heard_of(anchor, Some(&what));
+        let known = match anchor {
+            Some(anchor) => self.importing.known(anchor)?,
+            None => None,
+        };
         match known {
             // One that was gone has come back in some form, so it is gone no more.
             Some(known) if known.hash != Fingerprint::default() => {
                 let row = known.row;
                 self.seen.insert(row.0);
                 if known.standing != Standing::Unreadable {
-                    known.standing = Standing::Unreadable;
+                    self.importing.note(Known { standing: Standing::Unreadable, ..known });
                     self.flush()?;
                     self.written.insert(row.0);
                     self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
@@ -483,11 +481,10 @@ impl Intake {
             _ => {
                 // Whoever it is, the one who had this name last is not missing.
                 let dn = Dn::parse(&what).ok().filter(|_| anchor.is_none());
-                self.unidentified.extend(dn.and_then(|dn| self.importing.name(&Reference::Dn(dn))));
-                self.stranger_count += 1;
-                if self.strangers.len() < STRANGERS {
-                    self.strangers.push(Stranger { what, why });
+                if let Some(dn) = dn {
+                    self.unidentified.extend(self.importing.name(&Reference::Dn(dn))?);
                 }
+                self.strangers.add(Stranger { what, why, anchor: anchor.cloned() });
             }
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! Who is in which group: names resolved to rows, rows to subjects, groups in groups to people.
 
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
+use super::dense::Dense;
 use super::{Group, View};
 use crate::directory::{Content, Kind, SubjectId};
 use crate::store::StoreError;
@@ -17,7 +17,7 @@ use crate::sync::policy::Nesting;
 /// Which row bears which name, and which rows are groups.
 #[derive(Default)]
 pub(super) struct Bearers {
-    by_name: HashMap<u32, Bearer>,
+    by_name: Dense<Bearer>,
     /// Names that several entries bear which are there: such a name makes nobody a member, and ends
     /// nobody's membership.
     shared: HashMap<u32, Vec<RowId>>,
@@ -32,6 +32,7 @@ pub(super) struct Bearers {
 struct Bearer {
     row: RowId,
     claim: Claim,
+    is_group: bool,
 }
 
 /// Of two entries that bear one name, the one with the greater claim is meant.
@@ -59,21 +60,18 @@ impl Bearers {
             Presence::Unreadable(_) | Presence::Unsettled { .. } => Claim::Frozen,
             Presence::Gone { .. } => Claim::Gone,
         };
+        let is_group = row.entry.kind == Kind::Group;
         for name in &row.names {
-            let bearer = Bearer { row: row.id, claim };
-            match self.by_name.entry(name.0) {
-                Slot::Vacant(slot) => drop(slot.insert(bearer)),
-                Slot::Occupied(mut slot) => {
-                    let known = *slot.get();
-                    if claim == Claim::There && known.claim == Claim::There {
-                        self.shared.entry(name.0).or_insert_with(|| vec![known.row]).push(row.id);
-                    } else if claim > known.claim {
-                        slot.insert(bearer);
-                    }
+            let bearer = Bearer { row: row.id, claim, is_group };
+            match self.by_name.at(name.0) {
+                Some(known) if claim == Claim::There && known.claim == Claim::There => {
+                    self.shared.entry(name.0).or_insert_with(|| vec![known.row]).push(row.id);
                 }
+                Some(known) if claim <= known.claim => {}
+                slot => *slot = Some(bearer),
             }
         }
-        if row.entry.kind == Kind::Group {
+        if is_group {
             let standing = match &row.presence {
                 Presence::Gone { evidence, .. } if evidence.grade.is_weak() => Standing::WeaklyGone,
                 Presence::Gone { .. } => Standing::Gone,
@@ -86,8 +84,8 @@ impl Bearers {
         }
     }
 
-    fn row(&self, name: u32) -> Option<RowId> {
-        if self.shared.contains_key(&name) { None } else { Some(self.by_name.get(&name)?.row) }
+    fn of(&self, name: u32) -> Option<&Bearer> {
+        if self.shared.contains_key(&name) { None } else { self.by_name.get(name) }
     }
 
     fn sharing(&self, name: u32) -> &[RowId] {
@@ -132,13 +130,12 @@ impl Memberships {
         view: &dyn View,
         bearers: &Bearers,
         nesting: Nesting,
-        people: &HashMap<RowId, SubjectId>,
-        teams: &HashMap<RowId, SubjectId>,
+        people: &Dense<SubjectId>,
+        teams: &Dense<SubjectId>,
         lost: Option<&RoaringBitmap>,
         changed: &HashSet<RowId>,
     ) -> Result<Self, StoreError> {
         let new_names = view.info().new_names;
-        let is_group: HashMap<RowId, Standing> = bearers.groups.iter().copied().collect();
         let mut dangling = RoaringBitmap::new();
         let mut direct = Vec::with_capacity(bearers.groups.len());
         for (row, standing) in &bearers.groups {
@@ -151,17 +148,20 @@ impl Memberships {
             let mut groups = Vec::new();
             let mut unresolved = false;
             for name in names {
-                membership.incomplete |= bearers.row(name).is_some_and(|row| changed.contains(&row));
-                match bearers.row(name) {
+                let bearer = bearers.of(name);
+                membership.incomplete |= bearer.is_some_and(|bearer| changed.contains(&bearer.row));
+                match bearer {
                     None => {
                         dangling.insert(name);
                         unresolved |= bearers.sharing(name).is_empty();
                         membership.awaited |= name >= new_names;
-                        let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row));
+                        let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row.0));
                         membership.perhaps.extend(sharing.map(|subject| subject.0));
                     }
-                    Some(member) if is_group.contains_key(&member) => groups.push(member),
-                    Some(member) => membership.people.extend(people.get(&member).map(|subject| subject.0)),
+                    Some(member) if member.is_group => groups.push(member.row),
+                    Some(member) => {
+                        membership.people.extend(people.get(member.row.0).map(|subject| subject.0));
+                    }
                 }
             }
             if unresolved {
@@ -217,11 +217,11 @@ impl Memberships {
 }
 
 /// Direct members, groups among them where they are in scope.
-fn preserved(direct: &[Direct], teams: &HashMap<RowId, SubjectId>) -> HashMap<RowId, Membership> {
+fn preserved(direct: &[Direct], teams: &Dense<SubjectId>) -> HashMap<RowId, Membership> {
     let with_groups = |direct: &Direct| {
         let mut membership = direct.membership.clone();
         let groups = direct.groups.iter().filter(|group| **group != direct.row);
-        membership.people.extend(groups.filter_map(|group| teams.get(group)).map(|subject| subject.0));
+        membership.people.extend(groups.filter_map(|group| teams.get(group.0)).map(|subject| subject.0));
         (direct.row, membership)
     };
     direct.iter().map(with_groups).collect()

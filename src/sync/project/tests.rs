@@ -73,6 +73,7 @@ impl Case {
             strangers: Vec::new(),
             stranger_count: 0,
             new_names: 100,
+            next_row: 0,
             next_name: 100,
             users: 0,
             groups: 0,

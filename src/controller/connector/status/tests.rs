@@ -30,6 +30,7 @@ fn a_read(unsettled: u64) -> Read {
         strangers: Vec::new(),
         stranger_count: 0,
         new_names: 100,
+        next_row: 0,
         next_name: 100,
         users: 2,
         groups: 1,

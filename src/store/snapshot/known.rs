@@ -1,0 +1,132 @@
+//! What is known of each anchor, before and during an import.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::RowId;
+use super::index::{Fingerprint, Index, fingerprint};
+use crate::directory::Anchor;
+use crate::store::{Store, StoreError};
+
+/// What is known of an anchor before or during an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its row.
+    pub row: RowId,
+    /// Of its content, names and members as last written.
+    pub hash: Fingerprint,
+    /// Whether it is there.
+    pub standing: Standing,
+}
+
+/// [`Presence`](super::Presence) in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The last read brought it.
+    Present,
+    /// It came, and could not be understood.
+    Unreadable,
+    /// It is gone.
+    Gone,
+    /// It was missed, and not looked up.
+    Unsettled,
+}
+
+/// Where more than one in so many is asked for, all are read at once.
+const MANY: u64 = 10;
+
+/// Everybody who was ever seen.
+#[derive(Debug)]
+pub(super) struct Everybody {
+    store: Store,
+    connector: i64,
+    pub(super) anchors: Index,
+    /// What was asked for or written.
+    rows: HashMap<u32, (Fingerprint, Standing)>,
+    all: bool,
+    /// Who is not gone, by what was written.
+    pub(super) there: RoaringBitmap,
+}
+
+impl Everybody {
+    pub(super) fn new(store: &Store, connector: i64, anchors: Index, there: RoaringBitmap) -> Self {
+        Self { store: store.clone(), connector, anchors, rows: HashMap::new(), all: false, there }
+    }
+
+    pub(super) fn get(&mut self, anchor: &Anchor) -> Result<Option<Known>, StoreError> {
+        let Some(row) = self.anchors.get(&fingerprint([anchor.as_str().as_bytes()]))? else {
+            return Ok(None);
+        };
+        if !self.all && self.rows.len() as u64 * MANY > self.there.len() {
+            self.read_rows()?;
+        }
+        let (hash, standing) = if let Some(known) = self.rows.get(&row) {
+            *known
+        } else {
+            let newest = self.newest(row)?;
+            self.rows.insert(row, newest);
+            newest
+        };
+        Ok(Some(Known { row: RowId(row), hash, standing }))
+    }
+
+    /// What was, or is about to be, written of a row.
+    pub(super) fn set(&mut self, known: Known) {
+        self.rows.insert(known.row.0, (known.hash, known.standing));
+    }
+
+    /// Has all at hand: for who asks for nearly all.
+    pub(super) fn read_all(&mut self) -> Result<(), StoreError> {
+        self.anchors.read_all()?;
+        self.read_rows()
+    }
+
+    fn read_rows(&mut self) -> Result<(), StoreError> {
+        self.all = true;
+        let known = &mut self.rows;
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT entry, hash, standing FROM version WHERE connector = ?1 ORDER BY entry, sequence DESC",
+            )?;
+            let mut rows = statement.query([self.connector])?;
+            while let Some(row) = rows.next()? {
+                // The newest comes first, and what is about to be written is newer.
+                let standing = Standing::from_stored(row.get(2)?);
+                known.entry(row.get(0)?).or_insert((row.get(1)?, standing));
+            }
+            Ok(())
+        })
+    }
+
+    /// A row without a version is of an import that was never sealed.
+    fn newest(&self, row: u32) -> Result<(Fingerprint, Standing), StoreError> {
+        if self.all {
+            return Ok((Fingerprint::default(), Standing::Gone));
+        }
+        self.store.read(|reader| {
+            let newest = reader
+                .prepare_cached(
+                    "SELECT hash, standing FROM version WHERE connector = ?1 AND entry = ?2
+                     ORDER BY sequence DESC LIMIT 1",
+                )?
+                .query_row(params![self.connector, row], |row| {
+                    Ok((row.get(0)?, Standing::from_stored(row.get(1)?)))
+                })
+                .optional()?;
+            Ok(newest.unwrap_or((Fingerprint::default(), Standing::Gone)))
+        })
+    }
+}
+
+impl Standing {
+    fn from_stored(standing: u8) -> Self {
+        match standing {
+            0 => Self::Present,
+            1 => Self::Unreadable,
+            3 => Self::Unsettled,
+            _ => Self::Gone,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Entries that came, could not be understood, and never were: all are counted, the first are named.
+
+use crate::directory::Anchor;
+use crate::store::snapshot::{SnapshotInfo, Stranger};
+
+/// So many are named.
+const NAMED: usize = 100;
+
+/// Those of this read, and those of before that it did not speak of.
+#[derive(Default)]
+pub(super) struct Strangers {
+    named: Vec<Stranger>,
+    count: u64,
+    before: Vec<Stranger>,
+    count_before: u64,
+}
+
+impl Strangers {
+    pub(super) fn after(info: Option<&SnapshotInfo>) -> Self {
+        let before = info.map(|info| (info.strangers.clone(), info.stranger_count));
+        let (before, count_before) = before.unwrap_or_default();
+        Self { before, count_before, ..Self::default() }
+    }
+
+    /// Something was said of this entry: whatever it was before, it is none of those any more.
+    pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) {
+        if self.before.is_empty() {
+            return;
+        }
+        let is_it = |stranger: &Stranger| {
+            let by_anchor = stranger.anchor.as_ref().zip(anchor).is_some_and(|(of, anchor)| of == anchor);
+            by_anchor || dn.is_some_and(|dn| stranger.what == dn)
+        };
+        let count = self.before.len();
+        self.before.retain(|stranger| !is_it(stranger));
+        self.count_before = self.count_before.saturating_sub((count - self.before.len()) as u64);
+    }
+
+    pub(super) fn add(&mut self, stranger: Stranger) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            self.named.push(stranger);
+        }
+    }
+
+    /// After a read of everything those that came, else also those of which nothing was said.
+    pub(super) fn now(self, full: bool) -> (Vec<Stranger>, u64) {
+        let Self { mut named, mut count, before, count_before } = self;
+        if !full {
+            named.extend(before);
+            named.truncate(NAMED);
+            count += count_before;
+        }
+        (named, count)
+    }
+}
