@@ -233,6 +233,17 @@ async fn who_was_out_of_sight_is_a_member_again() {
 }
 
 #[tokio::test]
+async fn a_list_that_still_has_who_left_was_not_missed() {
+    let desk = Desk::new();
+    desk.import(&changes_around_ann(Vec::new()), 0).await;
+    let changed = vec![Change::Tombstone(Anchor::new("ann"))];
+    desk.import(&changes_around_ann(changed), 50).await;
+    let without = Directory { all: vec![group_of_ann()], changed: Vec::new(), mode: Mode::Delta };
+    let done = desk.import(&without, 100).await;
+    assert_eq!((done.info.mode, done.changed, done.missed), (Mode::Full, 1, 0));
+}
+
+#[tokio::test]
 async fn who_is_not_listed_is_looked_up() {
     let desk = Desk::new();
     desk.import(&delta(Vec::new()), 0).await;

@@ -391,12 +391,12 @@ impl Intake {
         self.kinds.iter_mut().for_each(|rows| {
             rows.remove(row.0);
         });
-        self.importing.retire_names(row)?;
         let evidence = Evidence::data(grade);
         let presence = Presence::Gone { evidence, since: self.started_at };
         self.written.insert(row.0);
-        // A version that only says what became of an entry builds on the one before it.
+        // A version that only says what became of an entry builds on the one before it, as do its names.
         self.flush()?;
+        self.importing.retire_names(row)?;
         self.pending.push(Version::Presence { row, presence });
         Ok(())
     }
@@ -442,7 +442,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Whether a group only lost members: what a feed need not tell of, when they are gone themselves.
+    /// Whether a group only lost members, which a feed need not tell of when they are gone themselves; or has names
+    /// that were never stated before, as one that left has if a list still states it.
     fn only_lost_members(
         &self,
         row: RowId,
@@ -452,10 +453,12 @@ impl Intake {
     ) -> Result<bool, StoreError> {
         let Some((now, _)) = edges else { return Ok(false) };
         let last = self.importing.last(row)?;
+        let first_new = self.info.as_ref().map_or(0, |info| info.next_name);
+        let is_told = |before: &RoaringBitmap| (now - before).min().is_none_or(|name| name >= first_new);
         Ok(last.is_some_and(|last| {
             last.content == content
                 && last.names == *names
-                && last.edges.is_some_and(|(before, _)| now.is_subset(&before))
+                && last.edges.is_some_and(|(before, _)| is_told(&before))
         }))
     }
 
