@@ -72,14 +72,21 @@ fn machine(runs: usize) -> String {
         let said = String::from_utf8_lossy(&said).into_owned();
         said.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
     };
+    // Versions alone: what a distribution adds to them says nothing here.
+    let version = |program: &str, argument: &str| {
+        let said = said(program, argument)?;
+        let number =
+            said.split([' ', '-', '+']).find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+        Some(number.to_owned())
+    };
     format!(
-        "{} ({cores} cores), {:.0} GB of memory, Linux {}; {}; {}; {runs} rounds, \
+        "{} ({cores} cores), {:.0} GB of memory, Linux {}; OpenLDAP {}; Rust {}; {runs} rounds, \
          and one of what is made as it is read.",
         model.unwrap_or("a processor of unknown model"),
         kilobytes.unwrap_or_default() / 1e6,
-        said("uname", "-r").unwrap_or_default(),
-        said("ldapsearch", "-VV").unwrap_or_default(),
-        said("rustc", "--version").unwrap_or_default()
+        version("uname", "-r").unwrap_or_default(),
+        version("ldapsearch", "-VV").unwrap_or_default(),
+        version("rustc", "--version").unwrap_or_default()
     )
 }
 

@@ -308,9 +308,9 @@ impl<T: Target> Apply<'_, T> {
                 let done =
                     effect.as_ref().is_some_and(|did| did.link.is_none() || is_as_wanted(&one.effect, did));
                 if done {
-                    self.accept(one.task.step)
+                    self.accept(one.task.step);
                 } else {
-                    self.reject(&one, why)
+                    self.reject(&one, why);
                 }
                 Some(Settled { intent: one.intent, effect })
             }
