@@ -631,7 +631,7 @@ impl Life {
                 *known = until.max(*known);
             }
         }
-        self.knowledge.doubted.clear();
+        self.knowledge.accept_losses();
         self.tell(format!("a person approves what is held: {}", &digest[..15]));
     }
 

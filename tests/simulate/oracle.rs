@@ -142,6 +142,12 @@ impl Knowledge {
         }
     }
 
+    /// A person accepted what was lost: what is carried now is what may be lost from here on.
+    pub(crate) fn accept_losses(&mut self) {
+        self.doubted.clear();
+        self.carried.clone_from(&self.carry);
+    }
+
     /// Everybody in `team` by any path (or directly, where nesting is preserved), by what was read.
     pub(crate) fn in_team(&self, rules: &Rules, team: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
