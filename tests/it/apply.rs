@@ -8,10 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, DirectoryId, Entry, GroupContent,
-    Operation, Owner, Stated, TargetId, UserContent, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Entry, GroupContent, Mode, Operation,
+    Owner, Stated, TargetId, UserContent, fields,
 };
-use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
@@ -21,6 +20,7 @@ use rollcall::sync::import::{self, import};
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
 use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
 
+use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Trouble};
 
 /// A directory of these people.
@@ -39,19 +39,7 @@ impl Source for People {
             Change::Replace(Box::new(entry))
         };
         sink.send(Batch(self.0.iter().map(entry).collect())).await.unwrap();
-        Ok(Completion {
-            mode: rollcall::directory::Mode::Full,
-            directory: DirectoryId::new("dc=corp"),
-            server: None,
-            cursor: None,
-            fields: Schema::fields(),
-            attributes: BTreeSet::new(),
-            scope: String::new(),
-            notices: Vec::new(),
-            vendor: None,
-            feed: None,
-            shown: rollcall::directory::Shown::default(),
-        })
+        Ok(completion(Mode::Full, "dc=corp"))
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {

@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Entry, Kind, Members, Mode,
-    Reference, Stated, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Kind, Members, Mode, Reference,
+    Stated, fields,
 };
-use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::{self, Store};
 use rollcall::sync::import::{self, ImportError, Imported, import};
 use rusqlite::Connection;
 use rusqlite::types::Value;
+
+use crate::support::completion::completion;
 
 /// Enough that few of them are not nearly all.
 const PEOPLE: u8 = 60;
@@ -41,19 +42,7 @@ impl Source for Read {
         if self.ends_early {
             return Err(SourceError::new(Reason::Interrupted, "the connection was cut"));
         }
-        Ok(Completion {
-            mode: self.mode,
-            directory: DirectoryId::new("d"),
-            server: None,
-            cursor: self.cursor.then(|| Cursor(vec![1])),
-            fields: Schema::fields(),
-            attributes: BTreeSet::new(),
-            scope: String::new(),
-            notices: Vec::new(),
-            vendor: None,
-            feed: None,
-            shown: rollcall::directory::Shown::default(),
-        })
+        Ok(Completion { cursor: self.cursor.then(|| Cursor(vec![1])), ..completion(self.mode, "d") })
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {

@@ -1,19 +1,20 @@
 //! Imports of what changed, into a real store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Entry, Grade, Kind, Members,
-    Mode, Reference, Stated, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Grade, Kind, Members, Mode,
+    Reference, Stated, fields,
 };
-use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, RowId};
 use rollcall::sync::import::{self, Imported, import};
+
+use crate::support::completion::completion;
 
 /// What a read of everything brings, and one of what changed.
 struct Directory {
@@ -29,19 +30,7 @@ impl Source for Directory {
             None => (&self.all, Mode::Full),
         };
         sink.send(Batch(changes.clone())).await.unwrap();
-        Ok(Completion {
-            mode,
-            directory: DirectoryId::new("d"),
-            server: None,
-            cursor: Some(Cursor(vec![1])),
-            fields: Schema::fields(),
-            attributes: BTreeSet::new(),
-            scope: String::new(),
-            notices: Vec::new(),
-            vendor: None,
-            feed: None,
-            shown: rollcall::directory::Shown::default(),
-        })
+        Ok(Completion { cursor: Some(Cursor(vec![1])), ..completion(mode, "d") })
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {

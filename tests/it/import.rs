@@ -6,14 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Entry, Evidence, Grade, Kind,
-    Members, Mode, Reference, Stated, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
+    Mode, Reference, Stated, fields,
 };
-use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, Row, RowId, Snapshot};
 use rollcall::sync::import::{self, ImportError, Imported, import};
+
+use crate::support::completion::completion;
 
 /// One read: what comes, how it ends, and what a look-up finds.
 #[derive(Clone)]
@@ -38,17 +39,9 @@ impl Source for Read {
             return Err(SourceError::new(Reason::Interrupted, "the connection was cut"));
         }
         Ok(Completion {
-            mode: Mode::Full,
-            directory: DirectoryId::new(self.directory),
             server: Some(self.servers[0].to_owned()),
-            cursor: None,
-            fields: Schema::fields(),
-            attributes: BTreeSet::new(),
             scope: self.scope.to_owned(),
-            notices: Vec::new(),
-            vendor: None,
-            feed: None,
-            shown: rollcall::directory::Shown::default(),
+            ..completion(Mode::Full, self.directory)
         })
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod chart;
 pub(crate) mod cli;
 pub(crate) mod cluster;
 pub(crate) mod company;
+pub(crate) mod completion;
 pub(crate) mod cut;
 pub(crate) mod dns;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]

@@ -8,16 +8,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, DirectoryId, Dn, Entry, Kind, Members,
-    Mode, Owner, Reference, Stated, SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Dn, Entry, Kind, Members, Mode, Owner,
+    Reference, Stated, SubjectKind, fields,
 };
-use rollcall::source::schema::Schema;
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
 use rollcall::sync::import::{self, ImportError, Imported, import};
 use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
 use rollcall::target::registry::Registry;
+
+use crate::support::completion::completion;
 
 /// A directory, and how it answers.
 #[derive(Clone, Default)]
@@ -45,19 +46,7 @@ impl Source for Directory {
         if let Some((_, reason)) = self.fails {
             return Err(SourceError::new(reason, "the read ended before its time"));
         }
-        Ok(Completion {
-            mode: Mode::Full,
-            directory: DirectoryId::new("dc=corp"),
-            server: None,
-            cursor: None,
-            fields: Schema::fields(),
-            attributes: BTreeSet::new(),
-            scope: String::new(),
-            notices: Vec::new(),
-            vendor: None,
-            feed: None,
-            shown: rollcall::directory::Shown::default(),
-        })
+        Ok(completion(Mode::Full, "dc=corp"))
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
