@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 mod absence;
 pub(crate) mod bitmap;
+pub(crate) mod dense;
 mod error;
 pub mod hold;
 pub mod journal;

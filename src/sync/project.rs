@@ -13,13 +13,13 @@ use crate::directory::{
     Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind, fields,
 };
 use crate::store::StoreError;
+use crate::store::dense::Dense;
 use crate::store::link::{Link, Subjects};
 use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
 use crate::sync::expression::Asked;
 use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
 
 mod collision;
-mod dense;
 mod doubt;
 mod group;
 mod member;
@@ -27,7 +27,6 @@ mod member;
 mod tests;
 mod user;
 
-use dense::Dense;
 use doubt::Doubt;
 use member::{Bearers, Memberships};
 

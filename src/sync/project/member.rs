@@ -7,10 +7,10 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
-use super::dense::Dense;
 use super::{Group, View};
 use crate::directory::{Content, Kind, SubjectId};
 use crate::store::StoreError;
+use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
 use crate::sync::policy::Nesting;
 
