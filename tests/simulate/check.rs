@@ -398,6 +398,7 @@ impl Life {
                     looked.anchors.values().any(|anchors| several(&anchors))
                         || self.knowledge.is_bad(&self.rules, anchor)
                         || self.is_name_taken(anchor, looked)
+                        || self.is_deleted_by_hand(looked)
                 }
                 _ => self.knowledge.is_bad(&self.rules, anchor),
             };
@@ -406,6 +407,12 @@ impl Life {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether somebody deleted an object of ours: it is thought to bear its name until a run finds out.
+    fn is_deleted_by_hand(&self, looked: &Looked<'_>) -> bool {
+        let there: BTreeSet<Key> = looked.before.values().filter_map(|object| object.key).collect();
+        !self.drift.is_subset(&there)
     }
 
     /// Whether an object of somebody else bears the name of this entry.
