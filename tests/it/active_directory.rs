@@ -269,6 +269,28 @@ async fn a_feed_goes_on_only_where_it_was_left(#[case] change_feed: ChangeFeed) 
     }
 }
 
+#[rstest]
+#[case::usn_changed(ChangeFeed::UsnChanged)]
+#[case::dir_sync(ChangeFeed::DirSync)]
+#[tokio::test]
+async fn all_is_read_once_when_somebody_is_restored(#[case] change_feed: ChangeFeed) {
+    let samba = Samba::start();
+    samba.modify(&company());
+    samba.modify(&format!("dn: CN=Eve,OU=Old,{DOMAIN}\nchangetype: delete\n"));
+    let config = ActiveDirectoryConfig { change_feed, ..config(&samba.url()) };
+    let cursor = read(config.clone()).await.1.unwrap().cursor.unwrap();
+    // Out of the group, of which nothing is told.
+    let ann = format!("CN=Ann Lee,OU=Staff,{DOMAIN}");
+    samba.modify(&format!("dn: {ann}\nchangetype: delete\n"));
+    samba.restore("ann", &ann, "ann@example.test");
+    let (ended, _) = go_on(&config, &cursor).await;
+    assert_eq!(ended.mode, Mode::Full);
+    // What the domain controller remembers of it does not count for ever.
+    samba.modify(&format!("dn: {ann}\nchangetype: modify\nreplace: title\ntitle: Boss\n"));
+    let (ended, _) = go_on(&config, &ended.cursor.unwrap()).await;
+    assert_eq!(ended.mode, Mode::Delta);
+}
+
 /// What comes when a read goes on from `cursor`, and how it ends.
 async fn go_on(config: &ActiveDirectoryConfig, cursor: &Cursor) -> (Completion, usize) {
     let (sink, mut batches) = mpsc::channel::<Batch>(2);

@@ -30,6 +30,7 @@ mod discovery;
 mod feed;
 mod name;
 mod range;
+mod restored;
 mod schema;
 
 pub use self::discovery::Discovery;

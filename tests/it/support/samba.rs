@@ -21,6 +21,8 @@ pub(crate) const ADMIN: &str = "ADTEST\\Administrator";
 pub(crate) const PASSWORD: &str = "Passw0rd.Admin!";
 /// The name in its certificate, beside its address.
 pub(crate) const HOST: &str = "dc1.ad.example.test";
+/// The control by which deleted entries are seen.
+const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 const MISSING: &str = "samba-tool is missing: run `make test`, which installs it";
 
 /// A domain controller that runs until it is dropped.
@@ -158,8 +160,27 @@ impl Samba {
     pub(crate) fn modify(&self, changes: &str) {
         let file = self.path("changes.ldif");
         fs::write(&file, changes).unwrap();
-        let who = ["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD, "-f"];
-        run(Command::new("ldapmodify").args(who).arg(file));
+        run(self.as_admin("ldapmodify").arg("-f").arg(file));
+    }
+
+    /// Takes a deleted account back (MS-ADTS 3.1.1.5.3.7), to be at `dn` and to have this address.
+    pub(crate) fn restore(&self, account: &str, dn: &str, mail: &str) {
+        let filter = format!("(&(sAMAccountName={account})(isDeleted=TRUE))");
+        let show_deleted = format!("!{SHOW_DELETED}");
+        let search = ["-LLL", "-o", "ldif-wrap=no", "-b", DOMAIN, "-E", &show_deleted, &filter, "1.1"];
+        let found = String::from_utf8(run(self.as_admin("ldapsearch").args(search)).stdout).unwrap();
+        let deleted = found.lines().find(|line| line.starts_with("dn: ")).expect("it was deleted");
+        self.modify(&format!(
+            "{deleted}\ncontrol: {SHOW_DELETED} true\nchangetype: modify\ndelete: isDeleted\n-\n\
+             replace: distinguishedName\ndistinguishedName: {dn}\n-\nreplace: mail\nmail: {mail}\n\n"
+        ));
+    }
+
+    /// A program of OpenLDAP's, as who may do everything.
+    fn as_admin(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-x", "-H", &self.url(), "-D", ADMIN, "-w", PASSWORD]);
+        command
     }
 }
 

@@ -29,7 +29,8 @@ pub(super) async fn place(
     Ok(changes.map(|changes| changes.place).filter(|place| !place.is_empty()))
 }
 
-/// What changed since the cookie; `None` if the domain controller does not take it any more.
+/// What changed since the cookie; `None` if the domain controller does not take it any more, or tells of one who is
+/// back from among the deleted, but not of the groups.
 pub(super) async fn changes(
     session: &mut Session,
     context: String,
@@ -49,6 +50,7 @@ async fn run(
     let mut attributes = session.schema.attributes();
     attributes.extend(["name", "parentGUID", "isDeleted"].map(str::to_owned));
     let mut changes = Changes::default();
+    let mut restored = false;
     loop {
         let mut controls = show_deleted();
         controls.push(request(kind, &cookie));
@@ -65,6 +67,8 @@ async fn run(
                         changes.deleted.insert(anchor);
                         continue;
                     }
+                    // What was taken away comes without values.
+                    restored |= raw.attributes.get("isdeleted").is_some_and(Vec::is_empty);
                     // Only what changed comes: a new entry comes with its class, one with a new name without.
                     let renamed =
                         raw.attributes.contains_key("name") && !raw.attributes.contains_key("objectclass");
@@ -88,7 +92,7 @@ async fn run(
         changes.place.clone_from(&next);
         // A server that says that there is more and gives the same cookie would be asked for ever.
         if !more {
-            return Ok(Some(changes));
+            return Ok((!restored).then_some(changes));
         }
         if next == cookie {
             return Ok(None);

@@ -3,8 +3,8 @@
 use ldap3::Scope;
 use ldap3::controls::RawControl;
 
-use super::dir_sync;
 use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
+use super::{dir_sync, restored};
 use crate::directory::Feed;
 use crate::source::ldap::feed::{self, Changes, Kind, Resume};
 use crate::source::ldap::{facts, only_context};
@@ -45,7 +45,7 @@ impl Session {
         Ok(Some(feed::fingerprint(&[&service, &replica, &self.scope(), &attributes])))
     }
 
-    /// What changed since; `None` if the feed does not say any more, so that everything must be read.
+    /// What changed since; `None` if the feed does not say all of it any more, so that everything must be read.
     pub(super) async fn changes(&mut self, resume: &Resume) -> Result<Option<Changes>, SourceError> {
         let Some(context) = only_context(&self.bases, &self.facts) else { return Ok(None) };
         match resume.feed {
@@ -153,14 +153,17 @@ impl Session {
         };
         let from = last.saturating_add(1);
         let query = Query {
-            base: context,
+            base: context.clone(),
             filter: format!("(uSNChanged>={from})"),
-            attributes: ["objectGUID", "isDeleted", "uSNCreated"].map(str::to_owned).to_vec(),
+            attributes: ["objectGUID", "isDeleted", "lastKnownParent", "uSNCreated"]
+                .map(str::to_owned)
+                .to_vec(),
             page_size: Some(self.config.ldap.page_size),
             controls: show_deleted(),
             ..Query::default()
         };
         let mut changes = Changes { place, ..Changes::default() };
+        let mut remembered = Vec::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(changes.touched.len() as u64).await? {
             let Found::Entry(raw) = found else { continue };
@@ -170,13 +173,17 @@ impl Session {
                 changes.deleted.insert(anchor);
                 continue;
             }
+            if attributes.contains_key("lastknownparent") {
+                remembered.push(anchor.clone());
+            }
             let created = schema::number::<u64>(attributes, "usncreated").unwrap_or_default();
             if created < from {
                 changes.renamed.insert(anchor.clone());
             }
             changes.touched.insert(anchor);
         }
-        Ok(Some(changes))
+        let back = restored::since(self, &context, &remembered, from).await?;
+        Ok((!back).then_some(changes))
     }
 }
 
