@@ -1,5 +1,6 @@
 //! A namespace that one test has for itself.
 
+use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -58,6 +59,15 @@ impl<'c> Namespace<'c> {
         serde_json::from_str(&ran.out).unwrap()
     }
 
+    /// All of this kind, by their names.
+    #[track_caller]
+    pub(crate) fn all(&self, kind: &str) -> BTreeMap<String, Value> {
+        let ran = self.kubectl(&["get", kind, "-o", "json"]).exits(0);
+        let list: Value = serde_json::from_str(&ran.out).unwrap();
+        let named = |it: &Value| (it["metadata"]["name"].as_str().unwrap().to_owned(), it.clone());
+        list["items"].as_array().unwrap().iter().map(named).collect()
+    }
+
     #[track_caller]
     pub(crate) fn delete(&self, kind: &str, name: &str) {
         self.kubectl(&["delete", kind, name]).exits(0);
@@ -69,7 +79,8 @@ impl<'c> Namespace<'c> {
         self.kubectl(&["annotate", "--overwrite", kind, name, annotation]).exits(0);
     }
 
-    /// `kubectl wait --for=what`: `condition=Ready`, `condition=Ready=false`, `jsonpath={.status…}=…`, `delete`.
+    /// `kubectl wait --for=what` for one, or `--all`: `condition=Ready`, `condition=Ready=false`,
+    /// `jsonpath={.status…}=…`, `delete`.
     #[track_caller]
     pub(crate) fn wait(&self, kind: &str, name: &str, what: &str) {
         let (what, patience) = (format!("--for={what}"), format!("--timeout={}s", PATIENCE.as_secs()));
@@ -112,7 +123,10 @@ impl<'c> Namespace<'c> {
 
     /// What there is to know of an object that is not as it should be.
     fn story(&self, kind: &str, name: &str) -> String {
-        let object = self.kubectl(&["get", kind, name, "-o", "yaml", "--show-managed-fields=false"]).said();
+        let name = if name == "--all" { "" } else { name };
+        let which = format!("{kind}/{name}");
+        let which = which.trim_end_matches('/');
+        let object = self.kubectl(&["get", which, "-o", "yaml", "--show-managed-fields=false"]).said();
         let events = self.kubectl(&["events", "--no-headers"]).said();
         let events: Vec<&str> = events.lines().filter(|line| line.contains(&format!("/{name}"))).collect();
         format!("{object}\nevents:\n{}", events.join("\n"))

@@ -144,6 +144,11 @@ impl Registry {
         Self(ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
+    /// Every user and group, as SCIM resources.
+    pub(crate) fn resources(self) -> Vec<Value> {
+        self.0
+    }
+
     /// Each user's name, and whether they are active.
     pub(crate) fn users(&self) -> BTreeMap<String, bool> {
         let users = self.0.iter().filter(|it| it["meta"]["resourceType"] == "User");
