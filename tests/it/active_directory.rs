@@ -323,6 +323,19 @@ async fn changes_that_come_in_pages_all_come() {
 }
 
 #[tokio::test]
+async fn an_id_without_a_name_is_no_evidence() {
+    let samba = Samba::start();
+    samba.modify(&company());
+    samba.modify(&format!("dn: CN=Eve,OU=Old,{DOMAIN}\nchangetype: delete\n"));
+    let limits = Limits::start(samba.address, Deviations { nameless: true, ..Deviations::default() }).await;
+    let config = ActiveDirectoryConfig { change_feed: ChangeFeed::DirSync, ..config(&limits.url()) };
+    let cursor = read(config.clone()).await.1.unwrap().cursor.unwrap();
+    samba.modify(&format!("dn: CN=Cid,OU=Staff,{DOMAIN}\nchangetype: delete\n"));
+    let (ended, count) = go_on(&config, &cursor).await;
+    assert_eq!((ended.mode, count), (Mode::Delta, 0));
+}
+
+#[tokio::test]
 async fn another_server_is_no_domain_controller() {
     let slapd = crate::support::slapd::Slapd::start(&crate::support::slapd::Setup {
         ldif: &crate::support::company::tree(),

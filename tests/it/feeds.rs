@@ -141,6 +141,39 @@ fn a_life_arrives_as_the_policy_says_by_every_feed() {
 }
 
 #[test]
+fn who_gets_out_of_sight_goes_by_every_feed() {
+    let samba = domain();
+    samba.modify(&life::company());
+    let at = |place: &str| format!("CN=ann,OU={place},{DOMAIN}");
+    samba.modify(&format!(
+        "dn: {staff}\nchangetype: add\nobjectClass: user\nsAMAccountName: ann\nuserAccountControl: 544\n\
+         mail: ann@example.test\n\ndn: CN=team,OU=Groups,{DOMAIN}\nchangetype: modify\nadd: member\nmember: {staff}\n",
+        staff = at("Staff")
+    ));
+    samba.grant(&format!("OU=Other,{DOMAIN}"), "D;CI;RPLCLORC;;", "reader");
+    let moved = |from: &str, to: &str| {
+        samba.modify(&format!(
+            "dn: {}\nchangetype: moddn\nnewrdn: CN=ann\ndeleteoldrdn: 1\nnewsuperior: OU={to},{DOMAIN}\n",
+            at(from)
+        ));
+    };
+    let [everything, .., as_seen, without_rights] = WAYS;
+    let mut readers =
+        [Way { who: READER, ..everything }, as_seen, without_rights].map(|way| Reader::new(&samba, way));
+    let mut arrives = |what: &str| {
+        for reader in &mut readers {
+            let (connector, registry) = reader.sync();
+            assert_eq!(reader.shown.people(&registry), [what], "{}: {connector:#}", reader.way.name);
+        }
+    };
+    arrives("ann@example.test: ann@example.test, active, in team");
+    moved("Staff", "Other");
+    arrives("ann@example.test: ann@example.test, disabled, in");
+    moved("Other", "Staff");
+    arrives("ann@example.test: ann@example.test, active, in team");
+}
+
+#[test]
 fn a_right_that_is_granted_is_used_without_more_ado() {
     let samba = domain();
     let mut reader =
@@ -154,10 +187,7 @@ fn a_right_that_is_granted_is_used_without_more_ado() {
     for part in ["Replicating Directory Changes", "dsacls", "ADTEST\\reader:CA", "CN=Deleted Objects,DC=ad"] {
         assert!(reason.contains(part), "{part:?} is not in {reason}");
     }
-    let shown = samba.tool(&["user", "show", "reader"]);
-    let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
-    let right = format!("--sddl=(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;{sid})");
-    samba.tool(&["dsacl", "set", &format!("--objectdn={DOMAIN}"), &right]);
+    samba.grant(DOMAIN, "OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;", "reader");
     let reason = feed("DirSync");
     assert!(!reason.contains("Replicating"), "{reason}");
     feed("DirSync");

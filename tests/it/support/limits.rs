@@ -26,6 +26,8 @@ pub(crate) struct Deviations {
     pub(crate) members: BTreeMap<String, usize>,
     /// So many entries come in one page of `DirSync`.
     pub(crate) changes: Option<usize>,
+    /// `DirSync` tells of who was deleted the id alone, as to an account that may not see them.
+    pub(crate) nameless: bool,
     /// From this member on nothing is given, without a word.
     pub(crate) break_at: Option<usize>,
 }
@@ -147,7 +149,12 @@ impl Searches {
                 let from = self.from[&id];
                 let mut entry = constructed(parts[1].clone());
                 let dn = text(entry[0].clone());
-                let attributes = constructed(entry[1].clone());
+                let mut attributes = constructed(entry[1].clone());
+                if deviations.nameless && self.dir_sync.contains_key(&id) && dn.contains("\\0ADEL:") {
+                    entry[0] = octets(b"");
+                    let name = |one: &StructureTag| text(constructed(one.clone())[0].clone());
+                    attributes.retain(|one| name(one) == "objectGUID");
+                }
                 entry[1] = sequence(attributes.into_iter().flat_map(|one| in_parts(one, from)).collect());
                 let filled = deviations.members.iter().find(|(cn, _)| dn.contains(&format!("CN={cn},")));
                 if let Some((_, count)) = filled {

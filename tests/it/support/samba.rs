@@ -83,6 +83,14 @@ impl Domain {
         self.tool(&["user", "create", name, PASSWORD]);
     }
 
+    /// Grants an account a right to the entry `dn`, or denies it: an access control entry (MS-DTYP 2.5.1.1) without
+    /// whom it is for.
+    pub(crate) fn grant(&self, dn: &str, right: &str, account: &str) {
+        let shown = self.tool(&["user", "show", account]);
+        let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
+        self.tool(&["dsacl", "set", &format!("--objectdn={dn}"), &format!("--sddl=({right};{sid})")]);
+    }
+
     /// Makes an account's password one of the year 2020, which no server lets anybody do over LDAP.
     pub(crate) fn age_password(&self, name: &str) {
         let file = self.path("aged.ldif");

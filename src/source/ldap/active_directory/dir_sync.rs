@@ -61,10 +61,14 @@ async fn run(
             match search.next(changes.touched.len() as u64).await {
                 Ok(Some(Found::Entry(raw))) => {
                     let Some(anchor) = schema::anchor(&raw.attributes) else { continue };
-                    // Who may not see a deleted entry is told its id, and no name.
-                    if is_deleted(&raw.attributes) || Extended::of(&raw.dn).dn.is_empty() {
+                    if is_deleted(&raw.attributes) {
                         changes.touched.remove(&anchor);
                         changes.deleted.insert(anchor);
+                        continue;
+                    }
+                    // Of what the account may not see it is told the id at most: deleted or hidden is not said.
+                    if Extended::of(&raw.dn).dn.is_empty() {
+                        changes.touched.insert(anchor);
                         continue;
                     }
                     // What was taken away comes without values.
