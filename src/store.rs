@@ -27,7 +27,7 @@ mod schema;
 pub mod snapshot;
 
 pub use error::StoreError;
-use snapshot::Pins;
+use snapshot::{Pins, Seals};
 
 /// The database's name within the data folder.
 pub const FILE: &str = "rollcall.db";
@@ -54,6 +54,7 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     /// Snapshots that are being read.
     pins: Pins,
+    seals: Seals,
     /// How often an object of the registry was made or deleted since the store was opened.
     registry_changes: AtomicU64,
     /// Held for as long as the store is open for writing.
@@ -97,6 +98,7 @@ impl Store {
             writer: writer.map(Mutex::new),
             readers: Mutex::default(),
             pins: Pins::default(),
+            seals: Seals::default(),
             registry_changes: AtomicU64::new(0),
             _lock: lock,
         };
@@ -165,6 +167,10 @@ impl Store {
 
     fn pins(&self) -> &Pins {
         &self.inner.pins
+    }
+
+    fn seals(&self) -> &Seals {
+        &self.inner.seals
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {

@@ -21,6 +21,7 @@ mod slapd;
 mod company;
 mod fake;
 mod measure;
+mod news;
 mod page;
 mod round;
 mod step;

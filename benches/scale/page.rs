@@ -33,7 +33,7 @@ pub(crate) fn table(size: Size, rows: &[Row]) -> String {
             format!("{:.2}", median(&mut ratios))
         });
         // The time of this one is taken within the process, which does more.
-        let inner = *what == What::ProjectAndPlan;
+        let inner = matches!(what, What::ProjectAndPlan | What::RunAgain(_));
         let cpu = if inner { String::new() } else { seconds(middle(all, |one| one.cpu)) };
         writeln!(
             table,
@@ -107,6 +107,10 @@ impl What {
                 return format!("import by syncrepl, {} people changed", thousands(people));
             }
             Self::RunOfMany => "the run after that",
+            Self::RunAgain(1) => "run that goes on from an earlier one, one person changed",
+            Self::RunAgain(people) => {
+                return format!("run that goes on from an earlier one, {} people changed", thousands(people));
+            }
         };
         title.to_owned()
     }

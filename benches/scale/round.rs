@@ -27,7 +27,12 @@ pub(crate) enum What {
     /// What a change feed tells of so many people.
     Delta(usize),
     RunOfMany,
+    /// A run that goes on from an earlier one of the same process, after so many people changed.
+    RunAgain(usize),
 }
+
+/// So many people change from one run to the next.
+pub(crate) const CHANGES: [usize; 3] = [1, 100, 10_000];
 
 /// Of how many changed people a feed is heard …
 const DELTAS: [usize; 4] = [0, 1, 100, MANY];
@@ -133,6 +138,10 @@ impl Scene<'_> {
                 taken.push((What::Delta(people), delta));
             }
             taken.push((What::RunOfMany, self.step("run", self.feed, data.path())?.0));
+        }
+        let (again, said) = self.step("again", self.manifests, data.path())?;
+        for (people, wall) in CHANGES.into_iter().zip(said.lines()) {
+            taken.push((What::RunAgain(people), Taken { wall: wall.parse()?, ..again }));
         }
         Ok(taken)
     }

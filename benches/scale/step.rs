@@ -21,6 +21,8 @@ use rollcall::target::registry::Registry;
 
 use crate::Size;
 use crate::fake::Fake;
+use crate::news::News;
+use crate::round::CHANGES;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [verb, manifest, size, data] = arguments else { bail!("step VERB MANIFEST SIZE DATA") };
@@ -31,16 +33,26 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match (verb.as_str(), &connector.source, size.as_str()) {
         ("import", SourceConfig::Ldap(config), "server") => {
-            runtime.block_on(read(&LdapSource::new(config.clone()), &store, &connector.name))
+            runtime.block_on(import_from(&LdapSource::new(config.clone()), &store, &connector.name))
         }
-        ("import", _, size) => runtime.block_on(read(&Fake(Size::named(size)?), &store, &connector.name)),
+        ("import", _, size) => {
+            runtime.block_on(import_from(&Fake(Size::named(size)?), &store, &connector.name))
+        }
         ("run", ..) => runtime.block_on(apply(&store, policy)),
+        ("again", ..) => runtime.block_on(again(&store, &policy, &connector.name)),
         ("plan", ..) => only_plan(&store, &policy),
         _ => bail!("there is no step {verb}"),
     }
 }
 
-async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -> Result<()> {
+/// Reads, and prints how many people and groups there are and how many entries changed.
+async fn import_from<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -> Result<()> {
+    let imported = read(source, store, connector).await?;
+    println!("{} {} {}", imported.info.users, imported.info.groups, imported.changed);
+    Ok(())
+}
+
+async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -> Result<Imported> {
     let options = import::Options {
         look_ups: 0,
         timeout: std::time::Duration::from_hours(1),
@@ -50,8 +62,7 @@ async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -
     let imported: Imported = import(source, store, connector, options, &SystemClock, |_| ()).await?;
     // A read without changes writes no entry.
     ensure!(store.sequence()? - before == imported.changed, "it wrote more than what changed");
-    println!("{} {} {}", imported.info.users, imported.info.groups, imported.changed);
-    Ok(())
+    Ok(imported)
 }
 
 async fn apply(store: &Store, policy: Arc<Policy>) -> Result<()> {
@@ -60,6 +71,38 @@ async fn apply(store: &Store, policy: Arc<Policy>) -> Result<()> {
     let report = run::run(work, run::Options::default(), |_, _| ()).await?;
     ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}: {:?}", report.verdict(), report.failed);
     println!("{} {} {}", report.in_step.users, report.in_step.groups, report.in_step.memberships);
+    Ok(())
+}
+
+/// Runs again and again in one process, as the operator does; prints how many seconds each run took, of [`CHANGES`].
+async fn again(store: &Store, policy: &Arc<Policy>, connector: &ConnectorName) -> Result<()> {
+    let target = Registry::new(store.clone(), policy.owner.clone());
+    let mut basis = None;
+    for people in [0].into_iter().chain(CHANGES) {
+        let snapshot = store.snapshot(connector)?.context("nothing was read")?;
+        if people as u64 * 4 > snapshot.info().users {
+            break;
+        }
+        let news = News::of(&snapshot, people)?;
+        drop(snapshot);
+        read(&news, store, connector).await?;
+        let work = run::Work {
+            store,
+            target: &target,
+            policy: policy.clone(),
+            rebuild: spec::rebuild,
+            clock: &SystemClock,
+        };
+        let began = Instant::now();
+        let report = run::run_on(&mut basis, work, run::Options::default(), |_, _| ()).await?;
+        let took = began.elapsed().as_secs_f64();
+        ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}", report.verdict());
+        if people > 0 {
+            ensure!(report.looked_at.is_some(), "it looked at everything");
+            ensure!(report.applied.users.updated == people as u64, "{:?}", report.applied.users);
+            println!("{took}");
+        }
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use super::{Error, condition, delay, status as writing};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
 use crate::spec::{Name, Runnable};
+use crate::sync::run::Basis;
 
 mod decide;
 mod gated;
@@ -46,8 +47,10 @@ pub(super) struct Memory {
     job: Option<Job>,
     /// What the last run was begun with.
     begun: Option<RanOf>,
-    /// What the last run that ended was begun with.
+    /// What the last run that ended was begun with …
     ended: Option<RanOf>,
+    /// … and what it left to the next one.
+    basis: Option<Basis>,
     /// When the last run failed, and how many did in a row.
     failed: Option<(Timestamp, u32)>,
     /// The last approval that a run has seen.
@@ -223,6 +226,7 @@ impl Memory {
                 runnable: runnable.clone(),
                 approve: approval.clone().or(self.unheard.take()),
                 failed: sources.failed.clone(),
+                basis: self.basis.take(),
                 job: job.clone(),
             });
             self.job = Some(job);

@@ -1,46 +1,69 @@
-//! Something for each number, where numbers are dense: a million members are looked up one by one.
+//! Something for each number, where numbers are dense: a million members are looked up one by one. Where only a few of them
+//! are there, only those cost memory.
+
+/// So many are next to each other.
+const PAGE: usize = 32;
 
 /// By number of a subject, a row or a name.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Dense<T>(Vec<Option<T>>);
+pub(crate) struct Dense<T>(Vec<Option<Box<[Option<T>; PAGE]>>>);
 
 impl<T> Dense<T> {
-    /// Room for numbers below `next`.
-    pub(crate) fn with_room(next: u32) -> Self {
-        Self(Vec::with_capacity(next as usize))
-    }
-
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        self.0.get(number as usize)?.as_ref()
+        let (page, at) = place(number);
+        self.0.get(page)?.as_ref()?.get(at)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.0.get_mut(number as usize)?.as_mut()
+        let (page, at) = place(number);
+        self.0.get_mut(page)?.as_mut()?.get_mut(at)?.as_mut()
     }
 
     /// The place of that number.
     pub(crate) fn at(&mut self, number: u32) -> &mut Option<T> {
-        let at = number as usize;
-        if at >= self.0.len() {
-            self.0.resize_with(at + 1, || None);
+        let (page, at) = place(number);
+        if page >= self.0.len() {
+            self.0.resize_with(page + 1, || None);
         }
-        &mut self.0[at]
+        let page = self.0[page].get_or_insert_with(|| Box::new([const { None }; PAGE]));
+        &mut page[at]
+    }
+
+    /// Takes away what is there.
+    pub(crate) fn take(&mut self, number: u32) -> Option<T> {
+        let (page, at) = place(number);
+        self.0.get_mut(page)?.as_mut()?.get_mut(at)?.take()
+    }
+
+    /// All with their numbers, by ascending number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let pages = (0..).step_by(PAGE).zip(&self.0);
+        pages.flat_map(|(first, page)| {
+            (first..)
+                .zip(page.iter().flat_map(|page| page.iter()))
+                .filter_map(|(number, value)| Some((number, value.as_ref()?)))
+        })
     }
 
     /// All, by ascending number.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().flatten()
+        self.0.iter().flatten().flat_map(|page| page.iter().flatten())
+    }
+
+    /// All, by ascending number, for good.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_iter().flatten().flat_map(|page| page.into_iter().flatten())
     }
 
     /// All, by ascending number, to be changed.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.0.iter_mut().flatten()
+        self.0.iter_mut().flatten().flat_map(|page| page.iter_mut().flatten())
     }
+}
 
-    /// How many there are at most.
-    pub(crate) fn at_most(&self) -> usize {
-        self.0.len()
-    }
+fn place(number: u32) -> (usize, usize) {
+    let number = number as usize;
+    (number / PAGE, number % PAGE)
 }
 
 impl<T> Default for Dense<T> {
@@ -56,5 +79,19 @@ impl<T> FromIterator<(u32, T)> for Dense<T> {
             *dense.at(number) = Some(value);
         }
         dense
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_far_apart_is_found_in_order() {
+        let mut dense: Dense<u8> = [(0, 1), (31, 2), (32, 3), (100_000, 4)].into_iter().collect();
+        assert_eq!(dense.iter().collect::<Vec<_>>(), [(0, &1), (31, &2), (32, &3), (100_000, &4)]);
+        assert_eq!(dense.take(32), Some(3));
+        assert_eq!((dense.get(32), dense.get(33), dense.get(100_001)), (None, None, None));
+        assert_eq!(dense.values().copied().collect::<Vec<_>>(), [1, 2, 4]);
     }
 }

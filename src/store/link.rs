@@ -1,6 +1,7 @@
 //! Subjects and links: which object at the target is whose.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -67,7 +68,7 @@ pub struct Leaving {
     pub completion: u64,
 }
 
-/// All subjects of one policy.
+/// The subjects of one policy: all, or those of whom something has to be known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subjects {
     /// By number.
@@ -82,9 +83,22 @@ impl Subjects {
         self.by_id.get(&subject)?.link.as_ref()
     }
 
+    /// Those of these who are not among them.
+    #[must_use]
+    pub fn lacks(&self, wanted: &RoaringBitmap) -> RoaringBitmap {
+        wanted.iter().filter(|id| self.by_id.get(&SubjectId(*id)).is_none()).collect()
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, others: Self) {
+        for subject in others.by_id.into_values() {
+            self.by_id.insert(subject.id, subject);
+        }
+    }
+
     /// Who has which anchor.
     pub fn by_anchor(&self) -> HashMap<(&DirectoryId, &Anchor), SubjectId> {
-        let mut by_anchor = HashMap::with_capacity(self.by_id.at_most());
+        let mut by_anchor = HashMap::with_capacity(self.by_id.values().count());
         for subject in self.by_id.values() {
             by_anchor
                 .extend(subject.anchors.iter().map(|(directory, anchor)| ((directory, anchor), subject.id)));
@@ -98,6 +112,15 @@ impl Subjects {
 pub struct Place {
     pub(super) policy: i64,
     pub(super) target: i64,
+}
+
+/// Which policy an object at the target belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The one that asks.
+    Ours,
+    /// Another.
+    Of(Owner),
 }
 
 impl Store {
@@ -123,25 +146,21 @@ impl Store {
     /// Everybody that the policy knows, with their objects at the target.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
-            let next: u32 = reader
-                .prepare_cached("SELECT next_subject FROM policy WHERE id = ?1")?
-                .query_row([place.policy], |row| row.get(0))?;
-            let mut by_id = BySubject::with_room(next);
-            let mut statement =
-                reader.prepare_cached("SELECT id, kind, key FROM subject WHERE policy = ?1 ORDER BY id")?;
-            let mut rows = statement.query([place.policy])?;
-            while let Some(row) = rows.next()? {
-                let id = SubjectId(row.get(0)?);
-                if id.0 >= next {
-                    return Err(StoreError::Corrupt(format!("subject {} where the next is {next}", id.0)));
-                }
-                let kind = kind(row.get(1)?);
-                let key = Key::from_uuid(Uuid::from_bytes(row.get(2)?));
-                by_id.insert(id, Subject { id, kind, key, anchors: Vec::with_capacity(1), link: None });
+            let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
+            read(reader, place, 0..=u32::MAX, &mut subjects)?;
+            Ok(subjects)
+        })
+    }
+
+    /// The same, of these only.
+    pub fn subjects_of(&self, place: Place, wanted: &RoaringBitmap) -> Result<Subjects, StoreError> {
+        self.read(|reader| {
+            let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
+            let mut wanted = wanted.iter();
+            while let Some(range) = wanted.next_range() {
+                read(reader, place, range, &mut subjects)?;
             }
-            read_anchors(reader, place, &mut by_id)?;
-            read_links(reader, place, &mut by_id)?;
-            Ok(Subjects { by_id, next })
+            Ok(subjects)
         })
     }
 
@@ -205,18 +224,21 @@ impl Store {
         })
     }
 
-    /// Which policy has this object, if it is not the policy of this place.
-    pub fn claimed_by_another(&self, place: Place, object: &TargetId) -> Result<Option<Owner>, StoreError> {
+    /// Which policy has this object.
+    pub fn claimed(&self, place: Place, object: &TargetId) -> Result<Option<Claim>, StoreError> {
         self.read(|reader| {
-            let owner: Option<String> = reader
+            let claim: Option<(i64, String)> = reader
                 .prepare_cached(
-                    "SELECT policy.owner FROM claim JOIN policy ON policy.id = claim.policy
-                     WHERE claim.target = ?1 AND claim.object = ?2 AND claim.policy <> ?3",
+                    "SELECT policy.id, policy.owner FROM claim JOIN policy ON policy.id = claim.policy
+                     WHERE claim.target = ?1 AND claim.object = ?2",
                 )?
-                .query_row(params![place.target, object.0, place.policy], |row| row.get(0))
+                .query_row(params![place.target, object.0], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            Ok(owner
-                .and_then(|owner| owner.split_once('/').map(|(namespace, name)| Owner::new(namespace, name))))
+            Ok(claim.and_then(|(policy, owner)| {
+                let (namespace, name) = owner.split_once('/')?;
+                let ours = policy == place.policy;
+                Some(if ours { Claim::Ours } else { Claim::Of(Owner::new(namespace, name)) })
+            }))
         })
     }
 }
@@ -285,14 +307,48 @@ fn claim(writer: &Transaction<'_>, place: Place, link: &Link) -> Result<(), Stor
     Ok(())
 }
 
+fn next(reader: &Transaction<'_>, place: Place) -> Result<u32, StoreError> {
+    Ok(reader
+        .prepare_cached("SELECT next_subject FROM policy WHERE id = ?1")?
+        .query_row([place.policy], |row| row.get(0))?)
+}
+
+/// Reads those whose numbers are in this range.
+fn read(
+    reader: &Transaction<'_>,
+    place: Place,
+    range: RangeInclusive<u32>,
+    subjects: &mut Subjects,
+) -> Result<(), StoreError> {
+    let Subjects { by_id, next } = subjects;
+    let mut statement = reader.prepare_cached(
+        "SELECT id, kind, key FROM subject WHERE policy = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
+    )?;
+    let mut rows = statement.query(params![place.policy, range.start(), range.end()])?;
+    while let Some(row) = rows.next()? {
+        let id = SubjectId(row.get(0)?);
+        if id.0 >= *next {
+            return Err(StoreError::Corrupt(format!("subject {} where the next is {next}", id.0)));
+        }
+        let kind = kind(row.get(1)?);
+        let key = Key::from_uuid(Uuid::from_bytes(row.get(2)?));
+        by_id.insert(id, Subject { id, kind, key, anchors: Vec::with_capacity(1), link: None });
+    }
+    read_anchors(reader, place, &range, by_id)?;
+    read_links(reader, place, &range, by_id)
+}
+
 fn read_anchors(
     reader: &Transaction<'_>,
     place: Place,
+    range: &RangeInclusive<u32>,
     by_id: &mut BySubject<Subject>,
 ) -> Result<(), StoreError> {
-    let mut statement = reader
-        .prepare_cached("SELECT subject, directory, anchor FROM anchor WHERE policy = ?1 ORDER BY subject")?;
-    let mut rows = statement.query([place.policy])?;
+    let mut statement = reader.prepare_cached(
+        "SELECT subject, directory, anchor FROM anchor WHERE policy = ?1 AND subject BETWEEN ?2 AND ?3
+         ORDER BY subject",
+    )?;
+    let mut rows = statement.query(params![place.policy, range.start(), range.end()])?;
     // There are few directories, and all who are of one share its name.
     let mut last: Option<DirectoryId> = None;
     while let Some(row) = rows.next()? {
@@ -310,13 +366,14 @@ fn read_anchors(
 fn read_links(
     reader: &Transaction<'_>,
     place: Place,
+    range: &RangeInclusive<u32>,
     by_id: &mut BySubject<Subject>,
 ) -> Result<(), StoreError> {
     let mut statement = reader.prepare_cached(
         "SELECT subject, object, confirmed, active, leaving, members FROM link
-         WHERE policy = ?1 AND target = ?2 ORDER BY subject",
+         WHERE policy = ?1 AND target = ?2 AND subject BETWEEN ?3 AND ?4 ORDER BY subject",
     )?;
-    let mut rows = statement.query(params![place.policy, place.target])?;
+    let mut rows = statement.query(params![place.policy, place.target, range.start(), range.end()])?;
     while let Some(row) = rows.next()? {
         let Some(subject) = by_id.get_mut(&SubjectId(row.get(0)?)) else { continue };
         let leaving = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;

@@ -34,9 +34,36 @@ pub struct PolicyState {
 }
 
 impl Census {
+    /// Nothing.
+    pub fn nothing(at: Timestamp) -> Self {
+        Self { at, users: 0, groups: 0, memberships: 0 }
+    }
+
+    /// Both together, as of the later one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            at: self.at.max(other.at),
+            users: self.users + other.users,
+            groups: self.groups + other.groups,
+            memberships: self.memberships + other.memberships,
+        }
+    }
+
+    /// What is left without a part of it.
+    #[must_use]
+    pub fn without(self, part: Self) -> Self {
+        Self {
+            at: self.at,
+            users: self.users.saturating_sub(part.users),
+            groups: self.groups.saturating_sub(part.groups),
+            memberships: self.memberships.saturating_sub(part.memberships),
+        }
+    }
+
     /// Counts what is linked.
     pub fn of(subjects: &Subjects, at: Timestamp) -> Self {
-        let mut census = Self { at, users: 0, groups: 0, memberships: 0 };
+        let mut census = Self::nothing(at);
         for subject in subjects.by_id.values() {
             if let Some(link) = &subject.link {
                 match subject.kind {

@@ -14,6 +14,7 @@ mod index;
 mod known;
 mod pin;
 mod read;
+mod seals;
 mod write;
 
 pub use begin::Before;
@@ -21,6 +22,7 @@ pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, Standing};
 pub(super) use pin::Pins;
 pub use read::Snapshot;
+pub(super) use seals::Seals;
 pub use write::{Coverage, Importing, Last, Version, content};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.

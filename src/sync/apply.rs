@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 
 use crate::clock::Clock;
 use crate::directory::{Content, Operation, Outcome, SubjectId, SubjectKind, TargetId};
 use crate::store::journal::{Done, Effect, Rejection, Settled, Verb};
-use crate::store::link::{Place, Subject, Subjects};
+use crate::store::link::{Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::sync::plan::{Action, Planned};
@@ -77,16 +78,10 @@ pub async fn apply<T: Target>(
     let (store, place, can) = (context.store.clone(), context.place, context.target.capabilities());
     let rejections = blocking(move || store.rejections(place)).await?;
     let rejections = rejections.into_iter().map(|rejection| (rejection.subject, rejection)).collect();
-    let objects = if can.shared {
-        let linked = |subject: &Subject| Some((subject.link.as_ref()?.target.clone(), subject.id));
-        subjects.by_id.values().filter_map(linked).collect()
-    } else {
-        HashMap::new()
-    };
     let mut apply = Apply {
         context,
         subjects,
-        objects,
+        claims: HashMap::new(),
         rejections,
         report: Report::default(),
         rejected: Vec::new(),
@@ -116,8 +111,8 @@ pub async fn apply<T: Target>(
 struct Apply<'a, T> {
     context: Context<'a, T>,
     subjects: &'a mut Subjects,
-    /// Whose each object is, where others may bring in some of theirs.
-    objects: HashMap<TargetId, SubjectId>,
+    /// Objects that this run made ours, or that it let go: the store hears of them a little later.
+    claims: HashMap<TargetId, bool>,
     rejections: BTreeMap<SubjectId, Rejection>,
     report: Report,
     /// What the target would not have now.
@@ -182,7 +177,7 @@ impl<T: Target> Apply<'_, T> {
         }
         let opened = effect::of(&task, self.subjects, self.context.completion, now);
         if opened.is_none() {
-            self.report.waiting += task.members().map_or(1, roaring::RoaringBitmap::len);
+            self.report.waiting += task.members().map_or(1, RoaringBitmap::len);
         }
         let (operation, effect) = opened?;
         Some(Open { task, operation, effect, intent: None, unclear: false })
@@ -298,11 +293,7 @@ impl<T: Target> Apply<'_, T> {
     /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
     /// been heard, in part at least. Where nobody can look, the intent stays open, and this run ends: the next looks.
     async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<Settled> {
-        let looked = if one.unclear {
-            recover::look(self.context.target, &one.effect, self.subjects).await
-        } else {
-            Ok(None)
-        };
+        let looked = if one.unclear { self.look(&one.effect).await } else { Ok(None) };
         match looked {
             Ok(effect) => {
                 let done =
@@ -315,11 +306,24 @@ impl<T: Target> Apply<'_, T> {
                 Some(Settled { intent: one.intent, effect })
             }
             // Nothing else may be done to the object before it is known what became of it.
-            Err(error) => {
-                self.report.failed.get_or_insert_with(|| error.to_string());
+            Err(why) => {
+                self.report.failed.get_or_insert(why);
                 None
             }
         }
+    }
+
+    /// Looks what became of an operation. Whose members a group has cannot be told without knowing those.
+    async fn look(&mut self, effect: &Effect) -> Result<Option<Effect>, String> {
+        let links = self.subjects.link(effect.subject).into_iter().chain(&effect.link);
+        let members = links.fold(RoaringBitmap::new(), |members, link| members | &link.members);
+        let lacking = self.subjects.lacks(&members);
+        if !lacking.is_empty() {
+            let (store, place) = (self.context.store.clone(), self.context.place);
+            let others = blocking(move || store.subjects_of(place, &lacking)).await;
+            self.subjects.add(others.map_err(|error: StoreError| error.to_string())?);
+        }
+        recover::look(self.context.target, effect, self.subjects).await.map_err(|error| error.to_string())
     }
 
     fn accept(&mut self, step: &Planned) {
@@ -348,9 +352,9 @@ impl<T: Target> Apply<'_, T> {
             let kind = self.subjects.by_id.get(&effect.subject).map_or(SubjectKind::User, |one| one.kind);
             self.report.count(kind, effect, before);
             if self.context.target.capabilities().shared {
-                before.map(|before| self.objects.remove(&before.target));
+                before.map(|before| self.claims.insert(before.target.clone(), false));
                 let after = effect.link.as_ref();
-                after.map(|after| self.objects.insert(after.target.clone(), effect.subject));
+                after.map(|after| self.claims.insert(after.target.clone(), true));
             }
         }
         let along = effect::bring_up_to_date(self.subjects, &settled);

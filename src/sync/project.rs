@@ -1,7 +1,7 @@
 //! From snapshots to what a target should hold. Pure, but for reading the pinned snapshots.
 //!
-//! The full projection: it looks at every entry. The incremental one, which will look at what changed,
-//! must give the same.
+//! A projection looks at every entry, or goes on from what the one before it left ([`Basis`]) and looks only at what may be
+//! another thing now. Of what both look at they say the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
 use crate::sync::expression::Asked;
 use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
 
+mod basis;
+mod bearer;
 mod collision;
 mod doubt;
 mod group;
@@ -27,8 +29,10 @@ mod member;
 mod tests;
 mod user;
 
+pub use basis::Basis;
+use basis::Ground;
 use doubt::Doubt;
-use member::{Bearers, Memberships};
+use member::{Path, Unstated, Who};
 
 /// A sealed snapshot, pinned: what a projection reads.
 pub trait View {
@@ -36,17 +40,23 @@ pub trait View {
     fn info(&self) -> &SnapshotInfo;
     /// Every row, gone ones included, by ascending number.
     fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
+    /// Those of these rows that are there, by ascending number.
+    fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
+    /// The rows that are not what they were in the snapshot of that sequence; `None` if that is not known.
+    fn changed_since(&self, sequence: u64) -> Option<RoaringBitmap>;
     /// A group's direct members, as stated.
     fn edges(&self, group: RowId) -> Result<Edges, StoreError>;
 }
 
 /// What a target should hold, and what is known about everybody the policy knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection {
-    /// Everybody who is known to the policy or in its scope.
+    /// Everybody who was looked at and is known to the policy or in its scope.
     pub users: BTreeMap<SubjectId, Verdict<User>>,
-    /// Every group that is known to the policy or in its scope.
+    /// Every group that was looked at and is known to the policy or in its scope.
     pub groups: BTreeMap<SubjectId, Verdict<Group>>,
+    /// Those who have just what they should have, whether they were looked at or not.
+    pub at_rest: RoaringBitmap,
     /// Subjects that are new in this projection, with the numbers that it gave them.
     pub newcomers: Vec<Newcomer>,
     /// Anchors that join a known subject (`recreated: Relink`).
@@ -179,7 +189,7 @@ enum Finding<T> {
 }
 
 /// Why an entry is left out.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Out {
     Scope,
     NoAddress,
@@ -202,8 +212,6 @@ struct Settled<T> {
     verdicts: BTreeMap<SubjectId, Verdict<T>>,
     /// The row that each kept subject comes from.
     rows: BTreeMap<SubjectId, RowId>,
-    /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
-    members: Dense<SubjectId>,
 }
 
 /// What the target should hold under `policy` at this moment, given what it knows already. `views` are those of the
@@ -216,18 +224,89 @@ pub fn project(
     known: &Subjects,
     now: Timestamp,
 ) -> Result<Projection, StoreError> {
-    let mut projection = Projection::default();
-    for (view, vouching) in views.iter().zip(&policy.connectors) {
-        One { policy, vouching, view: *view, known, now, projection: &mut projection }.project()?;
-    }
-    // A subject of which no connector has a row: nothing was read that could say anything about it.
-    for subject in known.by_id.values() {
-        match subject.kind {
-            SubjectKind::User => drop(projection.users.entry(subject.id).or_insert(Verdict::Frozen)),
-            SubjectKind::Group => drop(projection.groups.entry(subject.id).or_insert(Verdict::Frozen)),
+    let (mut basis, scope) = (Basis::default(), Scope::Everything);
+    Projecting { policy, views, known, now }.on(&mut basis, &scope)
+}
+
+/// What a projection looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scope {
+    /// Every entry.
+    Everything,
+    /// These rows of each view, as [`Basis::scope`] says; then only those have to be known whom [`Basis::whom`] names.
+    At(Vec<RoaringBitmap>),
+}
+
+/// What a projection is made of.
+#[derive(Clone, Copy)]
+pub struct Projecting<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// The policy's connectors, in order.
+    pub views: &'a [&'a dyn View],
+    /// What the target holds.
+    pub known: &'a Subjects,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+impl Projecting<'_> {
+    /// Projects what is in the scope, going on from `basis`, and leaves there what the next one needs.
+    pub fn on(self, basis: &mut Basis, scope: &Scope) -> Result<Projection, StoreError> {
+        let Self { policy, views, known, now } = self;
+        if *scope == Scope::Everything {
+            *basis = Basis { grounds: views.iter().map(|_| Ground::default()).collect(), ..Basis::default() };
         }
+        let mut projection = Projection::default();
+        let grounds = basis.grounds.iter_mut();
+        for (at, ((view, vouching), ground)) in views.iter().zip(&policy.connectors).zip(grounds).enumerate()
+        {
+            let rows = match scope {
+                Scope::Everything => None,
+                Scope::At(rows) => rows.get(at),
+            };
+            let projection = &mut projection;
+            One { policy, vouching, view: *view, known, now, ground, projection }.project(rows)?;
+        }
+        // A subject of which no connector has a row: nothing was read that could say anything about it.
+        basis.rowless.clear();
+        for subject in known.by_id.values() {
+            let has_row = match subject.kind {
+                SubjectKind::User => projection.users.contains_key(&subject.id),
+                SubjectKind::Group => projection.groups.contains_key(&subject.id),
+            };
+            if has_row {
+                continue;
+            }
+            basis.rowless.insert(subject.id.0);
+            match subject.kind {
+                SubjectKind::User => drop(projection.users.insert(subject.id, Verdict::Frozen)),
+                SubjectKind::Group => drop(projection.groups.insert(subject.id, Verdict::Frozen)),
+            }
+        }
+        basis.now = now;
+        for ground in &basis.grounds {
+            projection.at_rest |= &ground.rest;
+        }
+        Ok(projection)
     }
-    Ok(projection)
+}
+
+impl Projection {
+    /// Those whose memberships may change although nothing else of them does.
+    pub fn members_to_know(&self, known: &Subjects) -> RoaringBitmap {
+        let mut members = RoaringBitmap::new();
+        for (subject, verdict) in &self.groups {
+            let linked = known.link(*subject).map(|link| &link.members);
+            match (verdict, linked) {
+                (Verdict::Keep(group), Some(linked)) => members |= &group.members ^ linked,
+                (Verdict::Keep(group), None) => members |= &group.members,
+                (Verdict::Gone(_), Some(linked)) => members |= linked,
+                (Verdict::Gone(_), None) | (Verdict::Frozen, _) => {}
+            }
+        }
+        members
+    }
 }
 
 impl<T> Settled<T> {
@@ -245,11 +324,13 @@ struct One<'a> {
     view: &'a dyn View,
     known: &'a Subjects,
     now: Timestamp,
+    ground: &'a mut Ground,
     projection: &'a mut Projection,
 }
 
 impl One<'_> {
-    fn project(mut self) -> Result<(), StoreError> {
+    /// Looks at these rows, or at all.
+    fn project(mut self, rows: Option<&RoaringBitmap>) -> Result<(), StoreError> {
         let info = self.view.info();
         let asked = Asked { fields: &info.fields, attributes: &info.attributes };
         let by_anchor = self.known.by_anchor();
@@ -261,13 +342,19 @@ impl One<'_> {
             now: self.now,
         };
         let group_rules = group::Rules { groups: &self.policy.groups, asked };
-        let mut bearers = Bearers::default();
+        rows.into_iter().for_each(|rows| self.ground.forget(rows));
+        self.ground.is_of(info);
         let room = |count: u64| Vec::with_capacity(usize::try_from(count).unwrap_or_default());
-        let (mut users, mut groups) = (room(info.users + info.contacts), Vec::new());
+        let mut users = room(rows.map_or(info.users + info.contacts, RoaringBitmap::len));
+        let (mut groups, mut paths) = (Vec::new(), Vec::new());
         let mut changed = HashSet::new();
-        self.view.for_each_row(&mut |row| {
-            bearers.note(&row);
+        let mut look = |row: Row| {
+            self.ground.bearers.note(&row);
+            if row.entry.kind == Kind::Group {
+                paths.push(Path::of(&row));
+            }
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
+            *self.ground.subjects.at(row.id.0) = subject;
             let link = subject.and_then(|subject| self.known.link(subject));
             let linked = link.is_some();
             let kind = SubjectKind::of(row.entry.kind);
@@ -277,6 +364,7 @@ impl One<'_> {
             {
                 // Its object stays as it is: nothing that could be done to it would fit.
                 changed.insert(row.id);
+                self.ground.open.insert(row.id.0);
                 self.projection.quarantined.push(Quarantined::kind_changed(kind, row.entry.dn));
                 return;
             }
@@ -295,62 +383,129 @@ impl One<'_> {
                 if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
                     && self.policy.users.disabled != OnDisabled::Ignore
                 {
-                    let due = &mut self.projection.due;
-                    *due = Some(due.map_or(expires, |earliest| earliest.min(expires)));
+                    self.ground.expires.insert(row.id, expires);
                 }
                 if let (Finding::Out(out), false) = (&finding, linked) {
-                    self.projection.skipped.count(*out);
+                    *self.ground.out.at(row.id.0) = Some(*out);
                 }
                 users.extend(Candidate::new(row, info, subject, linked, finding));
             }
-        })?;
+        };
+        match rows {
+            Some(rows) => self.view.rows(rows, &mut look)?,
+            None => self.view.for_each_row(&mut look)?,
+        }
         collision::part_twins(&mut users, self.known);
         collision::resolve(&mut users, self.known);
         collision::resolve(&mut groups, self.known);
         let people = self.settle(users, SubjectKind::User);
         let teams = self.settle(groups, SubjectKind::Group);
-        bearers.frozen = people.frozen() | teams.frozen();
-        self.projection.users.extend(people.verdicts);
-        let memberships = Memberships::read(
-            self.view,
-            &bearers,
-            self.policy.groups.nesting,
-            &people.members,
-            &teams.members,
-            doubt.without_members(),
-            &changed,
-        )?;
-        self.projection.skipped.dangling_members += memberships.dangling();
+        let frozen = people.frozen() | teams.frozen();
+        self.read_lists(&paths, doubt.without_members(), &changed)?;
+        let unstated = Unstated { frozen: &frozen, new_names: info.new_names };
         for (subject, verdict) in teams.verdicts {
-            let verdict = match verdict {
-                Verdict::Keep(content) => {
-                    let row = teams.rows[&subject];
-                    if memberships.is_doubtful(row) {
-                        let doubtful = self.projection.doubtful.entry(subject).or_default();
-                        if !doubtful.iter().any(|field| field == fields::MEMBERS) {
-                            doubtful.push(fields::MEMBERS.to_owned());
-                        }
-                    }
-                    if memberships.is_incomplete(row) {
-                        self.projection.quarantined.push(Quarantined::incomplete(content.name()));
-                    }
-                    let linked = self.known.link(subject).map(|link| &link.members);
-                    Verdict::Keep(memberships.group(row, content, linked))
+            let verdict = match (verdict, teams.rows.get(&subject)) {
+                (Verdict::Keep(content), Some(row)) => {
+                    Verdict::Keep(self.team(subject, *row, content, &unstated))
                 }
-                Verdict::Frozen => Verdict::Frozen,
-                Verdict::Gone(evidence) => Verdict::Gone(evidence),
+                (Verdict::Gone(evidence), _) => Verdict::Gone(evidence),
+                (Verdict::Frozen | Verdict::Keep(_), _) => Verdict::Frozen,
             };
             self.projection.groups.insert(subject, verdict);
         }
+        self.projection.users.extend(people.verdicts);
+        self.projection.skipped.add(self.ground.skipped());
+        let due = self.ground.expires.values().min().copied();
+        self.projection.due = self.projection.due.into_iter().chain(due).min();
+        self.note_rest(rows);
         Ok(())
+    }
+
+    /// Reads the lists of these groups, and works out who is in them.
+    fn read_lists(
+        &mut self,
+        paths: &[Path],
+        lost: Option<&RoaringBitmap>,
+        changed: &HashSet<RowId>,
+    ) -> Result<(), StoreError> {
+        let Ground { bearers, lists, people, teams, .. } = &mut *self.ground;
+        let who = Who { bearers, people, lost, changed };
+        for path in paths.iter().filter(|path| path.leads()) {
+            lists.take(*path, self.view.edges(path.row)?, &who);
+        }
+        let rows = paths.iter().map(|path| path.row).collect();
+        lists.spread(&rows, self.policy.groups.nesting, teams);
+        Ok(())
+    }
+
+    fn team(
+        &mut self,
+        subject: SubjectId,
+        row: RowId,
+        content: Arc<Content>,
+        unstated: &Unstated<'_>,
+    ) -> Group {
+        let lists = &self.ground.lists;
+        if lists.is_doubtful(row) {
+            let doubtful = self.projection.doubtful.entry(subject).or_default();
+            if !doubtful.iter().any(|field| field == fields::MEMBERS) {
+                doubtful.push(fields::MEMBERS.to_owned());
+            }
+        }
+        if lists.is_incomplete(row) {
+            self.ground.open.insert(row.0);
+            self.projection.quarantined.push(Quarantined::incomplete(content.name()));
+        }
+        let linked = self.known.link(subject).map(|link| &link.members);
+        lists.group(row, content, linked, unstated)
+    }
+
+    /// Tells apart who is at rest and who is not, of those who were looked at.
+    fn note_rest(&mut self, rows: Option<&RoaringBitmap>) {
+        let looked: Vec<(u32, SubjectId)> = match rows {
+            Some(rows) => {
+                rows.iter().filter_map(|row| Some((row, *self.ground.subjects.get(row)?))).collect()
+            }
+            None => self.ground.subjects.iter().map(|(row, subject)| (row, *subject)).collect(),
+        };
+        for (row, subject) in looked {
+            match self.rest(subject) {
+                Some(Rest::As(content)) if !self.ground.open.contains(row) => {
+                    self.ground.note_rest(RowId(row), subject, &content);
+                }
+                Some(Rest::Without) => {}
+                _ => drop(self.ground.open.insert(row)),
+            }
+        }
+    }
+
+    /// Whether there is nothing to be done about a subject until its entry changes.
+    fn rest(&self, subject: SubjectId) -> Option<Rest> {
+        // Whoever has several entries, or is new, is looked at again.
+        let known = self.known.by_id.get(&subject).filter(|known| known.anchors.len() == 1)?;
+        let (content, active, members) = match known.kind {
+            SubjectKind::User => match self.projection.users.get(&subject)? {
+                Verdict::Keep(user) => (&user.content, !user.disabled, None),
+                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                Verdict::Gone(_) | Verdict::Frozen => return None,
+            },
+            SubjectKind::Group => match self.projection.groups.get(&subject)? {
+                Verdict::Keep(group) => (&group.content, true, Some(&group.members)),
+                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                Verdict::Gone(_) | Verdict::Frozen => return None,
+            },
+        };
+        let link = known.link.as_ref()?;
+        let is_same = Arc::ptr_eq(content, &link.confirmed) && link.active == active;
+        let is_whole = members.is_none_or(|members| *members == link.members);
+        (is_same && is_whole && link.leaving.is_none()).then(|| Rest::As(content.clone()))
     }
 
     /// Gives candidates their subjects: the one that they have, a leaver's whom they continue, or a
     /// new one.
     fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Settled<T> {
         let leavers = if kind == SubjectKind::User { self.leavers(&candidates) } else { HashMap::new() };
-        let mut settled =
-            Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new(), members: Dense::default() };
+        let mut settled = Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new() };
         for mut candidate in candidates {
             if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
                 && let Some(leaver) = leavers.get(&kept.content().name_key())
@@ -381,12 +536,14 @@ impl One<'_> {
         let verdict = match finding {
             Finding::Keep(kept) => {
                 let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
-                *settled.members.at(row.0) = Some(subject);
+                *self.ground.subjects.at(row.0) = Some(subject);
+                *self.members(kind).at(row.0) = Some(subject);
                 settled.rows.insert(subject, row);
                 settled.verdicts.insert(subject, Verdict::Keep(kept));
                 return;
             }
             Finding::Quarantine(reason, message) => {
+                self.ground.open.insert(row.0);
                 self.projection.quarantined.push(Quarantined { kind, entry: dn, reason, message });
                 Verdict::Frozen
             }
@@ -396,7 +553,7 @@ impl One<'_> {
         };
         let Some(subject) = subject else { return };
         if matches!(verdict, Verdict::Frozen) && linked {
-            *settled.members.at(row.0) = Some(subject);
+            *self.members(kind).at(row.0) = Some(subject);
         }
         // A subject of several anchors is gone only if all of them are.
         let stronger = match settled.verdicts.get(&subject) {
@@ -405,6 +562,13 @@ impl One<'_> {
         };
         if stronger {
             settled.verdicts.insert(subject, verdict);
+        }
+    }
+
+    fn members(&mut self, kind: SubjectKind) -> &mut Dense<SubjectId> {
+        match kind {
+            SubjectKind::User => &mut self.ground.people,
+            SubjectKind::Group => &mut self.ground.teams,
         }
     }
 
@@ -433,6 +597,14 @@ impl One<'_> {
             .filter_map(|subject| Some((self.known.link(subject)?.confirmed.name_key(), subject)))
             .collect()
     }
+}
+
+/// What a subject is that there is nothing to be done about.
+enum Rest {
+    /// It has this, as it should.
+    As(Arc<Content>),
+    /// It has nothing, as it should.
+    Without,
 }
 
 impl Quarantined {
@@ -523,6 +695,13 @@ impl<T> Candidate<T> {
 }
 
 impl Skipped {
+    fn add(&mut self, other: Self) {
+        self.without_address += other.without_address;
+        self.disabled_at_first_sight += other.disabled_at_first_sight;
+        self.out_of_scope += other.out_of_scope;
+        self.dangling_members += other.dangling_members;
+    }
+
     fn count(&mut self, out: Out) {
         match out {
             Out::Scope => self.out_of_scope += 1,

@@ -9,12 +9,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::directory::ConnectorName;
 use crate::store::hold::Line;
-use crate::store::link::Place;
+use crate::store::link::{Place, Subjects};
 use crate::store::policy::Census;
 use crate::store::{Store, StoreError};
 use crate::sync::guard::Guarded;
@@ -23,9 +24,11 @@ use crate::sync::policy::Policy;
 use crate::sync::{apply, blocking};
 use crate::target::Target;
 
+mod basis;
 mod draft;
 mod report;
 
+pub use basis::Basis;
 use draft::{Draft, Drafting};
 pub use report::{Approval, BlockedName, RunReport, Verdict};
 
@@ -58,8 +61,19 @@ pub struct Options {
     pub failed_connectors: BTreeSet<ConnectorName>,
 }
 
-/// Runs; `progress` hears how many operations of how many are done.
+/// Runs, and looks at everything; `progress` hears how many operations of how many are done.
 pub async fn run<T: Target>(
+    work: Work<'_, T>,
+    options: Options,
+    progress: impl Fn(u64, u64),
+) -> Result<RunReport, StoreError> {
+    run_on(&mut None, work, options, progress).await
+}
+
+/// Runs, going on from what the policy's last run in this process left in `basis`, if it can, and leaves there what the next
+/// one needs. What is done is the same.
+pub async fn run_on<T: Target>(
+    basis: &mut Option<Basis>,
     work: Work<'_, T>,
     options: Options,
     progress: impl Fn(u64, u64),
@@ -69,29 +83,32 @@ pub async fn run<T: Target>(
     let started_at = clock.now();
     let identity = target.identity().to_owned();
     let (reader, owner) = (store.clone(), policy.owner.clone());
-    let (place, mut subjects) = blocking(move || {
-        let place = reader.place(&owner, &identity)?;
-        Ok((place, reader.subjects(place)?))
-    })
-    .await?;
-    if !options.preview
-        && let Err(why) = apply::recover(target, store, place, &mut subjects, &id, clock).await?
-    {
-        let why = format!("the target could not be asked what an interrupted run had done: {why}");
-        return Ok(RunReport::cannot(id, started_at, &subjects, why));
+    let place = blocking(move || reader.place(&owner, &identity)).await?;
+    // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
+    let mut before = if options.preview { None } else { basis.take() };
+    if !options.preview {
+        match apply::recover(target, store, place, &id, clock).await? {
+            Ok(0) => {}
+            Ok(_) => before = None,
+            Err(why) => {
+                let why = format!("the target could not be asked what an interrupted run had done: {why}");
+                return cannot(store, place, id, started_at, why).await;
+            }
+        }
     }
     let drafting = Drafting {
         store: store.clone(),
         place,
-        subjects,
+        subjects: Subjects::default(),
+        elsewhere: Census::nothing(started_at),
         policy: policy.clone(),
         rebuild,
         options: options.clone(),
         now: started_at,
     };
-    let mut draft = match blocking(move || drafting.draft()).await? {
+    let mut draft = match blocking(move || drafting.draft(before)).await? {
         Ok(draft) => draft,
-        Err((subjects, why)) => return Ok(RunReport::cannot(id, started_at, &subjects, why)),
+        Err(why) => return cannot(store, place, id, started_at, why).await,
     };
     let applied = if options.preview {
         apply::Report::of_steps(&draft.guarded.execute)
@@ -103,14 +120,18 @@ pub async fn run<T: Target>(
     let finished_at = clock.now();
     if !options.preview && applied.failed.is_none() {
         let (store, accepts, spec) = (store.clone(), draft.accepted_fields(), draft.applied_spec(&policy));
-        let (policy, census) = (policy.clone(), Census::of(&draft.subjects, finished_at));
+        let (policy, census) = (policy.clone(), draft.linked(finished_at));
         blocking(move || complete(&store, place, &policy, census, spec.as_deref(), &accepts)).await?;
+    }
+    if !options.preview {
+        *basis = Some(draft.basis(&policy, place, finished_at));
     }
     let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
     tracing::info!(
         policy = %policy.owner,
         run = report.id,
         verdict = ?report.verdict(),
+        looked_at = report.looked_at,
         users = report.in_step.users,
         groups = report.in_step.groups,
         held = report.held.as_ref().map_or(0, |hold| hold.lines.len()),
@@ -118,6 +139,19 @@ pub async fn run<T: Target>(
         "ran"
     );
     Ok(report)
+}
+
+/// What is said of a run that could not plan.
+async fn cannot(
+    store: &Store,
+    place: Place,
+    id: String,
+    at: Timestamp,
+    why: String,
+) -> Result<RunReport, StoreError> {
+    let store = store.clone();
+    let subjects = blocking(move || store.subjects(place)).await?;
+    Ok(RunReport::cannot(id, Census::of(&subjects, at), why))
 }
 
 fn complete(

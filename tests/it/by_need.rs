@@ -24,14 +24,14 @@ const PEOPLE: u8 = 60;
 
 /// One read.
 #[derive(Clone, Debug)]
-struct Read {
-    changes: Vec<Change>,
-    mode: Mode,
-    ends_early: bool,
+pub(crate) struct Read {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) mode: Mode,
+    pub(crate) ends_early: bool,
     /// Whether who is absent is looked up.
-    looks_up: bool,
-    cursor: bool,
-    seconds: i64,
+    pub(crate) looks_up: bool,
+    pub(crate) cursor: bool,
+    pub(crate) seconds: i64,
 }
 
 impl Source for Read {
@@ -59,7 +59,7 @@ impl Clock for Read {
     }
 }
 
-fn anchor(number: u8) -> Anchor {
+pub(crate) fn anchor(number: u8) -> Anchor {
     Anchor::new(format!("a{number}"))
 }
 
@@ -67,18 +67,17 @@ fn dn(number: u8) -> Dn {
     Dn::parse(&format!("cn=n{number},dc=x")).unwrap()
 }
 
-fn entry(number: u8, name: u8, title: u8, members: Option<(Vec<u8>, bool)>) -> Change {
-    let title = (title > 0)
-        .then(|| (fields::TITLE.to_owned(), Stated::Values(vec![format!("Title {title}")])))
-        .into_iter()
-        .collect();
+pub(crate) fn entry(number: u8, name: u8, title: u8, members: Option<(Vec<u8>, bool)>) -> Change {
+    let stated = |field: &str, value: String| (field.to_owned(), Stated::Values(vec![value]));
+    let called = if members.is_some() { fields::NAME } else { fields::USER_NAME };
+    let title = (title > 0).then(|| stated(fields::TITLE, format!("Title {title}")));
     let names = |names: Vec<u8>| names.into_iter().map(|name| Reference::Dn(dn(name))).collect();
     Change::Replace(Box::new(Entry {
         anchor: anchor(number),
         dn: format!("cn=n{name},dc=x"),
         kind: if members.is_some() { Kind::Group } else { Kind::User },
         names: names(vec![name]),
-        fields: title,
+        fields: title.into_iter().chain([stated(called, format!("n{name}"))]).collect(),
         members: match members {
             None => Members::None,
             Some((members, true)) => Members::Complete(names(members)),
@@ -118,7 +117,7 @@ fn everybody() -> Vec<Change> {
     (0..10).map(group).chain((10..PEOPLE).map(|number| entry(number, number, 1, None))).collect()
 }
 
-fn read() -> impl Strategy<Value = Read> {
+pub(crate) fn read() -> impl Strategy<Value = Read> {
     let changes = proptest::collection::vec(change(), 0..9);
     (changes, 0..4u8, 0..4u8, any::<bool>(), 0..9u8).prop_map(|(changes, full, ends, looks_up, cursor)| {
         let full = full == 0;
@@ -135,18 +134,18 @@ fn read() -> impl Strategy<Value = Read> {
     })
 }
 
-struct Desk {
-    store: Store,
+pub(crate) struct Desk {
+    pub(crate) store: Store,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { store: Store::open(folder.path()).unwrap(), folder }
     }
 
-    async fn import(&self, read: &Read) -> Result<Imported, ImportError> {
+    pub(crate) async fn import(&self, read: &Read) -> Result<Imported, ImportError> {
         let options = import::Options {
             look_ups: 1000,
             timeout: Duration::from_mins(1),
@@ -161,7 +160,7 @@ impl Desk {
         Self { store: Store::open(folder.path()).unwrap(), folder }
     }
 
-    fn raw(&self) -> Connection {
+    pub(crate) fn raw(&self) -> Connection {
         open(self.folder.path())
     }
 
@@ -198,7 +197,7 @@ fn open(folder: &Path) -> Connection {
     connection
 }
 
-fn rows(raw: &Connection, sql: &str) -> Vec<String> {
+pub(crate) fn rows(raw: &Connection, sql: &str) -> Vec<String> {
     let mut statement = raw.prepare(sql).unwrap();
     let columns = statement.column_count();
     let row = |row: &rusqlite::Row<'_>| {
@@ -208,7 +207,7 @@ fn rows(raw: &Connection, sql: &str) -> Vec<String> {
     statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn first() -> Read {
+pub(crate) fn first() -> Read {
     Read {
         changes: everybody(),
         mode: Mode::Full,

@@ -16,7 +16,7 @@ use rollcall::directory::{
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
 use rollcall::sync::import::{self, ImportError, import};
-use rollcall::sync::run::{self, RunReport, Work, run};
+use rollcall::sync::run::{self, Basis, RunReport, Work, run, run_on};
 
 use crate::check::Removal;
 use crate::dice::Dice;
@@ -84,6 +84,8 @@ pub(crate) struct Life {
     pub(crate) put_aside: BTreeSet<String>,
     /// Whether the last run left something to the next one.
     pub(crate) waits: bool,
+    /// What the last run of this process left to the next.
+    basis: Option<Basis>,
     keys: HashMap<Key, String>,
     pub(crate) story: Vec<String>,
     pub(crate) counts: BTreeMap<String, u64>,
@@ -152,6 +154,7 @@ impl Life {
             rejected: false,
             put_aside: BTreeSet::new(),
             waits: false,
+            basis: None,
             keys: HashMap::new(),
             story: vec![beginning],
             counts: BTreeMap::new(),
@@ -236,6 +239,7 @@ impl Life {
         let (disk, store) = Disk::new(self.disk.can_die);
         replace(&mut self.disk, disk).give_back(replace(&mut self.store, store));
         self.store_place = OnceCell::new();
+        self.basis = None;
         self.knowledge = Knowledge::default();
         self.feed = self.feed.as_ref().map(|_| Vec::new());
         self.read_at = None;
@@ -252,6 +256,7 @@ impl Life {
         self.store = store;
         let anew = self.disk.open();
         elsewhere.give_back(replace(&mut self.store, anew));
+        self.basis = None;
         self.tell("the process is started anew");
     }
 
@@ -523,12 +528,12 @@ impl Life {
         let dies = self.spoil_run();
         let policy = Arc::new(self.rules.policy("all"));
         let clock: &dyn Clock = &self.clock;
-        let store = &self.store;
+        let (store, basis) = (&self.store, &mut self.basis);
         let ran = match &self.place {
             Place::Shared(fake) => {
                 let work = Work { store, target: &**fake, policy, rebuild, clock };
                 tokio::select! {
-                    ran = run(work, options, |_, _| {}) => Some(ran),
+                    ran = run_on(basis, work, options, |_, _| {}) => Some(ran),
                     () = fake.died() => None,
                 }
             }
@@ -536,7 +541,7 @@ impl Life {
                 let mortal = Mortal::new(store, &owner(), dies);
                 let work = Work { store, target: &mortal, policy, rebuild, clock };
                 tokio::select! {
-                    ran = run(work, options, |_, _| {}) => Some(ran),
+                    ran = run_on(basis, work, options, |_, _| {}) => Some(ran),
                     () = mortal.died() => None,
                 }
             }
@@ -547,6 +552,9 @@ impl Life {
         self.disk.lives();
         match ran {
             Some(Ok(report)) => {
+                if report.looked_at.is_some() {
+                    self.count("runs that looked at what changed");
+                }
                 self.count(format!("runs that ended {:?}", report.verdict()));
                 Ok(Ran::Reported(Box::new(report)))
             }
@@ -556,6 +564,7 @@ impl Life {
             }
             Some(Err(error)) => Err(Broken { promise: 5, what: format!("the store fails: {error}") }),
             None => {
+                self.basis = None;
                 self.count("runs that died");
                 Ok(Ran::Died)
             }

@@ -20,7 +20,7 @@ use crate::controller::context::Context;
 use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::{Store, StoreError};
-use crate::sync::run::{self, Approval, RunReport, Verdict};
+use crate::sync::run::{self, Approval, Basis, RunReport, Verdict};
 use crate::target::registry::Registry;
 use crate::telemetry;
 
@@ -43,6 +43,8 @@ pub(super) struct Begin {
     pub(super) approve: Option<String>,
     /// Connectors on whose word nothing may be removed.
     pub(super) failed: BTreeSet<ConnectorName>,
+    /// What the run before it left.
+    pub(super) basis: Option<Basis>,
     pub(super) job: Job,
 }
 
@@ -57,7 +59,7 @@ impl Job {
 }
 
 /// Begins the run; when it has ended, the policy is looked at.
-pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
+pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
     let (context, name) = (context.clone(), name.clone());
     let id = Uuid::new_v4().to_string();
     let span = tracing::info_span!(parent: None, "run", policy = %name, run = id);
@@ -67,7 +69,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         let permit = begin.job.cancel.run_until_cancelled(context.runs.acquire()).await;
         let running = queued.begin();
         let ran = match permit {
-            Some(_permit) => Some(run(&context, &begin, id).await),
+            Some(_permit) => Some(run(&context, &mut begin, id).await),
             None => None,
         };
         drop(running);
@@ -84,6 +86,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
                 // It was of a policy that is gone, whatever bears its name now.
                 _ if memory.begun != Some(RanOf::of(&begin.runnable)) => {}
                 Some(Ok((report, _))) if !(given_up && report.failed.is_some()) => {
+                    memory.basis = begin.basis;
                     memory.take(&report, store, &begin.runnable);
                 }
                 Some(Err(error)) => {
@@ -97,7 +100,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     jobs.spawn("a run", work.instrument(span));
 }
 
-async fn run(context: &Context, begin: &Begin, id: String) -> Result<(RunReport, StoreRef), StoreError> {
+async fn run(context: &Context, begin: &mut Begin, id: String) -> Result<(RunReport, StoreRef), StoreError> {
     let Runnable { policy, timeout, preview, .. } = &*begin.runnable;
     let options = run::Options {
         id: Some(id),
@@ -120,7 +123,7 @@ async fn run(context: &Context, begin: &Begin, id: String) -> Result<(RunReport,
         clock,
     };
     let done = begin.job.done.clone();
-    let report = run::run(work, options, |count, all| {
+    let report = run::run_on(&mut begin.basis, work, options, |count, all| {
         done.0.store(count, Ordering::Relaxed);
         done.1.store(all, Ordering::Relaxed);
     });

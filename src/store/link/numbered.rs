@@ -8,11 +8,6 @@ use crate::store::dense::Dense;
 pub struct BySubject<T>(Dense<T>);
 
 impl<T> BySubject<T> {
-    /// Room for those whose numbers are below `next`.
-    pub fn with_room(next: u32) -> Self {
-        Self(Dense::with_room(next))
-    }
-
     /// That of this subject.
     pub fn get(&self, subject: &SubjectId) -> Option<&T> {
         self.0.get(subject.0)
@@ -33,14 +28,14 @@ impl<T> BySubject<T> {
         self.0.values()
     }
 
+    /// All, by ascending number, for good.
+    pub fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_values()
+    }
+
     /// All, by ascending number, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.values_mut()
-    }
-
-    /// How many there are at most.
-    pub fn at_most(&self) -> usize {
-        self.0.at_most()
     }
 }
 

@@ -89,6 +89,7 @@ impl Store {
             let importing = Importing {
                 store: self.clone(),
                 connector: id,
+                sealed: sealed.cast_unsigned(),
                 newest: sealed.cast_unsigned(),
                 completion: completion.cast_unsigned(),
                 first_new: next_row,

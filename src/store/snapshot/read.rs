@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use super::pin::Pin;
@@ -101,6 +102,30 @@ impl Snapshot {
             pending.into_iter().for_each(each);
             Ok(())
         })
+    }
+
+    /// Calls `each` for those of these rows that are there, by ascending number.
+    pub fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT entry, sequence, standing, detail, content, names FROM version
+                 WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            for row in rows {
+                let mut found =
+                    statement.query(params![self.connector, row, self.info.sequence.cast_signed()])?;
+                if let Some(row) = found.next()? {
+                    each(read_row(row)?);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The rows that are not what they were in this connector's snapshot of that sequence; `None` if that is not known
+    /// (any more).
+    pub fn changed_since(&self, sequence: u64) -> Option<RoaringBitmap> {
+        self.store.seals().between(self.connector, sequence, self.info.sequence)
     }
 
     /// A group's direct members, as stated.

@@ -72,6 +72,8 @@ const RETIRED: &str = "retired ";
 pub struct Importing {
     pub(super) store: Store,
     pub(super) connector: i64,
+    /// The sequence of the snapshot before it.
+    pub(super) sealed: u64,
     /// The sequence of the newest version, written by this import or sealed before.
     pub(super) newest: u64,
     pub(super) completion: u64,
@@ -378,7 +380,7 @@ impl Importing {
         let Everybody { anchors, there, .. } = self.everybody;
         anchors.save()?;
         self.names.save()?;
-        self.store.write(|writer| {
+        let info = self.store.write(|writer| {
             info.completion = self.completion + 1;
             info.sequence = if news { next_sequence(writer, 1)? } else { self.newest };
             info.next_row = self.next_row;
@@ -408,8 +410,10 @@ impl Importing {
                     "INSERT OR REPLACE INTO indexed (connector, there, touched) VALUES (?1, ?2, ?3)",
                 )?
                 .execute(params![self.connector, bitmap::write(&there)?, bitmap::write(&self.touched)?])?;
-            Ok(info)
-        })
+            Ok::<_, StoreError>(info)
+        })?;
+        self.store.seals().note(self.connector, (self.sealed, info.sequence), self.written);
+        Ok(info)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Objects that were there before us: whether one may become ours.
 
 use super::{Apply, Open};
-use crate::directory::{Content, Found, Match, Operation};
+use crate::directory::{Content, Found, Match, Operation, TargetId};
 use crate::store::StoreError;
 use crate::store::journal::Verb;
+use crate::store::link::Claim;
 use crate::sync::blocking;
 use crate::sync::plan::Action;
 use crate::sync::policy::{Adopt, MatchBy};
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 /// Why nothing was found that could be adopted.
 enum Unclear {
@@ -75,7 +76,10 @@ impl<T: Target> Apply<'_, T> {
     /// Nothing can be done about a name but to say whose it is.
     async fn taken(&self, one: &Open<'_>, name: &str) -> Verdict {
         let bearers = self.context.target.find(one.task.step.kind, &Match::Name(name.to_owned())).await;
-        let ours = bearers.unwrap_or_default().iter().any(|found| self.objects.contains_key(&found.id));
+        let mut ours = false;
+        for found in bearers.unwrap_or_default() {
+            ours |= self.claim(&found.id).await.is_ok_and(|claim| claim == Some(Claim::Ours));
+        }
         Verdict::Leave(if ours {
             format!(
                 "the target's object {name} is still that of another entry, which left or has another name now; it waits until \
@@ -102,14 +106,15 @@ impl<T: Target> Apply<'_, T> {
             matches.extend(rules.iter().filter_map(|rule| match_of(*rule, content)));
         }
         for by in matches {
-            let mut found = self
-                .context
-                .target
-                .find(one.task.step.kind, &by)
-                .await
-                .map_err(|error| Unclear::Unanswered(error.to_string()))?;
-            // What belongs to another of our entries (one that left may still have the address) is nobody's to adopt.
-            found.retain(|found| !self.objects.contains_key(&found.id));
+            let unanswered = |error: TargetError| Unclear::Unanswered(error.to_string());
+            let all = self.context.target.find(one.task.step.kind, &by).await.map_err(unanswered)?;
+            let mut found = Vec::with_capacity(all.len());
+            for one in all {
+                // What belongs to another of our entries (one that left may still have the address) is nobody's to adopt.
+                if self.claim(&one.id).await.map_err(Unclear::Unanswered)? != Some(Claim::Ours) {
+                    found.push(one);
+                }
+            }
             match found.len() {
                 0 => {}
                 1 => return Ok(found.pop()),
@@ -128,9 +133,7 @@ impl<T: Target> Apply<'_, T> {
     /// Whether the object may be ours.
     async fn judge(&self, found: &Found, one: &Open<'_>) -> Result<(), String> {
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(()) };
-        let (store, place, id) = (self.context.store.clone(), self.context.place, found.id.clone());
-        let claimed = blocking(move || store.claimed_by_another(place, &id)).await;
-        if let Some(owner) = claimed.map_err(|error| error.to_string())? {
+        if let Some(Claim::Of(owner)) = self.claim(&found.id).await? {
             return Err(format!(
                 "the target's object {} belongs to the policy {owner}; let only one of the two policies have it",
                 found.content.name()
@@ -146,13 +149,25 @@ impl<T: Target> Apply<'_, T> {
         }
     }
 
+    /// Which policy has the object.
+    async fn claim(&self, object: &TargetId) -> Result<Option<Claim>, String> {
+        match self.claims.get(object) {
+            Some(true) => Ok(Some(Claim::Ours)),
+            Some(false) => Ok(None),
+            None => {
+                let (store, place, object) = (self.context.store.clone(), self.context.place, object.clone());
+                blocking(move || store.claimed(place, &object)).await.map_err(|error| error.to_string())
+            }
+        }
+    }
+
     /// Makes the object that was found ours, with the content that the new one would have had.
     fn take_over(&mut self, one: &mut Open<'_>, found: Found) {
         let Some(Operation::Create { key, content }) = one.operation.take() else { return };
         // Somebody disabled it: the next plan sees that, and decides by its evidence.
         self.report.waiting += u64::from(!found.active);
         // From here on it is no other's to adopt.
-        self.objects.insert(found.id.clone(), one.task.step.subject);
+        self.claims.insert(found.id.clone(), true);
         one.effect.verb = Verb::Adopt;
         if let Some(link) = &mut one.effect.link {
             link.target = found.id.clone();

@@ -14,37 +14,39 @@ use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::target::{Target, TargetError};
 
-/// Settles every open intent; `subjects` are brought up to date. Returns how many there were, or what
-/// the target says when it cannot be asked (then they stay open).
+/// Settles every open intent. Returns how many there were, or what the target says when it cannot be asked (then they
+/// stay open).
 pub async fn recover<T: Target>(
     target: &T,
     store: &Store,
     place: Place,
-    subjects: &mut Subjects,
     run: &str,
     clock: &dyn Clock,
 ) -> Result<Result<usize, String>, StoreError> {
     let reader = store.clone();
     let intents = blocking(move || reader.open_intents(place)).await?;
+    if intents.is_empty() {
+        return Ok(Ok(0));
+    }
+    let reader = store.clone();
+    let mut subjects = blocking(move || reader.subjects(place)).await?;
     let mut settled = Vec::with_capacity(intents.len());
     for intent in intents {
-        match look(target, &intent.effect, subjects).await {
+        match look(target, &intent.effect, &subjects).await {
             Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
                 let one = Settled { intent: Some(intent.id), effect };
-                bring_up_to_date(subjects, std::slice::from_ref(&one));
+                bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
                 settled.push(one);
             }
             Err(error) => return Ok(Err(error.to_string())),
         }
     }
     let count = settled.len();
-    if count > 0 {
-        let groups = subjects.by_id.values().filter_map(|subject| Some((subject.id, subject.link.clone()?)));
-        let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
-        let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
-        blocking(move || store.settle(place, &run, &done)).await?;
-    }
+    let groups = subjects.by_id.values().filter_map(|subject| Some((subject.id, subject.link.clone()?)));
+    let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
+    let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
+    blocking(move || store.settle(place, &run, &done)).await?;
     Ok(Ok(count))
 }
 

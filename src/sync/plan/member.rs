@@ -100,6 +100,7 @@ fn verdict_of(input: Input<'_>, member: SubjectId) -> Option<Standing> {
     let kept = match (input.projection.users.get(&member), input.projection.groups.get(&member)) {
         (Some(verdict), _) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
         (None, Some(verdict)) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
+        (None, None) if input.projection.at_rest.contains(member.0) => true,
         (None, None) => return None,
     };
     Some(if kept { Standing::Kept } else { Standing::Other })

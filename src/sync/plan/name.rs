@@ -1,6 +1,6 @@
 //! Unique names: who waits for whose, and what must be released first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Action, Blocked, Phase, Plan, Planned};
@@ -22,7 +22,7 @@ pub(super) fn order(subjects: &Subjects, plan: &mut Plan) {
     for step in &plan.steps {
         names.note(step);
     }
-    let waiting: Vec<SubjectId> = names.waits.keys().copied().collect();
+    let waiting: BTreeSet<SubjectId> = names.waits.keys().copied().collect();
     let mut fates = HashMap::new();
     for subject in waiting {
         names.fate(subject, &mut fates);

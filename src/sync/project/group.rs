@@ -21,6 +21,11 @@ pub(super) struct Rules<'a> {
     pub(super) asked: Asked<'a>,
 }
 
+/// What a group is called at the target, if the policy wants it.
+pub(super) fn name<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<Option<&'e String>, Unclear> {
+    Ok(values(entry, fields::NAME, asked)?.first())
+}
+
 impl Rules<'_> {
     pub(super) fn judge(&self, row: &Row) -> Finding<Arc<Content>> {
         match &row.presence {
@@ -32,7 +37,7 @@ impl Rules<'_> {
     }
 
     fn present(&self, entry: &Entry) -> Result<Finding<Arc<Content>>, Unclear> {
-        let Some(name) = values(entry, fields::NAME, self.asked)?.first() else {
+        let Some(name) = name(entry, self.asked)? else {
             return Ok(Finding::Out(Out::Scope));
         };
         if !self.is_wanted(&name.to_lowercase()) {

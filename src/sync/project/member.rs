@@ -1,51 +1,30 @@
 //! Who is in which group: names resolved to rows, rows to subjects, groups in groups to people.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
-use super::{Group, View};
-use crate::directory::{Content, Kind, SubjectId};
-use crate::store::StoreError;
+use super::Group;
+use super::bearer::Bearers;
+use crate::directory::{Content, SubjectId};
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
 use crate::sync::policy::Nesting;
 
-/// Which row bears which name, and which rows are groups.
-#[derive(Default)]
-pub(super) struct Bearers {
-    by_name: Dense<Bearer>,
-    /// Names that several entries bear which are there: such a name makes nobody a member, and ends
-    /// nobody's membership.
-    shared: HashMap<u32, Vec<RowId>>,
-    groups: Vec<(RowId, Standing)>,
-    /// Groups of which the last read brought no list.
-    unread: HashSet<RowId>,
-    /// Those of whom nothing can be said, not even what they are called now.
-    pub(super) frozen: RoaringBitmap,
-}
-
-#[derive(Clone, Copy)]
-struct Bearer {
-    row: RowId,
-    claim: Claim,
-    is_group: bool,
-}
-
-/// Of two entries that bear one name, the one with the greater claim is meant.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Claim {
-    Gone,
-    /// It could not be read, or was missed and not looked up: it is frozen under the names that it had.
-    Frozen,
-    There,
+/// A group's row, as a path to its members.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path {
+    pub(super) row: RowId,
+    standing: Standing,
+    /// Whether the last read brought no list.
+    unread: bool,
 }
 
 /// What a group's row is worth as a path to its members.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     There,
     /// Gone, by evidence that rests on absence alone.
@@ -53,161 +32,240 @@ enum Standing {
     Gone,
 }
 
-impl Bearers {
-    pub(super) fn note(&mut self, row: &Row) {
-        let claim = match row.presence {
-            Presence::Present => Claim::There,
-            Presence::Unreadable(_) | Presence::Unsettled { .. } => Claim::Frozen,
-            Presence::Gone { .. } => Claim::Gone,
+impl Path {
+    pub(super) fn of(row: &Row) -> Self {
+        let standing = match &row.presence {
+            Presence::Gone { evidence, .. } if evidence.grade.is_weak() => Standing::WeaklyGone,
+            Presence::Gone { .. } => Standing::Gone,
+            _ => Standing::There,
         };
-        let is_group = row.entry.kind == Kind::Group;
-        for name in &row.names {
-            let bearer = Bearer { row: row.id, claim, is_group };
-            match self.by_name.at(name.0) {
-                Some(known) if claim == Claim::There && known.claim == Claim::There => {
-                    self.shared.entry(name.0).or_insert_with(|| vec![known.row]).push(row.id);
-                }
-                Some(known) if claim <= known.claim => {}
-                slot => *slot = Some(bearer),
-            }
-        }
-        if is_group {
-            let standing = match &row.presence {
-                Presence::Gone { evidence, .. } if evidence.grade.is_weak() => Standing::WeaklyGone,
-                Presence::Gone { .. } => Standing::Gone,
-                _ => Standing::There,
-            };
-            self.groups.push((row.id, standing));
-            if matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. }) {
-                self.unread.insert(row.id);
-            }
-        }
+        let unread = matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. });
+        Self { row: row.id, standing, unread }
     }
 
-    fn of(&self, name: u32) -> Option<&Bearer> {
-        if self.shared.contains_key(&name) { None } else { self.by_name.get(name) }
+    /// Whether it leads to anybody.
+    pub(super) fn leads(&self) -> bool {
+        self.standing != Standing::Gone
     }
-
-    fn sharing(&self, name: u32) -> &[RowId] {
-        self.shared.get(&name).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// Everybody's memberships.
-pub(super) struct Memberships {
-    now: HashMap<RowId, Membership>,
-    /// The same, if groups that are gone on weak evidence only were still there.
-    with_weak: Option<HashMap<RowId, Membership>>,
-    dangling: u64,
-}
-
-#[derive(Clone, Default)]
-struct Membership {
-    people: RoaringBitmap,
-    /// Those of whom a list on the way may or may not speak.
-    perhaps: RoaringBitmap,
-    /// Whether a list on the way was not read completely.
-    incomplete: bool,
-    /// Whether a list on the way has a new name that nobody bears: somebody who was renamed while the
-    /// read went on, as the next one will tell.
-    awaited: bool,
-    /// Whether a list on the way was lost when many were.
-    doubtful: bool,
 }
 
 /// A group's direct members, resolved.
-struct Direct {
-    row: RowId,
+#[derive(Debug)]
+struct List {
     standing: Standing,
+    /// What it states.
+    names: RoaringBitmap,
+    /// Names that it states and nobody bears.
+    dangling: RoaringBitmap,
     membership: Membership,
     groups: Vec<RowId>,
 }
 
-impl Memberships {
-    /// `people` and `teams` are those rows that may be members; `lost` are the groups whose lists were lost
-    /// when many were, and `changed` those that were a user and are a group, or the other way round.
-    pub(super) fn read(
-        view: &dyn View,
-        bearers: &Bearers,
-        nesting: Nesting,
-        people: &Dense<SubjectId>,
-        teams: &Dense<SubjectId>,
-        lost: Option<&RoaringBitmap>,
-        changed: &HashSet<RowId>,
-    ) -> Result<Self, StoreError> {
-        let new_names = view.info().new_names;
-        let mut dangling = RoaringBitmap::new();
-        let mut direct = Vec::with_capacity(bearers.groups.len());
-        for (row, standing) in &bearers.groups {
-            if *standing == Standing::Gone {
-                continue;
-            }
-            let Edges { names, complete } = view.edges(*row)?;
-            let doubtful = lost.is_some_and(|lost| lost.contains(row.0));
-            let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
-            let mut groups = Vec::new();
-            let mut unresolved = false;
-            for name in names {
-                let bearer = bearers.of(name);
-                membership.incomplete |= bearer.is_some_and(|bearer| changed.contains(&bearer.row));
-                match bearer {
-                    None => {
-                        dangling.insert(name);
-                        unresolved |= bearers.sharing(name).is_empty();
-                        membership.awaited |= name >= new_names;
-                        let sharing = bearers.sharing(name).iter().filter_map(|row| people.get(row.0));
-                        membership.perhaps.extend(sharing.map(|subject| subject.0));
-                    }
-                    Some(member) if member.is_group => groups.push(member.row),
-                    Some(member) => {
-                        membership.people.extend(people.get(member.row.0).map(|subject| subject.0));
+#[derive(Clone, Debug, Default)]
+struct Membership {
+    people: RoaringBitmap,
+    /// Those who share a name that a list on the way states: it may or may not speak of them.
+    perhaps: RoaringBitmap,
+    /// Whether a list on the way has a name that nobody bears: whoever is frozen may be the one.
+    unresolved: bool,
+    /// Whether a list on the way was not read completely.
+    incomplete: bool,
+    /// The newest name on the way that nobody bears, or not one alone. If it is new it is of somebody who was renamed while the
+    /// read went on, as the next one will tell.
+    newest: Option<u32>,
+    /// Whether a list on the way was lost when many were.
+    doubtful: bool,
+}
+
+/// Who may be a member, by row.
+pub(super) struct Who<'a> {
+    pub(super) bearers: &'a Bearers,
+    pub(super) people: &'a Dense<SubjectId>,
+    /// Groups whose lists were lost when many were.
+    pub(super) lost: Option<&'a RoaringBitmap>,
+    /// Entries that were a user and are a group, or the other way round.
+    pub(super) changed: &'a HashSet<RowId>,
+}
+
+/// Everybody's memberships, by the groups' rows.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    lists: BTreeMap<RowId, List>,
+    /// Of groups with groups in them, all who are in those too.
+    whole: HashMap<RowId, Membership>,
+    /// The same, if groups that are gone on weak evidence only were still there; none if there are no such.
+    with_weak: HashMap<RowId, Membership>,
+}
+
+/// What decides about members who are not stated.
+pub(super) struct Unstated<'a> {
+    /// Those of whom nothing can be said, not even what they are called now.
+    pub(super) frozen: &'a RoaringBitmap,
+    /// Names from this number on are new.
+    pub(super) new_names: u32,
+}
+
+impl Lists {
+    /// Forgets what these groups' lists were.
+    pub(super) fn forget(&mut self, rows: &RoaringBitmap) {
+        for row in rows {
+            self.lists.remove(&RowId(row));
+            self.whole.remove(&RowId(row));
+        }
+    }
+
+    /// Takes in what a group's list states.
+    pub(super) fn take(&mut self, path: Path, edges: Edges, who: &Who<'_>) {
+        let Edges { names, complete } = edges;
+        let doubtful = who.lost.is_some_and(|lost| lost.contains(path.row.0));
+        let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
+        let (mut groups, mut dangling) = (Vec::new(), RoaringBitmap::new());
+        for name in &names {
+            match who.bearers.of(name) {
+                None => {
+                    dangling.insert(name);
+                    let sharing = who.bearers.sharing(name);
+                    membership.unresolved |= sharing.is_empty();
+                    membership.newest = membership.newest.max(Some(name));
+                    let sharing = sharing.iter().filter_map(|row| who.people.get(row.0));
+                    membership.perhaps.extend(sharing.map(|subject| subject.0));
+                }
+                Some(member) => {
+                    membership.incomplete |= who.changed.contains(&member.row);
+                    if member.is_group {
+                        groups.push(member.row);
+                    } else {
+                        membership.people.extend(who.people.get(member.row.0).map(|subject| subject.0));
                     }
                 }
             }
-            if unresolved {
-                // Who was moved and could not be read may be the one who is named.
-                membership.perhaps |= &bearers.frozen;
-                // An old list may name members as they were called before.
-                membership.incomplete |= bearers.unread.contains(row);
-            }
-            direct.push(Direct { row: *row, standing: *standing, membership, groups });
         }
-        let there = |direct: &&Direct| direct.standing == Standing::There;
-        let (now, with_weak) = match nesting {
-            Nesting::Preserve => (preserved(&direct, teams), None),
-            Nesting::Flatten => {
-                let weak = !direct.iter().all(|direct| there(&direct));
-                (flattened(direct.iter().filter(there)), weak.then(|| flattened(direct.iter())))
+        // An old list may name members as they were called before.
+        membership.incomplete |= membership.unresolved && path.unread;
+        self.lists.insert(path.row, List { standing: path.standing, names, dangling, membership, groups });
+    }
+
+    /// Works out who is in these groups by any path; of groups in them that are not among these, it is known.
+    pub(super) fn spread(&mut self, rows: &BTreeSet<RowId>, nesting: Nesting, teams: &Dense<SubjectId>) {
+        let these = rows.iter().filter_map(|row| Some((*row, self.lists.get(row)?)));
+        let nested = these.filter(|(_, list)| !list.groups.is_empty());
+        match nesting {
+            Nesting::Preserve => {
+                let all: Vec<_> = nested.map(|(row, list)| (row, list.with_groups(row, teams))).collect();
+                self.whole.extend(all);
             }
-        };
-        Ok(Self { now, with_weak, dangling: dangling.len() })
+            Nesting::Flatten => {
+                let there = |(_, list): &(RowId, &List)| list.standing == Standing::There;
+                let all = self.flattened(nested.filter(there), Standing::There);
+                self.whole.extend(all);
+                self.with_weak.clear();
+                if self.lists.values().any(|list| list.standing == Standing::WeaklyGone) {
+                    let all = self.lists.iter().map(|(row, list)| (*row, list));
+                    self.with_weak = self.flattened(all, Standing::WeaklyGone);
+                }
+            }
+        }
+    }
+
+    /// Everybody who is in one of these groups by any path over groups of at least this standing. Groups that contain
+    /// each other have the same people; with each such cycle taken as one, what is left is read from the innermost
+    /// groups outwards.
+    fn flattened<'d>(
+        &'d self,
+        these: impl Iterator<Item = (RowId, &'d List)>,
+        over: Standing,
+    ) -> HashMap<RowId, Membership> {
+        let mut graph: DiGraph<(RowId, &List), ()> = DiGraph::new();
+        let nodes: HashMap<RowId, NodeIndex> = these.map(|one| (one.0, graph.add_node(one))).collect();
+        for from in graph.node_indices() {
+            for to in graph[from].1.groups.iter().filter_map(|row| nodes.get(row)) {
+                graph.add_edge(from, *to, ());
+            }
+        }
+        let mut flattened: HashMap<RowId, Membership> = HashMap::with_capacity(nodes.len());
+        // In post-order: what a group contains comes before it.
+        for cycle in kosaraju_scc(&graph) {
+            let mut whole = Membership::default();
+            for group in &cycle {
+                let list = graph[*group].1;
+                whole.add(&list.membership);
+                for inner in &list.groups {
+                    // One of this cycle is not known yet, and is added by itself.
+                    let known = if nodes.contains_key(inner) {
+                        flattened.get(inner)
+                    } else {
+                        self.known(*inner).filter(|_| over == Standing::There)
+                    };
+                    known.into_iter().for_each(|inner| whole.add(inner));
+                }
+            }
+            flattened.extend(cycle.iter().map(|group| (graph[*group].0, whole.clone())));
+        }
+        flattened
+    }
+
+    /// Who is in a group that is there, as far as that was worked out.
+    fn known(&self, row: RowId) -> Option<&Membership> {
+        let list = self.lists.get(&row).filter(|list| list.standing == Standing::There)?;
+        Some(self.whole.get(&row).unwrap_or(&list.membership))
+    }
+
+    /// The groups whose lists state one of these names, and all groups that contain one of those or of `rows`.
+    pub(super) fn containing(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> RoaringBitmap {
+        let stating = self.lists.iter().filter(|(_, list)| !list.names.is_disjoint(names));
+        let mut containing: RoaringBitmap = stating.map(|(row, _)| row.0).collect();
+        let mut outer: HashMap<RowId, Vec<RowId>> = HashMap::new();
+        for (row, list) in &self.lists {
+            for inner in &list.groups {
+                outer.entry(*inner).or_default().push(*row);
+            }
+        }
+        let mut open: Vec<u32> = (rows | &containing).into_iter().collect();
+        while let Some(inner) = open.pop() {
+            for outer in outer.get(&RowId(inner)).into_iter().flatten() {
+                if containing.insert(outer.0) {
+                    open.push(outer.0);
+                }
+            }
+        }
+        containing
     }
 
     /// Whether not all of the group's members are known.
     pub(super) fn is_incomplete(&self, row: RowId) -> bool {
-        self.now.get(&row).is_some_and(|membership| membership.incomplete)
+        self.known(row).is_some_and(|membership| membership.incomplete)
     }
 
     /// Whether the group's members hang on a list that was lost when many were.
     pub(super) fn is_doubtful(&self, row: RowId) -> bool {
-        self.now.get(&row).is_some_and(|membership| membership.doubtful)
+        self.known(row).is_some_and(|membership| membership.doubtful)
     }
 
     /// How many names are stated that no entry bears.
     pub(super) fn dangling(&self) -> u64 {
-        self.dangling
+        let all = self.lists.values().map(|list| &list.dangling);
+        all.fold(RoaringBitmap::new(), |all, dangling| all | dangling).len()
     }
 
     /// A group with its members. `linked` are the members that we put.
-    pub(super) fn group(&self, row: RowId, content: Arc<Content>, linked: Option<&RoaringBitmap>) -> Group {
-        let Membership { people: members, perhaps, incomplete, awaited, .. } =
-            self.now.get(&row).cloned().unwrap_or_default();
+    pub(super) fn group(
+        &self,
+        row: RowId,
+        content: Arc<Content>,
+        linked: Option<&RoaringBitmap>,
+        unstated: &Unstated<'_>,
+    ) -> Group {
+        let Membership { people: members, perhaps, unresolved, incomplete, newest, .. } =
+            self.known(row).cloned().unwrap_or_default();
+        let awaited = newest >= Some(unstated.new_names);
         let unproven = match linked {
             Some(linked) if incomplete || awaited => linked - &members,
+            // Who was moved and could not be read may be the one who is named.
+            Some(linked) if unresolved => (linked & (perhaps | unstated.frozen)) - &members,
             Some(linked) => (linked & perhaps) - &members,
             None => RoaringBitmap::new(),
         };
-        let weak = match self.with_weak.as_ref().and_then(|with| with.get(&row)) {
+        let weak = match self.with_weak.get(&row) {
             Some(with) => &with.people - &members,
             None => RoaringBitmap::new(),
         };
@@ -216,48 +274,23 @@ impl Memberships {
     }
 }
 
-/// Direct members, groups among them where they are in scope.
-fn preserved(direct: &[Direct], teams: &Dense<SubjectId>) -> HashMap<RowId, Membership> {
-    let with_groups = |direct: &Direct| {
-        let mut membership = direct.membership.clone();
-        let groups = direct.groups.iter().filter(|group| **group != direct.row);
+impl List {
+    /// Direct members, groups among them where they are in scope.
+    fn with_groups(&self, row: RowId, teams: &Dense<SubjectId>) -> Membership {
+        let mut membership = self.membership.clone();
+        let groups = self.groups.iter().filter(|group| **group != row);
         membership.people.extend(groups.filter_map(|group| teams.get(group.0)).map(|subject| subject.0));
-        (direct.row, membership)
-    };
-    direct.iter().map(with_groups).collect()
-}
-
-/// Everybody who is in a group by any path. Groups that contain each other have the same people; with
-/// each such cycle taken as one, what is left is read from the innermost groups outwards.
-fn flattened<'d>(direct: impl Iterator<Item = &'d Direct>) -> HashMap<RowId, Membership> {
-    let mut graph: DiGraph<&Direct, ()> = DiGraph::new();
-    let nodes: HashMap<RowId, NodeIndex> =
-        direct.map(|direct| (direct.row, graph.add_node(direct))).collect();
-    for from in graph.node_indices() {
-        for to in graph[from].groups.iter().filter_map(|row| nodes.get(row)) {
-            graph.add_edge(from, *to, ());
-        }
+        membership
     }
-    let mut flattened: HashMap<RowId, Membership> = HashMap::with_capacity(nodes.len());
-    // In post-order: what a group contains comes before it.
-    for cycle in kosaraju_scc(&graph) {
-        let mut whole = Membership::default();
-        for group in &cycle {
-            let direct = graph[*group];
-            whole.add(&direct.membership);
-            direct.groups.iter().filter_map(|inner| flattened.get(inner)).for_each(|inner| whole.add(inner));
-        }
-        flattened.extend(cycle.iter().map(|group| (graph[*group].row, whole.clone())));
-    }
-    flattened
 }
 
 impl Membership {
     fn add(&mut self, other: &Self) {
         self.people |= &other.people;
         self.perhaps |= &other.perhaps;
+        self.unresolved |= other.unresolved;
         self.incomplete |= other.incomplete;
-        self.awaited |= other.awaited;
+        self.newest = self.newest.max(other.newest);
         self.doubtful |= other.doubtful;
     }
 }

@@ -41,6 +41,18 @@ impl View for Snapshot {
         Ok(())
     }
 
+    fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.for_each_row(&mut |row| {
+            if rows.contains(row.id.0) {
+                each(row);
+            }
+        })
+    }
+
+    fn changed_since(&self, _: u64) -> Option<RoaringBitmap> {
+        None
+    }
+
     fn edges(&self, group: RowId) -> Result<Edges, StoreError> {
         Ok(self.entries[group.0 as usize].2.clone())
     }

@@ -57,6 +57,14 @@ pub(super) fn values<'e>(entry: &'e Entry, field: &str, asked: Asked<'_>) -> Res
     }
 }
 
+/// What somebody is called at the target, if the policy wants them.
+pub(super) fn name<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<Option<&'e String>, Unclear> {
+    match values(entry, fields::MAIL, asked)?.first() {
+        Some(mail) => Ok(Some(mail)),
+        None => Ok(values(entry, fields::USER_NAME, asked)?.first()),
+    }
+}
+
 impl Rules<'_> {
     /// `linked` says whether the policy has an object for this entry.
     pub(super) fn judge(&self, row: &Row, linked: bool) -> Finding<User> {
@@ -90,7 +98,7 @@ impl Rules<'_> {
         {
             return Ok(Finding::Out(Out::Scope));
         }
-        let Some(user_name) = mail.or(values(entry, fields::USER_NAME, self.asked)?.first()) else {
+        let Some(user_name) = name(entry, self.asked)? else {
             return Ok(Finding::Out(Out::NoAddress));
         };
         let disabled = self.is_disabled(entry)?;

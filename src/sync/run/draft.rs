@@ -15,13 +15,16 @@ use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::plan::{self, Plan, Vouched};
 use crate::sync::policy::{Policy, Vouching};
-use crate::sync::project::{Projection, Quarantined, Skipped, View, project};
+use crate::sync::project::{Basis, Projecting, Projection, Quarantined, Scope, Skipped, View, project};
 
 /// What a draft is made of.
 pub(super) struct Drafting {
     pub(super) store: Store,
     pub(super) place: Place,
+    /// Those of whom something has to be known.
     pub(super) subjects: Subjects,
+    /// What is linked beside them.
+    pub(super) elsewhere: Census,
     pub(super) policy: Arc<Policy>,
     pub(super) rebuild: fn(&str) -> Option<Policy>,
     pub(super) options: Options,
@@ -30,8 +33,14 @@ pub(super) struct Drafting {
 
 /// A judged plan, with what it was made from.
 pub(super) struct Draft {
-    /// Newcomers included.
+    /// Those of whom something had to be known, newcomers included.
     pub(super) subjects: Subjects,
+    /// What is linked beside them.
+    pub(super) elsewhere: Census,
+    /// For the next projection.
+    pub(super) projected: Basis,
+    /// What was looked at.
+    pub(super) scope: Scope,
     /// What is known of what was read.
     pub(super) infos: Vec<SnapshotInfo>,
     pub(super) quarantined: Vec<Quarantined>,
@@ -48,38 +57,62 @@ pub(super) struct Draft {
     pub(super) approval: Option<Approval>,
 }
 
-/// Why there is no draft, in words, with the subjects as they are.
-type Cannot = (Subjects, String);
+/// What plans are made of, beside a projection and what is known.
+struct Planner {
+    policy: Arc<Policy>,
+    previous: Option<Projection>,
+    vouched: Vouched,
+    first_run: bool,
+    now: Timestamp,
+}
+
+impl Planner {
+    fn plan(&self, projection: &Projection, subjects: &Subjects) -> Plan {
+        plan::plan(plan::Input {
+            policy: &self.policy,
+            projection,
+            previous: self.previous.as_ref(),
+            subjects,
+            vouched: self.vouched,
+            first_run: self.first_run,
+            now: self.now,
+        })
+    }
+}
 
 impl Drafting {
-    pub(super) fn draft(mut self) -> Result<Result<Draft, Cannot>, StoreError> {
+    /// The error says why there is none.
+    pub(super) fn draft(mut self, before: Option<super::Basis>) -> Result<Result<Draft, String>, StoreError> {
         let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
         for vouching in &self.policy.connectors {
             let Some(snapshot) = self.store.snapshot(&vouching.connector)? else {
                 let why =
                     format!("{} was never read to its end, so there is nothing to go by", vouching.connector);
-                return Ok(Err((self.subjects, why)));
+                return Ok(Err(why));
             };
             snapshots.push(snapshot);
         }
         let views: Vec<&dyn View> = snapshots.iter().map(|snapshot| snapshot as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
-        let projection = project(&self.policy, &views, &self.subjects, self.now)?;
+        let (projection, projected, scope) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
-        self.admit(&projection)?;
         let outdated = self.stale(&snapshots);
         let completion =
             snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
         let vouched = Vouched { completion, fresh: outdated.is_empty() };
-        let mut plan = plan::plan(plan::Input {
-            policy: &self.policy,
-            projection: &projection,
-            previous: previous.as_ref(),
-            subjects: &self.subjects,
+        let planner = Planner {
+            policy: self.policy.clone(),
+            previous,
             vouched,
             first_run: state.first_complete_at.is_none(),
             now: self.now,
-        });
+        };
+        #[cfg(debug_assertions)]
+        if scope != Scope::Everything {
+            self.compare(&planner, &views, &projection)?;
+        }
+        self.admit(&projection)?;
+        let mut plan = planner.plan(&projection, &self.subjects);
         let (guarded, approval) = self.guard(&plan, &state)?;
         // A hundred thousand contents need not be kept three times while they are applied.
         let doubtful = Draft::doubtful(&plan.steps) + plan.doubtful.len() as u64;
@@ -87,6 +120,9 @@ impl Drafting {
         let Projection { quarantined, skipped, .. } = projection;
         Ok(Ok(Draft {
             subjects: self.subjects,
+            elsewhere: self.elsewhere,
+            projected,
+            scope,
             // The snapshots themselves are let go: the next import may clear away behind them.
             infos: snapshots.iter().map(|snapshot| snapshot.info().clone()).collect(),
             quarantined,
@@ -98,6 +134,56 @@ impl Drafting {
             stale: outdated,
             approval,
         }))
+    }
+
+    /// What the target should hold, of all or of what changed since a run left `before`.
+    fn project(
+        &mut self,
+        before: Option<super::Basis>,
+        views: &[&dyn View],
+        state: &PolicyState,
+    ) -> Result<(Projection, Basis, Scope), StoreError> {
+        let before = before.filter(|before| before.serves(&self.policy, self.place, state));
+        let (mut basis, linked) = match before {
+            Some(super::Basis { projected, linked, .. }) => (projected, Some(linked)),
+            None => (Basis::default(), None),
+        };
+        let scope = match linked.map(|_| basis.scope(views, self.now)).transpose()?.flatten() {
+            Some(rows) => {
+                self.subjects = self.store.subjects_of(self.place, &basis.whom(&rows))?;
+                Scope::At(rows)
+            }
+            None => {
+                self.subjects = self.store.subjects(self.place)?;
+                Scope::Everything
+            }
+        };
+        let projecting = Projecting { policy: &self.policy, views, known: &self.subjects, now: self.now };
+        let projection = projecting.on(&mut basis, &scope)?;
+        if let (Scope::At(_), Some(linked)) = (&scope, linked) {
+            let lacking = self.subjects.lacks(&projection.members_to_know(&self.subjects));
+            self.subjects.add(self.store.subjects_of(self.place, &lacking)?);
+            self.elsewhere = linked.without(Census::of(&self.subjects, self.now));
+        }
+        Ok((projection, basis, scope))
+    }
+
+    /// Where debug assertions are on, what came of looking at what changed is compared with what comes of looking at
+    /// everything.
+    #[cfg(debug_assertions)]
+    fn compare(
+        &self,
+        planner: &Planner,
+        views: &[&dyn View],
+        projection: &Projection,
+    ) -> Result<(), StoreError> {
+        let known = self.store.subjects(self.place)?;
+        let mut all = project(&self.policy, views, &known, self.now)?;
+        debug_assert_eq!(planner.plan(projection, &self.subjects), planner.plan(&all, &known));
+        all.users.retain(|subject, _| projection.users.contains_key(subject));
+        all.groups.retain(|subject, _| projection.groups.contains_key(subject));
+        debug_assert_eq!(*projection, all);
+        Ok(())
     }
 
     /// What the target should hold by the specs that were applied last, if they are others.
@@ -156,7 +242,9 @@ impl Drafting {
         let (now, limits) = (self.now, &self.policy.limits);
         let since = now.checked_sub(limits.window).unwrap_or(Timestamp::MIN);
         let spent = self.store.spent(self.place, since)?;
-        let base = state.base(now, limits.window).unwrap_or_else(|| Census::of(&self.subjects, now));
+        let base = state
+            .base(now, limits.window)
+            .unwrap_or_else(|| self.elsewhere.and(Census::of(&self.subjects, now)));
         let judge = |approved: &[Hold]| {
             guard::guard(guard::Input {
                 owner: &self.policy.owner,

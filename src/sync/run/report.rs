@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 
 use super::Options;
 use super::draft::Draft;
@@ -15,7 +16,7 @@ use crate::sync::apply;
 use crate::sync::guard::Exceeded;
 use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
-use crate::sync::project::{QuarantineReason, Quarantined, Skipped};
+use crate::sync::project::{QuarantineReason, Quarantined, Scope, Skipped};
 
 /// What one run did.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct RunReport {
     pub previewed: bool,
     /// What it did; in a preview, what it would do.
     pub applied: apply::Report,
+    /// How many entries were looked at; none if all were.
+    pub looked_at: Option<u64>,
     /// What is linked at the target after it.
     pub in_step: Census,
     /// What waits for a person.
@@ -132,6 +135,7 @@ impl RunReport {
             sequence: 0,
             previewed: false,
             applied: apply::Report::default(),
+            looked_at: None,
             in_step,
             held: None,
             exceeded: Vec::new(),
@@ -158,7 +162,7 @@ impl RunReport {
         draft: Draft,
         applied: apply::Report,
     ) -> Self {
-        let in_step = Census::of(&draft.subjects, finished_at);
+        let in_step = draft.linked(finished_at);
         let names = Names::new(&draft);
         let mut quarantined = draft.quarantined.clone();
         quarantined.extend(applied.rejected.iter().map(|(subject, why)| Quarantined {
@@ -177,6 +181,10 @@ impl RunReport {
         Self {
             finished_at,
             previewed: options.preview,
+            looked_at: match &draft.scope {
+                Scope::Everything => None,
+                Scope::At(rows) => Some(rows.iter().map(RoaringBitmap::len).sum()),
+            },
             exceeded: draft.guarded.exceeded.clone(),
             approval: draft.approval,
             blocked: blocked.collect(),
@@ -198,8 +206,8 @@ impl RunReport {
     }
 
     /// A run that ended before it could plan.
-    pub(super) fn cannot(id: String, started_at: Timestamp, subjects: &Subjects, why: String) -> Self {
-        Self { failed: Some(why), ..Self::nothing(id, started_at, Census::of(subjects, started_at)) }
+    pub(super) fn cannot(id: String, in_step: Census, why: String) -> Self {
+        Self { failed: Some(why), ..Self::nothing(id, in_step.at, in_step) }
     }
 }
 

@@ -1,0 +1,69 @@
+//! What the seals of this process changed: whoever knows a snapshot may ask what is different since.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use roaring::RoaringBitmap;
+
+use crate::store::lock;
+
+/// So many changed rows are remembered of each connector; older ones are forgotten.
+const MOST: u64 = 1_000_000;
+
+/// The rows that a seal changed, and the sequences of the snapshot before it and after it.
+#[derive(Debug)]
+struct Seal {
+    before: u64,
+    after: u64,
+    rows: RoaringBitmap,
+}
+
+/// By connector, oldest first.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Seals(Mutex<BTreeMap<i64, VecDeque<Seal>>>);
+
+impl Seals {
+    pub(super) fn note(&self, connector: i64, (before, after): (u64, u64), rows: RoaringBitmap) {
+        let mut all = lock(&self.0);
+        let seals = all.entry(connector).or_default();
+        seals.push_back(Seal { before, after, rows });
+        while seals.iter().map(|seal| seal.rows.len()).sum::<u64>() > MOST {
+            seals.pop_front();
+        }
+    }
+
+    /// The rows that changed from one sequence to another; `None` if that is not known, or not any more.
+    pub(super) fn between(&self, connector: i64, since: u64, until: u64) -> Option<RoaringBitmap> {
+        let mut changed = RoaringBitmap::new();
+        let mut at = until;
+        for seal in lock(&self.0).get(&connector).into_iter().flatten().rev() {
+            if at != since && seal.after == at {
+                changed |= &seal.rows;
+                at = seal.before;
+            }
+        }
+        (at == since).then_some(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_known_from_seal_to_seal() {
+        let seals = Seals::default();
+        seals.note(1, (0, 5), RoaringBitmap::from_iter(0..5));
+        seals.note(1, (5, 7), RoaringBitmap::from_iter([2, 9]));
+        seals.note(2, (0, 6), RoaringBitmap::from_iter([1]));
+        seals.note(1, (7, 9), RoaringBitmap::from_iter([3]));
+        let between = |since, until| Some(seals.between(1, since, until)?.into_iter().collect::<Vec<u32>>());
+        assert_eq!(between(5, 9), Some(vec![2, 3, 9]));
+        assert_eq!(between(5, 7), Some(vec![2, 9]));
+        assert_eq!(between(9, 9), Some(vec![]));
+        assert_eq!(between(6, 9), None, "that was no snapshot of it");
+        assert_eq!(between(5, 8), None);
+        seals.note(1, (9, 10), (0..1_000_000).collect());
+        assert_eq!(between(5, 10), None, "it is forgotten");
+    }
+}

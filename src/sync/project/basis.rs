@@ -1,0 +1,176 @@
+//! What a projection leaves to the next one of the same policy: enough to look at what changed only.
+//!
+//! What is *at rest* needs no look until its entry changes, a group that it is in, or one with its name: the target has what it
+//! should have, or nobody wants anything of it. Everything else is looked at each time.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::bearer::Bearers;
+use super::member::Lists;
+use super::{Out, Skipped, View, group, user};
+use crate::directory::{Content, DirectoryId, SubjectId, SubjectKind};
+use crate::store::StoreError;
+use crate::store::dense::Dense;
+use crate::store::snapshot::{RowId, SnapshotInfo};
+use crate::sync::expression::Asked;
+
+/// What a projection leaves to the next one.
+#[derive(Debug, Default)]
+pub struct Basis {
+    /// By connector, in the policy's order.
+    pub(super) grounds: Vec<Ground>,
+    /// Subjects of which no connector has a row.
+    pub(super) rowless: RoaringBitmap,
+    /// When it was made.
+    pub(super) now: Timestamp,
+}
+
+/// What is known of one connector's entries.
+#[derive(Debug, Default)]
+pub(super) struct Ground {
+    /// Of the snapshot that was projected.
+    of: Option<Of>,
+    pub(super) bearers: Bearers,
+    pub(super) lists: Lists,
+    /// Who each entry is.
+    pub(super) subjects: Dense<SubjectId>,
+    /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
+    pub(super) people: Dense<SubjectId>,
+    /// The same for groups.
+    pub(super) teams: Dense<SubjectId>,
+    /// Entries that are left out on purpose.
+    pub(super) out: Dense<Out>,
+    /// What each entry that is at rest is called at the target.
+    named: Dense<u64>,
+    /// When the accounts expire that have not yet.
+    pub(super) expires: BTreeMap<RowId, Timestamp>,
+    /// Entries that are not at rest.
+    pub(super) open: RoaringBitmap,
+    /// Subjects that are, and have an object.
+    pub(super) rest: RoaringBitmap,
+}
+
+/// What makes a snapshot one that can be compared with the next.
+#[derive(Debug, PartialEq)]
+struct Of {
+    directory: DirectoryId,
+    fields: BTreeSet<String>,
+    attributes: BTreeSet<String>,
+    sequence: u64,
+}
+
+/// Where more than one entry in so many has to be looked at, all are.
+const MANY: u64 = 2;
+
+impl Basis {
+    /// The rows of each view that have to be looked at; `None` if that is everything.
+    pub fn scope(
+        &self,
+        views: &[&dyn View],
+        now: Timestamp,
+    ) -> Result<Option<Vec<RoaringBitmap>>, StoreError> {
+        // Of two connectors either may know something of the other's entries.
+        if now < self.now || views.len() != 1 || self.grounds.len() != 1 {
+            return Ok(None);
+        }
+        let scopes = self.grounds.iter().zip(views).map(|(ground, view)| ground.scope(*view, now));
+        scopes.collect()
+    }
+
+    /// Whom a projection of these rows has to know.
+    pub fn whom(&self, scope: &[RoaringBitmap]) -> RoaringBitmap {
+        let subjects = self.grounds.iter().zip(scope).flat_map(|(ground, rows)| {
+            rows.iter().filter_map(|row| ground.subjects.get(row)).map(|subject| subject.0)
+        });
+        subjects.chain(&self.rowless).collect()
+    }
+}
+
+impl Ground {
+    fn scope(&self, view: &dyn View, now: Timestamp) -> Result<Option<RoaringBitmap>, StoreError> {
+        let info = view.info();
+        let Some(sequence) = self.of.as_ref().map(|of| of.sequence) else { return Ok(None) };
+        // What is in doubt is so for many.
+        if self.of != Of::new(info).map(|of| Of { sequence, ..of }) {
+            return Ok(None);
+        }
+        let Some(mut rows) = view.changed_since(sequence) else { return Ok(None) };
+        rows |= &self.open;
+        rows.extend(self.expires.iter().filter(|(_, at)| **at <= now).map(|(row, _)| row.0));
+        let mut names = self.bearers.names_of(&rows);
+        let mut wanted = HashSet::new();
+        let asked = Asked { fields: &info.fields, attributes: &info.attributes };
+        view.rows(&rows, &mut |row| {
+            names.extend(row.names.iter().map(|name| name.0));
+            let kind = SubjectKind::of(row.entry.kind);
+            let name = match kind {
+                SubjectKind::User => user::name(&row.entry, asked),
+                SubjectKind::Group => group::name(&row.entry, asked),
+            };
+            wanted.extend(name.ok().flatten().map(|name| hash(kind, &name.to_lowercase())));
+        })?;
+        rows |= self.lists.containing(&rows, &names);
+        rows.extend(self.named.iter().filter(|(_, name)| wanted.contains(name)).map(|(row, _)| row));
+        let many = rows.len() * MANY > u64::from(info.next_row);
+        Ok((!many).then_some(rows))
+    }
+
+    /// Forgets what is known of these rows.
+    pub(super) fn forget(&mut self, rows: &RoaringBitmap) {
+        self.bearers.forget(rows);
+        self.lists.forget(rows);
+        for row in rows {
+            let subject = self.subjects.take(row);
+            subject.map(|subject| self.rest.remove(subject.0));
+            self.people.take(row);
+            self.teams.take(row);
+            self.out.take(row);
+            self.named.take(row);
+            self.expires.remove(&RowId(row));
+        }
+        self.open -= rows;
+    }
+
+    /// Notes what this one has at rest.
+    pub(super) fn note_rest(&mut self, row: RowId, subject: SubjectId, content: &Content) {
+        let kind = match content {
+            Content::User(_) => SubjectKind::User,
+            Content::Group(_) => SubjectKind::Group,
+        };
+        *self.named.at(row.0) = Some(hash(kind, &content.name_key()));
+        self.rest.insert(subject.0);
+    }
+
+    /// Notes which snapshot it is of.
+    pub(super) fn is_of(&mut self, info: &SnapshotInfo) {
+        self.of = Of::new(info);
+    }
+
+    pub(super) fn skipped(&self) -> Skipped {
+        let mut skipped = Skipped { dangling_members: self.lists.dangling(), ..Skipped::default() };
+        self.out.values().for_each(|out| skipped.count(*out));
+        skipped
+    }
+}
+
+impl Of {
+    /// `None` for one of which fields were lost by many: nobody knows yet what that means.
+    fn new(info: &SnapshotInfo) -> Option<Self> {
+        info.tripped.is_empty().then(|| Self {
+            directory: info.directory.clone(),
+            fields: info.fields.clone(),
+            attributes: info.attributes.clone(),
+            sequence: info.sequence,
+        })
+    }
+}
+
+fn hash(kind: SubjectKind, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (kind, name).hash(&mut hasher);
+    hasher.finish()
+}
