@@ -4,16 +4,14 @@
 
 use std::future::Future;
 
-use tokio::sync::mpsc;
-
-use crate::directory::{Anchor, Batch, Completion, Cursor};
+use crate::directory::{Anchor, Completion, Cursor};
 
 pub mod ldap;
 pub mod ldif;
 pub mod schema;
+mod sink;
 
-/// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.
-pub type Sink = mpsc::Sender<Batch>;
+pub use sink::{LastRead, Sink};
 
 /// A directory that can be read.
 ///

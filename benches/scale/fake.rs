@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Kind, Mode};
 use rollcall::source::schema::{Attributes, Schema};
-use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
+use rollcall::source::{LookUp, Sink, Source, SourceError};
 
 use crate::slapd::SUFFIX;
 use crate::{Size, company};
@@ -27,10 +27,9 @@ impl Source for Fake {
             changes.extend(entry.map(|entry| Change::Replace(Box::new(entry))));
             if changes.len() == Batch::MAX || members >= Batch::MEMBERS || at + 1 == size.people + size.groups
             {
-                let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
                 members = 0;
                 let batch = Batch(std::mem::replace(&mut changes, Vec::with_capacity(Batch::MAX)));
-                sink.send(batch).await.map_err(gone)?;
+                sink.send(batch).await?;
             }
         }
         Ok(Completion {

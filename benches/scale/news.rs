@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, Cursor, Dn, Entry, Mode, Reference, Shown, Stated, fields,
 };
-use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
+use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::store::snapshot::{Snapshot, SnapshotInfo};
 
 pub(crate) struct News {
@@ -33,8 +33,7 @@ impl Source for News {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         for some in self.changed.chunks(Batch::MAX) {
             let batch = some.iter().map(|entry| Change::Replace(Box::new(entry.clone()))).collect();
-            let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
-            sink.send(Batch(batch)).await.map_err(gone)?;
+            sink.send(Batch(batch)).await?;
         }
         Ok(Completion {
             mode: Mode::Delta,

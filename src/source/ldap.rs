@@ -196,8 +196,7 @@ impl Reading {
         }
         self.members = 0;
         let batch = Batch(std::mem::replace(&mut self.batch, Vec::with_capacity(Batch::MAX)));
-        let gone = |_| SourceError::new(Reason::Cancelled, "the read was given up");
-        self.sink.send(batch).await.map_err(gone)
+        self.sink.send(batch).await
     }
 }
 

@@ -7,7 +7,8 @@
 //!   name (a few dozen bytes), not by the entries; where only changes come, by what they ask for.
 //! - An entry is written only if what it states changed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
-use crate::source::{Reason, Source, SourceError};
+use crate::source::{LastRead, Reason, Sink, Source, SourceError};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -107,7 +108,9 @@ pub async fn import<S: Source>(
     let cursor = feed.clone().filter(|_| !check);
     let full = cursor.is_none();
     // A few batches ahead: enough for reading and writing to overlap.
-    let (sink, mut batches) = mpsc::channel::<Batch>(4);
+    let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
+    let last = Last { store: store.clone(), connector: connector.clone() };
+    let sink = Sink::after(Arc::new(last), batches_to);
     let writing = spawn_blocking(move || {
         let mut intake = intake;
         let mut came = 0;
@@ -159,6 +162,19 @@ pub async fn import<S: Source>(
     Ok(imported)
 }
 
+/// What a connector read last, for its source.
+struct Last {
+    store: Store,
+    connector: ConnectorName,
+}
+
+impl LastRead for Last {
+    fn called(&self, entries: &[Anchor]) -> HashMap<Anchor, String> {
+        // If it cannot be told, the source does without.
+        self.store.called(&self.connector, entries).unwrap_or_default()
+    }
+}
+
 /// What an intake needs to become a snapshot.
 struct Sealing {
     completion: Completion,
@@ -173,7 +189,7 @@ struct Sealing {
 
 /// Of whom the feed tells since `cursor`; `None` if it cannot say.
 async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Option<HashSet<Anchor>> {
-    let (sink, mut batches) = mpsc::channel::<Batch>(4);
+    let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
     let hearing = async {
         let mut told = HashSet::new();
         while let Some(batch) = batches.recv().await {
@@ -182,7 +198,7 @@ async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Optio
         }
         told
     };
-    let read = tokio::time::timeout(options.timeout, source.read(Some(cursor), sink));
+    let read = tokio::time::timeout(options.timeout, source.read(Some(cursor), batches_to.into()));
     let (ended, told) = tokio::join!(read, hearing);
     matches!(ended, Ok(Ok(_))).then_some(told)
 }

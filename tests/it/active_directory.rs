@@ -86,7 +86,8 @@ pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
 
 async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
     let (sink, mut batches) = mpsc::channel::<Batch>(2);
-    let reading = tokio::spawn(async move { ActiveDirectorySource::new(config).read(None, sink).await });
+    let reading =
+        tokio::spawn(async move { ActiveDirectorySource::new(config).read(None, sink.into()).await });
     let mut came = Vec::new();
     while let Some(batch) = batches.recv().await {
         came.extend(batch.0);
@@ -302,7 +303,7 @@ async fn go_on(config: &ActiveDirectoryConfig, cursor: &Cursor) -> (Completion, 
         count
     };
     let source = ActiveDirectorySource::new(config.clone());
-    let (ended, count) = tokio::join!(source.read(Some(cursor), sink), taking);
+    let (ended, count) = tokio::join!(source.read(Some(cursor), sink.into()), taking);
     (ended.unwrap(), count)
 }
 

@@ -1,12 +1,13 @@
 //! The LDAP source on a real OpenLDAP server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::civil::date;
-use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, fields};
+use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, fields};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
-use rollcall::source::{LookUp, Reason, Source as _, SourceError, schema};
+use rollcall::source::{LastRead, LookUp, Reason, Sink, Source as _, SourceError, schema};
 use rstest::rstest;
 use tokio::sync::mpsc;
 
@@ -15,7 +16,7 @@ use crate::support::company::{hurtful, large, tree};
 use crate::support::cut::Cut;
 use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 
-fn config(urls: &[&str]) -> LdapConfig {
+pub(crate) fn config(urls: &[&str]) -> LdapConfig {
     LdapConfig {
         urls: urls.iter().map(|url| (*url).to_owned()).collect(),
         start_tls: false,
@@ -35,8 +36,29 @@ fn config(urls: &[&str]) -> LdapConfig {
 
 /// Reads to the end; what came, and how it ended.
 async fn read(config: LdapConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
+    go_on(config, None, Arc::default()).await
+}
+
+/// What entries are called.
+pub(crate) type Called = HashMap<Anchor, String>;
+
+struct Last(Arc<Called>);
+
+impl LastRead for Last {
+    fn called(&self, _: &[Anchor]) -> Called {
+        Called::clone(&self.0)
+    }
+}
+
+/// Reads on from `cursor`, where entries were called so.
+pub(crate) async fn go_on(
+    config: LdapConfig,
+    cursor: Option<Cursor>,
+    called: Arc<Called>,
+) -> (Vec<Change>, Result<Completion, SourceError>) {
     let (sink, mut batches) = mpsc::channel::<Batch>(2);
-    let reading = tokio::spawn(async move { LdapSource::new(config).read(None, sink).await });
+    let sink = Sink::after(Arc::new(Last(called)), sink);
+    let reading = tokio::spawn(async move { LdapSource::new(config).read(cursor.as_ref(), sink).await });
     let mut came = Vec::new();
     while let Some(batch) = batches.recv().await {
         assert!(batch.0.len() <= Batch::MAX);
@@ -45,7 +67,7 @@ async fn read(config: LdapConfig) -> (Vec<Change>, Result<Completion, SourceErro
     (came, reading.await.unwrap())
 }
 
-fn entries(changes: &[Change]) -> Vec<&Entry> {
+pub(crate) fn entries(changes: &[Change]) -> Vec<&Entry> {
     let mut entries = Vec::new();
     for change in changes {
         if let Change::Replace(entry) = change {
@@ -224,7 +246,7 @@ async fn a_server_that_dies_leaves_no_completion() {
     let mut slapd = Slapd::start(&Setup { ldif: &large(6000, 0, 0, 0), ..Setup::default() });
     let source = LdapSource::new(LdapConfig { page_size: 100, ..config(&[&slapd.url()]) });
     let (sink, mut batches) = mpsc::channel::<Batch>(1);
-    let reading = tokio::spawn(async move { source.read(None, sink).await });
+    let reading = tokio::spawn(async move { source.read(None, sink.into()).await });
     let mut came = batches.recv().await.unwrap().0.len();
     slapd.stop();
     while let Some(batch) = batches.recv().await {
@@ -260,7 +282,7 @@ async fn a_reader_that_goes_away_ends_the_read() {
     let slapd = Slapd::start(&Setup { ldif: &large(3000, 0, 0, 0), ..Setup::default() });
     let (sink, batches) = mpsc::channel::<Batch>(1);
     drop(batches);
-    let ended = LdapSource::new(config(&[&slapd.url()])).read(None, sink).await;
+    let ended = LdapSource::new(config(&[&slapd.url()])).read(None, sink.into()).await;
     fails(ended, Reason::Cancelled, &[]);
 }
 
@@ -429,7 +451,7 @@ async fn an_unpaged_read_does_not_run_ahead_of_its_sink() {
         }
         came
     };
-    let (ended, came) = tokio::join!(source.read(None, sink), taking);
+    let (ended, came) = tokio::join!(source.read(None, sink.into()), taking);
     assert!((1000..9000).contains(&came), "{came}");
     fails(ended, Reason::Interrupted, &["was lost"]);
 }
@@ -456,7 +478,7 @@ async fn an_empty_password_is_no_login() {
     let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new("") });
     let (sink, _batches) = mpsc::channel(8);
     let source = LdapSource::new(LdapConfig { bind, ..config(&[&slapd.url()]) });
-    let error = source.read(None, sink).await.unwrap_err();
+    let error = source.read(None, sink.into()).await.unwrap_err();
     assert_eq!(error.reason, Reason::AuthenticationFailed);
     assert!(error.message.contains("is empty"), "{error}");
 }

@@ -23,7 +23,7 @@ async fn read(source: &impl Source) -> (Vec<Change>, Result<Completion, SourceEr
         }
         changes
     };
-    let (end, changes) = tokio::join!(source.read(None, sink), taking);
+    let (end, changes) = tokio::join!(source.read(None, sink.into()), taking);
     (changes, end)
 }
 
@@ -53,7 +53,7 @@ async fn holds(source: &impl Source) {
 
     let (sink, batches) = mpsc::channel(1);
     drop(batches);
-    assert_eq!(source.read(None, sink).await.unwrap_err().reason, Reason::Cancelled);
+    assert_eq!(source.read(None, sink.into()).await.unwrap_err().reason, Reason::Cancelled);
 
     let nobody = Anchor::new("00000000-0000-0000-0000-000000000000");
     let there: Vec<Anchor> = anchors.into_iter().cloned().collect();

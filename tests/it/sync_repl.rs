@@ -3,10 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use rollcall::directory::Entry;
+use rollcall::source::ldap::LdapConfig;
 use rstest::rstest;
 use serde_json::Value;
 
+use crate::ldap;
 use crate::support::cli::Desk;
 use crate::support::faults;
 use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
@@ -162,6 +166,32 @@ fn a_life_is_the_same_by_the_feed(#[case] database: &str, #[case] tells: bool) {
 }
 
 /// A directory that changes at random.
+#[tokio::test]
+async fn a_list_is_read_again_only_for_who_is_called_otherwise() {
+    let slapd =
+        Slapd::start(&Setup { ldif: &tree(), global: MODULES, database: WITH_LOG, ..Setup::default() });
+    let [one, two] = ["uid=other1,ou=Staff", "uid=other2,ou=Staff"];
+    slapd.modify(&[member("add", "team", one), member("add", "team", two)].concat());
+    let config = LdapConfig { sync_repl: true, ..ldap::config(&[&slapd.url()]) };
+    let (all, ended) = ldap::go_on(config.clone(), None, Arc::default()).await;
+    let called: ldap::Called =
+        ldap::entries(&all).into_iter().map(|entry| (entry.anchor.clone(), entry.dn.clone())).collect();
+    let mut cursor = ended.unwrap().cursor;
+    let mut came = async |changes: String, called: ldap::Called| {
+        slapd.modify(&changes);
+        let (came, ended) = ldap::go_on(config.clone(), cursor.clone(), Arc::new(called)).await;
+        cursor = ended.unwrap().cursor;
+        let rdn = |entry: &Entry| entry.dn.split(',').next().unwrap().to_owned();
+        ldap::entries(&came).into_iter().map(rdn).collect::<BTreeSet<_>>()
+    };
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let name = |name: &str| change(one, &format!("replace: sn\nsn: {name}"));
+    assert_eq!(came(name("Smith"), called.clone()).await, named(&["uid=other1"]));
+    assert_eq!(came(name("Jones"), ldap::Called::default()).await, named(&["uid=other1", "cn=team"]));
+    let renamed = moved(two, "uid=another2", "ou=Staff");
+    assert_eq!(came(renamed, called).await, named(&["uid=another2", "cn=team"]));
+}
+
 struct World {
     dice: faults::Dice,
     next: usize,

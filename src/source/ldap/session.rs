@@ -161,8 +161,10 @@ impl Session {
             self.entries(Kind::Group, Some(&ids), reading).await?;
         }
         // Who was renamed is so in their groups too, of which a server that sees to that itself (OpenLDAP's
-        // refint) does not tell.
-        let borne: Vec<String> = self.there.values().map(|dn| ldap3::ldap_escape(dn).into_owned()).collect();
+        // refint) does not tell; and a newcomer may have the name of somebody whom a group still lists.
+        let called = reading.sink.called(self.there.keys().cloned().collect()).await;
+        let renamed = self.there.iter().filter(|(anchor, dn)| called.get(*anchor) != Some(*dn));
+        let borne: Vec<String> = renamed.map(|(_, dn)| ldap3::ldap_escape(dn).into_owned()).collect();
         for some in borne.chunks(look_up::AT_ONCE / 2) {
             let of = |dn: &String| format!("(member={dn})(uniqueMember={dn})");
             let lists = format!("(|{})", some.iter().map(of).collect::<String>());

@@ -1,18 +1,21 @@
 //! Reading what was sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
+use super::index::{Index, Kind, fingerprint};
 use super::pin::Pin;
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
-use crate::directory::{ConnectorName, Entry};
+use crate::directory::{Anchor, ConnectorName, Entry};
 use crate::store::bitmap;
 use crate::store::{Store, StoreError};
 
+/// The standing of who is there.
+const PRESENT: u8 = 0;
 /// Rows that are handed over together …
 const BATCH: usize = 200;
 /// … and how many such batches wait at most.
@@ -50,6 +53,43 @@ impl Store {
     /// What is known of `connector`'s snapshot as a whole; `None` before its first seal.
     pub fn snapshot_info(&self, connector: &ConnectorName) -> Result<Option<SnapshotInfo>, StoreError> {
         self.read(|reader| Ok(sealed(reader, connector)?.map(|(_, info)| info)))
+    }
+
+    /// The DNs of those of these entries that are there, as `connector` read them last.
+    pub fn called(
+        &self,
+        connector: &ConnectorName,
+        entries: &[Anchor],
+    ) -> Result<HashMap<Anchor, String>, StoreError> {
+        let found = self.read(|reader| {
+            Ok::<_, StoreError>(
+                reader
+                    .prepare_cached("SELECT id, sealed FROM connector WHERE name = ?1")?
+                    .query_row([connector.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+                    .optional()?,
+            )
+        })?;
+        let Some((id, sealed)) = found else { return Ok(HashMap::new()) };
+        let mut index = Index::stored(self, id, Kind::Anchors);
+        let mut called = HashMap::new();
+        for anchor in entries {
+            let Some(row) = index.get(&fingerprint([anchor.as_str().as_bytes()]))? else { continue };
+            let version: Option<(u8, String)> = self.read(|reader| {
+                Ok::<_, StoreError>(
+                    reader
+                        .prepare_cached(
+                            "SELECT standing, json_extract(content, '$.dn') FROM version
+                             WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
+                        )?
+                        .query_row(params![id, row, sealed], |row| Ok((row.get(0)?, row.get(1)?)))
+                        .optional()?,
+                )
+            })?;
+            if let Some((PRESENT, dn)) = version {
+                called.insert(anchor.clone(), dn);
+            }
+        }
+        Ok(called)
     }
 }
 
@@ -192,7 +232,7 @@ impl Presence {
     pub(super) fn from_stored(standing: u8, detail: Option<&str>) -> Result<Self, StoreError> {
         let detail = detail.unwrap_or("null");
         Ok(match standing {
-            0 => Self::Present,
+            PRESENT => Self::Present,
             1 => Self::Unreadable(serde_json::from_str(detail)?),
             2 => {
                 let (evidence, since) = serde_json::from_str(detail)?;
@@ -210,7 +250,7 @@ impl Presence {
 
     pub(super) fn to_stored(&self) -> Result<(u8, Option<String>), StoreError> {
         Ok(match self {
-            Self::Present => (0, None),
+            Self::Present => (PRESENT, None),
             Self::Unreadable(why) => (1, Some(serde_json::to_string(why)?)),
             Self::Gone { evidence, since } => (2, Some(serde_json::to_string(&(evidence, since))?)),
             Self::Unsettled { since, server } => (3, Some(serde_json::to_string(&(since, server))?)),
