@@ -5,7 +5,7 @@
 //! slow moment of the machine falls on all alike; the ratios are taken within one round. What is made as it
 //! is read takes minutes, and is done once.
 //!
-//! `cargo bench --bench scale -- [--runs N] [small] [large] [huge] [--page]`
+//! `cargo bench --bench scale -- [--runs N] [small] [large] [huge] [domain] [--page]`
 
 use std::path::PathBuf;
 
@@ -14,11 +14,18 @@ use anyhow::{Context as _, Result, bail};
 #[path = "../../tests/it/support/port.rs"]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "written for tests")]
 mod port;
+#[path = "../../tests/it/support/process.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "written for tests")]
+mod process;
+#[path = "../../tests/it/support/samba.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "written for tests")]
+mod samba;
 #[path = "../../tests/it/support/slapd.rs"]
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "written for tests")]
 mod slapd;
 
 mod company;
+mod domain;
 mod fake;
 mod measure;
 mod news;
@@ -40,14 +47,31 @@ struct Size {
     members: usize,
     /// … and of the first.
     largest: usize,
-    /// Whether a real server holds it; else it is made as it is read.
-    server: bool,
+    held: Held,
 }
 
-const SIZES: [Size; 3] = [
-    Size { name: "small", people: 10_000, groups: 500, members: 190, largest: 5_190, server: true },
-    Size { name: "large", people: 100_000, groups: 5_000, members: 190, largest: 50_190, server: true },
-    Size { name: "huge", people: 1_000_000, groups: 50_000, members: 190, largest: 500_190, server: false },
+/// What holds a company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Slapd,
+    /// A domain controller, which slows down beyond some thousand people.
+    Samba,
+    /// It is made as it is read.
+    Nowhere,
+}
+
+const SIZES: [Size; 4] = [
+    Size { name: "small", people: 10_000, groups: 500, members: 190, largest: 5_190, held: Held::Slapd },
+    Size { name: "large", people: 100_000, groups: 5_000, members: 190, largest: 50_190, held: Held::Slapd },
+    Size {
+        name: "huge",
+        people: 1_000_000,
+        groups: 50_000,
+        members: 190,
+        largest: 500_190,
+        held: Held::Nowhere,
+    },
+    Size { name: "domain", people: 4_000, groups: 200, members: 40, largest: 2_040, held: Held::Samba },
 ];
 
 impl Size {
@@ -81,7 +105,10 @@ fn main() -> Result<()> {
     }
     let mut tables = Vec::with_capacity(sizes.len());
     for size in sizes {
-        let rows = round::measure_size(size, runs)?;
+        let rows = match size.held {
+            Held::Samba => domain::measure_domain(size, runs)?,
+            Held::Slapd | Held::Nowhere => round::measure_size(size, runs)?,
+        };
         let table = page::table(size, &rows);
         println!("{table}");
         tables.push(table);

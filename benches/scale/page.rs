@@ -7,16 +7,20 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::Size;
 use crate::measure::Taken;
 use crate::round::{Row, What};
+use crate::{Held, Size};
 
 /// Between these two lines of the page stands what this program writes.
 const BEGIN: &str = "<!-- Written by `make bench`. -->";
 const END: &str = "<!-- The end of what `make bench` writes. -->";
 
 pub(crate) fn table(size: Size, rows: &[Row]) -> String {
-    let from = if size.server { "from slapd" } else { "made as they are read" };
+    let from = match size.held {
+        Held::Slapd => "from slapd",
+        Held::Samba => "from a domain controller (Samba)",
+        Held::Nowhere => "made as they are read",
+    };
     let mut table = format!(
         "### {} users, {} groups, {} memberships {from}\n\n",
         thousands(size.people),
@@ -103,6 +107,11 @@ impl What {
             Self::ProjectAndPlan => "project and plan alone, nothing changed",
             Self::Delta(0) => "import by syncrepl, nothing changed",
             Self::Delta(1) => "import by syncrepl, one person changed",
+            Self::Feed(feed, 0) => return format!("import by {feed}, nothing changed"),
+            Self::Feed(feed, 1) => return format!("import by {feed}, one person changed"),
+            Self::Feed(feed, people) => {
+                return format!("import by {feed}, {} people changed", thousands(people));
+            }
             Self::Delta(people) => {
                 return format!("import by syncrepl, {} people changed", thousands(people));
             }
@@ -121,7 +130,7 @@ impl What {
             (Self::ColdSync, "large") => "≤ 3 s; ≤ 100 MB",
             (Self::SecondRead, "large") => "≤ 1.2 ×",
             (Self::ProjectAndPlan, "large") => "≤ 0.3 s",
-            (Self::Delta(0), _) => "≤ 50 ms",
+            (Self::Delta(0) | Self::Feed(_, 0), _) => "≤ 50 ms",
             (Self::FirstRun | Self::SyncOfNothing | Self::SyncOfOne, "large") => "≤ 100 MB",
             (_, "huge") => "≤ 400 MB",
             _ => "",

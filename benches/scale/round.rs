@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::measure::{Taken, measure};
 use crate::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
-use crate::{Size, company};
+use crate::{Held, Size, company};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum What {
     ProjectAndPlan,
     /// What a change feed tells of so many people.
     Delta(usize),
+    /// The same, by this feed of a domain controller.
+    Feed(&'static str, usize),
     RunOfMany,
     /// A run that goes on from an earlier one of the same process, after so many people changed.
     RunAgain(usize),
@@ -44,7 +46,7 @@ pub(crate) type Row = (What, Vec<Taken>);
 
 pub(crate) fn measure_size(size: Size, runs: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
-    let server = if size.server { Some(start(size)?) } else { None };
+    let server = if size.held == Held::Slapd { Some(start(size)?) } else { None };
     let [manifests, feed] = [("manifests.yaml", "FullRead"), ("feed.yaml", "Auto")].map(|(name, feed)| {
         let file = folder.path().join(name);
         fs::write(&file, manifest(server.as_ref(), feed)).map(|()| file)
@@ -52,7 +54,7 @@ pub(crate) fn measure_size(size: Size, runs: usize) -> Result<Vec<Row>> {
     let (manifests, feed) = (manifests?, feed?);
     let mut rows: Vec<Row> = Vec::new();
     // The first round warms up, where a second one does not take too long.
-    let rounds = if size.server { 0..=runs } else { 1..=1 };
+    let rounds = if server.is_some() { 0..=runs } else { 1..=1 };
     for round in rounds {
         let scene = Scene {
             size,
@@ -63,15 +65,35 @@ pub(crate) fn measure_size(size: Size, runs: usize) -> Result<Vec<Row>> {
             round,
         };
         for (what, taken) in scene.play()? {
-            eprintln!("{} {round}/{runs} {what:?}: {taken:.2?}", size.name);
-            match rows.iter_mut().find(|(of, _)| *of == what) {
-                _ if round == 0 => {}
-                Some((_, all)) => all.push(taken),
-                None => rows.push((what, vec![taken])),
-            }
+            note(&mut rows, size, (round, runs), what, taken);
         }
     }
     Ok(rows)
+}
+
+/// Notes what was taken, if the round counts.
+pub(crate) fn note(rows: &mut Vec<Row>, size: Size, (round, runs): (usize, usize), what: What, taken: Taken) {
+    eprintln!("{} {round}/{runs} {what:?}: {taken:.2?}", size.name);
+    match rows.iter_mut().find(|(of, _)| *of == what) {
+        _ if round == 0 => {}
+        Some((_, all)) => all.push(taken),
+        None => rows.push((what, vec![taken])),
+    }
+}
+
+/// One step in a process of its own.
+pub(crate) fn step(
+    verb: &str,
+    size: Size,
+    folder: &Path,
+    manifests: &Path,
+    data: &Path,
+) -> Result<(Taken, String)> {
+    let program = env::current_exe()?;
+    let arguments = ["step", verb].map(AsRef::as_ref);
+    let rest = [manifests.as_os_str(), size.name.as_ref(), data.as_os_str()];
+    let all: Vec<_> = [program.as_os_str()].into_iter().chain(arguments).chain(rest).collect();
+    measure(folder, &all).with_context(|| format!("the step {verb}"))
 }
 
 fn start(size: Size) -> Result<Slapd> {
@@ -177,12 +199,7 @@ impl Scene<'_> {
     }
 
     fn step(&self, verb: &str, manifests: &Path, data: &Path) -> Result<(Taken, String)> {
-        let program = env::current_exe()?;
-        let size = if self.size.server { "server" } else { self.size.name };
-        let arguments = ["step", verb].map(AsRef::as_ref);
-        let rest = [manifests.as_os_str(), size.as_ref(), data.as_os_str()];
-        let all: Vec<_> = [program.as_os_str()].into_iter().chain(arguments).chain(rest).collect();
-        measure(self.folder, &all).with_context(|| format!("the step {verb}"))
+        step(verb, self.size, self.folder, manifests, data)
     }
 
     fn sync(&self, data: &Path) -> Result<Taken> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rollcall::clock::{Clock as _, SystemClock};
 use rollcall::directory::ConnectorName;
 use rollcall::source::Source;
-use rollcall::source::ldap::LdapSource;
+use rollcall::source::ldap::{ActiveDirectorySource, LdapSource};
 use rollcall::spec::{self, SourceConfig, manifest};
 use rollcall::store::Store;
 use rollcall::sync::import::{self, Imported, import};
@@ -31,11 +31,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let policy = resolved.policies.first().context("there is no policy")?.policy.clone();
     let connector = resolved.connectors.values().next().context("there is no connector")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match (verb.as_str(), &connector.source, size.as_str()) {
-        ("import", SourceConfig::Ldap(config), "server") => {
+    match (verb.as_str(), &connector.source) {
+        ("import", SourceConfig::Ldap(config)) => {
             runtime.block_on(import_from(&LdapSource::new(config.clone()), &store, &connector.name))
         }
-        ("import", _, size) => {
+        ("import", SourceConfig::ActiveDirectory(config)) => runtime.block_on(import_from(
+            &ActiveDirectorySource::new(config.clone()),
+            &store,
+            &connector.name,
+        )),
+        ("import", SourceConfig::Ldif(_)) => {
             runtime.block_on(import_from(&Fake(Size::named(size)?), &store, &connector.name))
         }
         ("run", ..) => runtime.block_on(apply(&store, policy)),
