@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn what_changed_is_known_from_seal_to_seal() {
         let seals = Seals::default();
-        seals.note(1, (0, 5), RoaringBitmap::from_iter(0..5));
-        seals.note(1, (5, 7), RoaringBitmap::from_iter([2, 9]));
-        seals.note(2, (0, 6), RoaringBitmap::from_iter([1]));
-        seals.note(1, (7, 9), RoaringBitmap::from_iter([3]));
+        seals.note(1, (0, 5), (0..5).collect());
+        seals.note(1, (5, 7), [2, 9].into_iter().collect());
+        seals.note(2, (0, 6), [1].into_iter().collect());
+        seals.note(1, (7, 9), [3].into_iter().collect());
         let between = |since, until| Some(seals.between(1, since, until)?.into_iter().collect::<Vec<u32>>());
         assert_eq!(between(5, 9), Some(vec![2, 3, 9]));
         assert_eq!(between(5, 7), Some(vec![2, 9]));

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::bearer::Bearers;
+use super::candidate::Out;
 use super::member::Lists;
-use super::{Out, Skipped, View, group, user};
+use super::{Skipped, View, group, user};
 use crate::directory::{Content, DirectoryId, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::dense::Dense;

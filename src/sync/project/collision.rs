@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 
-use super::{Candidate, Finding, Named, QuarantineReason};
+use super::QuarantineReason;
+use super::candidate::{Candidate, Finding, Named};
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use litemap::LiteMap;
 use wildmatch::WildMatch;
 
+use super::QuarantineReason;
+use super::candidate::{Finding, Out};
 use super::user::{Unclear, values};
-use super::{Finding, Out, QuarantineReason};
 use crate::directory::{Content, Entry, GroupContent, fields};
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::Asked;

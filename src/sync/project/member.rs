@@ -44,7 +44,7 @@ impl Path {
     }
 
     /// Whether it leads to anybody.
-    pub(super) fn leads(&self) -> bool {
+    pub(super) fn leads(self) -> bool {
         self.standing != Standing::Gone
     }
 }
@@ -90,7 +90,8 @@ pub(super) struct Who<'a> {
 /// Everybody's memberships, by the groups' rows.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    lists: BTreeMap<RowId, List>,
+    /// What each states itself.
+    direct: BTreeMap<RowId, List>,
     /// Of groups with groups in them, all who are in those too.
     whole: HashMap<RowId, Membership>,
     /// The same, if groups that are gone on weak evidence only were still there; none if there are no such.
@@ -109,7 +110,7 @@ impl Lists {
     /// Forgets what these groups' lists were.
     pub(super) fn forget(&mut self, rows: &RoaringBitmap) {
         for row in rows {
-            self.lists.remove(&RowId(row));
+            self.direct.remove(&RowId(row));
             self.whole.remove(&RowId(row));
         }
     }
@@ -142,13 +143,13 @@ impl Lists {
         }
         // An old list may name members as they were called before.
         membership.incomplete |= membership.unresolved && path.unread;
-        self.lists.insert(path.row, List { standing: path.standing, names, dangling, membership, groups });
+        self.direct.insert(path.row, List { standing: path.standing, names, dangling, membership, groups });
     }
 
     /// Works out who is in these groups by any path; of groups in them that are not among these, it is known.
     pub(super) fn spread(&mut self, rows: &BTreeSet<RowId>, nesting: Nesting, teams: &Dense<SubjectId>) {
-        let these = rows.iter().filter_map(|row| Some((*row, self.lists.get(row)?)));
-        let nested = these.filter(|(_, list)| !list.groups.is_empty());
+        let lists = rows.iter().filter_map(|row| Some((*row, self.direct.get(row)?)));
+        let nested = lists.filter(|(_, list)| !list.groups.is_empty());
         match nesting {
             Nesting::Preserve => {
                 let all: Vec<_> = nested.map(|(row, list)| (row, list.with_groups(row, teams))).collect();
@@ -159,8 +160,8 @@ impl Lists {
                 let all = self.flattened(nested.filter(there), Standing::There);
                 self.whole.extend(all);
                 self.with_weak.clear();
-                if self.lists.values().any(|list| list.standing == Standing::WeaklyGone) {
-                    let all = self.lists.iter().map(|(row, list)| (*row, list));
+                if self.direct.values().any(|list| list.standing == Standing::WeaklyGone) {
+                    let all = self.direct.iter().map(|(row, list)| (*row, list));
                     self.with_weak = self.flattened(all, Standing::WeaklyGone);
                 }
             }
@@ -196,7 +197,9 @@ impl Lists {
                     } else {
                         self.known(*inner).filter(|_| over == Standing::There)
                     };
-                    known.into_iter().for_each(|inner| whole.add(inner));
+                    if let Some(inner) = known {
+                        whole.add(inner);
+                    }
                 }
             }
             flattened.extend(cycle.iter().map(|group| (graph[*group].0, whole.clone())));
@@ -206,16 +209,16 @@ impl Lists {
 
     /// Who is in a group that is there, as far as that was worked out.
     fn known(&self, row: RowId) -> Option<&Membership> {
-        let list = self.lists.get(&row).filter(|list| list.standing == Standing::There)?;
+        let list = self.direct.get(&row).filter(|list| list.standing == Standing::There)?;
         Some(self.whole.get(&row).unwrap_or(&list.membership))
     }
 
     /// The groups whose lists state one of these names, and all groups that contain one of those or of `rows`.
     pub(super) fn containing(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> RoaringBitmap {
-        let stating = self.lists.iter().filter(|(_, list)| !list.names.is_disjoint(names));
+        let stating = self.direct.iter().filter(|(_, list)| !list.names.is_disjoint(names));
         let mut containing: RoaringBitmap = stating.map(|(row, _)| row.0).collect();
         let mut outer: HashMap<RowId, Vec<RowId>> = HashMap::new();
-        for (row, list) in &self.lists {
+        for (row, list) in &self.direct {
             for inner in &list.groups {
                 outer.entry(*inner).or_default().push(*row);
             }
@@ -243,7 +246,7 @@ impl Lists {
 
     /// How many names are stated that no entry bears.
     pub(super) fn dangling(&self) -> u64 {
-        let all = self.lists.values().map(|list| &list.dangling);
+        let all = self.direct.values().map(|list| &list.dangling);
         all.fold(RoaringBitmap::new(), |all, dangling| all | dangling).len()
     }
 

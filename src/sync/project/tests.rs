@@ -1,22 +1,22 @@
 //! What entries come to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rstest::rstest;
 
 use super::*;
 use crate::directory::{
-    ConnectorName, Dn, Entry, GroupContent, Members, Mode, Owner, Reference, Stated, TargetId, UserContent,
-    fields,
+    Anchor, ConnectorName, Content, DirectoryId, Dn, Entry, Evidence, Grade, GroupContent, Key, Kind,
+    Members, Mode, Owner, Reference, Stated, SubjectId, TargetId, UserContent, fields,
 };
 use crate::source::schema::Schema;
 use crate::store::link::{Link, Subject};
-use crate::store::snapshot::{NameId, Trip};
+use crate::store::snapshot::{NameId, Presence, Trip};
 use crate::sync::expression::{Expression, Returns, Subject as About};
 use crate::sync::policy::{
-    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, PerGroup, Rung, Step,
-    UserRules,
+    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
+    Rung, Step, UserRules, Vouching,
 };
 
 /// A snapshot in memory. An entry's row, and the name that it bears, are its place in the list; `names`

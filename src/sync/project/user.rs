@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
-use super::{Finding, Out, QuarantineReason, User};
+use super::candidate::{Finding, Out};
+use super::{QuarantineReason, User};
 use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::{Asked, Expression, Failed};

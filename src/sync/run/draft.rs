@@ -144,20 +144,17 @@ impl Drafting {
         state: &PolicyState,
     ) -> Result<(Projection, Basis, Scope), StoreError> {
         let before = before.filter(|before| before.serves(&self.policy, self.place, state));
-        let (mut basis, linked) = match before {
-            Some(super::Basis { projected, linked, .. }) => (projected, Some(linked)),
-            None => (Basis::default(), None),
-        };
-        let scope = match linked.map(|_| basis.scope(views, self.now)).transpose()?.flatten() {
-            Some(rows) => {
-                self.subjects = self.store.subjects_of(self.place, &basis.whom(&rows))?;
-                Scope::At(rows)
-            }
-            None => {
-                self.subjects = self.store.subjects(self.place)?;
-                Scope::Everything
-            }
-        };
+        let linked = before.as_ref().map(|before| before.linked);
+        let mut basis = before.map_or_else(Basis::default, |before| before.projected);
+        let mut scope = Scope::Everything;
+        if linked.is_some()
+            && let Some(rows) = basis.scope(views, self.now)?
+        {
+            self.subjects = self.store.subjects_of(self.place, &basis.whom(&rows))?;
+            scope = Scope::At(rows);
+        } else {
+            self.subjects = self.store.subjects(self.place)?;
+        }
         let projecting = Projecting { policy: &self.policy, views, known: &self.subjects, now: self.now };
         let projection = projecting.on(&mut basis, &scope)?;
         if let (Scope::At(_), Some(linked)) = (&scope, linked) {

@@ -1,0 +1,104 @@
+//! What an entry comes to by itself.
+
+use std::sync::Arc;
+
+use super::{QuarantineReason, User};
+use crate::directory::{Anchor, Content, DirectoryId, Evidence, SubjectId};
+use crate::store::link::Link;
+use crate::store::snapshot::{Row, RowId, SnapshotInfo};
+
+/// What an entry comes to, before it is compared with others.
+pub(super) enum Finding<T> {
+    /// In scope.
+    Keep(T),
+    /// Left out on purpose.
+    Out(Out),
+    /// Cannot be projected.
+    Quarantine(QuarantineReason, String),
+    /// Missing, and not looked up.
+    Unsettled,
+    /// Gone.
+    Gone(Evidence),
+}
+
+/// Why an entry is left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Out {
+    Scope,
+    NoAddress,
+    DisabledAtFirstSight,
+}
+
+/// An entry that is known to the policy or might come to be.
+pub(super) struct Candidate<T> {
+    pub(super) row: RowId,
+    pub(super) directory: DirectoryId,
+    pub(super) anchor: Anchor,
+    pub(super) dn: String,
+    pub(super) subject: Option<SubjectId>,
+    pub(super) linked: bool,
+    pub(super) finding: Finding<T>,
+}
+
+/// What has a unique name at the target.
+pub(super) trait Named {
+    fn content(&self) -> &Arc<Content>;
+    fn content_mut(&mut self) -> &mut Arc<Content>;
+}
+
+impl Named for User {
+    fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
+    fn content_mut(&mut self) -> &mut Arc<Content> {
+        &mut self.content
+    }
+}
+
+impl Named for Arc<Content> {
+    fn content(&self) -> &Arc<Content> {
+        self
+    }
+
+    fn content_mut(&mut self) -> &mut Arc<Content> {
+        self
+    }
+}
+
+impl<T: Named> Finding<T> {
+    /// What is as it was confirmed need not be in memory twice.
+    pub(super) fn sharing(mut self, link: Option<&Link>) -> Self {
+        if let (Self::Keep(kept), Some(link)) = (&mut self, link)
+            && *kept.content() == link.confirmed
+        {
+            kept.content_mut().clone_from(&link.confirmed);
+        }
+        self
+    }
+}
+
+impl<T> Candidate<T> {
+    /// `None` for an entry that is of no concern: not known, and not to be.
+    pub(super) fn new(
+        row: Row,
+        info: &SnapshotInfo,
+        subject: Option<SubjectId>,
+        linked: bool,
+        finding: Finding<T>,
+    ) -> Option<Self> {
+        if subject.is_none() && !matches!(finding, Finding::Keep(_) | Finding::Quarantine(..)) {
+            return None;
+        }
+        let directory = info.directory.clone();
+        Some(Self {
+            row: row.id,
+            directory,
+            anchor: row.entry.anchor,
+            dn: row.entry.dn,
+            subject,
+            linked,
+            finding,
+        })
+    }
+}

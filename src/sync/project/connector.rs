@@ -1,0 +1,331 @@
+//! The projection of one connector's snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::basis::Ground;
+use super::candidate::{Candidate, Finding, Named};
+use super::doubt::Doubt;
+use super::member::{Path, Unstated, Who};
+use super::{
+    Group, Newcomer, Projection, QuarantineReason, Quarantined, Verdict, View, collision, group, user,
+};
+use crate::directory::{
+    Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind, fields,
+};
+use crate::store::StoreError;
+use crate::store::dense::Dense;
+use crate::store::link::Subjects;
+use crate::store::snapshot::{Presence, Row, RowId};
+use crate::sync::expression::Asked;
+use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
+
+/// Candidates that got their subjects.
+struct Settled<T> {
+    verdicts: BTreeMap<SubjectId, Verdict<T>>,
+    /// The row that each kept subject comes from.
+    rows: BTreeMap<SubjectId, RowId>,
+}
+
+/// The projection of one connector's snapshot.
+pub(super) struct One<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) vouching: &'a Vouching,
+    pub(super) view: &'a dyn View,
+    pub(super) known: &'a Subjects,
+    pub(super) now: Timestamp,
+    pub(super) ground: &'a mut Ground,
+    pub(super) projection: &'a mut Projection,
+}
+
+impl One<'_> {
+    /// Looks at these rows, or at all.
+    pub(super) fn project(mut self, rows: Option<&RoaringBitmap>) -> Result<(), StoreError> {
+        let info = self.view.info();
+        let asked = Asked { fields: &info.fields, attributes: &info.attributes };
+        let by_anchor = self.known.by_anchor();
+        let doubt = Doubt::new(self.policy, self.vouching, info);
+        let user_rules = user::Rules {
+            users: &self.policy.users,
+            disabled_when: self.vouching.disabled_when.as_ref(),
+            asked,
+            now: self.now,
+        };
+        let group_rules = group::Rules { groups: &self.policy.groups, asked };
+        if let Some(rows) = rows {
+            self.ground.forget(rows);
+        }
+        self.ground.is_of(info);
+        let room = |count: u64| Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+        let mut users = room(rows.map_or(info.users + info.contacts, RoaringBitmap::len));
+        let (mut groups, mut paths) = (Vec::new(), Vec::new());
+        let mut changed = HashSet::new();
+        let mut look = |row: Row| {
+            self.ground.bearers.note(&row);
+            if row.entry.kind == Kind::Group {
+                paths.push(Path::of(&row));
+            }
+            let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
+            *self.ground.subjects.at(row.id.0) = subject;
+            let link = subject.and_then(|subject| self.known.link(subject));
+            let linked = link.is_some();
+            let kind = SubjectKind::of(row.entry.kind);
+            if subject
+                .and_then(|subject| self.known.by_id.get(&subject))
+                .is_some_and(|known| known.kind != kind)
+            {
+                // Its object stays as it is: nothing that could be done to it would fit.
+                changed.insert(row.id);
+                self.ground.open.insert(row.id.0);
+                self.projection.quarantined.push(Quarantined::kind_changed(kind, row.entry.dn));
+                return;
+            }
+            if let Some(subject) = subject {
+                doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
+                if matches!(row.presence, Presence::Unsettled { .. }) {
+                    self.projection.unsettled.insert(subject);
+                }
+            }
+            if row.entry.kind == Kind::Group {
+                let finding = group_rules.judge(&row).sharing(link);
+                groups.extend(Candidate::new(row, info, subject, linked, finding));
+            } else {
+                let finding = user_rules.judge(&row, linked).sharing(link);
+                let expires = row.entry.expires.filter(|at| *at > self.now);
+                if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
+                    && self.policy.users.disabled != OnDisabled::Ignore
+                {
+                    self.ground.expires.insert(row.id, expires);
+                }
+                if let (Finding::Out(out), false) = (&finding, linked) {
+                    *self.ground.out.at(row.id.0) = Some(*out);
+                }
+                users.extend(Candidate::new(row, info, subject, linked, finding));
+            }
+        };
+        match rows {
+            Some(rows) => self.view.rows(rows, &mut look)?,
+            None => self.view.for_each_row(&mut look)?,
+        }
+        collision::part_twins(&mut users, self.known);
+        collision::resolve(&mut users, self.known);
+        collision::resolve(&mut groups, self.known);
+        let people = self.settle(users, SubjectKind::User);
+        let teams = self.settle(groups, SubjectKind::Group);
+        let frozen = people.frozen() | teams.frozen();
+        self.read_lists(&paths, doubt.without_members(), &changed)?;
+        let unstated = Unstated { frozen: &frozen, new_names: info.new_names };
+        for (subject, verdict) in teams.verdicts {
+            let verdict = match (verdict, teams.rows.get(&subject)) {
+                (Verdict::Keep(content), Some(row)) => {
+                    Verdict::Keep(self.team(subject, *row, content, &unstated))
+                }
+                (Verdict::Gone(evidence), _) => Verdict::Gone(evidence),
+                (Verdict::Frozen | Verdict::Keep(_), _) => Verdict::Frozen,
+            };
+            self.projection.groups.insert(subject, verdict);
+        }
+        self.projection.users.extend(people.verdicts);
+        self.projection.skipped.add(self.ground.skipped());
+        let due = self.ground.expires.values().min().copied();
+        self.projection.due = self.projection.due.into_iter().chain(due).min();
+        self.note_rest(rows);
+        Ok(())
+    }
+
+    /// Reads the lists of these groups, and works out who is in them.
+    fn read_lists(
+        &mut self,
+        paths: &[Path],
+        lost: Option<&RoaringBitmap>,
+        changed: &HashSet<RowId>,
+    ) -> Result<(), StoreError> {
+        let Ground { bearers, lists, people, teams, .. } = &mut *self.ground;
+        let who = Who { bearers, people, lost, changed };
+        for path in paths.iter().filter(|path| path.leads()) {
+            lists.take(*path, self.view.edges(path.row)?, &who);
+        }
+        let rows = paths.iter().map(|path| path.row).collect();
+        lists.spread(&rows, self.policy.groups.nesting, teams);
+        Ok(())
+    }
+
+    fn team(
+        &mut self,
+        subject: SubjectId,
+        row: RowId,
+        content: Arc<Content>,
+        unstated: &Unstated<'_>,
+    ) -> Group {
+        let lists = &self.ground.lists;
+        if lists.is_doubtful(row) {
+            let doubtful = self.projection.doubtful.entry(subject).or_default();
+            if !doubtful.iter().any(|field| field == fields::MEMBERS) {
+                doubtful.push(fields::MEMBERS.to_owned());
+            }
+        }
+        if lists.is_incomplete(row) {
+            self.ground.open.insert(row.0);
+            self.projection.quarantined.push(Quarantined::incomplete(content.name()));
+        }
+        let linked = self.known.link(subject).map(|link| &link.members);
+        lists.group(row, content, linked, unstated)
+    }
+
+    /// Tells apart who is at rest and who is not, of those who were looked at.
+    fn note_rest(&mut self, rows: Option<&RoaringBitmap>) {
+        let looked: Vec<(u32, SubjectId)> = match rows {
+            Some(rows) => {
+                rows.iter().filter_map(|row| Some((row, *self.ground.subjects.get(row)?))).collect()
+            }
+            None => self.ground.subjects.iter().map(|(row, subject)| (row, *subject)).collect(),
+        };
+        for (row, subject) in looked {
+            match self.rest(subject) {
+                Some(Rest::As(content)) if !self.ground.open.contains(row) => {
+                    self.ground.note_rest(RowId(row), subject, &content);
+                }
+                Some(Rest::Without) => {}
+                _ => drop(self.ground.open.insert(row)),
+            }
+        }
+    }
+
+    /// Whether there is nothing to be done about a subject until its entry changes.
+    fn rest(&self, subject: SubjectId) -> Option<Rest> {
+        // Whoever has several entries, or is new, is looked at again.
+        let known = self.known.by_id.get(&subject).filter(|known| known.anchors.len() == 1)?;
+        let (content, active, members) = match known.kind {
+            SubjectKind::User => match self.projection.users.get(&subject)? {
+                Verdict::Keep(user) => (&user.content, !user.disabled, None),
+                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                Verdict::Gone(_) | Verdict::Frozen => return None,
+            },
+            SubjectKind::Group => match self.projection.groups.get(&subject)? {
+                Verdict::Keep(group) => (&group.content, true, Some(&group.members)),
+                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                Verdict::Gone(_) | Verdict::Frozen => return None,
+            },
+        };
+        let link = known.link.as_ref()?;
+        let is_same = Arc::ptr_eq(content, &link.confirmed) && link.active == active;
+        let is_whole = members.is_none_or(|members| *members == link.members);
+        (is_same && is_whole && link.leaving.is_none()).then(|| Rest::As(content.clone()))
+    }
+
+    /// Gives candidates their subjects: the one that they have, a leaver's whom they continue, or a
+    /// new one.
+    fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Settled<T> {
+        let leavers = if kind == SubjectKind::User { self.leavers(&candidates) } else { HashMap::new() };
+        let mut settled = Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new() };
+        for mut candidate in candidates {
+            if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
+                && let Some(leaver) = leavers.get(&kept.content().name_key())
+            {
+                match self.policy.users.recreated {
+                    OnRecreated::Relink => {
+                        let anchor = (candidate.directory.clone(), candidate.anchor.clone());
+                        self.projection.joins.push((*leaver, anchor.0, anchor.1));
+                        candidate.subject = Some(*leaver);
+                    }
+                    OnRecreated::Replace => {
+                        self.projection.replaced.insert(*leaver);
+                    }
+                    OnRecreated::Quarantine => {
+                        let why = "somebody who left has this name; if this is the same person set users.recreated to Relink, \
+                                   if it is another set it to Replace";
+                        candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, why.to_owned());
+                    }
+                }
+            }
+            self.settle_one(candidate, kind, &mut settled);
+        }
+        settled
+    }
+
+    fn settle_one<T>(&mut self, candidate: Candidate<T>, kind: SubjectKind, settled: &mut Settled<T>) {
+        let Candidate { row, directory, anchor, dn, subject, linked, finding } = candidate;
+        let verdict = match finding {
+            Finding::Keep(kept) => {
+                let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
+                *self.ground.subjects.at(row.0) = Some(subject);
+                *self.members(kind).at(row.0) = Some(subject);
+                settled.rows.insert(subject, row);
+                settled.verdicts.insert(subject, Verdict::Keep(kept));
+                return;
+            }
+            Finding::Quarantine(reason, message) => {
+                self.ground.open.insert(row.0);
+                self.projection.quarantined.push(Quarantined { kind, entry: dn, reason, message });
+                Verdict::Frozen
+            }
+            Finding::Unsettled => Verdict::Frozen,
+            Finding::Out(_) => Verdict::Gone(Evidence::data(Grade::OutOfScope)),
+            Finding::Gone(evidence) => Verdict::Gone(evidence),
+        };
+        let Some(subject) = subject else { return };
+        if matches!(verdict, Verdict::Frozen) && linked {
+            *self.members(kind).at(row.0) = Some(subject);
+        }
+        // A subject of several anchors is gone only if all of them are.
+        let stronger = match settled.verdicts.get(&subject) {
+            None | Some(Verdict::Gone(_)) => true,
+            Some(Verdict::Keep(_) | Verdict::Frozen) => false,
+        };
+        if stronger {
+            settled.verdicts.insert(subject, verdict);
+        }
+    }
+
+    fn members(&mut self, kind: SubjectKind) -> &mut Dense<SubjectId> {
+        match kind {
+            SubjectKind::User => &mut self.ground.people,
+            SubjectKind::Group => &mut self.ground.teams,
+        }
+    }
+
+    fn newcomer(&mut self, kind: SubjectKind, directory: DirectoryId, anchor: Anchor) -> SubjectId {
+        let number = u32::try_from(self.projection.newcomers.len()).unwrap_or(u32::MAX);
+        let id = SubjectId(self.known.next.saturating_add(number));
+        let key = Key::new(&self.policy.owner, &directory, &anchor);
+        self.projection.newcomers.push(Newcomer { id, kind, key, anchor: (directory, anchor) });
+        id
+    }
+
+    /// Linked subjects who are gone by every anchor that they have, by name.
+    fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, SubjectId> {
+        let of = |candidate: &Candidate<T>| candidate.subject.filter(|_| candidate.linked);
+        let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, Finding::Gone(_));
+        if !candidates.iter().any(|candidate| gone(&candidate)) {
+            return HashMap::new();
+        }
+        let there: BTreeSet<SubjectId> =
+            candidates.iter().filter(|candidate| !gone(candidate)).filter_map(of).collect();
+        candidates
+            .iter()
+            .filter(gone)
+            .filter_map(of)
+            .filter(|subject| !there.contains(subject))
+            .filter_map(|subject| Some((self.known.link(subject)?.confirmed.name_key(), subject)))
+            .collect()
+    }
+}
+
+/// What a subject is that there is nothing to be done about.
+enum Rest {
+    /// It has this, as it should.
+    As(Arc<Content>),
+    /// It has nothing, as it should.
+    Without,
+}
+
+impl<T> Settled<T> {
+    /// Of whom nothing can be said.
+    fn frozen(&self) -> RoaringBitmap {
+        let frozen = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Frozen));
+        frozen.map(|(subject, _)| subject.0).collect()
+    }
+}
