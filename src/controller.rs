@@ -207,8 +207,7 @@ where
     let began = tokio::time::Instant::now();
     loop {
         let open = open.clone();
-        let opened = tokio::task::spawn_blocking(move || open()).await;
-        match opened.map_err(|error| StoreError::Corrupt(error.to_string()))? {
+        match tokio::task::spawn_blocking(move || open()).await? {
             Err(StoreError::InUse { .. }) if began.elapsed() < HANDOVER && !stop.is_cancelled() => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }

@@ -292,8 +292,7 @@ impl Context {
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.store.clone();
-        let asked = tokio::task::spawn_blocking(move || ask(&store)).await;
-        asked.map_err(|error| StoreError::Corrupt(error.to_string()))?
+        tokio::task::spawn_blocking(move || ask(&store)).await?
     }
 
     /// Tells of a change of `Ready` by an Event.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use tokio::task::JoinError;
 
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,11 @@ pub enum StoreError {
     /// A stored value is not what this version writes.
     #[error("the store is damaged ({0}); restore a backup, or start with a new data folder")]
     Corrupt(String),
+    /// Work with it ended by a panic, or with the process.
+    #[error(
+        "it ended before it was done ({0}); what was done until then is kept, and it is tried again. If it comes again this is a          defect of Rollcall: please report it with the log around it"
+    )]
+    Ended(String),
 }
 
 impl StoreError {
@@ -118,8 +124,29 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<JoinError> for StoreError {
+    fn from(error: JoinError) -> Self {
+        Self::Ended(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
         Self::Corrupt(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_not_called_a_damaged_store() {
+        let panics = || -> Result<(), StoreError> { panic!("out of range") };
+        let error = StoreError::from(tokio::task::spawn_blocking(panics).await.unwrap_err());
+        assert!(
+            error.to_string().contains("out of range") && !error.to_string().contains("damaged"),
+            "{error}"
+        );
     }
 }

@@ -128,7 +128,7 @@ pub async fn import<S: Source>(
     let read = tokio::time::timeout(options.timeout, source.read(cursor.as_ref(), sink)).await;
     let read_at = clock.now();
     // The store's failure comes first: it is why the source found nobody listening.
-    let intake = writing.await.map_err(|error| StoreError::Corrupt(error.to_string()))??;
+    let intake = writing.await.map_err(StoreError::from)??;
     let completion = read.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
     intake.check_directory(&completion)?;
     intake.check_not_empty(&completion)?;

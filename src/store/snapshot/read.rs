@@ -119,7 +119,7 @@ impl Snapshot {
             batches.into_iter().flatten().for_each(each);
             reading
                 .join()
-                .unwrap_or_else(|_| Err(StoreError::Corrupt("reading a snapshot panicked".to_owned())))
+                .unwrap_or_else(|_| Err(StoreError::Ended("reading a snapshot panicked".to_owned())))
         })
     }
 
