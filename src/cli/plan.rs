@@ -123,11 +123,11 @@ fn csv(out: &mut dyn Write, holds: &[Hold]) -> Result<()> {
         "why",
         "subject",
         "memberSubject",
+        "doubtful",
     ];
     writer.write_record(headings)?;
     for hold in holds {
-        for Line { class, subject, member, grade, doubtful: _, action, name, member_name, why } in &hold.lines
-        {
+        for Line { class, subject, member, grade, doubtful, action, name, member_name, why } in &hold.lines {
             let or_nothing = |text: &Option<String>| text.clone().unwrap_or_default();
             let (grade, member_name, member) =
                 (or_nothing(grade), or_nothing(member_name), or_nothing(member));
@@ -142,6 +142,7 @@ fn csv(out: &mut dyn Write, holds: &[Hold]) -> Result<()> {
                 why,
                 subject,
                 &member,
+                if *doubtful { "true" } else { "false" },
             ])?;
         }
     }

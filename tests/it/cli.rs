@@ -116,6 +116,7 @@ fn what_is_held_is_shown_and_approved_by_its_digest() {
     rollcall(&["plan", "show", "--data", data]).exits(0).says("jim@corp.example").says("AbsentUnconfirmed");
     rollcall(&["plan", "show", "--data", data, &digest[..20], "-o", "csv"])
         .exits(0)
+        .says("memberSubject,doubtful")
         .says("userRemoval,jim@corp.example");
     rollcall(&["plan", "show", "--data", data, "sha256:0000"])
         .exits(2)

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures::future::join_all;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -83,17 +84,17 @@ impl Discovery {
         let mut hosts = std::collections::HashSet::new();
         own.retain(|controller| hosts.insert(controller.host.to_lowercase()));
         own.truncate(AT_MOST);
-        let mut servers = Vec::new();
-        for controller in own {
-            // Who answers where they are is whoever answered which they are.
-            let addresses = if self.nameservers.is_empty() {
-                None
-            } else {
-                Some(addresses(&resolver, &controller.host).await)
-            };
-            servers.push(Server { url: url(&controller, ldap), addresses });
-        }
-        Ok((servers, notices))
+        // Who answers where they are is whoever answered which they are. All are asked for at once: one that nobody knows
+        // would hold up the others.
+        let resolver = (!self.nameservers.is_empty()).then_some(&resolver);
+        let servers = own.iter().map(async |controller| Server {
+            url: url(controller, ldap),
+            addresses: match resolver {
+                Some(resolver) => Some(addresses(resolver, &controller.host).await),
+                None => None,
+            },
+        });
+        Ok((join_all(servers).await, notices))
     }
 
     fn resolver(&self) -> Result<TokioResolver, NetError> {
