@@ -313,17 +313,19 @@ impl<T: Target> Apply<'_, T> {
         }
     }
 
-    /// Looks what became of an operation. Whose members a group has cannot be told without knowing those.
-    async fn look(&mut self, effect: &Effect) -> Result<Option<Effect>, String> {
+    /// Looks what became of an operation. Whose members a group has cannot be told without knowing those; they are known
+    /// here only: what is linked beside `subjects` was counted.
+    async fn look(&self, effect: &Effect) -> Result<Option<Effect>, String> {
         let links = self.subjects.link(effect.subject).into_iter().chain(&effect.link);
-        let members = links.fold(RoaringBitmap::new(), |members, link| members | &link.members);
-        let lacking = self.subjects.lacks(&members);
-        if !lacking.is_empty() {
-            let (store, place) = (self.context.store.clone(), self.context.place);
-            let others = blocking(move || store.subjects_of(place, &lacking)).await;
-            self.subjects.add(others.map_err(|error: StoreError| error.to_string())?);
-        }
-        recover::look(self.context.target, effect, self.subjects).await.map_err(|error| error.to_string())
+        let mut wanted = links.fold(RoaringBitmap::new(), |members, link| members | &link.members);
+        wanted.insert(effect.subject.0);
+        let (store, place, lacking) =
+            (self.context.store.clone(), self.context.place, self.subjects.lacks(&wanted));
+        let others = blocking(move || store.subjects_of(place, &lacking)).await;
+        let mut known = others.map_err(|error: StoreError| error.to_string())?;
+        let here = wanted.iter().filter_map(|id| self.subjects.by_id.get(&SubjectId(id)));
+        here.for_each(|subject| drop(known.by_id.insert(subject.id, subject.clone())));
+        recover::look(self.context.target, effect, &known).await.map_err(|error| error.to_string())
     }
 
     fn accept(&mut self, step: &Planned) {

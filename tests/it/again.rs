@@ -1,24 +1,31 @@
 //! A run that goes on from the one before it looks at what changed, and does what one does that looks at everything.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use rollcall::directory::{Change, Mode};
 use rollcall::spec;
 use rollcall::sync::policy::Policy;
 use rollcall::sync::run::{Basis, Options, RunReport, Work, run_on};
+use rollcall::target::Target;
 use rollcall::target::registry::Registry;
 
 use crate::by_need::{Desk, Read, anchor, entry, first, read, rows};
+use crate::support::fake_target::{Fake, Trouble};
 
 /// All that runs leave.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 10] = [
     "subject ORDER BY policy, id",
     "anchor ORDER BY policy, subject",
     "link ORDER BY policy, subject",
+    "claim ORDER BY object",
     "registry ORDER BY policy, number",
     "rejection ORDER BY policy, subject",
     "hold ORDER BY policy, digest",
+    "census ORDER BY policy, at",
+    "intent ORDER BY id",
+    "journal ORDER BY id",
 ];
 
 fn policy(users: &str, groups: &str, limits: &str) -> Arc<Policy> {
@@ -34,18 +41,22 @@ fn policy(users: &str, groups: &str, limits: &str) -> Arc<Policy> {
     resolved.policies[0].policy.clone()
 }
 
+fn registry(desk: &Desk, policy: &Arc<Policy>) -> Registry {
+    Registry::new(desk.store.clone(), policy.owner.clone())
+}
+
 /// Reads, and runs from `basis` on.
-async fn step(desk: &Desk, policy: &Arc<Policy>, basis: &mut Option<Basis>, read: &Read) -> RunReport {
+async fn step(
+    desk: &Desk,
+    target: &impl Target,
+    policy: &Arc<Policy>,
+    basis: &mut Option<Basis>,
+    read: &Read,
+) -> RunReport {
     // One that ends early brings nothing.
     drop(desk.import(read).await);
-    let target = Registry::new(desk.store.clone(), policy.owner.clone());
-    let work = Work {
-        store: &desk.store,
-        target: &target,
-        policy: policy.clone(),
-        rebuild: spec::rebuild,
-        clock: read,
-    };
+    let work =
+        Work { store: &desk.store, target, policy: policy.clone(), rebuild: spec::rebuild, clock: read };
     let options = Options { id: Some(format!("run at {}", read.seconds)), ..Options::default() };
     run_on(basis, work, options, |_, _| {}).await.unwrap()
 }
@@ -81,16 +92,83 @@ proptest! {
         let mut basis = None;
         for (mut read, at) in [first(), first()].into_iter().chain(reads).zip(1..) {
             read.seconds = at * 40_000;
-            let one = runtime.block_on(step(&goes_on, &policy, &mut basis, &read));
-            let other = runtime.block_on(step(&looks_at_all, &policy, &mut None, &read));
-            // What it looked at is all in which the two differ.
-            prop_assert_eq!(format!("{:?}", RunReport { looked_at: None, ..one }), format!("{other:?}"));
-            let left = TABLES.map(|table| [&goes_on, &looks_at_all].map(|desk| rows(&desk.raw(), &format!("SELECT * FROM {table}"))));
-            for (table, [one, other]) in TABLES.iter().zip(left) {
-                prop_assert_eq!(one, other, "{}", table);
-            }
+            let targets = [&goes_on, &looks_at_all].map(|desk| registry(desk, &policy));
+            let one = runtime.block_on(step(&goes_on, &targets[0], &policy, &mut basis, &read));
+            let other = runtime.block_on(step(&looks_at_all, &targets[1], &policy, &mut None, &read));
+            are_same(&one, &other, &goes_on, &looks_at_all)?;
         }
     }
+
+    #[test]
+    fn what_is_done_is_the_same_at_a_target_that_makes_trouble(
+        policy in rules(),
+        turns in proptest::collection::vec((read(), troubles()), 1..9)
+    ) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let [goes_on, looks_at_all] = [Desk::new(), Desk::new()];
+        let targets = [Fake::new(), Fake::new()];
+        let mut basis = None;
+        let calm = || (first(), (Vec::new(), 0));
+        for ((mut read, (troubles, deaf)), at) in [calm(), calm()].into_iter().chain(turns).zip(1..) {
+            read.seconds = at * 40_000;
+            for target in &targets {
+                target.no_trouble();
+                target.trouble(troubles.clone());
+                target.deaf.store(deaf, Ordering::SeqCst);
+            }
+            let one = runtime.block_on(step(&goes_on, &targets[0], &policy, &mut basis, &read));
+            let other = runtime.block_on(step(&looks_at_all, &targets[1], &policy, &mut None, &read));
+            are_same(&one, &other, &goes_on, &looks_at_all)?;
+            prop_assert_eq!(&*targets[0].objects(), &*targets[1].objects());
+        }
+    }
+}
+
+fn troubles() -> impl Strategy<Value = (Vec<Trouble>, u64)> {
+    let trouble = prop_oneof![
+        6 => Just(Trouble::None),
+        3 => Just(Trouble::LostBefore),
+        3 => Just(Trouble::LostAfter),
+        3 => Just(Trouble::Rejects),
+        1 => Just(Trouble::Conflict),
+        1 => Just(Trouble::Down),
+        1 => Just(Trouble::CutShort),
+    ];
+    (proptest::collection::vec(trouble, 0..8), prop_oneof![3 => Just(0), 1 => 1..3u64])
+}
+
+/// Whether two runs said and left the same.
+fn are_same(
+    one: &RunReport,
+    other: &RunReport,
+    goes_on: &Desk,
+    looks_at_all: &Desk,
+) -> Result<(), TestCaseError> {
+    // What it looked at is all in which the two differ.
+    prop_assert_eq!(format!("{:?}", RunReport { looked_at: None, ..one.clone() }), format!("{other:?}"));
+    for table in TABLES {
+        let all = format!("SELECT * FROM {table}");
+        let [one, other] = [goes_on, looks_at_all].map(|desk| rows(&desk.raw(), &all));
+        prop_assert_eq!(one, other, "{}", table);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_of_a_group_that_is_looked_up_are_counted_once() {
+    let (desk, target, mut basis) = (Desk::new(), Fake::new(), None);
+    let policy = policy("", "", "");
+    for seconds in [1, 2] {
+        step(&desk, &target, &policy, &mut basis, &Read { seconds, ..first() }).await;
+    }
+    // Nobody knows what became of the group's new name, so it is looked up.
+    target.trouble([Trouble::LostBefore, Trouble::Rejects]);
+    let renamed = vec![entry(3, 99, 0, Some((vec![13, 23], true)))];
+    let read = Read { changes: renamed, mode: Mode::Delta, seconds: 3, ..first() };
+    let report = step(&desk, &target, &policy, &mut basis, &read).await;
+    assert_eq!((report.looked_at, report.quarantined_count), (Some(1), 1));
+    assert_eq!((report.in_step.users, report.in_step.groups, report.in_step.memberships), (50, 10, 20));
 }
 
 #[tokio::test]
@@ -102,7 +180,7 @@ async fn a_run_looks_at_what_changed_and_at_what_hangs_on_it() {
         let mode = if at == 1 { Mode::Full } else { Mode::Delta };
         let changes = if at == 1 { first().changes } else { changes };
         let read = Read { changes, mode, seconds: at, ..first() };
-        step(&desk, &policy, &mut basis, &read).await.looked_at
+        step(&desk, &registry(&desk, &policy), &policy, &mut basis, &read).await.looked_at
     };
     assert_eq!(looked_at(vec![]).await, None, "the first run looks at everything");
     assert_eq!(looked_at(vec![]).await, None, "that everybody has what they should is not known yet");
