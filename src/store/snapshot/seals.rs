@@ -7,8 +7,9 @@ use roaring::RoaringBitmap;
 
 use crate::store::lock;
 
-/// So many changed rows are remembered of each connector; older ones are forgotten.
+/// So many changed rows are remembered of each connector, and so many seals; older ones are forgotten.
 const MOST: u64 = 1_000_000;
+const MOST_SEALS: usize = 10_000;
 
 /// The rows that a seal changed, and the sequences of the snapshot before it and after it.
 #[derive(Debug)]
@@ -24,10 +25,14 @@ pub(in crate::store) struct Seals(Mutex<BTreeMap<i64, VecDeque<Seal>>>);
 
 impl Seals {
     pub(super) fn note(&self, connector: i64, (before, after): (u64, u64), rows: RoaringBitmap) {
+        // Most reads bring nothing.
+        if before == after {
+            return;
+        }
         let mut all = lock(&self.0);
         let seals = all.entry(connector).or_default();
         seals.push_back(Seal { before, after, rows });
-        while seals.iter().map(|seal| seal.rows.len()).sum::<u64>() > MOST {
+        while seals.len() > MOST_SEALS || seals.iter().map(|seal| seal.rows.len()).sum::<u64>() > MOST {
             seals.pop_front();
         }
     }
@@ -65,5 +70,19 @@ mod tests {
         assert_eq!(between(5, 8), None);
         seals.note(1, (9, 10), (0..1_000_000).collect());
         assert_eq!(between(5, 10), None, "it is forgotten");
+    }
+
+    #[test]
+    fn years_of_reads_are_not_remembered() {
+        let seals = Seals::default();
+        for at in 1..=20_000 {
+            seals.note(1, (at, at), RoaringBitmap::new());
+            seals.note(1, (at, at + 1), RoaringBitmap::new());
+        }
+        assert_eq!(lock(&seals.0)[&1].len(), MOST_SEALS);
+        assert_eq!(
+            (seals.between(1, 20_000, 20_001), seals.between(1, 1, 20_001)),
+            (Some(RoaringBitmap::new()), None)
+        );
     }
 }
