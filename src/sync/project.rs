@@ -36,7 +36,7 @@ pub trait View {
     fn info(&self) -> &SnapshotInfo;
     /// Every row, gone ones included, by ascending number.
     fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
-    /// Those of these rows that are there, by ascending number.
+    /// Those of these rows that it has, gone ones included, by ascending number.
     fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
     /// The rows that are not what they were in the snapshot of that sequence; `None` if that is not known.
     fn changed_since(&self, sequence: u64) -> Option<RoaringBitmap>;

@@ -144,7 +144,7 @@ impl Snapshot {
         })
     }
 
-    /// Calls `each` for those of these rows that are there, by ascending number.
+    /// Calls `each` for those of these rows that it has, gone ones included, by ascending number.
     pub fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
