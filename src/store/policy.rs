@@ -39,11 +39,11 @@ impl Census {
         Self { at, users: 0, groups: 0, memberships: 0 }
     }
 
-    /// Both together, as of the later one.
+    /// Both together, as of the time of `other`.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
-            at: self.at.max(other.at),
+            at: other.at,
             users: self.users + other.users,
             groups: self.groups + other.groups,
             memberships: self.memberships + other.memberships,

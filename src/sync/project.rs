@@ -1,6 +1,6 @@
 //! From snapshots to what a target should hold. Pure, but for reading the pinned snapshots.
 //!
-//! A projection looks at every entry, or goes on from what the one before it left ([`Basis`]) and looks only at what may be
+//! A projection looks at every entry, or goes on from what the one before it left ([`Grounds`]) and looks only at what may be
 //! another thing now. Of what both look at they say the same.
 
 use jiff::Timestamp;
@@ -12,12 +12,13 @@ use crate::store::link::Subjects;
 use crate::store::snapshot::{Edges, Row, RowId, SnapshotInfo};
 use crate::sync::policy::Policy;
 
-mod basis;
 mod bearer;
 mod candidate;
 mod collision;
 mod connector;
 mod doubt;
+mod few;
+mod ground;
 mod group;
 mod member;
 mod projection;
@@ -25,9 +26,8 @@ mod projection;
 mod tests;
 mod user;
 
-pub use basis::Basis;
-use basis::Ground;
 use connector::One;
+pub use ground::Grounds;
 pub use projection::{Group, Newcomer, Projection, QuarantineReason, Quarantined, Skipped, User, Verdict};
 
 /// A sealed snapshot, pinned: what a projection reads.
@@ -54,16 +54,15 @@ pub fn project(
     known: &Subjects,
     now: Timestamp,
 ) -> Result<Projection, StoreError> {
-    let (mut basis, scope) = (Basis::default(), Scope::Everything);
-    Projecting { policy, views, known, now }.on(&mut basis, &scope)
+    Projecting { policy, views, known, now }.on(&mut Grounds::default(), &Look::AtEverything)
 }
 
 /// What a projection looks at.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Scope {
+pub enum Look {
     /// Every entry.
-    Everything,
-    /// These rows of each view, as [`Basis::scope`] says; then only those have to be known whom [`Basis::whom`] names.
+    AtEverything,
+    /// These rows of each view, as [`Grounds::look`] says; then only those have to be known whom [`Grounds::whom`] names.
     At(Vec<RoaringBitmap>),
 }
 
@@ -81,25 +80,24 @@ pub struct Projecting<'a> {
 }
 
 impl Projecting<'_> {
-    /// Projects what is in the scope, going on from `basis`, and leaves there what the next one needs.
-    pub fn on(self, basis: &mut Basis, scope: &Scope) -> Result<Projection, StoreError> {
+    /// Looks, going on from `grounds`, and leaves there what the next one needs.
+    pub fn on(self, grounds: &mut Grounds, look: &Look) -> Result<Projection, StoreError> {
         let Self { policy, views, known, now } = self;
-        if *scope == Scope::Everything {
-            *basis = Basis { grounds: views.iter().map(|_| Ground::default()).collect(), ..Basis::default() };
+        if *look == Look::AtEverything {
+            *grounds = Grounds::new(views.len(), now);
         }
         let mut projection = Projection::default();
-        let grounds = basis.grounds.iter_mut();
-        for (at, ((view, vouching), ground)) in views.iter().zip(&policy.connectors).zip(grounds).enumerate()
-        {
-            let rows = match scope {
-                Scope::Everything => None,
-                Scope::At(rows) => rows.get(at),
+        let each = views.iter().zip(&policy.connectors).zip(&mut grounds.each);
+        for (at, ((view, vouching), ground)) in each.enumerate() {
+            let rows = match look {
+                Look::AtEverything => None,
+                Look::At(rows) => rows.get(at),
             };
             let projection = &mut projection;
             One { policy, vouching, view: *view, known, now, ground, projection }.project(rows)?;
         }
         // A subject of which no connector has a row: nothing was read that could say anything about it.
-        basis.rowless.clear();
+        grounds.rowless.clear();
         for subject in known.by_id.values() {
             let has_row = match subject.kind {
                 SubjectKind::User => projection.users.contains_key(&subject.id),
@@ -108,14 +106,14 @@ impl Projecting<'_> {
             if has_row {
                 continue;
             }
-            basis.rowless.insert(subject.id.0);
+            grounds.rowless.insert(subject.id.0);
             match subject.kind {
                 SubjectKind::User => drop(projection.users.insert(subject.id, Verdict::Frozen)),
                 SubjectKind::Group => drop(projection.groups.insert(subject.id, Verdict::Frozen)),
             }
         }
-        basis.now = now;
-        for ground in &basis.grounds {
+        grounds.now = now;
+        for ground in &grounds.each {
             projection.at_rest |= &ground.rest;
         }
         Ok(projection)

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::basis::Ground;
 use super::candidate::{Candidate, Finding, Named};
 use super::doubt::Doubt;
+use super::ground::Ground;
 use super::member::{Path, Unstated, Who};
 use super::{
     Group, Newcomer, Projection, QuarantineReason, Quarantined, Verdict, View, collision, group, user,

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::Group;
 use super::bearer::Bearers;
+use super::few::Few;
 use crate::directory::{Content, SubjectId};
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
@@ -54,18 +55,19 @@ impl Path {
 struct List {
     standing: Standing,
     /// What it states.
-    names: RoaringBitmap,
+    names: Few,
     /// Names that it states and nobody bears.
-    dangling: RoaringBitmap,
-    membership: Membership,
+    dangling: Few,
+    membership: Membership<Few>,
     groups: Vec<RowId>,
 }
 
+/// Who is in a group, as it is kept, or as it is being worked out.
 #[derive(Clone, Debug, Default)]
-struct Membership {
-    people: RoaringBitmap,
+struct Membership<S = RoaringBitmap> {
+    people: S,
     /// Those who share a name that a list on the way states: it may or may not speak of them.
-    perhaps: RoaringBitmap,
+    perhaps: S,
     /// Whether a list on the way has a name that nobody bears: whoever is frozen may be the one.
     unresolved: bool,
     /// Whether a list on the way was not read completely.
@@ -93,9 +95,9 @@ pub(super) struct Lists {
     /// What each states itself.
     direct: BTreeMap<RowId, List>,
     /// Of groups with groups in them, all who are in those too.
-    whole: HashMap<RowId, Membership>,
+    whole: HashMap<RowId, Membership<Few>>,
     /// The same, if groups that are gone on weak evidence only were still there; none if there are no such.
-    with_weak: HashMap<RowId, Membership>,
+    with_weak: HashMap<RowId, Membership<Few>>,
 }
 
 /// What decides about members who are not stated.
@@ -119,7 +121,8 @@ impl Lists {
     pub(super) fn take(&mut self, path: Path, edges: Edges, who: &Who<'_>) {
         let Edges { names, complete } = edges;
         let doubtful = who.lost.is_some_and(|lost| lost.contains(path.row.0));
-        let mut membership = Membership { incomplete: !complete, doubtful, ..Membership::default() };
+        let mut membership: Membership =
+            Membership { incomplete: !complete, doubtful, ..Membership::default() };
         let (mut groups, mut dangling) = (Vec::new(), RoaringBitmap::new());
         for name in &names {
             match who.bearers.of(name) {
@@ -143,6 +146,8 @@ impl Lists {
         }
         // An old list may name members as they were called before.
         membership.incomplete |= membership.unresolved && path.unread;
+        let (names, dangling) = (Few::from(&names), Few::from(&dangling));
+        let membership = membership.of();
         self.direct.insert(path.row, List { standing: path.standing, names, dangling, membership, groups });
     }
 
@@ -175,7 +180,7 @@ impl Lists {
         &'d self,
         these: impl Iterator<Item = (RowId, &'d List)>,
         over: Standing,
-    ) -> HashMap<RowId, Membership> {
+    ) -> HashMap<RowId, Membership<Few>> {
         let mut graph: DiGraph<(RowId, &List), ()> = DiGraph::new();
         let nodes: HashMap<RowId, NodeIndex> = these.map(|one| (one.0, graph.add_node(one))).collect();
         for from in graph.node_indices() {
@@ -183,10 +188,10 @@ impl Lists {
                 graph.add_edge(from, *to, ());
             }
         }
-        let mut flattened: HashMap<RowId, Membership> = HashMap::with_capacity(nodes.len());
+        let mut flattened: HashMap<RowId, Membership<Few>> = HashMap::with_capacity(nodes.len());
         // In post-order: what a group contains comes before it.
         for cycle in kosaraju_scc(&graph) {
-            let mut whole = Membership::default();
+            let mut whole: Membership = Membership::default();
             for group in &cycle {
                 let list = graph[*group].1;
                 whole.add(&list.membership);
@@ -202,20 +207,21 @@ impl Lists {
                     }
                 }
             }
+            let whole = whole.of();
             flattened.extend(cycle.iter().map(|group| (graph[*group].0, whole.clone())));
         }
         flattened
     }
 
     /// Who is in a group that is there, as far as that was worked out.
-    fn known(&self, row: RowId) -> Option<&Membership> {
+    fn known(&self, row: RowId) -> Option<&Membership<Few>> {
         let list = self.direct.get(&row).filter(|list| list.standing == Standing::There)?;
         Some(self.whole.get(&row).unwrap_or(&list.membership))
     }
 
     /// The groups whose lists state one of these names, and all groups that contain one of those or of `rows`.
     pub(super) fn containing(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> RoaringBitmap {
-        let stating = self.direct.iter().filter(|(_, list)| !list.names.is_disjoint(names));
+        let stating = self.direct.iter().filter(|(_, list)| list.names.has_one_of(names));
         let mut containing: RoaringBitmap = stating.map(|(row, _)| row.0).collect();
         let mut outer: HashMap<RowId, Vec<RowId>> = HashMap::new();
         for (row, list) in &self.direct {
@@ -246,8 +252,8 @@ impl Lists {
 
     /// How many names are stated that no entry bears.
     pub(super) fn dangling(&self) -> u64 {
-        let all = self.direct.values().map(|list| &list.dangling);
-        all.fold(RoaringBitmap::new(), |all, dangling| all | dangling).len()
+        let all = self.direct.values().flat_map(|list| list.dangling.iter());
+        all.collect::<RoaringBitmap>().len()
     }
 
     /// A group with its members. `linked` are the members that we put.
@@ -259,7 +265,7 @@ impl Lists {
         unstated: &Unstated<'_>,
     ) -> Group {
         let Membership { people: members, perhaps, unresolved, incomplete, newest, .. } =
-            self.known(row).cloned().unwrap_or_default();
+            self.known(row).map(Membership::of).unwrap_or_default();
         let awaited = newest >= Some(unstated.new_names);
         let unproven = match linked {
             Some(linked) if incomplete || awaited => linked - &members,
@@ -269,7 +275,7 @@ impl Lists {
             None => RoaringBitmap::new(),
         };
         let weak = match self.with_weak.get(&row) {
-            Some(with) => &with.people - &members,
+            Some(with) => RoaringBitmap::from(&with.people) - &members,
             None => RoaringBitmap::new(),
         };
         let awaits = awaited && !incomplete && !unproven.is_empty();
@@ -279,18 +285,33 @@ impl Lists {
 
 impl List {
     /// Direct members, groups among them where they are in scope.
-    fn with_groups(&self, row: RowId, teams: &Dense<SubjectId>) -> Membership {
-        let mut membership = self.membership.clone();
+    fn with_groups(&self, row: RowId, teams: &Dense<SubjectId>) -> Membership<Few> {
+        let mut membership: Membership = self.membership.of();
         let groups = self.groups.iter().filter(|group| **group != row);
         membership.people.extend(groups.filter_map(|group| teams.get(group.0)).map(|subject| subject.0));
-        membership
+        membership.of()
+    }
+}
+
+impl<S> Membership<S> {
+    /// The same in other sets: in small ones to keep, in quick ones to work with.
+    fn of<'a, T: From<&'a S>>(&'a self) -> Membership<T> {
+        let Self { people, perhaps, unresolved, incomplete, newest, doubtful } = self;
+        Membership {
+            people: people.into(),
+            perhaps: perhaps.into(),
+            unresolved: *unresolved,
+            incomplete: *incomplete,
+            newest: *newest,
+            doubtful: *doubtful,
+        }
     }
 }
 
 impl Membership {
-    fn add(&mut self, other: &Self) {
-        self.people |= &other.people;
-        self.perhaps |= &other.perhaps;
+    fn add(&mut self, other: &Membership<Few>) {
+        self.people.extend(other.people.iter());
+        self.perhaps.extend(other.perhaps.iter());
         self.unresolved |= other.unresolved;
         self.incomplete |= other.incomplete;
         self.newest = self.newest.max(other.newest);

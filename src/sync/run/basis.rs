@@ -6,7 +6,7 @@ use super::draft::Draft;
 use crate::store::link::Place;
 use crate::store::policy::{Census, PolicyState};
 use crate::sync::policy::Policy;
-use crate::sync::project;
+use crate::sync::project::Grounds;
 
 /// What a run leaves to the next one, so that it costs what changed and not what there is.
 #[derive(Debug)]
@@ -17,7 +17,8 @@ pub struct Basis {
     place: Place,
     /// How much is linked.
     pub(super) linked: Census,
-    pub(super) projected: project::Basis,
+    /// What was projected.
+    pub(super) grounds: Grounds,
 }
 
 impl Basis {
@@ -33,8 +34,8 @@ impl Basis {
 impl Draft {
     /// What this run leaves.
     pub(super) fn basis(&mut self, policy: &Policy, place: Place, at: Timestamp) -> Basis {
-        let projected = std::mem::take(&mut self.projected);
-        Basis { spec: policy.spec_json.clone(), place, linked: self.linked(at), projected }
+        let grounds = std::mem::take(&mut self.grounds);
+        Basis { spec: policy.spec_json.clone(), place, linked: self.linked(at), grounds }
     }
 
     /// How much is linked now.

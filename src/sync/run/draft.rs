@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Approval, Options};
+use super::{Approval, Basis, Options};
 use crate::directory::ConnectorName;
 use crate::store::hold::Hold;
 use crate::store::link::{Place, Subject, Subjects};
@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::plan::{self, Plan, Vouched};
 use crate::sync::policy::{Policy, Vouching};
-use crate::sync::project::{Basis, Projecting, Projection, Quarantined, Scope, Skipped, View, project};
+use crate::sync::project::{Grounds, Look, Projecting, Projection, Quarantined, Skipped, View, project};
 
 /// What a draft is made of.
 pub(super) struct Drafting {
@@ -38,9 +38,9 @@ pub(super) struct Draft {
     /// What is linked beside them.
     pub(super) elsewhere: Census,
     /// For the next projection.
-    pub(super) projected: Basis,
+    pub(super) grounds: Grounds,
     /// What was looked at.
-    pub(super) scope: Scope,
+    pub(super) look: Look,
     /// What is known of what was read.
     pub(super) infos: Vec<SnapshotInfo>,
     pub(super) quarantined: Vec<Quarantined>,
@@ -82,7 +82,7 @@ impl Planner {
 
 impl Drafting {
     /// The error says why there is none.
-    pub(super) fn draft(mut self, before: Option<super::Basis>) -> Result<Result<Draft, String>, StoreError> {
+    pub(super) fn draft(mut self, before: Option<Basis>) -> Result<Result<Draft, String>, StoreError> {
         let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
         for vouching in &self.policy.connectors {
             let Some(snapshot) = self.store.snapshot(&vouching.connector)? else {
@@ -94,7 +94,7 @@ impl Drafting {
         }
         let views: Vec<&dyn View> = snapshots.iter().map(|snapshot| snapshot as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
-        let (projection, projected, scope) = self.project(before, &views, &state)?;
+        let (projection, grounds, look) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
         let outdated = self.stale(&snapshots);
         let completion =
@@ -108,7 +108,7 @@ impl Drafting {
             now: self.now,
         };
         #[cfg(debug_assertions)]
-        if scope != Scope::Everything {
+        if look != Look::AtEverything {
             self.compare(&planner, &views, &projection)?;
         }
         self.admit(&projection)?;
@@ -121,8 +121,8 @@ impl Drafting {
         Ok(Ok(Draft {
             subjects: self.subjects,
             elsewhere: self.elsewhere,
-            projected,
-            scope,
+            grounds,
+            look,
             // The snapshots themselves are let go: the next import may clear away behind them.
             infos: snapshots.iter().map(|snapshot| snapshot.info().clone()).collect(),
             quarantined,
@@ -139,30 +139,26 @@ impl Drafting {
     /// What the target should hold, of all or of what changed since a run left `before`.
     fn project(
         &mut self,
-        before: Option<super::Basis>,
+        before: Option<Basis>,
         views: &[&dyn View],
         state: &PolicyState,
-    ) -> Result<(Projection, Basis, Scope), StoreError> {
+    ) -> Result<(Projection, Grounds, Look), StoreError> {
         let before = before.filter(|before| before.serves(&self.policy, self.place, state));
         let linked = before.as_ref().map(|before| before.linked);
-        let mut basis = before.map_or_else(Basis::default, |before| before.projected);
-        let mut scope = Scope::Everything;
-        if linked.is_some()
-            && let Some(rows) = basis.scope(views, self.now)?
-        {
-            self.subjects = self.store.subjects_of(self.place, &basis.whom(&rows))?;
-            scope = Scope::At(rows);
-        } else {
-            self.subjects = self.store.subjects(self.place)?;
-        }
+        let mut grounds = before.map_or_else(Grounds::default, |before| before.grounds);
+        let look = grounds.look(views, self.now)?;
+        self.subjects = match &look {
+            Look::AtEverything => self.store.subjects(self.place)?,
+            Look::At(_) => self.store.subjects_of(self.place, &grounds.whom(&look))?,
+        };
         let projecting = Projecting { policy: &self.policy, views, known: &self.subjects, now: self.now };
-        let projection = projecting.on(&mut basis, &scope)?;
-        if let (Scope::At(_), Some(linked)) = (&scope, linked) {
+        let projection = projecting.on(&mut grounds, &look)?;
+        if let (Look::At(_), Some(linked)) = (&look, linked) {
             let lacking = self.subjects.lacks(&projection.members_to_know(&self.subjects));
             self.subjects.add(self.store.subjects_of(self.place, &lacking)?);
             self.elsewhere = linked.without(Census::of(&self.subjects, self.now));
         }
-        Ok((projection, basis, scope))
+        Ok((projection, grounds, look))
     }
 
     /// Where debug assertions are on, what came of looking at what changed is compared with what comes of looking at

@@ -16,7 +16,7 @@ use crate::sync::apply;
 use crate::sync::guard::Exceeded;
 use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
-use crate::sync::project::{QuarantineReason, Quarantined, Scope, Skipped};
+use crate::sync::project::{Look, QuarantineReason, Quarantined, Skipped};
 
 /// What one run did.
 #[derive(Clone, Debug)]
@@ -181,9 +181,9 @@ impl RunReport {
         Self {
             finished_at,
             previewed: options.preview,
-            looked_at: match &draft.scope {
-                Scope::Everything => None,
-                Scope::At(rows) => Some(rows.iter().map(RoaringBitmap::len).sum()),
+            looked_at: match &draft.look {
+                Look::AtEverything => None,
+                Look::At(rows) => Some(rows.iter().map(RoaringBitmap::len).sum()),
             },
             exceeded: draft.guarded.exceeded.clone(),
             approval: draft.approval,

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use roaring::RoaringBitmap;
 
 use super::bearer::Bearers;
 use super::candidate::Out;
 use super::member::Lists;
-use super::{Skipped, View, group, user};
+use super::{Look, Skipped, View, group, user};
 use crate::directory::{Content, DirectoryId, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::dense::Dense;
@@ -21,13 +21,15 @@ use crate::sync::expression::Asked;
 
 /// What a projection leaves to the next one.
 #[derive(Debug, Default)]
-pub struct Basis {
+pub struct Grounds {
     /// By connector, in the policy's order.
-    pub(super) grounds: Vec<Ground>,
+    pub(super) each: Vec<Ground>,
     /// Subjects of which no connector has a row.
     pub(super) rowless: RoaringBitmap,
-    /// When it was made.
+    /// When it was made …
     pub(super) now: Timestamp,
+    /// … and when everything was looked at.
+    all_at: Timestamp,
 }
 
 /// What is known of one connector's entries.
@@ -45,7 +47,7 @@ pub(super) struct Ground {
     pub(super) teams: Dense<SubjectId>,
     /// Entries that are left out on purpose.
     pub(super) out: Dense<Out>,
-    /// What each entry that is at rest is called at the target.
+    /// What each entry that is at rest is called at the target. If two hashes are the same, somebody is looked at for nothing.
     named: Dense<u64>,
     /// When the accounts expire that have not yet.
     pub(super) expires: BTreeMap<RowId, Timestamp>,
@@ -66,25 +68,33 @@ struct Of {
 
 /// Where more than one entry in so many has to be looked at, all are.
 const MANY: u64 = 2;
+/// So often everything is looked at whatever changed: nothing may stay wrong for as long as a process lives.
+const ALL_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-impl Basis {
-    /// The rows of each view that have to be looked at; `None` if that is everything.
-    pub fn scope(
-        &self,
-        views: &[&dyn View],
-        now: Timestamp,
-    ) -> Result<Option<Vec<RoaringBitmap>>, StoreError> {
-        // Of two connectors either may know something of the other's entries.
-        if now < self.now || views.len() != 1 || self.grounds.len() != 1 {
-            return Ok(None);
-        }
-        let scopes = self.grounds.iter().zip(views).map(|(ground, view)| ground.scope(*view, now));
-        scopes.collect()
+impl Grounds {
+    /// Of nothing yet.
+    pub(super) fn new(connectors: usize, now: Timestamp) -> Self {
+        let each = std::iter::repeat_with(Ground::default).take(connectors).collect();
+        Self { each, rowless: RoaringBitmap::new(), now, all_at: now }
     }
 
-    /// Whom a projection of these rows has to know.
-    pub fn whom(&self, scope: &[RoaringBitmap]) -> RoaringBitmap {
-        let subjects = self.grounds.iter().zip(scope).flat_map(|(ground, rows)| {
+    /// What has to be looked at to go on from here.
+    pub fn look(&self, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
+        let is_of_now = self.now <= now && now.duration_since(self.all_at) < ALL_EVERY;
+        // Of two connectors either may know something of the other's entries.
+        let ([ground], [view], true) = (self.each.as_slice(), views, is_of_now) else {
+            return Ok(Look::AtEverything);
+        };
+        let rows = ground.rows(*view, now)?;
+        Ok(rows.map_or(Look::AtEverything, |rows| Look::At(vec![rows])))
+    }
+
+    /// Whom a projection of these rows has to know. That it is enough rests on this: whoever has an anchor in the directory
+    /// has its row here, or is among those without one. A row's number is never another anchor's, nor an anchor's
+    /// another row's.
+    pub fn whom(&self, look: &Look) -> RoaringBitmap {
+        let Look::At(rows) = look else { return RoaringBitmap::new() };
+        let subjects = self.each.iter().zip(rows).flat_map(|(ground, rows)| {
             rows.iter().filter_map(|row| ground.subjects.get(row)).map(|subject| subject.0)
         });
         subjects.chain(&self.rowless).collect()
@@ -92,7 +102,8 @@ impl Basis {
 }
 
 impl Ground {
-    fn scope(&self, view: &dyn View, now: Timestamp) -> Result<Option<RoaringBitmap>, StoreError> {
+    /// The rows to look at; `None` if that is all.
+    fn rows(&self, view: &dyn View, now: Timestamp) -> Result<Option<RoaringBitmap>, StoreError> {
         let info = view.info();
         let Some(sequence) = self.of.as_ref().map(|of| of.sequence) else { return Ok(None) };
         // What is in doubt is so for many.
