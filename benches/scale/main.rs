@@ -18,7 +18,7 @@ mod port;
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "written for tests")]
 mod process;
 #[path = "../../tests/it/support/samba.rs"]
-#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "written for tests")]
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "written for tests")]
 mod samba;
 #[path = "../../tests/it/support/slapd.rs"]
 #[allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "written for tests")]
