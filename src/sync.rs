@@ -2,6 +2,8 @@
 //!
 //! `project`, `plan` and `guard` are pure; `import`, `apply` and `run` do the I/O at the two ends.
 
+use tokio::task::JoinError;
+
 use crate::store::StoreError;
 
 pub mod apply;
@@ -13,9 +15,27 @@ pub mod policy;
 pub mod project;
 pub mod run;
 
+impl From<JoinError> for StoreError {
+    fn from(error: JoinError) -> Self {
+        Self::Ended(error.to_string())
+    }
+}
+
 /// Does what blocks (the store's work, projections) where blocking is allowed.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_not_called_a_damaged_store() {
+        let error = blocking(|| -> Result<(), StoreError> { panic!("out of range") }).await.unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("out of range") && !said.contains("damaged"), "{said}");
+    }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
-use tokio::task::JoinError;
 
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -124,29 +123,8 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-impl From<JoinError> for StoreError {
-    fn from(error: JoinError) -> Self {
-        Self::Ended(error.to_string())
-    }
-}
-
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
         Self::Corrupt(error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_is_not_called_a_damaged_store() {
-        let panics = || -> Result<(), StoreError> { panic!("out of range") };
-        let error = StoreError::from(tokio::task::spawn_blocking(panics).await.unwrap_err());
-        assert!(
-            error.to_string().contains("out of range") && !error.to_string().contains("damaged"),
-            "{error}"
-        );
     }
 }

@@ -1,6 +1,9 @@
 //! One server, for one read: everything, or what changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
@@ -16,6 +19,9 @@ use crate::source::{LookUp, Reason, Sink, SourceError};
 
 /// Above so many changes everything is read: that is one search, and not hundreds.
 const MANY: usize = 5000;
+
+/// How long a server is given to rename somebody in lists too (OpenLDAP's refint does it beside the change).
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// One server, for one read.
 pub(super) struct Session {
@@ -164,13 +170,31 @@ impl Session {
         // refint) does not tell; and a newcomer may have the name of somebody whom a group still lists.
         let called = reading.sink.called(self.there.keys().cloned().collect()).await;
         let renamed = self.there.iter().filter(|(anchor, dn)| called.get(*anchor) != Some(*dn));
-        let borne: Vec<String> = renamed.map(|(_, dn)| ldap3::ldap_escape(dn).into_owned()).collect();
-        for some in borne.chunks(look_up::AT_ONCE / 2) {
-            let of = |dn: &String| format!("(member={dn})(uniqueMember={dn})");
-            let lists = format!("(|{})", some.iter().map(of).collect::<String>());
+        let renamed: Vec<(&String, Option<&String>)> =
+            renamed.map(|(anchor, dn)| (dn, called.get(anchor))).collect();
+        let is: Vec<String> = listing(renamed.iter().map(|(dn, _)| *dn));
+        let was: Vec<String> = listing(renamed.iter().filter_map(|(_, was)| *was));
+        self.wait_until_nobody_is_listed(&was).await?;
+        for lists in is {
             self.entries(Kind::Group, Some(&lists), reading).await?;
         }
         Ok(true)
+    }
+
+    /// A server that sees to its lists itself does so a moment after. One that does not is not waited for any longer.
+    async fn wait_until_nobody_is_listed(&mut self, under: &[String]) -> Result<(), SourceError> {
+        let groups = self.groups().to_owned();
+        let began = Instant::now();
+        for lists in under {
+            loop {
+                let (found, _) = self.found(&self.bases.clone(), &among(Some(lists), &groups)).await?;
+                if found.is_empty() || began.elapsed() > MOMENT {
+                    break;
+                }
+                tokio::time::sleep(MOMENT / 20).await;
+            }
+        }
+        Ok(())
     }
 
     /// Reads users or groups, those alone that match `only` if it is given.
@@ -314,6 +338,14 @@ impl Session {
         let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
         [&bases.join("\n"), self.users(), self.groups(), who, &anchor].join("\n\n")
     }
+}
+
+/// What finds the groups that list these, in several searches.
+fn listing<'d>(dns: impl Iterator<Item = &'d String>) -> Vec<String> {
+    let dns: Vec<_> = dns.map(|dn| ldap3::ldap_escape(dn.as_str())).collect();
+    let of = |dn: &std::borrow::Cow<'_, str>| format!("(member={dn})(uniqueMember={dn})");
+    let some = |some: &[_]| format!("(|{})", some.iter().map(of).collect::<String>());
+    dns.chunks(look_up::AT_ONCE / 2).map(some).collect()
 }
 
 fn user_filter(config: &LdapConfig) -> &str {
