@@ -62,9 +62,9 @@ impl Session {
         {
             if let Some(changes) = sync_repl::changes(&mut self.connection, &context, &resume.place).await? {
                 let mut reading = Reading::new(sink.clone());
-                if self.read_changes(&changes, &mut reading).await? {
+                if let Some(mode) = self.read_changes(&changes, &mut reading).await? {
                     reading.flush().await?;
-                    return Ok(self.completion(Mode::Delta, Some(next.at(changes.place)), feed));
+                    return Ok(self.completion(mode, Some(next.at(changes.place)), feed));
                 }
             } else {
                 "the server could not tell all that changed since the last read, so everything was read; OpenLDAP can, \
@@ -135,20 +135,25 @@ impl Session {
         Ok(self.completion(Mode::Full, next, feed))
     }
 
-    /// Reads what changed. `false` if everything is to be read instead: something has others in it, so they may
+    /// Reads what changed. `None` if everything is to be read instead: something has others in it, so they may
     /// be called otherwise now, of which nobody tells; or it is too much.
-    async fn read_changes(&mut self, changes: &Changes, reading: &mut Reading) -> Result<bool, SourceError> {
+    async fn read_changes(
+        &mut self,
+        changes: &Changes,
+        reading: &mut Reading,
+    ) -> Result<Option<Mode>, SourceError> {
+        let mut mode = Mode::Delta;
         let contexts = contexts(&self.bases, &self.facts);
         let named: Vec<Anchor> = changes.touched.union(&changes.deleted).cloned().collect();
         if named.len() > MANY {
-            return Ok(false);
+            return Ok(None);
         }
         let either = self.either();
         for some in named.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.anchor, some);
             let (found, holds_others) = self.found(&contexts, &ids).await?;
             if holds_others {
-                return Ok(false);
+                return Ok(None);
             }
             let (within, _) = self.found(&self.bases.clone(), &format!("(&{ids}{either})")).await?;
             for one in some.iter().filter(|one| !within.contains(*one)) {
@@ -156,6 +161,7 @@ impl Session {
                 if found.contains(one) {
                     reading.change(Change::Outside(one.clone())).await?;
                 } else if changes.deleted.contains(one) {
+                    mode = Mode::Full;
                     reading.change(Change::Tombstone(one.clone())).await?;
                 }
             }
@@ -178,7 +184,36 @@ impl Session {
         for lists in is {
             self.entries(Kind::Group, Some(&lists), reading).await?;
         }
-        Ok(true)
+        // A server calls deleted also who was changed where the account may not look any more. So that a place that was
+        // hidden from it is not emptied one by one, within the limits, all who are missing are found at once.
+        if mode == Mode::Full {
+            self.list_ids(reading).await?;
+        }
+        Ok(Some(mode))
+    }
+
+    /// Lists who is there, without those who came.
+    async fn list_ids(&mut self, reading: &mut Reading) -> Result<(), SourceError> {
+        for base in self.bases.clone() {
+            let query = Query {
+                base,
+                filter: self.either(),
+                attributes: vec![self.anchor.clone()],
+                page_size: self.page_size(),
+                ..Query::default()
+            };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(found) = search.next(reading.came).await? {
+                let Found::Entry(entry) = found else { continue };
+                let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
+                for anchor in values.map(|value| schema::anchor(value)) {
+                    if !self.there.contains_key(&anchor) {
+                        reading.change(Change::Unchanged(anchor)).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A server that sees to its lists itself does so a moment after. One that does not is not waited for any longer.
