@@ -68,6 +68,9 @@ pub struct SnapshotInfo {
     /// When everything was read last.
     #[serde(default)]
     pub full_at: Option<Timestamp>,
+    /// If many were missing at once.
+    #[serde(default)]
+    pub shrunk: Option<Shrunk>,
     /// Fields that more entries lost than the coverage rule allows (a literal attribute as
     /// `attributes.NAME`), until a read brings them back or a person approves.
     #[serde(skip)]
@@ -92,6 +95,15 @@ pub struct SnapshotInfo {
     pub groups: u64,
     /// How many contacts are present.
     pub contacts: u64,
+}
+
+/// Since when much fewer entries come than before, and how many that were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shrunk {
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// How many were present until then.
+    pub from: u64,
 }
 
 /// An entry that came and that nothing is known of.

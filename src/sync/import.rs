@@ -25,6 +25,7 @@ use crate::sync::blocking;
 mod coverage;
 mod intake;
 mod settle;
+mod shrinkage;
 mod stranger;
 mod view;
 

@@ -253,6 +253,24 @@ async fn who_is_not_listed_is_looked_up() {
 }
 
 #[tokio::test]
+async fn after_many_were_missing_everything_is_read_until_they_are_back() {
+    let desk = Desk::new();
+    let people = |count: usize| (0..count).map(|n| person(&format!("p{n}"), "Clerk")).collect::<Vec<_>>();
+    let quiet = |count| Directory { all: people(count), ..delta(Vec::new()) };
+    desk.import(&quiet(10), 0).await;
+    // They may be hidden, and no feed tells when they are shown again.
+    let listed = (0..4).map(|n| Change::Unchanged(Anchor::new(format!("p{n}")))).collect();
+    let few = desk.import(&Directory { changed: listed, mode: Mode::Full, ..quiet(10) }, 10).await;
+    assert_eq!(few.removed, 6);
+    assert!(few.info.notices.iter().any(|notice| notice.contains("much fewer entries came")));
+    for (there, at) in [(4, 20), (4, 30), (10, 40)] {
+        let read = desk.import(&quiet(there), at).await;
+        assert_eq!((read.info.mode, read.info.users), (Mode::Full, there as u64), "{at}");
+    }
+    assert_eq!(desk.import(&quiet(10), 50).await.info.mode, Mode::Delta);
+}
+
+#[tokio::test]
 async fn what_the_feed_does_not_tell_is_found_and_counted() {
     let desk = Desk::new();
     desk.import(&delta(Vec::new()), 0).await;

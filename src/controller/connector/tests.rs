@@ -100,6 +100,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         vendor: None,
         feed: None,
         full_at: None,
+        shrunk: None,
         tripped: BTreeMap::new(),
         strangers: Vec::new(),
         stranger_count: 0,

@@ -13,6 +13,11 @@ const SHARE_PERCENT: u64 = 10;
 /// … and at least so many.
 const LEAST: u64 = 5;
 
+/// Whether so many lost are no ordinary day's.
+pub(super) fn is_much(lost: u64, of: u64) -> bool {
+    lost >= LEAST && lost * 100 > of * SHARE_PERCENT
+}
+
 /// Which rows carry which field, as a read goes on.
 #[derive(Debug, Default)]
 pub(super) struct Carried(BTreeMap<String, RoaringBitmap>);
@@ -56,7 +61,7 @@ impl Carried {
             let now = self.0.remove(field).unwrap_or_default() | (&coverage.current - read);
             let carried = &coverage.baseline & there;
             let lost = &carried - &now;
-            let tripped = lost.len() >= LEAST && lost.len() * 100 > carried.len() * SHARE_PERCENT;
+            let tripped = is_much(lost.len(), carried.len());
             let judged = if tripped {
                 Coverage { baseline: coverage.baseline.clone(), current: now, tripped: carried.len(), lost }
             } else {

@@ -9,15 +9,15 @@ use roaring::RoaringBitmap;
 use super::coverage::Carried;
 use super::settle::{Absent, Missing};
 use super::stranger::Strangers;
-use super::{Imported, Sealing};
+use super::{Imported, Sealing, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
     Mode, Reference, fields,
 };
 use crate::source::{Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, SnapshotInfo, Standing, Stranger,
-    Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, Shrunk, SnapshotInfo, Standing,
+    Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 
@@ -191,31 +191,7 @@ impl Intake {
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, mut notices, told, read_at, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
-        let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
-        let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
-        let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
-        for (row, absent) in settled {
-            let grade = match absent {
-                Absent::Missing => Grade::Absent,
-                Absent::Elsewhere => Grade::OutOfScope,
-                Absent::CannotLookUp => Grade::AbsentUnconfirmed,
-                Absent::NotLookedUp => {
-                    unsettled += 1;
-                    if !were.contains_key(&row) {
-                        self.written.insert(row.0);
-                        self.untold.insert(row.0);
-                        let server = self.told_by();
-                        let presence = Presence::Unsettled { since: finished_at, server };
-                        self.pending.push(Version::Presence { row, presence });
-                    }
-                    continue;
-                }
-            };
-            removed += 1;
-            self.written.insert(row.0);
-            let presence = Presence::Gone { evidence: Evidence { grade, configuration }, since: finished_at };
-            self.pending.push(Version::Presence { row, presence });
-        }
+        let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
         self.flush()?;
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
@@ -228,6 +204,11 @@ impl Intake {
             completion.cursor = None;
         }
         let [users, groups, contacts] = self.counts(completion.mode)?;
+        let shrunk = self.shrunk(&completion, users + groups + contacts, finished_at);
+        if let Some(shrunk) = &shrunk {
+            completion.cursor = None;
+            notices.push(shrinkage::notice(shrunk));
+        }
         let full = completion.mode == Mode::Full && !self.listed;
         let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
         let there = self.there(completion.mode);
@@ -252,6 +233,7 @@ impl Intake {
             vendor: completion.vendor,
             feed: completion.feed,
             full_at,
+            shrunk,
             tripped: BTreeMap::new(),
             strangers,
             stranger_count,
@@ -289,6 +271,50 @@ impl Intake {
             started_at: self.started_at,
             finished_at,
         })
+    }
+
+    /// Writes what became of those who did not come; how many are gone, and how many were not looked up.
+    fn settle(
+        &mut self,
+        settled: Vec<(RowId, Absent)>,
+        configuration: bool,
+        at: Timestamp,
+    ) -> Result<(u64, u64), StoreError> {
+        let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
+        let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
+        let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
+        for (row, absent) in settled {
+            let grade = match absent {
+                Absent::Missing => Grade::Absent,
+                Absent::Elsewhere => Grade::OutOfScope,
+                Absent::CannotLookUp => Grade::AbsentUnconfirmed,
+                Absent::NotLookedUp => {
+                    unsettled += 1;
+                    if !were.contains_key(&row) {
+                        self.written.insert(row.0);
+                        self.untold.insert(row.0);
+                        let server = self.told_by();
+                        let presence = Presence::Unsettled { since: at, server };
+                        self.pending.push(Version::Presence { row, presence });
+                    }
+                    continue;
+                }
+            };
+            removed += 1;
+            self.written.insert(row.0);
+            let presence = Presence::Gone { evidence: Evidence { grade, configuration }, since: at };
+            self.pending.push(Version::Presence { row, presence });
+        }
+        Ok((removed, unsettled))
+    }
+
+    /// Whether many are missing, where `now` are there. What is read may be another part of the directory by now.
+    fn shrunk(&self, completion: &Completion, now: u64, at: Timestamp) -> Option<Shrunk> {
+        let last = self.info.as_ref().filter(|last| last.scope == completion.scope)?;
+        match completion.mode {
+            Mode::Full => shrinkage::judge(last.shrunk, last.users + last.groups + last.contacts, now, at),
+            Mode::Delta => last.shrunk,
+        }
     }
 
     /// Which server told of those who are present.

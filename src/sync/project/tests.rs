@@ -81,6 +81,7 @@ impl Case {
             vendor: None,
             feed: None,
             full_at: None,
+            shrunk: None,
             tripped: BTreeMap::new(),
             strangers: Vec::new(),
             stranger_count: 0,

@@ -26,6 +26,7 @@ fn a_read(unsettled: u64) -> Read {
         vendor: None,
         feed: None,
         full_at: None,
+        shrunk: None,
         tripped: std::collections::BTreeMap::default(),
         strangers: Vec::new(),
         stranger_count: 0,

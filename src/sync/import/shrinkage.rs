@@ -1,0 +1,57 @@
+//! Whether many were missing at once. A directory says nothing of whom it hides, so they may only be out of sight; and
+//! nothing of whom it shows again, so for a day everything is read each time. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::coverage;
+use crate::store::snapshot::Shrunk;
+
+/// So long a loss is looked at anew with each read.
+const FOR: Duration = Duration::from_hours(24);
+
+/// Judges a read of everything that brought `now` entries, where there were `last` before it.
+pub(super) fn judge(before: Option<Shrunk>, last: u64, now: u64, at: Timestamp) -> Option<Shrunk> {
+    let is_over = |shrunk: &Shrunk| at.duration_since(shrunk.since).unsigned_abs() >= FOR;
+    let (since, from) = match before {
+        Some(shrunk) if is_over(&shrunk) => return None,
+        Some(shrunk) => (shrunk.since, shrunk.from),
+        None => (at, last),
+    };
+    coverage::is_much(from.saturating_sub(now), from).then_some(Shrunk { since, from })
+}
+
+/// What to say of it.
+pub(super) fn notice(Shrunk { since, from }: &Shrunk) -> String {
+    format!(
+        "much fewer entries came than before ({from} until {since:.0}); if the account should see them, let it. For a day everything \
+         is read each time, so that they are seen as soon as they are back"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(hours: u64) -> Timestamp {
+        "2026-11-26T00:00:00Z".parse::<Timestamp>().unwrap() + Duration::from_hours(hours)
+    }
+
+    #[test]
+    fn a_loss_lasts_until_they_are_back_or_for_a_day() {
+        let lost = judge(None, 100, 50, hours(0));
+        assert_eq!(lost, Some(Shrunk { since: hours(0), from: 100 }));
+        assert_eq!(judge(lost, 50, 50, hours(23)), lost);
+        assert_eq!(judge(lost, 50, 60, hours(23)), lost, "a few came back");
+        assert_eq!(judge(lost, 50, 95, hours(1)), None);
+        assert_eq!(judge(lost, 50, 50, hours(24)), None);
+    }
+
+    #[test]
+    fn a_few_leavers_are_no_loss() {
+        assert_eq!(judge(None, 100, 90, hours(0)), None);
+        assert_eq!(judge(None, 10, 6, hours(0)), None);
+        assert_eq!(judge(None, 100, 120, hours(0)), None);
+    }
+}
