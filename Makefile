@@ -55,8 +55,9 @@ breaks: setup ## Break each promise on purpose, and let the simulator find it
 .PHONY: faults
 faults: setup ## Kill, cut, stop and fill the disk, often, on real servers, and print what was counted
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture kills:: disk:: cuts::
-	LIVES=$(or $(LIVES),300) CHANGES=200 SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture sync_repl::random
-	DOMAINS=$(or $(DOMAINS),50) CHANGES=200 SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture feeds::random
+	$(CARGO) build --locked --profile simulate
+	LIVES=$(or $(LIVES),300) DOMAINS=$(or $(DOMAINS),50) CHANGES=200 SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/simulate/rollcall \
+		$(CARGO) test --locked --test it -- --nocapture sync_repl::random feeds::random
 
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions anew

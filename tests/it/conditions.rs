@@ -224,7 +224,11 @@ fn what_a_domain_controller_hides_is_told_of_if_policies_use_it() {
     // Who may read everything but this is told nothing: it is just not there.
     // department and extensionName, by their schemaIDGUIDs.
     for attribute in ["bf96794f-0de6-11d0-a285-00aa003049e2", "bf967972-0de6-11d0-a285-00aa003049e2"] {
-        samba.grant(&format!("CN=ann,CN=Users,{DOMAIN}"), &format!("OD;;RP;{attribute};"), "reader");
+        samba.grant(
+            &format!("CN=ann,CN=Users,{DOMAIN}"),
+            &format!("OD;;RP;{attribute};"),
+            ["user", "reader"],
+        );
     }
     let told = unseen(&look(&users())).unwrap();
     let expected =

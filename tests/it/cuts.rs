@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::support::faults;
-use crate::support::story::{Start, Story, resources};
+use crate::support::registry::resources;
+use crate::support::story::{Start, Story};
 use crate::support::toxiproxy::Toxiproxy;
 
 /// So many faults must meet a sync at more than one time.

@@ -1,24 +1,25 @@
 //! Change feeds: the life of a person on a real domain controller, by each feed, comes to the same as by reading
 //! everything each time.
 
-use serde_json::Value;
-
 use self::life::life;
 use self::shown::Shown;
-use self::world::World;
 use crate::support::cli::Desk;
 use crate::support::cluster::Cluster;
 use crate::support::faults;
+use crate::support::happening::Happening;
+use crate::support::lives::{self, Life, Lived, Server};
 use crate::support::office::Registry;
 use crate::support::operator::Operator;
+use crate::support::registry::Synced;
 use crate::support::samba::{ADMIN, DOMAIN, PASSWORD, Samba};
+use crate::support::toxiproxy::Toxiproxy;
+use crate::support::world::{HIDEABLE, Memberships, POLICY, Spelling};
 
-mod happening;
 mod life;
 mod shown;
-mod world;
 
 const READER: &str = "ADTEST\\reader";
+const READER_DN: &str = "CN=reader,CN=Users,DC=ad,DC=example,DC=test";
 
 /// A way to read the domain.
 struct Way {
@@ -40,10 +41,8 @@ const WAYS: [Way; 5] = [
 
 impl Way {
     /// What a user would write.
-    fn manifests(&self, samba: &Samba) -> String {
+    fn manifests(&self, url: &str) -> String {
         let Self { name, feed, who, .. } = self;
-        let url = samba.url();
-        let all = "{ count: 900, percent: 100 }";
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name} }}\n\
              stringData: {{ username: '{who}', password: {PASSWORD} }}\n---\n\
@@ -52,10 +51,7 @@ impl Way {
              credentialsSecretRef: {{ name: {name} }}\n    excludeDNs: [\"OU=Out,{DOMAIN}\"]\n    \
              changeFeed: {feed}\n---\n\
              apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: {name} }}\nspec:\n  \
-             connectors: [{{ name: {name} }}]\n  target: {{ registry: {{}} }}\n  \
-             users: {{ recreated: Replace, emailDomains: [example.test] }}\n  limits: {{ userRemovals: {all}, \
-             groupRemovals: {all}, memberRemovals: {all}, disables: {all}, identifierChanges: {all}, \
-             memberRemovalsPerGroup: {{ percent: 100 }} }}\n"
+             connectors: [{{ name: {name} }}]\n  target: {{ registry: {{}} }}\n{POLICY}\n"
         )
     }
 
@@ -86,15 +82,8 @@ struct Reader {
 impl Reader {
     fn new(samba: &Samba, way: Way) -> Self {
         let desk = Desk::new();
-        desk.write("manifests.yaml", way.manifests(samba));
+        desk.write("manifests.yaml", way.manifests(&samba.url()));
         Self { way, desk, shown: Shown::default() }
-    }
-
-    /// Syncs; what the status says of the connector, and the registry.
-    fn sync(&mut self) -> (Value, Vec<Value>) {
-        let ran = self.desk.sync(&["--output", "json"]);
-        let status: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.said()));
-        (status[0]["status"].clone(), self.desk.registry())
     }
 }
 
@@ -106,7 +95,7 @@ fn a_life_arrives_as_the_policy_says_by_every_feed() {
     let mut operator = Operator::start(&namespace);
     operator.secret(PASSWORD);
     for way in &WAYS {
-        namespace.apply(&way.manifests(&samba));
+        namespace.apply(&way.manifests(&samba.url()));
     }
     namespace.wait("dirconn", "--all", "condition=Ready");
     let mut shown: [Shown; WAYS.len()] = Default::default();
@@ -150,7 +139,7 @@ fn who_gets_out_of_sight_goes_by_every_feed() {
          mail: ann@example.test\n\ndn: CN=team,OU=Groups,{DOMAIN}\nchangetype: modify\nadd: member\nmember: {staff}\n",
         staff = at("Staff")
     ));
-    samba.grant(&format!("OU=Other,{DOMAIN}"), "D;CI;RPLCLORC;;", "reader");
+    samba.grant(&format!("OU=Other,{DOMAIN}"), "D;CI;RPLCLORC;;", ["user", "reader"]);
     let moved = |from: &str, to: &str| {
         samba.modify(&format!(
             "dn: {}\nchangetype: moddn\nnewrdn: CN=ann\ndeleteoldrdn: 1\nnewsuperior: OU={to},{DOMAIN}\n",
@@ -162,8 +151,10 @@ fn who_gets_out_of_sight_goes_by_every_feed() {
         [Way { who: READER, ..everything }, as_seen, without_rights].map(|way| Reader::new(&samba, way));
     let mut arrives = |what: &str| {
         for reader in &mut readers {
-            let (connector, registry) = reader.sync();
-            assert_eq!(reader.shown.people(&registry), [what], "{}: {connector:#}", reader.way.name);
+            let synced = Synced::by(&reader.desk);
+            let status = synced.connector().clone();
+            let people = reader.shown.people(&synced.resources.into_values().collect::<Vec<_>>());
+            assert_eq!(people, [what], "{}: {status:#}", reader.way.name);
         }
     };
     arrives("ann@example.test: ann@example.test, active, in team");
@@ -176,10 +167,9 @@ fn who_gets_out_of_sight_goes_by_every_feed() {
 #[test]
 fn a_right_that_is_granted_is_used_without_more_ado() {
     let samba = domain();
-    let mut reader =
-        Reader::new(&samba, Way { name: "reader", feed: "Auto", who: READER, active: "UsnChanged" });
-    let mut feed = |active: &str| {
-        let feed = reader.sync().0["changeFeed"].clone();
+    let reader = Reader::new(&samba, Way { name: "reader", feed: "Auto", who: READER, active: "UsnChanged" });
+    let feed = |active: &str| {
+        let feed = Synced::by(&reader.desk).connector()["changeFeed"].clone();
         assert_eq!(feed["active"], active, "{feed:#}");
         feed["reason"].as_str().unwrap_or_default().to_owned()
     };
@@ -187,47 +177,55 @@ fn a_right_that_is_granted_is_used_without_more_ado() {
     for part in ["Replicating Directory Changes", "dsacls", "ADTEST\\reader:CA", "CN=Deleted Objects,DC=ad"] {
         assert!(reason.contains(part), "{part:?} is not in {reason}");
     }
-    samba.grant(DOMAIN, "OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;", "reader");
+    samba.grant(DOMAIN, "OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;", ["user", "reader"]);
     let reason = feed("DirSync");
     assert!(!reason.contains("Replicating"), "{reason}");
     feed("DirSync");
 }
 
+const ACTIVE_DIRECTORY: Spelling = Spelling {
+    suffix: DOMAIN,
+    naming: "cn",
+    person: |name| format!("objectClass: user\nsAMAccountName: {name}\nuserAccountControl: 544\n"),
+    group: |name| format!("objectClass: group\nsAMAccountName: {name}\n"),
+    renamed: |name| format!("replace: sAMAccountName\nsAMAccountName: {name}\n-\n"),
+    states: &[
+        "replace: userAccountControl\nuserAccountControl: 546",
+        "replace: userAccountControl\nuserAccountControl: 544",
+        "replace: accountExpires\naccountExpires: 133801632000000000",
+        "replace: accountExpires\naccountExpires: 0",
+    ],
+    restores: true,
+};
+
+impl Server for Samba {
+    fn befall(&self, happening: &Happening, _: &Memberships) {
+        happening.befall(self);
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+}
+
 #[test]
 fn random_lives_are_the_same_by_every_feed() {
-    let (lives, changes, first) =
-        (faults::count("DOMAINS", 2), faults::count("CHANGES", 80), faults::count("SEED", 1));
-    let mut done = 0;
-    for seed in first..first + lives {
-        let mut samba = domain();
-        samba.modify(&life::company());
-        let mut readers = WAYS.map(|way| Reader::new(&samba, way));
-        let mut world = World::of(seed);
-        let mut story = String::new();
-        let (mut burst, mut left) = (0, changes);
-        while left > 0 {
-            burst += 1;
-            let count = (1 + world.roll(12) as u64).min(left);
-            left -= count;
-            for happening in (0..count).map(|_| world.next()) {
-                story.push_str(&happening.to_string());
-                happening.befall(&samba);
-            }
-            if burst % 12 == 6 {
-                samba.restart();
-            }
-            let mut expected = None;
-            for reader in &mut readers {
-                let (status, registry) = reader.sync();
-                let name = reader.way.name;
-                let resources = reader.shown.resources(&format!("default/{name}"), &registry);
-                let expected = expected.get_or_insert_with(|| resources.clone());
-                assert_eq!(&resources, expected, "seed {seed}, {name}, after\n{story}\n{status:#}");
-            }
-        }
-        done += changes;
+    let mut lived = Lived::default();
+    let first = faults::count("SEED", 1);
+    for seed in first..first + faults::count("DOMAINS", 2) {
+        let samba = domain();
+        samba.modify(&ACTIVE_DIRECTORY.founding());
+        samba.grant(&format!("{HIDEABLE},{DOMAIN}"), "D;CI;RPLCLORC;;", ["group", "unsighted"]);
+        let proxy = Toxiproxy::to(samba.address, 389);
+        let readers = WAYS.map(|way| {
+            let desk = Desk::new();
+            let url = if way.active == "FullRead" { samba.url() } else { proxy.url() };
+            // Ids depend on the policy's name.
+            desk.write("manifests.yaml", Way { name: "all", ..way }.manifests(&url));
+            lives::Reader { name: way.name, feed: way.active, loses_sight: way.who == READER, desk }
+        });
+        let life = Life::new(samba, proxy, readers.into(), (&ACTIVE_DIRECTORY, READER_DN), seed);
+        lived += life.live(faults::count("CHANGES", 80));
     }
-    faults::tell(format_args!(
-        "{lives} lives of {done} changes in Samba, by each feed as by reading everything"
-    ));
+    lived.tell("Samba");
 }

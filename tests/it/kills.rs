@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::support::cli::command;
 use crate::support::faults;
-use crate::support::story::{Start, Story, resources};
+use crate::support::registry::resources;
+use crate::support::story::{Start, Story};
 
 /// When a process was killed, as far as its log tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

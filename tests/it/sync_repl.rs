@@ -1,9 +1,10 @@
 //! Changes by syncrepl (RFC 4533): what happens in a real OpenLDAP server comes to the same by its feed as by
 //! reading everything each time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollcall::directory::Entry;
 use rollcall::source::ldap::LdapConfig;
@@ -13,17 +14,21 @@ use serde_json::Value;
 use crate::ldap;
 use crate::support::cli::Desk;
 use crate::support::faults;
+use crate::support::happening::Happening;
+use crate::support::lives::{Life, Lived, Reader, Server};
+use crate::support::process::eventually;
+use crate::support::registry::Synced;
 use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 use crate::support::toxiproxy::Toxiproxy;
+use crate::support::world::{GROUPS, HIDEABLE, Memberships, POLICY, Spelling, UNSIGHTED};
 
 const MODULES: &str = "moduleload syncprov\nmoduleload refint";
+const READER: &str = "cn=reader,dc=example,dc=test";
 /// It keeps what was deleted.
 const WITH_LOG: &str = "overlay syncprov\nsyncprov-sessionlog 10000\noverlay refint\nrefint_attributes member\nrefint_nothing cn=nobody";
 /// It does not.
 const WITHOUT_LOG: &str =
     "overlay syncprov\noverlay refint\nrefint_attributes member\nrefint_nothing cn=nobody";
-
-const PLACES: &[&str] = &["Staff", "Other,ou=Staff", "Out"];
 
 fn at(rdn: &str) -> String {
     format!("{rdn},{SUFFIX}")
@@ -106,42 +111,25 @@ fn life() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// One reader of the directory, with a store of its own.
-struct Reader {
-    desk: Desk,
+/// Who reads the directory, with a store of its own.
+fn reader(slapd: &Slapd, url: &str, who: &str, feed: &str) -> Desk {
+    let bases = ["Staff", "Groups"].map(|name| format!("'{}'", at(&format!("ou={name}")))).join(", ");
+    let ldap = format!(
+        "    baseDNs: [{bases}]\n    changeFeed: {feed}\n    disabledWhen: \"user.employeeType == 'gone'\""
+    );
+    let desk = Desk::new();
+    let manifests = slapd.manifests(&ldap, POLICY).replace(&slapd.url(), url).replace(ADMIN, who);
+    desk.write("manifests.yaml", manifests);
+    desk
 }
 
-impl Reader {
-    fn new(slapd: &Slapd, url: &str, feed: &str) -> Self {
-        let bases = ["Staff", "Groups"].map(|name| format!("'{}'", at(&format!("ou={name}")))).join(", ");
-        let ldap = format!(
-            "    baseDNs: [{bases}]\n    changeFeed: {feed}\n    disabledWhen: \"user.employeeType == 'gone'\"\n  fullReadEvery: 1000h"
-        );
-        let wide = "{ count: 900, percent: 100 }";
-        let policy = format!(
-            "  users: {{ recreated: Replace, emailDomains: [example.test] }}\n  groups: {{ vanished: {{ do: Delete }} }}\n  \
-             limits: {{ userRemovals: {wide}, groupRemovals: {wide}, memberRemovals: {wide}, disables: {wide}, \
-             memberRemovalsPerGroup: {{ percent: 100 }}, identifierChanges: {wide} }}"
-        );
-        let desk = Desk::new();
-        desk.write("manifests.yaml", slapd.manifests(&ldap, &policy).replace(&slapd.url(), url));
-        Self { desk }
-    }
-
-    /// Syncs; what the status says of the connector, and the registry.
-    fn sync(&self) -> (Value, Vec<Value>) {
-        let ran = self.desk.sync(&["--output", "json"]);
-        let status: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.said()));
-        (status[0]["status"].clone(), self.desk.registry())
-    }
-}
-
-fn check(step: &str, everything: &Reader, told: &Reader) -> Value {
-    let (_, expected) = everything.sync();
-    let (status, registry) = told.sync();
-    assert_eq!(registry, expected, "{step}: {status:#}");
+fn check(step: &str, everything: &Desk, told: &Desk) -> Value {
+    let expected = Synced::by(everything).resources;
+    let told = Synced::by(told);
+    let status = told.connector();
+    assert_eq!(told.resources, expected, "{step}: {status:#}");
     assert_eq!(status["changeFeed"]["active"], "SyncRepl", "{step}: {status:#}");
-    status
+    status.clone()
 }
 
 #[rstest]
@@ -149,8 +137,8 @@ fn check(step: &str, everything: &Reader, told: &Reader) -> Value {
 #[case::without(WITHOUT_LOG, false)]
 fn a_life_is_the_same_by_the_feed(#[case] database: &str, #[case] tells: bool) {
     let slapd = Slapd::start(&Setup { ldif: &tree(), global: MODULES, database, ..Setup::default() });
-    let everything = Reader::new(&slapd, &slapd.url(), "FullRead");
-    let told = Reader::new(&slapd, &slapd.url(), "Auto");
+    let everything = reader(&slapd, &slapd.url(), ADMIN, "FullRead");
+    let told = reader(&slapd, &slapd.url(), ADMIN, "Auto");
     assert_eq!(check("first", &everything, &told)["lastImport"]["mode"], "Full");
     for (step, changes) in life() {
         if !changes.is_empty() {
@@ -166,7 +154,6 @@ fn a_life_is_the_same_by_the_feed(#[case] database: &str, #[case] tells: bool) {
     }
 }
 
-/// A directory that changes at random.
 #[tokio::test]
 async fn a_list_is_read_again_only_for_who_is_called_otherwise() {
     let slapd =
@@ -193,176 +180,114 @@ async fn a_list_is_read_again_only_for_who_is_called_otherwise() {
     assert_eq!(came(renamed, called).await, named(&["uid=another2", "cn=team"]));
 }
 
-struct World {
-    dice: faults::Dice,
-    next: usize,
-    /// Where each person is, by name.
-    people: BTreeMap<String, &'static str>,
-    /// Who is in each group.
-    members: BTreeMap<&'static str, BTreeSet<String>>,
-}
+const OPENLDAP: Spelling = Spelling {
+    suffix: SUFFIX,
+    naming: "uid",
+    person: |name| format!("objectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\n"),
+    group: |name| format!("objectClass: groupOfNames\ncn: {name}\nmember: cn=nobody\n"),
+    renamed: |_| String::new(),
+    states: &["replace: employeeType\nemployeeType: gone", "replace: employeeType\nemployeeType: here"],
+    restores: false,
+};
 
-impl World {
-    fn roll(&mut self, sides: usize) -> usize {
-        usize::try_from(self.dice.below(sides as u64)).unwrap()
+impl Server for Slapd {
+    fn befall(&self, happening: &Happening, memberships: &Memberships) {
+        let Happening::Changes(changes) = happening else { panic!("{happening} never happens here") };
+        self.modify(changes);
+        // The overlay that sees to the lists does so a little later.
+        let there = |group: &str| {
+            let members = self.values(&at(&format!("cn={group},ou=Groups")), "member");
+            members.into_iter().filter(|member| member != "cn=nobody").collect::<BTreeSet<_>>()
+        };
+        let wanted = |group: &str| {
+            let of = memberships.iter().filter(|(of, _)| *of == group);
+            of.map(|(_, member)| member.clone()).collect::<BTreeSet<_>>()
+        };
+        eventually(Duration::from_secs(10), "the lists name their members", || {
+            GROUPS.iter().all(|group| there(group) == wanted(group)).then_some(())
+        });
     }
 
-    /// One change, as LDIF.
-    fn change(&mut self) -> String {
-        let names: Vec<String> = self.people.keys().cloned().collect();
-        let what = self.roll(12);
-        if names.len() < 4 || what <= 1 {
-            // Names come again: somebody else is called so then.
-            let name = format!("p{}", self.roll(12 + self.next));
-            if self.people.contains_key(&name) {
-                return String::new();
-            }
-            self.next += 1;
-            let place = PLACES[self.roll(3)];
-            self.people.insert(name.clone(), place);
-            return user(&name, place, &format!("mail: {name}@example.test\n"));
-        }
-        let name = names[self.roll(names.len())].clone();
-        let place = self.people[&name];
-        let rdn = format!("uid={name},ou={place}");
-        match what {
-            2 | 3 => {
-                self.people.remove(&name);
-                // The server takes them out of their groups.
-                for members in self.members.values_mut() {
-                    members.remove(&name);
-                }
-                format!("dn: {}\nchangetype: delete\n\n", at(&rdn))
-            }
-            4 => {
-                let to = PLACES[self.roll(3)];
-                if to == place {
-                    return change(&rdn, "replace: title\ntitle: stays");
-                }
-                self.people.insert(name.clone(), to);
-                moved(&rdn, &format!("uid={name}"), &format!("ou={to}"))
-            }
-            5 => {
-                let new = format!("p{}", self.roll(12 + self.next));
-                if self.people.contains_key(&new) {
-                    return String::new();
-                }
-                self.people.remove(&name);
-                self.people.insert(new.clone(), place);
-                for members in self.members.values_mut() {
-                    if members.remove(&name) {
-                        members.insert(new.clone());
-                    }
-                }
-                moved(&rdn, &format!("uid={new}"), &format!("ou={place}"))
-            }
-            6 => change(&rdn, &format!("replace: sn\nsn: Name{}", self.roll(100))),
-            7 => change(&rdn, &format!("replace: mail\nmail: {name}.{}@example.test", self.roll(3))),
-            8 => change(&rdn, "replace: employeeType\nemployeeType: gone"),
-            9 => change(&rdn, "replace: employeeType\nemployeeType: here"),
-            _ => {
-                let group = ["team", "extra"][self.roll(2)];
-                let members = self.members.entry(group).or_default();
-                let verb = if members.remove(&name) {
-                    "delete"
-                } else {
-                    members.insert(name.clone());
-                    "add"
-                };
-                member(verb, group, &rdn)
-            }
-        }
+    fn restart(&mut self) {
+        self.stop();
+        self.start_again();
     }
 }
 
-#[test]
-fn an_account_that_loses_sight_of_a_place_for_a_while_removes_nobody() {
-    const READER: &str = "cn=reader,dc=example,dc=test";
+/// A directory with these entries, in which [`READER`] sees [`HIDEABLE`] unless it is in [`UNSIGHTED`].
+fn with_rights(ldif: &str) -> Slapd {
+    let reader =
+        format!("dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {PASSWORD}\n\n");
+    let database = format!(
+        "{WITH_LOG}\naccess to attrs=userPassword by * auth\n\
+         access to dn.subtree=\"{HIDEABLE},{SUFFIX}\" by group.exact=\"{UNSIGHTED},{SUFFIX}\" none by * read\n\
+         access to * by * read"
+    );
+    let ldif = &format!("{ldif}{reader}");
+    Slapd::start(&Setup { ldif, global: MODULES, database: &database, ..Setup::default() })
+}
+
+#[rstest]
+#[case::and_the_server_goes_on(false)]
+#[case::and_the_server_is_started_again(true)]
+fn an_account_that_loses_sight_of_a_place_for_a_while_removes_nobody(#[case] restarts: bool) {
     let hidden: String = (0..15)
         .map(|n| user(&format!("hidden{n}"), "Other,ou=Staff", &format!("mail: hidden{n}@example.test\n")))
         .collect();
-    let ldif = tree()
-        + &hidden.replace("changetype: add\n", "")
-        + &format!("dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {PASSWORD}\n\n");
-    let rights = tempfile::NamedTempFile::new().unwrap();
-    let grant = |place: &str| {
-        let all = "access to attrs=userPassword by * auth\naccess to * by * read\n";
-        let none = format!("access to dn.subtree=\"ou=Other,ou=Staff,{SUFFIX}\" by * none\n");
-        std::fs::write(rights.path(), if place == "hidden" { none + all } else { all.to_owned() }).unwrap();
-    };
-    grant("all");
-    let database = format!("{WITH_LOG}\ninclude {}", rights.path().display());
-    let mut slapd =
-        Slapd::start(&Setup { ldif: &ldif, global: MODULES, database: &database, ..Setup::default() });
+    let unsighted = format!("dn: {}\n{}\n", at(UNSIGHTED), (OPENLDAP.group)("unsighted"));
+    let mut slapd = with_rights(&(tree() + &hidden.replace("changetype: add\n", "") + &unsighted));
     let readers = ["FullRead", "Auto"].map(|feed| {
         let desk = Desk::new();
         let manifests =
             slapd.manifests(&format!("    changeFeed: {feed}"), "  users: { emailDomains: [example.test] }");
         desk.write("manifests.yaml", manifests.replace(ADMIN, READER));
-        Reader { desk }
+        desk
     });
-    let mut expected = readers[0].sync().1;
-    assert_eq!(readers[1].sync().1, expected);
+    let mut expected = Synced::by(&readers[0]).resources;
+    assert_eq!(Synced::by(&readers[1]).resources, expected);
     for place in ["hidden", "all", "hidden", "all"] {
-        grant(place);
-        slapd.stop();
-        slapd.start_again();
+        slapd.modify(&OPENLDAP.sight(READER, place == "all"));
+        if restarts {
+            slapd.stop();
+            slapd.start_again();
+        }
         // What happens there meanwhile is seen when the place is.
         slapd.modify(&change("uid=hidden3,ou=Other,ou=Staff", &format!("replace: sn\nsn: {place}")));
         slapd.modify(&change("uid=other3,ou=Staff", &format!("replace: sn\nsn: {place}")));
         for reader in &readers {
-            let registry = reader.sync().1;
+            let registry = Synced::by(reader).resources;
             assert_eq!(registry.len(), expected.len(), "{place}");
-            assert!(registry.iter().all(|one| one["active"] != false), "{place}");
+            assert!(registry.values().all(|one| one["active"] != false), "{place}");
         }
         if place == "all" {
-            expected = readers[0].sync().1;
-            assert_eq!(readers[1].sync().1, expected);
+            expected = Synced::by(&readers[0]).resources;
+            assert_eq!(Synced::by(&readers[1]).resources, expected);
         }
     }
 }
 
 #[test]
 fn random_lives_are_the_same_by_the_feed() {
-    let (lives, changes) = (faults::count("LIVES", 2), faults::count("CHANGES", 80));
-    let mut count = 0;
-    for life in 0..lives {
-        let dice = faults::Dice::of(life + faults::count("SEED", 1));
-        let mut slapd =
-            Slapd::start(&Setup { ldif: &tree(), global: MODULES, database: WITH_LOG, ..Setup::default() });
+    let base = format!(
+        "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n"
+    );
+    let company = base + &OPENLDAP.founding().replace("changetype: add\n", "");
+    let mut lived = Lived::default();
+    let first = faults::count("SEED", 1);
+    for seed in first..first + faults::count("LIVES", 2) {
+        let slapd = with_rights(&company);
         let proxy = Toxiproxy::start(slapd.port());
-        let everything = Reader::new(&slapd, &slapd.url(), "FullRead");
-        let told = Reader::new(&slapd, &proxy.url(), "Auto");
-        let mut world = World { dice, next: 0, people: BTreeMap::new(), members: BTreeMap::new() };
-        let mut story = String::new();
-        let mut done = 0;
-        while done < changes {
-            let burst: String = (0..=world.roll(12)).map(|_| world.change()).collect();
-            done += burst.matches("changetype").count() as u64;
-            story += &burst;
-            if !burst.is_empty() {
-                slapd.modify(&burst);
-            }
-            match world.roll(8) {
-                0 => {
-                    slapd.stop();
-                    slapd.start_again();
-                    story += "# the server was stopped, and started again\n";
-                }
-                1 => {
-                    let bytes = world.roll(20_000);
-                    proxy.poison("limit_data", &serde_json::json!({ "bytes": bytes }));
-                    told.sync();
-                    proxy.cure();
-                    writeln!(story, "# the connection was cut after {bytes} bytes").unwrap();
-                }
-                _ => {}
-            }
-            check(&format!("life {life}, after\n{story}"), &everything, &told);
-        }
-        count += done;
+        let reader = |name, url: &str, who: &str, feed| {
+            let desk = reader(&slapd, url, who, if feed == "FullRead" { feed } else { "Auto" });
+            Reader { name, feed, loses_sight: who == READER, desk }
+        };
+        let readers = vec![
+            reader("everything", &slapd.url(), ADMIN, "FullRead"),
+            reader("told", &proxy.url(), ADMIN, "SyncRepl"),
+            reader("blind at times", &proxy.url(), READER, "SyncRepl"),
+        ];
+        let life = Life::new(slapd, proxy, readers, (&OPENLDAP, READER), seed);
+        lived += life.live(faults::count("CHANGES", 80));
     }
-    faults::tell(format_args!(
-        "{lives} lives of {count} changes in OpenLDAP, by the feed as by reading everything"
-    ));
+    lived.tell("OpenLDAP");
 }

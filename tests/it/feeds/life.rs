@@ -1,6 +1,6 @@
 //! The life of a person in a domain, step by step, and what is to arrive of it.
 
-use super::happening::Happening;
+use crate::support::happening::Happening;
 use crate::support::samba::DOMAIN;
 
 /// The groups that the life is about; every domain has others.

@@ -83,10 +83,10 @@ impl Domain {
         self.tool(&["user", "create", name, PASSWORD]);
     }
 
-    /// Grants an account a right to the entry `dn`, or denies it: an access control entry (MS-DTYP 2.5.1.1) without
+    /// Grants a user or a group a right to the entry `dn`, or denies it: an access control entry (MS-DTYP 2.5.1.1) without
     /// whom it is for.
-    pub(crate) fn grant(&self, dn: &str, right: &str, account: &str) {
-        let shown = self.tool(&["user", "show", account]);
+    pub(crate) fn grant(&self, dn: &str, right: &str, [kind, name]: [&str; 2]) {
+        let shown = self.tool(&[kind, "show", name]);
         let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
         self.tool(&["dsacl", "set", &format!("--objectdn={dn}"), &format!("--sddl=({right};{sid})")]);
     }

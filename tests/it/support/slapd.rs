@@ -141,6 +141,17 @@ impl Slapd {
         done.stdout
     }
 
+    /// The values of one attribute of one entry.
+    pub(crate) fn values(&self, dn: &str, attribute: &str) -> Vec<String> {
+        let url = self.url();
+        let who = ["-x", "-LLL", "-o", "ldif-wrap=no", "-H", &url, "-D", ADMIN, "-w", PASSWORD];
+        let done =
+            program("ldapsearch").args(who).args(["-s", "base", "-b", dn, attribute]).output().unwrap();
+        assert!(done.status.success(), "ldapsearch: {}", String::from_utf8_lossy(&done.stderr));
+        let (said, value) = (String::from_utf8(done.stdout).unwrap(), format!("{attribute}: "));
+        said.lines().filter_map(|line| line.strip_prefix(&value)).map(str::to_owned).collect()
+    }
+
     /// What `ldapsearch` is to be told.
     pub(crate) fn ldapsearch(&self) -> String {
         format!("-x -H {} -D {ADMIN} -w {PASSWORD}", self.url())

@@ -1,17 +1,17 @@
 //! A company whose directory changes, and what a sync that nobody disturbs makes of it: what tests of
 //! faults compare with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rollcall::store;
-use serde_json::Value;
 
 use super::cli::{Desk, rollcall};
 use super::company::large;
+use super::registry::{Resources, resources, wrongly_gone};
 use super::slapd::{SUFFIX, Setup, Slapd};
 
 const POLICY: &str = "  users: { leavers: [{ after: 0s, do: Delete }] }";
@@ -30,8 +30,8 @@ pub(crate) enum Start {
 /// A directory that changed, and what a run that nobody disturbs makes of it.
 pub(crate) struct Story {
     pub(crate) desk: Desk,
-    pub(crate) before: BTreeMap<String, Value>,
-    pub(crate) after: BTreeMap<String, Value>,
+    pub(crate) before: Resources,
+    pub(crate) after: Resources,
     pub(crate) took: BTreeMap<Start, Duration>,
     pub(crate) slapd: Slapd,
 }
@@ -84,29 +84,9 @@ impl Story {
             assert!(ran.code == 0 || ran.said().contains("there is no store"), "{}", ran.said());
             return;
         }
-        let now = resources(&self.desk);
-        for (name, wanted) in self.after.iter().filter(|(name, _)| self.before.contains_key(*name)) {
-            let found = now.get(name).unwrap_or_else(|| panic!("round {round}: {name} is gone"));
-            assert_eq!(found["active"], wanted["active"], "round {round}: {name}");
-            let stays = &members(&self.before[name]) & &members(wanted);
-            assert!(stays.is_subset(&members(found)), "round {round}: somebody is out of {name}");
-        }
+        let gone = wrongly_gone(&self.before, &self.after, &resources(&self.desk));
+        assert!(gone.is_empty(), "round {round}: {}", gone.join("\n"));
     }
-}
-
-/// The registry, without the times of its objects.
-pub(crate) fn resources(desk: &Desk) -> BTreeMap<String, Value> {
-    let named = |mut resource: Value| {
-        resource.as_object_mut().unwrap().remove("meta");
-        let name = resource.get("userName").or(resource.get("displayName")).unwrap().as_str().unwrap();
-        (name.to_owned(), resource)
-    };
-    desk.registry().into_iter().map(named).collect()
-}
-
-fn members(resource: &Value) -> BTreeSet<String> {
-    let members = resource["members"].as_array().into_iter().flatten();
-    members.map(|member| member["value"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Joiners, movers, leavers; groups that gain and lose, one that is new.

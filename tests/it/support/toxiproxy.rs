@@ -1,5 +1,6 @@
 //! A proxy that is slow, cuts or refuses when it is told to: toxiproxy, over its HTTP API.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +22,11 @@ pub(crate) struct Toxiproxy {
 impl Toxiproxy {
     /// To a port of this machine.
     pub(crate) fn start(to: u16) -> Self {
+        Self::to(Ipv4Addr::LOCALHOST, to)
+    }
+
+    /// To a port of one of its addresses.
+    pub(crate) fn to(server: Ipv4Addr, port_there: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (port, address) = (own_port(), format!("127.0.0.1:{}", own_port()));
         let program = assets::program("toxiproxy");
@@ -30,7 +36,7 @@ impl Toxiproxy {
         eventually(Duration::from_mins(1), "toxiproxy answers", || {
             http::get(&proxy.address, "/version").ok()
         });
-        let (listen, upstream) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{to}"));
+        let (listen, upstream) = (format!("127.0.0.1:{port}"), format!("{server}:{port_there}"));
         let body = json!({ "name": "ldap", "listen": listen, "upstream": upstream });
         proxy.post("/proxies", &body.to_string());
         proxy

@@ -1,10 +1,10 @@
-//! Something that happens in a domain.
+//! Something that happens in a directory.
 
 use std::fmt;
 
-use crate::support::samba::Samba;
+use super::samba::Samba;
 
-pub(super) enum Happening {
+pub(crate) enum Happening {
     /// Change records.
     Changes(String),
     /// The account is taken back from among the deleted, to this place and with this address. It has neither kept that
@@ -13,7 +13,7 @@ pub(super) enum Happening {
 }
 
 impl Happening {
-    pub(super) fn befall(&self, samba: &Samba) {
+    pub(crate) fn befall(&self, samba: &Samba) {
         match self {
             Self::Changes(changes) => samba.modify(changes),
             Self::Restored { account, dn, mail } => samba.restore(account, dn, mail),
