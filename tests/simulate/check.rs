@@ -509,7 +509,9 @@ impl Life {
         };
         let ours = looked.after.iter().filter(|(_, object)| !looked.of(object).is_empty());
         let mut by_anchor: BTreeMap<&String, (&TargetId, &Object)> = BTreeMap::new();
-        for (id, object) in ours.clone() {
+        // Whoever was relinked after the store was lost has the object that is linked, not the one of before.
+        let (orphans, others): (Vec<_>, Vec<_>) = ours.clone().partition(|(_, object)| is_orphan(object));
+        for (id, object) in orphans.into_iter().chain(others) {
             by_anchor.extend(looked.of(object).iter().map(|anchor| (anchor, (id, object))));
         }
         for (anchor, heard) in known.people.iter().filter(|(anchor, _)| wanted(anchor)) {
