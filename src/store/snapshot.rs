@@ -97,7 +97,7 @@ pub struct SnapshotInfo {
     pub contacts: u64,
 }
 
-/// Since when much fewer entries come than before, and how many that were.
+/// Since when far fewer entries come than before, and how many that were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shrunk {
     /// When it was seen first.

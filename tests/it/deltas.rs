@@ -262,7 +262,7 @@ async fn after_many_were_missing_everything_is_read_until_they_are_back() {
     let listed = (0..4).map(|n| Change::Unchanged(Anchor::new(format!("p{n}")))).collect();
     let few = desk.import(&Directory { changed: listed, mode: Mode::Full, ..quiet(10) }, 10).await;
     assert_eq!(few.removed, 6);
-    assert!(few.info.notices.iter().any(|notice| notice.contains("much fewer entries came")));
+    assert!(few.info.notices.iter().any(|notice| notice.contains("far fewer entries came")));
     for (there, at) in [(4, 20), (4, 30), (10, 40)] {
         let read = desk.import(&quiet(there), at).await;
         assert_eq!((read.info.mode, read.info.users), (Mode::Full, there as u64), "{at}");

@@ -25,7 +25,7 @@ pub(super) fn judge(before: Option<Shrunk>, last: u64, now: u64, at: Timestamp) 
 /// What to say of it.
 pub(super) fn notice(Shrunk { since, from }: &Shrunk) -> String {
     format!(
-        "much fewer entries came than before ({from} until {since:.0}); if the account should see them, let it. For a day everything \
+        "far fewer entries came than before ({from} until {since:.0}); if the account should see them, let it. For a day everything \
          is read each time, so that they are seen as soon as they are back"
     )
 }
