@@ -105,15 +105,10 @@ impl What {
             Self::SyncOfNothing => "`rollcall sync` by syncrepl, nothing changed",
             Self::SyncOfOne => "from one changed person to the registry: `rollcall sync` by syncrepl",
             Self::ProjectAndPlan => "project and plan alone, nothing changed",
-            Self::Delta(0) => "import by syncrepl, nothing changed",
-            Self::Delta(1) => "import by syncrepl, one person changed",
             Self::Feed(feed, 0) => return format!("import by {feed}, nothing changed"),
             Self::Feed(feed, 1) => return format!("import by {feed}, one person changed"),
             Self::Feed(feed, people) => {
                 return format!("import by {feed}, {} people changed", thousands(people));
-            }
-            Self::Delta(people) => {
-                return format!("import by syncrepl, {} people changed", thousands(people));
             }
             Self::RunOfMany => "the run after that",
             Self::RunAgain(1) => "run that goes on from an earlier one, one person changed",
@@ -130,7 +125,7 @@ impl What {
             (Self::ColdSync, "large") => "≤ 3 s; ≤ 100 MB",
             (Self::SecondRead, "large") => "≤ 1.2 ×",
             (Self::ProjectAndPlan, "large") => "≤ 0.3 s",
-            (Self::Delta(0) | Self::Feed(_, 0), _) => "≤ 50 ms",
+            (Self::Feed(_, 0), _) => "≤ 50 ms",
             (Self::FirstRun | Self::SyncOfNothing | Self::SyncOfOne, "large") => "≤ 100 MB",
             (_, "huge") => "≤ 400 MB",
             _ => "",

@@ -24,9 +24,7 @@ pub(crate) enum What {
     SyncOfNothing,
     SyncOfOne,
     ProjectAndPlan,
-    /// What a change feed tells of so many people.
-    Delta(usize),
-    /// The same, by this feed of a domain controller.
+    /// What this change feed tells of so many people.
     Feed(&'static str, usize),
     RunOfMany,
     /// A run that goes on from an earlier one of the same process, after so many people changed.
@@ -157,7 +155,7 @@ impl Scene<'_> {
                 self.change(server, people, "Import");
                 let (delta, said) = self.step("import", self.feed, data.path())?;
                 ensure!(said.trim() == format!("{everybody} {people}"), "the feed brought {said}");
-                taken.push((What::Delta(people), delta));
+                taken.push((What::Feed("syncrepl", people), delta));
             }
             taken.push((What::RunOfMany, self.step("run", self.feed, data.path())?.0));
         }

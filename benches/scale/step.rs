@@ -70,10 +70,13 @@ async fn read<S: Source>(source: &S, store: &Store, connector: &ConnectorName) -
     Ok(imported)
 }
 
+fn work<'a>(store: &'a Store, target: &'a Registry, policy: Arc<Policy>) -> run::Work<'a, Registry> {
+    run::Work { store, target, policy, rebuild: spec::rebuild, clock: &SystemClock }
+}
+
 async fn apply(store: &Store, policy: Arc<Policy>) -> Result<()> {
     let target = Registry::new(store.clone(), policy.owner.clone());
-    let work = run::Work { store, target: &target, policy, rebuild: spec::rebuild, clock: &SystemClock };
-    let report = run::run(work, run::Options::default(), |_, _| ()).await?;
+    let report = run::run(work(store, &target, policy), run::Options::default(), |_, _| ()).await?;
     ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}: {:?}", report.verdict(), report.failed);
     println!("{} {} {}", report.in_step.users, report.in_step.groups, report.in_step.memberships);
     Ok(())
@@ -91,13 +94,7 @@ async fn again(store: &Store, policy: &Arc<Policy>, connector: &ConnectorName) -
         let news = News::of(&snapshot, people)?;
         drop(snapshot);
         read(&news, store, connector).await?;
-        let work = run::Work {
-            store,
-            target: &target,
-            policy: policy.clone(),
-            rebuild: spec::rebuild,
-            clock: &SystemClock,
-        };
+        let work = work(store, &target, policy.clone());
         let began = Instant::now();
         let report = run::run_on(&mut basis, work, run::Options::default(), |_, _| ()).await?;
         let took = began.elapsed().as_secs_f64();
