@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollcall::directory::SubjectId;
 use rollcall::directory::{Content, Key, Owner, SubjectKind, TargetId};
 use rollcall::store::link::Subjects;
-use rollcall::sync::project::QuarantineReason;
+use rollcall::sync::project::{QuarantineReason, Quarantined};
 use rollcall::sync::run::{RunReport, Verdict};
 
 use crate::fake_target::{Object, kind};
@@ -31,6 +31,15 @@ enum Went {
     User(Why),
     Group { weakly: bool },
     Membership,
+}
+
+/// The anchor of an entry that was quarantined.
+fn anchor_of(one: &Quarantined) -> &str {
+    one.entry.trim_start_matches("cn=").split(',').next().unwrap_or_default()
+}
+
+fn waits_for_a_name(one: &Quarantined) -> bool {
+    matches!(one.reason, QuarantineReason::Recreated | QuarantineReason::NameConflict)
 }
 
 /// What the checks of one run look at.
@@ -357,6 +366,11 @@ impl Life {
         let names = rejected.map(|one| &one.entry).chain(report.blocked.iter().map(|one| &one.name));
         self.waits = report.applied.waiting > 0;
         self.put_aside = names.map(|name| name.to_lowercase()).collect();
+        if !self.drift.is_empty() {
+            let waiting = report.quarantined.iter().filter(|one| waits_for_a_name(one));
+            let names: Vec<_> = waiting.filter_map(|one| self.name_of(anchor_of(one))).collect();
+            self.put_aside.extend(names);
+        }
         self.check_what_is_known(looked, subjects)?;
         let verdict = report.verdict();
         if !matches!(verdict, Verdict::InStep | Verdict::InStepWithExceptions) {
@@ -383,7 +397,7 @@ impl Life {
             })?;
         }
         for one in &report.quarantined {
-            let anchor = one.entry.trim_start_matches("cn=").split(',').next().unwrap_or_default();
+            let anchor = anchor_of(one);
             let several = |anchors: &&Vec<String>| anchors.len() > 1 && anchors.iter().any(|it| it == anchor);
             let excused = match one.reason {
                 QuarantineReason::RejectedByTarget => {
@@ -394,11 +408,12 @@ impl Life {
                                 || looked.after.values().any(|object| looked.of(object).is_empty())
                         })
                 }
-                QuarantineReason::Recreated | QuarantineReason::NameConflict => {
+                // What somebody edited by hand is still thought to bear its name.
+                _ if waits_for_a_name(one) => {
                     looked.anchors.values().any(|anchors| several(&anchors))
                         || self.knowledge.is_bad(&self.rules, anchor)
                         || self.is_name_taken(anchor, looked)
-                        || self.is_deleted_by_hand(looked)
+                        || !self.drift.is_empty()
                 }
                 _ => self.knowledge.is_bad(&self.rules, anchor),
             };
@@ -409,21 +424,13 @@ impl Life {
         Ok(())
     }
 
-    /// Whether somebody deleted an object of ours: it is thought to bear its name until a run finds out.
-    fn is_deleted_by_hand(&self, looked: &Looked<'_>) -> bool {
-        let there: BTreeSet<Key> = looked.before.values().filter_map(|object| object.key).collect();
-        !self.drift.is_subset(&there)
-    }
-
     /// Whether an object of somebody else bears the name of this entry.
     fn is_name_taken(&self, anchor: &str, looked: &Looked<'_>) -> bool {
-        let people = self.knowledge.people.get(anchor).map(|heard| heard.last.user_name());
-        let teams = self.knowledge.teams.get(anchor).map(|heard| heard.last.name.clone());
-        let Some(name) = people.or(teams) else { return false };
+        let Some(name) = self.name_of(anchor) else { return false };
         let wanted = if anchor.starts_with('g') { SubjectKind::Group } else { SubjectKind::User };
         looked.before.values().chain(looked.after.values()).any(|object| {
             kind(&object.content) == wanted
-                && object.content.name_key() == name.to_lowercase()
+                && object.content.name_key() == name
                 && !looked.of(object).iter().any(|other| other == anchor)
         })
     }
@@ -602,9 +609,14 @@ impl Life {
     }
 
     fn is_put_aside(&self, anchor: &str) -> bool {
-        let person = self.knowledge.people.get(anchor).map(|heard| heard.last.user_name().to_lowercase());
-        let team = self.knowledge.teams.get(anchor).map(|heard| heard.last.name.to_lowercase());
-        person.or(team).is_some_and(|name| self.put_aside.contains(&name))
+        self.name_of(anchor).is_some_and(|name| self.put_aside.contains(&name))
+    }
+
+    /// What an entry was called when it was read last, in lower case.
+    fn name_of(&self, anchor: &str) -> Option<String> {
+        let person = self.knowledge.people.get(anchor).map(|heard| heard.last.user_name());
+        let team = || self.knowledge.teams.get(anchor).map(|heard| heard.last.name.clone());
+        person.or_else(team).map(|name| name.to_lowercase())
     }
 
     /// The end of a life: first nothing goes wrong any more, then what is wrong is put right. Whatever
