@@ -47,8 +47,15 @@ fn parse_one(text: &str, zone: &str) -> Result<Crontab, String> {
             "{text:?} has {fields} fields, and five are needed: minute, hour, day of month, month, day of week"
         ));
     }
-    cronexpr::parse_crontab_with(&format!("{text} {zone}"), ParseOptions::default())
-        .map_err(|error| format!("{text:?} is no cron expression: {}", one_line(&error.to_string())))
+    let crontab = cronexpr::parse_crontab_with(&format!("{text} {zone}"), ParseOptions::default())
+        .map_err(|error| format!("{text:?} is no cron expression: {}", one_line(&error.to_string())))?;
+    // From any moment on four years have every day of the calendar, except around a year like 2100.
+    if crontab.find_next(MakeTimestamp(Timestamp::UNIX_EPOCH)).is_err() {
+        return Err(format!(
+            "{text:?} never comes: no month that it names has such a day; correct one of the two"
+        ));
+    }
+    Ok(crontab)
 }
 
 /// The parser draws a picture; what it says in words stands last.
@@ -83,6 +90,7 @@ mod tests {
     #[rstest]
     #[case::too_few_fields(&["0 8 * *"], "UTC", "spec.schedule.cron[0]", "five are needed")]
     #[case::out_of_range(&["0 8 * * *", "61 8 * * *"], "UTC", "spec.schedule.cron[1]", "no cron expression")]
+    #[case::never(&["0 8 * * *", "0 0 31 2 *"], "UTC", "spec.schedule.cron[1]", "never comes")]
     #[case::no_such_zone(&["0 8 * * *"], "Europe/Londres", "spec.schedule.timeZone", "IANA name")]
     fn says_what_is_wrong(
         #[case] cron: &[&str],
