@@ -18,6 +18,7 @@ mod absence;
 pub(crate) mod bitmap;
 pub(crate) mod dense;
 mod error;
+pub mod exception;
 pub mod hold;
 pub mod journal;
 pub mod link;

@@ -58,10 +58,10 @@ pub mod policy {
         /// All of them.
         ALL:
         IN_STEP = "InStep", "Ready", "The target holds what the policy says.";
-        IN_STEP_WITH_EXCEPTIONS = "InStepWithExceptions", "Ready", "In step, but for entries that cannot be taken as they are or that wait for a name, within limits.quarantined.";
+        IN_STEP_WITH_EXCEPTIONS = "InStepWithExceptions", "Ready", "In step, but for entries that cannot be taken as they are or that wait for a name, within limits.quarantined: see them with `rollcall plan exceptions`.";
         PREVIEWED = "Previewed", "Ready", "What would be done was worked out; nothing was done.";
         HELD = "Held", "Ready, Stalled, PlanHeld", "Something waits for a person: see it with `rollcall plan show`, and approve it or correct the directory.";
-        TOO_MANY_QUARANTINED = "TooManyQuarantined", "Ready, Stalled", "More entries cannot be taken as they are than limits.quarantined allows: correct them in the directory.";
+        TOO_MANY_QUARANTINED = "TooManyQuarantined", "Ready, Stalled", "More entries cannot be taken as they are than limits.quarantined allows: see them with `rollcall plan exceptions`, and correct them in the directory.";
         SOURCE_FAILED = "SourceFailed", "Ready, SourcesHealthy", "The connector could not be read, or was not for longer than maxAge; nothing was removed on its word.";
         CONNECTOR_NOT_FOUND = "ConnectorNotFound", "Ready, Stalled", "The connector that the policy names is not there; that is never taken as evidence.";
         FAILED = "Failed", "Ready", "The run could not do its work; the message says why, and it is tried again.";
@@ -71,7 +71,7 @@ pub mod policy {
         PROGRESSING = "Progressing", "Ready, Reconciling", "The first run of this spec is under way, or about to be; the message says how far it is.";
         PROGRESSING_WITH_RETRY = "ProgressingWithRetry", "Reconciling", "Something failed, and it is tried again.";
         HEALTHY = "Healthy", "SourcesHealthy", "All directories of the policy are read, and recently enough.";
-        QUARANTINED = "Quarantined", "EntriesQuarantined", "Some entries cannot be taken as they are; what they have stays as it is.";
+        QUARANTINED = "Quarantined", "EntriesQuarantined", "Some entries cannot be taken as they are; what they have stays as it is. See them with `rollcall plan exceptions`.";
         APPROVED = "Approved", "Event", "An approval was seen, and what it names was let happen.";
         APPROVAL_UNKNOWN = "ApprovalUnknown", "Event", "An approval names nothing that is held.";
         APPROVAL_OUTDATED = "ApprovalOutdated", "Event", "An approval names what was held under another spec.";

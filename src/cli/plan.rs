@@ -13,6 +13,8 @@ use crate::controller::words::count;
 use crate::store::Store;
 use crate::store::hold::{Hold, Line};
 
+mod exceptions;
+
 /// Look at what waits for a person.
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -27,6 +29,11 @@ enum Verb {
     /// To let it happen, run the same `rollcall sync` with `--approve DIGEST`; to prevent it, correct
     /// the directory or the policy.
     Show(Show),
+    /// Show every entry that the last runs could not take as it is, or that waits for a name, with the reason
+    /// and what to do.
+    ///
+    /// What they have at the target stays as it is. Correct them in the directory: the next run takes them.
+    Exceptions(exceptions::Show),
 }
 
 #[derive(Debug, Args)]
@@ -50,8 +57,10 @@ enum Output {
 
 impl Plan {
     pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
-        let Verb::Show(show) = self.verb;
-        show.run(out)
+        match self.verb {
+            Verb::Show(show) => show.run(out),
+            Verb::Exceptions(show) => show.run(out),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     ),
     include_str!("schema/absence.sql"),
     include_str!("schema/index.sql"),
+    include_str!("schema/exception.sql"),
 ];
 
 /// The schema that this version writes.

@@ -127,6 +127,10 @@ pub async fn run_on<T: Target>(
         *basis = Some(draft.basis(&policy, place, finished_at));
     }
     let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
+    if !options.preview {
+        let (store, exceptions) = (store.clone(), report.exceptions(&policy.owner));
+        blocking(move || store.save_exceptions(place, &exceptions)).await?;
+    }
     tracing::info!(
         policy = %policy.owner,
         run = report.id,

@@ -40,8 +40,14 @@ fn export(people: &[&str]) -> String {
     for name in people {
         writeln!(ldif, "member: uid={name},dc=corp").unwrap();
     }
-    ldif
+    ldif + "\n"
 }
+
+/// One of two with one address.
+const TWIN: &str = "dn: uid=kim,dc=corp\nobjectClass: inetOrgPerson\nuid: kim\ncn: kim\nsn: kim\n\
+                    mail: both@corp.example\nentryUUID: id-kim\n\n";
+/// Nobody can tell who that is.
+const NAMELESS: &str = "dn: uid=max,dc=corp\nobjectClass: inetOrgPerson\nuid: max\ncn: max\nsn: max\n\n";
 
 fn desk(people: &[&str]) -> Desk {
     let desk = Desk::new();
@@ -128,6 +134,40 @@ fn what_is_held_is_shown_and_approved_by_its_digest() {
     desk.sync(&["--approve", &digest]).exits(0);
     assert_eq!((people(&desk, true), people(&desk, false)), (3, 7));
     rollcall(&["plan", "show", "--data", data]).exits(0).says("Nothing is held.");
+}
+
+#[test]
+fn what_cannot_be_taken_as_it_is_is_named_until_it_is_corrected() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    let data = desk.path("data");
+    let exceptions = |output: &str| {
+        rollcall(&["plan", "exceptions", "--data", data.to_str().unwrap(), "-o", output]).exits(0)
+    };
+    exceptions("table").says("There are no exceptions.");
+    let twins = export(&TEN)
+        .replace("dn: cn=team", &[TWIN, &TWIN.replace("kim", "lea"), NAMELESS, "dn: cn=team"].concat());
+    desk.write("corp.ldif", &twins);
+    desk.sync(&["--preview"]).exits(0).says("3 entries cannot be taken as they are");
+    exceptions("table").says("There are no exceptions.");
+    desk.sync(&[]).exits(0);
+    exceptions("table")
+        .says("SyncPolicy test/staff: 3 exceptions")
+        .says("uid=kim,dc=corp")
+        .says("uid=lea,dc=corp")
+        .says("NameConflict")
+        .says("uid=max,dc=corp");
+    let first = exceptions("json").out;
+    let all: Value = serde_json::from_str(&first).unwrap();
+    let reasons: Vec<&Value> = all[0]["named"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["NameConflict", "NameConflict", "Unreadable"]);
+    exceptions("csv").says("test/staff,user,\"uid=kim,dc=corp\",NameConflict,");
+    // Since when is since they are these.
+    desk.sync(&[]).exits(0);
+    assert_eq!(exceptions("json").out, first);
+    desk.write("corp.ldif", export(&TEN));
+    desk.sync(&[]).exits(0);
+    exceptions("table").says("There are no exceptions.");
 }
 
 #[test]

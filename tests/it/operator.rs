@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::cli::rollcall;
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
 use crate::support::office::{
@@ -238,6 +239,12 @@ fn quarantined_entries_show_beside_ready() {
     office.in_step();
     office.slapd.modify(&format!("dn: uid=tim,ou=people,{SUFFIX}\nchangetype: modify\ndelete: title\n\n"));
     let staff = office.after_a_read(is("Ready", "True", "InStepWithExceptions"));
+    let data = office.operator.data();
+    rollcall(&["plan", "exceptions", "--data", data.to_str().unwrap()])
+        .exits(0)
+        .says("/staff: 1 exception")
+        .says("uid=tim,ou=people")
+        .says("ExpressionFailed");
     assert_eq!(condition(&staff, "EntriesQuarantined"), Some(("True", "Quarantined")));
     office.namespace.apply(&policy(
         "  users: { attributes: { title: \"user.values['title'][0]\" } }\n  limits: { quarantined: { count: 0 } }\n",

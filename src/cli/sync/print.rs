@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -206,13 +207,9 @@ fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -
     for connector in &report.stale {
         writeln!(out, "{name}: {connector} was not read, so nothing was removed on its word\n")?;
     }
-    about_quarantine(out, name, report)?;
+    about_quarantine(out, name, report, &sync.data)?;
     for blocked in report.blocked.iter().take(NAMED) {
-        writeln!(
-            out,
-            "{name}: {} waits: {} still has that name at the target\n",
-            blocked.name, blocked.holder
-        )?;
+        writeln!(out, "{name}: {} waits: {blocked}\n", blocked.name)?;
     }
     for person in &report.protected {
         writeln!(out, "{name}: {person} is protected, and was left as they are\n")?;
@@ -242,7 +239,7 @@ fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -
     Ok(())
 }
 
-fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport) -> Result<()> {
+fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport, data: &Path) -> Result<()> {
     if report.quarantined_count == 0 {
         return Ok(());
     }
@@ -255,7 +252,12 @@ fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport) -> Resu
         writeln!(out, "  {}: {} (Unreadable)", one.what, one.why)?;
     }
     if report.quarantined_count > NAMED as u64 {
-        writeln!(out, "  … and {} more", thousands(report.quarantined_count - NAMED as u64))?;
+        let see = if report.previewed {
+            String::new()
+        } else {
+            format!(": rollcall plan exceptions --data {}", data.display())
+        };
+        writeln!(out, "  … and {} more{see}", thousands(report.quarantined_count - NAMED as u64))?;
     }
     writeln!(out)?;
     Ok(())

@@ -170,7 +170,7 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
     let quarantined = before.last_run.as_ref().map_or(0, |last| last.quarantined);
     if quarantined > 0 {
         let message = format!(
-            "{} cannot be taken as they are; what they have stays as it is",
+            "{} cannot be taken as they are; what they have stays as it is; see them with `rollcall plan exceptions`",
             count(quarantined, "entry", "entries")
         );
         conditions.set("EntriesQuarantined", Status::True, policy::QUARANTINED.name, message);
@@ -303,13 +303,13 @@ fn message(report: &RunReport, verdict: Verdict) -> String {
             )
         }
         Verdict::TooManyQuarantined => format!(
-            "{} cannot be taken as they are, and limits.quarantined allows {}",
+            "{} cannot be taken as they are, and limits.quarantined allows {}; see them with `rollcall plan exceptions`",
             count(report.quarantined_count, "entry", "entries"),
             report.quarantine_allowance
         ),
         Verdict::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
         Verdict::InStepWithExceptions => format!(
-            "in step, but for {} and {} blocked",
+            "in step, but for {} and {} blocked; see them with `rollcall plan exceptions`",
             count(report.quarantined_count, "quarantined entry", "quarantined entries"),
             count(report.blocked.len() as u64, "name", "names")
         ),

@@ -1,13 +1,15 @@
 //! What one run did, as data: the command line prints it, the controllers write it into status.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::Options;
 use super::draft::Draft;
-use crate::directory::{ConnectorName, SubjectId, SubjectKind};
+use crate::directory::{ConnectorName, Owner, SubjectId, SubjectKind};
+use crate::store::exception::{Exception, Exceptions};
 use crate::store::hold::Hold;
 use crate::store::link::Subjects;
 use crate::store::policy::Census;
@@ -87,6 +89,12 @@ pub struct BlockedName {
     pub holder: String,
 }
 
+impl fmt::Display for BlockedName {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} still has that name at the target", self.holder)
+    }
+}
+
 /// A run in one word; bounded, becomes the reason of `Ready`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -123,6 +131,34 @@ impl RunReport {
             Verdict::InStep
         } else {
             Verdict::InStepWithExceptions
+        }
+    }
+
+    /// What it could not take as it is, and what waits for a name, for people.
+    pub(super) fn exceptions(&self, owner: &Owner) -> Exceptions {
+        let quarantined = self.quarantined.iter().map(|one| Exception {
+            kind: Some(one.kind),
+            entry: one.entry.clone(),
+            reason: format!("{:?}", one.reason),
+            message: one.message.clone(),
+        });
+        let unreadable = self.unreadable.iter().map(|one| Exception {
+            kind: None,
+            entry: one.what.clone(),
+            reason: format!("{:?}", QuarantineReason::Unreadable),
+            message: one.why.clone(),
+        });
+        let waiting = self.blocked.iter().map(|one| Exception {
+            kind: Some(one.kind),
+            entry: one.name.clone(),
+            reason: "WaitsForName".to_owned(),
+            message: one.to_string(),
+        });
+        Exceptions {
+            owner: owner.clone(),
+            since: self.finished_at,
+            count: self.quarantined_count + self.blocked.len() as u64,
+            named: quarantined.chain(unreadable).chain(waiting).collect(),
         }
     }
 
