@@ -15,7 +15,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -34,7 +34,7 @@ use self::gate::Gate;
 pub use self::gate::Shut;
 pub use self::lease::Claim;
 pub use self::watch::Scope;
-use self::watch::{Happened, Kind, Ours};
+use self::watch::{Happened, Kind, Ours, Part};
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::spec::Name;
@@ -216,23 +216,31 @@ where
     }
 }
 
-/// Everything that acts on what is there, once all of that is known. Who waits for that must be one task:
-/// of several that wait for one cache, only one is woken.
+/// Everything that acts on what is there: in each part once all of that part is known, so that a namespace that may not be
+/// watched hinders no other; on all parts once all are.
 async fn work(context: Arc<Context>) {
-    if context.known().await.is_ok() {
-        tokio::join!(controllers(context.clone()), sweep::sweep(context));
-    }
+    // Of several that wait for one cache, only one is woken.
+    let known: Vec<_> = context.parts.iter().map(|part| part.is_known().shared()).collect();
+    let parts = context.parts.iter().zip(known.clone());
+    let controllers = parts.map(async |(part, is_known)| {
+        if is_known.await {
+            controllers(&context, part).await;
+        }
+    });
+    let sweep = async {
+        if join_all(known).await.into_iter().all(|is_known| is_known) {
+            sweep::sweep(context.clone()).await;
+        }
+    };
+    tokio::join!(join_all(controllers), sweep);
 }
 
 /// Both controllers.
-async fn controllers(context: Arc<Context>) {
-    let all = context.parts.iter().flat_map(|part| {
-        [
-            controller(&context, Kind::Connector, &part.connectors, connector::reconcile),
-            controller(&context, Kind::Policy, &part.policies, policy::reconcile),
-        ]
-    });
-    futures::future::join_all(all.collect::<Vec<_>>()).await;
+async fn controllers(context: &Arc<Context>, part: &Part) {
+    tokio::join!(
+        controller(context, Kind::Connector, &part.connectors, connector::reconcile),
+        controller(context, Kind::Policy, &part.policies, policy::reconcile),
+    );
 }
 
 /// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.

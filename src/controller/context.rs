@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Secret as KubeSecret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store as Cache};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Semaphore, mpsc};
@@ -205,17 +204,6 @@ impl Context {
                 && policy.spec.connectors.iter().any(|reference| reference.name == connector.name)
         };
         known.filter(uses).map(|policy| (Name::of(policy), policy.spec.clone())).collect()
-    }
-
-    /// Waits until everything that is there has been seen.
-    pub(super) async fn known(&self) -> Result<(), WriterDropped> {
-        for part in &self.parts {
-            part.connectors.cache.wait_until_ready().await?;
-            part.policies.cache.wait_until_ready().await?;
-            part.secrets.wait_until_ready().await?;
-            part.config_maps.wait_until_ready().await?;
-        }
-        Ok(())
     }
 
     /// The policies and connectors that are there, understood or not.

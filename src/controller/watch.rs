@@ -53,6 +53,16 @@ pub(super) struct Part {
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
 }
 
+impl Part {
+    /// Waits until everything that is there has been seen; false if that will never be.
+    pub(super) async fn is_known(&self) -> bool {
+        self.connectors.cache.wait_until_ready().await.is_ok()
+            && self.policies.cache.wait_until_ready().await.is_ok()
+            && self.secrets.wait_until_ready().await.is_ok()
+            && self.config_maps.wait_until_ready().await.is_ok()
+    }
+}
+
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {

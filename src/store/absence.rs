@@ -21,6 +21,7 @@ const OF_POLICY: &[&str] = &[
     "hold",
     "approval",
     "rejection",
+    "exception",
     "registry",
 ];
 /// Every table with rows of a connector.
@@ -84,4 +85,29 @@ fn forget(writer: &Transaction<'_>, table: &str, with: &[&str], before: i64) -> 
         writer.execute(&sql, [before])?;
     }
     Ok(writer.execute(&format!("DELETE FROM {table} WHERE absent_since < ?1"), [before])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_table_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let tables_of = |column: &str| -> BTreeSet<String> {
+            let found = store.read(|reader| {
+                let mut statement = reader.prepare(
+                    "SELECT sqlite_schema.name FROM sqlite_schema JOIN pragma_table_info(sqlite_schema.name) AS field
+                     WHERE sqlite_schema.type = 'table' AND field.name = ?1",
+                )?;
+                let tables = statement.query_map([column], |row| row.get(0))?;
+                Ok::<_, StoreError>(tables.collect::<Result<_, _>>()?)
+            });
+            found.unwrap()
+        };
+        let all = |tables: &[&str]| tables.iter().map(|&table| table.to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(tables_of("policy"), all(OF_POLICY));
+        assert_eq!(tables_of("connector"), all(OF_CONNECTOR));
+    }
 }

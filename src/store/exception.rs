@@ -16,7 +16,7 @@ pub struct Exceptions {
     pub owner: Owner,
     /// When they were first seen to be these.
     pub since: Timestamp,
-    /// How many there are; of entries that nothing can be said of only the first are named.
+    /// How many there are; not all are named where there are very many.
     pub count: u64,
     /// Those that are named.
     pub named: Vec<Exception>,

@@ -255,6 +255,20 @@ fn quarantined_entries_show_beside_ready() {
 }
 
 #[test]
+fn a_namespace_that_may_not_be_watched_hinders_no_other() {
+    let mut office = Office::open();
+    office.in_step();
+    let both = format!("{},kube-system", office.namespace.name());
+    office.operator.watch(&both);
+    office.slapd.modify(&joins("linus"));
+    office.after_a_read(in_step_with(13));
+    // What is missing is said.
+    let (status, body) = http::get(&office.operator.health, "/readyz").unwrap();
+    assert!(status != 200 && body.contains("Secrets in kube-system"), "{status} {body}");
+    assert!(!body.contains(office.namespace.name()), "{body}");
+}
+
+#[test]
 fn a_request_is_answered_also_in_back_off() {
     let mut office = Office::open();
     office.in_step();

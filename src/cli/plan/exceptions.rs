@@ -50,7 +50,7 @@ fn show(out: &mut dyn Write, all: &[Exceptions]) -> Result<()> {
         writeln!(out, "{}", text(&lines))?;
         let others = how_many.saturating_sub(named.len() as u64);
         if others > 0 {
-            writeln!(out, "… and {} more that cannot be read\n", thousands(others))?;
+            writeln!(out, "… and {} more\n", thousands(others))?;
         }
     }
     Ok(())

@@ -20,6 +20,9 @@ use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
 use crate::sync::project::{Look, QuarantineReason, Quarantined, Skipped};
 
+/// Of so many exceptions each is named: what is wrong with more is one thing.
+const NAMED: usize = 10_000;
+
 /// What one run did.
 #[derive(Clone, Debug)]
 pub struct RunReport {
@@ -158,7 +161,7 @@ impl RunReport {
             owner: owner.clone(),
             since: self.finished_at,
             count: self.quarantined_count + self.blocked.len() as u64,
-            named: quarantined.chain(unreadable).chain(waiting).collect(),
+            named: quarantined.chain(unreadable).chain(waiting).take(NAMED).collect(),
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Operator {
     secrets: Vec<String>,
     process: Option<Process>,
     pub(crate) scim: String,
-    health: String,
+    pub(crate) health: String,
     pub(crate) metrics: String,
     pub(crate) admin: String,
 }
@@ -133,6 +133,13 @@ impl Operator {
         let environment = [("KUBECONFIG", self.kubeconfig.to_str().unwrap()), ("ROLLCALL_LOG", "info")];
         let log = self.log();
         self.process = Some(Process::start_with(&self.program, &self.arguments, &environment, &log, None));
+    }
+
+    /// Starts it to watch these namespaces, after it was ended.
+    pub(crate) fn watch(&mut self, namespaces: &str) {
+        let flag = self.arguments.iter().position(|argument| argument == "--watch-namespaces").unwrap();
+        namespaces.clone_into(&mut self.arguments[flag + 1]);
+        self.restart();
     }
 
     /// Everything that it said until now.
