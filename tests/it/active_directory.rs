@@ -13,6 +13,7 @@ use rollcall::source::{Reason, Source as _, SourceError};
 use rstest::rstest;
 use tokio::sync::mpsc;
 
+use crate::ldap;
 use crate::support::limits::{Deviations, Limits};
 use crate::support::samba::{ADMIN, DOMAIN, PASSWORD, Samba};
 
@@ -61,23 +62,9 @@ fn company() -> String {
 }
 
 pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
-    let ldap = LdapConfig {
-        urls: vec![url.to_owned()],
-        start_tls: false,
-        insecure: true,
-        ca_pem: None,
-        server_name: None,
-        bind: Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) }),
-        base_dns: Vec::new(),
-        user_filter: None,
-        group_filter: None,
-        anchor: None,
-        literal: BTreeSet::new(),
-        page_size: ActiveDirectoryConfig::PAGE_SIZE,
-        sync_repl: false,
-    };
+    let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) });
     ActiveDirectoryConfig {
-        ldap,
+        ldap: LdapConfig { bind, page_size: ActiveDirectoryConfig::PAGE_SIZE, ..ldap::config(&[url]) },
         discovery: None,
         exclude_dns: Vec::new(),
         change_feed: ChangeFeed::FullRead,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rollcall::clock::Clock;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Entry, GroupContent, Mode, Operation,
@@ -22,6 +21,7 @@ use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
 
 use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Trouble};
+use crate::support::hand::Hand;
 
 /// A directory of these people.
 struct People(Vec<&'static str>);
@@ -46,14 +46,6 @@ impl Source for People {
         let there = |anchor: &Anchor| self.0.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
         Ok(Some(LookUp { server: None, found, missing }))
-    }
-}
-
-struct At(i64);
-
-impl Clock for At {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + self.0).unwrap()
     }
 }
 
@@ -88,7 +80,7 @@ impl Bench {
 
     /// Reads these people and runs the policy of this name, so many seconds from the beginning.
     async fn run(&self, policy: &str, people: &[&'static str], at: i64) -> RunReport {
-        let clock = At(at);
+        let clock = Hand::seconds(at);
         let connector = ConnectorName::new("test", policy);
         let options = import::Options {
             look_ups: 1000,
@@ -126,7 +118,7 @@ impl Bench {
     }
 
     fn spent(&self) -> Vec<Spent> {
-        self.store.spent(self.place(), At(0).now()).unwrap()
+        self.store.spent(self.place(), Hand::seconds(0).now()).unwrap()
     }
 
     fn count(&self) -> usize {

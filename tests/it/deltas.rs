@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rollcall::clock::Clock;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Grade, Kind, Members, Mode,
     Reference, Stated, fields,
@@ -15,6 +13,7 @@ use rollcall::store::snapshot::{Presence, RowId};
 use rollcall::sync::import::{self, Imported, import};
 
 use crate::support::completion::completion;
+use crate::support::hand::Hand;
 
 /// What a read of everything brings, and one of what changed.
 struct Directory {
@@ -38,14 +37,6 @@ impl Source for Directory {
     }
 }
 
-struct At(i64);
-
-impl Clock for At {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0).unwrap()
-    }
-}
-
 struct Desk {
     store: Store,
     _folder: tempfile::TempDir,
@@ -63,7 +54,7 @@ impl Desk {
             timeout: Duration::from_mins(1),
             full_read_every: Duration::from_secs(100),
         };
-        import(source, &self.store, &ConnectorName::new("test", "corp"), options, &At(at), |_| {})
+        import(source, &self.store, &ConnectorName::new("test", "corp"), options, &Hand::seconds(at), |_| {})
             .await
             .unwrap()
     }

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rollcall::clock::Clock;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
     Mode, Reference, Stated, fields,
@@ -15,6 +13,7 @@ use rollcall::store::snapshot::{Presence, Row, RowId, Snapshot};
 use rollcall::sync::import::{self, ImportError, Imported, import};
 
 use crate::support::completion::completion;
+use crate::support::hand::Hand;
 
 /// One read: what comes, how it ends, and what a look-up finds.
 #[derive(Clone)]
@@ -101,15 +100,6 @@ fn people(names: std::ops::Range<u32>) -> Vec<Change> {
     names.map(|number| titled(&format!("p{number}"), Some("Chief"))).collect()
 }
 
-/// So many hours after the first import.
-struct Fixed(i64);
-
-impl Clock for Fixed {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + self.0 * 3600).unwrap()
-    }
-}
-
 struct Desk {
     store: Store,
     _folder: tempfile::TempDir,
@@ -126,14 +116,14 @@ impl Desk {
     }
 
     async fn import_after(&self, hours: i64, read: &Read) -> Result<Imported, ImportError> {
-        self.import_at(&Fixed(hours), read, 1000).await
+        self.import_at(&Hand::hours(hours), read, 1000).await
     }
 
     async fn import_looking_up(&self, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
-        self.import_at(&Fixed(0), read, look_ups).await
+        self.import_at(&Hand::hours(0), read, look_ups).await
     }
 
-    async fn import_at(&self, at: &Fixed, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
+    async fn import_at(&self, at: &Hand, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
         let options = import::Options {
             look_ups,
             timeout: Duration::from_mins(1),
@@ -409,7 +399,7 @@ async fn a_read_that_takes_too_long_is_given_up() {
         full_read_every: Duration::from_hours(24),
     };
     let name = ConnectorName::new("test", "corp");
-    let ended = import(&Endless, &desk.store, &name, options, &Fixed(0), |_| {}).await;
+    let ended = import(&Endless, &desk.store, &name, options, &Hand::hours(0), |_| {}).await;
     assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
     assert!(desk.store.snapshot(&name).unwrap().is_none());
 }
@@ -435,7 +425,7 @@ async fn a_look_up_that_takes_too_long_settles_nobody() {
     };
     let name = ConnectorName::new("test", "corp");
     let silent = Silent(read(people(0..2)));
-    let imported = import(&silent, &desk.store, &name, options, &Fixed(0), |_| {}).await.unwrap();
+    let imported = import(&silent, &desk.store, &name, options, &Hand::hours(0), |_| {}).await.unwrap();
     assert_eq!((imported.removed, imported.unsettled), (0, 1));
 }
 

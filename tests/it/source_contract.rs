@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, Mode};
-use rollcall::secret::Secret;
-use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
+use rollcall::source::ldap::{LdapConfig, LdapSource};
 use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
 use rollcall::source::{Reason, Source, SourceError};
 use tokio::sync::mpsc;
 
+use crate::ldap::config;
 use crate::support::company::hurtful;
-use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
+use crate::support::slapd::{SUFFIX, Setup, Slapd};
 
 /// Reads everything, as slowly as a sink of one batch allows.
 async fn read(source: &impl Source) -> (Vec<Change>, Result<Completion, SourceError>) {
@@ -69,21 +69,7 @@ fn literal() -> BTreeSet<String> {
 }
 
 fn ldap(slapd: &Slapd) -> LdapSource {
-    LdapSource::new(LdapConfig {
-        urls: vec![slapd.url()],
-        start_tls: false,
-        insecure: true,
-        ca_pem: None,
-        server_name: None,
-        bind: Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) }),
-        base_dns: Vec::new(),
-        user_filter: None,
-        group_filter: None,
-        anchor: None,
-        literal: literal(),
-        page_size: 7,
-        sync_repl: false,
-    })
+    LdapSource::new(LdapConfig { literal: literal(), page_size: 7, ..config(&[&slapd.url()]) })
 }
 
 /// What `ldapsearch` exports of the server, as people do it.

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rollcall::clock::Clock;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Dn, Entry, Kind, Members, Mode, Owner,
     Reference, Stated, SubjectKind, fields,
@@ -19,6 +17,7 @@ use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
+use crate::support::hand::Hand;
 
 /// A directory, and how it answers.
 #[derive(Clone, Default)]
@@ -94,14 +93,6 @@ fn company(people: usize) -> Directory {
     Directory { changes, ..Directory::default() }
 }
 
-struct Fixed;
-
-impl Clock for Fixed {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000).unwrap()
-    }
-}
-
 struct Desk {
     store: Store,
     _folder: tempfile::TempDir,
@@ -135,7 +126,7 @@ impl Desk {
             timeout: Duration::from_mins(1),
             full_read_every: Duration::from_hours(24),
         };
-        import(directory, &self.store, &connector(), options, &Fixed, |_| {}).await
+        import(directory, &self.store, &connector(), options, &Hand::seconds(0), |_| {}).await
     }
 
     async fn run(&self, failed: bool) -> RunReport {
@@ -152,7 +143,7 @@ impl Desk {
             target: &target,
             policy: Arc::clone(&policy),
             rebuild: spec::rebuild,
-            clock: &Fixed,
+            clock: &Hand::seconds(0),
         };
         let failed_connectors = if failed { BTreeSet::from([connector()]) } else { BTreeSet::new() };
         run(work, Options { failed_connectors, ..Options::default() }, |_, _| {}).await.unwrap()

@@ -14,6 +14,16 @@ impl Hand {
         Self(watch::Sender::new(moment))
     }
 
+    /// So many seconds after a moment that means nothing.
+    pub(crate) fn seconds(after: i64) -> Self {
+        Self::at(Timestamp::from_second(1_700_000_000 + after).unwrap())
+    }
+
+    /// The same in hours.
+    pub(crate) fn hours(after: i64) -> Self {
+        Self::seconds(after * 3600)
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.checked_add(by).unwrap());
     }
