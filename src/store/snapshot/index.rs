@@ -82,8 +82,10 @@ pub(super) struct Index {
     store: Store,
     connector: i64,
     kind: Kind,
-    /// `None` for one that was not read yet.
-    parts: Vec<Option<Part>>,
+    /// `None` for one that was not read yet, or is empty.
+    parts: Vec<Option<Box<Part>>>,
+    /// Whether all that is stored was read, or counts for nothing.
+    is_whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -96,13 +98,12 @@ impl Index {
     /// What is stored.
     pub(super) fn stored(store: &Store, connector: i64, kind: Kind) -> Self {
         let parts = (0..PARTS).map(|_| None).collect();
-        Self { store: store.clone(), connector, kind, parts }
+        Self { store: store.clone(), connector, kind, parts, is_whole: false }
     }
 
     /// Nothing, whatever is stored.
     pub(super) fn empty(store: &Store, connector: i64, kind: Kind) -> Self {
-        let parts = (0..PARTS).map(|_| Some(Part::default())).collect();
-        Self { store: store.clone(), connector, kind, parts }
+        Self { is_whole: true, ..Self::stored(store, connector, kind) }
     }
 
     pub(super) fn get(&mut self, of: &Fingerprint) -> Result<Option<u32>, StoreError> {
@@ -132,21 +133,19 @@ impl Index {
             let mut rows = select.query(params![self.connector, self.kind as u8])?;
             while let Some(row) = rows.next()? {
                 if let Some(part @ None) = parts.get_mut(usize::from(row.get::<_, u16>(1)?)) {
-                    *part = Some(Part::stored(row)?);
+                    *part = Some(Box::new(Part::stored(row)?));
                 }
             }
             Ok::<_, StoreError>(())
         })?;
-        for part in parts {
-            part.get_or_insert_default();
-        }
+        self.is_whole = true;
         Ok(())
     }
 
     fn part(&mut self, of: &Fingerprint) -> Result<&mut Part, StoreError> {
         let at = u16::from_le_bytes([of[14], of[15]]) % PARTS;
         let part = &mut self.parts[usize::from(at)];
-        if part.is_none() {
+        if part.is_none() && !self.is_whole {
             let stored = self.store.read(|reader| {
                 reader
                     .prepare_cached(
@@ -156,7 +155,7 @@ impl Index {
                     .optional()?
                     .transpose()
             })?;
-            *part = stored;
+            *part = stored.map(Box::new);
         }
         Ok(part.get_or_insert_default())
     }
@@ -164,7 +163,7 @@ impl Index {
     /// Writes what changed. Until the import is sealed this is of no use, so what is stored counts for
     /// nothing from here to there.
     pub(super) fn save(self) -> Result<(), StoreError> {
-        let changed: Vec<(u16, Part)> = (0..PARTS)
+        let changed: Vec<(u16, Box<Part>)> = (0..PARTS)
             .zip(self.parts)
             .filter_map(|(at, part)| Some((at, part.filter(|part| part.changed)?)))
             .collect();

@@ -99,9 +99,12 @@ impl Snapshot {
         &self.info
     }
 
-    /// Calls `each` for every row, gone ones included, by ascending number. They are read and decoded on a
-    /// thread beside this one, a few batches ahead.
+    /// Calls `each` for every row, gone ones included, by ascending number. Where they are many, they are read and
+    /// decoded on a thread beside this one, a few batches ahead.
     pub fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        if self.info.users + self.info.contacts + self.info.groups <= BATCH as u64 {
+            return self.read_rows(each);
+        }
         thread::scope(|scope| {
             let (sink, batches) = sync_channel::<Vec<Row>>(AHEAD);
             let reading = scope.spawn(move || {
