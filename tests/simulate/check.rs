@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollcall::directory::SubjectId;
 use rollcall::directory::{Content, Key, Owner, SubjectKind, TargetId};
 use rollcall::store::link::Subjects;
+use rollcall::sync::policy::PerGroup;
 use rollcall::sync::project::{QuarantineReason, Quarantined};
 use rollcall::sync::run::{RunReport, Verdict};
 
@@ -12,7 +13,7 @@ use crate::fake_target::{Object, kind};
 use crate::life::{Life, Ran};
 use crate::oracle::{Broken, Heard, Standing, Why, demand};
 use crate::place::{Objects, Place};
-use crate::rules::{Limits, OfRecreated};
+use crate::rules::{Limits, OfDisabled, OfRecreated, PER_GROUP};
 use crate::world::Person;
 
 const DAY: i64 = 24 * 3600;
@@ -31,6 +32,7 @@ enum Went {
     User(Why),
     Group { weakly: bool },
     Membership,
+    Name,
 }
 
 /// The anchor of an entry that was quarantined.
@@ -40,6 +42,19 @@ fn anchor_of(one: &Quarantined) -> &str {
 
 fn waits_for_a_name(one: &Quarantined) -> bool {
     matches!(one.reason, QuarantineReason::Recreated | QuarantineReason::NameConflict)
+}
+
+/// Whether nothing was done, but to take those out of groups who had been disabled before.
+fn is_untouched(looked: &Looked<'_>) -> bool {
+    let of = |objects: &Objects| -> Objects {
+        let is_active = |id: &TargetId| objects.get(id).is_some_and(|object| object.active);
+        let mut active = objects.clone();
+        for object in active.values_mut() {
+            object.members.retain(is_active);
+        }
+        active
+    };
+    of(looked.before) == of(looked.after)
 }
 
 /// What the checks of one run look at.
@@ -93,7 +108,9 @@ impl Life {
         let anchors = self.anchors_of(&subjects);
         let looked = Looked { before, after, anchors, first, fresh: self.is_fresh() };
         let went_before = self.removals.len();
+        self.note_leavers(&looked, ran);
         self.check_users(&looked)?;
+        self.note_names(&looked);
         self.check_groups(&looked)?;
         self.check_memberships(&looked)?;
         self.check_budgets(before, went_before)?;
@@ -112,23 +129,72 @@ impl Life {
 
     fn is_approved(&self, class: &str, subject: Key, member: Option<Key>) -> bool {
         let line = (class.to_owned(), subject.to_string(), member.map(|member| member.to_string()));
-        self.approved.get(&line).is_some_and(|until| self.clock.seconds() < *until)
+        let under = self.rules.policy("all").spec_hash;
+        self.approved.get(&(under, line)).is_some_and(|until| self.clock.seconds() < *until)
     }
 
     fn went(&mut self, of: (Key, Option<Key>), what: Went) {
         self.removals.push(Removal { at: self.clock.seconds(), of, what });
     }
 
+    /// Why somebody may lose their account or its use, if anything says so.
+    fn may_go(&self, anchor: &str) -> Result<Why, String> {
+        self.knowledge.may_go(&self.rules, anchor, self.clock.seconds())
+    }
+
+    /// Whether somebody is on the way out.
+    fn leaves(&self, anchor: &str) -> bool {
+        self.may_go(anchor).is_ok() && !self.is_only_disabled(anchor)
+    }
+
+    /// Whether somebody is disabled for as long as the directory says so, and has no time left.
+    fn is_only_disabled(&self, anchor: &str) -> bool {
+        self.may_go(anchor) == Ok(Why::Disabled) && self.rules.disabled != OfDisabled::Leave
+    }
+
+    /// Notes who is seen to leave. Whoever is seen to have come back by a run that could see it starts anew; the
+    /// clock may have gone back.
+    fn note_leavers(&mut self, looked: &Looked<'_>, ran: &Ran) {
+        let now = self.clock.seconds();
+        let could_see = matches!(ran, Ran::Reported(report) if report.failed.is_none());
+        for (id, object) in looked.before {
+            let (Some(key), anchors) = (object.key, looked.of(object)) else { continue };
+            let active = looked.after.get(id).is_some_and(|object| object.active);
+            if anchors.iter().any(|anchor| self.leaves(anchor)) {
+                let since = self.left.entry(key).or_insert(now);
+                *since = now.min(*since);
+            } else if self.left.contains_key(&key)
+                && could_see
+                && active
+                && anchors.iter().all(|anchor| self.is_fine(anchor))
+            {
+                self.left.remove(&key);
+            }
+        }
+    }
+
+    /// Whether somebody is there and wanted.
+    fn is_wanted(&self, anchor: &str) -> bool {
+        let heard = self.knowledge.people.get(anchor).filter(|heard| heard.standing == Standing::Here);
+        heard.is_some_and(|heard| self.rules.wants_active(&heard.last, self.clock.seconds()))
+    }
+
+    /// Whether, besides, nothing is wrong with their entry.
+    fn is_fine(&self, anchor: &str) -> bool {
+        self.is_wanted(anchor) && !self.knowledge.is_bad(&self.rules, anchor)
+    }
+
     fn check_users(&mut self, looked: &Looked<'_>) -> Result<(), Broken> {
         for (id, object) in looked.before {
-            let still = looked.after.get(id).is_some_and(|object| object.active);
+            let now = looked.after.get(id);
+            let disabled = object.active && !now.is_some_and(|object| object.active);
             let anchors = looked.of(object);
-            if kind(&object.content) != SubjectKind::User || !object.active || still || anchors.is_empty() {
+            let goes = disabled || now.is_none();
+            if kind(&object.content) != SubjectKind::User || !goes || anchors.is_empty() {
                 continue;
             }
             let name = format!("{} ({})", object.content.name(), anchors.join(", "));
-            let whys: Vec<_> =
-                anchors.iter().map(|anchor| (anchor, self.knowledge.may_go(&self.rules, anchor))).collect();
+            let whys: Vec<_> = anchors.iter().map(|anchor| (anchor, self.may_go(anchor))).collect();
             // Of several entries that were taken for one person, the one that is there says why.
             let why = whys
                 .iter()
@@ -155,11 +221,49 @@ impl Life {
             demand(!self.is_protected(&object.content), 2, || {
                 format!("{name} is protected, and was removed")
             })?;
+            self.check_ladder((key, &name), why, now.is_none())?;
             if !self.is_approved("userRemoval", key, None) && !self.is_approved("disable", key, None) {
                 self.went((key, None), Went::User(why));
             }
         }
         Ok(())
+    }
+
+    /// Whether the time has come for somebody to be disabled, or deleted.
+    fn check_ladder(&self, (key, name): (Key, &str), why: Why, deleted: bool) -> Result<(), Broken> {
+        let only_disabled = why == Why::Disabled && self.rules.disabled != OfDisabled::Leave;
+        let after = match (deleted, self.rules.hours_to_delete()) {
+            // Another has the name of somebody who left, and needs it at once.
+            (true, _) if self.rules.recreated == OfRecreated::Replace && !only_disabled => return Ok(()),
+            (true, after) => {
+                let after = after.filter(|_| !only_disabled);
+                after.ok_or_else(|| Broken {
+                    promise: 1,
+                    what: format!("{name} was deleted, and leavers are not"),
+                })?
+            }
+            (false, _) if only_disabled => return Ok(()),
+            (false, _) => self.rules.hours_to_disable(),
+        };
+        let since = self.left.get(&key).copied().unwrap_or_default();
+        let hours = (self.clock.seconds() - since) / 3600;
+        demand(hours >= after.cast_signed(), 2, || {
+            format!("{name} left {hours} hours ago, and has {after} to go on")
+        })
+    }
+
+    /// Notes whose name changed: not who gets back the one that they had before a hand edit, or was found again
+    /// after the store was lost, nor who has another for a moment.
+    fn note_names(&mut self, looked: &Looked<'_>) {
+        for (id, object) in looked.before {
+            let (Some(key), Some(now)) = (object.key, looked.after.get(id)) else { continue };
+            let excused = looked.of(object).is_empty() || self.lost || self.drift.contains(&key);
+            let is_temporary = now.content.name().starts_with("renaming-");
+            let renamed = object.content.name_key() != now.content.name_key() && !is_temporary;
+            if renamed && !excused && !self.is_approved("identifierChange", key, None) {
+                self.went((key, None), Went::Name);
+            }
+        }
     }
 
     fn is_protected(&self, content: &Content) -> bool {
@@ -203,11 +307,32 @@ impl Life {
                 continue;
             }
             let inside = self.knowledge.in_team(&self.rules, anchor);
+            let went_before = self.removals.len();
             for member in group.members.difference(&now.members) {
                 self.check_membership(looked, (anchor, group), member, &inside)?;
             }
+            self.check_share(looked, group, went_before)?;
         }
         Ok(())
+    }
+
+    /// No more than the share of one group that the limit allows was taken out of it.
+    fn check_share(&self, looked: &Looked<'_>, group: &Object, went_before: usize) -> Result<(), Broken> {
+        let PerGroup { percent, minimum_size } = PER_GROUP;
+        let since = self.clock.seconds() - DAY;
+        let of_group = |removal: &&Removal| {
+            removal.what == Went::Membership && Some(removal.of.0) == group.key && removal.at > since
+        };
+        let went = self.removals.iter().filter(of_group).count() as u64;
+        let (before, now) = self.removals.split_at(went_before);
+        let before = before.iter().filter(of_group).count() as u64;
+        let ours =
+            group.members.iter().filter(|id| looked.before.get(*id).is_some_and(|it| it.key.is_some()));
+        let size = ours.count() as u64 + before;
+        let excused = now.is_empty() || size < minimum_size || !self.drift.is_empty();
+        demand(excused || went * 100 <= size * u64::from(percent), 2, || {
+            format!("{went} of {size} members were taken out of {}", group.content.name())
+        })
     }
 
     fn check_membership(
@@ -229,7 +354,7 @@ impl Life {
         // Whoever leaves is out of every group, and was judged as a leaver.
         let leaves = |anchor: &String| {
             if is_user {
-                self.knowledge.may_go(&self.rules, anchor).is_ok()
+                self.may_go(anchor).is_ok()
             } else {
                 self.knowledge.teams.get(anchor).is_some_and(Heard::is_gone)
             }
@@ -266,35 +391,32 @@ impl Life {
             // Whoever goes twice counts once.
             within.map(|removal| removal.of).collect::<BTreeSet<_>>().len() as u64
         };
-        let Limits { users, groups, members, disables, .. } = self.rules.limits;
+        let Limits { users, groups, members, disables, names, .. } = self.rules.limits;
+        // An edit of the spec has a budget of its own.
+        let causes = 1 + u64::from(self.edited);
         let of = before.len() as u64;
         let memberships: u64 = before.values().map(|object| object.members.len() as u64).sum();
         let left = |went: Went| matches!(went, Went::User(Why::Left | Why::LeftWeakly | Why::OutOfScope));
         let weak = |went: Went| matches!(went, Went::User(Why::LeftWeakly) | Went::Group { weakly: true });
         let all = [
-            ("users were removed", count(&left), 2 * Limits::of(users, 5, of)),
-            (
-                "users were removed for one reason",
-                count(&|went| went == Went::User(Why::Left)),
-                // An edit of the spec has a budget of its own.
-                Limits::of(users, 5, of) * (1 + u64::from(self.edited)),
-            ),
+            ("users were removed", count(&left), causes * Limits::of(users, 5, of)),
             (
                 "users were disabled",
                 count(&|went| went == Went::User(Why::Disabled)),
-                2 * Limits::of(disables, 20, of),
+                causes * Limits::of(disables, 20, of),
             ),
             (
                 "groups were removed",
                 count(&|went| matches!(went, Went::Group { .. })),
-                2 * Limits::of(groups, 10, of),
+                causes * Limits::of(groups, 10, of),
             ),
             ("unconfirmed went", count(&weak), 10),
             (
                 "memberships ended",
                 count(&|went| went == Went::Membership),
-                2 * Limits::of(members, 10, memberships * 2),
+                causes * Limits::of(members, 10, memberships * 2),
             ),
+            ("names changed", count(&|went| went == Went::Name), Limits::of(names, 5, of)),
         ];
         for (what, went, allowed) in all {
             demand(went <= allowed, 2, || format!("{went} {what} within a day, and {allowed} may be"))?;
@@ -360,6 +482,12 @@ impl Life {
                 format!("the run failed although nothing was wrong: {why}")
             });
         }
+        let now = self.clock.seconds();
+        let all_held = self.rules.limits.hold_all && !report.exceeded.is_empty();
+        let approved = self.approved.values().any(|until| now < *until);
+        demand(!all_held || approved || is_untouched(looked), 2, || {
+            "a limit is exceeded and holds everything, and something was done".to_owned()
+        })?;
         self.check_quarantine(report, looked)?;
         let rejected =
             report.quarantined.iter().filter(|one| one.reason == QuarantineReason::RejectedByTarget);
@@ -492,11 +620,7 @@ impl Life {
         let is_orphan = |object: &Object| self.lost && object.key.is_some_and(|key| !linked.contains(&key));
         let drifted: BTreeSet<&String> =
             self.drift.iter().filter_map(|key| looked.anchors.get(key)).flatten().collect();
-        let here =
-            |anchor: &String| known.people.get(anchor).is_some_and(|heard| heard.standing == Standing::Here);
-        let wanted = |anchor: &String| {
-            here(anchor) && known.people.get(anchor).is_some_and(|heard| self.rules.wants_active(&heard.last))
-        };
+        let wanted = |anchor: &String| self.is_wanted(anchor);
         let mut aside: BTreeSet<&String> = BTreeSet::new();
         for object in
             looked.after.values().filter(|object| self.put_aside.contains(&object.content.name_key()))
@@ -525,18 +649,21 @@ impl Life {
             // An object that was found disabled is enabled by the next run.
             let waits = self.waits && by_anchor.get(anchor).is_some_and(|(_, object)| !object.active);
             let excused = drifted.contains(anchor) || is_bad(anchor) || waits;
-            let there = by_anchor.get(anchor).is_some_and(|(_, object)| {
-                object.active && object.content.name().eq_ignore_ascii_case(&heard.last.user_name())
-            });
-            if !there && !excused {
+            if excused {
+                continue;
+            }
+            let Some((_, object)) = by_anchor.get(anchor).filter(|(_, object)| object.active) else {
                 return Err(format!("{anchor} ({}) is not there, or not active", heard.last.user_name()));
+            };
+            if !heard.last.is(&object.content) {
+                return Err(format!("{anchor} should be {:?}, and is {:?}", heard.last, object.content));
             }
         }
         for (id, object) in ours.clone().filter(|(_, object)| kind(&object.content) == SubjectKind::User) {
             // Whoever was protected when it was planned, and was given another name in the same run.
             let was_protected = looked.before.get(id).is_some_and(|was| self.is_protected(&was.content));
             let anchors = looked.of(object);
-            let excused = due
+            let excused = due && !anchors.iter().any(|anchor| self.is_only_disabled(anchor))
                 || is_drift(object)
                 || is_orphan(object)
                 || was_protected
@@ -578,8 +705,9 @@ impl Life {
                     for id in &object.members {
                         let Some(of) = looked.after.get(id) else { continue };
                         let anchors = looked.of(of);
+                        let leaves = anchors.iter().all(|anchor| self.leaves(anchor));
                         let excused = anchors.is_empty()
-                            || !of.active
+                            || !(of.active || leaves)
                             || self.put_in.contains(id)
                             || due
                             || self.lost
@@ -587,7 +715,7 @@ impl Life {
                             || is_drift(of)
                             || self.is_protected(&of.content)
                             || anchors.iter().any(is_bad);
-                        if !excused && !anchors.iter().any(|anchor| inside.contains(anchor)) {
+                        if !excused && (leaves || !anchors.iter().any(|anchor| inside.contains(anchor))) {
                             let what = format!("{} is in {anchor} ({})", anchors.join(", "), heard.last.name);
                             return Err(format!("{what}, and should not be"));
                         }
@@ -654,6 +782,7 @@ impl Life {
 
     /// Every entry can be understood, and has a name of its own.
     fn put_right(&mut self) {
+        let now = self.clock.seconds();
         let mut names = BTreeSet::new();
         for (anchor, person) in &mut self.world.people {
             person.garbled = false;
@@ -684,7 +813,7 @@ impl Life {
             let anchors = subject.anchors.iter().map(|(_, anchor)| anchor.as_str());
             let people: Vec<_> = anchors.filter_map(|anchor| self.world.people.get(anchor)).collect();
             if let Some(link) = &subject.link
-                && !people.iter().any(|person| self.rules.keeps(person))
+                && !people.iter().any(|person| self.rules.keeps(person, now))
             {
                 let is_kept = !people.is_empty() || self.is_protected(&link.confirmed);
                 left.insert(link.confirmed.name_key(), is_kept);
@@ -703,7 +832,7 @@ impl Life {
                 || self.rules.recreated == OfRecreated::Quarantine
                 || linked.contains(anchor.as_str());
             // Not those who left themselves: their objects have these names.
-            if waits && self.rules.keeps(person) {
+            if waits && self.rules.keeps(person, now) {
                 person.mail = Some(format!("{anchor}@corp.example"));
             }
         }

@@ -66,8 +66,10 @@ pub(crate) struct Life {
     read_faults: Vec<(ReadFault, u64)>,
     run_faults: Vec<(RunFault, u64)>,
     pub(crate) removals: Vec<Removal>,
-    /// What a person approved, as (class and whether it was doubtful, subject, member), until when.
-    pub(crate) approved: BTreeMap<(String, String, Option<String>), i64>,
+    /// Since when leavers are seen to have left; it may have been seen later.
+    pub(crate) left: BTreeMap<Key, i64>,
+    /// What a person approved, under which spec, until when.
+    pub(crate) approved: BTreeMap<(String, Approved), i64>,
     /// The last holds' digests, newest last.
     held: Vec<String>,
     /// Objects of ours that somebody changed by hand.
@@ -91,6 +93,9 @@ pub(crate) struct Life {
     pub(crate) counts: BTreeMap<String, u64>,
     number: u64,
 }
+
+/// What was approved, as (class and whether it was doubtful, subject, member).
+type Approved = (String, String, Option<String>);
 
 /// What became of a run.
 pub(crate) enum Ran {
@@ -145,6 +150,7 @@ impl Life {
             read_faults: Vec::new(),
             run_faults: Vec::new(),
             removals: Vec::new(),
+            left: BTreeMap::new(),
             approved: BTreeMap::new(),
             held: Vec::new(),
             drift: BTreeSet::new(),
@@ -186,7 +192,7 @@ impl Life {
         });
         match step.event {
             Event::Happens(what) => {
-                let told = self.world.happen(what, &mut dice);
+                let told = self.world.happen(what, self.clock.seconds(), &mut dice);
                 self.tell(told);
             }
             Event::SpoilsRead(fault) => self.read_faults.push((fault, step.dice)),
@@ -244,6 +250,7 @@ impl Life {
         self.feed = self.feed.as_ref().map(|_| Vec::new());
         self.read_at = None;
         self.removals.clear();
+        self.left.clear();
         self.approved.clear();
         self.held.clear();
         self.lost = true;
@@ -629,14 +636,18 @@ impl Life {
 
     fn note_approval(&mut self, digest: &str) {
         let Ok(Some(hold)) = self.store.hold(self.store_place(), digest) else { return };
+        let spec = self.rules.policy("all").spec_hash;
+        if hold.spec_hash != spec {
+            return self.tell("a person approves what was held under another spec");
+        }
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
             let doubtful = line.why.contains("lost by many at once");
             let classes = [Some(line.class.clone()), doubtful.then(|| format!("{}, doubtful", line.class))];
             for class in classes.into_iter().flatten() {
                 // Only the first approval of it counts, and the clock may have gone back since.
-                let known =
-                    self.approved.entry((class, line.subject.clone(), line.member.clone())).or_insert(until);
+                let what = (class, line.subject.clone(), line.member.clone());
+                let known = self.approved.entry((spec.clone(), what)).or_insert(until);
                 *known = until.max(*known);
             }
         }

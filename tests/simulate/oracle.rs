@@ -178,7 +178,7 @@ impl Knowledge {
     }
 
     /// Why this person's account may be taken away; an error says why it may not.
-    pub(crate) fn may_go(&self, rules: &Rules, anchor: &str) -> Result<Why, String> {
+    pub(crate) fn may_go(&self, rules: &Rules, anchor: &str, now: i64) -> Result<Why, String> {
         let Some(heard) = self.people.get(anchor) else {
             return Err("was never read".to_owned());
         };
@@ -203,7 +203,7 @@ impl Knowledge {
             None => return Err("has a number on which the expression fails".to_owned()),
             Some(true) => {}
         }
-        match (person.disabled, rules.disabled) {
+        match (person.is_disabled(now), rules.disabled) {
             (true, OfDisabled::Disable | OfDisabled::Leave) => Ok(Why::Disabled),
             _ => Err("is there, and wanted".to_owned()),
         }

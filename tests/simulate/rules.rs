@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rollcall::spec;
 use rollcall::sync::policy::{
-    Adopt, MatchBy, Nesting, OnDisabled, OnExceed, OnRecreated, Policy, Rung, Step,
+    Adopt, MatchBy, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, Rung, Step,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,12 @@ pub(crate) struct Limits {
     pub(crate) groups: u64,
     pub(crate) members: u64,
     pub(crate) disables: u64,
+    pub(crate) names: u64,
     pub(crate) hold_all: bool,
 }
+
+/// How much of one group may go; groups are small here.
+pub(crate) const PER_GROUP: PerGroup = PerGroup { percent: 50, minimum_size: 4 };
 
 impl Limits {
     /// The share of a small company is never under five, so the count decides.
@@ -100,6 +104,7 @@ impl Rules {
                 groups: dice.one_of(&counts),
                 members: dice.one_of(&[3, 10, 1000, 1000]),
                 disables: dice.one_of(&counts),
+                names: dice.one_of(&counts),
                 hold_all: dice.one_in(6),
             },
             adopts: dice.one_in(2),
@@ -118,18 +123,32 @@ impl Rules {
     }
 
     /// Whether the rules want this person to have an account that works.
-    pub(crate) fn wants_active(&self, person: &Person) -> bool {
-        self.wants(person) == Some(true) && (!person.disabled || self.disabled == OfDisabled::Ignore)
+    pub(crate) fn wants_active(&self, person: &Person, now: i64) -> bool {
+        self.wants(person) == Some(true) && (!person.is_disabled(now) || self.disabled == OfDisabled::Ignore)
     }
 
     /// Whether the rules want this person to go on having an account, be it a disabled one.
-    pub(crate) fn keeps(&self, person: &Person) -> bool {
-        self.wants(person) == Some(true) && !(person.disabled && self.disabled == OfDisabled::Leave)
+    pub(crate) fn keeps(&self, person: &Person, now: i64) -> bool {
+        self.wants(person) == Some(true) && !(person.is_disabled(now) && self.disabled == OfDisabled::Leave)
     }
 
     /// Whether leavers are deleted in the end.
     pub(crate) fn deletes(&self) -> bool {
-        matches!(self.leavers, OfLeavers::Delete | OfLeavers::DisableAndDeleteLater)
+        self.hours_to_delete().is_some()
+    }
+
+    /// How long leavers have their accounts.
+    pub(crate) fn hours_to_disable(&self) -> u64 {
+        if self.leavers == OfLeavers::DisableLater { 5 } else { 0 }
+    }
+
+    /// How long they are still there; for ever, if there is nothing.
+    pub(crate) fn hours_to_delete(&self) -> Option<u64> {
+        match self.leavers {
+            OfLeavers::Delete => Some(0),
+            OfLeavers::DisableAndDeleteLater => Some(30),
+            OfLeavers::Disable | OfLeavers::DisableLater => None,
+        }
     }
 
     /// The working policy of this name. Only its expressions, and what the rules say nothing about, come
@@ -144,16 +163,11 @@ impl Rules {
         });
         policy.spec_json = serde_json::to_string(&(name, self)).unwrap();
         policy.spec_hash.clone_from(&policy.spec_json);
-        let hours = |hours| Duration::from_hours(hours);
-        policy.users.leavers = match self.leavers {
-            OfLeavers::Disable => vec![Rung { after: hours(0), step: Step::Disable }],
-            OfLeavers::Delete => vec![Rung { after: hours(0), step: Step::Delete }],
-            OfLeavers::DisableAndDeleteLater => vec![
-                Rung { after: hours(0), step: Step::Disable },
-                Rung { after: hours(30), step: Step::Delete },
-            ],
-            OfLeavers::DisableLater => vec![Rung { after: hours(5), step: Step::Disable }],
-        };
+        let rung = |step, hours| Rung { after: Duration::from_hours(hours), step };
+        let disable = Some(rung(Step::Disable, self.hours_to_disable()));
+        let disable = disable.filter(|_| self.leavers != OfLeavers::Delete);
+        let delete = self.hours_to_delete().map(|hours| rung(Step::Delete, hours));
+        policy.users.leavers = disable.into_iter().chain(delete).collect();
         policy.users.recreated = match self.recreated {
             OfRecreated::Relink => OnRecreated::Relink,
             OfRecreated::Replace => OnRecreated::Replace,
@@ -173,7 +187,9 @@ impl Rules {
         limits.user_removals.count = self.limits.users;
         limits.group_removals.count = self.limits.groups;
         limits.member_removals.count = self.limits.members;
+        limits.member_removals_per_group = PER_GROUP;
         limits.disables.count = self.limits.disables;
+        limits.identifier_changes.count = self.limits.names;
         limits.on_exceed = if self.limits.hold_all { OnExceed::HoldAll } else { OnExceed::HoldRemovals };
         policy
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcall::directory::{Anchor, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use jiff::Timestamp;
+use rollcall::directory::{Anchor, Content, Dn, Entry, Kind, Members, Reference, Stated, fields};
 
 use crate::dice::Dice;
 
@@ -21,6 +22,8 @@ pub(crate) struct Person {
     /// The organizational unit.
     pub(crate) place: &'static str,
     pub(crate) disabled: bool,
+    /// The second at which the account expires.
+    pub(crate) expires: Option<i64>,
     /// Stated, but the department cannot be decoded.
     pub(crate) garbled: bool,
 }
@@ -53,9 +56,11 @@ pub(crate) enum Happening {
     Found,
     Leave,
     Rename,
+    Marry,
     SwapAddresses,
     ChangeDepartment,
     SwitchAccount,
+    Expire,
     TakeAddress,
     Recreate,
     Garble,
@@ -76,16 +81,18 @@ impl World {
         format!("{kind}{}", self.born)
     }
 
-    /// It happens, to whom the dice say; says so in plain words.
-    pub(crate) fn happen(&mut self, what: Happening, dice: &mut Dice) -> String {
+    /// It happens at this second, to whom the dice say; says so in plain words.
+    pub(crate) fn happen(&mut self, what: Happening, now: i64, dice: &mut Dice) -> String {
         let told = match what {
             Happening::Join => Some(self.join(dice)),
             Happening::Found => Some(self.found(dice)),
             Happening::Leave => self.leave(dice),
             Happening::Rename => self.rename(dice),
+            Happening::Marry => self.marry(dice),
             Happening::SwapAddresses => self.swap_addresses(dice),
             Happening::ChangeDepartment => self.change_department(dice),
             Happening::SwitchAccount => self.switch_account(dice),
+            Happening::Expire => self.expire(now, dice),
             Happening::TakeAddress => self.take_address(dice),
             Happening::Recreate => self.recreate(dice),
             Happening::Garble => self.garble(dice),
@@ -113,6 +120,7 @@ impl World {
             number: number.to_string(),
             place: dice.one_of(PLACES),
             disabled: dice.one_in(15),
+            expires: None,
             garbled: false,
         };
         let told = format!(
@@ -163,6 +171,15 @@ impl World {
         Some(format!("{anchor} is renamed to {mail}"))
     }
 
+    /// Another name, and the address of before.
+    fn marry(&mut self, dice: &mut Dice) -> Option<String> {
+        let anchor = self.somebody(dice)?;
+        self.born += 1;
+        let name = format!("Person {}", self.born);
+        self.people.get_mut(&anchor)?.name.clone_from(&name);
+        Some(format!("{anchor} marries, and is {name} now"))
+    }
+
     fn swap_addresses(&mut self, dice: &mut Dice) -> Option<String> {
         let (one, other) = (self.somebody(dice)?, self.somebody(dice)?);
         let (a, b) = (self.people[&one].mail.clone(), self.people[&other].mail.clone());
@@ -183,6 +200,17 @@ impl World {
         let person = self.people.get_mut(&anchor)?;
         person.disabled = !person.disabled;
         Some(format!("{anchor} is {}", if person.disabled { "disabled" } else { "enabled" }))
+    }
+
+    fn expire(&mut self, now: i64, dice: &mut Dice) -> Option<String> {
+        let anchor = self.somebody(dice)?;
+        let hours = i64::try_from(1 + dice.roll(40)).ok()?;
+        let expires = &mut self.people.get_mut(&anchor)?.expires;
+        if expires.take().is_some() {
+            return Some(format!("the account of {anchor} does not expire any more"));
+        }
+        *expires = Some(now + hours * 3600);
+        Some(format!("the account of {anchor} expires in {hours} hours"))
     }
 
     fn take_address(&mut self, dice: &mut Dice) -> Option<String> {
@@ -350,6 +378,20 @@ impl Person {
         self.mail.clone().unwrap_or_else(|| self.uid.clone())
     }
 
+    /// Whether this says of them what a target should hold.
+    pub(crate) fn is(&self, content: &Content) -> bool {
+        let Content::User(user) = content else { return false };
+        let name = user.attributes.get("displayName").map(String::as_str).unwrap_or_default();
+        user.user_name == self.user_name()
+            && user.emails == Vec::from_iter(self.mail.clone())
+            && name == self.name
+    }
+
+    /// Whether the account is disabled at this second.
+    pub(crate) fn is_disabled(&self, now: i64) -> bool {
+        self.disabled || self.expires.is_some_and(|at| at <= now)
+    }
+
     fn entry(&self, anchor: &str) -> Entry {
         let mut about = BTreeMap::from([
             (fields::USER_NAME.to_owned(), stated(&self.uid)),
@@ -373,6 +415,7 @@ impl Person {
             names: vec![Reference::Dn(Dn::parse(&dn).unwrap())],
             dn,
             disabled: Some(self.disabled),
+            expires: self.expires.map(|at| Timestamp::from_second(at).unwrap()),
             fields: about,
             ..Entry::nobody()
         }
