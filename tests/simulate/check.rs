@@ -663,7 +663,13 @@ impl Life {
             // Whoever was protected when it was planned, and was given another name in the same run.
             let was_protected = looked.before.get(id).is_some_and(|was| self.is_protected(&was.content));
             let anchors = looked.of(object);
-            let excused = due && !anchors.iter().any(|anchor| self.is_only_disabled(anchor))
+            // The first run removes nobody, and says that this is the next one's. Whoever was on the way out goes
+            // on, whatever is not known of them now.
+            let was_leaving = object.key.is_some_and(|key| self.left.contains_key(&key));
+            let may_have_time = looked.first || was_leaving;
+            let has_time =
+                |anchor: &String| self.leaves(anchor) || may_have_time && !self.is_only_disabled(anchor);
+            let excused = due && anchors.iter().all(has_time)
                 || is_drift(object)
                 || is_orphan(object)
                 || was_protected

@@ -133,6 +133,11 @@ impl Subjects<'_, '_> {
         } else {
             leaver::next(&leaving, ladder, self.input.vouched, self.input.now)
         };
+        // Whether they left at all is asked at once, however long leavers have.
+        let next = match (next, ladder.first()) {
+            (Next::At(_), Some(first)) if needs_look_up && link.leaving.is_none() => Next::Now(first.step, 1),
+            (next, _) => next,
+        };
         if next == Next::Completion {
             self.note_due(self.input.now);
         }

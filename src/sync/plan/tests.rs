@@ -346,6 +346,11 @@ fn who_was_missed_and_not_looked_up_is_only_ever_held() {
     let plan = case.plan();
     assert!(plan.steps.len() == 1 && plan.steps[0].needs_look_up, "{:?}", plan.steps);
     assert_eq!(plan.leaving, BTreeMap::new(), "nobody is marked as a leaver on that");
+    // However long leavers have.
+    case.policy.users.leavers.remove(0);
+    let plan = case.plan();
+    assert!(plan.steps.len() == 1 && plan.steps[0].needs_look_up, "{:?}", plan.steps);
+    assert_eq!(plan.leaving, BTreeMap::new());
 }
 
 #[test]
