@@ -29,7 +29,7 @@ enum Verb {
     /// To let it happen, run the same `rollcall sync` with `--approve DIGEST`; to prevent it, correct
     /// the directory or the policy.
     Show(Show),
-    /// Show every entry that the last runs could not take as it is, or that waits for a name, with the reason
+    /// Show the entries that the last runs could not take as they are, or that wait for a name, with the reason
     /// and what to do.
     ///
     /// What they have at the target stays as it is. Correct them in the directory: the next run takes them.

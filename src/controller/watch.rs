@@ -129,7 +129,8 @@ where
         let all = watcher::Config::default();
         let within = namespace.as_deref();
         let follow = |kind: Kind| {
-            let (tell, readiness) = (tell.clone(), readiness.clone());
+            let tell = tell.clone();
+            let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
             let what = within.map_or_else(|| format!("{kind:?}s"), |within| format!("{kind:?}s in {within}"));
             readiness.expect(&what);
             Follow { what, readiness, tell: move |name, happened| tell(kind, name, happened) }
@@ -320,7 +321,7 @@ mod tests {
         let stream = stream::iter(events).then(later).chain(stream::pending());
         let follow = Follow { what: "Secrets".to_owned(), readiness: readiness.clone(), tell: |_, _| {} };
         drop(timeout(Duration::from_secs(then), follow.run(stream, version_hash)).await);
-        readiness.missing().is_empty()
+        readiness.is_ready()
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,15 +14,18 @@ use super::listen::listen;
 use crate::telemetry::Metrics;
 
 /// Serves `/healthz`, which answers 200 for as long as the process lives, and `/readyz`, which answers 200
-/// only while it is ready, else 503 with a line for each thing that is missing. Ends after `stop`.
+/// only while it is ready, else 503, with a line for each thing that is missing. Ends after `stop`.
 pub async fn health(listener: TcpListener, readiness: Readiness, stop: CancellationToken) -> io::Result<()> {
     let ready = move || async move {
-        let missing = readiness.missing();
-        if missing.is_empty() {
-            (StatusCode::OK, "ok\n".to_owned())
+        let missing = readiness.missing().into_iter();
+        let mut lines: Vec<String> = missing.map(|name| format!("waiting for {name}")).collect();
+        let status = if readiness.is_ready() {
+            lines.insert(0, "ok".to_owned());
+            StatusCode::OK
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", missing.join("\nwaiting for ")))
-        }
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        (status, format!("{}\n", lines.join("\n")))
     };
     let router = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
     listen(listener, None, router, stop).await

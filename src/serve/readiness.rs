@@ -1,15 +1,25 @@
 //! Whether the process may be sent work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What must be reached before the process is ready; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    things: Arc<Mutex<BTreeMap<String, bool>>>,
+    part: Part,
+    things: Arc<Mutex<BTreeMap<(Part, String), bool>>>,
 }
 
+/// What a thing is part of; `None` is the process.
+type Part = Option<String>;
+
 impl Readiness {
+    /// The same, for the things of a part. Of several parts, one that has all its things is enough.
+    #[must_use]
+    pub fn of_part(&self, part: &str) -> Self {
+        Self { part: Some(part.to_owned()), things: self.things.clone() }
+    }
+
     /// `name` is needed from now on, and not there yet.
     pub fn expect(&self, name: &str) {
         self.set(name, false);
@@ -25,13 +35,48 @@ impl Readiness {
         self.set(name, false);
     }
 
-    /// What is not there, in order of names; the process is ready when that is nothing.
-    pub fn missing(&self) -> Vec<String> {
+    /// What is not there, in order of names.
+    pub fn missing(&self) -> BTreeSet<String> {
         let things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
-        things.iter().filter(|(_, there)| !**there).map(|(name, _)| name.clone()).collect()
+        things.iter().filter(|(_, there)| !**there).map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// Whether the process is ready.
+    pub fn is_ready(&self) -> bool {
+        let things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut whole: BTreeMap<&Part, bool> = BTreeMap::new();
+        for ((part, _), there) in &*things {
+            *whole.entry(part).or_insert(true) &= there;
+        }
+        let itself = whole.remove(&None).unwrap_or(true);
+        itself && (whole.is_empty() || whole.into_values().any(|is_whole| is_whole))
     }
 
     fn set(&self, name: &str, there: bool) {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), there);
+        let thing = (self.part.clone(), name.to_owned());
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, there);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_parts_one_is_enough() {
+        let readiness = Readiness::default();
+        assert!(readiness.is_ready());
+        let (one, other) = (readiness.of_part("one"), readiness.of_part("other"));
+        for (part, name) in [(&one, "a"), (&one, "b"), (&other, "c"), (&readiness, "lease")] {
+            part.expect(name);
+        }
+        one.reached("a");
+        readiness.reached("lease");
+        assert!(!readiness.is_ready(), "no part is whole");
+        one.reached("b");
+        assert!(readiness.is_ready());
+        assert_eq!(readiness.missing(), BTreeSet::from(["c".to_owned()]));
+        readiness.lost("lease");
+        assert!(!readiness.is_ready());
     }
 }

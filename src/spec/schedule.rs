@@ -52,7 +52,7 @@ fn parse_one(text: &str, zone: &str) -> Result<Crontab, String> {
     // From any moment on four years have every day of the calendar, except around a year like 2100.
     if crontab.find_next(MakeTimestamp(Timestamp::UNIX_EPOCH)).is_err() {
         return Err(format!(
-            "{text:?} never comes: no month that it names has such a day; correct one of the two"
+            "{text:?} never comes, or seldom: there is no such day within four years; correct the day or the month"
         ));
     }
     Ok(crontab)

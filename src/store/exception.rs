@@ -18,12 +18,12 @@ pub struct Exceptions {
     pub since: Timestamp,
     /// How many there are; not all are named where there are very many.
     pub count: u64,
-    /// Those that are named.
+    /// Those that are named, in order.
     pub named: Vec<Exception>,
 }
 
 /// One entry that a run could not take as it is, or that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exception {
     /// What it would be; `None` if that cannot be told.

@@ -127,7 +127,8 @@ pub async fn run_on<T: Target>(
         *basis = Some(draft.basis(&policy, place, finished_at));
     }
     let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
-    if !options.preview {
+    // A run that could not do all of its work does not know all of them.
+    if !options.preview && report.failed.is_none() {
         let (store, exceptions) = (store.clone(), report.exceptions(&policy.owner));
         blocking(move || store.save_exceptions(place, &exceptions)).await?;
     }

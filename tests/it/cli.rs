@@ -160,7 +160,7 @@ fn what_cannot_be_taken_as_it_is_is_named_until_it_is_corrected() {
     let first = exceptions("json").out;
     let all: Value = serde_json::from_str(&first).unwrap();
     let reasons: Vec<&Value> = all[0]["named"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
-    assert_eq!(reasons, ["NameConflict", "NameConflict", "Unreadable"]);
+    assert_eq!(reasons, ["Unreadable", "NameConflict", "NameConflict"]);
     exceptions("csv").says("test/staff,user,\"uid=kim,dc=corp\",NameConflict,");
     // Since when is since they are these.
     desk.sync(&[]).exits(0);

@@ -308,6 +308,12 @@ fn message(report: &RunReport, verdict: Verdict) -> String {
             report.quarantine_allowance
         ),
         Verdict::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
+        Verdict::InStepWithExceptions if report.quarantined_count == 0 && report.blocked.is_empty() => {
+            format!(
+                "in step, but for {} that the next run goes on with",
+                count(report.applied.waiting, "operation", "operations")
+            )
+        }
         Verdict::InStepWithExceptions => format!(
             "in step, but for {} and {} blocked; see them with `rollcall plan exceptions`",
             count(report.quarantined_count, "quarantined entry", "quarantined entries"),

@@ -157,11 +157,14 @@ impl RunReport {
             reason: "WaitsForName".to_owned(),
             message: one.to_string(),
         });
+        let mut named: Vec<Exception> = quarantined.chain(unreadable).chain(waiting).collect();
+        named.sort();
+        named.truncate(NAMED);
         Exceptions {
             owner: owner.clone(),
             since: self.finished_at,
             count: self.quarantined_count + self.blocked.len() as u64,
-            named: quarantined.chain(unreadable).chain(waiting).take(NAMED).collect(),
+            named,
         }
     }
 
