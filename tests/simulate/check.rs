@@ -134,7 +134,7 @@ impl Life {
     }
 
     fn went(&mut self, of: (Key, Option<Key>), what: Went) {
-        self.removals.push(Removal { at: self.clock.seconds(), of, what });
+        self.removals.push(Removal { at: self.clock.passed(), of, what });
     }
 
     /// Why somebody may lose their account or its use, if anything says so.
@@ -319,7 +319,7 @@ impl Life {
     /// No more than the share of one group that the limit allows was taken out of it.
     fn check_share(&self, looked: &Looked<'_>, group: &Object, went_before: usize) -> Result<(), Broken> {
         let PerGroup { percent, minimum_size } = PER_GROUP;
-        let since = self.clock.seconds() - DAY;
+        let since = self.clock.passed() - DAY;
         let of_group = |removal: &&Removal| {
             removal.what == Went::Membership && Some(removal.of.0) == group.key && removal.at > since
         };
@@ -380,9 +380,9 @@ impl Life {
 
     /// No more than the limits allow went within any window: once by the directory's own change, and
     /// once by an edit of the spec.
-    /// Judged when something goes: a clock that is set back brings old windows together.
+    /// Judged when something goes, by the time that passed, whatever the clock says.
     fn check_budgets(&mut self, before: &Objects, went_before: usize) -> Result<(), Broken> {
-        let since = self.clock.seconds() - DAY;
+        let since = self.clock.passed() - DAY;
         let count = |wanted: &dyn Fn(Went) -> bool| {
             if !self.removals.iter().skip(went_before).any(|removal| wanted(removal.what)) {
                 return 0;

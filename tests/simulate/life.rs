@@ -30,21 +30,31 @@ use crate::rules::{OfDisabled, Rules, rebuild};
 use crate::world::World;
 
 /// Time that passes when a life says so.
-pub(crate) struct TestClock(AtomicI64);
+pub(crate) struct TestClock {
+    says: AtomicI64,
+    passed: AtomicI64,
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_second(self.seconds()).unwrap()
     }
 }
 
 impl TestClock {
     pub(crate) fn seconds(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.says.load(Ordering::SeqCst)
     }
 
+    /// How much time passed, however often it was set back.
+    pub(crate) fn passed(&self) -> i64 {
+        self.passed.load(Ordering::SeqCst)
+    }
+
+    /// So much time passes, or it is set back by that.
     pub(crate) fn pass(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.says.fetch_add(seconds, Ordering::SeqCst);
+        self.passed.fetch_add(seconds.max(0), Ordering::SeqCst);
     }
 }
 
@@ -143,7 +153,7 @@ impl Life {
             store,
             store_place: OnceCell::new(),
             disk,
-            clock: TestClock(AtomicI64::new(1_700_000_000)),
+            clock: TestClock { says: AtomicI64::new(1_700_000_000), passed: AtomicI64::default() },
             place,
             read_at: None,
             last_read_failed: false,
