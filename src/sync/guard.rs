@@ -250,10 +250,18 @@ impl Judge<'_> {
                     .filter(|step| matches!(step.action, Action::Update { renames: true, .. }))
                     .map(|step| step.subject)
                     .collect();
-                let needed = |step: &Planned| {
-                    !matches!(step.action, Action::Release(_)) || renames.contains(&step.subject)
-                };
-                return go.into_iter().filter(needed).collect();
+                let is_release = |step: &Planned| matches!(step.action, Action::Release(_));
+                let mut go: Vec<Planned> = go
+                    .into_iter()
+                    .filter(|step| !is_release(step) || renames.contains(&step.subject))
+                    .collect();
+                // Nobody needs to wait for one that was released before.
+                let released: HashSet<SubjectId> =
+                    go.iter().filter(|step| is_release(step)).map(|step| step.subject).collect();
+                for step in &mut go {
+                    step.after = step.after.filter(|holder| !released.contains(holder));
+                }
+                return go;
             }
             for step in blocked {
                 if let (Action::Create(content) | Action::Update { content, .. }, Some(holder)) =

@@ -416,3 +416,33 @@ proptest! {
         prop_assert!(goes(Grade::Disabled).len() as u64 <= case.limits.disables.allowance(u64::from(users)));
     }
 }
+
+#[test]
+fn half_of_a_swap_waits_for_the_other_half() {
+    let mut case = Case::new(10, 0);
+    let release = Action::Release(content(1).with_name("for a moment").into());
+    case.plan.steps = vec![
+        Planned::new(SubjectId(1), SubjectKind::User, Phase::Release, release),
+        rename_of(1, Some(2)),
+        rename_of(2, Some(1)),
+    ];
+    let after = |guarded: &Guarded| -> Vec<_> {
+        guarded.execute.iter().map(|step| (step.subject.0, step.after.map(|holder| holder.0))).collect()
+    };
+    assert_eq!(
+        after(&case.judge()),
+        [(1, None), (1, Some(2)), (2, None)],
+        "who was released is waited for by nobody"
+    );
+    case.limits.identifier_changes = Budget { count: 0, percent: 0 };
+    let mut hold = case.judge().hold.unwrap();
+    let second = case.subjects.by_id.get(&SubjectId(2)).unwrap().key.to_string();
+    hold.lines.retain(|line| line.subject == second);
+    assert_eq!(hold.lines.len(), 1);
+    case.approved = vec![hold];
+    let guarded = case.judge();
+    assert_eq!(guarded.execute, []);
+    assert_eq!(guarded.hold.unwrap().lines.len(), 1);
+    let blocked = guarded.blocked.iter().map(|blocked| (blocked.subject.0, blocked.holder.0));
+    assert_eq!(blocked.collect::<Vec<_>>(), [(2, 1)]);
+}

@@ -165,8 +165,7 @@ fn take_blocked_out(
                 if names.gives.get(&holder) == Some(&Gives::ByDelete) {
                     needed_deletes.insert(holder);
                 }
-                // One that was released first needs not wait for.
-                step.after = Some(holder).filter(|holder| fates.get(holder) != Some(&Fate::Releases));
+                step.after = Some(holder);
                 plan.steps.push(step);
             }
         }
