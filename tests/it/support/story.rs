@@ -137,6 +137,7 @@ pub(crate) fn make_older(data: &Path) {
         .execute_batch(
             "ALTER TABLE policy DROP COLUMN absent_since; ALTER TABLE connector DROP COLUMN absent_since;
              ALTER TABLE store DROP COLUMN indexed; DROP TABLE indexed; DROP TABLE part;
+             DROP TABLE exception;
              PRAGMA user_version = 1;",
         )
         .unwrap();
