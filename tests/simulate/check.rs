@@ -329,7 +329,8 @@ impl Life {
         let ours =
             group.members.iter().filter(|id| looked.before.get(*id).is_some_and(|it| it.key.is_some()));
         let size = ours.count() as u64 + before;
-        let excused = now.is_empty() || size < minimum_size || !self.drift.is_empty();
+        // Who was put in before the store was lost, and is nobody's now, is not counted as ours.
+        let excused = now.is_empty() || size < minimum_size || !self.drift.is_empty() || self.lost;
         demand(excused || went * 100 <= size * u64::from(percent), 2, || {
             format!("{went} of {size} members were taken out of {}", group.content.name())
         })
