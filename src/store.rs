@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Rows, Transaction, TransactionBehavior};
+use serde::de::DeserializeOwned;
 
 mod absence;
 pub(crate) mod bitmap;
@@ -204,6 +205,15 @@ fn next_sequence(writer: &Transaction<'_>, count: u64) -> Result<u64, StoreError
         )?
         .query_row([count.cast_signed()], |row| row.get(0))?;
     Ok(last.cast_unsigned() - count + 1)
+}
+
+/// What was stored as JSON, one of a row.
+fn bodies<T: DeserializeOwned>(mut rows: Rows<'_>) -> Result<Vec<T>, StoreError> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
+    }
+    Ok(all)
 }
 
 fn take_lock(folder: &Path) -> Result<File, StoreError> {

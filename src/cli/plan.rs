@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use super::Exit;
 use super::exit::Invalid;
@@ -83,10 +84,25 @@ impl Show {
                 return Err(Invalid(why).into());
             }
         }
-        match output {
-            Output::Table => show(out, &holds)?,
-            Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&holds)?)?,
-            Output::Csv => csv(out, &holds)?,
+        output.print(out, &holds, show, csv)
+    }
+}
+
+/// Prints all of these, as people or programs want them.
+type Print<T> = fn(&mut dyn Write, &[T]) -> Result<()>;
+
+impl Output {
+    fn print<T: Serialize>(
+        self,
+        out: &mut dyn Write,
+        all: &[T],
+        table: Print<T>,
+        csv: Print<T>,
+    ) -> Result<Exit> {
+        match self {
+            Self::Table => table(out, all)?,
+            Self::Json => writeln!(out, "{}", serde_json::to_string_pretty(all)?)?,
+            Self::Csv => csv(out, all)?,
         }
         Ok(Exit::Fine)
     }

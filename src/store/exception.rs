@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::link::Place;
-use super::{Store, StoreError};
+use super::{Store, StoreError, bodies};
 use crate::directory::{Owner, SubjectKind};
 
 /// The exceptions of a policy's last run.
@@ -73,12 +73,7 @@ impl Store {
                 "SELECT exception.body FROM exception JOIN policy ON policy.id = exception.policy
                  ORDER BY policy.owner",
             )?;
-            let mut rows = statement.query([])?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                all.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
-            }
-            Ok(all)
+            bodies(statement.query([])?)
         })
     }
 }

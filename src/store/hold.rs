@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::link::Place;
-use super::{Store, StoreError};
+use super::{Store, StoreError, bodies};
 use crate::directory::Owner;
 
 /// How long an approval holds from when it was first seen.
@@ -131,12 +131,7 @@ impl Store {
                 "SELECT hold.body FROM hold JOIN policy ON policy.id = hold.policy
                  WHERE hold.current = 1 ORDER BY policy.owner",
             )?;
-            let mut rows = statement.query([])?;
-            let mut holds = Vec::new();
-            while let Some(row) = rows.next()? {
-                holds.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
-            }
-            Ok(holds)
+            bodies(statement.query([])?)
         })
     }
 
@@ -214,11 +209,7 @@ impl Store {
                 "SELECT hold.body FROM approval JOIN hold USING (policy, digest)
                  WHERE approval.policy = ?1 AND approval.first_seen > ?2",
             )?;
-            let mut rows = statement.query(params![place.policy, since.as_second()])?;
-            let mut holds: Vec<Hold> = Vec::new();
-            while let Some(row) = rows.next()? {
-                holds.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
-            }
+            let mut holds: Vec<Hold> = bodies(statement.query(params![place.policy, since.as_second()])?)?;
             holds.retain(|hold| hold.spec_hash == spec_hash);
             Ok(holds)
         })

@@ -236,32 +236,13 @@ impl Judge<'_> {
             return execute;
         }
         loop {
-            let gives: HashSet<SubjectId> = execute
-                .iter()
-                .filter(|step| matches!(step.action, Action::Update { renames: true, .. } | Action::Delete))
-                .map(|step| step.subject)
-                .collect();
+            let gives = subjects(&execute, |action| {
+                matches!(action, Action::Update { renames: true, .. } | Action::Delete)
+            });
             let (go, blocked): (Vec<_>, Vec<_>) =
                 execute.into_iter().partition(|step| step.after.is_none_or(|holder| gives.contains(&holder)));
             if blocked.is_empty() {
-                // A name is only released for a rename that goes on.
-                let renames: HashSet<SubjectId> = go
-                    .iter()
-                    .filter(|step| matches!(step.action, Action::Update { renames: true, .. }))
-                    .map(|step| step.subject)
-                    .collect();
-                let is_release = |step: &Planned| matches!(step.action, Action::Release(_));
-                let mut go: Vec<Planned> = go
-                    .into_iter()
-                    .filter(|step| !is_release(step) || renames.contains(&step.subject))
-                    .collect();
-                // Nobody needs to wait for one that was released before.
-                let released: HashSet<SubjectId> =
-                    go.iter().filter(|step| is_release(step)).map(|step| step.subject).collect();
-                for step in &mut go {
-                    step.after = step.after.filter(|holder| !released.contains(holder));
-                }
-                return go;
+                return with_needed_releases(go);
             }
             for step in blocked {
                 if let (Action::Create(content) | Action::Update { content, .. }, Some(holder)) =
@@ -279,6 +260,23 @@ impl Judge<'_> {
             execute = go;
         }
     }
+}
+
+/// A name is only released for a rename that goes on, and nobody needs to wait for one that was released before.
+fn with_needed_releases(mut go: Vec<Planned>) -> Vec<Planned> {
+    let renames = subjects(&go, |action| matches!(action, Action::Update { renames: true, .. }));
+    let is_release = |action: &Action| matches!(action, Action::Release(_));
+    go.retain(|step| !is_release(&step.action) || renames.contains(&step.subject));
+    let released = subjects(&go, is_release);
+    for step in &mut go {
+        step.after = step.after.filter(|holder| !released.contains(holder));
+    }
+    go
+}
+
+/// Whose actions are such.
+fn subjects(steps: &[Planned], is_such: impl Fn(&Action) -> bool) -> HashSet<SubjectId> {
+    steps.iter().filter(|step| is_such(&step.action)).map(|step| step.subject).collect()
 }
 
 /// What a budget counts in this step, and how often.

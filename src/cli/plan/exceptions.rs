@@ -27,12 +27,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
         let all = Store::open_read_only(&self.data)?.exceptions()?;
-        match self.output {
-            Output::Table => show(out, &all)?,
-            Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?,
-            Output::Csv => csv(out, &all)?,
-        }
-        Ok(Exit::Fine)
+        self.output.print(out, &all, show, csv)
     }
 }
 
