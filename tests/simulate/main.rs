@@ -20,6 +20,7 @@ use life::Life;
 use oracle::Broken;
 
 mod check;
+mod clock;
 mod dice;
 mod disk;
 mod event;

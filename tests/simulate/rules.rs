@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use rollcall::directory::Content;
 use rollcall::spec;
 use rollcall::sync::policy::{
     Adopt, MatchBy, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, Rung, Step,
@@ -130,6 +131,13 @@ impl Rules {
     /// Whether the rules want this person to go on having an account, be it a disabled one.
     pub(crate) fn keeps(&self, person: &Person, now: i64) -> bool {
         self.wants(person) == Some(true) && !(person.is_disabled(now) && self.disabled == OfDisabled::Leave)
+    }
+
+    /// Whether nothing may take this object away.
+    pub(crate) fn protects(&self, content: &Content) -> bool {
+        let Content::User(user) = content else { return false };
+        let mut names = user.emails.iter().chain([&user.user_name]);
+        names.any(|name| self.protected.contains(&name.to_lowercase()))
     }
 
     /// Whether leavers are deleted in the end.

@@ -1,0 +1,152 @@
+//! Who is in a group.
+
+use super::*;
+
+#[test]
+fn groups_in_groups_are_resolved_through_circles() {
+    // 0 and 1 are people; 2 holds 0 and 3; 3 holds 1 and 2; 4 holds itself and nobody.
+    let case = Case::new()
+        .with(user("ann"))
+        .with(user("bob"))
+        .group("a", &[0, 3])
+        .group("b", &[1, 2])
+        .group("self", &[4])
+        .group("outer", &[2, 77]);
+    assert_eq!((case.members(3), case.members(4), case.members(5)), (vec![1, 2], vec![1, 2], vec![]));
+    assert_eq!(case.members(6), [1, 2]);
+    assert_eq!(case.project().skipped.dangling_members, 1);
+}
+
+#[test]
+fn a_group_in_a_group_stays_one_where_nesting_is_kept() {
+    let mut case = Case::new().with(user("ann")).group("a", &[0]).group("b", &[1, 2]).group("out", &[]);
+    case.policy.groups.nesting = Nesting::Preserve;
+    case.policy.groups.exclude = vec!["ou*".to_owned()];
+    assert_eq!((case.members(2), case.members(3)), (vec![1], vec![2]));
+    assert_eq!(case.project().groups.len(), 2);
+}
+
+#[test]
+fn who_is_gone_or_out_of_scope_is_no_member() {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .presence(gone(Grade::Absent))
+        .with(user_with("bob", &[(fields::TITLE, "x")]))
+        .with(user("cid"))
+        .group("team", &[0, 1, 2]);
+    case.policy.users.r#where = Some(wanted("user.title == ''"));
+    assert_eq!(case.kept(), ["cid@corp.example"]);
+    assert_eq!(case.members(3), [2], "subjects: cid is 2, the team is 3");
+}
+
+#[test]
+fn a_list_that_was_not_read_completely_ends_no_membership() {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .group("team", &[])
+        .linked("team")
+        .incomplete();
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
+    assert_eq!(case.quarantined(), [QuarantineReason::UnknownField], "it is not in step, and says so");
+}
+
+#[test]
+fn who_became_a_group_stays_where_they_are_a_member() {
+    let mut case =
+        Case::new().with(user("ann")).linked("ann@corp.example").group("team", &[0]).linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    case.snapshot.entries[0].0.kind = Kind::Group;
+    let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
+}
+
+#[test]
+fn a_name_that_two_bear_neither_begins_nor_ends_a_membership() {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .with(user("bob"))
+        .linked("bob@corp.example")
+        .group("inner", &[0])
+        .linked("inner")
+        .group("outer", &[2])
+        .linked("outer");
+    case.snapshot.names.insert(1, 0);
+    for group in [3, 4] {
+        case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap().members.insert(1);
+        let Verdict::Keep(group) = &case.project().groups[&SubjectId(group)] else { panic!() };
+        assert_eq!((group.members.len(), group.unproven.iter().collect::<Vec<_>>()), (0, vec![1]));
+    }
+}
+
+#[rstest]
+#[case(Presence::Unreadable(String::new()))]
+#[case(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None })]
+fn a_frozen_entry_bears_its_name_before_one_that_is_gone(#[case] frozen: Presence) {
+    let mut case = Case::new()
+        .with(user("old"))
+        .presence(gone(Grade::Absent))
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .presence(frozen)
+        .group("team", &[0]);
+    case.snapshot.names.insert(1, 0);
+    assert_eq!(case.members(2), [1]);
+}
+
+#[test]
+fn a_name_that_nobody_bears_ends_no_membership_of_somebody_who_was_not_read() {
+    // Who could not be read may have been moved, and be the one whom the list names by a new name.
+    let moved = || Case::new().with(user("ann")).linked("ann");
+    let unreadable = Presence::Unreadable("damaged".to_owned());
+    let unproven = |case: Case, member: u32, group: u32| {
+        let mut case = case;
+        let link = case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap();
+        link.members.insert(member);
+        let Verdict::Keep(group) = case.project().groups[&SubjectId(group)].clone() else { panic!() };
+        assert!(!group.members.contains(member));
+        group.unproven.contains(member)
+    };
+    assert!(unproven(moved().presence(unreadable.clone()).group("team", &[99]).linked("team"), 1, 2));
+    assert!(!unproven(moved().presence(unreadable.clone()).group("team", &[]).linked("team"), 1, 2));
+    assert!(!unproven(moved().group("team", &[99]).linked("team"), 1, 2), "who was read is not named");
+    // An old list names its members as they were called before.
+    let inner = moved().group("outer", &[2]).linked("outer").group("inner", &[99]).linked("inner");
+    assert!(unproven(inner.presence(unreadable), 1, 2));
+}
+
+#[test]
+fn a_new_name_that_nobody_bears_ends_no_membership_until_the_next_read() {
+    // Ann was read, then renamed; then the list was read, which has her new name.
+    let mut case = Case::new().with(user("ann")).linked("ann").group("team", &[99]).linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    for (new_names, awaits) in [(99, true), (100, false)] {
+        case.snapshot.info.new_names = new_names;
+        let Verdict::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
+        assert_eq!((group.unproven.contains(1), group.awaits), (awaits, awaits));
+    }
+    assert_eq!(case.quarantined(), [], "nobody has to do anything");
+}
+
+#[test]
+fn a_path_that_is_gone_on_weak_evidence_ends_weakly() {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .group("inner", &[0])
+        .linked("inner")
+        .presence(gone(Grade::AbsentUnconfirmed))
+        .group("outer", &[1])
+        .linked("outer");
+    let weak = |case: &Case| match &case.project().groups[&SubjectId(3)] {
+        Verdict::Keep(group) => (group.members.len(), group.weak.contains(1)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(weak(&case), (0, true));
+    case.snapshot.entries[1].1 = gone(Grade::Absent);
+    assert_eq!(weak(&case), (0, false));
+}

@@ -1,0 +1,171 @@
+//! What people come to.
+
+use super::*;
+
+#[test]
+fn a_user_is_called_by_the_address_else_by_the_login_name() {
+    let case = Case::new().with(user("ann")).with(user_with("bob", &[])).with(anybody("cid"));
+    assert_eq!(case.kept(), ["ann@corp.example", "bob"]);
+    assert_eq!(case.project().skipped.without_address, 1);
+}
+
+#[test]
+fn what_is_mapped_is_the_default_and_what_the_policy_adds() {
+    let stated = [
+        (fields::MAIL, "Ann@corp.example"),
+        (fields::ALIASES, "a@corp.example"),
+        (fields::DISPLAY_NAME, "Ann"),
+        (fields::TITLE, "Chief"),
+        (fields::FAMILY_NAME, "Lee"),
+    ];
+    let mut case = Case::new().with(user_with("ann", &stated));
+    let mapping = |text| Expression::compile(text, About::User, Returns::Text).unwrap();
+    case.policy.users.attributes = BTreeMap::from([
+        ("title".to_owned(), mapping("user.title")),
+        ("displayName".to_owned(), mapping("user.familyName + ', ' + user.displayName")),
+        ("department".to_owned(), mapping("user.department")),
+    ]);
+    let projection = case.project();
+    let Some(Verdict::Keep(User { content, .. })) = projection.users.values().next() else {
+        panic!("{projection:?}")
+    };
+    let Content::User(user) = &**content else { panic!("{content:?}") };
+    assert_eq!(user.emails, ["Ann@corp.example", "a@corp.example"]);
+    let expected = [("displayName", "Lee, Ann"), ("familyName", "Lee"), ("title", "Chief")];
+    let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(user.attributes, expected.into_iter().collect(), "what is empty is left out");
+}
+
+#[rstest]
+#[case::a_domain("corp.example", "", false, &["ann@corp.example"])]
+#[case::another_domain("other.example", "", false, &[])]
+#[case::a_condition("", "user.title == 'Chief'", false, &["bob@corp.example"])]
+#[case::contacts_too("", "", true, &["ann@corp.example", "bob@corp.example", "eve@sub.corp.example"])]
+fn scope_is_what_the_policy_says(
+    #[case] domain: &str,
+    #[case] condition: &str,
+    #[case] contacts: bool,
+    #[case] expected: &[&str],
+) {
+    let bob = user_with("bob", &[(fields::MAIL, "bob@corp.example"), (fields::TITLE, "Chief")]);
+    let eve = Entry { kind: Kind::Contact, ..user_with("eve", &[(fields::MAIL, "eve@sub.corp.example")]) };
+    let mut case = Case::new().with(user("ann")).with(bob).with(eve);
+    if !domain.is_empty() {
+        case.policy.users.email_domains.insert(domain.to_owned());
+        case.snapshot.entries.remove(1);
+    }
+    if !condition.is_empty() {
+        case.policy.users.r#where = Some(wanted(condition));
+    }
+    case.policy.users.contacts = contacts;
+    assert_eq!(case.kept(), expected);
+}
+
+#[rstest]
+#[case::kept(&[], &["ann@corp.example", "box@corp.example", "hall@corp.example"])]
+#[case::no_shared(&["shared"], &["ann@corp.example", "hall@corp.example"])]
+#[case::no_rooms(&["room", "equipment"], &["ann@corp.example", "box@corp.example"])]
+fn a_kind_of_mailbox_can_stay_out(#[case] without: &[&str], #[case] expected: &[&str]) {
+    let of = |name: &str, mailbox: &str| {
+        let mail = format!("{name}@corp.example");
+        user_with(name, &[(fields::MAIL, mail.as_str()), (fields::MAILBOX, mailbox)])
+    };
+    let mut case = Case::new().with(user("ann")).with(of("box", "shared")).with(of("hall", "room"));
+    case.policy.users.without_mailboxes = without.iter().map(|kind| (*kind).to_owned()).collect();
+    assert_eq!(case.kept(), expected);
+}
+
+#[test]
+fn who_is_out_of_scope_is_gone_if_there_is_an_object_and_nobody_else() {
+    let mut case = Case::new().with(user("ann")).linked("ann@corp.example").with(user("bob"));
+    case.policy.users.r#where = Some(wanted("user.title != ''"));
+    let projection = case.project();
+    let evidence = Evidence::data(Grade::OutOfScope);
+    assert_eq!(projection.users, BTreeMap::from([(SubjectId(1), Verdict::Gone(evidence))]));
+    assert_eq!(projection.skipped.out_of_scope, 1);
+}
+
+#[rstest]
+#[case::disable(OnDisabled::Disable, Some(true))]
+#[case::ignore(OnDisabled::Ignore, Some(false))]
+#[case::leave(OnDisabled::Leave, None)]
+fn a_disabled_account_means_what_the_policy_says(#[case] rule: OnDisabled, #[case] kept: Option<bool>) {
+    let disabled = || Entry { disabled: Some(true), ..user("ann") };
+    let mut case = Case::new().with(disabled()).linked("ann@corp.example");
+    case.policy.users.disabled = rule;
+    let verdict = case.project().users.remove(&SubjectId(1)).unwrap();
+    match kept {
+        Some(disabled) => assert!(matches!(verdict, Verdict::Keep(user) if user.disabled == disabled)),
+        None => assert_eq!(verdict, Verdict::Gone(Evidence::data(Grade::Disabled))),
+    }
+    // Nobody is created who is disabled when first seen, unless that means nothing.
+    let mut case = Case::new().with(disabled());
+    case.policy.users.disabled = rule;
+    assert_eq!(case.kept().is_empty(), rule != OnDisabled::Ignore);
+}
+
+#[test]
+fn an_account_expires_without_anybody_saying_so() {
+    let ending = |name: &str, seconds: i64| {
+        let expires = Some(now().checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap());
+        Entry { disabled: Some(false), expires, ..user(name) }
+    };
+    let case = Case::new().with(ending("ann", 7)).linked("ann@corp.example").with(ending("bob", 0));
+    let case = case.linked("bob@corp.example").with(ending("cid", 5));
+    let projection = case.project();
+    let disabled: Vec<bool> = projection
+        .users
+        .values()
+        .map(|verdict| matches!(verdict, Verdict::Keep(user) if user.disabled))
+        .collect();
+    assert_eq!(disabled, [false, true, false]);
+    assert_eq!(projection.due, Some(now().checked_add(jiff::SignedDuration::from_secs(5)).unwrap()));
+}
+
+#[test]
+fn the_connectors_own_rule_says_who_is_disabled() {
+    let mut off = user("ann");
+    off.attributes.insert("status".to_owned(), value("off"));
+    let mut case =
+        Case::new().with(off).linked("ann@corp.example").with(user("bob")).linked("bob@corp.example");
+    case.policy.connectors[0].disabled_when = Some(wanted("user.attributes['status'] == 'off'"));
+    let disabled = |id: u32| match &case.project().users[&SubjectId(id)] {
+        Verdict::Keep(user) => user.disabled,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((disabled(1), disabled(2)), (true, false));
+}
+
+#[test]
+fn what_cannot_be_told_freezes_and_is_named() {
+    let mut unclear = user("ann");
+    unclear.fields.insert(fields::MAIL.to_owned(), Stated::Undecodable);
+    let case = Case::new()
+        .with(unclear)
+        .linked("ann@corp.example")
+        .with(user("bob"))
+        .linked("bob@corp.example")
+        .presence(Presence::Unreadable("it is damaged".to_owned()))
+        .with(user("cid"))
+        .linked("cid@corp.example")
+        .presence(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None });
+    let projection = case.project();
+    assert!(projection.users.values().all(|verdict| *verdict == Verdict::Frozen), "{:?}", projection.users);
+    assert_eq!(case.quarantined(), [QuarantineReason::UnknownField, QuarantineReason::Unreadable]);
+    assert_eq!(projection.unsettled, BTreeSet::from([SubjectId(3)]));
+}
+
+#[test]
+fn an_expression_that_fails_quarantines_its_entry_only() {
+    let mut case = Case::new().with(user("ann")).with(user_with("bob", &[(fields::TITLE, "7")]));
+    case.policy.users.r#where = Some(wanted("int(user.title) == 7"));
+    assert_eq!(case.kept(), ["bob"]);
+    assert_eq!(case.quarantined(), [QuarantineReason::ExpressionFailed]);
+}
+
+#[test]
+fn a_subject_of_which_nothing_was_read_is_frozen() {
+    let mut case = Case::new().with(user("ann")).linked("ann@corp.example");
+    case.snapshot.entries.clear();
+    assert_eq!(case.project().users, BTreeMap::from([(SubjectId(1), Verdict::Frozen)]));
+}

@@ -1,0 +1,155 @@
+//! Is what a run says of itself true?
+
+use std::collections::BTreeSet;
+
+use rollcall::directory::{SubjectId, TargetId};
+use rollcall::store::link::Subjects;
+use rollcall::sync::project::{QuarantineReason, Quarantined};
+use rollcall::sync::run::{RunReport, Verdict};
+
+use super::Looked;
+use crate::life::Life;
+use crate::oracle::{Broken, demand};
+use crate::place::{Objects, Place};
+
+/// The anchor of an entry that was quarantined.
+fn anchor_of(one: &Quarantined) -> &str {
+    one.entry.trim_start_matches("cn=").split(',').next().unwrap_or_default()
+}
+
+fn waits_for_a_name(one: &Quarantined) -> bool {
+    matches!(one.reason, QuarantineReason::Recreated | QuarantineReason::NameConflict)
+}
+
+/// Whether nothing was done, but to take those out of groups who had been disabled before.
+fn is_untouched(looked: &Looked<'_>) -> bool {
+    let of = |objects: &Objects| -> Objects {
+        let is_active = |id: &TargetId| objects.get(id).is_some_and(|object| object.active);
+        let mut active = objects.clone();
+        for object in active.values_mut() {
+            object.members.retain(is_active);
+        }
+        active
+    };
+    of(looked.before) == of(looked.after)
+}
+
+impl Life {
+    pub(super) fn check_report(
+        &mut self,
+        report: &RunReport,
+        looked: &Looked<'_>,
+        faults: bool,
+        subjects: &Subjects,
+    ) -> Result<(), Broken> {
+        if let Some(why) = &report.failed {
+            let excused = faults || self.knowledge.people.is_empty() && self.knowledge.teams.is_empty();
+            return demand(excused || self.read_at.is_none(), 6, || {
+                format!("the run failed although nothing was wrong: {why}")
+            });
+        }
+        let now = self.clock.seconds();
+        let all_held = self.rules.limits.hold_all && !report.exceeded.is_empty();
+        let approved = self.approved.values().any(|until| now < *until);
+        demand(!all_held || approved || is_untouched(looked), 2, || {
+            "a limit is exceeded and holds everything, and something was done".to_owned()
+        })?;
+        self.check_quarantine(report, looked)?;
+        let rejected =
+            report.quarantined.iter().filter(|one| one.reason == QuarantineReason::RejectedByTarget);
+        let names = rejected.map(|one| &one.entry).chain(report.blocked.iter().map(|one| &one.name));
+        self.waits = report.applied.waiting > 0;
+        self.put_aside = names.map(|name| name.to_lowercase()).collect();
+        if !self.drift.is_empty() {
+            let waiting = report.quarantined.iter().filter(|one| waits_for_a_name(one));
+            let names: Vec<_> = waiting.filter_map(|one| self.name_of(anchor_of(one))).collect();
+            self.put_aside.extend(names);
+        }
+        self.check_what_is_known(looked, subjects)?;
+        let verdict = report.verdict();
+        if !matches!(verdict, Verdict::InStep | Verdict::InStepWithExceptions) {
+            return Ok(());
+        }
+        demand(looked.fresh, 7, || format!("{verdict:?}, and no read is fresh"))?;
+        demand(report.held.is_none() && report.stale.is_empty(), 7, || {
+            format!("{verdict:?}, and something is held or stale")
+        })?;
+        let strict = verdict == Verdict::InStep;
+        self.compare(looked, subjects, strict, report.due.is_some())
+            .map_err(|what| Broken { promise: 7, what: format!("{verdict:?}, and {what}") })
+    }
+
+    /// Nobody is put aside for nothing.
+    fn check_quarantine(&self, report: &RunReport, looked: &Looked<'_>) -> Result<(), Broken> {
+        for one in &report.blocked {
+            // A rename that was approved may have given it up in this very run.
+            let mut objects = looked.after.values().chain(looked.before.values());
+            let taken = objects.any(|object| object.content.name_key() == one.name.to_lowercase());
+            // What somebody deleted by hand is still thought to bear its name.
+            demand(taken || !self.drift.is_empty(), 6, || {
+                format!("somebody waits for the name {}, which nobody bears", one.name)
+            })?;
+        }
+        for one in &report.quarantined {
+            let anchor = anchor_of(one);
+            let several = |anchors: &&Vec<String>| anchors.len() > 1 && anchors.iter().any(|it| it == anchor);
+            let excused = match one.reason {
+                QuarantineReason::RejectedByTarget => {
+                    self.rejected
+                        || matches!(&self.place, Place::Shared(fake) if {
+                            let dislikes = !fake.dislikes.lock().unwrap().is_empty();
+                            dislikes || !self.drift.is_empty() || self.lost
+                                || looked.after.values().any(|object| looked.of(object).is_empty())
+                        })
+                }
+                // What somebody edited by hand is still thought to bear its name.
+                _ if waits_for_a_name(one) => {
+                    looked.anchors.values().any(|anchors| several(&anchors))
+                        || self.knowledge.is_bad(&self.rules, anchor)
+                        || self.is_name_taken(anchor, looked)
+                        || !self.drift.is_empty()
+                }
+                _ => self.knowledge.is_bad(&self.rules, anchor),
+            };
+            demand(excused, 6, || {
+                format!("{} is quarantined for nothing: {:?}, {}", one.entry, one.reason, one.message)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// After a run that did all of its work, what we know is what is there.
+    fn check_what_is_known(&self, looked: &Looked<'_>, subjects: &Subjects) -> Result<(), Broken> {
+        let target = |member: u32| subjects.link(SubjectId(member)).map(|link| link.target.clone());
+        for subject in subjects.by_id.values().filter(|subject| !self.drift.contains(&subject.key)) {
+            let Some(link) = &subject.link else { continue };
+            let name = link.confirmed.name();
+            let Some(object) = looked.after.get(&link.target) else {
+                return Err(Broken { promise: 5, what: format!("{name} is known, and not there") });
+            };
+            demand(object.content == *link.confirmed && object.active == link.active, 5, || {
+                format!("{name} is known as {link:?}, and is {object:?}")
+            })?;
+            let known: BTreeSet<TargetId> = link.members.iter().filter_map(target).collect();
+            let is_drifted = |id: &TargetId| {
+                let key = looked.after.get(id).and_then(|object| object.key);
+                key.is_none_or(|key| self.drift.contains(&key))
+            };
+            let missing: Vec<_> =
+                known.difference(&object.members).filter(|member| !is_drifted(member)).collect();
+            demand(missing.is_empty(), 5, || {
+                format!("{missing:?} are known to be members of {name}, and are not")
+            })?;
+            let more: Vec<_> = object
+                .members
+                .difference(&known)
+                .filter(|id| looked.after.get(*id).is_some_and(|object| !looked.of(object).is_empty()))
+                .filter(|member| !is_drifted(member) && !self.put_in.contains(*member))
+                .collect();
+            demand(more.is_empty() || self.lost, 5, || {
+                format!("{more:?} are members of {name}, and that is not known")
+            })?;
+        }
+        Ok(())
+    }
+}
