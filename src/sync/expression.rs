@@ -4,8 +4,9 @@
 //! before anything is read, with its place, and not found out entry by entry.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
+use std::{fmt, io, thread};
 
 use cel::objects::{Key as MapKey, Map, Value};
 use cel::{Context, Env, ExecutionError, Program};
@@ -103,14 +104,30 @@ impl Subject {
     }
 }
 
+/// Does this on a stack with room for what nobody has checked yet: the parser bounds how deep brackets nest, but not how
+/// many terms stand in a row, each of which is a level (`1 + 1 + 1 …`). A stack that overflows would end the whole process.
+fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    const ROOM: usize = 64 << 20;
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, work)?;
+        thread.join().or_else(|panic| resume_unwind(panic))
+    })
+}
+
 impl Expression {
     /// Compiles `text`.
     pub fn compile(text: &str, subject: Subject, returns: Returns) -> Result<Self, ExpressionError> {
-        let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
-            Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
-            None => ExpressionError::at_position(text, (1, 1), "this is no expression"),
-        })?;
-        let named = names::check(&program, text, subject)?;
+        let (program, named) = with_room(|| {
+            let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
+                Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
+                None => ExpressionError::at_position(text, (1, 1), "this is no expression"),
+            })?;
+            let named = names::check(&program, text, subject)?;
+            Ok((program, named))
+        })
+        .map_err(|error| {
+            ExpressionError::at_position(text, (1, 1), &format!("no thread for it: {error}"))
+        })??;
         let expression = Self {
             source: text.to_owned(),
             subject,
@@ -359,6 +376,9 @@ mod tests {
     #[case("user.mail.lower() == 'x'", 1, 1, "`lower` is not a function")]
     #[case("user == 'x'", 1, 1, "names one of its fields")]
     #[case("group.name == 'x'", 1, 1, "`group` is not known")]
+    #[case(&format!("1{} == 1", " + 1".repeat(1000)), 1, 1, "levels deep")]
+    #[case(&format!("user.mail{} == ''", ".trim()".repeat(500)), 1, 1, "levels deep")]
+    #[case("[1].all(a, [1].all(b, [1].all(c, true)))", 1, 1, "within two others")]
     fn refuses_with_a_place(
         #[case] text: &str,
         #[case] line: usize,

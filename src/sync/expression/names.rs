@@ -44,9 +44,15 @@ pub(super) struct Named {
     pub(super) attributes: BTreeSet<String>,
 }
 
-/// Finds out what the program reads, and refuses what does not exist.
+/// How deep an expression may nest: each level takes some of the stack when it is evaluated.
+const DEEPEST: usize = 64;
+/// How many lists may be gone through within one another: each multiplies what one entry costs.
+const LISTS: usize = 2;
+
+/// Finds out what the program reads, and refuses what does not exist and what would cost too much.
 pub(super) fn check(program: &Program, source: &str, subject: Subject) -> Result<Named, ExpressionError> {
-    let mut walk = Walk { program, source, subject, bound: Vec::new(), named: Named::default() };
+    let mut walk =
+        Walk { program, source, subject, depth: 0, lists: 0, bound: Vec::new(), named: Named::default() };
     walk.expression(program.expression())?;
     Ok(walk.named)
 }
@@ -55,6 +61,9 @@ struct Walk<'a> {
     program: &'a Program,
     source: &'a str,
     subject: Subject,
+    depth: usize,
+    /// How many comprehensions enclose the place.
+    lists: usize,
     /// Variables of the comprehensions that enclose the place.
     bound: Vec<String>,
     named: Named,
@@ -62,6 +71,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn expression(&mut self, of: &IdedExpr) -> Result<(), ExpressionError> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            let why = format!(
+                "this is more than {DEEPEST} levels deep (each term of a sum is one): write less in a row"
+            );
+            return Err(self.error(of, &why));
+        }
+        self.parts(of)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn parts(&mut self, of: &IdedExpr) -> Result<(), ExpressionError> {
         if let Some(field) = self.field_of_subject(of)? {
             self.named.fields.insert(field);
             return Ok(());
@@ -95,6 +117,12 @@ impl Walk<'_> {
             Expr::Struct(_) => Err(self.error(of, "messages cannot be made here")),
             Expr::Comprehension(comprehension) => {
                 self.expression(&comprehension.iter_range)?;
+                if self.lists == LISTS {
+                    return Err(
+                        self.error(of, "this goes through a list within two others, which takes too long")
+                    );
+                }
+                self.lists += 1;
                 let depth = self.bound.len();
                 self.bound.push(comprehension.iter_var.clone());
                 self.bound.extend(comprehension.iter_var2.clone());
@@ -108,6 +136,7 @@ impl Walk<'_> {
                     self.expression(part)?;
                 }
                 self.bound.truncate(depth);
+                self.lists -= 1;
                 Ok(())
             }
         }
