@@ -2,8 +2,6 @@
 
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-# Rounds of `make bench`, beside one that warms up.
-RUNS ?= 5
 # What the tests need beyond Rust: real OpenLDAP and Samba, Python for clients that are not ours, a C compiler for SQLite and the
 # TLS library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
@@ -40,9 +38,9 @@ test: setup ## Install what the tests need, then run everything that continuous 
 	$(CARGO) test --locked
 
 .PHONY: bench
-bench: setup ## Time a sync of 10,000 to 1,000,000 people, and write the table of docs/performance.md
+bench: setup ## Time a sync of 10,000 to 1,000,000 people in RUNS rounds, and write the table of docs/performance.md
 	@./scripts/setup time
-	$(CARGO) bench --locked --bench scale -- --runs $(RUNS) --page
+	$(CARGO) bench --locked --bench scale -- --runs $(or $(RUNS),5) --page
 
 .PHONY: simulate
 simulate: setup ## Live through RUNS lives from SEED on, and check the promises after each

@@ -32,3 +32,18 @@ fn plain_numbers(schema: &mut schemars::Schema) {
         schema.insert("format".to_owned(), "int64".into());
     }
 }
+
+/// A choice says in the field's own description what each of its values means: `kubectl explain` shows nothing else.
+fn choices(schema: &mut schemars::Schema) {
+    let meaning = |choice: &serde_json::Value| {
+        let meaning = choice.get("description")?.as_str()?.replace('\n', " ");
+        Some(format!("`{}`: {meaning}", choice.get("const")?.as_str()?))
+    };
+    let choices = schema.get("oneOf").and_then(|choices| choices.as_array());
+    let Some(meanings) = choices.and_then(|all| all.iter().map(meaning).collect::<Option<Vec<_>>>()) else {
+        return;
+    };
+    let about = schema.get("description").and_then(|about| about.as_str()).unwrap_or_default();
+    let about = format!("{about} {}", meanings.join(" "));
+    schema.insert("description".to_owned(), about.into());
+}

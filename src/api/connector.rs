@@ -34,6 +34,7 @@ use super::{Duration, bounded};
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::choices))]
 #[x_kube(
     validation = ("[has(self.activeDirectory), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, ldap or ldif")
 )]
@@ -198,7 +199,7 @@ pub struct Ldap {
     #[schemars(length(max = 4096))]
     pub group_filter: String,
     /// The attribute that holds an entry's immutable id; empty means `nsUniqueId` where the server has
-    /// it (389 Directory Server, FreeIPA), else `entryUUID`.
+    /// it (389 Directory Server, FreeIPA), else `entryUUID`, else `ipaUniqueID`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     #[x_kube(validation = ("self.lowerAscii() != 'dn'", "a DN changes when somebody is renamed or moves: name an attribute that never does, or leave it out"))]
@@ -340,7 +341,7 @@ pub struct Directory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveFeed {
-    /// `DirSync`, `UsnChanged` or `FullRead`.
+    /// `DirSync`, `UsnChanged`, `SyncRepl` or `FullRead`.
     #[schemars(length(max = 32))]
     pub active: String,
     /// Why it is no better one: the right that is missing, and the command that grants it.

@@ -46,6 +46,7 @@ pub use limits::{
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::choices))]
 pub struct SyncPolicySpec {
     /// The connector that the policy reads from, in the namespace of this object. Exactly one: several
     /// come later.
@@ -65,7 +66,7 @@ pub struct SyncPolicySpec {
     /// What may go without asking a person.
     #[serde(default)]
     pub limits: Limits,
-    /// Whether changes are made, or only worked out and shown.
+    /// Whether changes are made.
     #[serde(default)]
     pub mode: Mode,
     /// What becomes of what was put at the target when this policy is deleted.
@@ -187,9 +188,9 @@ pub struct Users {
 /// Whether contacts come too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Contacts {
-    /// They do.
+    /// They come.
     Include,
-    /// They do not.
+    /// They do not come.
     #[default]
     Exclude,
 }
@@ -231,7 +232,7 @@ pub enum Disabled {
     Disable,
     /// The person counts as having left.
     Leave,
-    /// Nothing.
+    /// It means nothing.
     Ignore,
 }
 
@@ -322,10 +323,10 @@ pub enum GroupAction {
 /// Whether changes are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// They are.
+    /// They are made.
     #[default]
     Apply,
-    /// They are worked out and shown.
+    /// They are worked out, and it is shown how many they are and what would be held.
     Preview,
 }
 

@@ -67,7 +67,7 @@ pub mod policy {
         FAILED = "Failed", "Ready", "The run could not do its work; the message says why, and it is tried again.";
         INVALID_SPEC = "InvalidSpec", "Ready, Stalled", "The spec cannot work as it is; the message says what to change.";
         SUSPENDED = "Suspended", "Ready", "The policy rests because spec.suspend is true.";
-        STORE_RESET = "StoreReset", "Ready, StoreReset", "What was remembered of the target is gone or older than it was (was the volume replaced?): nothing is served until a complete run has rebuilt it, and that run removes nothing.";
+        STORE_RESET = "StoreReset", "Ready, StoreReset", "What was remembered of the target is gone or older than it was (was the volume replaced?): nothing is served until a complete run has rebuilt it; from an empty store that run removes nobody, from an older one it goes on within the limits.";
         PROGRESSING = "Progressing", "Ready, Reconciling", "The first run of this spec is under way, or about to be; the message says how far it is.";
         PROGRESSING_WITH_RETRY = "ProgressingWithRetry", "Reconciling", "Something failed, and it is tried again.";
         HEALTHY = "Healthy", "SourcesHealthy", "All directories of the policy are read, and recently enough.";

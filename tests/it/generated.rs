@@ -100,13 +100,7 @@ fn fields(schema: &Value, path: &str, page: &mut String) {
             Value::Null | Value::Object(_) => String::new(),
             default => format!("`{default}`"),
         };
-        let mut about =
-            field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
-        if let Some(values) = field["enum"].as_array() {
-            let values: Vec<String> =
-                values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
-            write!(about, " One of {}.", values.join(", ")).unwrap();
-        }
+        let about = field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
         writeln!(page, "| `{path}` | {} | {default} | {about} |", kind_of(field)).unwrap();
         // A condition is everywhere the same.
         if name != "conditions" {
