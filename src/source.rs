@@ -15,7 +15,7 @@ pub use sink::{LastRead, Sink};
 
 /// A directory that can be read.
 ///
-/// # Guarantees that every source gives (held by `tests/contract`)
+/// # Guarantees that every source gives (held by `tests/it/source_contract.rs`)
 /// - It streams: memory is bounded by the batch and page size, not by the directory.
 /// - It returns a [`Completion`] only at the true end. An early end, whatever its cause, is an error
 ///   that says what happened and how far the read came.

@@ -10,7 +10,7 @@ pub mod registry;
 
 /// A system that holds users and groups for us.
 ///
-/// # Guarantees that every target gives (held by `tests/contract`)
+/// # Guarantees that every target gives (held by `tests/it/target_contract.rs`)
 /// - Operations are idempotent: a repeated `Create` with the same key leaves one object.
 /// - An object that bears no key of ours, or another policy's, is never changed by a `Create`: that
 ///   is [`Outcome::NameTaken`]. Adoption is the caller's decision, made by an `Update`.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
@@ -70,8 +71,10 @@ pub(super) struct Operator {
 impl Operator {
     pub(super) fn run(self, level: LogLevel) -> Result<Exit> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.operate(level))?;
-        Ok(Exit::Fine)
+        let ended = runtime.block_on(self.operate(level));
+        // Whoever lost the lease ends, whatever still works on a thread of its own: a write that is cut off never happened.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        ended.map(|()| Exit::Fine)
     }
 
     async fn operate(self, level: LogLevel) -> Result<()> {

@@ -26,7 +26,7 @@ pub struct Cursor(pub Vec<u8>);
 /// # Guarantees
 /// Only a source mints one, and only at the true end of its read: after the last page was received
 /// with a success code, after the last line of a file that ends properly. A read that ended early
-/// returns an error instead, and nothing of it becomes visible. (`tests/architecture.rs` holds that
+/// returns an error instead, and nothing of it becomes visible. (`tests/it/architecture.rs` holds that
 /// only `source/` and tests build one.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {

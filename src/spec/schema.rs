@@ -86,9 +86,11 @@ fn bound(schema: &Value, name: &str) -> Option<u64> {
 
 /// Says that there is no such thing, and what may have been meant.
 pub(super) fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone) -> String {
+    // What is compared takes memory of both lengths, multiplied.
+    let name: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let near = known
         .clone()
-        .map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()), known))
+        .map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &name), known))
         .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
         .min();
     if let Some((_, near)) = near {

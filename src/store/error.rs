@@ -92,7 +92,7 @@ pub enum StoreError {
     Corrupt(String),
     /// Work with it ended by a panic, or with the process.
     #[error(
-        "it ended before it was done ({0}); what was done until then is kept, and it is tried again. If it comes again this is a          defect of Rollcall: please report it with the log around it"
+        "it ended before it was done ({0}); what was done until then is kept, and it is tried again. If it comes again this is a defect of Rollcall: please report it with the log around it"
     )]
     Ended(String),
 }

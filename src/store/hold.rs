@@ -28,7 +28,7 @@ pub struct Hold {
     pub spec_hash: String,
     /// When it was first seen, in this form.
     pub since: Timestamp,
-    /// Why, in one sentence a person.
+    /// Why, in one sentence for a person.
     pub reason: String,
     /// What is held, sorted.
     pub lines: Vec<Line>,

@@ -378,6 +378,8 @@ mod tests {
     #[case("group.name == 'x'", 1, 1, "`group` is not known")]
     #[case(&format!("1{} == 1", " + 1".repeat(1000)), 1, 1, "levels deep")]
     #[case(&format!("user.mail{} == ''", ".trim()".repeat(500)), 1, 1, "levels deep")]
+    #[case("has(user.department)", 1, 1, "could not be read")]
+    #[case("has(user.attributes.room)", 1, 1, "could not be read")]
     #[case("[1].all(a, [1].all(b, [1].all(c, true)))", 1, 1, "within two others")]
     fn refuses_with_a_place(
         #[case] text: &str,

@@ -279,7 +279,6 @@ fn subjects(steps: &[Planned], is_such: impl Fn(&Action) -> bool) -> HashSet<Sub
     steps.iter().filter(|step| is_such(&step.action)).map(|step| step.subject).collect()
 }
 
-/// What a budget counts in this step, and how often.
 impl Class {
     /// The class of a step, if it counts in one.
     pub fn of(step: &Planned) -> Option<Self> {

@@ -98,6 +98,7 @@ impl Projecting<'_> {
         }
         // A subject of which no connector has a row: nothing was read that could say anything about it.
         grounds.rowless.clear();
+        let mut unread = Vec::new();
         for subject in known.by_id.values() {
             let has_row = match subject.kind {
                 SubjectKind::User => projection.users.contains_key(&subject.id),
@@ -107,10 +108,27 @@ impl Projecting<'_> {
                 continue;
             }
             grounds.rowless.insert(subject.id.0);
+            unread.extend(
+                subject
+                    .link
+                    .as_ref()
+                    .map(|link| (subject.id, Quarantined::unread(subject.kind, link.confirmed.name()))),
+            );
             match subject.kind {
                 SubjectKind::User => drop(projection.users.insert(subject.id, Verdict::Frozen)),
                 SubjectKind::Group => drop(projection.groups.insert(subject.id, Verdict::Frozen)),
             }
+        }
+        if !unread.is_empty() {
+            // Those of another kind than before have a row, and are named already.
+            let read: RoaringBitmap = grounds
+                .each
+                .iter()
+                .flat_map(|ground| ground.subjects.values())
+                .map(|subject| subject.0)
+                .collect();
+            let unread = unread.into_iter().filter(|(subject, _)| !read.contains(subject.0));
+            projection.quarantined.extend(unread.map(|(_, quarantined)| quarantined));
         }
         grounds.now = now;
         for ground in &grounds.each {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt as lines, reload};
@@ -78,6 +79,11 @@ fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
     if filter.is_empty() {
         return Err(BadFilter("it is empty".to_owned()));
     }
+    // A word that is no level would be taken for a part of the program, and all others would say nothing.
+    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+    if let Some(word) = filter.split(',').map(str::trim).find(|word| !is_level(word)) {
+        return Err(BadFilter(format!("{word:?} is no level: error, warn, info, debug, trace and off are")));
+    }
     EnvFilter::builder().parse(filter).map_err(|error| BadFilter(error.to_string()))
 }
 
@@ -131,7 +137,7 @@ mod tests {
         level.set("rollcall=debug,info\n").unwrap();
         let changed = level.get();
         assert!(changed.contains("rollcall=debug") && changed.contains("info"), "{changed}");
-        for bad in ["rollcall=loud", " "] {
+        for bad in ["rollcall=loud", " ", "warning", "info,rollcall"] {
             assert!(level.set(bad).unwrap_err().to_string().contains("give a level"));
         }
         assert_eq!(level.get(), changed);

@@ -283,7 +283,7 @@ fn the_standard_roles_bring_ours(
 #[case("create", "events.events.k8s.io", true)]
 #[case("patch", "events.events.k8s.io", true)]
 #[case("delete", "events.events.k8s.io", false)]
-#[case("create", "leases.coordination.k8s.io", false)]
+#[case("create", "leases.coordination.k8s.io", true)]
 #[case("update", "leases.coordination.k8s.io/rollcall", true)]
 #[case("update", "leases.coordination.k8s.io/other", false)]
 #[case("delete", "leases.coordination.k8s.io/rollcall", false)]

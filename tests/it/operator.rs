@@ -225,6 +225,30 @@ fn a_connector_that_goes_is_no_evidence() {
 }
 
 #[test]
+fn whoever_left_while_a_connector_was_renamed_is_named() {
+    let office = Office::open();
+    office.in_step();
+    let namespace = &office.namespace;
+    namespace.delete("dirconn", "corp");
+    namespace.until("syncpol", "staff", is("Ready", "False", "ConnectorNotFound"));
+    office.slapd.modify(&format!("dn: uid=tim,ou=people,{SUFFIX}\nchangetype: delete\n\n"));
+    namespace.apply(&connector(&office.slapd, "").replace("name: corp", "name: renamed"));
+    namespace.apply(&policy("").replace("name: corp", "name: renamed"));
+    namespace.until("syncpol", "staff", is("Ready", "True", "InStepWithExceptions"));
+    let data = office.operator.data();
+    rollcall(&["plan", "exceptions", "--data", data.to_str().unwrap()])
+        .exits(0)
+        .says(&address("tim"))
+        .says("NeverRead");
+    assert_eq!(office.registry().active().len(), 12);
+    // What is asked for: under its former name the connector remembers tim, and sees that he is gone.
+    namespace.apply(&connector(&office.slapd, ""));
+    namespace.apply(&policy(""));
+    namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
+    assert_eq!(office.registry().active().len(), 11);
+}
+
+#[test]
 fn a_preview_does_nothing_and_is_ready() {
     let office = Office::open_with("", "  mode: Preview\n");
     office.namespace.until("syncpol", "staff", is("Ready", "True", "Previewed"));

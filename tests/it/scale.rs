@@ -19,7 +19,7 @@ fn a_hundred_thousand_people_come_out_as_they_are() {
     let timed = |what: &str| {
         let began = Instant::now();
         let ran = desk.sync(&[]).exits(0).says("InStep");
-        // Shown by `make bench`; what is promised is proven here, not its speed.
+        // What is promised is proven here; the speed is `make bench`'s.
         println!("{what}: {:.1} s", began.elapsed().as_secs_f64());
         ran
     };

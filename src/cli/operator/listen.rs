@@ -1,6 +1,7 @@
 //! What the operator listens on: each door has an address of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -32,7 +33,19 @@ pub(super) struct Addresses {
 
 /// Takes an address, or says which one cannot be had.
 pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| {
+    let listener = TcpListener::bind(address).or_else(|error| match address {
+        // Where there is no IPv6 at all, every address is one of IPv4.
+        SocketAddr::V6(of) if of.ip().is_unspecified() && !ends_it(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, of.port()))
+        }
+        _ => Err(error),
+    });
+    listener.with_context(|| {
         format!("cannot listen on {address}; name a free address of this machine with {flag}")
     })
+}
+
+/// Whether the port is the reason, which another address does not change.
+fn ends_it(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }

@@ -48,7 +48,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How many were disabled, emptied, deleted or unlinked.
+    /// How many were emptied, deleted or unlinked.
     pub fn removed(&self) -> u64 {
         self.emptied + self.deleted + self.unlinked
     }

@@ -84,6 +84,13 @@ impl Walk<'_> {
     }
 
     fn parts(&mut self, of: &IdedExpr) -> Result<(), ExpressionError> {
+        if let Expr::Select(select) = &of.expr
+            && select.test
+        {
+            // It would say "no" of what could not be read.
+            return Err(self
+                .error(of, "has() cannot tell what is empty from what could not be read: write `!= \'\'`"));
+        }
         if let Some(field) = self.field_of_subject(of)? {
             self.named.fields.insert(field);
             return Ok(());
@@ -142,7 +149,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `user.mail`, `user["mail"]`, `has(user.mail)`.
+    /// `user.mail`, `user["mail"]`.
     fn field_of_subject(&self, of: &IdedExpr) -> Result<Option<String>, ExpressionError> {
         let Some((operand, field)) = member(of) else { return Ok(None) };
         if !self.is_subject(operand) {

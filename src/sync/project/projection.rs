@@ -119,6 +119,8 @@ pub enum QuarantineReason {
     UnknownField,
     /// It was a user and is a group now, or the other way round.
     KindChanged,
+    /// The connector never read it.
+    NeverRead,
     /// The target will not have it.
     RejectedByTarget,
 }
@@ -161,6 +163,18 @@ impl Quarantined {
             kind: SubjectKind::Group,
             entry: group.to_owned(),
             reason: QuarantineReason::UnknownField,
+            message: message.to_owned(),
+        }
+    }
+
+    pub(super) fn unread(kind: SubjectKind, name: &str) -> Self {
+        let message = "its connector never read it, so nobody knows whether it left; if it is in the directory, let the connector \
+                       read it there; if it left while the connector got another name, name it as before until it is gone (what \
+                       was read under that name is remembered for 30 days)";
+        Self {
+            kind,
+            entry: name.to_owned(),
+            reason: QuarantineReason::NeverRead,
             message: message.to_owned(),
         }
     }

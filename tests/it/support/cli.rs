@@ -41,7 +41,7 @@ impl Ran {
 }
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    // `make bench` measures the release build.
+    // Another build, such as the release.
     let binary =
         std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
     let mut command = Command::new(binary);

@@ -168,4 +168,5 @@ fn a_subject_of_which_nothing_was_read_is_frozen() {
     let mut case = Case::new().with(user("ann")).linked("ann@corp.example");
     case.snapshot.entries.clear();
     assert_eq!(case.project().users, BTreeMap::from([(SubjectId(1), Verdict::Frozen)]));
+    assert_eq!(case.quarantined(), [QuarantineReason::NeverRead], "whoever left meanwhile is never seen to");
 }
