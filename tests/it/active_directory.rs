@@ -72,9 +72,18 @@ pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
 }
 
 async fn read(config: ActiveDirectoryConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
+    read_on(config, None).await
+}
+
+async fn read_on(
+    config: ActiveDirectoryConfig,
+    cursor: Option<Cursor>,
+) -> (Vec<Change>, Result<Completion, SourceError>) {
     let (sink, mut batches) = mpsc::channel::<Batch>(2);
     let reading =
-        tokio::spawn(async move { ActiveDirectorySource::new(config).read(None, sink.into()).await });
+        tokio::spawn(
+            async move { ActiveDirectorySource::new(config).read(cursor.as_ref(), sink.into()).await },
+        );
     let mut came = Vec::new();
     while let Some(batch) = batches.recv().await {
         came.extend(batch.0);
@@ -177,6 +186,61 @@ async fn reads_groups_of_any_size_within_the_limits_of_a_domain_controller() {
     assert!(matches!(&entries["Sales"].members, Members::Complete(members) if members.len() == 1501));
     let Members::Partial(members, why) = &entries["Nobody"].members else { panic!() };
     assert_eq!((members.len(), why.contains("number 3000")), (3000, true), "{why}");
+}
+
+#[rstest]
+#[case::account_control("bf967a68-0de6-11d0-a285-00aa003049e2", false)]
+#[case::primary_group("bf967a00-0de6-11d0-a285-00aa003049e2", true)]
+#[tokio::test]
+async fn nobody_leaves_their_primary_group_for_what_is_hidden(
+    #[case] attribute: &str,
+    #[case] partial: bool,
+) {
+    let samba = Samba::start();
+    samba.modify(&company());
+    samba.reader("reader");
+    let denied = format!("OD;;RP;{attribute};");
+    samba.grant(&format!("CN=Ann Lee,OU=Staff,{DOMAIN}"), &denied, ["user", "reader"]);
+    let mut config = ActiveDirectoryConfig { change_feed: ChangeFeed::UsnChanged, ..config(&samba.url()) };
+    let bind = Bind { dn: "ADTEST\\reader".to_owned(), password: Secret::new(PASSWORD) };
+    config.ldap.bind = Some(bind);
+    config.ldap.user_filter = Some("(objectCategory=person)".to_owned());
+    let (changes, ended) = read(config.clone()).await;
+    let ended = ended.unwrap();
+    let ann = changes.iter().find_map(|change| match change {
+        Change::Replace(entry) if entry.dn.starts_with("CN=Ann Lee,") => Some((entry.anchor.clone(), true)),
+        Change::Unreadable { anchor, what, .. } if what.starts_with("CN=Ann Lee,") => {
+            Some((anchor.clone().unwrap(), false))
+        }
+        _ => None,
+    });
+    let (ann, is_understood) = ann.unwrap();
+    assert_eq!(is_understood, partial);
+    assert_no_evidence(&changes, &Reference::Anchor(ann.clone()), partial);
+    assert_eq!(ended.notices.iter().any(|notice| notice.contains("primaryGroupID")), partial);
+
+    // The feed says the same when the group changes.
+    samba.modify(&format!(
+        "dn: CN=Domain Users,CN=Users,{DOMAIN}\nchangetype: modify\nreplace: description\ndescription: all\n"
+    ));
+    let (changes, next) = read_on(config, ended.cursor).await;
+    next.unwrap();
+    assert!(changes.contains(&Change::Unchanged(ann.clone())), "not everything was read");
+    assert_no_evidence(&changes, &Reference::Anchor(ann), partial);
+}
+
+/// The list of the group that is everybody's primary one has this member, or may have.
+#[track_caller]
+fn assert_no_evidence(changes: &[Change], member: &Reference, partial: bool) {
+    let group = changes.iter().find_map(|change| match change {
+        Change::Replace(entry) if entry.dn.starts_with("CN=Domain Users,") => Some(&entry.members),
+        _ => None,
+    });
+    match group.unwrap() {
+        Members::Complete(members) => assert!(!partial && members.contains(member), "{members:?}"),
+        Members::Partial(_, why) => assert!(partial && why.contains("primaryGroupID"), "{why}"),
+        Members::None => panic!("it is a group"),
+    }
 }
 
 #[rstest]

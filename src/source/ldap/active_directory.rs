@@ -5,13 +5,15 @@
 //!   anything. Members from other forests are known by their security ids.
 //! - A group whose members come in parts (`member;range=0-1499`) is read until its last part; if that cannot
 //!   be done, its list is partial, and never evidence that somebody left.
+//! - Nobody leaves their primary group because something of their entry is not shown.
 //! - A read stays with the domain controller that it began with.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use ldap3::controls::RawControl;
 
 use self::name::Extended;
+use self::primary::Primaries;
 use self::schema::Schema;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
@@ -29,6 +31,7 @@ mod dir_sync;
 mod discovery;
 mod feed;
 mod name;
+mod primary;
 mod range;
 mod restored;
 mod schema;
@@ -123,9 +126,6 @@ struct Session {
     there: HashSet<Anchor>,
 }
 
-/// Whose primary group is which: AD keeps that apart from the members. By the group's relative id.
-type Primaries = HashMap<u32, Vec<Anchor>>;
-
 impl Session {
     async fn open(config: ActiveDirectoryConfig) -> Result<Self, SourceError> {
         let (servers, mut notices) = match &config.discovery {
@@ -189,13 +189,14 @@ impl Session {
         feed: Feed,
     ) -> Result<Completion, SourceError> {
         let mut reading = Reading::new(sink);
-        let mut primaries = Primaries::new();
+        let mut primaries = Primaries::default();
         for base in self.bases.clone() {
             self.users(base, None, &mut reading, &mut primaries).await?;
         }
         for base in self.bases.clone() {
             self.groups(base, None, &mut reading, &mut primaries).await?;
         }
+        self.remark(primaries.hidden);
         reading.flush().await?;
         Ok(self.completion(Mode::Full, next, feed))
     }
@@ -206,7 +207,7 @@ impl Session {
         changes: &Changes,
         mut reading: Reading,
     ) -> Result<(Reading, bool), SourceError> {
-        let (mut first, mut own) = (Primaries::new(), Primaries::new());
+        let (mut first, mut own) = (Primaries::default(), Primaries::default());
         let touched: Vec<&Anchor> = changes.touched.iter().collect();
         for some in touched.chunks(look_up::AT_ONCE) {
             let ids: String = some.iter().map(|one| schema::guid_filter(one)).collect();
@@ -228,7 +229,8 @@ impl Session {
                 }
             }
         }
-        for (group, added) in first {
+        self.remark(first.hidden || own.hidden);
+        for (group, added) in first.whose {
             if let Some(group) = self.group_of(group).await?.filter(|group| !self.there.contains(group)) {
                 let added = added.into_iter().map(Reference::Anchor).collect();
                 reading.change(Change::MembersAdded { group, added }).await?;
@@ -291,15 +293,14 @@ impl Session {
         let query = self.query(base, among(only, self.user_filter()));
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
+            // What is no entry may be anybody.
+            primaries.hidden |= matches!(found, Found::Unintelligible(_));
             let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
-            let primary = schema::number(&raw.attributes, "primarygroupid");
-            if self.domain.is_none() && primary.is_some() {
+            if self.domain.is_none() && raw.attributes.contains_key("primarygroupid") {
                 self.domain = schema::domain(&raw.attributes);
             }
             let Some(change) = self.schema.change(&raw, Kind::User) else { continue };
-            if let (Some(group), Change::Replace(user)) = (primary, &change) {
-                primaries.entry(group).or_default().push(user.anchor.clone());
-            }
+            primaries.note(&raw.attributes);
             if only.is_some() {
                 self.there.extend(change.anchor().cloned());
             }
@@ -341,13 +342,45 @@ impl Session {
             };
             // Where not everybody came, those of whom it is the primary group are asked for.
             if let (Some(_), Some(relative)) = (only, schema::relative_id(&raw.attributes)) {
-                let filter = format!("(&{}(primaryGroupID={relative}))", self.user_filter());
-                let first = self.anchors(self.bases.clone(), filter, &self.excluded.clone()).await?;
-                primaries.insert(relative, first.into_iter().collect());
+                self.ask_primaries(relative, primaries).await?;
             }
             self.schema.group(&raw, members, primaries, reading).await?;
         }
         Ok(())
+    }
+
+    /// Asks whose primary group this is; and once who does not show theirs, whom no search for a group finds.
+    async fn ask_primaries(&mut self, group: u32, primaries: &mut Primaries) -> Result<(), SourceError> {
+        let mut filters = vec![format!("(primaryGroupID={group})")];
+        if !std::mem::replace(&mut primaries.asked, true) {
+            // What is hidden does not exist for a filter either (MS-ADTS 3.1.1.4.3); contacts have none.
+            filters.push("(!(|(primaryGroupID=*)(objectClass=contact)))".to_owned());
+        }
+        for base in self.bases.clone() {
+            for filter in &filters {
+                let attributes = ["objectGUID", "objectClass", "primaryGroupID"].map(str::to_owned).to_vec();
+                let filter = among(Some(filter), self.user_filter());
+                let query = Query { attributes, ..self.query(base.clone(), filter) };
+                let mut search = Search::new(&mut self.connection, query);
+                while let Some(found) = search.next(0).await? {
+                    match found {
+                        Found::Entry(raw) if is_within(Extended::of(&raw.dn).dn, &self.excluded) => {}
+                        Found::Entry(raw) => primaries.note(&raw.attributes),
+                        Found::Unintelligible(_) => primaries.hidden = true,
+                        Found::Reference(_) => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says it if lists of groups are partial because somebody's primary group is not shown.
+    fn remark(&mut self, hidden: bool) {
+        let notices = &mut self.connection.skipped;
+        if hidden && !notices.iter().any(|notice| notice == primary::HIDDEN) {
+            notices.push(primary::HIDDEN.to_owned());
+        }
     }
 
     fn query(&self, base: String, filter: String) -> Query {
@@ -486,11 +519,7 @@ impl Schema {
             if let Some(members) = members {
                 group.members = members;
             }
-            let first = relative.and_then(|relative| primaries.get(&relative)).into_iter().flatten();
-            let first = first.cloned().map(Reference::Anchor);
-            if let Members::Complete(members) | Members::Partial(members, _) = &mut group.members {
-                members.extend(first);
-            }
+            primaries.join(relative, &mut group.members);
         }
         reading.change(change).await
     }

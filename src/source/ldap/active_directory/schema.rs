@@ -107,9 +107,7 @@ impl Schema {
     /// What the entry that came says; `None` if it is not what was searched for.
     pub(super) fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
         let kind = kind(&raw.attributes).unwrap_or(wanted);
-        let has_computer =
-            values(&raw.attributes, "objectclass").any(|class| class.eq_ignore_ascii_case(b"computer"));
-        if (kind == Kind::Group) != (wanted == Kind::Group) || has_computer {
+        if (kind == Kind::Group) != (wanted == Kind::Group) || is_a(&raw.attributes, "computer") {
             return None;
         }
         let shown = Extended::of(&raw.dn);
@@ -230,16 +228,18 @@ fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'
     attributes.get(name).into_iter().flatten().map(Vec::as_slice)
 }
 
+/// Whether this is among its classes.
+pub(super) fn is_a(attributes: &Attributes, class: &str) -> bool {
+    values(attributes, "objectclass").any(|one| one.eq_ignore_ascii_case(class.as_bytes()))
+}
+
 fn kind(attributes: &Attributes) -> Option<Kind> {
-    let is = |wanted: &str| {
-        values(attributes, "objectclass").any(|class| class.eq_ignore_ascii_case(wanted.as_bytes()))
-    };
-    if is("contact") {
+    if is_a(attributes, "contact") {
         Some(Kind::Contact)
-    } else if is("group") {
+    } else if is_a(attributes, "group") {
         Some(Kind::Group)
     } else {
-        is("person").then_some(Kind::User)
+        is_a(attributes, "person").then_some(Kind::User)
     }
 }
 

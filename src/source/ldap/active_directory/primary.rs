@@ -1,0 +1,125 @@
+//! Primary groups: every account states its own (`primaryGroupID`), and is not among the members that the group
+//! states. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use super::feed::is_deleted;
+use super::schema;
+use crate::directory::{Anchor, Members, Reference};
+use crate::source::schema::Attributes;
+
+/// What a read has to say if somebody's primary group is not shown.
+pub(super) const HIDDEN: &str = "of some users it is not shown which group is their primary one, so nobody is taken out of any \
+     group on the word of a list that was read so; let the account that reads see the attribute primaryGroupID of all users";
+
+/// Whose primary group is which, by the group's relative id.
+#[derive(Debug, Default)]
+pub(super) struct Primaries {
+    pub(super) whose: HashMap<u32, Vec<Anchor>>,
+    /// Those of somebody of whom it is not shown who it is.
+    nameless: HashSet<u32>,
+    /// Whether somebody's is not shown: it may be any.
+    pub(super) hidden: bool,
+    /// Whether that was asked, where not everybody came.
+    pub(super) asked: bool,
+}
+
+impl Primaries {
+    /// Notes what an entry states, whatever else of it can be understood.
+    pub(super) fn note(&mut self, attributes: &Attributes) {
+        if is_deleted(attributes) || schema::is_a(attributes, "computer") {
+            return;
+        }
+        match (schema::number(attributes, "primarygroupid"), schema::anchor(attributes)) {
+            (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
+            (Some(group), None) => drop(self.nameless.insert(group)),
+            // Contacts have none. Who shows no class may be an account.
+            (None, _) => {
+                self.hidden |= schema::is_a(attributes, "user") || !attributes.contains_key("objectclass");
+            }
+        }
+    }
+
+    /// Adds those whose primary group it is to the members that a group states. Where not all of them are known the list
+    /// is partial: who is not in it may be one of them.
+    pub(super) fn join(&self, group: Option<u32>, members: &mut Members) {
+        let why = match group {
+            None => Some("it shows no objectSid, by which it is known whose primary group it is"),
+            Some(_) if self.hidden => Some("it may be the primary group of one who shows no primaryGroupID"),
+            Some(group) if self.nameless.contains(&group) => {
+                Some("it is the primary group of one who shows no objectGUID")
+            }
+            Some(_) => None,
+        };
+        if let Members::Complete(listed) | Members::Partial(listed, _) = members {
+            let whose = group.and_then(|group| self.whose.get(&group)).into_iter().flatten();
+            listed.extend(whose.cloned().map(Reference::Anchor));
+        }
+        if let (Members::Complete(listed), Some(why)) = (&mut *members, why) {
+            let why = format!("{why}; let the account that reads see that attribute");
+            *members = Members::Partial(std::mem::take(listed), why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Domain Users.
+    const GROUP: u32 = 513;
+
+    /// Of lines such as `primarygroupid: 513`; with an `objectGUID` unless one of them is empty.
+    fn entry(lines: &[&str]) -> Attributes {
+        let mut attributes = Attributes::new();
+        for (name, value) in lines.iter().filter_map(|line| line.split_once(": ")) {
+            attributes.entry(name.to_owned()).or_default().push(value.as_bytes().to_vec());
+        }
+        if !lines.contains(&"") {
+            attributes.insert("objectguid".to_owned(), vec![b"0123456789abcdef".to_vec()]);
+        }
+        attributes
+    }
+
+    /// How many members the group and another one have, which state one each, and whether that is all of them.
+    fn joined(primaries: &Primaries) -> [(usize, bool); 2] {
+        [GROUP, GROUP + 1].map(|group| {
+            let mut members = Members::Complete(vec![Reference::Anchor(Anchor::new("ann"))]);
+            primaries.join(Some(group), &mut members);
+            (members.references().len(), matches!(members, Members::Complete(_)))
+        })
+    }
+
+    #[rstest]
+    #[case::user(&["objectclass: user", "useraccountcontrol: 512", "primarygroupid: 513"], [(2, true), (1, true)])]
+    #[case::unreadable(&["objectclass: user", "primarygroupid: 513"], [(2, true), (1, true)])]
+    #[case::hidden(&["objectclass: user", "useraccountcontrol: 512"], [(1, false), (1, false)])]
+    #[case::inet_org_person(&["objectclass: user", "objectclass: inetOrgPerson"], [(1, false), (1, false)])]
+    #[case::no_number(&["objectclass: user", "primarygroupid: ?"], [(1, false), (1, false)])]
+    #[case::no_class(&["useraccountcontrol: 512"], [(1, false), (1, false)])]
+    #[case::no_id(&["objectclass: user", "primarygroupid: 513", ""], [(1, false), (1, true)])]
+    #[case::contact(&["objectclass: person", "objectclass: contact"], [(1, true), (1, true)])]
+    #[case::group(&["objectclass: group"], [(1, true), (1, true)])]
+    #[case::computer(&["objectclass: user", "objectclass: computer"], [(1, true), (1, true)])]
+    #[case::deleted(&["objectclass: user", "isdeleted: TRUE"], [(1, true), (1, true)])]
+    fn nobody_is_left_out_of_a_list_that_counts_as_whole(
+        #[case] lines: &[&str],
+        #[case] expected: [(usize, bool); 2],
+    ) {
+        let mut primaries = Primaries::default();
+        primaries.note(&entry(lines));
+        assert_eq!(joined(&primaries), expected);
+    }
+
+    #[test]
+    fn a_group_without_a_number_may_be_the_primary_one_of_anybody() {
+        let mut members = Members::Complete(Vec::new());
+        Primaries::default().join(None, &mut members);
+        assert!(matches!(members, Members::Partial(_, why) if why.contains("objectSid")));
+        let mut members = Members::Partial(Vec::new(), "damaged".to_owned());
+        Primaries::default().join(None, &mut members);
+        assert!(matches!(members, Members::Partial(_, why) if why == "damaged"));
+    }
+}
