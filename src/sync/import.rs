@@ -24,6 +24,7 @@ use crate::sync::blocking;
 
 mod coverage;
 mod intake;
+mod pending;
 mod settle;
 mod shrinkage;
 mod stranger;

@@ -328,6 +328,35 @@ async fn one_that_was_gone_and_cannot_be_understood_is_there_again() {
 }
 
 #[tokio::test]
+async fn of_an_entry_that_comes_twice_in_a_read_the_last_counts() {
+    let why = "it is damaged".to_owned();
+    let damaged =
+        Change::Unreadable { anchor: Some(Anchor::new("ann")), what: "cn=ann,dc=x".to_owned(), why };
+    let deleted = Change::Tombstone(Anchor::new("ann"));
+    let changed = || titled("ann", Some("Boss"));
+    let after = async |first: Change, then: Change| {
+        let desk = Desk::new();
+        desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+        desk.import(&read(vec![first, then, person("bob")])).await.unwrap();
+        assert_eq!(desk.rows()["ann"].entry.fields.len(), 1, "what was changed first is what it is made of");
+        desk.presence("ann")
+    };
+    assert!(matches!(after(changed(), damaged.clone()).await, Presence::Unreadable(_)));
+    assert_eq!(after(damaged, changed()).await, Presence::Present);
+    is_gone(&after(changed(), deleted.clone()).await, Grade::Tombstone, false);
+    assert_eq!(after(deleted, changed()).await, Presence::Present);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_whole_and_then_in_part_keeps_what_came_first() {
+    let desk = Desk::new();
+    let whole = team("t", Members::Complete(vec![dn("ann"), dn("bob")]));
+    let part = team("t", Members::Partial(vec![dn("cid")], "a value is damaged".to_owned()));
+    desk.import(&read(vec![whole, part])).await.unwrap();
+    assert_eq!(desk.edges("t"), (3, false));
+}
+
+#[tokio::test]
 async fn who_was_in_a_list_that_could_not_be_read_to_its_end_is_still() {
     let desk = Desk::new();
     let all = || vec![dn("ann"), dn("bob"), dn("cid")];

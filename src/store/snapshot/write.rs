@@ -53,7 +53,7 @@ pub enum Version {
         /// The names that its member list states, as a stored bitmap, and whether the list is complete.
         edges: Option<(Vec<u8>, bool)>,
     },
-    /// The same content; only whether it is there changed.
+    /// The content of the version before it, which may be of the same transaction; only whether it is there changed.
     Presence {
         /// Its row.
         row: RowId,
@@ -328,10 +328,8 @@ impl Importing {
         let (rows, names) = (std::mem::take(&mut self.new_rows), std::mem::take(&mut self.new_names));
         let touched = self.touched.len();
         for version in versions {
-            let (row, there) = match version {
-                Version::Whole { row, .. } => (row.0, true),
-                Version::Presence { row, presence } => (row.0, !matches!(presence, Presence::Gone { .. })),
-            };
+            let row = version.row().0;
+            let there = !matches!(version, Version::Presence { presence: Presence::Gone { .. }, .. });
             if !self.written.insert(row) || row < self.first_new {
                 self.touched.insert(row);
             }
@@ -418,6 +416,13 @@ impl Importing {
 }
 
 impl Version {
+    /// Whose it is.
+    pub fn row(&self) -> RowId {
+        match self {
+            Self::Whole { row, .. } | Self::Presence { row, .. } => *row,
+        }
+    }
+
     fn insert(&self, writer: &Transaction<'_>, connector: i64, sequence: u64) -> Result<(), StoreError> {
         match self {
             Self::Whole { row, hash, content, names, edges } => {

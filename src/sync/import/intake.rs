@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
+use super::pending::Pending;
 use super::settle::{Absent, Missing};
 use super::stranger::Strangers;
 use super::{Imported, Sealing, shrinkage};
@@ -20,9 +21,6 @@ use crate::store::snapshot::{
     Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
-
-/// Versions to write in one transaction.
-const BATCH: usize = 4000;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
 /// mailbox: most have none that is of a kind of its own.
@@ -64,7 +62,7 @@ pub(super) struct Intake {
     listed: bool,
     /// Entries that were listed, and that nothing is known of.
     unheard: u64,
-    pending: Vec<Version>,
+    pending: Pending,
     strangers: Strangers,
     changed: u64,
     unreadable: u64,
@@ -95,7 +93,7 @@ impl Intake {
             untold: RoaringBitmap::new(),
             listed: false,
             unheard: 0,
-            pending: Vec::new(),
+            pending: Pending::default(),
             strangers,
             changed: 0,
             unreadable: 0,
@@ -129,7 +127,7 @@ impl Intake {
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
         }
-        if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
+        if self.pending.is_full() { self.flush() } else { Ok(()) }
     }
 
     /// A connector reads one directory for ever; another one's entries would all be strangers, and
@@ -362,6 +360,9 @@ impl Intake {
             Members::Complete(members) => Some((self.importing.intern(members)?, true)),
             // Who was a member before and cannot be told to have left is one still.
             Members::Partial(members, _) => {
+                if let Some(known) = known {
+                    self.flush_of(known.row)?;
+                }
                 let before = known
                     .map_or_else(|| Ok(RoaringBitmap::new()), |known| self.importing.edges(known.row))?;
                 Some((self.importing.intern(members)? | before, false))
@@ -420,8 +421,7 @@ impl Intake {
         let evidence = Evidence::data(grade);
         let presence = Presence::Gone { evidence, since: self.started_at };
         self.written.insert(row.0);
-        // A version that only says what became of an entry builds on the one before it, as do its names.
-        self.flush()?;
+        self.flush_of(row)?;
         self.importing.retire_names(row)?;
         self.pending.push(Version::Presence { row, presence });
         Ok(())
@@ -437,7 +437,6 @@ impl Intake {
                 if known.standing == Standing::Unsettled {
                     self.importing.note(Known { standing: Standing::Present, ..known });
                     self.written.insert(row.0);
-                    self.flush()?;
                     self.pending.push(Version::Presence { row, presence: Presence::Present });
                 }
             }
@@ -451,7 +450,7 @@ impl Intake {
         let known = self.importing.known(group)?.filter(|known| known.standing == Standing::Present);
         let Some(known) = known else { return Ok(()) };
         let added = self.importing.intern(added)?;
-        self.flush()?;
+        self.flush_of(known.row)?;
         let Some(last) = self.importing.last(known.row)? else { return Ok(()) };
         let Some((edges, complete)) = last.edges else { return Ok(()) };
         if added.is_subset(&edges) {
@@ -502,7 +501,6 @@ impl Intake {
                 self.seen.insert(row.0);
                 if known.standing != Standing::Unreadable {
                     self.importing.note(Known { standing: Standing::Unreadable, ..known });
-                    self.flush()?;
                     self.written.insert(row.0);
                     self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
                 }
@@ -523,7 +521,12 @@ impl Intake {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.importing.write(&std::mem::take(&mut self.pending))
+        self.importing.write(&self.pending.take())
+    }
+
+    /// What is read of a row is its newest version only if that does not wait to be written.
+    fn flush_of(&mut self, row: RowId) -> Result<(), StoreError> {
+        if self.pending.holds(row) { self.flush() } else { Ok(()) }
     }
 }
 
@@ -546,5 +549,30 @@ impl Stored {
             None => (&[][..], [0]),
         };
         fingerprint([content.as_bytes(), &self.names, edges, &complete])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_entries_is_written_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let connector = ConnectorName::new("test", "corp");
+        let mut intake = Intake::begin(&store, &connector, Timestamp::UNIX_EPOCH).unwrap();
+        let anchor = |number: u32| Anchor::new(number.to_string());
+        let person = |number| Change::Replace(Box::new(Entry { anchor: anchor(number), ..Entry::nobody() }));
+        let unreadable = |number: u32| Change::Unreadable {
+            anchor: Some(anchor(number)),
+            what: number.to_string(),
+            why: "it is damaged".to_owned(),
+        };
+        intake.take(Batch((0..20).map(person).collect())).unwrap();
+        intake.flush().unwrap();
+        intake.take(Batch((0..10).map(unreadable).collect())).unwrap();
+        intake.take(Batch((10..20).map(anchor).map(Change::Tombstone).collect())).unwrap();
+        assert_eq!(intake.pending.take().len(), 20, "of none of them was anything to be read back");
     }
 }
