@@ -13,7 +13,7 @@ mod reference;
 mod subject;
 
 pub use anchor::{Anchor, DirectoryId};
-pub use change::{Batch, Change};
+pub use change::{Batch, Change, Filler};
 pub use completion::{Completion, Cursor, Feed, Mode, Shown};
 pub use content::{Content, GroupContent, UserContent};
 pub use dn::{Dn, DnError};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Kind, Mode};
+use rollcall::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Filler, Kind, Mode};
 use rollcall::source::schema::{Attributes, Schema};
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 
@@ -17,20 +17,17 @@ impl Source for Fake {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let Self(size) = *self;
         let schema = Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new() };
-        let (mut changes, mut members) = (Vec::with_capacity(Batch::MAX), 0);
+        let mut filler = Filler::default();
         for at in 0..size.people + size.groups {
             let (dn, attributes) = if at < size.people { person(at) } else { group(size, at - size.people) };
             let kind = if at < size.people { Kind::User } else { Kind::Group };
-            let entry = schema.entry(&dn, &attributes, Some(kind));
-            let entry = entry.ok().flatten();
-            members += entry.as_ref().map_or(0, |entry| entry.members.references().len());
-            changes.extend(entry.map(|entry| Change::Replace(Box::new(entry))));
-            if changes.len() == Batch::MAX || members >= Batch::MEMBERS || at + 1 == size.people + size.groups
-            {
-                members = 0;
-                let batch = Batch(std::mem::replace(&mut changes, Vec::with_capacity(Batch::MAX)));
+            let entry = schema.entry(&dn, &attributes, Some(kind)).ok().flatten();
+            if let Some(batch) = entry.and_then(|entry| filler.add(Change::Replace(Box::new(entry)))) {
                 sink.send(batch).await?;
             }
+        }
+        if let Some(batch) = filler.rest() {
+            sink.send(batch).await?;
         }
         Ok(Completion {
             mode: Mode::Full,

@@ -44,8 +44,8 @@ impl Change {
     }
 }
 
-/// A bounded number of changes: at most [`Batch::MAX`], so that memory stays bounded whatever the
-/// directory's size.
+/// A bounded number of changes: at most [`Batch::MAX`], and few whose groups state many members, so that memory
+/// stays bounded whatever the directory's size. A [`Filler`] makes them so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch(pub Vec<Change>);
 
@@ -54,4 +54,65 @@ impl Batch {
     pub const MAX: usize = 1000;
     /// A batch whose groups state so many members is full, however few they are.
     pub const MEMBERS: usize = 20_000;
+}
+
+/// Puts changes into batches.
+#[derive(Debug, Default)]
+pub struct Filler {
+    changes: Vec<Change>,
+    /// How many members the groups among them state.
+    members: usize,
+}
+
+impl Filler {
+    /// Adds a change; gives the batch that is full with it, if it is.
+    pub fn add(&mut self, change: Change) -> Option<Batch> {
+        self.members += match &change {
+            Change::Replace(entry) => entry.members.references().len(),
+            Change::MembersAdded { added, .. } => added.len(),
+            _ => 0,
+        };
+        if self.changes.is_empty() {
+            self.changes.reserve_exact(Batch::MAX);
+        }
+        self.changes.push(change);
+        let is_full = self.changes.len() >= Batch::MAX || self.members >= Batch::MEMBERS;
+        if is_full { self.rest() } else { None }
+    }
+
+    /// What fills no batch, unless that is nothing.
+    pub fn rest(&mut self) -> Option<Batch> {
+        self.members = 0;
+        let changes = std::mem::take(&mut self.changes);
+        (!changes.is_empty()).then_some(Batch(changes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Members;
+
+    fn group(members: usize) -> Change {
+        let member = |number: usize| Reference::Anchor(Anchor::new(number.to_string()));
+        let members = Members::Complete((0..members).map(member).collect());
+        Change::Replace(Box::new(Entry { members, ..Entry::nobody() }))
+    }
+
+    #[test]
+    fn a_batch_is_full_by_its_changes_or_by_their_members() {
+        let mut filler = Filler::default();
+        let mut sizes = |changes: Vec<Change>| -> Vec<usize> {
+            let mut batches: Vec<Batch> =
+                changes.into_iter().filter_map(|change| filler.add(change)).collect();
+            batches.extend(filler.rest());
+            batches.into_iter().map(|batch| batch.0.len()).collect()
+        };
+        assert_eq!(sizes(vec![group(0); Batch::MAX + 1]), [Batch::MAX, 1]);
+        assert_eq!(sizes(vec![group(Batch::MEMBERS / 2); 5]), [2, 2, 1]);
+        let Change::Replace(entry) = group(Batch::MEMBERS) else { panic!() };
+        let added = entry.members.references().to_vec();
+        assert_eq!(sizes(vec![Change::MembersAdded { group: Anchor::new("g"), added }, group(1)]), [1, 1]);
+        assert!(sizes(Vec::new()).is_empty());
+    }
 }

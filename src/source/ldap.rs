@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use self::facts::Facts;
 use self::feed::Resume;
 use self::session::Session;
-use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Kind};
+use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Filler, Kind};
 use crate::secret::Secret;
 use crate::source::schema::{self, Schema, Unreadable};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
@@ -122,9 +122,7 @@ async fn contained<T: Send + 'static>(
 /// A read under way.
 struct Reading {
     sink: Sink,
-    batch: Vec<Change>,
-    /// How many members the groups in the batch state.
-    members: usize,
+    filler: Filler,
     came: u64,
     /// References to other servers: the first of them, and how many.
     references: Vec<String>,
@@ -133,14 +131,7 @@ struct Reading {
 
 impl Reading {
     fn new(sink: Sink) -> Self {
-        Self {
-            sink,
-            batch: Vec::with_capacity(Batch::MAX),
-            members: 0,
-            came: 0,
-            references: Vec::new(),
-            referrals: 0,
-        }
+        Self { sink, filler: Filler::default(), came: 0, references: Vec::new(), referrals: 0 }
     }
 
     async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
@@ -179,24 +170,17 @@ impl Reading {
 
     async fn change(&mut self, change: Change) -> Result<(), SourceError> {
         self.came += 1;
-        if let Change::Replace(entry) = &change {
-            self.members += entry.members.references().len();
-        }
-        self.batch.push(change);
-        if self.batch.len() >= Batch::MAX || self.members >= Batch::MEMBERS {
-            self.flush().await
-        } else {
-            Ok(())
+        match self.filler.add(change) {
+            Some(batch) => self.sink.send(batch).await,
+            None => Ok(()),
         }
     }
 
     async fn flush(&mut self) -> Result<(), SourceError> {
-        if self.batch.is_empty() {
-            return Ok(());
+        match self.filler.rest() {
+            Some(batch) => self.sink.send(batch).await,
+            None => Ok(()),
         }
-        self.members = 0;
-        let batch = Batch(std::mem::replace(&mut self.batch, Vec::with_capacity(Batch::MAX)));
-        self.sink.send(batch).await
     }
 }
 

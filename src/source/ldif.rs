@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::{Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Members, Mode, Shown};
+use crate::directory::{
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Filler, Members, Mode, Shown,
+};
 use crate::source::schema::{ANCHORS, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
@@ -153,7 +155,7 @@ impl<'a> Reading<'a> {
     }
 
     fn run(self, sink: &Sink) -> Result<Completion, SourceError> {
-        let mut batch = Batch::default();
+        let mut filler = Filler::default();
         let mut seen: HashMap<Fingerprint, usize> = HashMap::new();
         let mut once = |what: &str, value: &str, record: &Record| {
             match seen.insert(fingerprint(what, value), record.line)
@@ -185,13 +187,9 @@ impl<'a> Reading<'a> {
                     what: record.dn,
                 },
             };
-            batch.0.push(change);
-            if batch.0.len() == Batch::MAX {
-                send(sink, std::mem::take(&mut batch))?;
-            }
-            Ok(())
+            filler.add(change).map_or(Ok(()), |batch| send(sink, batch))
         })?;
-        send(sink, batch)?;
+        filler.rest().map_or(Ok(()), |batch| send(sink, batch))?;
         Ok(Completion {
             mode: Mode::Full,
             directory: self.directory,

@@ -96,6 +96,31 @@ async fn ldap_and_ldif_hold_to_it_and_say_the_same_of_the_same_entries() {
     assert_eq!(entries(over_the_wire), entries(from_a_file));
 }
 
+#[tokio::test]
+async fn a_file_of_large_groups_comes_in_small_batches() {
+    let member = |number: usize| format!("member: cn=m{number},dc=x\n");
+    let members: String = (0..Batch::MEMBERS / 2).map(member).collect();
+    let group = |name: usize| {
+        format!(
+            "dn: cn=g{name},dc=x\nobjectClass: groupOfNames\ncn: g{name}\nentryUUID: g{name}\n{members}\n"
+        )
+    };
+    let source = LdifSource::new(LdifConfig {
+        input: Input::Text((0..5).map(group).collect::<String>().as_bytes().into()),
+        name: "export.ldif".to_owned(),
+        directory_id: None,
+        anchor: None,
+        literal: BTreeSet::new(),
+    });
+    let (sink, mut batches) = mpsc::channel::<Batch>(5);
+    source.read(None, sink.into()).await.unwrap();
+    let mut sizes = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        sizes.push(batch.0.len());
+    }
+    assert_eq!(sizes, [2, 2, 1]);
+}
+
 /// What `ldapsearch` without `-LLL` writes at its end.
 const TRAILER: &str =
     "\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 4\n# numEntries: 3\n";

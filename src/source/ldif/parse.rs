@@ -1,6 +1,6 @@
 //! LDIF content records (RFC 2849), strictly: a text that may have been cut is refused.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -218,6 +218,10 @@ fn malformed(line: usize, why: String) -> Problem {
     Problem { line, why, cut: false }
 }
 
+fn too_long(line: usize) -> Problem {
+    malformed(line, "the line is longer than 64 MiB; this is no LDIF file".to_owned())
+}
+
 /// Logical lines: unfolded, without their end, each with the number of its first physical line.
 struct Lines<R> {
     input: R,
@@ -245,10 +249,7 @@ impl<R: BufRead> Lines<R> {
                 }
             }
             if line.len() > MAX_LINE_BYTES {
-                return Err(malformed(
-                    start,
-                    "the line is longer than 64 MiB; this is no LDIF file".to_owned(),
-                ));
+                return Err(too_long(start));
             }
         }
         Ok(Some((start, line)))
@@ -262,9 +263,14 @@ impl<R: BufRead> Lines<R> {
             why: format!("reading failed: {error}"),
             cut: true,
         };
-        self.input.read_until(b'\n', &mut line).map_err(failed)?;
+        // With its end, one that is just not too long is longer by that.
+        let longest = MAX_LINE_BYTES as u64 + 2;
+        self.input.by_ref().take(longest).read_until(b'\n', &mut line).map_err(failed)?;
         if line.is_empty() {
             return Ok(None);
+        }
+        if line.len() > MAX_LINE_BYTES && line.last() != Some(&b'\n') {
+            return Err(too_long(self.number));
         }
         if line.pop() != Some(b'\n') {
             let why = "the file ends within a line, so it was cut; export it again".to_owned();
@@ -336,6 +342,17 @@ mod tests {
     #[case("dn: cn=a\ncn: a\n# numEntries: 1\n", true)]
     fn knows_whether_a_record_may_have_been_cut(#[case] text: &str, #[case] ended: bool) {
         assert_eq!(read(text).unwrap()[0].ended, ended);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_read_to_its_end() {
+        let mut rest = std::io::repeat(b'a').take(3 * MAX_LINE_BYTES as u64);
+        let start = &b"dn: cn=a\ncn: "[..];
+        let mut reader = Reader::new(std::io::BufReader::new(start.chain(&mut rest)));
+        let problem = reader.next().unwrap_err();
+        assert_eq!((problem.line, problem.cut), (2, false), "{problem:?}");
+        assert!(problem.why.contains("longer than 64 MiB"), "{problem:?}");
+        assert!(rest.limit() > MAX_LINE_BYTES as u64, "{} bytes are left", rest.limit());
     }
 
     #[test]
