@@ -27,6 +27,8 @@ pub mod policy;
 pub mod registry;
 mod schema;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
 use snapshot::{Pins, Seals};

@@ -1,6 +1,6 @@
 //! The registry's objects, as rows.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +36,9 @@ pub struct Part<'t> {
     changes: &'t AtomicU64,
     /// The number that the next object gets, once one was asked for.
     next: Cell<Option<u32>>,
+    /// Of objects that this transaction deleted, and that are still in the groups that they were in:
+    /// those are gone through once, at its end.
+    gone: RefCell<RoaringBitmap>,
 }
 
 /// Whether a change was made.
@@ -63,12 +66,10 @@ impl Store {
             let policy = writer
                 .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
                 .query_row([owner.as_str()], |row| row.get(0))?;
-            work(&Part {
-                transaction: writer,
-                policy,
-                changes: &self.inner.registry_changes,
-                next: Cell::new(None),
-            })
+            let part = Part::new(writer, policy, &self.inner.registry_changes);
+            let value = work(&part)?;
+            part.take_out_gone()?;
+            Ok(value)
         })
     }
 
@@ -84,16 +85,21 @@ impl Store {
                 .query_row([owner.as_str()], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;
-            policy
-                .map(|policy| work(&Part { transaction: reader, policy, changes, next: Cell::new(None) }))
-                .transpose()
+            policy.map(|policy| work(&Part::new(reader, policy, changes))).transpose()
         })
     }
 }
 
 const COLUMNS: &str = "number, kind, id, active, content, members";
+/// By that index, as the primary key would go through all users too.
+const WITH_MEMBERS: &str = "SELECT id, members FROM registry INDEXED BY registry_name
+     WHERE policy = ?1 AND kind = ?2 AND members IS NOT NULL";
 
-impl Part<'_> {
+impl<'t> Part<'t> {
+    fn new(transaction: &'t Transaction<'t>, policy: i64, changes: &'t AtomicU64) -> Self {
+        Self { transaction, policy, changes, next: Cell::new(None), gone: RefCell::default() }
+    }
+
     /// The object of this id.
     pub fn by_id(&self, id: Uuid) -> Result<Option<Object>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND id = ?2"), id.as_bytes())
@@ -118,7 +124,7 @@ impl Part<'_> {
         let mut statement = self.transaction.prepare_cached(&sql)?;
         let mut rows = statement.query(params![self.policy, number(kind)])?;
         while let Some(row) = rows.next()? {
-            each(object(row)?)?;
+            each(self.object(row)?)?;
         }
         Ok(())
     }
@@ -155,7 +161,7 @@ impl Part<'_> {
         ])?;
         let mut objects = Vec::new();
         while let Some(row) = rows.next()? {
-            objects.push(object(row)?);
+            objects.push(self.object(row)?);
         }
         Ok(objects)
     }
@@ -213,6 +219,8 @@ impl Part<'_> {
             .transaction
             .prepare_cached("SELECT coalesce(max(number), 0) FROM registry WHERE policy = ?1")?
             .query_row([self.policy], |row| row.get(0))?;
+        // Whoever got the number of one who is gone would be in that one's groups.
+        let last = self.gone.borrow().max().map_or(last, |gone| last.max(gone));
         last.checked_add(1).ok_or_else(|| StoreError::Exhausted("registry objects".to_owned()))
     }
 
@@ -251,45 +259,56 @@ impl Part<'_> {
 
     /// Deletes an object, and takes it out of every group.
     pub fn delete(&self, id: Uuid) -> Result<Change, StoreError> {
-        let Some(gone) = self.by_id(id)? else { return Ok(Change::Missing) };
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.transaction
-            .prepare_cached("DELETE FROM registry WHERE policy = ?1 AND number = ?2")?
-            .execute(params![self.policy, gone.number])?;
-        let mut containing = Vec::new();
-        let mut statement = self
+        let gone: Option<u32> = self
             .transaction
-            .prepare_cached("SELECT id, members FROM registry WHERE policy = ?1 AND members IS NOT NULL")?;
-        let mut rows = statement.query([self.policy])?;
+            .prepare_cached("DELETE FROM registry WHERE policy = ?1 AND id = ?2 RETURNING number")?
+            .query_row(params![self.policy, id.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let Some(gone) = gone else { return Ok(Change::Missing) };
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.gone.borrow_mut().insert(gone);
+        Ok(Change::Made)
+    }
+
+    /// Takes whoever is gone out of every group.
+    fn take_out_gone(&self) -> Result<(), StoreError> {
+        let gone = self.gone.take();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut containing = Vec::new();
+        let mut statement = self.transaction.prepare_cached(WITH_MEMBERS)?;
+        let mut rows = statement.query(params![self.policy, number(SubjectKind::Group)])?;
         while let Some(row) = rows.next()? {
-            let mut members = bitmap::read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            if members.remove(gone.number) {
-                containing.push((Uuid::from_bytes(row.get(0)?), members));
+            let members = bitmap::read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            if !members.is_disjoint(&gone) {
+                containing.push((Uuid::from_bytes(row.get(0)?), members - &gone));
             }
         }
         for (group, members) in containing {
             self.set_members(group, &members)?;
         }
-        Ok(Change::Made)
+        Ok(())
     }
 
     fn one(&self, sql: &str, argument: impl rusqlite::ToSql) -> Result<Option<Object>, StoreError> {
         let mut statement = self.transaction.prepare_cached(sql)?;
         let mut rows = statement.query(params![self.policy, argument])?;
-        rows.next()?.map(object).transpose()
+        rows.next()?.map(|row| self.object(row)).transpose()
     }
-}
 
-fn object(row: &Row<'_>) -> Result<Object, StoreError> {
-    let members = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    Ok(Object {
-        number: row.get(0)?,
-        kind: kind(row.get(1)?),
-        id: Uuid::from_bytes(row.get(2)?),
-        active: row.get(3)?,
-        content: serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
-        members: members.map_or_else(|| Ok(RoaringBitmap::new()), bitmap::read)?,
-    })
+    fn object(&self, row: &Row<'_>) -> Result<Object, StoreError> {
+        let members = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let members = members.map_or_else(|| Ok(RoaringBitmap::new()), bitmap::read)?;
+        Ok(Object {
+            number: row.get(0)?,
+            kind: kind(row.get(1)?),
+            id: Uuid::from_bytes(row.get(2)?),
+            active: row.get(3)?,
+            content: serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
+            members: members - &*self.gone.borrow(),
+        })
+    }
 }
 
 fn change(made: Result<usize, rusqlite::Error>) -> Result<Change, StoreError> {
@@ -300,5 +319,124 @@ fn change(made: Result<usize, rusqlite::Error>) -> Result<Change, StoreError> {
             Ok(Change::NameTaken)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{GroupContent, UserContent};
+    use crate::store::tests::plan_of;
+
+    fn id(of: u8) -> Uuid {
+        Uuid::from_bytes([of; 16])
+    }
+
+    fn user(name: u8) -> Content {
+        Content::User(UserContent { user_name: name.to_string(), ..UserContent::default() })
+    }
+
+    fn group(name: u8) -> Content {
+        Content::Group(GroupContent { display_name: name.to_string(), ..GroupContent::default() })
+    }
+
+    /// Users 1 to 4, and the groups 10 of 1, 2 and 4 and 11 of 3.
+    fn company(store: &Store, owner: &Owner) {
+        store
+            .change_registry(owner, |part| {
+                for group_id in [10, 11] {
+                    part.create(id(group_id), &group(group_id))?;
+                }
+                for user_id in 1..=4 {
+                    part.create(id(user_id), &user(user_id))?;
+                }
+                let numbers = part.numbers()?;
+                let of = |ids: &[u8]| ids.iter().map(|of| numbers[&id(*of)]).collect::<RoaringBitmap>();
+                part.set_members(id(10), &of(&[1, 2, 4]))?;
+                part.set_members(id(11), &of(&[3]))?;
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    fn members(part: &Part<'_>, group: u8) -> Vec<u8> {
+        let members = part.by_id(id(group)).unwrap().unwrap().members;
+        members
+            .iter()
+            .filter_map(|one| part.by_number(one).unwrap())
+            .map(|one| one.id.as_bytes()[0])
+            .collect()
+    }
+
+    #[test]
+    fn whoever_is_deleted_is_in_no_group_and_each_group_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let owner = Owner::new("test", "staff");
+        company(&store, &owner);
+        let written = || store.write(|writer| Ok::<_, StoreError>(writer.total_changes())).unwrap();
+        let before = written();
+        store
+            .change_registry(&owner, |part| {
+                for gone in [1, 4] {
+                    assert_eq!(part.delete(id(gone))?, Change::Made);
+                    assert_eq!(part.delete(id(gone))?, Change::Missing);
+                }
+                assert_eq!(
+                    part.by_id(id(10))?.unwrap().members.len(),
+                    1,
+                    "not in one that is read meanwhile either"
+                );
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(written() - before, 3, "two users and the group that they were in");
+        let read = |part: &Part<'_>| {
+            let numbers = part.by_id(id(10)).unwrap().unwrap().members;
+            Ok((members(part, 10), members(part, 11), numbers))
+        };
+        let (first, second, numbers) = store.read_registry(&owner, read).unwrap().unwrap();
+        assert_eq!((first, second, numbers.len()), (vec![2], vec![3], 1));
+        // A group of nobody is as one that never had members.
+        store.change_registry(&owner, |part| part.delete(id(2))).unwrap();
+        let left: u32 = store
+            .read(|reader| {
+                let sql = "SELECT count(*) FROM registry WHERE members IS NOT NULL";
+                Ok::<_, StoreError>(reader.query_row(sql, [], |row| row.get(0))?)
+            })
+            .unwrap();
+        assert_eq!(left, 1);
+    }
+
+    #[test]
+    fn whoever_comes_with_those_who_go_is_in_none_of_their_groups() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let owner = Owner::new("test", "staff");
+        company(&store, &owner);
+        store
+            .change_registry(&owner, |part| {
+                part.delete(id(4))?;
+                part.create(id(5), &user(5))?;
+                let new = part.by_id(id(5))?.unwrap().number;
+                part.set_members(
+                    id(11),
+                    &(part.by_id(id(11))?.unwrap().members | RoaringBitmap::from([new])),
+                )?;
+                Ok(())
+            })
+            .unwrap();
+        let read = |part: &Part<'_>| Ok((members(part, 10), members(part, 11)));
+        assert_eq!(store.read_registry(&owner, read).unwrap(), Some((vec![1, 2], vec![3, 5])));
+    }
+
+    #[test]
+    fn groups_are_found_without_going_through_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(
+            plan_of(&store, WITH_MEMBERS),
+            ["SEARCH registry USING INDEX registry_name (policy=? AND kind=?)"]
+        );
     }
 }
