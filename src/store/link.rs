@@ -123,6 +123,10 @@ pub enum Claim {
     Of(Owner),
 }
 
+/// By all of the primary key.
+const LEAVE: &str =
+    "DELETE FROM anchor WHERE policy = ?1 AND subject = ?2 AND directory = ?3 AND anchor = ?4";
+
 impl Store {
     /// The place of `owner`'s links at the target of this identity.
     pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
@@ -164,13 +168,22 @@ impl Store {
         })
     }
 
-    /// Remembers new subjects and anchors that join known ones.
+    /// Remembers new subjects and anchors that join known ones. Whoever has had one of these anchors is
+    /// among the `known`.
     pub fn admit(
         &self,
         place: Place,
         new: &[Subject],
         joins: &[(SubjectId, DirectoryId, Anchor)],
+        known: &Subjects,
     ) -> Result<(), StoreError> {
+        let mut had = HashMap::new();
+        if !joins.is_empty() {
+            had = known.by_anchor();
+            for new in new {
+                had.extend(new.anchors.iter().map(|(directory, anchor)| ((directory, anchor), new.id)));
+            }
+        }
         self.write(|writer| {
             let mut subject = writer
                 .prepare_cached("INSERT INTO subject (policy, id, kind, key) VALUES (?1, ?2, ?3, ?4)")?;
@@ -188,10 +201,11 @@ impl Store {
                     anchor.execute(params![place.policy, new.id.0, directory.as_str(), value.as_str()])?;
                 }
             }
-            let mut leave = writer
-                .prepare_cached("DELETE FROM anchor WHERE policy = ?1 AND directory = ?2 AND anchor = ?3")?;
+            let mut leave = writer.prepare_cached(LEAVE)?;
             for (id, directory, value) in joins {
-                leave.execute(params![place.policy, directory.as_str(), value.as_str()])?;
+                if let Some(before) = had.insert((directory, value), *id) {
+                    leave.execute(params![place.policy, before.0, directory.as_str(), value.as_str()])?;
+                }
                 anchor.execute(params![place.policy, id.0, directory.as_str(), value.as_str()])?;
             }
             if let Some(last) = new.iter().map(|subject| subject.id.0).max() {
@@ -420,4 +434,55 @@ pub(super) fn number(kind: SubjectKind) -> u8 {
 
 pub(super) fn kind(number: u8) -> SubjectKind {
     if number == 0 { SubjectKind::User } else { SubjectKind::Group }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::plan_of;
+
+    fn anchor(of: &str) -> (DirectoryId, Anchor) {
+        (DirectoryId::new("dc=test"), Anchor::new(of))
+    }
+
+    fn subject(id: u32, anchors: &[&str]) -> Subject {
+        let anchors: Vec<_> = anchors.iter().copied().map(anchor).collect();
+        let (directory, first) = &anchors[0];
+        let key = Key::new(&Owner::new("test", "staff"), directory, first);
+        Subject { id: SubjectId(id), kind: SubjectKind::User, key, anchors, link: None }
+    }
+
+    #[test]
+    fn an_anchor_that_joins_a_subject_leaves_the_one_who_had_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = store.place(&Owner::new("test", "staff"), "registry").unwrap();
+        let known = || store.subjects(place).unwrap();
+        let anchors = |id: u32| -> Vec<String> {
+            let anchors = known().by_id.get(&SubjectId(id)).unwrap().anchors.clone();
+            anchors.into_iter().map(|(_, anchor)| anchor.as_str().to_owned()).collect()
+        };
+        let all = [subject(1, &["ann"]), subject(2, &["ann2", "bob"]), subject(3, &["cid"])];
+        store.admit(place, &all, &[], &known()).unwrap();
+        let join = |id: u32, of: &str| (SubjectId(id), anchor(of).0, anchor(of).1);
+        // Of somebody else, of nobody yet, and of somebody who comes at the same time.
+        let joins = [join(1, "ann2"), join(1, "ann3"), join(1, "dee")];
+        store.admit(place, &[subject(4, &["dee", "eve"])], &joins, &known()).unwrap();
+        assert_eq!(anchors(1), ["ann", "ann2", "ann3", "dee"]);
+        assert_eq!(
+            (anchors(2), anchors(3), anchors(4)),
+            (vec!["bob".to_owned()], vec!["cid".to_owned()], vec!["eve".to_owned()])
+        );
+        // Of two that want it the second has it.
+        store.admit(place, &[], &[join(2, "cid"), join(3, "cid"), join(2, "cid")], &known()).unwrap();
+        assert_eq!((anchors(2), anchors(3)), (vec!["bob".to_owned(), "cid".to_owned()], Vec::new()));
+    }
+
+    #[test]
+    fn an_anchor_is_found_without_going_through_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let by = "SEARCH anchor USING PRIMARY KEY (policy=? AND subject=? AND directory=? AND anchor=?)";
+        assert_eq!(plan_of(&store, LEAVE), [by]);
+    }
 }

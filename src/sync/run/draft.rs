@@ -207,7 +207,7 @@ impl Drafting {
             })
             .collect();
         if !self.options.preview {
-            self.store.admit(self.place, &new, &projection.joins)?;
+            self.store.admit(self.place, &new, &projection.joins, &self.subjects)?;
         }
         for (subject, directory, anchor) in &projection.joins {
             if let Some(subject) = self.subjects.by_id.get_mut(subject) {
