@@ -5,7 +5,7 @@
 //! - Every step is executed, held or blocked, exactly once.
 //! - A hold's digest depends on what is held and why, and on nothing else: not on time, names or order.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -80,7 +80,7 @@ pub fn guard(input: Input<'_>) -> Guarded {
         budgets,
         all,
         held: Vec::new(),
-        held_subjects: BTreeSet::new(),
+        held_subjects: RoaringBitmap::new(),
         guarded: Guarded::default(),
     };
     judge.judge();
@@ -99,7 +99,7 @@ struct Judge<'a> {
     all: bool,
     held: Vec<Line>,
     /// Subjects of whom a step is held: what follows from it waits with it.
-    held_subjects: BTreeSet<SubjectId>,
+    held_subjects: RoaringBitmap,
     guarded: Guarded,
 }
 
@@ -127,7 +127,7 @@ impl Judge<'_> {
         match self.why_held(step) {
             Some(why) if !approved => {
                 self.held.push(Line { why, ..self.lines.of_step(step) });
-                self.held_subjects.insert(step.subject);
+                self.held_subjects.insert(step.subject.0);
                 None
             }
             _ => Some(Planned { approved, ..step.clone() }),
@@ -150,8 +150,7 @@ impl Judge<'_> {
         let Action::RemoveMembers(removal) = &step.action else { return Vec::new() };
         let mut go = Removal::clone(removal);
         let mut approved = RoaringBitmap::new();
-        let held: RoaringBitmap = self.held_subjects.iter().map(|subject| subject.0).collect();
-        go.following -= held;
+        go.following -= &self.held_subjects;
         let whole_group = self.budgets.exceeds_in_group(step.subject);
         for member in &removal.ended {
             let line = |lines: &Lines<'_>| lines.of_membership(step, removal, member);
@@ -202,7 +201,7 @@ impl Judge<'_> {
                 self.guarded.leaving.insert(*subject, None);
                 continue;
             };
-            if self.held_subjects.contains(subject) {
+            if self.held_subjects.contains(subject.0) {
                 continue;
             }
             if !steps.contains(subject) {

@@ -1,6 +1,6 @@
 //! Budgets: how much of each class may go within the window, and how much did and would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use roaring::RoaringBitmap;
@@ -90,6 +90,9 @@ impl fmt::Display for Exceeded {
 /// Counts per bucket.
 pub(super) struct Budgets {
     counts: BTreeMap<Bucket, Exceeded>,
+    /// How many memberships of each group ended within the window.
+    ended: HashMap<SubjectId, u64>,
+    /// Of which too many members would go.
     groups: BTreeSet<SubjectId>,
 }
 
@@ -165,7 +168,7 @@ impl Bucket {
 impl Budgets {
     /// Counts what was spent and what is planned, but for what a person approved.
     pub(super) fn count(input: Input<'_>, lines: &Lines<'_>) -> Self {
-        let mut budgets = Self { counts: BTreeMap::new(), groups: BTreeSet::new() };
+        let mut budgets = Self { counts: BTreeMap::new(), ended: HashMap::new(), groups: BTreeSet::new() };
         let mut counted: BTreeSet<(Bucket, SubjectId)> = BTreeSet::new();
         for spent in input.spent.iter().filter(|spent| !spent.approved) {
             let (configuration, weak) = spent
@@ -176,6 +179,9 @@ impl Budgets {
                 if spent.class != Class::MemberRemoval {
                     counted.insert((bucket, spent.subject));
                 }
+            }
+            if spent.class == Class::MemberRemoval {
+                *budgets.ended.entry(spent.subject).or_default() += spent.count;
             }
         }
         let leavers = input.plan.leaving.iter().filter_map(|(subject, leaving)| {
@@ -220,14 +226,7 @@ impl Budgets {
                 self.entry(input, bucket).planned += 1;
             }
         }
-        let spent: u64 = input
-            .spent
-            .iter()
-            .filter(|spent| {
-                spent.class == Class::MemberRemoval && spent.subject == step.subject && !spent.approved
-            })
-            .map(|spent| spent.count)
-            .sum();
+        let spent = self.ended.get(&step.subject).copied().unwrap_or_default();
         let size = input.subjects.link(step.subject).map_or(0, |link| link.members.len()) + spent;
         let limit = input.limits.member_removals_per_group;
         if size >= limit.minimum_size && (ended + spent) * 100 > size * u64::from(limit.percent) && ended > 0

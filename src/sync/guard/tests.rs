@@ -1,5 +1,6 @@
 //! What may go and what is held, class by class.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -223,6 +224,29 @@ fn a_group_is_not_emptied_by_a_change_of_its_list(
     link.members = (1..=size).collect();
     case.plan.steps.push(members_end(GROUPS, 1..end + 1));
     assert_eq!(case.goes_and_held(), expected);
+}
+
+#[test]
+fn what_went_of_a_group_within_the_window_counts_for_that_group_only() {
+    let mut case = Case::new(100, 2);
+    case.base.memberships = 1000;
+    for group in [GROUPS, GROUPS + 1] {
+        let link = case.subjects.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap();
+        link.members = (1..=20).collect();
+        case.plan.steps.push(members_end(group, 1..10));
+    }
+    let went = |group: u32, count: u64, approved: bool| {
+        let class = Class::MemberRemoval;
+        Spent { class, count, ..spent(group, data(Grade::EdgeRemoved), approved) }
+    };
+    // Nine of twenty go. With two and two that went it is more than half of one group, whose people
+    // were 24; what a person approved, and what are the people themselves, does not count.
+    case.spent = vec![went(GROUPS, 2, false), went(GROUPS + 1, 20, true), went(GROUPS, 2, false)];
+    case.spent.push(Spent { count: 20, ..spent(GROUPS + 1, data(Grade::Absent), false) });
+    case.base.users = 1000;
+    let guarded = case.judge();
+    let goes: Vec<u32> = guarded.execute.iter().map(|step| step.subject.0).collect();
+    assert_eq!((goes, guarded.hold.unwrap().lines.len()), (vec![GROUPS + 1], 9));
 }
 
 #[test]
