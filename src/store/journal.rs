@@ -153,6 +153,9 @@ impl Class {
     }
 }
 
+/// Of each policy those rows are found by the index: also of one that does not run any more.
+const PURGE: &str = "DELETE FROM journal WHERE policy IN (SELECT id FROM policy) AND at < ?1";
+
 impl Store {
     /// Commits what is about to be done; returns the intents' numbers, in order.
     pub fn intend<'e>(
@@ -232,7 +235,7 @@ impl Store {
     pub fn purge_journal(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let before = now.checked_sub(retention).unwrap_or(Timestamp::MIN);
         self.write(|writer| {
-            writer.prepare_cached("DELETE FROM journal WHERE at < ?1")?.execute([before.as_second()])?;
+            writer.prepare_cached(PURGE)?.execute([before.as_second()])?;
             Ok(())
         })
     }
@@ -364,4 +367,48 @@ fn write_journal(
         return row(None, None, 1);
     }
     effect.spends.iter().try_for_each(|(class, evidence, count)| row(Some(*class), *evidence, *count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Owner;
+    use crate::store::tests::plan_of;
+
+    #[test]
+    fn what_is_old_is_forgotten_of_every_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        let places =
+            ["staff", "guests"].map(|name| store.place(&Owner::new("test", name), "registry").unwrap());
+        for place in places {
+            for hours in 0..4 {
+                let effect = Effect {
+                    subject: SubjectId(1),
+                    verb: Verb::Lost,
+                    link: None,
+                    spends: vec![(Class::UserRemoval, None, 1)],
+                    approved: false,
+                };
+                let settled = vec![Settled { intent: None, effect: Some(effect) }];
+                store.settle(place, "run", &Done { at: at(hours), settled, along: Vec::new() }).unwrap();
+            }
+        }
+        store.purge_journal(at(5), Duration::from_hours(3)).unwrap();
+        for place in places {
+            assert_eq!(store.spent(place, Timestamp::MIN).unwrap().len(), 2, "of the hours 2 and 3");
+        }
+    }
+
+    #[test]
+    fn what_is_old_is_found_without_going_through_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let plan = plan_of(&store, PURGE).join("; ");
+        assert!(
+            plan.contains("INDEX journal_of_policy (policy=? AND at<?)") && !plan.contains("SCAN journal"),
+            "{plan}"
+        );
+    }
 }
