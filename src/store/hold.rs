@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::link::Place;
@@ -74,43 +74,51 @@ impl Line {
     }
 }
 
+/// Of a stored hold only this: its lines are passed over.
+#[derive(Deserialize)]
+struct Since {
+    since: Timestamp,
+}
+
 impl Store {
     /// Makes this the policy's current hold, or says that it has none. The time of an equal one that
-    /// was current is kept. Returns the hold as it is now.
+    /// was current is kept. Returns the hold as it is now. There is one run of a policy at a time, so
+    /// nobody else says something of it meanwhile.
     pub fn save_hold(
         &self,
         place: Place,
         hold: Option<Hold>,
         now: Timestamp,
     ) -> Result<Option<Hold>, StoreError> {
+        let Some(mut hold) = hold else {
+            self.write(|writer| let_go(writer, place, None))?;
+            return Ok(None);
+        };
+        let before: Option<String> = self.read(|reader| {
+            Ok::<_, StoreError>(
+                reader
+                    .prepare_cached(
+                        "SELECT body FROM hold WHERE policy = ?1 AND digest = ?2 AND current = 1",
+                    )?
+                    .query_row(params![place.policy, hold.digest], |row| row.get(0))
+                    .optional()?,
+            )
+        })?;
+        if let Some(before) = &before {
+            hold.since = serde_json::from_str::<Since>(before)?.since;
+        }
+        let body = serde_json::to_string(&hold)?;
         self.write(|writer| {
-            let Some(mut hold) = hold else {
+            // It may be large, and what is held mostly stays the same from run to run.
+            if before.as_ref() != Some(&body) {
+                let_go(writer, place, Some(&hold.digest))?;
                 writer
-                    .prepare_cached("UPDATE hold SET current = 0 WHERE policy = ?1")?
-                    .execute([place.policy])?;
-                return Ok(None);
-            };
-            let before: Option<String> = writer
-                .prepare_cached("SELECT body FROM hold WHERE policy = ?1 AND digest = ?2 AND current = 1")?
-                .query_row(params![place.policy, hold.digest], |row| row.get(0))
-                .optional()?;
-            if let Some(before) = before {
-                hold.since = serde_json::from_str::<Hold>(&before)?.since;
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO hold (policy, digest, current, seen, body)
+                         VALUES (?1, ?2, 1, ?3, ?4)",
+                    )?
+                    .execute(params![place.policy, hold.digest, now.as_second(), body])?;
             }
-            writer
-                .prepare_cached("UPDATE hold SET current = 0 WHERE policy = ?1")?
-                .execute([place.policy])?;
-            writer
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO hold (policy, digest, current, seen, body)
-                     VALUES (?1, ?2, 1, ?3, ?4)",
-                )?
-                .execute(params![
-                    place.policy,
-                    hold.digest,
-                    now.as_second(),
-                    serde_json::to_string(&hold)?
-                ])?;
             // A person may approve what they looked at although another read has come in between.
             writer
                 .prepare_cached(
@@ -120,8 +128,9 @@ impl Store {
                          (SELECT digest FROM hold WHERE policy = ?1 ORDER BY seen DESC, current DESC LIMIT ?2)",
                 )?
                 .execute(params![place.policy, KEPT])?;
-            Ok(Some(hold))
-        })
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(Some(hold))
     }
 
     /// The current holds of all policies.
@@ -216,9 +225,82 @@ impl Store {
     }
 }
 
+/// Says that the policy's current hold is so no more, unless it is the one of `digest`.
+fn let_go(writer: &Transaction<'_>, place: Place, digest: Option<&str>) -> Result<(), StoreError> {
+    writer
+        .prepare_cached("UPDATE hold SET current = 0 WHERE policy = ?1 AND current = 1 AND digest IS NOT ?2")?
+        .execute(params![place.policy, digest])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn hold(digest: &str, reason: &str, since: Timestamp) -> Hold {
+        let line = Line {
+            class: "userRemoval".to_owned(),
+            subject: "key".to_owned(),
+            member: None,
+            grade: None,
+            doubtful: false,
+            action: "delete".to_owned(),
+            name: "ann".to_owned(),
+            member_name: None,
+            why: "above limits.userRemovals".to_owned(),
+        };
+        Hold {
+            owner: Owner::new("test", "staff"),
+            digest: digest.to_owned(),
+            spec_hash: "spec".to_owned(),
+            since,
+            reason: reason.to_owned(),
+            lines: vec![line],
+        }
+    }
+
+    #[test]
+    fn a_hold_is_written_when_something_of_it_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = store.place(&Owner::new("test", "staff"), "registry").unwrap();
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        let written = || store.write(|writer| Ok::<_, StoreError>(writer.total_changes())).unwrap();
+        let save = |found: Option<(&str, &str)>, hours: i64| {
+            let before = written();
+            let found = found.map(|(digest, reason)| hold(digest, reason, at(hours)));
+            let saved = store.save_hold(place, found, at(hours)).unwrap();
+            assert_eq!(store.holds().unwrap(), saved.iter().cloned().collect::<Vec<_>>());
+            (saved.map(|hold| (hold.since, hold.reason)), written() - before)
+        };
+        let first = |reason: &str| Some((at(1), reason.to_owned()));
+        assert_eq!(save(None, 0), (None, 0), "nothing is held");
+        assert_eq!(save(Some(("sha256:1", "many")), 1), (first("many"), 1));
+        assert_eq!(save(Some(("sha256:1", "many")), 2), (first("many"), 0), "the same once more");
+        assert_eq!(save(Some(("sha256:1", "more")), 3), (first("more"), 1), "in other words");
+        assert_eq!(save(Some(("sha256:2", "less")), 4), (Some((at(4), "less".to_owned())), 2), "another");
+        assert_eq!(save(Some(("sha256:1", "more")), 5).0, Some((at(5), "more".to_owned())), "as if new");
+        assert_eq!(save(None, 6), (None, 1));
+        assert_eq!(save(None, 7), (None, 0));
+    }
+
+    #[test]
+    fn the_last_holds_are_kept_however_long_one_was_current() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = store.place(&Owner::new("test", "staff"), "registry").unwrap();
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        let kept = |of: i64| store.hold(place, &of.to_string()).unwrap().is_some();
+        for hours in 0..15 {
+            // Each for two reads, and the first ones again at the end.
+            for read in [2 * hours, 2 * hours + 1] {
+                let digest = (hours % 12).to_string();
+                store.save_hold(place, Some(hold(&digest, "many", at(read))), at(read)).unwrap();
+            }
+        }
+        let all: Vec<i64> = (0..12).filter(|of| kept(*of)).collect();
+        assert_eq!(all, [0, 1, 2, 5, 6, 7, 8, 9, 10, 11]);
+    }
 
     #[test]
     fn an_approval_that_is_over_counts_anew_only_when_given_anew() {

@@ -89,7 +89,7 @@ CREATE TABLE hold (
     policy  INTEGER NOT NULL,
     digest  TEXT    NOT NULL,
     current INTEGER NOT NULL,
-    seen    INTEGER NOT NULL, -- Unix time in seconds when it was last current
+    seen    INTEGER NOT NULL, -- Unix time in seconds when it became current as it is
     body    TEXT    NOT NULL, -- as JSON
     PRIMARY KEY (policy, digest)
 ) STRICT, WITHOUT ROWID;
