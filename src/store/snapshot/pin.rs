@@ -53,7 +53,7 @@ impl Drop for Pin {
 impl Pins {
     /// Waits until nobody reads the connector as it was before `sequence`. New readers read the newest,
     /// so this ends.
-    pub(super) fn wait_for_older(&self, connector: i64, sequence: u64) {
+    pub(in crate::store) fn wait_for_older(&self, connector: i64, sequence: u64) {
         let mut readers = lock(&self.readers);
         while readers.range((connector, 0)..(connector, sequence)).next().is_some() {
             readers = self.released.wait(readers).unwrap_or_else(PoisonError::into_inner);

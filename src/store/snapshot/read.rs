@@ -36,15 +36,16 @@ impl Store {
         loop {
             let Some((id, info)) = self.read(|reader| sealed(reader, connector))? else { return Ok(None) };
             let pin = Pin::new(self, id, info.sequence);
-            // What was sealed before the pin stood may be gone already.
-            let newest = self.read(|reader| {
-                Ok::<i64, StoreError>(
+            // What was sealed before the pin stood may be gone already, or about to be forgotten.
+            let newest: Option<i64> = self.read(|reader| {
+                Ok::<_, StoreError>(
                     reader
-                        .prepare_cached("SELECT sealed FROM connector WHERE id = ?1")?
-                        .query_row([id], |row| row.get(0))?,
+                        .prepare_cached("SELECT sealed FROM connector WHERE id = ?1 AND name = ?2")?
+                        .query_row(params![id, connector.as_str()], |row| row.get(0))
+                        .optional()?,
                 )
             })?;
-            if newest.cast_unsigned() == info.sequence {
+            if newest.map(i64::cast_unsigned) == Some(info.sequence) {
                 return Ok(Some(Snapshot { store: self.clone(), connector: id, info, _pin: pin }));
             }
         }
