@@ -1,6 +1,6 @@
 //! What is watched: both kinds as they are, Secrets and ConfigMaps as metadata only.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::pin;
@@ -249,8 +249,9 @@ type Known = (Option<String>, u64);
 #[derive(Default)]
 struct Seen {
     known: HashMap<Name, Known>,
-    /// While everything is listed anew: those that came.
-    listed: BTreeSet<Name>,
+    /// While everything is listed anew: those that came. They are told of at the end, since the cache has none of
+    /// them before: whoever was told sooner would look at what was.
+    listed: BTreeMap<Name, Known>,
 }
 
 impl Seen {
@@ -261,10 +262,10 @@ impl Seen {
                 Vec::new()
             }
             watcher::Event::InitApply(object) => {
-                self.listed.insert(Name::of(&object));
-                self.changed(&object, hash)
+                self.listed.insert(Name::of(&object), known(&object, hash));
+                Vec::new()
             }
-            watcher::Event::Apply(object) => self.changed(&object, hash),
+            watcher::Event::Apply(object) => self.changed(Name::of(&object), known(&object, hash)),
             watcher::Event::Delete(object) => {
                 let name = Name::of(&object);
                 self.known.remove(&name);
@@ -273,19 +274,21 @@ impl Seen {
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut self.listed);
                 let gone: Vec<Name> =
-                    self.known.keys().filter(|name| !listed.contains(name)).cloned().collect();
-                self.known.retain(|name, _| listed.contains(name));
-                gone.into_iter().map(|name| (name, Happened::Gone)).collect()
+                    self.known.keys().filter(|name| !listed.contains_key(name)).cloned().collect();
+                self.known.retain(|name, _| listed.contains_key(name));
+                let mut told: Vec<_> =
+                    listed.into_iter().flat_map(|(name, known)| self.changed(name, known)).collect();
+                told.extend(gone.into_iter().map(|name| (name, Happened::Gone)));
+                told
             }
         }
     }
 
-    fn changed<K: Resource>(&mut self, object: &K, hash: fn(&K) -> u64) -> Vec<(Name, Happened)> {
-        let (name, uid, hash) = (Name::of(object), object.meta().uid.clone(), hash(object));
-        match self.known.insert(name.clone(), (uid.clone(), hash)) {
-            Some(before) if before == (uid.clone(), hash) => Vec::new(),
+    fn changed(&mut self, name: Name, known: Known) -> Vec<(Name, Happened)> {
+        match self.known.insert(name.clone(), known.clone()) {
+            Some(before) if before == known => Vec::new(),
             // Of the same name, but not the same: its end was missed.
-            Some((other, _)) if other != uid => {
+            Some((uid, _)) if uid != known.0 => {
                 vec![(name.clone(), Happened::Gone), (name, Happened::Changed)]
             }
             _ => vec![(name, Happened::Changed)],
@@ -293,10 +296,15 @@ impl Seen {
     }
 }
 
+fn known<K: Resource>(object: &K, hash: fn(&K) -> u64) -> Known {
+    (object.meta().uid.clone(), hash(object))
+}
+
 #[cfg(test)]
 mod tests {
     use futures::stream;
     use kube::core::ObjectMeta;
+    use kube::runtime::reflector::ObjectRef;
 
     use super::*;
 
@@ -363,6 +371,31 @@ mod tests {
         // Deleted and made anew while nobody watched.
         let mut other = object("c", "9");
         other.metadata.uid = Some("another".to_owned());
-        assert_eq!(take(&mut seen, vec![Init, InitApply(other), InitDone]), [gone("c"), changed("c")]);
+        assert_eq!(take(&mut seen, vec![Init, InitApply(other)]), [], "the cache has it only at the end");
+        assert_eq!(take(&mut seen, vec![InitDone]), [gone("c"), changed("c")]);
+        // A list that was cut off says nothing.
+        assert_eq!(take(&mut seen, vec![Init, InitApply(object("d", "1")), Init, InitDone]), [gone("c")]);
+    }
+
+    #[tokio::test]
+    async fn who_is_told_of_a_change_finds_it_in_the_cache() {
+        use watcher::Event::{Apply, Init, InitApply, InitDone};
+        let (cache, writer) = reflector::store();
+        let list = |version| [Init, InitApply(object("a", version)), InitApply(object("b", "1")), InitDone];
+        let events = list("1").into_iter().chain([Apply(object("b", "2"))]).chain(list("3"));
+        let stream = stream::iter(events.map(Ok::<_, watcher::Error>)).reflect(writer);
+        let told = std::cell::RefCell::new(Vec::new());
+        let follow = Follow {
+            what: "Secrets".to_owned(),
+            readiness: Readiness::default(),
+            tell: |name: Name, _| {
+                let found = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
+                let version = found.and_then(|found| found.metadata.resource_version.clone());
+                told.borrow_mut().push((name.name, version.unwrap_or_default()));
+            },
+        };
+        follow.run(stream, version_hash).await;
+        let expected = [("a", "1"), ("b", "1"), ("b", "2"), ("a", "3"), ("b", "1")];
+        assert_eq!(told.into_inner(), expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
     }
 }
