@@ -29,6 +29,7 @@ mod schedule;
 mod schema;
 
 pub use applied::rebuild;
+pub use connector::SHORTEST_INTERVAL;
 pub use object::{Name, Objects};
 pub use schedule::Schedule;
 

@@ -92,7 +92,7 @@ pub struct ConnectorRef {
     /// Name of the DirectoryConnector.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// How old its last completed read may be for anything to be removed on its word.
+    /// How old its last completed read may be for anything to be removed on its word; `1m` or more.
     #[serde(default = "max_age")]
     pub max_age: Duration,
 }

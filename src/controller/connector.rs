@@ -177,7 +177,7 @@ impl Memory {
             reading: self.job.is_some(),
             edited,
             requested: request.is_some() && request != self.handled,
-            asked: self.asked.is_some(),
+            asked: self.asked,
             read_at,
             failed: failure.map(|failure| (failure.at, failure.count)),
         });

@@ -18,7 +18,7 @@ use crate::sync::expression::{Expression, Returns, Subject};
 /// The port of name servers.
 const DNS: u16 = 53;
 /// Directories are not read more often.
-const SHORTEST: Duration = Duration::from_secs(10);
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 /// Feeds are not checked more often.
 const SHORTEST_CHECK: Duration = Duration::from_mins(1);
 /// Nothing is tried again sooner.
@@ -46,7 +46,7 @@ pub(super) fn resolve(
         }
     };
     let interval = of.duration("spec.interval", &spec.interval);
-    if interval.is_some_and(|interval| interval < SHORTEST) {
+    if interval.is_some_and(|interval| interval < SHORTEST_INTERVAL) {
         of.problem("spec.interval", "is too short: each read is of the whole directory; use 10s or more");
     }
     let retry_interval = of.duration("spec.retryInterval", &spec.retry_interval);

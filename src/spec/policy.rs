@@ -20,6 +20,8 @@ use crate::sync::policy::{
 };
 use crate::target::registry::{USER_ATTRIBUTES, user_attribute};
 
+/// A read that may not be older would be too old again by the time a policy could run on it.
+pub(super) const SHORTEST_AGE: std::time::Duration = std::time::Duration::from_mins(1);
 /// A token that is shorter could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
@@ -116,6 +118,10 @@ impl Resolving<'_> {
             return None;
         };
         let max_age = self.duration("spec.connectors[0].maxAge", &only.max_age)?;
+        if max_age < SHORTEST_AGE {
+            let why = "is too short: what was read would be too old again before anything could be done; use 1m or more";
+            self.problem("spec.connectors[0].maxAge", why);
+        }
         let connector_name = ConnectorName::new(&self.name.namespace, &only.name);
         Some(vec![Vouching { connector: connector_name, max_age, disabled_when: disabled_when(connector) }])
     }

@@ -300,10 +300,14 @@ fn a_suspended_policy_rests() {
 fn what_was_last_read_too_long_ago_is_not_green() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
+    let store = rusqlite::Connection::open(desk.path("data").join(rollcall::store::FILE)).unwrap();
+    let then = "UPDATE connector SET info = json_set(info, '$.completed_at', '2020-01-01T00:00:00Z')";
+    assert_eq!(store.execute(then, []).unwrap(), 1);
+    drop(store);
     let rests = MANIFESTS.replace("directoryID: corp }", "directoryID: corp }, suspend: true");
-    desk.write("manifests.yaml", rests.replace("[{ name: corp }]", "[{ name: corp, maxAge: 0s }]"));
+    desk.write("manifests.yaml", &rests);
     desk.sync(&[]).exits(1).says("SourceFailed").says("was not read, so nothing was removed on its word");
-    desk.write("manifests.yaml", rests);
+    desk.write("manifests.yaml", rests.replace("[{ name: corp }]", "[{ name: corp, maxAge: 999999h }]"));
     desk.sync(&[]).exits(0).says("InStep");
 }
 

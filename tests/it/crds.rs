@@ -93,7 +93,7 @@ fn problems(object: &str) -> Vec<String> {
 ))]
 #[case::least_policy(policy(""))]
 #[case::connector(bare_policy(
-    "connectors: [{ name: corp, maxAge: 0s }], target: { registry: { tokenSecretRef: { name: a, key: b } } }"
+    "connectors: [{ name: corp, maxAge: 1m }], target: { registry: { tokenSecretRef: { name: a, key: b } } }"
 ))]
 #[case::schedule(policy(
     "schedule: { cron: [\"0 8,13 * * MON-FRI\", \"*/5 * * * *\"], timeZone: Europe/London }"

@@ -133,6 +133,15 @@ fn a_policy_names_the_connectors_that_are_there() {
 }
 
 #[test]
+fn a_read_may_be_a_minute_old() {
+    let aged =
+        |age: &str| policy("").replace("[{ name: corp }]", &format!("[{{ name: corp, maxAge: {age} }}]"));
+    says(&aged("0s"), &["SyncPolicy id/staff: spec.connectors[0].maxAge: is too short", "use 1m or more"]);
+    says(&aged("59999ms"), &["spec.connectors[0].maxAge", "use 1m or more"]);
+    assert_eq!(problems(&aged("60s")), [""; 0]);
+}
+
+#[test]
 fn what_is_no_manifest_is_named_with_its_place() {
     says("kind: [", &["test.yaml: this is not YAML or JSON", "line"]);
     says("a: 1", &["test.yaml, document 1: it has no kind"]);
@@ -182,6 +191,10 @@ fn what_was_applied_can_be_made_again() {
     let again = spec::rebuild(&policy.spec_json).unwrap();
     assert_eq!((&again.spec_hash, &again.spec_json), (&policy.spec_hash, &policy.spec_json));
     assert_eq!(again.limits, policy.limits);
+    // A version before took any age, and an edit of what it applied is an edit all the same.
+    let aged = policy.spec_json.replace("\"maxAge\":\"24h\"", "\"maxAge\":\"0s\"");
+    assert_ne!(aged, policy.spec_json);
+    assert_eq!(spec::rebuild(&aged).unwrap().limits, policy.limits);
     // Another place of the same file removes nobody; another rule may.
     let hash = |text: &str| {
         let mut manifests = manifest::Manifests::default();

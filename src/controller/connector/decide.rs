@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Asked;
 use crate::controller::delay;
+use crate::spec::SHORTEST_INTERVAL;
 
 /// What the decision rests on.
 #[derive(Clone, Debug)]
@@ -23,8 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) edited: bool,
     /// Whether somebody asked for a read by the annotation.
     pub(super) requested: bool,
-    /// Whether a policy needs fresher data than there is.
-    pub(super) asked: bool,
+    /// Whether a policy needs another read than there is, and which.
+    pub(super) asked: Option<Asked>,
     /// When the last read that reached its end did so.
     pub(super) read_at: Option<Timestamp>,
     /// When the last one failed, and how many did in a row; none if the last one did not.
@@ -63,8 +65,13 @@ pub(super) fn decide(facts: &Facts<'_>) -> Next {
             interval.max(retry),
             facts.whose,
         )),
-        (None, Some(_)) if facts.asked => facts.now,
-        (None, Some(at)) => delay::next(at, interval, facts.whose),
+        (None, Some(at)) => match facts.asked {
+            // A person waits for it, and asks once.
+            Some(Asked::LookedUp) => facts.now,
+            // However often policies ask: one that finds every read too old would have it read without end.
+            Some(Asked::Fresher) => delay::later(at, SHORTEST_INTERVAL),
+            None => delay::next(at, interval, facts.whose),
+        },
         (None, None) => facts.now,
     };
     if due <= facts.now { Next::Read } else { Next::At(due) }
@@ -91,7 +98,7 @@ mod tests {
             reading: false,
             edited: false,
             requested: false,
-            asked: false,
+            asked: None,
             read_at: Some(at(0)),
             failed: None,
         }
@@ -104,13 +111,18 @@ mod tests {
     #[case::overdue_after_a_long_stop(Facts { now: at(1_000_000), ..facts() }, Next::Read)]
     #[case::edited(Facts { edited: true, ..facts() }, Next::Read)]
     #[case::requested(Facts { requested: true, ..facts() }, Next::Read)]
-    #[case::asked_by_a_policy(Facts { asked: true, ..facts() }, Next::Read)]
+    #[case::asked_by_a_policy(Facts { asked: Some(Asked::Fresher), ..facts() }, Next::Read)]
+    #[case::asked_again_at_once(
+        Facts { now: at(3), asked: Some(Asked::Fresher), ..facts() },
+        Next::At(at(10))
+    )]
+    #[case::asked_for_an_approval(Facts { now: at(3), asked: Some(Asked::LookedUp), ..facts() }, Next::Read)]
     #[case::suspended(Facts { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
     #[case::under_way(Facts { reading: true, requested: true, ..facts() }, Next::Rest)]
     #[case::cannot_work(Facts { intervals: None, requested: true, ..facts() }, Next::Rest)]
     #[case::failed(Facts { failed: Some((at(90), 1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
     #[case::asked_while_failing(
-        Facts { failed: Some((at(90), 1)), asked: true, ..facts() },
+        Facts { failed: Some((at(90), 1)), asked: Some(Asked::Fresher), ..facts() },
         Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp"))
     )]
     #[case::requested_while_failing(Facts { failed: Some((at(90), 9)), requested: true, ..facts() }, Next::Read)]
