@@ -18,6 +18,7 @@ use crate::api::connector::DirectoryConnectorStatus;
 use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
 use crate::spec::Name;
 use crate::store::snapshot::SnapshotInfo;
+use crate::telemetry::Metrics;
 
 mod cancel;
 mod decide;
@@ -95,7 +96,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let info = context.snapshot_info(&name).await?;
     let now = context.clock.now();
     let reconciled = context.connectors.with(&name, |memory| {
-        memory.recall(known, &resolved, info.as_ref());
+        memory.recall(known, &resolved, info.as_ref(), &context.metrics);
         memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &context.stopping)
     });
     if let Some(begin) = reconciled.begin {
@@ -127,11 +128,23 @@ struct Reconciled {
 
 impl Memory {
     /// At the first sight in this process: what the status says is how things are.
-    fn recall(&mut self, object: &DirectoryConnector, resolved: &Resolved, info: Option<&SnapshotInfo>) {
+    fn recall(
+        &mut self,
+        object: &DirectoryConnector,
+        resolved: &Resolved,
+        info: Option<&SnapshotInfo>,
+        metrics: &Metrics,
+    ) {
         if self.status.is_some() || self.tried.is_some() {
             return;
         }
         let Some(status) = &object.status else { return };
+        // How long it was not read goes on to be told of. Either may be older: a status that was not written any more, a
+        // store that was restored.
+        let read_at = status.last_import.as_ref().map(|import| import.finished_at.0);
+        if let Some(at) = read_at.max(info.map(|info| info.completed_at)) {
+            metrics.completed(&Name::of(object).to_string(), at.as_second());
+        }
         self.status = Some(status.clone());
         self.handled.clone_from(&status.last_handled_sync_requested_at);
         self.outcome = Failure::recall(status).map(Err);

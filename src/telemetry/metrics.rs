@@ -262,7 +262,7 @@ impl Metrics {
     /// A connector's read reached its end.
     pub fn imported(&self, connector: &str, reason: &'static str, import: &Import) {
         let (inner, of) = (&self.0, ("connector", connector));
-        inner.completed.at(&[of]).set(import.completed_at);
+        self.completed(connector, import.completed_at);
         inner.imports.at(&[of, ("reason", reason)]).inc();
         inner.import_duration.at(&[of]).observe(import.took.as_secs_f64());
         for (kind, count) in [("user", import.users), ("contact", import.contacts), ("group", import.groups)]
@@ -274,6 +274,11 @@ impl Metrics {
             Some(at) => drop(inner.certificate.at(&[of]).set(at)),
             None => inner.certificate.forget(&[of]),
         }
+    }
+
+    /// A connector was last read to its end at this second since 1970, maybe before this process began.
+    pub fn completed(&self, connector: &str, at: i64) {
+        self.0.completed.at(&[("connector", connector)]).set(at);
     }
 
     /// A connector's read failed.
@@ -289,8 +294,15 @@ impl Metrics {
         for (kind, count) in [("user", run.users), ("group", run.groups), ("membership", run.memberships)] {
             inner.in_step.at(&[of, ("kind", kind)]).set(gauge(count));
         }
-        inner.held.at(&[of]).set(gauge(run.held));
-        inner.quarantined.at(&[of]).set(gauge(run.quarantined));
+        self.waiting(policy, run.held, run.quarantined);
+    }
+
+    /// So many operations of a policy wait for a person, and so many entries cannot be taken as they are: its last run
+    /// found so, maybe before this process began.
+    pub fn waiting(&self, policy: &str, held: u64, quarantined: u64) {
+        let of = ("policy", policy);
+        self.0.held.at(&[of]).set(gauge(held));
+        self.0.quarantined.at(&[of]).set(gauge(quarantined));
     }
 
     /// A condition of an object (`kind` is `DirectoryConnector` or `SyncPolicy`) has this status.

@@ -22,7 +22,7 @@ use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
 use crate::spec::{Connector, Name, SourceConfig};
 use crate::sync::import::{self, ImportError, Imported, import};
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 
 /// A read under way.
 #[derive(Clone, Debug)]
@@ -114,9 +114,11 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
             None => Err(cancelled().into()),
         };
         drop(running);
-        tell(&context, &name, &ended);
+        if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
+            tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
+        }
         let now = context.clock.now();
-        context.connectors.with(&name, |memory| memory.ended(ended, key, now));
+        context.connectors.with(&name, |memory| memory.ended(&name, ended, key, now, &context.metrics));
         context.wake_connector(&name);
         context.wake_policies_of(&name);
     };
@@ -159,7 +161,7 @@ async fn read_from<S: Source>(
     import(&source, &context.store, &connector.name, options, clock, progress).await
 }
 
-fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
+fn measure(metrics: &Metrics, name: &Name, ended: &Result<Imported, ImportError>) {
     let name = name.to_string();
     match ended {
         Ok(imported) => {
@@ -178,23 +180,29 @@ fn tell(context: &Context, name: &Name, ended: &Result<Imported, ImportError>) {
                 missed,
                 certificate_ends_at,
             };
-            context.metrics.imported(&name, reasons::READ.name, &read);
+            metrics.imported(&name, reasons::READ.name, &read);
         }
         Err(error) if is_cancelled(error) => {}
-        Err(error) => {
-            tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
-            context.metrics.import_failed(&name, status::reason(error).name);
-        }
+        Err(error) => metrics.import_failed(&name, status::reason(error).name),
     }
 }
 
 impl Memory {
-    pub(super) fn ended(&mut self, ended: Result<Imported, ImportError>, key: Key, now: Timestamp) {
+    pub(super) fn ended(
+        &mut self,
+        name: &Name,
+        ended: Result<Imported, ImportError>,
+        key: Key,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) {
         self.job = None;
         if self.tried.as_ref() != Some(&key) {
             // It was of a connector that is gone, whatever bears its name now.
             return;
         }
+        // Not before: of what is gone nothing is measured any more. If it goes now, this is forgotten after that.
+        measure(metrics, name, &ended);
         let failures = match &self.outcome {
             Some(Err(failure)) => failure.count,
             Some(Ok(_)) | None => 0,

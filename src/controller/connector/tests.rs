@@ -53,8 +53,10 @@ fn one_made_anew_waits_for_the_read_of_the_one_before() {
     assert!(begun.job.cancel.is_cancelled());
     assert!(memory.look(&two).begin.is_none(), "there must be only one read of a name");
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
-    memory.ended(Err(failed.into()), begun.key, at(61));
+    let metrics = Metrics::new();
+    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.key, at(61), &metrics);
     assert!(memory.outcome.is_none(), "it says nothing of the one that is there now");
+    assert!(!metrics.text().unwrap().contains("id/corp"), "what is forgotten must not come back");
     let begun = memory.look(&two).begin.unwrap();
     assert!(!begun.job.cancel.is_cancelled());
     assert!(memory.look(&two).begin.is_none());
@@ -68,7 +70,7 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     memory.look(&other);
     assert!(begun.job.cancel.is_cancelled(), "policies name another attribute");
     memory.look(&one);
-    memory.ended(Err(cancelled().into()), begun.key, at(61));
+    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.key, at(61), &Metrics::new());
     assert!(memory.look(&one).begin.is_some());
 }
 
@@ -135,8 +137,29 @@ fn after_a_restart_only_a_read_that_ended_has_been(
     let status = json!({ "observedGeneration": 1, "conditions": [ready], "lastImport": import });
     let (object, resolved) = corp("one", "title", &status);
     let mut memory = Memory::default();
-    memory.recall(&object, &resolved, Some(&snapshot(sequence)));
+    memory.recall(&object, &resolved, Some(&snapshot(sequence)), &Metrics::new());
     assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
+}
+
+#[rstest]
+#[case::as_the_status_says("1970-01-01T00:05:00Z", Some(snapshot(7)), "300")]
+#[case::in_a_store_that_was_lost("1970-01-01T00:05:00Z", None, "300")]
+#[case::as_the_store_says("1969-12-31T23:00:00Z", Some(snapshot(8)), "0")]
+fn when_it_was_last_read_is_measured_from_the_status_on(
+    #[case] finished_at: &str,
+    #[case] info: Option<SnapshotInfo>,
+    #[case] expected: &str,
+) {
+    let import = json!({
+        "mode": "Full", "startedAt": finished_at, "finishedAt": finished_at, "changed": 0, "removed": 0, "sequence": 7
+    });
+    let (object, resolved) = corp("one", "title", &json!({ "lastImport": import }));
+    let metrics = Metrics::new();
+    Memory::default().recall(&object, &resolved, info.as_ref(), &metrics);
+    let line =
+        format!("rollcall_connector_last_completion_timestamp_seconds{{connector=\"id/corp\"}} {expected}");
+    let text = metrics.text().unwrap();
+    assert!(text.lines().any(|one| one == line), "no {line} in\n{text}");
 }
 
 #[test]
@@ -151,7 +174,9 @@ fn a_request_is_answered_when_its_read_has_ended() {
     // A process that is started now begins again.
     assert_eq!(handled(looked), None);
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
-    memory.ended(Err(failed.into()), begun.key, at(60));
+    let metrics = Metrics::new();
+    memory.ended(&Name::of(&asked.0), Err(failed.into()), begun.key, at(60), &metrics);
+    assert!(metrics.text().unwrap().contains("id/corp"), "it is measured");
     let looked = memory.look(&asked);
     assert!(looked.begin.is_none());
     assert_eq!(handled(looked).as_deref(), Some("now"));
