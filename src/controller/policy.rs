@@ -22,6 +22,7 @@ use crate::api::policy::SyncPolicyStatus;
 use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
 use crate::spec::{Name, Runnable};
 use crate::sync::run::Basis;
+use crate::telemetry::Metrics;
 
 mod decide;
 mod gated;
@@ -30,6 +31,8 @@ mod run;
 mod sources;
 pub mod status;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 /// As it comes from the apiserver: one that cannot be understood stops nobody else.
 pub(super) type Object = DeserializeGuard<SyncPolicy>;
@@ -57,12 +60,15 @@ pub(super) struct Memory {
     approval: Option<String>,
     /// An approval of which a run was to hear that could not even begin.
     unheard: Option<String>,
-    /// The last approval for which every absence was asked to be looked up.
+    /// The last approval for which every absence was asked to be looked up, or none was left.
     looked_up_for: Option<String>,
     /// The last request by annotation that was acted on.
     handled: Option<String>,
     /// Whether what was remembered is lost, and no run was complete since.
     reset: bool,
+    /// The number of the last change that the last run knew, if it was a preview and what was remembered is lost: it
+    /// rebuilt nothing, and still need not be made again before something happens.
+    previewed: Option<u64>,
     /// What is to be told by Events.
     events: Vec<Told>,
     /// The status as it is to be; what a run did is in here as soon as it has ended.
@@ -102,21 +108,17 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let digest = known.annotations().get(APPROVE);
     let stored = stored::look(&context, &name, digest).await?;
     let now = context.clock.now();
-    let (approval, reset) = context.policies.with(&name, |memory| {
-        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now);
-        if memory.job.is_none() && digest.is_none() {
-            memory.approval = None;
-        }
-        memory.unheard.take_if(|unheard| digest != Some(unheard));
-        let unseen = |digest: &&String| !stored.approved && memory.approval.as_ref() != Some(*digest);
-        (digest.filter(unseen).cloned(), memory.reset)
+    let (approval, look_up, reset) = context.policies.with(&name, |memory| {
+        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
+        let approval = memory.unseen(digest, &stored);
+        (approval, memory.to_look_up(digest, &stored), memory.reset)
     });
     context.served.outdated(&owner(&name), reset);
     match &resolved.token {
         Some(token) => context.served.serve(owner(&name), token.clone()),
         None => context.served.withdraw(&owner(&name)),
     }
-    let sources = sources::look(&context, &name, &resolved, approval.as_deref(), now).await?;
+    let sources = sources::look(&context, &name, &resolved, look_up.as_deref(), now).await?;
     let reconciled = context
         .policies
         .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &context.stopping));
@@ -154,13 +156,26 @@ struct Reconciled {
 
 impl Memory {
     /// At the first sight in this process: what the status and the store say is how things are.
-    fn recall(&mut self, object: &SyncPolicy, stored: &Stored, runnable: Option<&Runnable>, now: Timestamp) {
+    fn recall(
+        &mut self,
+        object: &SyncPolicy,
+        stored: &Stored,
+        runnable: Option<&Runnable>,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) {
         let Some(status) = object.status.as_ref().filter(|_| self.written.is_none() && self.begun.is_none())
         else {
             return;
         };
         self.status = status.clone();
         self.written = Some(status.clone());
+        // What waits goes on to be told of, however long no run ends.
+        metrics.waiting(
+            &Name::of(object).to_string(),
+            status::held_count(status),
+            status::quarantined(status),
+        );
         self.handled.clone_from(&status.last_handled_sync_requested_at);
         self.reset = stored.is_reset(status);
         let Some(last) = status.last_run.as_ref().filter(|_| !self.reset) else { return };
@@ -196,7 +211,7 @@ impl Memory {
             // again.
             job.cancel.cancel();
         }
-        let last = self.last().filter(|_| !self.reset);
+        let last = self.last();
         let again = self
             .failed
             .zip(runnable)
@@ -274,21 +289,33 @@ impl Memory {
         }
     }
 
-    /// The last run, as far as the status tells.
+    /// The last run, as far as the status tells; none of another store than this.
     fn last(&self) -> Option<Last> {
         let last = self.status.last_run.as_ref()?;
+        let sequence = if self.reset { self.previewed? } else { self.status.store.as_ref()?.sequence };
         Some(Last {
             started_at: last.started_at.0,
-            sequence: self.status.store.as_ref()?.sequence,
+            sequence,
             due: self.status.due_at.as_ref().map(|due| due.0),
             lacked_source: last.reason == reason::policy::SOURCE_FAILED.name,
         })
     }
 
-    /// Whether every absence must be looked up before a run sees this approval: once for each.
-    fn looks_up_for(&mut self, digest: &str) -> bool {
-        let before = self.looked_up_for.replace(digest.to_owned());
-        before.as_deref() != Some(digest)
+    /// The approval that the object bears, if no run has seen it.
+    fn unseen(&mut self, digest: Option<&String>, stored: &Stored) -> Option<String> {
+        if self.job.is_none() && digest.is_none() {
+            self.approval = None;
+        }
+        self.unheard.take_if(|unheard| digest != Some(unheard));
+        let unseen = |digest: &&String| !stored.approved && self.approval.as_ref() != Some(*digest);
+        digest.filter(unseen).cloned()
+    }
+
+    /// The same, if every absence is still to be looked up for it: once for each approval, also if a run has seen it
+    /// while its directory could not be read.
+    fn to_look_up(&self, digest: Option<&String>, stored: &Stored) -> Option<String> {
+        let given = |digest: &&String| !stored.approved || self.approval.as_ref() == Some(*digest);
+        digest.filter(given).filter(|digest| self.looked_up_for.as_ref() != Some(*digest)).cloned()
     }
 
     /// The policy is not there any more: a run under way is given up. Until it has ended, none of a policy

@@ -227,6 +227,37 @@ fn a_policy_asks_for_what_is_too_old_and_does_not_trust_what_it_cannot_get() {
 }
 
 #[test]
+fn a_policy_that_rests_asks_for_nothing() {
+    let within = Within::start("2026-03-02T08:00:00Z");
+    within.company(&["ada"]);
+    within.connector("  interval: 24h\n");
+    within.policy("");
+    within.in_step();
+    let before = within.namespace.get("dirconn", "corp")["status"]["lastImport"].clone();
+    within.clock.advance(Duration::from_hours(2) - Duration::from_mins(1));
+    within.policy("  suspend: true\n");
+    let generation = within.namespace.get("syncpol", "staff")["metadata"]["generation"].clone();
+    within.namespace.until("syncpol", "staff", |object| object["status"]["observedGeneration"] == generation);
+    within.clock.advance(Duration::from_mins(2));
+    // It is looked at now that what was read is too old.
+    within.policy("  suspend: true\n  timeout: 30m\n");
+    let generation = within.namespace.get("syncpol", "staff")["metadata"]["generation"].clone();
+    within.namespace.until("syncpol", "staff", |object| object["status"]["observedGeneration"] == generation);
+    // Something that must be answered shows that the directory would have been read by now.
+    within.namespace.apply(
+        "{ apiVersion: rollcall.dev/v1alpha1, kind: SyncPolicy, metadata: { name: probe }, spec: \
+         { connectors: [{ name: none }], target: { registry: {} } } }",
+    );
+    within.namespace.until("syncpol", "probe", is("Ready", "False", "ConnectorNotFound"));
+    assert_eq!(within.namespace.get("dirconn", "corp")["status"]["lastImport"], before);
+    within.policy("");
+    let now = within.clock.now();
+    within
+        .namespace
+        .until("dirconn", "corp", |object| time(&object["status"]["lastImport"]["finishedAt"]) == Some(now));
+}
+
+#[test]
 fn what_fails_is_tried_again_later_and_later() {
     let within = Within::start("2026-03-02T08:00:00Z");
     within.company(&["ada"]);

@@ -69,3 +69,12 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
     context.policies.with(name, |memory| memory.resolved = Some(resolved.clone()));
     Ok(resolved)
 }
+
+#[cfg(test)]
+impl Resolved {
+    /// Of a policy that can be used.
+    pub(super) fn of(runnable: Runnable) -> Self {
+        let key = Key { uid: None, generation: None, versions: BTreeMap::new(), connectors: BTreeMap::new() };
+        Self { key, runnable: Ok(Arc::new(runnable)), token: None, connectors: Vec::new() }
+    }
+}

@@ -19,10 +19,11 @@ use crate::clock::Clock;
 use crate::controller::context::Context;
 use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
+use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
 use crate::sync::run::{self, Approval, Basis, RunReport, Verdict};
 use crate::target::registry::Registry;
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 
 /// So many earlier runs are kept in the status.
 const HISTORY: usize = 4;
@@ -75,32 +76,16 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
         drop(running);
         let given_up = begin.job.cancel.is_cancelled();
         let now = context.clock.now();
-        let store = ran.as_ref().and_then(|ran| Some(ran.as_ref().ok()?.1.clone()));
-        if let Some(Ok((report, _))) = &ran {
-            let reason = status::reason(report.verdict()).name;
-            context.metrics.ran(&name.to_string(), reason, &measured(report));
-        }
-        context.policies.with(&name, |memory| {
-            memory.job = None;
-            match ran {
-                // It was of a policy that is gone, whatever bears its name now.
-                _ if memory.begun != Some(RanOf::of(&begin.runnable)) => {}
-                Some(Ok((report, _))) if !(given_up && report.failed.is_some()) => {
-                    memory.basis = begin.basis;
-                    memory.take(&report, store, &begin.runnable);
-                }
-                Some(Err(error)) => {
-                    memory.cannot(&error.to_string(), RanOf::of(&begin.runnable), begin.approve, now);
-                }
-                _ => memory.given_up(),
-            }
-        });
+        context.policies.with(&name, |memory| memory.done(ran, begin, given_up, now, &context.metrics));
         context.wake_policy(&name);
     };
     jobs.spawn("a run", work.instrument(span));
 }
 
-async fn run(context: &Context, begin: &mut Begin, id: String) -> Result<(RunReport, StoreRef), StoreError> {
+/// What a run did, and in which store; or why it could not even begin.
+pub(super) type Ran = Result<(RunReport, StoreRef), StoreError>;
+
+async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let Runnable { policy, timeout, preview, .. } = &*begin.runnable;
     let options = run::Options {
         id: Some(id),
@@ -145,14 +130,45 @@ fn measured(report: &RunReport) -> telemetry::Run {
 }
 
 impl Memory {
+    /// The job is done, whatever became of its run.
+    pub(super) fn done(
+        &mut self,
+        ran: Option<Ran>,
+        begin: Begin,
+        given_up: bool,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) {
+        self.job = None;
+        if self.begun != Some(RanOf::of(&begin.runnable)) {
+            // It was of a policy that is gone, whatever bears its name now.
+            return;
+        }
+        // Not before: of what is gone nothing is measured any more. If it goes now, this is forgotten after that.
+        if let Some(Ok((report, _))) = &ran {
+            let reason = status::reason(report.verdict()).name;
+            metrics.ran(begin.runnable.policy.owner.as_str(), reason, &measured(report));
+        }
+        match ran {
+            Some(Ok((report, store))) if !(given_up && report.failed.is_some()) => {
+                self.basis = begin.basis;
+                self.take(&report, store, &begin.runnable);
+            }
+            Some(Err(error)) => {
+                self.cannot(&error.to_string(), RanOf::of(&begin.runnable), begin.approve, now);
+            }
+            _ => self.given_up(),
+        }
+    }
+
     /// A run ended.
-    fn take(&mut self, report: &RunReport, store: Option<StoreRef>, runnable: &Runnable) {
+    fn take(&mut self, report: &RunReport, store: StoreRef, runnable: &Runnable) {
         let verdict = report.verdict();
         let before = self.failed.map_or(0, |(_, count)| count);
         self.failed = (verdict == Verdict::Failed).then(|| (report.finished_at, before.saturating_add(1)));
         self.ended = Some(RanOf::of(runnable));
         if let Some(approval) = report.approval {
-            self.events.push(told(approval));
+            self.events.push(told(approval, report.previewed, &report.stale));
         }
         if let Some(hold) = &report.held
             && self.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
@@ -160,7 +176,9 @@ impl Memory {
             let message = format!("{}; see it with `rollcall plan show`: {}", hold.reason, hold.digest);
             self.events.push((EventType::Warning, reasons::HELD.name, message));
         }
-        self.reset &= report.failed.is_some();
+        // Whoever only looks has rebuilt nothing: what is older than it was stays so.
+        self.reset &= report.failed.is_some() || report.previewed;
+        self.previewed = (self.reset && report.failed.is_none()).then_some(report.sequence);
         let status = &mut self.status;
         if let Some(last) = status.last_run.take() {
             status.history.insert(0, last);
@@ -171,8 +189,8 @@ impl Memory {
         status.last_run = Some(status::last_run(report));
         status.due_at = report.due.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
         // Until a run is complete in a new store, the loss of the old one shows.
-        if report.failed.is_none() || status.store.is_none() {
-            status.store = store;
+        if (report.failed.is_none() && !self.reset) || status.store.is_none() {
+            status.store = Some(store);
         }
     }
 
@@ -194,13 +212,27 @@ impl Memory {
     }
 }
 
-fn told(approval: Approval) -> super::Told {
+/// What is told of an approval that was given with a run: whether that was a preview, and which connectors could not
+/// vouch for anything in it.
+fn told(approval: Approval, previewed: bool, stale: &[ConnectorName]) -> super::Told {
     match approval {
-        Approval::Accepted => (
-            EventType::Normal,
-            reasons::APPROVED.name,
-            "the approval was seen; what it names was let happen".to_owned(),
-        ),
+        Approval::Accepted => {
+            let message = match stale {
+                _ if previewed => {
+                    "the approval names what is held, and nothing was done, since this was a preview; give it again once \
+                     mode is Apply"
+                        .to_owned()
+                }
+                [] => "the approval was seen; what it names was let happen".to_owned(),
+                stale => format!(
+                    "the approval was seen, and holds for {} hours; nothing was removed on the word of DirectoryConnector \
+                     {}, which could not be read: what rests on it waits until it can be read again",
+                    APPROVAL_HOLDS.as_secs() / 3600,
+                    stale.iter().map(ConnectorName::as_str).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            (EventType::Normal, reasons::APPROVED.name, message)
+        }
         Approval::Unknown => {
             let message = "the approval names nothing that is held; take the digest from status.held";
             (EventType::Warning, reasons::APPROVAL_UNKNOWN.name, message.to_owned())
@@ -215,11 +247,15 @@ fn told(approval: Approval) -> super::Told {
 /// The reasons of what is told of approvals.
 #[cfg(test)]
 pub(super) fn approvals() -> Vec<&'static str> {
-    [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(|approval| told(approval).1).into()
+    [Approval::Accepted, Approval::Unknown, Approval::Outdated]
+        .map(|approval| told(approval, false, &[]).1)
+        .into()
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -238,5 +274,22 @@ mod tests {
         let approval = Some("sha256:0".to_owned());
         memory.cannot("the disk is full", ran, approval.clone(), Timestamp::UNIX_EPOCH);
         assert_eq!(memory.unheard, approval, "the next run is told of it");
+    }
+
+    #[rstest]
+    #[case::done(false, &[], "was let happen")]
+    #[case::its_directory_was_away(false, &["corp"], "nothing was removed on the word of DirectoryConnector id/corp")]
+    #[case::a_preview(true, &[], "nothing was done, since this was a preview")]
+    #[case::a_preview_without_its_directory(true, &["corp"], "nothing was done, since this was a preview")]
+    fn an_approval_is_told_as_what_came_of_it(
+        #[case] previewed: bool,
+        #[case] stale: &[&str],
+        #[case] says: &str,
+    ) {
+        let stale: Vec<ConnectorName> = stale.iter().map(|name| ConnectorName::new("id", name)).collect();
+        let (_, reason, message) = told(Approval::Accepted, previewed, &stale);
+        assert_eq!(reason, "Approved");
+        assert!(message.contains(says), "{message}");
+        assert_eq!(message.contains("let happen"), says == "was let happen", "{message}");
     }
 }

@@ -27,18 +27,21 @@ pub(super) struct Sources {
     pub(super) stale_at: Option<Timestamp>,
 }
 
+/// Looks at them. `look_up` is an approval for which every absence is still to be looked up.
 pub(super) async fn look(
     context: &Context,
     name: &Name,
     resolved: &Resolved,
-    approval: Option<&str>,
+    look_up: Option<&str>,
     now: Timestamp,
 ) -> Result<Sources, Error> {
     let missing = resolved.connectors.iter().filter(|(_, there)| !there).map(|(name, _)| name.name.clone());
     let mut sources = Sources { missing: missing.collect(), ..Sources::default() };
     let Ok(runnable) = &resolved.runnable else { return Ok(sources) };
     let mut together: Option<decide::Sources> = None;
-    let mut unread = false;
+    // What rests needs nothing of its directories.
+    let (rests, look_up) = (runnable.suspend, look_up.filter(|_| !runnable.suspend));
+    let (mut unread, mut looked_up) = (false, true);
     for ((connector, _), vouching) in resolved.connectors.iter().zip(&runnable.policy.connectors) {
         let info = context.snapshot_info(connector).await?;
         let fresh_until = info.as_ref().map(|info| delay::later(info.completed_at, vouching.max_age));
@@ -46,9 +49,8 @@ pub(super) async fn look(
         // What was not asked for is not known: the connector reads anew because the policy names it.
         let named = spec::literal(connector, [&**runnable]);
         let lacking = info.as_ref().is_some_and(|info| !named.is_subset(&info.attributes));
-        let look_up =
-            approval.is_some_and(|digest| context.policies.with(name, |memory| memory.looks_up_for(digest)));
-        let (standing, asked) = ask(context, connector, stale, look_up);
+        let (standing, asked) = ask(context, connector, stale && !rests, look_up.is_some());
+        looked_up &= is_looked_up(&standing, asked);
         let resting = (stale || lacking) && standing.suspended;
         if standing.failing.is_some() || resting {
             let why = standing.failing.unwrap_or_else(|| {
@@ -66,10 +68,14 @@ pub(super) async fn look(
             sequence: info.sequence,
             completed_at: info.completed_at,
             healthy: sources.failing.is_none(),
-            awaited: sources.failing.is_none() && (asked || standing.awaited || !standing.settled || lacking),
+            awaited: sources.failing.is_none()
+                && (asked.is_some() || standing.awaited || !standing.settled || lacking),
         };
         together = Some(together.map_or(one, |all| all.and(one)));
         sources.stale_at = sources.stale_at.into_iter().chain(fresh_until).min();
+    }
+    if let Some(digest) = look_up.filter(|_| looked_up) {
+        context.policies.with(name, |memory| memory.looked_up_for = Some(digest.to_owned()));
     }
     // A moment later it is too old, not at that moment.
     sources.stale_at = sources
@@ -80,25 +86,35 @@ pub(super) async fn look(
     Ok(sources)
 }
 
-/// Asks a connector that can be read for another read, if one is needed: fresher data, or every absence
-/// looked up. Returns how it stood before, and whether it was asked.
-fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (Standing, bool) {
+/// Asks a connector for another read, if one is needed. Returns how it stood before, and what it was asked for.
+fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (Standing, Option<Asked>) {
     let (standing, asked) = context.connectors.with(connector, |memory| {
         let standing = memory.standing().clone();
-        let what = match () {
-            () if standing.failing.is_some() || standing.suspended => None,
-            () if look_up && standing.unsettled > 0 => Some(Asked::LookedUp),
-            () => (stale && !standing.awaited).then_some(Asked::Fresher),
-        };
-        if let Some(what) = what {
+        let asked = needed(&standing, stale, look_up);
+        if let Some(what) = asked {
             memory.ask(what);
         }
-        (standing, what.is_some())
+        (standing, asked)
     });
-    if asked {
+    if asked.is_some() {
         context.wake_connector(connector);
     }
     (standing, asked)
+}
+
+/// What a connector that stands so is asked for, if it can be read: fresher data, or every absence looked up.
+fn needed(standing: &Standing, stale: bool, look_up: bool) -> Option<Asked> {
+    match () {
+        () if standing.failing.is_some() || standing.suspended => None,
+        () if look_up && standing.unsettled > 0 => Some(Asked::LookedUp),
+        () => (stale && !standing.awaited).then_some(Asked::Fresher),
+    }
+}
+
+/// Whether all is done for an approval that can be: every absence was asked to be looked up, or there is none.
+fn is_looked_up(standing: &Standing, asked: Option<Asked>) -> bool {
+    let readable = standing.failing.is_none() && !standing.suspended && standing.settled;
+    asked == Some(Asked::LookedUp) || (readable && standing.unsettled == 0)
 }
 
 impl decide::Sources {
@@ -109,5 +125,55 @@ impl decide::Sources {
             healthy: self.healthy && other.healthy,
             awaited: self.awaited || other.awaited,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Read to its end, with nothing missing.
+    fn read() -> Standing {
+        Standing { settled: true, ..Standing::default() }
+    }
+
+    fn unsettled() -> Standing {
+        Standing { unsettled: 3, ..read() }
+    }
+
+    fn failing(standing: Standing) -> Standing {
+        Standing { failing: Some("no server answered".to_owned()), ..standing }
+    }
+
+    /// How a connector stands while an approval waits for its look-ups, what it is asked for, and whether that is all.
+    #[rstest]
+    #[case::nothing_is_missing(read(), None, true)]
+    #[case::some_are(unsettled(), Some(Asked::LookedUp), true)]
+    #[case::away(failing(unsettled()), None, false)]
+    #[case::away_with_nothing_missing(failing(read()), None, false)]
+    #[case::resting(Standing { suspended: true, ..unsettled() }, None, false)]
+    #[case::not_known_yet(Standing::default(), None, false)]
+    fn an_approval_gets_its_look_ups_once_they_can_be_had(
+        #[case] standing: Standing,
+        #[case] asked: Option<Asked>,
+        #[case] is_all: bool,
+    ) {
+        assert_eq!(needed(&standing, false, true), asked);
+        assert_eq!(is_looked_up(&standing, asked), is_all);
+    }
+
+    #[rstest]
+    #[case::stale(unsettled(), true, Some(Asked::Fresher))]
+    #[case::fresh(unsettled(), false, None)]
+    #[case::under_way(Standing { awaited: true, ..read() }, true, None)]
+    #[case::away(failing(read()), true, None)]
+    fn fresher_data_is_asked_for_where_it_can_be_had(
+        #[case] standing: Standing,
+        #[case] stale: bool,
+        #[case] asked: Option<Asked>,
+    ) {
+        assert_eq!(needed(&standing, stale, false), asked);
     }
 }

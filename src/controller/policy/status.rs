@@ -116,7 +116,7 @@ fn readiness(facts: &Facts<'_>) -> Readiness {
     }
     if facts.reset {
         let message = "what was remembered of the target is gone or older than it was; nothing is served until a \
-                       complete run has rebuilt it";
+                       complete run, which a preview is not, has rebuilt it";
         return not(policy::STORE_RESET, message.to_owned(), Going::On);
     }
     if let Some(failing) = &sources.failing {
@@ -167,7 +167,7 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
         let message = format!("{}; approve {}, or correct the directory", held.reason, held.digest);
         conditions.set("PlanHeld", Status::True, policy::HELD.name, message);
     }
-    let quarantined = before.last_run.as_ref().map_or(0, |last| last.quarantined);
+    let quarantined = quarantined(before);
     if quarantined > 0 {
         let message = format!(
             "{} cannot be taken as they are; what they have stays as it is; see them with `rollcall plan exceptions`",
@@ -257,6 +257,17 @@ pub(super) fn last_run(report: &RunReport) -> LastRun {
         members_removed: report.applied.members_removed,
         quarantined: report.quarantined_count,
     }
+}
+
+/// How many operations wait for a person.
+pub(super) fn held_count(status: &SyncPolicyStatus) -> u64 {
+    let all = |held: &Held| held.user_removals + held.group_removals + held.member_removals + held.others;
+    status.held.as_ref().map_or(0, all)
+}
+
+/// How many entries the last run could not take as they are.
+pub(super) fn quarantined(status: &SyncPolicyStatus) -> u64 {
+    status.last_run.as_ref().map_or(0, |last| last.quarantined)
 }
 
 /// A run that could not begin.

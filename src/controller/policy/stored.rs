@@ -13,7 +13,7 @@ pub(super) struct Stored {
     /// long the object bears it.
     pub(super) approved: bool,
     /// Which store this is, and how far it has come.
-    store: StoreRef,
+    pub(super) store: StoreRef,
 }
 
 pub(super) async fn look(

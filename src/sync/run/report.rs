@@ -169,7 +169,7 @@ impl RunReport {
     }
 
     /// A run that did nothing.
-    pub(super) fn nothing(id: String, started_at: Timestamp, in_step: Census) -> Self {
+    pub(crate) fn nothing(id: String, started_at: Timestamp, in_step: Census) -> Self {
         Self {
             id,
             started_at,

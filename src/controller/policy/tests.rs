@@ -1,0 +1,170 @@
+//! What is remembered of a policy, and what comes of it.
+
+use serde_json::json;
+
+use super::*;
+use crate::api::DirectoryConnector;
+use crate::api::policy::{Held, StoreRef};
+use crate::controller::condition::find;
+use crate::spec::{self, Objects};
+use crate::store::policy::Census;
+use crate::sync::run::RunReport;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A policy in this mode, with this status.
+fn staff(mode: &str, status: SyncPolicyStatus) -> (SyncPolicy, Resolved) {
+    let object = |kind: &str, name: &str, spec: serde_json::Value| {
+        json!({
+            "apiVersion": "rollcall.dev/v1alpha1",
+            "kind": kind,
+            "metadata": { "name": name, "namespace": "id", "uid": name, "generation": 1 },
+            "spec": spec,
+        })
+    };
+    let corp = json!({ "ldif": { "configMapKeyRef": { "name": "export", "key": "ldif" } } });
+    let corp: DirectoryConnector =
+        serde_json::from_value(object("DirectoryConnector", "corp", corp)).unwrap();
+    let staff = json!({ "connectors": [{ "name": "corp" }], "target": { "registry": {} }, "mode": mode });
+    let mut staff: SyncPolicy = serde_json::from_value(object("SyncPolicy", "staff", staff)).unwrap();
+    staff.status = Some(status);
+    let (name, mut objects) = (Name::of(&staff), Objects::default());
+    objects.connectors.insert(name.beside("corp"), (corp.spec, None));
+    objects.policies.insert(name.clone(), staff.spec.clone());
+    let runnable = spec::policy(&name, &objects).unwrap();
+    (staff, Resolved::of(runnable))
+}
+
+fn store(sequence: u64) -> StoreRef {
+    StoreRef { id: "one".to_owned(), sequence }
+}
+
+fn stored(sequence: u64, approved: bool) -> Stored {
+    Stored { applied_spec: None, approved, store: store(sequence) }
+}
+
+/// What a policy says that ran once, and knew changes up to this one.
+fn ran(sequence: u64) -> SyncPolicyStatus {
+    SyncPolicyStatus {
+        store: Some(store(sequence)),
+        last_run: Some(status::could_not("as it is", at(50))),
+        ..SyncPolicyStatus::default()
+    }
+}
+
+/// A run that did nothing, and knew changes up to this one.
+fn report(sequence: u64, previewed: bool) -> RunReport {
+    RunReport { sequence, previewed, ..RunReport::nothing("a".to_owned(), at(100), Census::nothing(at(100))) }
+}
+
+impl Memory {
+    /// One look at a policy, of whose directory was read so much.
+    fn look(&mut self, (object, resolved): &(SyncPolicy, Resolved), sequence: u64) -> Reconciled {
+        let read = decide::Sources { sequence, completed_at: at(40), healthy: true, awaited: false };
+        let sources = Sources { read: Some(read), ..Sources::default() };
+        self.reconcile(object, resolved, &sources, None, at(100), &CancellationToken::new())
+    }
+
+    fn begins(&mut self, staff: &(SyncPolicy, Resolved), sequence: u64) -> run::Begin {
+        self.look(staff, sequence).begin.unwrap()
+    }
+}
+
+#[test]
+fn a_preview_makes_no_older_store_good() {
+    let (metrics, before) = (Metrics::new(), ran(900));
+    let staff_in = |mode| staff(mode, before.clone());
+    let staff = staff_in("Preview");
+    let mut memory = Memory::default();
+    memory.recall(&staff.0, &stored(7, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
+    assert!(memory.reset);
+    let mut begun = memory.begins(&staff, 7);
+    // It is made again when a read brings something, and not before.
+    for read in [7, 8] {
+        memory.done(Some(Ok((report(read, true), store(read)))), begun, false, at(110), &metrics);
+        let looked = memory.look(&staff, read);
+        assert!(looked.begin.is_none(), "it was looked at already");
+        assert!(memory.reset, "nothing was rebuilt");
+        assert!(find(&memory.status.conditions, "StoreReset").is_some());
+        assert_eq!(memory.status.store, Some(store(900)), "the next process must see it too");
+        begun = memory.begins(&staff, read + 1);
+    }
+    memory.done(Some(Ok((report(9, true), store(9)))), begun, false, at(110), &metrics);
+    let staff = staff_in("Apply");
+    let begun = memory.begins(&staff, 9);
+    memory.done(Some(Ok((report(9, false), store(9)))), begun, false, at(120), &metrics);
+    assert!(memory.look(&staff, 9).begin.is_none());
+    assert!(!memory.reset);
+    assert!(find(&memory.status.conditions, "StoreReset").is_none());
+    assert_eq!(memory.status.store, Some(store(9)));
+}
+
+#[test]
+fn a_preview_is_not_made_again_for_what_it_knew() {
+    let staff = staff("Preview", ran(7));
+    let (metrics, mut memory) = (Metrics::new(), Memory::default());
+    memory.recall(&staff.0, &stored(8, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
+    let begun = memory.begins(&staff, 8);
+    memory.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &metrics);
+    assert!(memory.look(&staff, 8).begin.is_none());
+    assert!(memory.look(&staff, 9).begin.is_some());
+}
+
+#[test]
+fn what_waits_is_measured_from_the_status_on() {
+    let mut before = ran(7);
+    before.held = Some(Held {
+        digest: "sha256:1".to_owned(),
+        user_removals: 1,
+        group_removals: 2,
+        member_removals: 3,
+        others: 4,
+        reason: "too many".to_owned(),
+        since: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(50)),
+    });
+    before.last_run.as_mut().unwrap().quarantined = 5;
+    let (staff, metrics) = (staff("Apply", before), Metrics::new());
+    Memory::default().recall(&staff.0, &stored(7, false), None, at(100), &metrics);
+    let text = metrics.text().unwrap();
+    for line in [
+        r#"rollcall_policy_held_operations{policy="id/staff"} 10"#,
+        r#"rollcall_policy_quarantined{policy="id/staff"} 5"#,
+    ] {
+        assert!(text.lines().any(|one| one == line), "no {line} in\n{text}");
+    }
+}
+
+#[test]
+fn a_run_of_a_policy_that_is_gone_is_not_measured() {
+    let (staff, metrics) = (staff("Apply", ran(7)), Metrics::new());
+    let measured = || metrics.text().unwrap().contains("id/staff");
+    let mut memory = Memory::default();
+    let begun = memory.begins(&staff, 7);
+    let mut left = memory.give_up().unwrap();
+    left.done(Some(Ok((report(7, false), store(7)))), begun, true, at(110), &metrics);
+    assert!(!measured());
+    let begun = left.begins(&staff, 7);
+    left.done(Some(Ok((report(7, false), store(7)))), begun, false, at(110), &metrics);
+    assert!(measured());
+}
+
+#[test]
+fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
+    let digest = "sha256:1".to_owned();
+    let (given, seen) = (stored(7, false), stored(7, true));
+    let mut memory = Memory::default();
+    assert_eq!(memory.unseen(Some(&digest), &given).as_ref(), Some(&digest));
+    assert_eq!(memory.to_look_up(Some(&digest), &given).as_ref(), Some(&digest));
+    // Its directory is away, so a run sees it, and nothing was looked up.
+    memory.approval = Some(digest.clone());
+    assert_eq!(memory.unseen(Some(&digest), &seen), None);
+    assert_eq!(memory.to_look_up(Some(&digest), &seen).as_ref(), Some(&digest));
+    // The directory is back, and was asked.
+    memory.looked_up_for = Some(digest.clone());
+    assert_eq!(memory.to_look_up(Some(&digest), &seen), None);
+    assert_eq!(memory.to_look_up(None, &given), None);
+    // One that was seen before this process began had its look-ups then.
+    assert_eq!(Memory::default().to_look_up(Some(&digest), &seen), None);
+}
