@@ -285,14 +285,16 @@ impl Seen {
     }
 
     fn changed(&mut self, name: Name, known: Known) -> Vec<(Name, Happened)> {
-        match self.known.insert(name.clone(), known.clone()) {
-            Some(before) if before == known => Vec::new(),
+        let told = match self.known.get(&name) {
+            Some(before) if *before == known => Vec::new(),
             // Of the same name, but not the same: its end was missed.
-            Some((uid, _)) if uid != known.0 => {
-                vec![(name.clone(), Happened::Gone), (name, Happened::Changed)]
+            Some((uid, _)) if *uid != known.0 => {
+                vec![(name.clone(), Happened::Gone), (name.clone(), Happened::Changed)]
             }
-            _ => vec![(name, Happened::Changed)],
-        }
+            _ => vec![(name.clone(), Happened::Changed)],
+        };
+        self.known.insert(name, known);
+        told
     }
 }
 

@@ -143,16 +143,16 @@ mod tests {
         Standing { unsettled: 3, ..read() }
     }
 
-    fn failing(standing: Standing) -> Standing {
-        Standing { failing: Some("no server answered".to_owned()), ..standing }
+    fn no_answer() -> String {
+        "no server answered".to_owned()
     }
 
     /// How a connector stands while an approval waits for its look-ups, what it is asked for, and whether that is all.
     #[rstest]
     #[case::nothing_is_missing(read(), None, true)]
     #[case::some_are(unsettled(), Some(Asked::LookedUp), true)]
-    #[case::away(failing(unsettled()), None, false)]
-    #[case::away_with_nothing_missing(failing(read()), None, false)]
+    #[case::away(Standing { failing: Some(no_answer()), ..unsettled() }, None, false)]
+    #[case::away_with_nothing_missing(Standing { failing: Some(no_answer()), ..read() }, None, false)]
     #[case::resting(Standing { suspended: true, ..unsettled() }, None, false)]
     #[case::not_known_yet(Standing::default(), None, false)]
     fn an_approval_gets_its_look_ups_once_they_can_be_had(
@@ -168,7 +168,7 @@ mod tests {
     #[case::stale(unsettled(), true, Some(Asked::Fresher))]
     #[case::fresh(unsettled(), false, None)]
     #[case::under_way(Standing { awaited: true, ..read() }, true, None)]
-    #[case::away(failing(read()), true, None)]
+    #[case::away(Standing { failing: Some(no_answer()), ..read() }, true, None)]
     fn fresher_data_is_asked_for_where_it_can_be_had(
         #[case] standing: Standing,
         #[case] stale: bool,
