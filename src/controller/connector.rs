@@ -197,7 +197,7 @@ impl Memory {
         let mut begin = None;
         if let (Next::Read, Ok(connector)) = (next, &resolved.connector) {
             let asked = self.asked.take();
-            let job = Job::new(stopping.child_token(), asked.is_some());
+            let job = Job::new(stopping.child_token(), asked);
             let look_up_all = asked == Some(Asked::LookedUp);
             begin = Some(import::Begin {
                 connector: connector.clone(),
@@ -280,7 +280,7 @@ impl Memory {
                 || self.finished.as_ref() == Some(&resolved.key),
             failing,
             suspended,
-            awaited: self.asked.is_some() || self.job.as_ref().is_some_and(|job| job.asked),
+            awaited: self.asked.is_some() || self.job.as_ref().is_some_and(|job| job.asked.is_some()),
             unsettled: match &self.outcome {
                 Some(Ok(read)) => read.import.unsettled,
                 _ => self.status.as_ref().and_then(|it| it.last_import.as_ref()).map_or(0, |it| it.unsettled),
@@ -291,7 +291,7 @@ impl Memory {
     /// A policy needs another read; one that is under way will do, if it only must be fresher.
     pub(super) fn ask(&mut self, what: Asked) {
         match &mut self.job {
-            Some(job) if what == Asked::Fresher => job.asked = true,
+            Some(job) if what == Asked::Fresher => job.asked = job.asked.max(Some(what)),
             _ => self.asked = self.asked.max(Some(what)),
         }
     }

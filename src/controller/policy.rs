@@ -56,8 +56,8 @@ pub(super) struct Memory {
     basis: Option<Basis>,
     /// When the last run failed, and how many did in a row.
     failed: Option<(Timestamp, u32)>,
-    /// The last approval that a run has seen.
-    approval: Option<String>,
+    /// The last approval that a run has seen, and whether that was a preview, which does nothing of it.
+    approval: Option<(String, bool)>,
     /// An approval of which a run was to hear that could not even begin.
     unheard: Option<String>,
     /// The last approval for which every absence was asked to be looked up, or none was left.
@@ -110,7 +110,8 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let now = context.clock.now();
     let (approval, look_up, reset) = context.policies.with(&name, |memory| {
         memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
-        let approval = memory.unseen(digest, &stored);
+        let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
+        let approval = memory.unseen(digest, &stored, previews);
         (approval, memory.to_look_up(digest, &stored), memory.reset)
     });
     context.served.outdated(&owner(&name), reset);
@@ -247,7 +248,7 @@ impl Memory {
             self.job = Some(job);
             self.begun = Some(RanOf::of(runnable));
             self.handled = request.or(self.handled.take());
-            self.approval = approval.or(self.approval.take());
+            self.approval = approval.map(|digest| (digest, runnable.preview)).or(self.approval.take());
         }
         let next_at = match next {
             Next::At(at) => Some(at),
@@ -301,20 +302,23 @@ impl Memory {
         })
     }
 
-    /// The approval that the object bears, if no run has seen it.
-    fn unseen(&mut self, digest: Option<&String>, stored: &Stored) -> Option<String> {
+    /// The approval that the object bears, if no run has seen it that does what this one would.
+    fn unseen(&mut self, digest: Option<&String>, stored: &Stored, previews: bool) -> Option<String> {
         if self.job.is_none() && digest.is_none() {
             self.approval = None;
         }
         self.unheard.take_if(|unheard| digest != Some(unheard));
-        let unseen = |digest: &&String| !stored.approved && self.approval.as_ref() != Some(*digest);
+        let seen = self.approval.as_ref().filter(|(_, previewed)| *previewed == previews);
+        let seen = seen.map(|(digest, _)| digest);
+        let unseen = |digest: &&String| !stored.approved && seen != Some(*digest);
         digest.filter(unseen).cloned()
     }
 
     /// The same, if every absence is still to be looked up for it: once for each approval, also if a run has seen it
     /// while its directory could not be read.
     fn to_look_up(&self, digest: Option<&String>, stored: &Stored) -> Option<String> {
-        let given = |digest: &&String| !stored.approved || self.approval.as_ref() == Some(*digest);
+        let seen = self.approval.as_ref().map(|(digest, _)| digest);
+        let given = |digest: &&String| !stored.approved || seen == Some(*digest);
         digest.filter(given).filter(|digest| self.looked_up_for.as_ref() != Some(*digest)).cloned()
     }
 

@@ -137,8 +137,9 @@ impl Store {
     pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
+                // What is being forgotten has no name any more.
                 "SELECT hold.body FROM hold JOIN policy ON policy.id = hold.policy
-                 WHERE hold.current = 1 ORDER BY policy.owner",
+                 WHERE hold.current = 1 AND instr(policy.owner, '/') ORDER BY policy.owner",
             )?;
             bodies(statement.query([])?)
         })

@@ -3,6 +3,8 @@
 //! A projection looks at every entry, or goes on from what the one before it left ([`Grounds`]) and looks only at what may be
 //! another thing now. Of what both look at they say the same.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
@@ -98,7 +100,7 @@ impl Projecting<'_> {
         }
         // A subject of which no connector has a row: nothing was read that could say anything about it.
         grounds.rowless.clear();
-        let mut unread = Vec::new();
+        let mut unread = BTreeMap::new();
         for subject in known.by_id.values() {
             let has_row = match subject.kind {
                 SubjectKind::User => projection.users.contains_key(&subject.id),
@@ -108,12 +110,10 @@ impl Projecting<'_> {
                 continue;
             }
             grounds.rowless.insert(subject.id.0);
-            unread.extend(
-                subject
-                    .link
-                    .as_ref()
-                    .map(|link| (subject.id, Quarantined::unread(subject.kind, link.confirmed.name()))),
-            );
+            // Of leavers it is known that they left.
+            if let Some(link) = subject.link.as_ref().filter(|link| link.active && link.leaving.is_none()) {
+                unread.insert(subject.id, Quarantined::unread(subject.kind, link.confirmed.name()));
+            }
             match subject.kind {
                 SubjectKind::User => drop(projection.users.insert(subject.id, Verdict::Frozen)),
                 SubjectKind::Group => drop(projection.groups.insert(subject.id, Verdict::Frozen)),
@@ -121,14 +121,10 @@ impl Projecting<'_> {
         }
         if !unread.is_empty() {
             // Those of another kind than before have a row, and are named already.
-            let read: RoaringBitmap = grounds
-                .each
-                .iter()
-                .flat_map(|ground| ground.subjects.values())
-                .map(|subject| subject.0)
-                .collect();
-            let unread = unread.into_iter().filter(|(subject, _)| !read.contains(subject.0));
-            projection.quarantined.extend(unread.map(|(_, quarantined)| quarantined));
+            for subject in grounds.each.iter().flat_map(|ground| ground.subjects.values()) {
+                unread.remove(subject);
+            }
+            projection.quarantined.extend(unread.into_values());
         }
         grounds.now = now;
         for ground in &grounds.each {

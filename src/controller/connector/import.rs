@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::Memory;
 use super::cancel::{Cancellable, cancelled};
 use super::resolve::Key;
+use super::{Asked, Memory};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{self, Reason, connector as reasons};
 use crate::clock::Clock;
@@ -31,8 +31,8 @@ pub(super) struct Job {
     came: Arc<AtomicU64>,
     /// Gives it up.
     pub(super) cancel: CancellationToken,
-    /// Whether a policy waits for it.
-    pub(super) asked: bool,
+    /// What a policy asked for, if it waits for it.
+    pub(super) asked: Option<Asked>,
 }
 
 /// What a read is begun with.
@@ -69,7 +69,7 @@ pub(super) struct Failure {
 }
 
 impl Job {
-    pub(super) fn new(cancel: CancellationToken, asked: bool) -> Self {
+    pub(super) fn new(cancel: CancellationToken, asked: Option<Asked>) -> Self {
         Self { came: Arc::default(), cancel, asked }
     }
 
@@ -196,13 +196,16 @@ impl Memory {
         now: Timestamp,
         metrics: &Metrics,
     ) {
-        self.job = None;
+        let asked = self.job.take().and_then(|job| job.asked);
         if self.tried.as_ref() != Some(&key) {
             // It was of a connector that is gone, whatever bears its name now.
             return;
         }
         // Not before: of what is gone nothing is measured any more. If it goes now, this is forgotten after that.
         measure(metrics, name, &ended);
+        if asked == Some(Asked::LookedUp) && ended.as_ref().is_err_and(says_nothing_of_look_ups) {
+            self.ask(Asked::LookedUp);
+        }
         let failures = match &self.outcome {
             Some(Err(failure)) => failure.count,
             Some(Ok(_)) | None => 0,
@@ -219,6 +222,14 @@ impl Memory {
         }
         self.finished = Some(key);
     }
+}
+
+/// Whether a read ended before it came to its look-ups: they are asked for again. Of one that took too long or exceeded a limit
+/// they may be the reason.
+fn says_nothing_of_look_ups(error: &ImportError) -> bool {
+    use source::Reason::{AuthenticationFailed, Cancelled, TlsFailed, Unreachable};
+    let ImportError::Source(error) = error else { return false };
+    matches!(error.reason, Unreachable | TlsFailed | AuthenticationFailed | Cancelled)
 }
 
 fn is_cancelled(error: &ImportError) -> bool {

@@ -74,6 +74,21 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     assert!(memory.look(&one).begin.is_some());
 }
 
+#[rstest]
+#[case::the_directory_is_away(Reason::Unreachable, true)]
+#[case::given_up(Reason::Cancelled, true)]
+#[case::they_may_be_the_reason(Reason::Interrupted, false)]
+fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason, #[case] again: bool) {
+    let one = corp("one", "title", &Value::Null);
+    let mut memory = Memory::default();
+    memory.ask(Asked::LookedUp);
+    let begun = memory.look(&one).begin.unwrap();
+    assert!(begun.look_up_all);
+    let failed = SourceError::new(why, "it ended");
+    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.key, at(61), &Metrics::new());
+    assert_eq!(memory.asked == Some(Asked::LookedUp), again);
+}
+
 #[test]
 fn nobody_waits_for_a_read_of_what_rests() {
     let (mut object, resolved) = corp("one", "title", &Value::Null);

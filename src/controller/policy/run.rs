@@ -219,8 +219,8 @@ fn told(approval: Approval, previewed: bool, stale: &[ConnectorName]) -> super::
         Approval::Accepted => {
             let message = match stale {
                 _ if previewed => {
-                    "the approval names what is held, and nothing was done, since this was a preview; give it again once \
-                     mode is Apply"
+                    "the approval names what is held, and nothing was done, since this was a preview; unless it is taken \
+                     away, it counts once mode is Apply"
                         .to_owned()
                 }
                 [] => "the approval was seen; what it names was let happen".to_owned(),
@@ -262,7 +262,11 @@ mod tests {
     fn an_approval_outlives_a_run_that_was_given_up() {
         let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some("sha256:0".to_owned());
-        let mut memory = Memory { begun: Some(begun), approval, ..Memory::default() };
+        let mut memory = Memory {
+            begun: Some(begun),
+            approval: approval.map(|digest| (digest, false)),
+            ..Memory::default()
+        };
         memory.given_up();
         assert_eq!((memory.begun, memory.approval), (None, None), "the next run is told of it");
     }

@@ -155,11 +155,11 @@ fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
     let digest = "sha256:1".to_owned();
     let (given, seen) = (stored(7, false), stored(7, true));
     let mut memory = Memory::default();
-    assert_eq!(memory.unseen(Some(&digest), &given).as_ref(), Some(&digest));
+    assert_eq!(memory.unseen(Some(&digest), &given, false).as_ref(), Some(&digest));
     assert_eq!(memory.to_look_up(Some(&digest), &given).as_ref(), Some(&digest));
     // Its directory is away, so a run sees it, and nothing was looked up.
-    memory.approval = Some(digest.clone());
-    assert_eq!(memory.unseen(Some(&digest), &seen), None);
+    memory.approval = Some((digest.clone(), false));
+    assert_eq!(memory.unseen(Some(&digest), &seen, false), None);
     assert_eq!(memory.to_look_up(Some(&digest), &seen).as_ref(), Some(&digest));
     // The directory is back, and was asked.
     memory.looked_up_for = Some(digest.clone());
@@ -167,4 +167,23 @@ fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
     assert_eq!(memory.to_look_up(None, &given), None);
     // One that was seen before this process began had its look-ups then.
     assert_eq!(Memory::default().to_look_up(Some(&digest), &seen), None);
+}
+
+#[test]
+fn an_approval_that_only_a_preview_saw_counts_once_runs_do_something() {
+    let (digest, given) = ("sha256:1".to_owned(), stored(7, false));
+    let (preview, apply) = (staff("Preview", ran(7)), staff("Apply", ran(7)));
+    let mut memory = Memory::default();
+    let approval = memory.unseen(Some(&digest), &given, true);
+    let read = decide::Sources { sequence: 8, completed_at: at(40), healthy: true, awaited: false };
+    let sources = Sources { read: Some(read), ..Sources::default() };
+    let stopping = CancellationToken::new();
+    let begun =
+        memory.reconcile(&preview.0, &preview.1, &sources, approval, at(100), &stopping).begin.unwrap();
+    assert_eq!(begun.approve.as_ref(), Some(&digest));
+    assert_eq!(memory.unseen(Some(&digest), &given, true), None, "it is not told of twice");
+    memory.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &Metrics::new());
+    let approval = memory.unseen(Some(&digest), &given, false);
+    let begun = memory.reconcile(&apply.0, &apply.1, &sources, approval, at(120), &stopping).begin.unwrap();
+    assert_eq!(begun.approve, Some(digest));
 }

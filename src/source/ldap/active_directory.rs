@@ -196,7 +196,6 @@ impl Session {
         for base in self.bases.clone() {
             self.groups(base, None, &mut reading, &mut primaries).await?;
         }
-        self.remark(primaries.hidden);
         reading.flush().await?;
         Ok(self.completion(Mode::Full, next, feed))
     }
@@ -229,7 +228,6 @@ impl Session {
                 }
             }
         }
-        self.remark(first.hidden || own.hidden);
         for (group, added) in first.whose {
             if let Some(group) = self.group_of(group).await?.filter(|group| !self.there.contains(group)) {
                 let added = added.into_iter().map(Reference::Anchor).collect();
@@ -342,45 +340,55 @@ impl Session {
             };
             // Where not everybody came, those of whom it is the primary group are asked for.
             if let (Some(_), Some(relative)) = (only, schema::relative_id(&raw.attributes)) {
-                self.ask_primaries(relative, primaries).await?;
+                self.ask_primaries(relative, reading, primaries).await?;
             }
             self.schema.group(&raw, members, primaries, reading).await?;
         }
         Ok(())
     }
 
-    /// Asks whose primary group this is; and once who does not show theirs, whom no search for a group finds.
-    async fn ask_primaries(&mut self, group: u32, primaries: &mut Primaries) -> Result<(), SourceError> {
-        let mut filters = vec![format!("(primaryGroupID={group})")];
-        if !std::mem::replace(&mut primaries.asked, true) {
+    /// Asks whose primary group this is.
+    async fn ask_primaries(
+        &mut self,
+        group: u32,
+        reading: &mut Reading,
+        primaries: &mut Primaries,
+    ) -> Result<(), SourceError> {
+        let found = self.note_primaries(&format!("(primaryGroupID={group})"), reading, primaries).await?;
+        // Whoever does not show theirs is found by no group, and most likely in one that others are in, too. No index serves this.
+        if found && !std::mem::replace(&mut primaries.asked, true) {
             // What is hidden does not exist for a filter either (MS-ADTS 3.1.1.4.3); contacts have none.
-            filters.push("(!(|(primaryGroupID=*)(objectClass=contact)))".to_owned());
-        }
-        for base in self.bases.clone() {
-            for filter in &filters {
-                let attributes = ["objectGUID", "objectClass", "primaryGroupID"].map(str::to_owned).to_vec();
-                let filter = among(Some(filter), self.user_filter());
-                let query = Query { attributes, ..self.query(base.clone(), filter) };
-                let mut search = Search::new(&mut self.connection, query);
-                while let Some(found) = search.next(0).await? {
-                    match found {
-                        Found::Entry(raw) if is_within(Extended::of(&raw.dn).dn, &self.excluded) => {}
-                        Found::Entry(raw) => primaries.note(&raw.attributes),
-                        Found::Unintelligible(_) => primaries.hidden = true,
-                        Found::Reference(_) => {}
-                    }
-                }
-            }
+            let hidden = "(!(|(primaryGroupID=*)(objectClass=contact)))";
+            self.note_primaries(hidden, reading, primaries).await?;
         }
         Ok(())
     }
 
-    /// Says it if lists of groups are partial because somebody's primary group is not shown.
-    fn remark(&mut self, hidden: bool) {
-        let notices = &mut self.connection.skipped;
-        if hidden && !notices.iter().any(|notice| notice == primary::HIDDEN) {
-            notices.push(primary::HIDDEN.to_owned());
+    /// Notes those whom the filter finds; whether there are any.
+    async fn note_primaries(
+        &mut self,
+        filter: &str,
+        reading: &mut Reading,
+        primaries: &mut Primaries,
+    ) -> Result<bool, SourceError> {
+        let mut any = false;
+        for base in self.bases.clone() {
+            let attributes = ["objectGUID", "objectClass", "primaryGroupID"].map(str::to_owned).to_vec();
+            let query = Query { attributes, ..self.query(base, among(Some(filter), self.user_filter())) };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(found) = search.next(reading.came).await? {
+                let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
+                any = true;
+                primaries.note(&raw.attributes);
+                if primary::is_hidden(&raw.attributes)
+                    && let Some(anchor) = schema::anchor(&raw.attributes)
+                {
+                    let (what, why) = (Extended::of(&raw.dn).dn.to_owned(), primary::HIDDEN.to_owned());
+                    reading.change(Change::Unreadable { anchor: Some(anchor), what, why }).await?;
+                }
+            }
         }
+        Ok(any)
     }
 
     fn query(&self, base: String, filter: String) -> Query {

@@ -8,9 +8,11 @@ use super::schema;
 use crate::directory::{Anchor, Members, Reference};
 use crate::source::schema::Attributes;
 
-/// What a read has to say if somebody's primary group is not shown.
-pub(super) const HIDDEN: &str = "of some users it is not shown which group is their primary one, so nobody is taken out of any \
-     group on the word of a list that was read so; let the account that reads see the attribute primaryGroupID of all users";
+/// What is wrong with an account of which it is not shown which group is its primary one.
+pub(super) const HIDDEN: &str = "it shows no primaryGroupID, so it cannot be told which group it is in by that; let the account \
+     that reads see that attribute";
+/// Who stands in each list while somebody's is hidden: nobody bears this name, so whoever could not be read may be meant.
+const SOMEBODY: &str = "somebody of whom it is not shown which group is their primary one";
 
 /// Whose primary group is which, by the group's relative id.
 #[derive(Debug, Default)]
@@ -33,19 +35,15 @@ impl Primaries {
         match (schema::number(attributes, "primarygroupid"), schema::anchor(attributes)) {
             (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
             (Some(group), None) => drop(self.nameless.insert(group)),
-            // Contacts have none. Who shows no class may be an account.
-            (None, _) => {
-                self.hidden |= schema::is_a(attributes, "user") || !attributes.contains_key("objectclass");
-            }
+            (None, _) => self.hidden |= is_hidden(attributes),
         }
     }
 
-    /// Adds those whose primary group it is to the members that a group states. Where not all of them are known the list
-    /// is partial: who is not in it may be one of them.
+    /// Adds those whose primary group it is to the members that a group states. Where somebody does not show theirs, it may be
+    /// this one; where it is not known whose it is, the list is partial: who is not in it may be one of them.
     pub(super) fn join(&self, group: Option<u32>, members: &mut Members) {
         let why = match group {
             None => Some("it shows no objectSid, by which it is known whose primary group it is"),
-            Some(_) if self.hidden => Some("it may be the primary group of one who shows no primaryGroupID"),
             Some(group) if self.nameless.contains(&group) => {
                 Some("it is the primary group of one who shows no objectGUID")
             }
@@ -54,12 +52,19 @@ impl Primaries {
         if let Members::Complete(listed) | Members::Partial(listed, _) = members {
             let whose = group.and_then(|group| self.whose.get(&group)).into_iter().flatten();
             listed.extend(whose.cloned().map(Reference::Anchor));
+            listed.extend(self.hidden.then(|| Reference::Anchor(Anchor::new(SOMEBODY))));
         }
         if let (Members::Complete(listed), Some(why)) = (&mut *members, why) {
             let why = format!("{why}; let the account that reads see that attribute");
             *members = Members::Partial(std::mem::take(listed), why);
         }
     }
+}
+
+/// Whether an account does not show its primary group. Contacts have none; who shows no class may be an account.
+pub(super) fn is_hidden(attributes: &Attributes) -> bool {
+    schema::number::<u32>(attributes, "primarygroupid").is_none()
+        && (schema::is_a(attributes, "user") || !attributes.contains_key("objectclass"))
 }
 
 #[cfg(test)]
@@ -95,10 +100,10 @@ mod tests {
     #[rstest]
     #[case::user(&["objectclass: user", "useraccountcontrol: 512", "primarygroupid: 513"], [(2, true), (1, true)])]
     #[case::unreadable(&["objectclass: user", "primarygroupid: 513"], [(2, true), (1, true)])]
-    #[case::hidden(&["objectclass: user", "useraccountcontrol: 512"], [(1, false), (1, false)])]
-    #[case::inet_org_person(&["objectclass: user", "objectclass: inetOrgPerson"], [(1, false), (1, false)])]
-    #[case::no_number(&["objectclass: user", "primarygroupid: ?"], [(1, false), (1, false)])]
-    #[case::no_class(&["useraccountcontrol: 512"], [(1, false), (1, false)])]
+    #[case::hidden(&["objectclass: user", "useraccountcontrol: 512"], [(2, true), (2, true)])]
+    #[case::inet_org_person(&["objectclass: user", "objectclass: inetOrgPerson"], [(2, true), (2, true)])]
+    #[case::no_number(&["objectclass: user", "primarygroupid: ?"], [(2, true), (2, true)])]
+    #[case::no_class(&["useraccountcontrol: 512"], [(2, true), (2, true)])]
     #[case::no_id(&["objectclass: user", "primarygroupid: 513", ""], [(1, false), (1, true)])]
     #[case::contact(&["objectclass: person", "objectclass: contact"], [(1, true), (1, true)])]
     #[case::group(&["objectclass: group"], [(1, true), (1, true)])]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::name::{self, Extended};
+use super::primary;
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
 use crate::source::ldap::decode::Raw;
 use crate::source::schema::{self, Attributes, Table, all, first, hexadecimal};
@@ -130,6 +131,9 @@ impl Schema {
 
     fn entry(&self, kind: Kind, anchor: &Anchor, dn: &str, attributes: &Attributes) -> Result<Entry, String> {
         let normal = Dn::parse(dn).map_err(|error| error.to_string())?;
+        if kind == Kind::User && primary::is_hidden(attributes) {
+            return Err(primary::HIDDEN.to_owned());
+        }
         let mut names = vec![Reference::Anchor(anchor.clone()), Reference::Dn(normal)];
         names.extend(values(attributes, "objectsid").find_map(name::sid).map(Reference::Sid));
         let mut stated = BTreeMap::new();
@@ -347,7 +351,10 @@ mod tests {
 
     /// Of lines such as `mail: ann@x`.
     fn raw(lines: &[&str]) -> Raw {
-        let mut attributes = Attributes::from([("objectguid".to_owned(), vec![GUID.to_vec()])]);
+        let mut attributes = Attributes::from([
+            ("objectguid".to_owned(), vec![GUID.to_vec()]),
+            ("primarygroupid".to_owned(), vec![b"513".to_vec()]),
+        ]);
         for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
             attributes.entry(name.to_owned()).or_default().push(value.as_bytes().to_vec());
         }

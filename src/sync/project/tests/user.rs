@@ -169,4 +169,6 @@ fn a_subject_of_which_nothing_was_read_is_frozen() {
     case.snapshot.entries.clear();
     assert_eq!(case.project().users, BTreeMap::from([(SubjectId(1), Verdict::Frozen)]));
     assert_eq!(case.quarantined(), [QuarantineReason::NeverRead], "whoever left meanwhile is never seen to");
+    case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = false;
+    assert_eq!(case.quarantined(), [], "they have nothing to lose");
 }
