@@ -172,6 +172,22 @@ impl Knowledge {
         found
     }
 
+    /// Whether the list of a group in this one could not be read again: it names its members as they were called before, so
+    /// nobody can be told to be out of it.
+    pub(crate) fn has_old_list(&self, rules: &Rules, team: &str) -> bool {
+        let inner = |team: &String| self.teams.get(team).filter(|heard| !heard.is_gone());
+        let mut seen = BTreeSet::new();
+        let mut open = vec![team.to_owned()];
+        while let Some(heard) = open.pop().as_ref().and_then(inner) {
+            if heard.standing != Standing::Here {
+                return true;
+            }
+            let groups = heard.last.members.iter().filter(|member| rules.flatten && inner(member).is_some());
+            open.extend(groups.filter(|group| seen.insert((*group).clone())).cloned());
+        }
+        false
+    }
+
     /// Whether every group's list was read as it is now.
     pub(crate) fn all_lists_are_read(&self) -> bool {
         self.partial.is_empty() && self.teams.values().all(|heard| heard.standing != Standing::Unreadable)

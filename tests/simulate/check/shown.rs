@@ -203,7 +203,8 @@ impl<'a> Comparison<'a> {
         inside: &BTreeSet<String>,
     ) -> Result<(), String> {
         let Self { life, looked, .. } = self;
-        if self.due || life.lost || !life.knowledge.partial.is_empty() {
+        let is_old = !self.strict && life.knowledge.has_old_list(&life.rules, anchor);
+        if self.due || life.lost || is_old || !life.knowledge.partial.is_empty() {
             return Ok(());
         }
         for id in &object.members {
