@@ -100,6 +100,15 @@ impl Within {
         self.namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
     }
 
+    /// Something that must be answered shows that time has passed for whoever would have had something to say or to do.
+    fn probe(&self) {
+        self.namespace.apply(
+            "{ apiVersion: rollcall.dev/v1alpha1, kind: SyncPolicy, metadata: { name: probe }, spec: \
+             { connectors: [{ name: none }], target: { registry: {} } } }",
+        );
+        self.namespace.until("syncpol", "probe", is("Ready", "False", "ConnectorNotFound"));
+    }
+
     /// Lets time pass until the directory was read again; returns the connector.
     fn read_again(&self, after: Duration) -> Value {
         self.clock.advance(after);
@@ -157,23 +166,13 @@ fn a_read_without_changes_costs_one_write_and_no_time_costs_any() {
     assert!(statuses.len() <= 22, "{statuses:?}");
     // What rests costs nothing, however long.
     for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
-        within
-            .namespace
-            .kubectl(&["patch", kind, name, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#])
-            .exits(0);
-        let generation = within.namespace.get(kind, name)["metadata"]["generation"].clone();
-        within.namespace.until(kind, name, |object| object["status"]["observedGeneration"] == generation);
+        within.namespace.suspend(kind, name);
     }
     let before = within.writes();
     for _ in 0..48 {
         within.clock.advance(Duration::from_mins(30));
     }
-    // Something that must be answered shows that time has passed for whoever would have had something to say.
-    within.namespace.apply(
-        "{ apiVersion: rollcall.dev/v1alpha1, kind: SyncPolicy, metadata: { name: probe }, spec: \
-         { connectors: [{ name: none }], target: { registry: {} } } }",
-    );
-    within.namespace.until("syncpol", "probe", is("Ready", "False", "ConnectorNotFound"));
+    within.probe();
     let writes = within.writes();
     let after: Vec<&Write> =
         writes[before.len()..].iter().filter(|write| !write.name.starts_with("probe")).collect();
@@ -213,12 +212,7 @@ fn a_policy_asks_for_what_is_too_old_and_does_not_trust_what_it_cannot_get() {
     // Two hours are too old for the policy, and nothing for the connector: it is asked.
     within.read_again(Duration::from_hours(2) + Duration::from_mins(1));
     within.namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
-    within
-        .namespace
-        .kubectl(&["patch", "dirconn", "corp", "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#])
-        .exits(0);
-    let generation = within.namespace.get("dirconn", "corp")["metadata"]["generation"].clone();
-    within.namespace.until("dirconn", "corp", |object| object["status"]["observedGeneration"] == generation);
+    within.namespace.suspend("dirconn", "corp");
     within.clock.advance(Duration::from_hours(2) + Duration::from_mins(1));
     let staff = within.namespace.until("syncpol", "staff", is("Ready", "False", "SourceFailed"));
     let message = staff["status"]["conditions"][0]["message"].as_str().unwrap();
@@ -236,19 +230,12 @@ fn a_policy_that_rests_asks_for_nothing() {
     let before = within.namespace.get("dirconn", "corp")["status"]["lastImport"].clone();
     within.clock.advance(Duration::from_hours(2) - Duration::from_mins(1));
     within.policy("  suspend: true\n");
-    let generation = within.namespace.get("syncpol", "staff")["metadata"]["generation"].clone();
-    within.namespace.until("syncpol", "staff", |object| object["status"]["observedGeneration"] == generation);
+    within.namespace.until_seen("syncpol", "staff");
     within.clock.advance(Duration::from_mins(2));
     // It is looked at now that what was read is too old.
     within.policy("  suspend: true\n  timeout: 30m\n");
-    let generation = within.namespace.get("syncpol", "staff")["metadata"]["generation"].clone();
-    within.namespace.until("syncpol", "staff", |object| object["status"]["observedGeneration"] == generation);
-    // Something that must be answered shows that the directory would have been read by now.
-    within.namespace.apply(
-        "{ apiVersion: rollcall.dev/v1alpha1, kind: SyncPolicy, metadata: { name: probe }, spec: \
-         { connectors: [{ name: none }], target: { registry: {} } } }",
-    );
-    within.namespace.until("syncpol", "probe", is("Ready", "False", "ConnectorNotFound"));
+    within.namespace.until_seen("syncpol", "staff");
+    within.probe();
     assert_eq!(within.namespace.get("dirconn", "corp")["status"]["lastImport"], before);
     within.policy("");
     let now = within.clock.now();

@@ -163,12 +163,7 @@ fn what_is_suspended_rests_and_says_so() {
     office.in_step();
     let namespace = &office.namespace;
     for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
-        namespace
-            .kubectl(&["patch", kind, name, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#])
-            .exits(0);
-        let generation = namespace.get(kind, name)["metadata"]["generation"].clone();
-        let object =
-            namespace.until(kind, name, |object| object["status"]["observedGeneration"] == generation);
+        let object = namespace.suspend(kind, name);
         assert_eq!(condition(&object, "Ready").map(|it| it.0), Some("True"));
     }
     office.slapd.modify(&joins("linus"));

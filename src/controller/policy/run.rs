@@ -261,12 +261,8 @@ mod tests {
     #[test]
     fn an_approval_outlives_a_run_that_was_given_up() {
         let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
-        let approval = Some("sha256:0".to_owned());
-        let mut memory = Memory {
-            begun: Some(begun),
-            approval: approval.map(|digest| (digest, false)),
-            ..Memory::default()
-        };
+        let approval = Some(("sha256:0".to_owned(), false));
+        let mut memory = Memory { begun: Some(begun), approval, ..Memory::default() };
         memory.given_up();
         assert_eq!((memory.begun, memory.approval), (None, None), "the next run is told of it");
     }

@@ -121,6 +121,20 @@ impl<'c> Namespace<'c> {
         panic!("{kind} {name} did not come to be as it should\n{}", self.story(kind, name));
     }
 
+    /// Waits until the operator has seen the spec as it is now.
+    #[track_caller]
+    pub(crate) fn until_seen(&self, kind: &str, name: &str) -> Value {
+        let generation = self.get(kind, name)["metadata"]["generation"].clone();
+        self.until(kind, name, |object| object["status"]["observedGeneration"] == generation)
+    }
+
+    /// Lets an object rest, and waits until the operator has seen that.
+    #[track_caller]
+    pub(crate) fn suspend(&self, kind: &str, name: &str) -> Value {
+        self.kubectl(&["patch", kind, name, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#]).exits(0);
+        self.until_seen(kind, name)
+    }
+
     /// What there is to know of an object that is not as it should be.
     fn story(&self, kind: &str, name: &str) -> String {
         let name = if name == "--all" { "" } else { name };
