@@ -52,25 +52,25 @@ impl Source for Fake {
 fn person(at: usize) -> (String, Attributes) {
     let mut attributes = common("inetOrgPerson", at);
     for (name, value) in company::person(at) {
-        attributes.insert(name.to_lowercase(), vec![value.into_bytes()]);
+        attributes.add(name, [value.into_bytes()]);
     }
     (format!("uid=u{at:07},ou=people,{SUFFIX}"), attributes)
 }
 
 fn group(size: Size, group: usize) -> (String, Attributes) {
     let mut attributes = common("groupOfNames", size.people + group);
-    attributes.insert("cn".to_owned(), vec![format!("g{group:06}").into_bytes()]);
+    attributes.add("cn", [format!("g{group:06}").into_bytes()]);
     let members = 0..company::members(size, group);
     let members = members.map(|at| company::member(size, group, at));
-    let members = members.map(|at| format!("uid=u{at:07},ou=people,{SUFFIX}").into_bytes()).collect();
-    attributes.insert("member".to_owned(), members);
+    let members = members.map(|at| format!("uid=u{at:07},ou=people,{SUFFIX}").into_bytes());
+    attributes.add("member", members);
     (format!("cn=g{group:06},ou=groups,{SUFFIX}"), attributes)
 }
 
 fn common(class: &str, at: usize) -> Attributes {
     let uuid = format!("{at:08x}-5f0e-4c1b-9c56-2f6d8e1a7b30");
-    Attributes::from([
-        ("objectclass".to_owned(), vec![class.as_bytes().to_vec()]),
-        ("entryuuid".to_owned(), vec![uuid.into_bytes()]),
-    ])
+    let mut attributes = Attributes::new();
+    attributes.add("objectClass", [class.as_bytes().to_vec()]);
+    attributes.add("entryUUID", [uuid.into_bytes()]);
+    attributes
 }

@@ -135,29 +135,16 @@ impl Reading {
     }
 
     async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
-        let why = if raw.in_parts {
-            Some(
-                "the server gives its members in parts only (as Active Directory does), which this kind of connector does \
-                 not read",
-            )
-        } else if raw.dn_is_text {
-            None
-        } else {
-            Some("its DN is not valid UTF-8; correct it in the directory")
-        };
-        let change = if let Some(why) = why {
-            let anchor = raw.attributes.get(&schema.anchor).and_then(|values| values.first());
-            Change::Unreadable {
-                anchor: anchor.map(|value| schema::anchor(value)),
-                what: raw.dn,
-                why: why.to_owned(),
-            }
-        } else {
+        let change = if raw.dn_is_text {
             match schema.entry(&raw.dn, &raw.attributes, Some(kind)) {
                 Ok(Some(entry)) => Change::Replace(Box::new(entry)),
                 Ok(None) => return Ok(()),
                 Err(Unreadable { anchor, why }) => Change::Unreadable { anchor, what: raw.dn, why },
             }
+        } else {
+            let anchor = raw.attributes.values(&schema.anchor).next().map(schema::anchor);
+            let why = "its DN is not valid UTF-8; correct it in the directory".to_owned();
+            Change::Unreadable { anchor, what: raw.dn, why }
         };
         self.change(change).await
     }

@@ -104,7 +104,7 @@ impl<'a> Reading<'a> {
                 .map_err(|error| record.problem(format!("the DN cannot be understood: {}", error.why)))?;
             suffix = Some(suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
             for (name, count) in ANCHORS.iter().zip(&mut offered) {
-                *count += usize::from(record.attributes.contains_key(&name.to_lowercase()));
+                *count += usize::from(record.attributes.has(&name.to_lowercase()));
             }
             Ok(())
         })?;

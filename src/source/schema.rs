@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::{Anchor, Dn, Entry, Kind, Members, Reference, Stated, fields};
 
-/// Attribute values as they came, by lower-case name without options.
-pub type Attributes = BTreeMap<String, Vec<Vec<u8>>>;
+mod attributes;
+
+use attributes::is_said;
+pub use attributes::{Attributes, name};
 
 /// Immutable ids that servers offer, in the order in which they are tried.
 pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
@@ -47,6 +49,9 @@ const GROUP_FIELDS: Table = &[
 /// Where further addresses stand.
 const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"];
 
+/// What to do where a list comes in parts.
+const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
+
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
 pub struct Schema {
@@ -74,6 +79,8 @@ impl Schema {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let literal = self.literal.iter().map(String::as_str);
         for name in tables.copied().chain(fixed).chain(ALIASES.iter().copied()).chain(literal) {
+            // A server gives an attribute with every option that it has.
+            let name = name.split(';').next().unwrap_or(name);
             names.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
         }
         if self.anchor != "dn" {
@@ -113,10 +120,7 @@ impl Schema {
             }
         }
         addresses(attributes, &mut stated);
-        let literal = self
-            .literal
-            .iter()
-            .filter_map(|name| Some((name.clone(), all(attributes, &name.to_lowercase())?)));
+        let literal = self.literal.iter().filter_map(|name| Some((name.clone(), all(attributes, name)?)));
         let literal = literal.collect();
         let members = if kind == Kind::Group { members(attributes) } else { Members::None };
         Ok(Some(Entry {
@@ -139,14 +143,15 @@ impl Schema {
                 .map(|dn| Anchor::new(dn.as_str()))
                 .map_err(|error| refuse(error.to_string()));
         }
-        match attributes.get(&self.anchor).map(Vec::as_slice) {
-            Some([value]) => Ok(anchor(value)),
-            Some([]) | None => Err(refuse(format!(
+        let values: Vec<&[u8]> = attributes.values(&self.anchor).collect();
+        match values.as_slice() {
+            [value] => Ok(anchor(value)),
+            [] => Err(refuse(format!(
                 "it has no {}, which would tell it apart for ever; let the account read that attribute, or set \
                  anchorAttribute to one that every entry has",
                 self.anchor
             ))),
-            Some(several) => Err(refuse(format!(
+            several => Err(refuse(format!(
                 "it has {} values of {}, and an anchor has exactly one; set anchorAttribute to another attribute",
                 several.len(),
                 self.anchor
@@ -195,11 +200,8 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 fn kind(attributes: &Attributes) -> Option<Kind> {
-    let classes: Vec<String> = attributes
-        .get("objectclass")?
-        .iter()
-        .map(|class| String::from_utf8_lossy(class).to_lowercase())
-        .collect();
+    let classes: Vec<String> =
+        attributes.all("objectclass").map(|class| String::from_utf8_lossy(class).to_lowercase()).collect();
     let has = |of: &[&str]| classes.iter().any(|class| of.contains(&class.as_str()));
     // A contact is an organizationalPerson too, and a group class wins over none: a posixAccount that
     // is also a groupOfNames stays a person.
@@ -214,30 +216,26 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
     }
 }
 
-/// All values of an attribute (its name in lower case) as text; `None` if there are none, `Undecodable` if
-/// one is not UTF-8.
-pub(super) fn all(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let values = attributes.get(name)?;
-    let decoded: Result<Vec<String>, _> = values
-        .iter()
-        .filter(|value| says_something(value))
-        .map(|value| String::from_utf8(value.clone()))
-        .collect();
+/// All values of an attribute as text; `None` if there are none, `Undecodable` if one is not UTF-8 or not all came.
+pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> {
+    if !attributes.is_whole(&attributes::name(description)) {
+        return Some(Stated::Undecodable);
+    }
+    let values = attributes.values(description).filter(|value| is_said(value));
+    let decoded: Result<Vec<String>, _> = values.map(|value| String::from_utf8(value.to_vec())).collect();
     if decoded.as_ref().is_ok_and(Vec::is_empty) {
         return None;
     }
     Some(decoded.map_or(Stated::Undecodable, Stated::Values))
 }
 
-/// Whether a value says anything: exports write attributes without one.
-fn says_something(value: &[u8]) -> bool {
-    !value.trim_ascii().is_empty()
-}
-
 /// The first value as text.
 pub(super) fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
-    let value = attributes.get(name)?.iter().find(|value| says_something(value))?;
-    Some(match String::from_utf8(value.clone()) {
+    if !attributes.is_whole(name) {
+        return Some(Stated::Undecodable);
+    }
+    let value = attributes.values(name).find(|value| is_said(value))?;
+    Some(match String::from_utf8(value.to_vec()) {
         Ok(text) => Stated::Values(vec![text]),
         Err(_) => Stated::Undecodable,
     })
@@ -281,7 +279,10 @@ fn members(attributes: &Attributes) -> Members {
     let mut references = Vec::new();
     let mut bad = None;
     for (name, by_uid) in [("member", false), ("uniquemember", false), ("memberuid", true)] {
-        for value in attributes.get(name).map(Vec::as_slice).unwrap_or_default() {
+        if !attributes.is_whole(name) {
+            bad.get_or_insert_with(|| format!("only a part of its members came ({name};range=…): {WHOLE}"));
+        }
+        for value in attributes.all(name) {
             match reference(value, by_uid) {
                 Ok(Some(reference)) => references.push(reference),
                 Ok(None) => {}
@@ -332,9 +333,11 @@ mod tests {
     }
 
     fn attributes(of: &[(&str, &[&[u8]])]) -> Attributes {
-        of.iter()
-            .map(|(name, values)| ((*name).to_owned(), values.iter().map(|v| v.to_vec()).collect()))
-            .collect()
+        let mut attributes = Attributes::new();
+        for (description, values) in of {
+            attributes.add(description, values.iter().map(|value| value.to_vec()));
+        }
+        attributes
     }
 
     fn values(of: &[&str]) -> Stated {
@@ -417,7 +420,7 @@ mod tests {
     fn an_entry_without_one_anchor_is_unreadable(#[case] anchors: &[&str], #[case] why: &str) {
         let anchors: Vec<&[u8]> = anchors.iter().map(|anchor| anchor.as_bytes()).collect();
         let mut of = attributes(&[("objectclass", &[b"inetOrgPerson"])]);
-        of.extend(attributes(&[("entryuuid", &anchors)]));
+        of.add("entryUUID", anchors.iter().map(|anchor| anchor.to_vec()));
         let error = schema().entry("cn=a", &of, None).unwrap_err();
         assert!(error.why.contains(why), "{error}");
         assert_eq!(error.anchor, None);

@@ -294,7 +294,7 @@ impl Session {
             // What is no entry may be anybody.
             primaries.hidden |= matches!(found, Found::Unintelligible(_));
             let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
-            if self.domain.is_none() && raw.attributes.contains_key("primarygroupid") {
+            if self.domain.is_none() && raw.attributes.has("primarygroupid") {
                 self.domain = schema::domain(&raw.attributes);
             }
             let Some(change) = self.schema.change(&raw, Kind::User) else { continue };
@@ -319,21 +319,22 @@ impl Session {
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
-            if raw.in_parts {
+            let in_parts = !raw.attributes.is_whole("member");
+            if in_parts {
                 // Its parts are read when this search is over: until then only its name is kept.
-                raw.attributes.retain(|name, _| !name.starts_with("member"));
+                raw.attributes.remove("member");
             }
             if only.is_some() {
                 self.there.extend(schema::anchor(&raw.attributes));
             }
-            if raw.in_parts || only.is_some() {
-                later.push(raw);
+            if in_parts || only.is_some() {
+                later.push((raw, in_parts));
             } else {
                 self.schema.group(&raw, None, primaries, reading).await?;
             }
         }
-        for raw in later {
-            let members = if raw.in_parts {
+        for (raw, in_parts) in later {
+            let members = if in_parts {
                 Some(range::members(&mut self.connection, &raw, reading.came).await?)
             } else {
                 None

@@ -12,8 +12,6 @@ pub(super) struct Raw {
     /// Whether the DN is UTF-8; if not, `dn` is only for people to read.
     pub(super) dn_is_text: bool,
     pub(super) attributes: Attributes,
-    /// Whether the server gave a part of an attribute's values only (`member;range=0-1499`).
-    pub(super) in_parts: bool,
 }
 
 /// `None` if this is no entry.
@@ -22,18 +20,13 @@ pub(super) fn entry(tag: StructureTag) -> Option<Raw> {
     let dn = parts.next()?.expect_primitive()?;
     let dn_is_text = std::str::from_utf8(&dn).is_ok();
     let dn = String::from_utf8_lossy(&dn).into_owned();
-    let mut raw = Raw { dn, dn_is_text, attributes: Attributes::new(), in_parts: false };
+    let mut raw = Raw { dn, dn_is_text, attributes: Attributes::new() };
     for attribute in parts.next()?.expect_constructed()? {
         let mut parts = attribute.expect_constructed()?.into_iter();
-        let description = String::from_utf8(parts.next()?.expect_primitive()?).ok()?.to_lowercase();
-        let (name, options) = description.split_once(';').unwrap_or((description.as_str(), ""));
-        let part = options.split(';').find(|option| option.starts_with("range="));
-        raw.in_parts |= part.is_some();
-        // Parts of different ranges are different things.
-        let name = part.map_or_else(|| name.to_owned(), |part| format!("{name};{part}"));
+        let description = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
         let values = parts.next()?.expect_constructed()?;
         let values = values.into_iter().map(StructureTag::expect_primitive).collect::<Option<Vec<_>>>()?;
-        raw.attributes.entry(name).or_default().extend(values);
+        raw.attributes.add(&description, values);
     }
     Some(raw)
 }
@@ -76,25 +69,24 @@ mod tests {
     }
 
     #[test]
-    fn names_lose_case_and_options_and_values_stay_bytes() {
-        let attributes =
-            list(vec![attribute("cn", &[b"Ada"]), attribute("CN;lang-de", &[b"\xff"]), attribute("sn", &[])]);
+    fn names_lose_case_and_values_stay_bytes() {
+        let attributes = list(vec![attribute("CN", &[b"\xff", b"Ada"]), attribute("sn", &[])]);
         let raw = entry(list(vec![text("cn=Ada"), attributes])).unwrap();
-        assert_eq!(raw.attributes["cn"], [b"Ada".to_vec(), vec![0xff]]);
-        assert_eq!((raw.attributes["sn"].len(), raw.in_parts), (0, false));
+        assert_eq!(raw.attributes.values("cn").collect::<Vec<_>>(), [b"\xff".as_slice(), b"Ada"]);
+        assert_eq!((raw.attributes.values("sn").count(), raw.attributes.has("sn")), (0, true));
     }
 
     #[test]
     fn a_part_of_the_values_is_seen_to_be_one() {
         let attributes = list(vec![attribute("member;range=0-1499", &[b"cn=a"])]);
         let raw = entry(list(vec![text("cn=g"), attributes])).unwrap();
-        assert_eq!((raw.in_parts, raw.attributes["member;range=0-1499"].len()), (true, 1));
+        assert_eq!((raw.attributes.is_whole("member"), raw.attributes.values("member").count()), (false, 1));
     }
 
     #[test]
     fn an_entry_whose_dn_is_no_text_is_still_known_by_its_anchor() {
         let raw = entry(list(vec![bytes(b"cn=\xff"), list(vec![attribute("entryUUID", &[b"e"])])])).unwrap();
-        assert_eq!((raw.dn_is_text, raw.attributes["entryuuid"].len()), (false, 1));
+        assert_eq!((raw.dn_is_text, raw.attributes.values("entryuuid").count()), (false, 1));
     }
 
     #[test]

@@ -65,10 +65,8 @@ impl Facts {
         let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
         let heard_at = Instant::now();
         let texts = |name: &str| -> Vec<String> {
-            let values = root.get(name).into_iter().flatten();
-            values.filter_map(|value| String::from_utf8(value.clone()).ok()).collect()
+            root.values(name).filter_map(|value| String::from_utf8(value.to_vec()).ok()).collect()
         };
-        let controls = root.get("supportedcontrol");
         let said = [texts("vendorname"), texts("vendorversion")].concat().join(" ");
         let is_openldap =
             texts("objectclass").iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE"));
@@ -88,7 +86,8 @@ impl Facts {
             clock: clock.map(|clock| (clock, heard_at)),
             contexts,
             default,
-            pages: controls.is_none_or(|offered| offered.iter().any(|oid| oid == PAGED_RESULTS)),
+            pages: !root.has("supportedcontrol")
+                || root.values("supportedcontrol").any(|oid| oid == PAGED_RESULTS),
             vendor: if is_openldap {
                 Some("OpenLDAP".to_owned())
             } else {
@@ -106,12 +105,12 @@ impl Facts {
 
     /// The first value of an attribute of the rootDSE, its name in lower case.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.root.get(name)?.first()?).ok()
+        std::str::from_utf8(self.root.values(name).next()?).ok()
     }
 
     /// Whether an attribute of the rootDSE has this value.
     pub(super) fn has(&self, name: &str, value: &str) -> bool {
-        self.root.get(name).is_some_and(|values| values.iter().any(|one| one == value.as_bytes()))
+        self.root.values(name).any(|one| one == value.as_bytes())
     }
 }
 
@@ -132,7 +131,7 @@ pub(super) async fn anchor(
     for (filter, scope) in [("(objectClass=*)", Scope::Base), (users, Scope::Subtree)] {
         for base in bases {
             let bears = one(connection, base, filter, scope, ANCHORS).await?.unwrap_or_default();
-            if let Some(anchor) = ANCHORS.iter().find(|name| bears.contains_key(&name.to_lowercase())) {
+            if let Some(anchor) = ANCHORS.iter().find(|name| bears.has(&name.to_lowercase())) {
                 return Ok((*anchor).to_owned());
             }
         }

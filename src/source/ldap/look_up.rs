@@ -33,8 +33,7 @@ pub(super) async fn search(
         let mut search = Search::new(connection, query);
         while let Some(found) = search.next(0).await? {
             if let Found::Entry(entry) = found {
-                let values = entry.attributes.get(&attribute.to_lowercase()).into_iter().flatten();
-                there.extend(values.map(|value| schema::anchor(value)));
+                there.extend(entry.attributes.values(attribute).map(schema::anchor));
             }
         }
     }

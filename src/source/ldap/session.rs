@@ -205,8 +205,7 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 let Found::Entry(entry) = found else { continue };
-                let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
-                for anchor in values.map(|value| schema::anchor(value)) {
+                for anchor in entry.attributes.values(&self.schema.anchor).map(schema::anchor) {
                     if !self.there.contains_key(&anchor) {
                         reading.change(Change::Unchanged(anchor)).await?;
                     }
@@ -254,7 +253,7 @@ impl Session {
                 match found {
                     Found::Entry(entry) => {
                         if only.is_some() {
-                            let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
+                            let values = entry.attributes.values(&self.schema.anchor);
                             self.there.extend(values.map(|value| (schema::anchor(value), entry.dn.clone())));
                         }
                         reading.entry(&self.schema, kind, entry).await?;
@@ -291,9 +290,8 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while let Some(one) = search.next(0).await? {
                 let Found::Entry(entry) = one else { continue };
-                let values = entry.attributes.get(&self.schema.anchor).into_iter().flatten();
-                found.extend(values.map(|value| schema::anchor(value)));
-                let mut stated = entry.attributes.get("hassubordinates").into_iter().flatten();
+                found.extend(entry.attributes.values(&self.schema.anchor).map(schema::anchor));
+                let mut stated = entry.attributes.values("hassubordinates");
                 holds_others |= stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
             }
         }

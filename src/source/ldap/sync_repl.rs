@@ -35,7 +35,7 @@ pub(super) async fn place(
         Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => None,
         Err(error) => return Err(error),
     };
-    let stated = base.as_ref().and_then(|base| base.get("contextcsn")).into_iter().flatten();
+    let stated = base.iter().flat_map(|base| base.values("contextcsn"));
     let stated: Vec<&str> = stated.filter_map(|csn| std::str::from_utf8(csn).ok()).collect();
     Ok((!stated.is_empty()).then(|| format!("rid=000,csn={}", stated.join(";")).into_bytes()))
 }

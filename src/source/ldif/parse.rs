@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) dn: String,
     /// Whether it certainly ends where it does, and not where the file was cut.
     pub(super) ended: bool,
-    /// By lower-case name without options.
+    /// What it states.
     pub(super) attributes: Attributes,
 }
 
@@ -123,7 +123,7 @@ impl<R: BufRead> Reader<R> {
                     let why = "a record begins within a record; an empty line is missing".to_owned();
                     return Err(malformed(line, why));
                 }
-                _ => record.attributes.entry(name).or_default().push(value),
+                _ => record.attributes.add(&name, [value]),
             }
         }
         self.entries += 1;
@@ -175,7 +175,7 @@ fn result(line: usize, value: &[u8]) -> Result<(), Problem> {
     Err(Problem { line, why, cut: true })
 }
 
-/// `name[;options]: value`, `name:: base64`.
+/// `name[;options]: value`, `name:: base64`. The name in lower case, with its options.
 fn attribute(line: usize, text: &[u8]) -> Result<(String, Vec<u8>), Problem> {
     let colon = text.iter().position(|byte| *byte == b':').ok_or_else(|| {
         malformed(
@@ -190,7 +190,7 @@ fn attribute(line: usize, text: &[u8]) -> Result<(String, Vec<u8>), Problem> {
     if name.is_empty() || !name.iter().all(valid) {
         return Err(malformed(line, "what stands before the colon is no attribute name".to_owned()));
     }
-    let name = String::from_utf8_lossy(name).to_lowercase();
+    let name = String::from_utf8_lossy(description).to_lowercase();
     let rest = &rest[1..];
     if let Some(encoded) = rest.strip_prefix(b":") {
         let value = STANDARD.decode(trim(encoded)).map_err(|_| {
@@ -303,7 +303,7 @@ mod tests {
         let plain = "dn: cn=Ann Smith,dc=x\ncn: Ann Smith\ndescription: a b\n\n";
         let expected = read(plain).unwrap();
         for other in [
-            "version: 1\n\n# note\n#  folded\n  note\ndn: cn=Ann Smith,dc=x\nCN: Ann Smith\ndescription;lang-en: a b\n",
+            "version: 1\n\n# note\n#  folded\n  note\ndn: cn=Ann Smith,dc=x\nCN: Ann Smith\nDescription;binary: a b\n",
             "dn: cn=Ann\n  Smith,dc=x\ncn: Ann Smi\n th\n# in between\ndescription: a\n  b\n\n\n",
             "dn:: Y249QW5uIFNtaXRoLGRjPXg=\r\ncn:: QW5uIFNt\r\n aXRo\r\ndescription:a b\r\n\r\n",
             "dn: cn=Ann Smith,dc=x\nchangetype: add\ncn: Ann Smith\ndescription:   a b\n\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",

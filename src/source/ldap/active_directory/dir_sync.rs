@@ -72,10 +72,10 @@ async fn run(
                         continue;
                     }
                     // What was taken away comes without values.
-                    restored |= raw.attributes.get("isdeleted").is_some_and(Vec::is_empty);
+                    restored |= raw.attributes.has("isdeleted")
+                        && raw.attributes.values("isdeleted").next().is_none();
                     // Only what changed comes: a new entry comes with its class, one with a new name without.
-                    let renamed =
-                        raw.attributes.contains_key("name") && !raw.attributes.contains_key("objectclass");
+                    let renamed = raw.attributes.has("name") && !raw.attributes.has("objectclass");
                     if renamed {
                         changes.renamed.insert(anchor.clone());
                     }

@@ -35,7 +35,9 @@ impl Session {
         let replica =
             facts::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
         let replica = match replica.await {
-            Ok(replica) => replica.and_then(|replica| replica.get("invocationid")?.first().cloned()),
+            Ok(replica) => {
+                replica.and_then(|replica| replica.values("invocationid").next().map(<[u8]>::to_vec))
+            }
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => None,
             Err(error) => return Err(error),
         };
@@ -132,7 +134,7 @@ impl Session {
         let found =
             facts::one(&mut self.connection, &place, "(isDeleted=TRUE)", Scope::OneLevel, &["objectGUID"]);
         match found.await {
-            Ok(found) => Ok(found.is_some_and(|found| found.contains_key("objectguid"))),
+            Ok(found) => Ok(found.is_some_and(|found| found.has("objectguid"))),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
@@ -173,7 +175,7 @@ impl Session {
                 changes.deleted.insert(anchor);
                 continue;
             }
-            if attributes.contains_key("lastknownparent") {
+            if attributes.has("lastknownparent") {
                 remembered.push(anchor.clone());
             }
             let created = schema::number::<u64>(attributes, "usncreated").unwrap_or_default();
@@ -193,6 +195,5 @@ pub(super) fn show_deleted() -> Vec<RawControl> {
 }
 
 pub(super) fn is_deleted(attributes: &Attributes) -> bool {
-    let stated = attributes.get("isdeleted").into_iter().flatten();
-    stated.into_iter().any(|value| value.eq_ignore_ascii_case(b"TRUE"))
+    attributes.values("isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE"))
 }

@@ -64,7 +64,7 @@ impl Primaries {
 /// Whether an account does not show its primary group. Contacts have none; who shows no class may be an account.
 pub(super) fn is_hidden(attributes: &Attributes) -> bool {
     schema::number::<u32>(attributes, "primarygroupid").is_none()
-        && (schema::is_a(attributes, "user") || !attributes.contains_key("objectclass"))
+        && (schema::is_a(attributes, "user") || !attributes.has("objectclass"))
 }
 
 #[cfg(test)]
@@ -80,10 +80,10 @@ mod tests {
     fn entry(lines: &[&str]) -> Attributes {
         let mut attributes = Attributes::new();
         for (name, value) in lines.iter().filter_map(|line| line.split_once(": ")) {
-            attributes.entry(name.to_owned()).or_default().push(value.as_bytes().to_vec());
+            attributes.add(name, [value.as_bytes().to_vec()]);
         }
         if !lines.contains(&"") {
-            attributes.insert("objectguid".to_owned(), vec![b"0123456789abcdef".to_vec()]);
+            attributes.add("objectGUID", [b"0123456789abcdef".to_vec()]);
         }
         attributes
     }

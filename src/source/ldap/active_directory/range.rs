@@ -48,24 +48,20 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
             return Ok(Parts::Broken(members, "it went while its members were read".to_owned()));
         };
         // Each change of the members changes this number too (on this domain controller).
-        let now = part.attributes.get("usnchanged").cloned();
+        let now = part.attributes.values("usnchanged").next().map(<[u8]>::to_vec);
         if *version.get_or_insert_with(|| now.clone()) != now {
             return Ok(Parts::Changed);
         }
-        let found = part.attributes.iter().find_map(|(name, values)| {
-            let (first, last) = name.strip_prefix("member;range=")?.split_once('-')?;
-            Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok(), values))
-        });
-        let Some((_, last, values)) = found.filter(|(first, ..)| *first == from) else {
+        let Some((range, values)) = part.attributes.part("member", from) else {
             let why = format!("the server did not give its members from number {from} on");
             return Ok(Parts::Broken(members, why));
         };
-        match schema::references(values) {
+        match schema::references(values.iter().map(Vec::as_slice)) {
             Ok(references) => members.extend(references),
             Err(why) => return Ok(Parts::Broken(members, why)),
         }
-        match last {
-            // The last part says so with an asterisk.
+        match range.last {
+            // The last part says so with an asterisk, and in no other way.
             None => return Ok(Parts::All(members)),
             Some(last) if last < from => {
                 return Ok(Parts::Broken(members, "the server gave its members in no order".to_owned()));

@@ -36,7 +36,7 @@ pub(super) async fn since(
         let mut back = false;
         while let Some(found) = search.next(0).await? {
             let Found::Entry(raw) = found else { continue };
-            let metadata = raw.attributes.get("replpropertymetadata").and_then(|values| values.first());
+            let metadata = raw.attributes.values("replpropertymetadata").next();
             let changed = metadata.and_then(|metadata| changed(metadata, IS_DELETED));
             back |= changed.is_none_or(|changed| changed >= from);
         }

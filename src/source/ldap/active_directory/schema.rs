@@ -101,7 +101,7 @@ impl Schema {
     pub(super) fn attributes(&self) -> Vec<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
         let mut names: BTreeSet<String> = tables.chain(OTHERS).map(|name| (*name).to_owned()).collect();
-        names.extend(self.literal.iter().map(|name| name.to_lowercase()));
+        names.extend(self.literal.iter().map(|name| schema::name(name).into_owned()));
         names.into_iter().collect()
     }
 
@@ -172,7 +172,7 @@ impl Schema {
             if text.starts_with("<GUID=") { Extended::of(&text).dn.to_owned() } else { text }
         };
         let stated = |name: &String| {
-            Some(match all(attributes, &name.to_lowercase())? {
+            Some(match all(attributes, name)? {
                 Stated::Values(values) => Stated::Values(values.into_iter().map(plain).collect()),
                 Stated::Undecodable => Stated::Undecodable,
             })
@@ -228,8 +228,8 @@ pub(super) fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) 
     std::str::from_utf8(values(attributes, name).next()?).ok()?.trim().parse().ok()
 }
 
-fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    attributes.get(name).into_iter().flatten().map(Vec::as_slice)
+fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    attributes.values(name)
 }
 
 /// Whether this is among its classes.
@@ -250,7 +250,7 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
 fn mailbox(attributes: &Attributes) -> Option<&'static str> {
     let (name, kinds) = [("msexchrecipienttypedetails", MAILBOXES), ("msexchrecipientdisplaytype", SHOWN_AS)]
         .into_iter()
-        .find(|(name, _)| attributes.contains_key(*name))?;
+        .find(|(name, _)| attributes.has(name))?;
     let stated: i64 = number(attributes, name)?;
     kinds.iter().find(|(number, _)| *number == stated).map(|(_, mailbox)| *mailbox)
 }
@@ -325,20 +325,23 @@ fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
 }
 
 fn members(attributes: &Attributes) -> Members {
-    match references(attributes.get("member").map(Vec::as_slice).unwrap_or_default()) {
+    match references(attributes.all("member")) {
+        Ok(references) if !attributes.is_whole("member") => {
+            Members::Partial(references, "only a part of its members came".to_owned())
+        }
         Ok(references) => Members::Complete(references),
         Err(why) => Members::Partial(Vec::new(), why),
     }
 }
 
 /// Whom values of `member` name.
-pub(super) fn references(values: &[Vec<u8>]) -> Result<Vec<Reference>, String> {
-    let reference = |value: &Vec<u8>| {
+pub(super) fn references<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Reference>, String> {
+    let reference = |value: &[u8]| {
         let text = std::str::from_utf8(value).map_err(|_| "a member is not valid UTF-8".to_owned())?;
         let none = || "a member came without its objectGUID; this server does not keep to MS-ADTS".to_owned();
         Extended::of(text).reference().ok_or_else(none)
     };
-    values.iter().map(reference).collect()
+    values.map(reference).collect()
 }
 
 #[cfg(test)]
@@ -351,15 +354,14 @@ mod tests {
 
     /// Of lines such as `mail: ann@x`.
     fn raw(lines: &[&str]) -> Raw {
-        let mut attributes = Attributes::from([
-            ("objectguid".to_owned(), vec![GUID.to_vec()]),
-            ("primarygroupid".to_owned(), vec![b"513".to_vec()]),
-        ]);
+        let mut attributes = Attributes::new();
+        attributes.add("objectGUID", [GUID.to_vec()]);
+        attributes.add("primaryGroupID", [b"513".to_vec()]);
         for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
-            attributes.entry(name.to_owned()).or_default().push(value.as_bytes().to_vec());
+            attributes.add(name, [value.as_bytes().to_vec()]);
         }
         let dn = "<GUID=30313233343536373839616263646566>;CN=Ann,DC=x".to_owned();
-        Raw { dn, dn_is_text: true, attributes, in_parts: false }
+        Raw { dn, dn_is_text: true, attributes }
     }
 
     fn change(lines: &[&str]) -> Change {

@@ -1,0 +1,299 @@
+//! What an entry states, with the options of attributes told apart (RFC 4512 section 2.5). Pure.
+//!
+//! `cn` and `cn;lang-ja` are two things: the values under the name alone count first, those under a name with options
+//! only where there is no other. `;binary` is how a value came (RFC 4522), `;range=0-1499` says that it is a part, and
+//! 389 Directory Server writes its replication state so, deleted values too.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// An attribute's values as they came.
+type Values = Vec<Vec<u8>>;
+
+/// What an entry states. Letter case and the order of options do not matter, however a name is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(BTreeMap<String, Attribute>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Attribute {
+    /// Under the name alone.
+    plain: Values,
+    /// Under the name with options, by these.
+    tagged: BTreeMap<String, Values>,
+    /// What came as a part.
+    parts: Vec<Part>,
+}
+
+/// A part of an attribute's values (`member;range=0-1499`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    /// Which one it is, if that can be understood.
+    range: Option<Range>,
+    values: Values,
+}
+
+/// Which values a part holds, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first of them.
+    pub first: usize,
+    /// The last of them; `None` if it is the last of all (`*`).
+    pub last: Option<usize>,
+}
+
+/// What a description says beside the attribute's name.
+#[derive(Default)]
+struct Options {
+    /// What tells it apart from other values: languages and the like, in order.
+    tags: String,
+    /// That it is a part.
+    is_part: bool,
+    /// Which, if that can be understood.
+    range: Option<Range>,
+    /// That the value is there no more.
+    deleted: bool,
+}
+
+impl Attributes {
+    /// Nothing stated.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in values under a name, with its options if it has any.
+    pub fn add(&mut self, description: &str, values: impl IntoIterator<Item = Vec<u8>>) {
+        let (name, options) = split(description);
+        if options.deleted {
+            return;
+        }
+        let attribute = self.0.entry(name.into_owned()).or_default();
+        if options.is_part {
+            attribute.parts.push(Part { range: options.range, values: values.into_iter().collect() });
+        } else if options.tags.is_empty() {
+            attribute.plain.extend(values);
+        } else {
+            attribute.tagged.entry(options.tags).or_default().extend(values);
+        }
+    }
+
+    /// The values that count. Under a name alone: those without options, or if they say nothing, those with; and the parts that
+    /// came. Under a name with options: those with just these.
+    pub fn values(&self, description: &str) -> impl Iterator<Item = &[u8]> + use<'_> {
+        let (name, options) = split(description);
+        let attribute = self.0.get(name.as_ref());
+        let plain = options.tags.is_empty();
+        let parts = attribute.filter(|_| plain).map(|attribute| attribute.parts.as_slice());
+        let untagged = attribute.filter(|_| plain).map(|attribute| attribute.plain.as_slice());
+        let whole = untagged.unwrap_or_default();
+        let says_something =
+            parts.is_some_and(|parts| !parts.is_empty()) || whole.iter().any(|value| is_said(value));
+        let tagged =
+            attribute.filter(|_| !says_something).map(|attribute| &attribute.tagged).into_iter().flatten();
+        let tagged = tagged.filter(move |(tags, _)| plain || **tags == options.tags);
+        let parts = parts.into_iter().flatten().flat_map(|part| &part.values);
+        whole.iter().chain(parts).chain(tagged.flat_map(|(_, values)| values)).map(Vec::as_slice)
+    }
+
+    /// Every value, whatever its options: of what is a list by its nature, such as members.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> + use<'_> {
+        let attribute = self.0.get(name).into_iter();
+        let values = attribute.flat_map(|of| {
+            let parts = of.parts.iter().flat_map(|part| &part.values);
+            of.plain.iter().chain(parts).chain(of.tagged.values().flatten())
+        });
+        values.map(Vec::as_slice)
+    }
+
+    /// Whether an attribute of this name came, with values or without.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether all values of an attribute came: not those alone of a range that does not reach its end. Of no part is it known
+    /// that it is the last one but of that which says so with an asterisk.
+    pub fn is_whole(&self, name: &str) -> bool {
+        let Some(Attribute { parts, .. }) = self.0.get(name) else { return true };
+        let mut ranges: Vec<(Range, usize)> = Vec::new();
+        for Part { range, values } in parts {
+            let Some(range) = range else { return false };
+            ranges.push((*range, values.len()));
+        }
+        ranges.sort_unstable_by_key(|(range, _)| range.first);
+        let mut next = Some(0);
+        for (Range { first, last }, count) in &ranges {
+            let fits =
+                last.is_none_or(|last| last.checked_sub(*first).is_some_and(|more| more + 1 == *count));
+            if next != Some(*first) || !fits {
+                return false;
+            }
+            next = last.map(|last| last + 1);
+        }
+        ranges.is_empty() || next.is_none()
+    }
+
+    /// The values that came in the part that begins with number `first`, and which that is.
+    pub fn part(&self, name: &str, first: usize) -> Option<(Range, &[Vec<u8>])> {
+        let parts = self.0.get(name)?.parts.iter();
+        parts
+            .filter_map(|part| Some((part.range?, part.values.as_slice())))
+            .find(|(range, _)| range.first == first)
+    }
+
+    /// Forgets an attribute.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// The names of what came, without options, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// The name of an attribute alone, in lower case.
+pub fn name(description: &str) -> Cow<'_, str> {
+    split(description).0
+}
+
+/// Whether a value says anything: exports write attributes without one.
+pub(super) fn is_said(value: &[u8]) -> bool {
+    !value.trim_ascii().is_empty()
+}
+
+/// A name in lower case, and what its options say.
+fn split(description: &str) -> (Cow<'_, str>, Options) {
+    let mut all = description.split(';');
+    let name = all.next().unwrap_or_default().trim();
+    let upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let name = if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
+    let mut options = Options::default();
+    let mut tags = Vec::new();
+    for option in all {
+        let option = option.trim().to_ascii_lowercase();
+        match option.as_str() {
+            "" | "binary" => {}
+            "deleted" | "deletedattribute" => options.deleted = true,
+            // Such as `vucsn-5f0e…`: when the value came, for replication.
+            _ if is_state(&option) => {}
+            _ if option.starts_with("range") || option.starts_with("part") => {
+                let range = option.strip_prefix("range=").and_then(range);
+                // What is a part of a part is none that can be understood.
+                options.range = range.filter(|_| !options.is_part);
+                options.is_part = true;
+            }
+            _ => tags.push(option),
+        }
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    options.tags = tags.join(";");
+    (name, options)
+}
+
+/// Whether it is the change number of a value or an attribute, as 389 Directory Server writes them.
+fn is_state(option: &str) -> bool {
+    ["vucsn-", "vdcsn-", "mdcsn-", "adcsn-", "xxcsn-"].iter().any(|state| option.starts_with(state))
+}
+
+/// `0-1499`, `1500-*`.
+fn range(text: &str) -> Option<Range> {
+    let (first, last) = text.split_once('-')?;
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
+    let last = if last == "*" { None } else { Some(number(last)?) };
+    Some(Range { first: number(first)?, last })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Of lines such as `cn;lang-ja: x`.
+    fn of(lines: &[&str]) -> Attributes {
+        let mut attributes = Attributes::new();
+        for (description, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
+            attributes.add(description, [value.as_bytes().to_vec()]);
+        }
+        attributes
+    }
+
+    fn values(attributes: &Attributes, description: &str) -> String {
+        let values = attributes.values(description).map(|value| std::str::from_utf8(value).unwrap());
+        values.collect::<Vec<_>>().join(",")
+    }
+
+    #[rstest]
+    #[case::plain_first(&["cn;lang-ja: x", "cn: a"], "cn", "a")]
+    #[case::plain_first_whatever_comes_first(&["cn: a", "cn;lang-ja: x"], "CN", "a")]
+    #[case::tagged_alone(&["cn;lang-ja: x", "cn;lang-de: y"], "cn", "y,x")]
+    #[case::nothing_said(&["cn:  ", "cn;lang-ja: x"], "cn", " ,x")]
+    #[case::by_its_name(&["cn: a", "cn;lang-ja: x"], "cn;lang-ja", "x")]
+    #[case::in_any_case_and_order(&["CN;X-a;Lang-JA: x", "cn;lang-ja: y"], "cn;LANG-ja;x-A", "x")]
+    #[case::no_other(&["cn: a"], "cn;lang-ja", "")]
+    #[case::transfer(&["userCertificate;binary: a"], "usercertificate", "a")]
+    #[case::asked_with_transfer(&["userCertificate: a"], "userCertificate;binary", "a")]
+    #[case::transfer_of_a_tag(&["cn;lang-ja;binary: x", "cn: a"], "cn;lang-ja", "x")]
+    #[case::replication(&["sn;vucsn-5f0e: new", "sn;vucsn-5f0e;vdcsn-5f0f;deleted: old"], "sn", "new")]
+    #[case::said_again(&["sn;adcsn-5f0e;vucsn-5f0f: again"], "sn", "again")]
+    #[case::deleted_attribute(&["sn;adcsn-5f0e;deletedattribute;deleted: old"], "sn", "")]
+    #[case::deleted_tag(&["cn;lang-ja;deleted: old", "cn;lang-ja: x"], "cn;lang-ja", "x")]
+    #[case::ranged(&["member;range=0-0: a", "member;range=1-*: b"], "member", "a,b")]
+    fn a_name_gives_what_counts_under_it(
+        #[case] lines: &[&str],
+        #[case] asked: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(values(&of(lines), asked), expected);
+    }
+
+    #[rstest]
+    #[case(&["member: a"], true)]
+    #[case(&["member;lang-de: a"], true)]
+    #[case(&["member;range=0-*: a"], true)]
+    #[case(&["member;Range=0-*: a"], true)]
+    #[case(&["member;range=0-0: a"], false)]
+    #[case(&["member;range=0-0: a", "member;range=1-*: b"], true)]
+    #[case(&["member;range=1-*: b", "member;range=0-0: a"], true)]
+    #[case::hole(&["member;range=0-0: a", "member;range=2-*: b"], false)]
+    #[case::fewer_than_said(&["member;range=0-1: a", "member;range=2-*: b"], false)]
+    #[case::backwards(&["member;range=0-0: a", "member;range=1-0: b"], false)]
+    #[case::no_start(&["member;range=1-*: b"], false)]
+    #[case::end_not_understood(&["member;range=0-: a"], false)]
+    #[case::end_not_understood(&["member;range=0-x: a"], false)]
+    #[case::end_not_understood(&["member;range=0-**: a"], false)]
+    #[case::too_large(&["member;range=0-99999999999999999999999: a"], false)]
+    #[case::no_range(&["member;range: a"], false)]
+    #[case::says_part(&["member;partial: a"], false)]
+    #[case::beside_the_plain(&["member: b", "member;range=0-0: a"], false)]
+    fn only_an_asterisk_is_the_end(#[case] lines: &[&str], #[case] whole: bool) {
+        let attributes = of(lines);
+        assert_eq!((attributes.is_whole("member"), attributes.is_whole("memberof")), (whole, true));
+    }
+
+    #[test]
+    fn a_name_without_values_came_all_the_same() {
+        let mut attributes = Attributes::new();
+        attributes.add("isDeleted", []);
+        assert_eq!((attributes.has("isdeleted"), attributes.values("isdeleted").count()), (true, 0));
+        attributes.add("sn;deleted", [b"old".to_vec()]);
+        assert!(!attributes.has("sn"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_translation_changes_nothing_else(
+            tags in prop::collection::vec("lang-[a-z]{2}|x-[a-z]{1,3}", 1..4),
+            translation in "[a-z]{0,4}",
+        ) {
+            let before = of(&["cn: a", "mail: m"]);
+            let mut after = before.clone();
+            after.add(&format!("cn;{}", tags.join(";")), [translation.clone().into_bytes()]);
+            prop_assert_eq!(values(&after, "cn"), "a");
+            prop_assert_eq!(values(&after, "mail"), "m");
+            let reversed: Vec<String> = tags.iter().rev().map(|tag| tag.to_uppercase()).collect();
+            prop_assert_eq!(values(&after, &format!("CN;{}", reversed.join(";"))), translation);
+        }
+    }
+}
