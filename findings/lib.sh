@@ -1,0 +1,144 @@
+# Shared by the scripts of this folder, which source it: a temp folder, servers on loopback, and what was seen against
+# what is written. Everything that was started here ends with the script.
+set -euo pipefail
+W=$(mktemp -d)
+PIDS=()
+CHANGED=0
+finish() {
+  local status=$?
+  for pid in "${PIDS[@]}"; do kill "$pid" 2> /dev/null || true; done
+  for pid in "${PIDS[@]}"; do wait "$pid" 2> /dev/null || true; done
+  rm -rf "$W"
+  exit "$status"
+}
+trap finish EXIT
+
+# packages NAME...: installs what is missing (Debian) and prints the versions.
+packages() {
+  local missing=()
+  for name in "$@"; do dpkg-query -W -f '${Status}' "$name" 2> /dev/null | grep -q ' installed' || missing+=("$name"); done
+  if [ ${#missing[@]} -gt 0 ]; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > "$W/apt.log" 2>&1 \
+      || { tail -5 "$W/apt.log"; exit 2; }
+  fi
+  dpkg-query -W -f '${Package} ${Version}\n' "$@"
+}
+
+# python_with PACKAGE==VERSION...: a virtual environment in $W/py.
+python_with() {
+  python3 -m venv "$W/py"
+  "$W/py/bin/pip" -q --disable-pip-version-check install "$@"
+  printf '%s\n' "$@"
+}
+
+# node_with PACKAGE@VERSION...: modules in $W/node_modules.
+node_with() {
+  (cd "$W" && echo '{"private": true}' > package.json && npm install --silent --no-audit --no-fund "$@" > npm.log 2>&1) || { tail -5 "$W/npm.log"; exit 2; }
+  printf '%s\n' "$@"
+}
+
+# jars GROUP:NAME:VERSION...: their jars and what these need, as CLASSPATH.
+jars() {
+  {
+    echo '<project><modelVersion>4.0.0</modelVersion><groupId>test.example</groupId><artifactId>finding</artifactId><version>1</version><dependencies>'
+    local IFS=:
+    for one in "$@"; do
+      read -r group name version <<< "$one"
+      echo "<dependency><groupId>$group</groupId><artifactId>$name</artifactId><version>$version</version></dependency>"
+    done
+    echo '</dependencies></project>'
+  } > "$W/pom.xml"
+  (cd "$W" && mvn -q -B dependency:copy-dependencies -DoutputDirectory="$W/jars" > mvn.log 2>&1) || { tail -5 "$W/mvn.log"; exit 2; }
+  export CLASSPATH="$W/jars/*:$W"
+  printf '%s\n' "$@"
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# until_true SECONDS COMMAND...: waits for the command to succeed.
+until_true() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" > /dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || { echo "waited in vain: $*"; exit 2; }
+    sleep 0.1
+  done
+}
+
+# slapd_start DATA.ldif [lines for the whole server] [lines for the database]: an OpenLDAP server of dc=example,dc=test at $URL.
+slapd_start() {
+  local dir
+  dir=$(mktemp -d "$W/slapd.XXXX")
+  mkdir "$dir/db"
+  URL=ldap://127.0.0.1:$(free_port)
+  {
+    for schema in core cosine inetorgperson nis dyngroup; do echo "include /etc/ldap/schema/$schema.schema"; done
+    echo "modulepath /usr/lib/ldap"
+    echo "moduleload back_mdb"
+    printf 'loglevel 0\n%b\n' "${2:-}"
+    printf 'database mdb\nmaxsize 268435456\nsuffix dc=example,dc=test\nrootdn cn=admin,dc=example,dc=test\nrootpw secret\ndirectory %s/db\n%b\n' "$dir" "${3:-}"
+  } > "$dir/slapd.conf"
+  SLAPD_CONF=$dir/slapd.conf
+  /usr/sbin/slapadd -q -f "$SLAPD_CONF" -l "$1"
+  /usr/sbin/slapd -d 0 -f "$SLAPD_CONF" -h "$URL" > "$dir/log" 2>&1 &
+  PIDS+=($!)
+  until_true 20 ldapsearch -x -H "$URL" -s base -b ''
+}
+# as_admin TOOL ARGUMENT...: ldapsearch, ldapmodify and so on, bound as the administrator.
+as_admin() { local tool=$1; shift; "$tool" -x -H "$URL" -D cn=admin,dc=example,dc=test -w secret "$@"; }
+
+# samba_start: a domain controller of DC=ad,DC=example,DC=test at $URL (as root, since its ports are fixed).
+samba_start() {
+  local ip dir=$W/dc
+  ip=127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))
+  (
+    cd "$W"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 30 -subj /CN=dc1.ad.example.test -addext "subjectAltName=IP:$ip"
+    chmod 600 key.pem
+  ) > /dev/null 2>&1
+  samba-tool domain provision --server-role=dc --use-rfc2307 --realm=AD.EXAMPLE.TEST --domain=ADTEST --host-name=dc1 --host-ip="$ip" \
+    --adminpass='Passw0rd.Admin!' --dns-backend=NONE --targetdir="$dir" --option="interfaces=$ip/8" --option="bind interfaces only=yes" \
+    --option="vfs objects=" > "$W/provision.log" 2>&1 || { tail -5 "$W/provision.log"; exit 2; }
+  mkdir -p "$dir"/{run,lock,ncalrpc,ntp,winbindd,cache}
+  SMB_CONF=$W/smb.conf SAM=$dir/private/sam.ldb
+  printf '%s\n' '[global]' 'workgroup = ADTEST' 'realm = AD.EXAMPLE.TEST' 'netbios name = DC1' 'server role = active directory domain controller' \
+    'server services = ldap' 'dcerpc endpoint servers = -winreg -srvsvc' "interfaces = $ip/8" 'bind interfaces only = yes' "private dir = $dir/private" \
+    "state directory = $dir/state" "cache directory = $dir/cache" "lock directory = $dir/lock" "pid directory = $dir/run" "ncalrpc dir = $dir/ncalrpc" \
+    "binddns dir = $dir/bind-dns" "ntp signd socket directory = $dir/ntp" "winbindd socket directory = $dir/winbindd" "log file = $dir/log.%m" \
+    "tls keyfile = $W/key.pem" "tls certfile = $W/ca.pem" "tls cafile = $W/ca.pem" 'load printers = no' 'printcap name = /dev/null' 'disable spoolss = yes' > "$SMB_CONF"
+  samba -F --no-process-group -M single -s "$SMB_CONF" > "$W/samba.log" 2>&1 &
+  PIDS+=($!)
+  URL=ldaps://$ip DOMAIN=DC=ad,DC=example,DC=test
+  export LDAPTLS_CACERT=$W/ca.pem
+  until_true 60 in_domain ldapsearch -s base -b ''
+}
+SAMBA=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules ldb-tools ldap-utils openssl)
+# in_domain TOOL ARGUMENT...: ldapsearch, ldapmodify and so on, bound as its administrator.
+in_domain() { local tool=$1; shift; "$tool" -x -H "$URL" -D 'ADTEST\Administrator' -w 'Passw0rd.Admin!' "$@"; }
+# value ATTRIBUTE DN: its values there, on one line.
+value() { in_domain ldapsearch -LLL -o ldif-wrap=no -s base -b "$2" "$1" | sed -n "s/^$1: //p" | sort | xargs -d '\n'; }
+
+# company: the entries of a small one, as LDIF. person UID [more lines], group CN UID...
+company() {
+  printf 'dn: dc=example,dc=test\nobjectClass: domain\ndc: example\n\n'
+  for ou in people groups; do printf 'dn: ou=%s,dc=example,dc=test\nobjectClass: organizationalUnit\nou: %s\n\n' "$ou" "$ou"; done
+}
+person() { printf 'dn: uid=%s,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: %s\ncn: %s Example\nsn: Example\nmail: %s@example.test\n%b\n' "$1" "$1" "$1" "$1" "${2:-}"; }
+group() {
+  printf 'dn: cn=%s,ou=groups,dc=example,dc=test\nobjectClass: groupOfNames\ncn: %s\n' "$1" "$1"
+  shift
+  printf 'member: uid=%s,ou=people,dc=example,dc=test\n' "$@"
+  echo
+}
+
+# fact WHAT EXPECTED SEEN: says whether it is still so.
+fact() {
+  if [ "$2" = "$3" ]; then
+    printf 'still so: %s\n          %s\n' "$1" "$3"
+  else
+    printf 'CHANGED:  %s\n  was:    %s\n  is:     %s\n' "$1" "$2" "$3"
+    CHANGED=1
+  fi
+}
+# verdict: the last line of a script.
+verdict() { exit "$CHANGED"; }
