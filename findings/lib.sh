@@ -4,8 +4,13 @@ set -euo pipefail
 W=$(mktemp -d)
 PIDS=()
 CHANGED=0
+DIRSRV=
 finish() {
   local status=$?
+  if [ -n "$DIRSRV" ]; then
+    dirsrv_stop
+    rm -rf "/etc/dirsrv/slapd-$DIRSRV" "/var/lib/dirsrv/slapd-$DIRSRV" "/var/log/dirsrv/slapd-$DIRSRV" "/run/lock/dirsrv/slapd-$DIRSRV" "/run/dirsrv/slapd-$DIRSRV.pid"
+  fi
   for pid in "${PIDS[@]}"; do kill "$pid" 2> /dev/null || true; done
   for pid in "${PIDS[@]}"; do wait "$pid" 2> /dev/null || true; done
   rm -rf "$W"
@@ -117,6 +122,40 @@ SAMBA=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules ldb-tools l
 in_domain() { local tool=$1; shift; "$tool" -x -H "$URL" -D 'ADTEST\Administrator' -w 'Passw0rd.Admin!' "$@"; }
 # value ATTRIBUTE DN: its values there, on one line.
 value() { in_domain ldapsearch -LLL -o ldif-wrap=no -s base -b "$2" "$1" | sed -n "s/^$1: //p" | sort | xargs -d '\n'; }
+
+# dirsrv_start: a 389 Directory Server of dc=example,dc=test at $URL (as root); dirsrv_stop ends it, for tools that want that.
+dirsrv_start() {
+  DIRSRV=finding$$
+  local port conf=/etc/dirsrv/slapd-$DIRSRV
+  port=$(free_port)
+  printf '%s\n' '[general]' 'config_version = 2' 'full_machine_name = localhost' 'start = False' 'strict_host_checking = False' 'systemd = False' '[slapd]' \
+    "instance_name = $DIRSRV" "port = $port" 'secure_port = 0' 'self_sign_cert = False' 'root_password = secretsecret' > "$W/ds.inf"
+  dscreate from-file "$W/ds.inf" > "$W/dscreate.log" 2>&1 || true # it ends in an error where there is no systemd
+  [ -e "$conf/dse.ldif" ] || { tail -5 "$W/dscreate.log"; exit 2; }
+  # The folded line of the password is replaced by one that the server's own tool made.
+  sed -i -e ':a; N; $!ba; s/\n //g' -e 's/\n\(nsslapd-port: [^\n]*\)/\n\1\nnsslapd-listenhost: 127.0.0.1/' \
+    -e "s|\n\(nsslapd-rootpw: \)[^\n]*|\n\1$(pwdhash -s PBKDF2-SHA512 secretsecret)|" "$conf/dse.ldif"
+  local place places=("$conf" /run/dirsrv /run/lock/dirsrv "/var/lib/dirsrv/slapd-$DIRSRV" "/var/log/dirsrv/slapd-$DIRSRV")
+  for place in "${places[@]}"; do mkdir -p "$place"; done
+  chown -R dirsrv: "${places[@]}"
+  URL=ldap://127.0.0.1:$port
+  dirsrv_run
+  printf '%s\n' 'dn: cn=userRoot,cn=ldbm database,cn=plugins,cn=config' 'objectClass: extensibleObject' 'objectClass: nsBackendInstance' 'cn: userRoot' 'nsslapd-suffix: dc=example,dc=test' '' \
+    'dn: cn="dc=example,dc=test",cn=mapping tree,cn=config' 'objectClass: extensibleObject' 'objectClass: nsMappingTree' 'cn: dc=example,dc=test' 'nsslapd-state: backend' 'nsslapd-backend: userRoot' '' \
+    | as_manager ldapadd > /dev/null
+}
+dirsrv_run() {
+  /usr/sbin/ns-slapd -D "/etc/dirsrv/slapd-$DIRSRV" -i "/run/dirsrv/slapd-$DIRSRV.pid" -d 0 > "$W/dirsrv.log" 2>&1 &
+  until_true 60 as_manager ldapsearch -s base -b ''
+}
+dirsrv_stop() {
+  local pid
+  pid=$(cat "/run/dirsrv/slapd-$DIRSRV.pid" 2> /dev/null) || return 0
+  kill "$pid" 2> /dev/null || return 0
+  while kill -0 "$pid" 2> /dev/null; do sleep 0.2; done
+}
+# as_manager TOOL ARGUMENT...: ldapsearch, ldapmodify and so on, bound as its directory manager.
+as_manager() { local tool=$1; shift; "$tool" -x -H "$URL" -D 'cn=Directory Manager' -w secretsecret "$@"; }
 
 # company: the entries of a small one, as LDIF. person UID [more lines], group CN UID...
 company() {
