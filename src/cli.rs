@@ -1,6 +1,6 @@
 //! The command line: one file a verb.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,6 +13,7 @@ mod crds;
 mod demo;
 mod exit;
 mod operator;
+mod out;
 mod plan;
 mod progress;
 mod registry;
@@ -20,6 +21,7 @@ mod sync;
 mod table;
 
 pub use exit::Exit;
+use out::Out;
 
 /// Keeps users and groups in step with the company directory.
 ///
@@ -57,7 +59,8 @@ impl Cli {
         let usual = if matches!(self.verb, Verb::Operator(_)) { "info" } else { "warn" };
         let level = telemetry::init(self.log.as_deref().unwrap_or(usual), self.log_format);
         let stdout = io::stdout().lock();
-        let mut out = io::BufWriter::new(stdout);
+        let mut buffer = io::BufWriter::new(stdout);
+        let mut out = Out::new(&mut buffer);
         let done = match self.verb {
             Verb::Sync(verb) => verb.run(&mut out),
             Verb::Operator(verb) => verb.run(level),
@@ -74,7 +77,7 @@ impl Cli {
             // Whoever read the output has had enough of it, as `head` has.
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                out::error(format_args!("{error:#}"));
                 let exit = error.downcast_ref::<exit::Invalid>().map_or(Exit::Failed, |_| Exit::Invalid);
                 exit.into()
             }

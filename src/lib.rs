@@ -2,6 +2,8 @@
 //!
 //! `docs/concepts.md` has the picture; `directory` has the words.
 
+// What is printed is cleaned: see cli::out.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
@@ -19,3 +21,5 @@ pub mod store;
 pub mod sync;
 pub mod target;
 pub mod telemetry;
+pub mod text;
+pub mod words;

@@ -1,14 +1,18 @@
-//! Texts and lists of a status, cut where their schema ends: an apiserver refuses a whole status for one of them
-//! that is too long, and what a directory says of itself has any length.
+//! Texts and lists of a status, clean and cut where their schema ends: an apiserver refuses a whole status for one of
+//! them that is too long or holds a character that is no text, and what a directory says of itself has any length.
+
+use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
+
+use crate::text::clean;
 
 /// At most `MOST` characters of a text.
 pub(super) fn text<const MOST: usize, S: Serializer>(
     text: &impl AsRef<str>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(cut::<MOST>(text.as_ref()))
+    serializer.serialize_str(&cut::<MOST>(text.as_ref()))
 }
 
 /// At most `MOST` characters of a text that need not be there.
@@ -36,9 +40,13 @@ pub(super) fn list<const MOST: usize, T: Serialize, S: Serializer>(
     serializer.collect_seq(items.iter().take(MOST))
 }
 
-fn cut<const MOST: usize>(text: &str) -> &str {
-    let end = text.char_indices().nth(MOST).map_or(text.len(), |(end, _)| end);
-    text.get(..end).unwrap_or(text)
+fn cut<const MOST: usize>(text: &str) -> Cow<'_, str> {
+    let clean = clean(text);
+    let end = clean.char_indices().nth(MOST).map(|(end, _)| end);
+    match end {
+        Some(end) => Cow::Owned(clean[..end].to_owned()),
+        None => clean,
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +58,11 @@ mod tests {
         assert_eq!(cut::<3>("äöüß"), "äöü");
         assert_eq!(cut::<4>("äöüß"), "äöüß");
         assert_eq!(cut::<9>(""), "");
+    }
+
+    #[test]
+    fn cuts_what_became_longer_by_being_cleaned() {
+        assert_eq!(cut::<8>("a\u{1b}\u{1b}b"), "a\\x1b\\x1");
+        assert_eq!(cut::<3>("a\u{85}"), "a\\x");
     }
 }

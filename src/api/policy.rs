@@ -368,7 +368,11 @@ pub struct SyncPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreRef>,
     /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<262_144, _>"
+    )]
     #[schemars(length(max = 262_144))]
     pub last_handled_sync_requested_at: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! `rollcall backup`
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Exit;
+use super::out::Out;
 use crate::store::Store;
 
 /// Write one consistent copy of everything that is remembered, also while another rollcall is at work.
@@ -25,18 +26,18 @@ pub(super) struct Backup {
 }
 
 impl Backup {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let store = Store::open_read_only(&self.data)?;
         if self.to == Path::new("-") {
             // A copy is made in pieces, not from its beginning to its end.
             let made =
                 Temporary(std::env::temp_dir().join(format!("rollcall-{}.db", Uuid::new_v4().simple())));
             store.backup(&made.0)?;
-            io::copy(&mut File::open(&made.0)?, out)?;
+            io::copy(&mut File::open(&made.0)?, out.verbatim())?;
             return Ok(Exit::Fine);
         }
         store.backup(&self.to)?;
-        writeln!(out, "{} holds a copy of {}", self.to.display(), self.data.display())?;
+        out.line(format_args!("{} holds a copy of {}", self.to.display(), self.data.display()))?;
         Ok(Exit::Fine)
     }
 }

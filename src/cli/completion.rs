@@ -1,11 +1,10 @@
 //! `rollcall completion`
 
-use std::io::Write;
-
 use anyhow::Result;
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
+use super::out::Out;
 use super::{Cli, Exit};
 
 /// Print completions for a shell, such as `source <(rollcall completion bash)`.
@@ -16,9 +15,8 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    pub(super) fn run(self, mut out: &mut dyn Write) -> Result<Exit> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "rollcall", &mut out);
-        out.flush()?;
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
+        clap_complete::generate(self.shell, &mut Cli::command(), "rollcall", out.verbatim());
         Ok(Exit::Fine)
     }
 }

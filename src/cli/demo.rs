@@ -1,13 +1,14 @@
 //! `rollcall demo`
 
 use std::fs;
-use std::io::Write;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::Exit;
+use super::out::Out;
 use super::plan::Show;
 use super::sync::{Output, Sync};
 use crate::store::Store;
@@ -27,24 +28,27 @@ const WEDNESDAY: &str = include_str!("../../examples/company/wednesday.ldif");
 const THURSDAY: &str = include_str!("../../examples/company/thursday.ldif");
 
 impl Demo {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let folder = self.folder.unwrap_or_else(|| {
             let name = uuid::Uuid::new_v4().simple().to_string();
             std::env::temp_dir().join(format!("rollcall-demo-{}", name.get(..8).unwrap_or(&name)))
         });
-        fs::create_dir(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         let mut tour = Tour { folder: &folder, out };
         tour.tour()?;
         Ok(Exit::Fine)
     }
 }
 
-struct Tour<'a> {
+struct Tour<'a, 'o> {
     folder: &'a Path,
-    out: &'a mut dyn Write,
+    out: &'a mut Out<'o>,
 }
 
-impl Tour<'_> {
+impl Tour<'_, '_> {
     fn tour(&mut self) -> Result<()> {
         for (name, content) in [
             ("policy.yaml", POLICY),
@@ -119,7 +123,7 @@ impl Tour<'_> {
         let file = file.map(|file| file.to_string()).unwrap_or_default();
         self.command(&format!("rollcall sync -f {file} --data {data}{approved}"))?;
         let exit = verb.run(self.out)?;
-        writeln!(self.out, "(exit code {})\n", exit.code())?;
+        self.out.paragraph(format_args!("(exit code {})", exit.code()))?;
         Ok(())
     }
 
@@ -145,11 +149,11 @@ impl Tour<'_> {
     }
 
     fn title(&mut self, text: &str) -> Result<()> {
-        Ok(writeln!(self.out, "── {text} ──\n")?)
+        self.out.paragraph(format_args!("── {text} ──"))
     }
 
     fn command(&mut self, text: &str) -> Result<()> {
-        Ok(writeln!(self.out, "$ {}\n", text.trim_end())?)
+        self.out.paragraph(format_args!("$ {}", text.trim_end()))
     }
 
     /// Prose, in lines of a readable length.
@@ -157,7 +161,7 @@ impl Tour<'_> {
         let mut line = String::new();
         for word in text.split_whitespace() {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 96 {
-                writeln!(self.out, "{line}")?;
+                self.out.line(&line)?;
                 line.clear();
             }
             if !line.is_empty() {
@@ -165,6 +169,6 @@ impl Tour<'_> {
             }
             line.push_str(word);
         }
-        Ok(writeln!(self.out, "{line}\n")?)
+        self.out.paragraph(line)
     }
 }

@@ -1,6 +1,5 @@
 //! `rollcall plan`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -9,10 +8,11 @@ use serde::Serialize;
 
 use super::Exit;
 use super::exit::Invalid;
-use super::table::{table, text};
-use crate::controller::words::count;
+use super::out::Out;
+use super::table::Table;
 use crate::store::Store;
 use crate::store::hold::{Hold, Line};
+use crate::words::count;
 
 mod exceptions;
 
@@ -57,7 +57,7 @@ enum Output {
 }
 
 impl Plan {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         match self.verb {
             Verb::Show(show) => show.run(out),
             Verb::Exceptions(show) => show.run(out),
@@ -71,7 +71,7 @@ impl Show {
         Self { data, digest: None, output: Output::Table }
     }
 
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let Self { data, digest, output } = self;
         let mut holds = Store::open_read_only(&data)?.holds()?;
         if let Some(wanted) = &digest {
@@ -89,54 +89,52 @@ impl Show {
 }
 
 /// Prints all of these, as people or programs want them.
-type Print<T> = fn(&mut dyn Write, &[T]) -> Result<()>;
+type Print<T> = fn(&mut Out<'_>, &[T]) -> Result<()>;
 
 impl Output {
     fn print<T: Serialize>(
         self,
-        out: &mut dyn Write,
+        out: &mut Out<'_>,
         all: &[T],
         table: Print<T>,
         csv: Print<T>,
     ) -> Result<Exit> {
         match self {
             Self::Table => table(out, all)?,
-            Self::Json => writeln!(out, "{}", serde_json::to_string_pretty(all)?)?,
+            Self::Json => out.json(all)?,
             Self::Csv => csv(out, all)?,
         }
         Ok(Exit::Fine)
     }
 }
 
-fn show(out: &mut dyn Write, holds: &[Hold]) -> Result<()> {
+fn show(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
     if holds.is_empty() {
-        writeln!(out, "Nothing is held.")?;
+        out.line("Nothing is held.")?;
     }
     for hold in holds {
-        writeln!(
-            out,
+        out.line(format_args!(
             "SyncPolicy {}: {} held",
             hold.owner,
             count(hold.lines.len() as u64, "operation", "operations")
-        )?;
-        writeln!(out, "since    {:.0}", hold.since)?;
-        writeln!(out, "because  {}", hold.reason)?;
-        writeln!(out, "digest   {}\n", hold.digest)?;
-        let mut lines = table(&["name", "member", "action", "evidence", "held because"]);
+        ))?;
+        out.line(format_args!("since    {:.0}", hold.since))?;
+        out.line(format_args!("because  {}", hold.reason))?;
+        out.paragraph(format_args!("digest   {}", hold.digest))?;
+        let mut lines = Table::new(&["name", "member", "action", "evidence", "held because"]);
         let mut sorted: Vec<&Line> = hold.lines.iter().collect();
         sorted.sort_by_key(|line| (&line.class, &line.name, &line.member_name));
         for line in sorted {
-            let grade = line.grade.clone().unwrap_or_default();
-            let member = line.member_name.clone().unwrap_or_default();
-            lines.add_row([&line.name, &member, &line.action, &grade, &line.why]);
+            let member = line.member_name.as_deref().unwrap_or_default();
+            let grade = line.grade.as_deref().unwrap_or_default();
+            lines.row([&line.name, member, &line.action, grade, &line.why]);
         }
-        writeln!(out, "{}", text(&lines))?;
+        out.table(&lines)?;
     }
     Ok(())
 }
 
-fn csv(out: &mut dyn Write, holds: &[Hold]) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
+fn csv(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
     let headings = [
         "policy",
         "digest",
@@ -150,27 +148,22 @@ fn csv(out: &mut dyn Write, holds: &[Hold]) -> Result<()> {
         "memberSubject",
         "doubtful",
     ];
-    writer.write_record(headings)?;
-    for hold in holds {
-        for Line { class, subject, member, grade, doubtful, action, name, member_name, why } in &hold.lines {
-            let or_nothing = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (grade, member_name, member) =
-                (or_nothing(grade), or_nothing(member_name), or_nothing(member));
-            writer.write_record([
-                hold.owner.as_str(),
-                &hold.digest,
-                class,
-                name,
-                &member_name,
-                action,
-                &grade,
-                why,
-                subject,
-                &member,
-                if *doubtful { "true" } else { "false" },
-            ])?;
-        }
-    }
-    writer.flush()?;
-    Ok(())
+    let lines = holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold, line)));
+    let rows = lines.map(|(hold, line)| {
+        let Line { class, subject, member, grade, doubtful, action, name, member_name, why } = line;
+        [
+            hold.owner.as_str(),
+            &hold.digest,
+            class,
+            name,
+            member_name.as_deref().unwrap_or_default(),
+            action,
+            grade.as_deref().unwrap_or_default(),
+            why,
+            subject,
+            member.as_deref().unwrap_or_default(),
+            if *doubtful { "true" } else { "false" },
+        ]
+    });
+    out.csv(headings, rows)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::text::clean;
+
 /// Something that shows how far a long piece of work has come.
 #[derive(Clone)]
 pub(super) struct Progress(ProgressBar);
@@ -12,12 +14,12 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// Work of which nobody knows how long it is.
     pub(super) fn open(what: &str) -> Self {
-        Self::new(what, "{spinner} {msg}: {human_pos} entries, {elapsed}")
+        Self::new(what, "{spinner} {msg}, entries: {human_pos}, {elapsed}")
     }
 
     /// Work of which the length is known once it begins.
     pub(super) fn counted(what: &str) -> Self {
-        Self::new(what, "{spinner} {msg}: {human_pos} of {human_len} operations, {elapsed}")
+        Self::new(what, "{spinner} {msg}, operations: {human_pos} of {human_len}, {elapsed}")
     }
 
     fn new(what: &str, template: &str) -> Self {
@@ -28,7 +30,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(clean(what).into_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         Self(bar)
     }

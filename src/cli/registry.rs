@@ -1,6 +1,5 @@
 //! `rollcall registry`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::Exit;
 use super::exit::Invalid;
+use super::out::Out;
 use crate::directory::Owner;
 use crate::serve;
 use crate::store::{Store, StoreError};
@@ -36,7 +36,7 @@ struct Export {
 }
 
 impl Registry {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let Verb::Export(Export { data, policy }) = self.verb;
         let store = Store::open_read_only(&data)?;
         let owners = store.owners()?;
@@ -53,7 +53,7 @@ impl Registry {
             let mut written = Ok(());
             serve::export(&store, owner, |resource| {
                 if written.is_ok() {
-                    written = writeln!(out, "{resource}");
+                    written = out.json_line(&resource);
                 }
                 Ok::<_, StoreError>(())
             })?;

@@ -1,13 +1,13 @@
 //! `rollcall sync`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Exit;
+use super::out::{self, Out};
 use super::progress::Progress;
 use crate::clock::SystemClock;
 use crate::directory::ConnectorName;
@@ -78,21 +78,21 @@ enum NotRun {
 }
 
 impl Sync {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let manifests = manifest::read(&self.filename);
         for ignored in &manifests.ignored {
-            eprintln!("note: {ignored} is of another kind and was left alone");
+            out::note(format_args!("{ignored} is of another kind and was left alone"));
         }
         let mut resolved = spec::resolve(&manifests.objects);
         resolved.problems.extend(manifests.problems);
         resolved.problems.sort();
         resolved.problems.dedup();
         for problem in &resolved.problems {
-            eprintln!("error: {problem}");
+            out::error(problem);
         }
         if resolved.connectors.is_empty() && resolved.policies.is_empty() {
             if resolved.problems.is_empty() {
-                eprintln!("error: there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
+                out::error("there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
             }
             let done = Done { resolved, imports: BTreeMap::new(), runs: Vec::new() };
             if self.output == Output::Json {

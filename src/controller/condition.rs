@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::text::clean_within;
+
 /// Messages are cut here: an apiserver takes no longer ones.
 const LONGEST: usize = 32 * 1024;
 
@@ -58,16 +60,11 @@ impl<'a> Conditions<'a> {
         let status = status.as_str();
         let before = find(self.before, type_).filter(|before| before.status == status);
         let since = before.map_or(Time(self.now), |before| before.last_transition_time.clone());
-        let mut message = message.into();
-        if message.len() > LONGEST {
-            message.truncate(message.floor_char_boundary(LONGEST - 3));
-            message.push('…');
-        }
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
             reason: reason.to_owned(),
-            message,
+            message: clean_within(&message.into(), LONGEST).into_owned(),
             last_transition_time: since,
             observed_generation: self.generation,
         }

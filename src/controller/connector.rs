@@ -19,6 +19,7 @@ use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
 use crate::spec::Name;
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
+use crate::text::clean;
 
 mod cancel;
 mod decide;
@@ -170,7 +171,7 @@ impl Memory {
         now: Timestamp,
         stopping: &CancellationToken,
     ) -> Reconciled {
-        let request = object.annotations().get(SYNC_REQUESTED_AT).cloned();
+        let request = object.annotations().get(SYNC_REQUESTED_AT).map(|request| clean(request).into_owned());
         let whose = Name::of(object).to_string();
         let connector = resolved.connector.as_ref().ok();
         let suspended = object.spec.suspend;

@@ -28,6 +28,7 @@ use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, Write};
+use crate::text::clean_within;
 
 /// No single question to the apiserver takes longer.
 const READ: Duration = Duration::from_secs(10);
@@ -305,7 +306,7 @@ impl Context {
         let event = Event {
             type_,
             reason: reason.to_owned(),
-            note: Some(note(message).to_owned()),
+            note: Some(clean_within(message, NOTE).into_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
@@ -327,11 +328,6 @@ impl Context {
     }
 }
 
-/// As much of a message as an Event may bear.
-fn note(message: &str) -> &str {
-    &message[..message.floor_char_boundary(NOTE)]
-}
-
 /// Asks the apiserver, and not for ever.
 async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(READ, question).await {
@@ -350,16 +346,4 @@ where
 /// Whose links a policy's are.
 pub(super) fn owner(policy: &Name) -> Owner {
     Owner::new(&policy.namespace, &policy.name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_has_no_more_bytes_than_the_apiserver_takes() {
-        assert_eq!(note("in step"), "in step");
-        let long = format!("a{}", "ü".repeat(1000));
-        assert_eq!(note(&long).len(), 1023);
-    }
 }

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::gate::WRITE;
 use crate::spec::Name;
 use crate::telemetry::Write;
+use crate::text::replace_unseen;
 
 /// Writes the whole status of an object; one that is gone meanwhile needs none, nor does another one that
 /// bears its name now.
@@ -26,12 +27,14 @@ where
     context.gate.check()?;
     let name = Name::of(object);
     let manager = format!("rollcall-{}", K::kind(&()).to_lowercase());
-    let patch = json!({
+    let mut patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
         "metadata": { "name": name.name, "uid": object.uid() },
         "status": status,
     });
+    // One character that is no text would cost the whole status.
+    replace_unseen(&mut patch["status"]);
     // The answer need not be understood: the object may be one that cannot be.
     let resource = ApiResource::erase::<K>(&());
     let api = Api::<DynamicObject>::namespaced_with(context.client.clone(), &name.namespace, &resource);

@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt as lines, reload};
+
+use crate::text::{clean, clean_json};
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +51,42 @@ impl LogLevel {
 /// for `warn`.
 pub fn init(filter: &str, format: Format) -> LogLevel {
     let (filter, handle) = reload::Layer::new(parse(filter).unwrap_or_else(|_| EnvFilter::new("warn")));
-    let lines = lines::layer().with_writer(std::io::stderr);
+    let coloured = format == Format::Text && io::stderr().is_terminal();
+    let lines = lines::layer().with_writer(move || Line { to: io::stderr(), format, coloured });
     let registry = tracing_subscriber::registry().with(filter);
     // Only a second call could fail, and then logging has begun already.
     drop(match format {
-        Format::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        Format::Text => registry.with(lines.with_ansi(coloured)).try_init(),
         Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     });
     LogLevel(handle)
+}
+
+/// Where lines go: whatever they quote, each is one line of characters that are seen.
+struct Line<W> {
+    to: W,
+    format: Format,
+    /// Whether the lines have colours of their own; the library lets none of what is quoted through.
+    coloured: bool,
+}
+
+impl<W: io::Write> io::Write for Line<W> {
+    /// Takes one whole line, as the library gives them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let clean = match (self.format, self.coloured) {
+            (Format::Json, _) => clean_json(text).into_owned(),
+            (Format::Text, false) => clean(text).into_owned(),
+            (Format::Text, true) => text.split('\u{1b}').map(clean).collect::<Vec<_>>().join("\u{1b}"),
+        };
+        writeln!(self.to, "{clean}")?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The only way in which an error is written: itself and what caused it, each once.
@@ -110,8 +140,6 @@ impl fmt::Display for Format {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -126,6 +154,60 @@ mod tests {
     fn an_error_comes_with_its_causes_each_once() {
         let error = Outer(Inner(io::Error::other("the disk")));
         assert_eq!(chain(&error), "the outer one: the inner one: the disk");
+    }
+
+    /// What is written of one event that quotes `text` as its message, as a field and as an error.
+    fn logged(format: Format, coloured: bool, text: &str) -> String {
+        use std::sync::{Arc, Mutex};
+
+        #[derive(Clone, Default)]
+        struct Written(Arc<Mutex<Vec<u8>>>);
+
+        impl io::Write for Written {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let written = Written::default();
+        let to = written.clone();
+        let layer = lines::layer().with_writer(move || Line { to: to.clone(), format, coloured });
+        let log = || {
+            let error = io::Error::other(text.to_owned());
+            tracing::warn!(field = text, error = &error as &dyn Error, "it says {text}");
+        };
+        let registry = tracing_subscriber::registry();
+        match format {
+            Format::Text => {
+                tracing::subscriber::with_default(registry.with(layer.with_ansi(coloured)), log);
+            }
+            Format::Json => {
+                tracing::subscriber::with_default(registry.with(layer.json().flatten_event(true)), log);
+            }
+        }
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_characters_that_are_seen() {
+        let text = "\u{1b}[2Jred\u{9b}31m\n2026-01-01 WARN forged\r\u{202e}\u{200b}\u{7f}\u{fffe}";
+        for (format, coloured) in [(Format::Text, false), (Format::Text, true), (Format::Json, false)] {
+            let line = logged(format, coloured, text);
+            let inner = line.strip_suffix('\n').unwrap();
+            let unseen: Vec<char> = inner.chars().filter(|sign| crate::text::is_unseen(*sign)).collect();
+            assert!(unseen.iter().all(|sign| coloured && *sign == '\u{1b}'), "{format}: {line:?}");
+            assert!(!inner.contains("\u{1b}[2J"), "{format}: {line:?}");
+            assert_eq!(
+                format == Format::Json,
+                serde_json::from_str::<serde_json::Value>(inner).is_ok_and(|it| it["field"] == text)
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
     ("telemetry", &[]),
+    ("text", &[]),
+    ("words", &[]),
     ("store", &["directory"]),
     ("serve", &["store", "scim", "directory"]),
     ("source", &["directory", "net"]),
@@ -27,7 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What any room may use.
-const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry"];
+const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words"];
 /// Rooms that are pure, or are told the time.
 const TIMELESS: &[&str] = &["directory", "api", "scim", "net"];
 

@@ -38,4 +38,5 @@ mod source_contract;
 mod support;
 mod sync_repl;
 mod target_contract;
+mod text;
 mod wipeouts;

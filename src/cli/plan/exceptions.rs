@@ -1,6 +1,5 @@
 //! `rollcall plan exceptions`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,11 +7,12 @@ use clap::Args;
 
 use super::Output;
 use crate::cli::Exit;
-use crate::cli::table::{table, text};
-use crate::controller::words::{count, thousands};
+use crate::cli::out::Out;
+use crate::cli::table::Table;
 use crate::directory::SubjectKind;
 use crate::store::Store;
 use crate::store::exception::{Exception, Exceptions};
+use crate::words::{count, thousands};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -25,45 +25,41 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit> {
+    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let all = Store::open_read_only(&self.data)?.exceptions()?;
         self.output.print(out, &all, show, csv)
     }
 }
 
-fn show(out: &mut dyn Write, all: &[Exceptions]) -> Result<()> {
+fn show(out: &mut Out<'_>, all: &[Exceptions]) -> Result<()> {
     if all.is_empty() {
-        writeln!(out, "There are no exceptions.")?;
+        out.line("There are no exceptions.")?;
     }
     for Exceptions { owner, since, count: how_many, named } in all {
-        writeln!(out, "SyncPolicy {owner}: {}", count(*how_many, "exception", "exceptions"))?;
-        writeln!(out, "since    {since:.0}\n")?;
-        let mut lines = table(&["entry", "reason", "message"]);
+        out.line(format_args!("SyncPolicy {owner}: {}", count(*how_many, "exception", "exceptions")))?;
+        out.paragraph(format_args!("since    {since:.0}"))?;
+        let mut lines = Table::new(&["entry", "reason", "message"]);
         for Exception { entry, reason, message, .. } in named {
-            lines.add_row([entry, reason, message]);
+            lines.row([entry, reason, message]);
         }
-        writeln!(out, "{}", text(&lines))?;
+        out.table(&lines)?;
         let others = how_many.saturating_sub(named.len() as u64);
         if others > 0 {
-            writeln!(out, "… and {} more\n", thousands(others))?;
+            out.paragraph(format_args!("… and {} more", thousands(others)))?;
         }
     }
     Ok(())
 }
 
-fn csv(out: &mut dyn Write, all: &[Exceptions]) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(["policy", "kind", "entry", "reason", "message"])?;
-    for Exceptions { owner, named, .. } in all {
-        for Exception { kind, entry, reason, message } in named {
-            let kind = match kind {
-                Some(SubjectKind::User) => "user",
-                Some(SubjectKind::Group) => "group",
-                None => "",
-            };
-            writer.write_record([owner.as_str(), kind, entry, reason, message])?;
-        }
-    }
-    writer.flush()?;
-    Ok(())
+fn csv(out: &mut Out<'_>, all: &[Exceptions]) -> Result<()> {
+    let named = all.iter().flat_map(|of| of.named.iter().map(move |one| (of, one)));
+    let rows = named.map(|(of, Exception { kind, entry, reason, message })| {
+        let kind = match kind {
+            Some(SubjectKind::User) => "user",
+            Some(SubjectKind::Group) => "group",
+            None => "",
+        };
+        [of.owner.as_str(), kind, entry, reason, message]
+    });
+    out.csv(["policy", "kind", "entry", "reason", "message"], rows)
 }

@@ -1,7 +1,6 @@
 //! What happened, for people and for machines.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -13,18 +12,19 @@ use super::{Done, NotRun, Sync};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::reason;
 use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
-use crate::cli::table;
+use crate::cli::out::Out;
+use crate::cli::table::Table;
 use crate::clock::{Clock as _, SystemClock};
-use crate::controller::words::{count, thousands};
 use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
+use crate::words::{count, thousands};
 
 /// So many of a kind are named one by one.
 const NAMED: usize = 20;
 
 /// Every object with the status that it would have.
-pub(super) fn json(out: &mut dyn Write, done: &Done) -> Result<()> {
+pub(super) fn json(out: &mut Out<'_>, done: &Done) -> Result<()> {
     let now = SystemClock.now();
     let mut objects = Vec::new();
     for (name, status) in connectors(done, now) {
@@ -33,8 +33,7 @@ pub(super) fn json(out: &mut dyn Write, done: &Done) -> Result<()> {
     for (name, status) in policies(done, now) {
         objects.push(object("SyncPolicy", name, &serde_json::to_value(status)?));
     }
-    writeln!(out, "{}", serde_json::to_string_pretty(&objects)?)?;
-    Ok(())
+    out.json(&objects)
 }
 
 fn object(kind: &str, name: &str, status: &Value) -> Value {
@@ -110,16 +109,16 @@ fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
 }
 
 /// Tables, and below them what needs more words.
-pub(super) fn table(out: &mut dyn Write, done: &Done, sync: &Sync) -> Result<()> {
+pub(super) fn table(out: &mut Out<'_>, done: &Done, sync: &Sync) -> Result<()> {
     let now = SystemClock.now();
     let mut table =
-        table::table(&["connector", "ready", "reason", "users", "groups", "changed", "gone", "took"]);
+        Table::new(&["connector", "ready", "reason", "users", "groups", "changed", "gone", "took"]);
     for (name, status) in connectors(done, now) {
         let Some(ready) = status.conditions.first() else { continue };
         let imported = done.imports.iter().find(|(of, _)| of.as_str() == name);
         let imported = imported.and_then(|(_, imported)| imported.as_ref().ok());
         let number = |number: fn(&Imported) -> u64| imported.map_or("-".into(), |it| thousands(number(it)));
-        table.add_row([
+        table.row([
             name.to_owned(),
             ready.status.clone(),
             ready.reason.clone(),
@@ -130,8 +129,8 @@ pub(super) fn table(out: &mut dyn Write, done: &Done, sync: &Sync) -> Result<()>
             imported.map_or("-".into(), |it| took(it.started_at, it.finished_at)),
         ]);
     }
-    writeln!(out, "{}", table::text(&table))?;
-    let mut table = table::table(&[
+    out.table(&table)?;
+    let mut table = Table::new(&[
         "policy",
         "ready",
         "reason",
@@ -156,70 +155,77 @@ pub(super) fn table(out: &mut dyn Write, done: &Done, sync: &Sync) -> Result<()>
         row.push(run.map_or("-".into(), |it| thousands(it.disabled)));
         row.push(run.map_or("-".into(), |it| thousands(it.removed)));
         row.push(run.map_or("-".into(), |it| took(it.started_at.0, it.finished_at.0)));
-        table.add_row(row);
+        table.row(row);
     }
-    writeln!(out, "{}", table::text(&table))?;
+    out.table(&table)?;
     for (name, imported) in &done.imports {
         match imported {
             Ok(imported) => about_import(out, name.as_str(), imported)?,
-            Err(error) => writeln!(out, "{name}: {error}\n")?,
+            Err(error) => out.paragraph(format_args!("{name}: {error}"))?,
         }
     }
     for (runnable, report) in &done.runs {
         match report {
             Ok(report) => about_run(out, runnable.policy.owner.as_str(), report, sync)?,
-            Err(why) => writeln!(out, "{}: {why}\n", runnable.policy.owner)?,
+            Err(why) => out.paragraph(format_args!("{}: {why}", runnable.policy.owner))?,
         }
     }
     Ok(())
 }
 
-fn about_import(out: &mut dyn Write, name: &str, imported: &Imported) -> Result<()> {
+fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()> {
     for notice in &imported.info.notices {
-        writeln!(out, "{name}: {notice}\n")?;
+        out.paragraph(format_args!("{name}: {notice}"))?;
     }
     for (field, trip) in &imported.info.tripped {
-        writeln!(
-            out,
-            "{name}: {} of {} entries lost {field} in one read; what would follow from that is held. Check what the \
-             account may read\n",
+        out.paragraph(format_args!("{name}: {} of {} entries lost {field} in one read; what would follow from that is held. Check what the \
+             account may read",
             trip.lost.len(),
-            trip.carried
-        )?;
+            trip.carried))?;
     }
     if imported.unsettled > 0 {
-        let missing = count(imported.unsettled, "entry is", "entries are");
-        writeln!(out, "{name}: {missing} missing and not looked up yet; they stay as they are\n")?;
+        let missing = count(
+            imported.unsettled,
+            "entry is missing and not looked up yet; it stays as it is",
+            "entries are missing and not looked up yet; they stay as they are",
+        );
+        out.paragraph(format_args!("{name}: {missing}"))?;
     }
     Ok(())
 }
 
-fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -> Result<()> {
-    let would = if report.previewed { "would be" } else { "were" };
+fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> Result<()> {
     let (added, removed) = (report.applied.members_added, report.applied.members_removed);
     if added + removed > 0 {
-        let added = count(added, "membership", "memberships");
-        writeln!(out, "{name}: {added} {would} begun, {} ended\n", thousands(removed))?;
+        let begun = count(added, "membership", "memberships");
+        let were = match (report.previewed, added) {
+            (true, _) => "would be",
+            (false, 1) => "was",
+            (false, _) => "were",
+        };
+        out.paragraph(format_args!("{name}: {begun} {were} begun, {} ended", thousands(removed)))?;
     }
     if let Some(why) = &report.failed {
-        writeln!(out, "{name}: {why}\n")?;
+        out.paragraph(format_args!("{name}: {why}"))?;
     }
     for connector in &report.stale {
-        writeln!(out, "{name}: {connector} was not read, so nothing was removed on its word\n")?;
+        out.paragraph(format_args!("{name}: {connector} was not read, so nothing was removed on its word"))?;
     }
     about_quarantine(out, name, report, &sync.data)?;
     for blocked in report.blocked.iter().take(NAMED) {
-        writeln!(out, "{name}: {} waits: {blocked}\n", blocked.name)?;
+        out.paragraph(format_args!("{name}: {} waits: {blocked}", blocked.name))?;
     }
     for person in &report.protected {
-        writeln!(out, "{name}: {person} is protected, and was left as they are\n")?;
+        out.paragraph(format_args!("{name}: {person} is protected, and was left as they are"))?;
     }
     match (report.approval, &sync.approve) {
         (Some(Approval::Outdated), _) => {
-            writeln!(out, "{name}: that approval was given for another spec; look at what is held now\n")?;
+            out.paragraph(format_args!(
+                "{name}: that approval was given for another spec; look at what is held now"
+            ))?;
         }
         (Some(Approval::Unknown), Some(digest)) => {
-            writeln!(out, "{name}: nothing is held under {digest}, so nothing was approved\n")?;
+            out.paragraph(format_args!("{name}: nothing is held under {digest}, so nothing was approved"))?;
         }
         _ => {}
     }
@@ -227,29 +233,35 @@ fn about_run(out: &mut dyn Write, name: &str, report: &RunReport, sync: &Sync) -
     if let Some(hold) = &report.held {
         let files: Vec<String> = sync.filename.iter().map(|path| path.display().to_string()).collect();
         let (data, files) = (sync.data.display(), files.join(" "));
-        writeln!(
-            out,
+        out.line(format_args!(
             "{name}: {} held: {}",
             count(hold.lines.len() as u64, "operation is", "operations are"),
             hold.reason
-        )?;
-        writeln!(out, "  see it:     rollcall plan show --data {data} {}", hold.digest)?;
-        writeln!(out, "  approve it: rollcall sync -f {files} --data {data} --approve {}\n", hold.digest)?;
+        ))?;
+        out.line(format_args!("  see it:     rollcall plan show --data {data} {}", hold.digest))?;
+        out.paragraph(format_args!(
+            "  approve it: rollcall sync -f {files} --data {data} --approve {}",
+            hold.digest
+        ))?;
     }
     Ok(())
 }
 
-fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport, data: &Path) -> Result<()> {
+fn about_quarantine(out: &mut Out<'_>, name: &str, report: &RunReport, data: &Path) -> Result<()> {
     if report.quarantined_count == 0 {
         return Ok(());
     }
-    let entries = count(report.quarantined_count, "entry", "entries");
-    writeln!(out, "{name}: {entries} cannot be taken as they are, and keep what they have:")?;
+    let entries = count(
+        report.quarantined_count,
+        "entry cannot be taken as it is, and keeps what it has",
+        "entries cannot be taken as they are, and keep what they have",
+    );
+    out.line(format_args!("{name}: {entries}:"))?;
     for one in report.quarantined.iter().take(NAMED) {
-        writeln!(out, "  {}: {} ({:?})", one.entry, one.message, one.reason)?;
+        out.line(format_args!("  {}: {} ({:?})", one.entry, one.message, one.reason))?;
     }
     for one in report.unreadable.iter().take(NAMED.saturating_sub(report.quarantined.len())) {
-        writeln!(out, "  {}: {} (Unreadable)", one.what, one.why)?;
+        out.line(format_args!("  {}: {} (Unreadable)", one.what, one.why))?;
     }
     if report.quarantined_count > NAMED as u64 {
         let see = if report.previewed {
@@ -257,13 +269,13 @@ fn about_quarantine(out: &mut dyn Write, name: &str, report: &RunReport, data: &
         } else {
             format!(": rollcall plan exceptions --data {}", data.display())
         };
-        writeln!(out, "  … and {} more{see}", thousands(report.quarantined_count - NAMED as u64))?;
+        out.line(format_args!("  … and {} more{see}", thousands(report.quarantined_count - NAMED as u64)))?;
     }
-    writeln!(out)?;
+    out.line("")?;
     Ok(())
 }
 
-fn about_skipped(out: &mut dyn Write, name: &str, report: &RunReport) -> Result<()> {
+fn about_skipped(out: &mut Out<'_>, name: &str, report: &RunReport) -> Result<()> {
     let skipped = &report.skipped;
     let parts: Vec<String> = [
         (skipped.out_of_scope, "out of scope"),
@@ -275,11 +287,11 @@ fn about_skipped(out: &mut dyn Write, name: &str, report: &RunReport) -> Result<
     .map(|(number, why)| format!("{} {why}", thousands(number)))
     .collect();
     if !parts.is_empty() {
-        writeln!(out, "{name}: users left out: {}\n", parts.join(", "))?;
+        out.paragraph(format_args!("{name}: users left out: {}", parts.join(", ")))?;
     }
     if skipped.dangling_members > 0 {
         let members = count(skipped.dangling_members, "member of groups is", "members of groups are");
-        writeln!(out, "{name}: {members} nobody that was read\n")?;
+        out.paragraph(format_args!("{name}: {members} nobody that was read"))?;
     }
     Ok(())
 }

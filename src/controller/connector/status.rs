@@ -11,11 +11,11 @@ use super::import::{Failure, Read};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
-use crate::controller::words::count;
 use crate::source;
 use crate::spec::{Problem, SourceConfig};
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
+use crate::words::count;
 
 /// How far a read gets, in order.
 const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];

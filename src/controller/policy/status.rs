@@ -9,11 +9,11 @@ use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
 use crate::api::reason::{Reason, policy};
 use crate::controller::condition::{Conditions, Status};
 use crate::controller::connector::status::problems;
-use crate::controller::words::count;
 use crate::directory::ConnectorName;
 use crate::spec::Problem;
 use crate::store::hold::Hold;
 use crate::sync::run::{RunReport, Verdict};
+use crate::words::{count, thousands};
 
 /// The result of a run that did nothing but say what it would do.
 pub(super) const PREVIEWED: &str = "Previewed";
@@ -170,8 +170,12 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
     let quarantined = quarantined(before);
     if quarantined > 0 {
         let message = format!(
-            "{} cannot be taken as they are; what they have stays as it is; see them with `rollcall plan exceptions`",
-            count(quarantined, "entry", "entries")
+            "{}; see `rollcall plan exceptions`",
+            count(
+                quarantined,
+                "entry cannot be taken as it is; what it has stays as it is",
+                "entries cannot be taken as they are; what they have stays as it is"
+            )
         );
         conditions.set("EntriesQuarantined", Status::True, policy::QUARANTINED.name, message);
     }
@@ -314,9 +318,13 @@ fn message(report: &RunReport, verdict: Verdict) -> String {
             )
         }
         Verdict::TooManyQuarantined => format!(
-            "{} cannot be taken as they are, and limits.quarantined allows {}; see them with `rollcall plan exceptions`",
-            count(report.quarantined_count, "entry", "entries"),
-            report.quarantine_allowance
+            "{}, and limits.quarantined allows {}; see `rollcall plan exceptions`",
+            count(
+                report.quarantined_count,
+                "entry cannot be taken as it is",
+                "entries cannot be taken as they are"
+            ),
+            thousands(report.quarantine_allowance)
         ),
         Verdict::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
         Verdict::InStepWithExceptions if report.quarantined_count == 0 && report.blocked.is_empty() => {
