@@ -19,6 +19,15 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }
+
+    /// The value without the line breaks at its end, which `echo` or an editor left there.
+    pub fn without_line_end(&self) -> &[u8] {
+        let mut value = self.expose();
+        while let [rest @ .., b'\r' | b'\n'] = value {
+            value = rest;
+        }
+        value
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -30,6 +39,14 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_end_is_none_of_it() {
+        for (value, without) in [("a b", "a b"), ("a\n", "a"), ("a\r\n\n", "a"), ("\na\n", "\na"), ("\n", "")]
+        {
+            assert_eq!(Secret::new(value).without_line_end(), without.as_bytes());
+        }
+    }
 
     #[test]
     fn debug_says_nothing() {

@@ -112,7 +112,8 @@ pub struct ActiveDirectory {
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub exclude_dns: Vec<String>,
     /// Which entries are users or contacts (RFC 4515); empty means all but computers, trusts and the accounts
-    /// that every domain has (`krbtgt`, `Guest`, `Administrator`).
+    /// that every domain has (`krbtgt`, `Guest`, `Administrator`). It may stand on several lines, which begin between
+    /// components.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub user_filter: String,
@@ -189,7 +190,8 @@ pub struct Ldap {
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub base_dns: Vec<String>,
     /// Which entries are users (RFC 4515); empty means
-    /// `(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))`.
+    /// `(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))`. It may stand on several lines, which begin
+    /// between components.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub user_filter: String,
@@ -308,7 +310,11 @@ pub struct DirectoryConnectorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_import_at: Option<Time>,
     /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<262_144, _>"
+    )]
     #[schemars(length(max = 262_144))]
     pub last_handled_sync_requested_at: Option<String>,
 }

@@ -17,6 +17,7 @@ use crate::directory::{
 };
 use crate::source::schema::{ANCHORS, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
+use crate::words::count;
 
 mod parse;
 
@@ -199,7 +200,10 @@ impl<'a> Reading<'a> {
             attributes: self.config.literal.clone(),
             scope: format!("ldif anchor={}", self.schema.anchor),
             notices: (references > 0)
-                .then(|| format!("{references} search references in {} were not followed", self.config.name))
+                .then(|| {
+                    let were = count(references as u64, "search reference was", "search references were");
+                    format!("{were} not followed in {}", self.config.name)
+                })
                 .into_iter()
                 .collect(),
             vendor: None,

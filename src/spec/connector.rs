@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use super::filter::joined;
 use super::object::{Name, Objects};
 use super::{Connector, Folder, Problem, SourceConfig};
 use crate::api;
@@ -120,7 +121,7 @@ impl Resolving<'_> {
         }
         self.dns(&format!("{AT}.baseDNs"), &domain.base_dns);
         self.dns(&format!("{AT}.excludeDNs"), &domain.exclude_dns);
-        self.filters(AT, &domain.user_filter, &domain.group_filter);
+        let [user_filter, group_filter] = self.filters(AT, &domain.user_filter, &domain.group_filter);
         let bind = self.objects.credentials(self.name, &domain.credentials_secret_ref);
         let bind = self.followed(&format!("{AT}.credentialsSecretRef"), Some(bind));
         let ca_pem = self.authority(AT, &domain.tls);
@@ -132,8 +133,8 @@ impl Resolving<'_> {
             server_name: given(&domain.tls.server_name),
             bind,
             base_dns: domain.base_dns.clone(),
-            user_filter: given(&domain.user_filter),
-            group_filter: given(&domain.group_filter),
+            user_filter,
+            group_filter,
             anchor: None,
             literal: self.literal.clone(),
             page_size: ActiveDirectoryConfig::PAGE_SIZE,
@@ -187,7 +188,7 @@ impl Resolving<'_> {
         const AT: &str = "spec.ldap";
         self.urls(AT, &ldap.urls, ldap.start_tls, ldap.insecure);
         self.dns(&format!("{AT}.baseDNs"), &ldap.base_dns);
-        self.filters(AT, &ldap.user_filter, &ldap.group_filter);
+        let [user_filter, group_filter] = self.filters(AT, &ldap.user_filter, &ldap.group_filter);
         if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
             let why = "a DN changes when somebody is renamed or moves; name an attribute that never does, or leave it out";
             self.problem("spec.ldap.anchorAttribute", why);
@@ -204,8 +205,8 @@ impl Resolving<'_> {
             server_name: given(&ldap.tls.server_name),
             bind,
             base_dns: ldap.base_dns.clone(),
-            user_filter: given(&ldap.user_filter),
-            group_filter: given(&ldap.group_filter),
+            user_filter,
+            group_filter,
             anchor: given(&ldap.anchor_attribute),
             literal: self.literal.clone(),
             page_size: ldap.page_size,
@@ -235,16 +236,20 @@ impl Resolving<'_> {
         }
     }
 
-    fn filters(&mut self, at: &str, users: &str, groups: &str) {
-        for (field, filter) in [("userFilter", users), ("groupFilter", groups)] {
-            if !filter.is_empty() && ldap3::parse_filter(filter).is_err() {
+    /// The filters for users and groups that are given, each in one line.
+    fn filters(&mut self, at: &str, users: &str, groups: &str) -> [Option<String>; 2] {
+        [("userFilter", users), ("groupFilter", groups)].map(|(field, filter)| {
+            let field = format!("{at}.{field}");
+            let filter = self.followed(&field, Some(joined(filter)))?;
+            if !filter.is_empty() && ldap3::parse_filter(&filter).is_err() {
                 let why = format!(
                     "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
                      \\2a \\28 \\29 \\5c"
                 );
-                self.problem(&format!("{at}.{field}"), &why);
+                self.problem(&field, &why);
             }
-        }
+            given(&filter)
+        })
     }
 
     fn authority(&mut self, at: &str, tls: &Tls) -> Option<Vec<u8>> {

@@ -73,10 +73,9 @@ pub(super) fn resolve(
 /// What readers must show; `None` if nobody may read.
 pub(super) fn token(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> Option<Result<Secret, String>> {
     let reference = spec.target.registry.as_ref()?.token_secret_ref.as_ref()?;
-    // The end of a line is what an editor left.
     let token = objects
         .secret(name, &reference.name, &reference.key)
-        .map(|token| Secret::new(token.expose().strip_suffix(b"\n").unwrap_or(token.expose())));
+        .map(|token| Secret::new(token.without_line_end()));
     Some(token.and_then(|token| {
         if token.expose().len() >= SHORTEST_TOKEN {
             return Ok(token);

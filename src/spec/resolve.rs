@@ -18,16 +18,17 @@ impl Objects {
         let dn = String::from_utf8(username.expose().to_vec()).map_err(|_| {
             format!("the key username of Secret {} is not UTF-8 text", of.beside(&reference.name))
         })?;
-        // A password is written as it is; the end of a line is what an editor left.
-        let trimmed = password.expose().strip_suffix(b"\n").unwrap_or(password.expose());
-        let text = String::from_utf8(trimmed.to_vec()).map_err(|_| {
-            format!("the key password of Secret {} is not UTF-8 text", of.beside(&reference.name))
-        })?;
-        if text.is_empty() {
+        if std::str::from_utf8(password.expose()).is_err() {
+            return Err(format!(
+                "the key password of Secret {} is not UTF-8 text",
+                of.beside(&reference.name)
+            ));
+        }
+        if password.without_line_end().is_empty() {
             // RFC 4513 section 5.1.2: servers take an empty password for an anonymous bind, and say yes.
             return Err(format!("the key password of Secret {} is empty", of.beside(&reference.name)));
         }
-        Ok(Bind { dn: dn.trim().to_owned(), password: Secret::new(text) })
+        Ok(Bind { dn: dn.trim().to_owned(), password: password.clone() })
     }
 
     /// Certificates in PEM form.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::api::policy;
+use crate::words::count;
 
 /// Cron expressions, of which the earliest counts.
 #[derive(Clone, Debug)]
@@ -41,10 +42,11 @@ impl Schedule {
 }
 
 fn parse_one(text: &str, zone: &str) -> Result<Crontab, String> {
-    let fields = text.split_whitespace().count();
+    let fields = text.split_whitespace().count() as u64;
     if fields != 5 {
+        let fields = count(fields, "field", "fields");
         return Err(format!(
-            "{text:?} has {fields} fields, and five are needed: minute, hour, day of month, month, day of week"
+            "{text:?} has {fields}, and five are needed: minute, hour, day of month, month, day of week"
         ));
     }
     let crontab = cronexpr::parse_crontab_with(&format!("{text} {zone}"), ParseOptions::default())

@@ -3,6 +3,8 @@
 use kube::CustomResourceExt;
 use serde_json::Value;
 
+use crate::words::count;
+
 /// The schema of a kind, as its definition has it.
 pub(super) fn of<K: CustomResourceExt>() -> Value {
     let definition = serde_json::to_value(K::crd()).unwrap_or_default();
@@ -26,19 +28,18 @@ pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut imp
                 }
             }
             if let Some(most) = bound(schema, "maxProperties").filter(|most| fields.len() as u64 > *most) {
-                problem(
-                    path.to_owned(),
-                    format!("has {} entries, and at most {most} are allowed", fields.len()),
-                );
+                let entries = count(fields.len() as u64, "entry", "entries");
+                problem(path.to_owned(), format!("has {entries}, and at most {} allowed", are(most)));
             }
         }
         Value::Array(items) => {
-            let count = items.len() as u64;
-            if let Some(most) = bound(schema, "maxItems").filter(|most| count > *most) {
-                problem(path.to_owned(), format!("has {count} items, and at most {most} are allowed"));
+            let number = items.len() as u64;
+            let has = count(number, "item", "items");
+            if let Some(most) = bound(schema, "maxItems").filter(|most| number > *most) {
+                problem(path.to_owned(), format!("has {has}, and at most {} allowed", are(most)));
             }
-            if let Some(least) = bound(schema, "minItems").filter(|least| count < *least) {
-                problem(path.to_owned(), format!("has {count} items, and at least {least} is needed"));
+            if let Some(least) = bound(schema, "minItems").filter(|least| number < *least) {
+                problem(path.to_owned(), format!("has {has}, and at least {} needed", are(least)));
             }
             if schema.get("x-kubernetes-list-type").is_some_and(|kind| kind == "set") {
                 for (at, _) in items
@@ -55,14 +56,12 @@ pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut imp
             }
         }
         Value::String(text) => {
-            let count = text.chars().count() as u64;
-            if let Some(most) = bound(schema, "maxLength").filter(|most| count > *most) {
-                problem(
-                    path.to_owned(),
-                    format!("is {count} characters long, and at most {most} are allowed"),
-                );
+            let number = text.chars().count() as u64;
+            if let Some(most) = bound(schema, "maxLength").filter(|most| number > *most) {
+                let long = count(number, "character", "characters");
+                problem(path.to_owned(), format!("is {long} long, and at most {} allowed", are(most)));
             }
-            if bound(schema, "minLength").is_some_and(|least| count < least) {
+            if bound(schema, "minLength").is_some_and(|least| number < least) {
                 problem(path.to_owned(), "is empty, and must not be".to_owned());
             }
         }
@@ -78,6 +77,11 @@ pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut imp
         }
         Value::Null | Value::Bool(_) => {}
     }
+}
+
+/// `1 is`, `2 are`.
+fn are(number: u64) -> String {
+    count(number, "is", "are")
 }
 
 fn bound(schema: &Value, name: &str) -> Option<u64> {

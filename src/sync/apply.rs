@@ -22,6 +22,7 @@ use crate::sync::blocking;
 use crate::sync::plan::{Action, Planned};
 use crate::sync::policy::Policy;
 use crate::target::Target;
+use crate::words::count;
 
 mod adopt;
 mod effect;
@@ -250,7 +251,8 @@ impl<T: Target> Apply<'_, T> {
         let hopeless = attempt >= ATTEMPTS || pause > PATIENCE || self.report.failed.is_some();
         if hopeless && !again.is_empty() {
             self.report.failed.get_or_insert_with(|| {
-                format!("{} operations were put off to the next run: {complaint}", again.len())
+                let again = count(again.len() as u64, "operation was", "operations were");
+                format!("{again} put off to the next run: {complaint}")
             });
             // What is unclear stays open, for the next run to look at.
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));

@@ -223,7 +223,7 @@ async fn another_server_may_be_behind_and_says_nobody_is_gone_for_a_day() {
     let imported = desk.import_after(1, &by(["two"; 2], &fewer)).await.unwrap();
     assert_eq!((imported.removed, imported.unsettled), (0, 1));
     assert!(
-        imported.info.notices[0].starts_with("1 entries that another server"),
+        imported.info.notices[0].starts_with("1 entry that another server"),
         "{:?}",
         imported.info.notices
     );

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -80,7 +80,8 @@ impl Connection {
         for server in servers {
             match Self::to(server, config).await {
                 Ok(connection) => {
-                    let skipped = failures.into_iter().map(|error| error.message).collect();
+                    let mut skipped: Vec<String> = failures.into_iter().map(|error| error.message).collect();
+                    skipped.extend(connection.skipped);
                     return Ok(Self { skipped, ..connection });
                 }
                 Err(error) if matches!(error.reason, Reason::Unreachable | Reason::TlsFailed) => {
@@ -143,7 +144,9 @@ impl Connection {
 
     async fn bind(&mut self, bind: Option<&Bind>) -> Result<(), SourceError> {
         let Some(Bind { dn, password }) = bind else { return Ok(()) };
-        let password = std::str::from_utf8(password.expose()).map_err(|_| {
+        let text = password.without_line_end();
+        let has_line_end = text.len() < password.expose().len();
+        let password = std::str::from_utf8(text).map_err(|_| {
             let why = "the password in the Secret that credentialsSecretRef names is not UTF-8 text";
             SourceError::new(Reason::AuthenticationFailed, why)
         })?;
@@ -158,7 +161,16 @@ impl Connection {
             reason: Reason::Unreachable,
             ..error::lost(&self.url, &error, 0)
         })?;
-        if result.rc == 0 { Ok(()) } else { Err(error::binding(&self.url, Some(dn), &result)) }
+        if result.rc == 0 {
+            self.skipped.extend(has_line_end.then(|| error::LINE_END.to_owned()));
+            return Ok(());
+        }
+        let result = LdapResult { text: error::without(password, result.text), ..result };
+        let mut refused = error::binding(&self.url, Some(dn), &result);
+        if has_line_end && refused.reason == Reason::AuthenticationFailed {
+            refused.message = format!("{}; {}", refused.message, error::LINE_END);
+        }
+        Err(refused)
     }
 }
 

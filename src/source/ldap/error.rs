@@ -7,6 +7,12 @@ use ldap3::{LdapError, LdapResult};
 use super::refusal;
 use crate::net::tls;
 use crate::source::{Reason, SourceError};
+use crate::words::count;
+
+/// What to say of a password that was written with `echo`.
+pub(super) const LINE_END: &str = "the password in the Secret that credentialsSecretRef names ends in a line break, which \
+                                   is left out: make the Secret with `kubectl create secret generic --from-literal`, or write \
+                                   its file with `printf %s`, not `echo`";
 
 /// A connection that could not be made. `name` is what the certificate must bear.
 pub(super) fn connecting(url: &str, name: &str, error: &LdapError) -> SourceError {
@@ -80,9 +86,17 @@ pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> Sourc
     SourceError::new(reason, format!("{url} refused {who}: {why} ({})", code(result)))
 }
 
+/// What a server says to a login, unless that repeats the password.
+pub(super) fn without(password: &str, said: String) -> String {
+    if said.to_lowercase().contains(&password.to_lowercase()) {
+        return "what it says repeats the password, and is not shown".to_owned();
+    }
+    said
+}
+
 /// A search that ended with something other than success, after `came` entries.
 pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceError {
-    let so_far = format!("{came} entries had come, and nothing of this read was taken");
+    let so_far = so_far(came);
     let code = code(result);
     let (reason, message) = match result.rc {
         32 => {
@@ -135,10 +149,14 @@ pub(super) fn lost(url: &str, error: &LdapError, came: u64) -> SourceError {
         LdapError::Io { source } => format!("was lost ({source})"),
         _ => "was lost".to_owned(),
     };
-    let message = format!(
-        "the connection to {url} {what}; {came} entries had come, and nothing of this read was taken"
-    );
+    let message = format!("the connection to {url} {what}; {}", so_far(came));
     SourceError::new(Reason::Interrupted, message)
+}
+
+/// How far a read came that ended early.
+fn so_far(came: u64) -> String {
+    let came = count(came, "entry had come", "entries had come");
+    format!("{came}, and nothing of this read was taken")
 }
 
 /// The result code with its name (RFC 4511 section 4.1.9) and what the server adds.

@@ -16,6 +16,7 @@ use super::{
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
 use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, SourceError};
+use crate::words::count;
 
 /// Above so many changes everything is read: that is one search, and not hundreds.
 const MANY: usize = 5000;
@@ -128,8 +129,12 @@ impl Session {
         if reading.referrals > 0 {
             let these = reading.references.join(", ");
             self.connection.skipped.push(format!(
-                "{} references to other servers were not followed ({these}); what they hold needs a connector of its own",
-                reading.referrals
+                "{} not followed ({these}); what they hold needs a connector of its own",
+                count(
+                    reading.referrals,
+                    "reference to another server was",
+                    "references to other servers were"
+                )
             ));
         }
         Ok(self.completion(Mode::Full, next, feed))

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::source::schema::Attributes;
+use crate::words::{count, thousands};
 
 /// Longer than any line that a directory writes; a file with such a line is no LDIF.
 const MAX_LINE_BYTES: usize = 64 << 20;
@@ -150,8 +151,9 @@ impl<R: BufRead> Reader<R> {
             && stated != self.entries
         {
             let why = format!(
-                "the file says that it holds {stated} entries, and it holds {}; it was damaged: export it again",
-                self.entries
+                "the file says that it holds {}, and it holds {}; it was damaged: export it again",
+                count(stated as u64, "entry", "entries"),
+                thousands(self.entries as u64)
             );
             return Err(Problem { line, why, cut: true });
         }

@@ -10,6 +10,7 @@ use crate::directory::{Content, Evidence, Grade, SubjectId, SubjectKind};
 use crate::store::hold::{Hold, Line};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
+use crate::words::count;
 
 /// What makes a line what it is; the rest of it is for people.
 type Identity = (String, String, Option<String>, Option<String>, bool);
@@ -56,7 +57,9 @@ impl Lines<'_> {
             }
             (Action::Update { .. }, _) => ("other", "update".to_owned()),
             (Action::Create(_), _) => ("other", "create".to_owned()),
-            (Action::AddMembers(members), _) => ("other", format!("add {} members", members.len())),
+            (Action::AddMembers(members), _) => {
+                ("other", format!("add {}", count(members.len() as u64, "member", "members")))
+            }
             (Action::Release(_), _) => ("other", "rename for a moment".to_owned()),
             (Action::Enable, _) => ("enable", "enable".to_owned()),
             (action, class) => (class.map_or("other", name), verb(action).to_owned()),

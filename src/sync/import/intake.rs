@@ -21,6 +21,7 @@ use crate::store::snapshot::{
     Stranger, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
+use crate::words::count;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
 /// mailbox: most have none that is of a kind of its own.
@@ -153,10 +154,11 @@ impl Intake {
             return Ok(());
         }
         let message = format!(
-            "the read of {} reached its end and brought nothing at all, where {before} entries were before; nothing was \
+            "the read of {} reached its end and brought nothing at all, where {} before; nothing was \
              taken. Check what the account may read, the base and the filters; if the directory really is to be empty, \
              delete the policies that read it",
-            self.connector
+            self.connector,
+            count(before as u64, "entry was", "entries were")
         );
         Err(SourceError::new(Reason::InvalidData, message))
     }
@@ -194,7 +196,8 @@ impl Intake {
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
             notices.push(format!(
-                "the change feed had not told of {missed} entries that this full read found changed"
+                "the change feed had not told of {} that this full read found changed",
+                count(missed, "entry", "entries")
             ));
         }
         if self.unheard > 0 {

@@ -8,6 +8,7 @@ use super::{Options, too_slow};
 use crate::directory::Anchor;
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;
+use crate::words::count;
 
 /// So long an entry must have been missed before another server than the one that told of it may say
 /// that it is gone: longer than any replica is behind.
@@ -99,10 +100,14 @@ pub(super) async fn settle<S: Source>(
         }
     }
     if strange > 0 {
-        notices.push(format!(
-            "{strange} entries that another server told of are missing on the one that was asked, which may only be \
-             behind; they stay as they are until the other one answers, or for 24 h"
-        ));
+        let missing = count(
+            strange,
+            "entry that another server told of is missing on the one that was asked, which may only be behind; it stays as \
+             it is",
+            "entries that another server told of are missing on the one that was asked, which may only be behind; they \
+             stay as they are",
+        );
+        notices.push(format!("{missing} until the other one answers, or for 24 h"));
     }
     (settled, notices)
 }
