@@ -3,9 +3,8 @@
 //! One connection writes, behind a lock; readers have connections of their own (WAL), so a long
 //! read never waits for an import. All calls block and are short: async callers wrap them.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +19,12 @@ pub(crate) mod bitmap;
 pub(crate) mod dense;
 mod error;
 pub mod exception;
+mod folder;
 pub mod hold;
 pub mod journal;
 pub mod link;
 pub mod policy;
+mod reader;
 pub mod registry;
 mod schema;
 pub mod snapshot;
@@ -31,12 +32,11 @@ pub mod snapshot;
 mod tests;
 
 pub use error::StoreError;
+pub use folder::take_back;
 use snapshot::{Pins, Seals};
 
 /// The database's name within the data folder.
 pub const FILE: &str = "rollcall.db";
-/// Held by the process that writes.
-const LOCK: &str = "rollcall.lock";
 /// Longer than any of our transactions takes.
 const BUSY: Duration = Duration::from_secs(30);
 /// More than there are: each is compiled once.
@@ -67,15 +67,10 @@ struct Inner {
 
 impl Store {
     /// Opens the store in `folder` for reading and writing, making both where they are not there
-    /// yet. Only one process at a time can.
+    /// yet. Only one process at a time can, and only in a folder that nobody else may write.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let in_folder = |error| StoreError::folder(folder, error);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(in_folder)?;
-        let lock = take_lock(folder)?;
+        let lock = folder::take(folder)?;
         let path = folder.join(FILE);
-        // SQLite gives its journals the rights of the database.
-        let created = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        drop(created.map_err(in_folder)?);
         let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut writer, &path)?;
         Ok(Self::new(path, Some(writer), Some(lock)))
@@ -88,6 +83,7 @@ impl Store {
         if !path.exists() {
             return Err(missing());
         }
+        folder::check(folder)?;
         let store = Self::new(path, None, None);
         // A process that died while it made the store leaves a file without tables.
         let found = store.read(|reader| schema::check(reader, &store.inner.path))?;
@@ -216,28 +212,6 @@ fn bodies<T: DeserializeOwned>(mut rows: Rows<'_>) -> Result<Vec<T>, StoreError>
         all.push(serde_json::from_str(&row.get::<_, String>(0)?)?);
     }
     Ok(all)
-}
-
-fn take_lock(folder: &Path) -> Result<File, StoreError> {
-    let in_folder = |error| StoreError::folder(folder, error);
-    let path = folder.join(LOCK);
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
-    let file =
-        file.as_mut().map_err(|error| in_folder(std::io::Error::new(error.kind(), error.to_string())))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who holds it is a courtesy; the lock itself is what counts.
-            let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            let process = if known { format!(" (process {})", holder.trim()) } else { String::new() };
-            return Err(StoreError::InUse { folder: folder.display().to_string(), process });
-        }
-        Err(TryLockError::Error(error)) => return Err(in_folder(error)),
-    }
-    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(in_folder)?;
-    file.try_clone().map_err(in_folder)
 }
 
 /// A poisoned lock guards a connection whose transaction was rolled back when the panic dropped it.

@@ -23,7 +23,7 @@ use super::Exit;
 use crate::clock::SystemClock;
 use crate::controller::{self, Claim, Given, Scope, Settings};
 use crate::serve::{self, Readiness, Served, Tls};
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
 
 mod certificate;
@@ -117,6 +117,7 @@ impl Operator {
         let given = Given {
             client,
             open: move || {
+                store::take_back(&data).map_err(|error| StoreError::folder(&data, error))?;
                 let store = Store::open(&data)?;
                 opened.send_replace(Some(store.clone()));
                 Ok(store)

@@ -19,6 +19,30 @@ pub enum StoreError {
         /// What the system says.
         error: io::Error,
     },
+    /// The data folder is somebody else's.
+    #[error(
+        "the data folder {folder} belongs to the user {owner}, and this runs as the user {us}: its owner could change what \
+         is remembered, and so who keeps an account; use a folder of your own, such as ~/rollcall, or run as its owner"
+    )]
+    NotOurs {
+        /// Which folder.
+        folder: String,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
+    /// Others may write in the data folder.
+    #[error(
+        "the data folder {folder} may be written by others (mode {mode:04o}), who could change what is remembered, and so \
+         who keeps an account; take that right away (chmod go-w {folder}) if you trust what is in it, or use another folder"
+    )]
+    Exposed {
+        /// Which folder.
+        folder: String,
+        /// Its mode.
+        mode: u32,
+    },
     /// There is no store in the folder.
     #[error("there is no store in {folder}; `rollcall sync --data {folder} …` makes one")]
     Missing {

@@ -43,8 +43,8 @@ fn commands_in_the_documents_run_as_they_stand() {
         assert!(all.len() > 3, "{page} has no commands");
         for line in all {
             let placed = line
-                .replace("/tmp/rollcall", &format!("{here}data"))
-                .replace("/var/lib/rollcall", &format!("{here}yours"))
+                .replace("~/rollcall-demo", &format!("{here}data"))
+                .replace("~/rollcall", &format!("{here}yours"))
                 .replace(YOURS, &format!("{here}{YOURS}"));
             let arguments: Vec<&str> = placed.split_whitespace().skip(1).collect();
             let ran = command(&arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
