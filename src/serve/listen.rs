@@ -5,24 +5,35 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::{Extension, Router};
 use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use self::room::{Room, Seat};
 use super::Tls;
 
-/// Connections at once; more are closed at once.
-const CONNECTIONS: usize = 256;
+mod room;
+
+/// Connections at once …
+const CONNECTIONS: usize = 512;
+/// … and of one peer.
+const OF_PEER: usize = 128;
+/// So many may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Something comes within so long.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// A request's head comes within so long, be it the first of its connection or a later one.
 const HEAD: Duration = Duration::from_secs(15);
 /// A peer takes some bytes of its response within so long.
@@ -39,12 +50,13 @@ pub(super) async fn listen(
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    rustix::net::listen(&listener, BACKLOG)?;
     let handle = Handle::new();
     let mut server =
         axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(HEAD).http1_only();
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(HEAD_SIZE);
-    let bounded = Bounded { free: Arc::new(Semaphore::new(CONNECTIONS)) };
-    let service = router.into_make_service();
+    let bounded = Bounded { room: Room::new(CONNECTIONS, OF_PEER) };
+    let service = router.layer(from_fn(note)).into_make_service();
     let serving = async {
         match tls {
             Some(tls) => {
@@ -64,31 +76,48 @@ pub(super) async fn listen(
     }
 }
 
-/// Accepts a connection if there is room for one more.
-#[derive(Clone)]
-struct Bounded {
-    free: Arc<Semaphore>,
+/// In the extensions of a response: whoever got it has proven a right to be here, and stays when others must make way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted;
+
+/// Notes on a connection's seat what becomes of its requests.
+async fn note(Extension(seat): Extension<Seat>, request: Request, next: Next) -> Response {
+    seat.begins();
+    let response = next.run(request).await;
+    seat.answered(response.extensions().get::<Admitted>().is_some(), Instant::now());
+    response
 }
 
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = Connection;
-    type Service = S;
-    type Future = Ready<io::Result<(Connection, S)>>;
+/// Accepts a connection if there is room for one more, or can be made.
+#[derive(Clone)]
+struct Bounded {
+    room: Room,
+}
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(permit) = self.free.clone().try_acquire_owned() else {
-            return ready(Err(io::Error::other("too many connections")));
-        };
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(STALL));
-        ready(Ok((Connection { stream: Box::pin(stream), _permit: permit }, service)))
+impl Accept<TcpStream, Router> for Bounded {
+    type Stream = Connection;
+    type Service = Router;
+    type Future = Ready<io::Result<(Connection, Router)>>;
+
+    fn accept(&self, stream: TcpStream, router: Router) -> Self::Future {
+        let seat = stream.peer_addr().map(|peer| self.room.enter(peer.ip(), Instant::now()));
+        let seat = seat.and_then(|seat| seat.ok_or_else(|| io::Error::other("too many connections")));
+        ready(seat.map(|seat| {
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_read_timeout(Some(FIRST_BYTE));
+            stream.set_write_timeout(Some(STALL));
+            let connection = Connection { stream: Box::pin(stream), seat: seat.clone(), silent: true };
+            (connection, router.layer(Extension(seat)))
+        }))
     }
 }
 
-/// A connection that counts for as long as it lives, and ends when its peer leaves a response unread.
+/// A connection that counts for as long as it lives. It ends when it is to make way, when nothing comes, or when its
+/// peer leaves a response unread.
 struct Connection {
     stream: Pin<Box<TimeoutStream<TcpStream>>>,
-    _permit: OwnedSemaphorePermit,
+    seat: Seat,
+    silent: bool,
 }
 
 impl AsyncRead for Connection {
@@ -97,12 +126,26 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_read(cx, into)
+        if self.seat.poll_over(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let before = into.filled().len();
+        let read = self.stream.as_mut().poll_read(cx, into);
+        if self.silent && into.filled().len() > before {
+            self.silent = false;
+            self.seat.spoke();
+            // From here on the head of each request has its time.
+            self.stream.as_mut().set_read_timeout_pinned(None);
+        }
+        read
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        if self.seat.poll_over(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         self.stream.as_mut().poll_write(cx, from)
     }
 
