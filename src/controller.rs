@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::context::{Context, Memories};
+use self::context::{Context, Memories, owner};
 use self::gate::Gate;
 pub use self::gate::Shut;
 pub use self::lease::Claim;
@@ -52,7 +52,6 @@ mod status;
 mod sweep;
 mod wake;
 mod watch;
-pub mod words;
 
 /// So many objects of one kind are looked at at once.
 const AT_ONCE: u16 = 16;
@@ -125,6 +124,9 @@ where
 {
     let Given { client, open, clock, served, metrics, readiness, stop } = given;
     let gate = Gate::new(stop.clone());
+    for namespace in settings.scope.parts() {
+        served.expect(namespace.as_deref());
+    }
     readiness.expect("lease");
     let holder_clock = clock.clone();
     let mut holder =
@@ -134,6 +136,9 @@ where
     }
     let working = async {
         let store = open_store(open, &stop).await?;
+        let readers = store.clone();
+        served
+            .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
         readiness.reached("lease");
         let (fatal, mut dying) = mpsc::channel(1);
         let reporter =
@@ -224,6 +229,9 @@ async fn work(context: Arc<Context>) {
     let parts = context.parts.iter().zip(known.clone());
     let controllers = parts.map(async |(part, is_known)| {
         if is_known.await {
+            let owners =
+                part.policies.cache.state().iter().map(|policy| owner(&Name::of(&**policy))).collect();
+            context.served.listed(part.namespace.as_deref(), owners);
             controllers(&context, part).await;
         }
     });

@@ -20,6 +20,7 @@ use crate::sync::policy::Policy;
 
 mod applied;
 mod connector;
+mod filter;
 pub mod manifest;
 mod object;
 mod policy;

@@ -20,9 +20,11 @@ use super::context::{Context, owner};
 use super::{Error, condition, delay, status as writing};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
+use crate::secret::Secret;
 use crate::spec::{Name, Runnable};
 use crate::sync::run::Basis;
 use crate::telemetry::Metrics;
+use crate::text::clean;
 
 mod decide;
 mod gated;
@@ -98,7 +100,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let known = match &object.0 {
         Ok(known) => known,
         Err(invalid) => {
-            context.served.withdraw(&owner(&name));
+            context.served.pause(&owner(&name));
             let status = status::unreadable(invalid, context.clock.now());
             writing::write(&context, &object, &status).await?;
             return Ok(Action::await_change());
@@ -115,10 +117,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         (approval, memory.to_look_up(digest, &stored), memory.reset)
     });
     context.served.outdated(&owner(&name), reset);
-    match &resolved.token {
-        Some(token) => context.served.serve(owner(&name), token.clone()),
-        None => context.served.withdraw(&owner(&name)),
-    }
+    admit(&context, &name, resolved.token.as_ref()).await?;
     let sources = sources::look(&context, &name, &resolved, look_up.as_deref(), now).await?;
     let reconciled = context
         .policies
@@ -140,6 +139,18 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         context.policies.with(&name, |memory| memory.written = Some(*status));
     }
     Ok(Action::await_change())
+}
+
+/// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the bearer is not
+/// taken for a stranger.
+async fn admit(context: &Context, name: &Name, token: Option<&Secret>) -> Result<(), Error> {
+    let owner = owner(name);
+    let changed = match token {
+        Some(token) => context.served.serve(owner.clone(), token.clone()).map(Some),
+        None => context.served.withdraw(&owner).then_some(None),
+    };
+    let Some(digest) = changed else { return Ok(()) };
+    Ok(context.stored(move |store| store.remember_reader(&owner, digest)).await?)
 }
 
 /// What one look at a policy came to.
@@ -200,7 +211,7 @@ impl Memory {
         now: Timestamp,
         stopping: &CancellationToken,
     ) -> Reconciled {
-        let request = object.annotations().get(SYNC_REQUESTED_AT).cloned();
+        let request = object.annotations().get(SYNC_REQUESTED_AT).map(|request| clean(request).into_owned());
         let whose = Name::of(object).to_string();
         let runnable = resolved.runnable.as_ref().ok();
         let suspended = object.spec.suspend;

@@ -100,7 +100,7 @@ impl Scope {
     }
 
     /// Each namespace, or one `None` for all of them.
-    fn parts(&self) -> Vec<Option<String>> {
+    pub(super) fn parts(&self) -> Vec<Option<String>> {
         self.namespaces.as_ref().map_or_else(|| vec![None], |these| these.iter().cloned().map(Some).collect())
     }
 }

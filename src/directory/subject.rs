@@ -19,6 +19,11 @@ impl Owner {
         Self(format!("{namespace}/{name}"))
     }
 
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
     /// `namespace/name`.
     pub fn as_str(&self) -> &str {
         &self.0

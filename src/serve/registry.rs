@@ -13,7 +13,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Request, Uri, header};
 use axum::response::Response;
 use axum::routing::any;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,8 @@ use self::answer::Answer;
 use self::ask::Ask;
 use self::read::Reader;
 use self::route::{Discovery, Route};
-use super::listen::listen;
+use self::turn::{Bounds, Turns};
+use super::listen::{Admitted, listen};
 use super::served::Caller;
 use super::{Served, Tls};
 use crate::directory::Owner;
@@ -34,6 +34,7 @@ mod ask;
 mod discovery;
 mod read;
 mod route;
+mod turn;
 
 /// The most resources of a page.
 const MOST: u64 = 500;
@@ -41,8 +42,8 @@ const MOST: u64 = 500;
 const BODY: usize = 64 * 1024;
 /// A request is answered within so long, or not at all.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So many requests read the store at once; the others wait for their turn, within their time.
-const READS: usize = 4;
+/// So many requests read the store at once, and of one policy; the others wait for their turn, within their time.
+const TURNS: Bounds = Bounds { reads: 8, of_policy: 2, waiting: 32 };
 
 /// What is served, and to whom.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ pub struct Registry {
 struct Shared {
     registry: Registry,
     scheme: &'static str,
-    reads: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// Serves the registry on `listener`, with TLS if there is a certificate. Ends after `stop`.
@@ -73,7 +74,7 @@ pub async fn registry(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let shared = Arc::new(Shared { registry, scheme, reads: Arc::new(Semaphore::new(READS)) });
+    let shared = Arc::new(Shared { registry, scheme, turns: Turns::new(TURNS) });
     let router = Router::new()
         .route("/policies/{namespace}/{name}/scim/v2/{*path}", any(answer_one))
         .fallback(elsewhere)
@@ -89,10 +90,17 @@ async fn answer_one(
     // What is no text names no policy either.
     let Ok(Path((namespace, name, path))) = path else { return elsewhere(State(shared)).await };
     let owner = Owner::new(&namespace, &name);
+    // Which requests there are is nobody's business either who has no right to ask.
+    if let Err(failure) = shared.admit(&owner, request.headers()) {
+        return respond(&shared, Answer::failure(&failure), route::allowed(&path));
+    }
     let answering = shared.answer(owner, &namespace, &name, &path, request);
     let answer = tokio::time::timeout(PATIENCE, answering).await;
     let answer = answer.unwrap_or_else(|_| Err(busy("the request took too long")));
-    respond(&shared, answer.unwrap_or_else(|failure| Answer::failure(&failure)), route::allowed(&path))
+    let answer = answer.unwrap_or_else(|failure| Answer::failure(&failure));
+    let mut response = respond(&shared, answer, route::allowed(&path));
+    response.extensions_mut().insert(Admitted);
+    response
 }
 
 /// Nothing is said of any policy where no policy is named.
@@ -117,7 +125,6 @@ impl Shared {
         request: Request<Body>,
     ) -> Result<Answer, Failure> {
         let (head, body) = request.into_parts();
-        self.admit(&owner, &head.headers)?;
         let route = Route::of(&head.method, path)?;
         let base = format!("{}/policies/{namespace}/{name}/scim/v2", self.origin(&head.headers)?);
         let unchanged = head.headers.get(header::IF_NONE_MATCH).cloned();
@@ -145,7 +152,9 @@ impl Shared {
     ///
     /// Which policies there are is nobody's business who cannot prove to be a reader of one: without a token
     /// that we gave, a policy that is served and one that is not (or no longer, or never was) are the same
-    /// 401. Whoever does bear a token, of another policy, is told 404 by both. So neither answer tells names.
+    /// 401. Whoever does bear a token, of another policy, is told 403 by both. So neither answer tells names.
+    ///
+    /// Only the registry itself says 404 of a person: readers take that for "removed".
     fn admit(&self, owner: &Owner, headers: &HeaderMap) -> Result<(), Failure> {
         let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
         let token = match given.split_at_checked(7) {
@@ -154,8 +163,17 @@ impl Shared {
         };
         match self.registry.served.who(owner, token) {
             Caller::Reader => Ok(()),
+            Caller::Early => {
+                Err(busy("the policy of this registry was not looked at yet, or cannot be understood"))
+            }
+            Caller::Unknown => Err(busy("the operator has just begun, and does not know every token yet")),
+            Caller::Late => Err(Failure::new(
+                410,
+                "the policy of this registry was deleted, and nothing is served of it; this says nothing of anybody who \
+                 was in it",
+            )),
             Caller::Other => Err(Failure::new(
-                404,
+                403,
                 "there is no registry of this policy for this token; check the namespace and the name in the URL",
             )),
             Caller::Stranger => Err(Failure::new(
@@ -191,17 +209,21 @@ impl Shared {
         if self.registry.served.is_outdated(&owner) {
             return Err(busy("the registry is older than it was, until a complete run has rebuilt it"));
         }
-        let Ok(permit) = self.reads.clone().acquire_owned().await else {
-            return Err(busy("the registry is closing"));
+        let Some(turn) = self.turns.take(&owner).await else {
+            return Err(busy("too many requests for this registry wait already"));
         };
         let store = self.registry.store.clone();
+        let unwanted = CancellationToken::new();
+        // Whoever has gone, or waited too long, wants nothing any more.
+        let _ends = unwanted.clone().drop_guard();
         let work = move || {
-            // Held by the work itself: a reader who has gone does not make room before it has ended.
-            let _permit = permit;
-            if !store.is_complete(&owner)? {
+            // Held by the work itself, which ends soon once nobody wants it.
+            let _turn = turn;
+            if unwanted.is_cancelled() || !store.is_complete(&owner)? {
                 return Ok(None);
             }
-            store.read_registry(&owner, |part| Ok::<_, StoreError>(read(&Reader::new(part, &base))))
+            store
+                .read_registry(&owner, |part| Ok::<_, StoreError>(read(&Reader::new(part, &base, &unwanted))))
         };
         match spawn_blocking(work).await {
             Ok(Ok(Some(answer))) => answer,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
@@ -13,45 +13,95 @@ use crate::secret::Secret;
 /// The policies whose registries are served, each to whoever bears its token; clones share it.
 #[derive(Clone, Default)]
 pub struct Served {
-    // Not the tokens, which nobody needs again; and digests all have one length.
     tokens: Arc<RwLock<Tokens>>,
 }
 
 #[derive(Default)]
 struct Tokens {
-    served: BTreeMap<Owner, Token>,
-    /// Of policies that were deleted while this process lived: who bears one is told that it is gone.
-    gone: BTreeMap<Owner, Token>,
+    known: BTreeMap<Owner, Known>,
     /// Whose registries are older than what was shown before.
     outdated: BTreeSet<Owner>,
+    /// Of each namespace (`None` is all of them) the policies that nobody has looked at since the process began; `None`
+    /// if nobody knows yet which there are.
+    unseen: BTreeMap<Option<String>, Option<BTreeSet<Owner>>>,
 }
 
-type Token = [u8; 32];
+/// A policy's token and what it opens.
+struct Known {
+    digest: Digest,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The policy's registry.
+    Served,
+    /// Nothing yet: nobody has looked at the policy, or it cannot be understood.
+    Waiting,
+    /// Nothing any more: the policy was deleted.
+    Gone,
+}
+
+/// What is kept of a token: nobody needs the token itself again, and digests all have one length.
+pub(super) type Digest = [u8; 32];
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     /// Bears the policy's token.
     Reader,
-    /// Bears the token of another policy, or of one that is gone.
+    /// Bears the token of a policy of which is not known yet what it says.
+    Early,
+    /// Bears the token of a policy that was deleted.
+    Late,
+    /// Bears the token of another policy.
     Other,
+    /// Bears something that may be a token: not all are known yet.
+    Unknown,
     /// Bears nothing that we gave.
     Stranger,
 }
 
 impl Served {
+    /// Takes the tokens of before, by policy: what they open is not known until somebody has looked.
+    pub fn recall(&self, readers: impl IntoIterator<Item = (Owner, Digest)>) {
+        let mut tokens = self.write();
+        for (owner, digest) in readers {
+            tokens.known.entry(owner).or_insert(Known { digest, state: State::Waiting });
+        }
+    }
+
+    /// Nobody knows yet which policies there are in this namespace, or in any if it is `None`.
+    pub fn expect(&self, namespace: Option<&str>) {
+        self.write().unseen.insert(namespace.map(str::to_owned), None);
+    }
+
+    /// There are these in the namespace; each is still to be looked at. Those that were there before are gone.
+    pub fn listed(&self, namespace: Option<&str>, owners: BTreeSet<Owner>) {
+        let mut tokens = self.write();
+        for (owner, known) in &mut tokens.known {
+            let here = namespace.is_none_or(|namespace| owner.namespace() == namespace);
+            if here && known.state == State::Waiting && !owners.contains(owner) {
+                known.state = State::Gone;
+            }
+        }
+        tokens.unseen.insert(namespace.map(str::to_owned), Some(owners));
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "whoever gives it away is to keep no copy")]
-    /// Serves the registry of `owner` to whoever bears `token`, and to nobody else from now on.
-    pub fn serve(&self, owner: Owner, token: Secret) {
+    /// Serves the registry of `owner` to whoever bears `token`, and to nobody else from now on. What is to be remembered
+    /// of a token that is new.
+    pub fn serve(&self, owner: Owner, token: Secret) -> Option<Digest> {
         let digest = digest(token.expose());
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.gone.remove(&owner);
-        tokens.served.insert(owner, digest);
+        let mut tokens = self.write();
+        tokens.seen(&owner);
+        let before = tokens.known.insert(owner, Known { digest, state: State::Served });
+        before.is_none_or(|before| before.digest != digest).then_some(digest)
     }
 
     /// Whether the registry of `owner` is older than what was shown before: its readers are to wait.
     pub fn outdated(&self, owner: &Owner, is: bool) {
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.write();
         if is {
             tokens.outdated.insert(owner.clone());
         } else {
@@ -60,20 +110,32 @@ impl Served {
     }
 
     pub(super) fn is_outdated(&self, owner: &Owner) -> bool {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).outdated.contains(owner)
+        self.read().outdated.contains(owner)
     }
 
-    /// No longer serves the registry of `owner`: its token is worth nothing any more.
-    pub fn withdraw(&self, owner: &Owner) {
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).served.remove(owner);
+    /// No longer serves the registry of `owner`: its token is worth nothing any more. Says whether there was one.
+    pub fn withdraw(&self, owner: &Owner) -> bool {
+        let mut tokens = self.write();
+        tokens.seen(owner);
+        tokens.known.remove(owner).is_some()
+    }
+
+    /// The policy `owner` cannot be understood: its readers are to wait.
+    pub fn pause(&self, owner: &Owner) {
+        let mut tokens = self.write();
+        tokens.seen(owner);
+        if let Some(known) = tokens.known.get_mut(owner) {
+            known.state = State::Waiting;
+        }
     }
 
     /// The policy `owner` was deleted; who bore its token is told so.
     pub fn gone(&self, owner: &Owner) {
-        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.write();
+        tokens.seen(owner);
         tokens.outdated.remove(owner);
-        if let Some(token) = tokens.served.remove(owner) {
-            tokens.gone.insert(owner.clone(), token);
+        if let Some(known) = tokens.known.get_mut(owner) {
+            known.state = State::Gone;
         }
     }
 
@@ -81,34 +143,61 @@ impl Served {
     /// compared to its end, and every one of them always.
     pub(super) fn who(&self, owner: &Owner, token: &[u8]) -> Caller {
         let given = digest(token);
-        let (mut reader, mut other) = (Choice::from(0), Choice::from(0));
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        for (whose, wanted) in &tokens.served {
-            let same = given.ct_eq(wanted);
-            let own = Choice::from(u8::from(whose == owner));
-            reader |= same & own;
+        let (mut own, mut other) = (Choice::from(0), Choice::from(0));
+        let tokens = self.read();
+        for (whose, known) in &tokens.known {
+            let same = given.ct_eq(&known.digest);
+            own |= same & Choice::from(u8::from(whose == owner));
             other |= same;
         }
-        for wanted in tokens.gone.values() {
-            other |= given.ct_eq(wanted);
-        }
-        match (bool::from(reader), bool::from(other)) {
+        let state = tokens.known.get(owner).map(|known| known.state);
+        match (bool::from(own), bool::from(other)) {
             _ if token.is_empty() => Caller::Stranger,
-            (true, _) => Caller::Reader,
+            (true, _) => match state {
+                Some(State::Served) => Caller::Reader,
+                Some(State::Gone) => Caller::Late,
+                Some(State::Waiting) | None => Caller::Early,
+            },
             (false, true) => Caller::Other,
+            (false, false) if tokens.lacks(owner) => Caller::Unknown,
             (false, false) => Caller::Stranger,
         }
     }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tokens> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tokens> {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn digest(token: &[u8]) -> Token {
+impl Tokens {
+    /// Somebody has looked at the policy.
+    fn seen(&mut self, owner: &Owner) {
+        for unseen in self.unseen.values_mut().flatten() {
+            unseen.remove(owner);
+        }
+    }
+
+    /// Whether there may be tokens in the policy's namespace of which nobody knows yet.
+    fn lacks(&self, owner: &Owner) -> bool {
+        let of = |namespace: &Option<String>| {
+            namespace.as_ref().is_none_or(|namespace| namespace == owner.namespace())
+        };
+        let mut here = self.unseen.iter().filter(|(namespace, _)| of(namespace));
+        here.any(|(_, unseen)| unseen.as_ref().is_none_or(|unseen| !unseen.is_empty()))
+    }
+}
+
+fn digest(token: &[u8]) -> Digest {
     Sha256::digest(token).into()
 }
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        f.debug_set().entries(tokens.served.keys()).finish()
+        f.debug_set().entries(self.read().known.keys()).finish()
     }
 }
 
@@ -143,9 +232,34 @@ mod tests {
         served.withdraw(&staff);
         assert_eq!(served.who(&staff, b"new"), Caller::Stranger);
         served.gone(&guests);
-        assert_eq!(served.who(&guests, b"other"), Caller::Other, "it is told that the policy is gone");
+        assert_eq!(served.who(&guests, b"other"), Caller::Late, "it is told that the policy is gone");
+        assert_eq!(served.who(&staff, b"other"), Caller::Other);
         served.serve(guests.clone(), Secret::new("another"));
         assert_eq!(served.who(&guests, b"other"), Caller::Stranger);
+        served.pause(&guests);
+        assert_eq!(served.who(&guests, b"another"), Caller::Early);
+    }
+
+    #[test]
+    fn no_token_is_wrong_before_all_are_known() {
+        let owner = |name: &str| Owner::new("identity", name);
+        let (staff, guests, former) = (owner("staff"), owner("guests"), owner("former"));
+        let elsewhere = Owner::new("sales", "staff");
+        let served = Served::default();
+        served.expect(Some("identity"));
+        served.recall([(staff.clone(), digest(b"one")), (former.clone(), digest(b"old"))]);
+        assert_eq!(served.who(&staff, b"one"), Caller::Early);
+        assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "it is not known what there is");
+        assert_eq!(served.who(&elsewhere, b"other"), Caller::Stranger, "that namespace is not ours");
+        served.listed(Some("identity"), BTreeSet::from([staff.clone(), guests.clone()]));
+        assert_eq!(served.who(&former, b"old"), Caller::Late);
+        assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "nobody has looked at it");
+        assert_eq!(served.serve(guests.clone(), Secret::new("other")), Some(digest(b"other")));
+        assert_eq!(served.who(&guests, b"other"), Caller::Reader);
+        assert_eq!(served.who(&guests, b"wrong"), Caller::Unknown, "it may be that of the one that is left");
+        assert_eq!(served.serve(staff.clone(), Secret::new("one")), None, "that was remembered");
+        assert_eq!(served.who(&guests, b"wrong"), Caller::Stranger);
+        assert_eq!(served.who(&guests, b""), Caller::Stranger);
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl Store {
             POLICY.note(writer, &there, &within, now)?;
             let there = |name: &str| connectors.iter().any(|connector| connector.as_str() == name);
             CONNECTOR.note(writer, &there, &within, now)?;
-            Ok::<_, StoreError>((POLICY.unname(writer, before)?, CONNECTOR.unname(writer, before)?))
+            let unnamed = (POLICY.unname(writer, before)?, CONNECTOR.unname(writer, before)?);
+            writer.execute("DELETE FROM reader WHERE owner NOT IN (SELECT owner FROM policy)", [])?;
+            Ok::<_, StoreError>(unnamed)
         })?;
         for policy in &policies {
             self.forget(&POLICY, *policy)?;

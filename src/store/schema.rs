@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/absence.sql"),
     include_str!("schema/index.sql"),
     include_str!("schema/exception.sql"),
+    include_str!("schema/reader.sql"),
 ];
 
 /// The schema that this version writes.

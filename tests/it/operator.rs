@@ -352,13 +352,52 @@ fn the_registry_is_read_over_scim_from_the_first_run_to_the_deletion() {
     until("the new token counts", "a-token-that-came-after-it", 200);
     ask(TOKEN, "Users").is(401);
     namespace.delete("syncpol", "staff");
-    until("nobody reads what was deleted", "a-token-that-came-after-it", 404);
+    until("nobody reads what was deleted", "a-token-that-came-after-it", 410);
     // A policy that never ran is no empty company.
     namespace.apply(&served("  suspend: true\n").replace("name: staff", "name: later"));
     namespace.until("syncpol", "later", is("Ready", "Unknown", "Suspended"));
     let later = format!("/policies/{}/later/scim/v2/Users", namespace.name());
     let bearer = [("Authorization", "Bearer a-token-that-came-after-it")];
     web::ask(office.operator.scim.parse().unwrap(), "GET", &later, &bearer, "").is(503);
+}
+
+#[test]
+fn a_registry_that_is_withdrawn_says_of_nobody_that_they_were_removed() {
+    let mut office = Office::open();
+    office.operator.secret(TOKEN);
+    office.namespace.apply(&readers(TOKEN));
+    office.namespace.apply(&served(""));
+    office.in_step();
+    let ada = office.registry().id_of(&address("ada"));
+    // What a reader is told, if anything is there to tell it.
+    let told = |office: &Office| {
+        let path = format!("/policies/{}/staff/scim/v2/Users/{ada}", office.namespace.name());
+        let (scim, bearer) = (office.operator.scim.clone(), format!("Bearer {TOKEN}"));
+        let ask = || web::ask(scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "").status;
+        std::panic::catch_unwind(ask).ok()
+    };
+    let until = |office: &Office, what: &str, status: u16| {
+        eventually(PATIENCE, what, || {
+            let told = told(office)?;
+            assert!([status, 503].contains(&told), "{told} before {status}: {what}");
+            (told == status).then_some(())
+        });
+    };
+    eventually(PATIENCE, "readers are let in", || (told(&office) == Some(200)).then_some(()));
+    office.operator.stop();
+    office.operator.restart();
+    until(&office, "after a restart", 200);
+    office.namespace.delete("syncpol", "staff");
+    eventually(PATIENCE, "the policy is gone", || (told(&office) == Some(410)).then_some(()));
+    office.operator.stop();
+    office.operator.restart();
+    until(&office, "deleted before a restart", 410);
+    office.namespace.apply(&served(""));
+    eventually(PATIENCE, "it is there again", || (told(&office) == Some(200)).then_some(()));
+    office.operator.stop();
+    office.namespace.delete("syncpol", "staff");
+    office.operator.restart();
+    until(&office, "deleted while nobody watched", 410);
 }
 
 #[test]

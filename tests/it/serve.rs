@@ -33,9 +33,9 @@ async fn only_who_bears_the_policys_token_is_let_in() {
         (USERS, Some("Basic dGhlIHRva2VuIG9mIHN0YWZm"), 401),
         (USERS, Some("the token of staff"), 401),
         // nor do readers, but of their own.
-        (nobodys, Some(right.as_str()), 404),
-        (guests, Some(right.as_str()), 404),
-        (USERS, Some("Bearer the token of guests"), 404),
+        (nobodys, Some(right.as_str()), 403),
+        (guests, Some(right.as_str()), 403),
+        (USERS, Some("Bearer the token of guests"), 403),
     ] {
         let headers: Vec<(&str, &str)> = token.map(|token| ("Authorization", token)).into_iter().collect();
         let answer = ask(house.address, "GET", path, &headers, "").await.is(status);

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::answer::{Answer, internal};
@@ -24,6 +25,7 @@ const MEMBERSHIPS: u64 = 200_000;
 pub(super) struct Reader<'p, 't> {
     part: &'p Part<'t>,
     base: &'p str,
+    unwanted: &'p CancellationToken,
 }
 
 /// A page in the making.
@@ -37,8 +39,9 @@ struct Building<'r, 'p, 't> {
 }
 
 impl<'p, 't> Reader<'p, 't> {
-    pub(super) fn new(part: &'p Part<'t>, base: &'p str) -> Self {
-        Self { part, base }
+    /// Ends as soon as it is `unwanted`.
+    pub(super) fn new(part: &'p Part<'t>, base: &'p str, unwanted: &'p CancellationToken) -> Self {
+        Self { part, base, unwanted }
     }
 
     /// The resource of this kind and id.
@@ -134,13 +137,15 @@ impl Building<'_, '_, '_> {
             if ended.is_ok() {
                 ended = self.take(object, filter);
             }
-            Ok(())
+            // Nothing more is read then.
+            if ended.is_ok() { Ok(()) } else { Err(StoreError::Ended("nobody wants the rest".to_owned())) }
         });
-        all.map_err(failed)?;
-        ended
+        ended?;
+        all.map_err(failed)
     }
 
     fn take(&mut self, object: Object, filter: &Filter) -> Result<(), Failure> {
+        self.wanted()?;
         let mut seen = object.clone();
         if !filter.looks_at("members") {
             seen.members.clear();
@@ -164,7 +169,13 @@ impl Building<'_, '_, '_> {
         self.list.count - self.resources.len() as u64
     }
 
+    /// An error once nobody waits for the answer any more.
+    fn wanted(&self) -> Result<(), Failure> {
+        if self.reader.unwanted.is_cancelled() { Err(super::busy("nobody waits for this")) } else { Ok(()) }
+    }
+
     fn push(&mut self, object: Object) -> Result<(), Failure> {
+        self.wanted()?;
         if self.list.projection.shows("members") {
             self.memberships += object.members.len();
         }
