@@ -19,27 +19,27 @@ pub enum StoreError {
         /// What the system says.
         error: io::Error,
     },
-    /// The data folder is somebody else's.
+    /// The data folder, or the database in it, is somebody else's.
     #[error(
-        "the data folder {folder} belongs to the user {owner}, and this runs as the user {us}: its owner could change what \
+        "{what} belongs to the user {owner}, and this runs as the user {us}: its owner could change what \
          is remembered, and so who keeps an account; use a folder of your own, such as ~/rollcall, or run as its owner"
     )]
     NotOurs {
-        /// Which folder.
-        folder: String,
+        /// The folder or the database.
+        what: String,
         /// Whose it is.
         owner: u32,
         /// Who we are.
         us: u32,
     },
-    /// Others may write in the data folder.
+    /// Others may write in the data folder, or to the database in it.
     #[error(
-        "the data folder {folder} may be written by others (mode {mode:04o}), who could change what is remembered, and so \
-         who keeps an account; take that right away (chmod go-w {folder}) if you trust what is in it, or use another folder"
+        "{what} may be written by others (mode {mode:04o}), who could change what is remembered, and so who keeps an account; \
+         take that right away (chmod go-w) if you trust what is in it, or use another folder"
     )]
     Exposed {
-        /// Which folder.
-        folder: String,
+        /// The folder or the database.
+        what: String,
         /// Its mode.
         mode: u32,
     },

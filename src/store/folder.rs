@@ -1,7 +1,7 @@
 //! The data folder: whoever may write in it decides what is remembered, and so who keeps an account. It must be nobody
 //! else's.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -13,8 +13,9 @@ use super::{FILE, StoreError};
 
 /// Held by the process that writes.
 const LOCK: &str = "rollcall.lock";
-/// What others than the owner may have, and what they may not.
+/// The rights of others than the owner to write, and to enter a folder.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+const ENTERED_BY_OTHERS: u32 = 0o011;
 
 /// Makes the folder if it is not there, takes its lock, and makes an empty database if there is none. The lock lasts
 /// for as long as the returned file is open.
@@ -28,22 +29,31 @@ pub(super) fn take(folder: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
-/// Refuses a folder in which somebody else may put what they want, and a database that is no file.
+/// Refuses a folder in which somebody else may put what they want, and a database that is theirs or no file.
 pub(super) fn check(folder: &Path) -> Result<(), StoreError> {
     let found = fs::metadata(folder).map_err(|error| StoreError::folder(folder, error))?;
-    let (owner, us) = (found.uid(), geteuid().as_raw());
-    let shown = folder.display().to_string();
-    if owner != us {
-        return Err(StoreError::NotOurs { folder: shown, owner, us });
-    }
-    if found.is_dir() && found.mode() & WRITABLE_BY_OTHERS != 0 {
-        return Err(StoreError::Exposed { folder: shown, mode: found.mode() & 0o7777 });
-    }
+    only_ours(format!("the data folder {}", folder.display()), &found)?;
     let file = folder.join(FILE);
-    match fs::symlink_metadata(&file) {
-        Ok(found) if !found.is_file() => Err(StoreError::Foreign { file: file.display().to_string() }),
-        _ => Ok(()),
+    let Ok(database) = fs::symlink_metadata(&file) else { return Ok(()) };
+    if !database.is_file() {
+        return Err(StoreError::Foreign { file: file.display().to_string() });
     }
+    // Where nobody else may enter, what they might do there does not matter.
+    if found.mode() & ENTERED_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    only_ours(format!("the database {}", file.display()), &database)
+}
+
+fn only_ours(what: String, found: &Metadata) -> Result<(), StoreError> {
+    let (owner, us, mode) = (found.uid(), geteuid().as_raw(), found.mode());
+    if owner != us {
+        return Err(StoreError::NotOurs { what, owner, us });
+    }
+    if mode & WRITABLE_BY_OTHERS != 0 {
+        return Err(StoreError::Exposed { what, mode: mode & 0o7777 });
+    }
+    Ok(())
 }
 
 /// Takes a folder back that is ours and that the group may write. A kubelet gives a volume's group that right, over
@@ -165,6 +175,18 @@ mod tests {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
         let why = Store::open_read_only(&folder).unwrap_err().to_string();
         assert!(why.contains("may be written by others"), "{why}");
+    }
+
+    #[test]
+    fn nor_is_a_database_that_others_may_write_where_they_may_enter() {
+        let (_place, folder) = folder(0o700);
+        drop(Store::open(&folder).unwrap());
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(&folder.join(FILE), 0o664);
+        drop(Store::open(&folder).unwrap());
+        mode(&folder, 0o755);
+        let why = Store::open(&folder).unwrap_err().to_string();
+        assert!(why.contains("the database") && why.contains("mode 0664"), "{why}");
     }
 
     #[rstest]
