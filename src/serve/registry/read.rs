@@ -207,3 +207,45 @@ fn subject_kind(kind: &ResourceType) -> SubjectKind {
 fn failed(error: StoreError) -> Failure {
     super::unreadable(&error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Content, Owner, UserContent};
+    use crate::scim::schema::USER;
+    use crate::store::Store;
+
+    #[test]
+    fn nothing_more_is_read_once_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let owner = Owner::new("identity", "staff");
+        let user = |name: u8| UserContent { user_name: format!("user{name}"), ..UserContent::default() };
+        let filled = store.change_registry(&owner, |part| {
+            for name in 1..=9 {
+                part.create(Uuid::from_bytes([name; 16]), &Content::User(user(name)))?;
+            }
+            Ok(())
+        });
+        filled.unwrap();
+        let kinds = [&USER];
+        let list = |filter: Option<&str>| List {
+            filter: filter.map(|filter| Filter::parse(filter, &kinds).unwrap()),
+            skip: 0,
+            count: 500,
+            projection: Projection::parse(&[], &[], &kinds).unwrap(),
+        };
+        for (list, unwanted) in [None, Some("userName pr")]
+            .into_iter()
+            .flat_map(|filter| [(list(filter), false), (list(filter), true)])
+        {
+            let token = CancellationToken::new();
+            if unwanted {
+                token.cancel();
+            }
+            let read = |part: &Part<'_>| Ok(Reader::new(part, "", &token).list(&kinds, &list));
+            let answer = store.read_registry(&owner, read).unwrap().unwrap();
+            assert_eq!(answer.map_err(|failure| failure.status).err(), unwanted.then_some(503));
+        }
+    }
+}
