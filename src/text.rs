@@ -39,7 +39,10 @@ pub fn clean_json(json: &str) -> Cow<'_, str> {
     escaped(
         json,
         |sign| is_unseen(sign) && !matches!(sign, '\t' | '\n' | '\r'),
-        |sign| sign.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        |sign| match *sign.encode_utf16(&mut [0; 2]) {
+            [high, low] => format!("\\u{high:04x}\\u{low:04x}"),
+            _ => format!("\\u{:04x}", u32::from(sign)),
+        },
     )
 }
 

@@ -17,6 +17,7 @@ pub(super) struct Completion {
 impl Completion {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         clap_complete::generate(self.shell, &mut Cli::command(), "rollcall", out.verbatim());
+        out.flush()?;
         Ok(Exit::Fine)
     }
 }

@@ -69,6 +69,11 @@ fn whatever_names_an_entry_is_shown_escaped() {
     assert!(exact[0]["named"][0]["entry"].as_str().unwrap().contains(HOSTILE), "{exact}");
 }
 
+/// As one byte, which is how BER writes a short one.
+fn length(of: &[u8]) -> u8 {
+    u8::try_from(of.len()).unwrap()
+}
+
 /// A server that refuses every login, and repeats in its own words what was said, and more.
 fn refuses_every_login() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -77,15 +82,15 @@ fn refuses_every_login() -> SocketAddr {
         for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let mut request = [0; 512];
-            let Ok(length) = stream.read(&mut request) else { continue };
+            let Ok(came) = stream.read(&mut request) else { continue };
             // A sequence of one byte's length, an integer of one byte: the message's number.
-            let [0x30, _, 0x02, 0x01, id, ..] = request[..length] else { continue };
+            let [0x30, _, 0x02, 0x01, id, ..] = request[..came] else { continue };
             let said = if number % 2 == 0 { HOSTILE.repeat(3) } else { format!("you said {PASSWORD}") };
             let said = said.into_bytes();
-            let result = [&[0x0a, 0x01, 49, 0x04, 0x00, 0x04, said.len() as u8], &said[..]].concat();
-            let bound = [&[0x02, 0x01, id, 0x61, result.len() as u8], &result[..]].concat();
+            let result = [&[0x0a, 0x01, 49, 0x04, 0x00, 0x04, length(&said)], &said[..]].concat();
+            let bound = [&[0x02, 0x01, id, 0x61, length(&result)], &result[..]].concat();
             // What does not arrive is asked for again.
-            drop(stream.write_all(&[&[0x30, bound.len() as u8], &bound[..]].concat()));
+            drop(stream.write_all(&[&[0x30, length(&bound)], &bound[..]].concat()));
         }
     });
     address

@@ -58,7 +58,7 @@ impl Lines<'_> {
             (Action::Update { .. }, _) => ("other", "update".to_owned()),
             (Action::Create(_), _) => ("other", "create".to_owned()),
             (Action::AddMembers(members), _) => {
-                ("other", format!("add {}", count(members.len() as u64, "member", "members")))
+                ("other", format!("add {}", count(members.len(), "member", "members")))
             }
             (Action::Release(_), _) => ("other", "rename for a moment".to_owned()),
             (Action::Enable, _) => ("enable", "enable".to_owned()),

@@ -158,7 +158,7 @@ impl Intake {
              taken. Check what the account may read, the base and the filters; if the directory really is to be empty, \
              delete the policies that read it",
             self.connector,
-            count(before as u64, "entry was", "entries were")
+            count(before, "entry was", "entries were")
         );
         Err(SourceError::new(Reason::InvalidData, message))
     }
