@@ -206,6 +206,25 @@ async fn names_the_secret_when_the_password_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_line_break_after_the_password_is_left_out_and_said() {
+    let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
+    let with = |password: &str| {
+        let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(password) });
+        read(LdapConfig { bind, ..config(&[&slapd.url()]) })
+    };
+    for end in ["\n", "\r\n", "\n\n"] {
+        let (_, ended) = with(&format!("{PASSWORD}{end}")).await;
+        let notices = ended.unwrap().notices;
+        assert!(notices.len() == 1 && notices[0].contains("ends in a line break"), "{notices:?}");
+        assert!(notices[0].contains("--from-literal") && !notices[0].contains(PASSWORD), "{notices:?}");
+    }
+    let (_, ended) = with("not it\n").await;
+    fails(ended, Reason::AuthenticationFailed, &["wrong name or password", "ends in a line break"]);
+    let (_, ended) = with(PASSWORD).await;
+    assert_eq!(ended.unwrap().notices, [""; 0]);
+}
+
+#[tokio::test]
 async fn names_the_base_that_is_not_there() {
     let slapd = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
     let base_dns = vec![format!("ou=persons,{SUFFIX}")];
