@@ -22,7 +22,7 @@ impl Disk {
     /// `None` where this may not be done.
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
-        let size = format!("size={ROOM}");
+        let size = format!("size={ROOM},mode=0700");
         let done =
             Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rollcall"]).arg(at).output().unwrap();
         if !done.status.success() {

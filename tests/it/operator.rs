@@ -361,43 +361,70 @@ fn the_registry_is_read_over_scim_from_the_first_run_to_the_deletion() {
     web::ask(office.operator.scim.parse().unwrap(), "GET", &later, &bearer, "").is(503);
 }
 
-#[test]
-fn a_registry_that_is_withdrawn_says_of_nobody_that_they_were_removed() {
-    let mut office = Office::open();
+/// What a reader of `staff` is told of ada, if anything is there to tell it.
+fn told_of_ada(office: &Office, ada: &str) -> Option<u16> {
+    let path = format!("/policies/{}/staff/scim/v2/Users/{ada}", office.namespace.name());
+    let (scim, bearer) = (office.operator.scim.clone(), format!("Bearer {TOKEN}"));
+    let ask = || web::ask(scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "").status;
+    std::panic::catch_unwind(ask).ok()
+}
+
+/// An office whose registry is read, and ada's id in it.
+fn read_office(mut office: Office) -> (Office, String) {
     office.operator.secret(TOKEN);
     office.namespace.apply(&readers(TOKEN));
     office.namespace.apply(&served(""));
     office.in_step();
     let ada = office.registry().id_of(&address("ada"));
-    // What a reader is told, if anything is there to tell it.
-    let told = |office: &Office| {
-        let path = format!("/policies/{}/staff/scim/v2/Users/{ada}", office.namespace.name());
-        let (scim, bearer) = (office.operator.scim.clone(), format!("Bearer {TOKEN}"));
-        let ask = || web::ask(scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "").status;
-        std::panic::catch_unwind(ask).ok()
-    };
+    eventually(PATIENCE, "readers are let in", || (told_of_ada(&office, &ada) == Some(200)).then_some(()));
+    (office, ada)
+}
+
+#[test]
+fn a_registry_that_is_withdrawn_says_of_nobody_that_they_were_removed() {
+    let (mut office, ada) = read_office(Office::open());
     let until = |office: &Office, what: &str, status: u16| {
         eventually(PATIENCE, what, || {
-            let told = told(office)?;
+            let told = told_of_ada(office, &ada)?;
             assert!([status, 503].contains(&told), "{told} before {status}: {what}");
             (told == status).then_some(())
         });
     };
-    eventually(PATIENCE, "readers are let in", || (told(&office) == Some(200)).then_some(()));
+    let becomes = |office: &Office, what: &str, status: u16| {
+        eventually(PATIENCE, what, || (told_of_ada(office, &ada) == Some(status)).then_some(()));
+    };
     office.operator.stop();
     office.operator.restart();
     until(&office, "after a restart", 200);
     office.namespace.delete("syncpol", "staff");
-    eventually(PATIENCE, "the policy is gone", || (told(&office) == Some(410)).then_some(()));
+    becomes(&office, "the policy is gone", 410);
     office.operator.stop();
     office.operator.restart();
     until(&office, "deleted before a restart", 410);
     office.namespace.apply(&served(""));
-    eventually(PATIENCE, "it is there again", || (told(&office) == Some(200)).then_some(()));
+    becomes(&office, "it is there again", 200);
     office.operator.stop();
     office.namespace.delete("syncpol", "staff");
     office.operator.restart();
     until(&office, "deleted while nobody watched", 410);
+}
+
+#[test]
+fn a_registry_whose_kind_is_gone_says_of_nobody_that_they_were_removed() {
+    let (mut office, ada) = read_office(Office::open_in(Box::leak(Box::new(Cluster::own()))));
+    office.namespace.delete("crd", "syncpolicies.rollcall.dev");
+    eventually(PATIENCE, "the policy is gone", || {
+        let told = told_of_ada(&office, &ada)?;
+        assert!([200, 410, 503].contains(&told), "{told}");
+        (told != 200).then_some(())
+    });
+    office.operator.stop();
+    office.operator.restart();
+    eventually(PATIENCE, "nobody knows which policies there are", || {
+        let told = told_of_ada(&office, &ada)?;
+        assert!([410, 503].contains(&told), "{told}");
+        (told == 503).then_some(())
+    });
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::words::count;
 
 /// What to say of a password that was written with `echo`.
 pub(super) const LINE_END: &str = "the password in the Secret that credentialsSecretRef names ends in a line break, which \
-                                   is left out: make the Secret with `kubectl create secret generic --from-literal`, or write \
-                                   its file with `printf %s`, not `echo`";
+                                   is left out: give it to kubectl by --from-literal, or write its file with `printf %s`, \
+                                   not `echo`";
 
 /// A connection that could not be made. `name` is what the certificate must bear.
 pub(super) fn connecting(url: &str, name: &str, error: &LdapError) -> SourceError {
