@@ -11,7 +11,7 @@ pub mod ldif;
 pub mod schema;
 mod sink;
 
-pub use sink::{LastRead, Sink};
+pub use sink::{KnownBy, LastRead, Sink};
 
 /// A directory that can be read.
 ///

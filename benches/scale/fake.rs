@@ -32,6 +32,7 @@ impl Source for Fake {
         Ok(Completion {
             mode: Mode::Full,
             directory: DirectoryId::new(SUFFIX),
+            id: None,
             server: None,
             cursor: None,
             fields: Schema::fields(),

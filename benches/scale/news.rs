@@ -38,6 +38,7 @@ impl Source for News {
         Ok(Completion {
             mode: Mode::Delta,
             directory: self.info.directory.clone(),
+            id: None,
             server: self.info.server.clone(),
             cursor: None,
             fields: self.info.fields.clone(),

@@ -268,8 +268,8 @@ pub struct Ldif {
     #[serde(default, rename = "directoryID", skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub directory_id: String,
-    /// The attribute that holds an entry's immutable id; empty means the first of `entryUUID`,
-    /// `nsUniqueId`, `ipaUniqueID` and `objectGUID` that the first entry has. `dn` takes the DN: then an
+    /// The attribute that holds an entry's immutable id; empty means that of `entryUUID`,
+    /// `nsUniqueId`, `ipaUniqueID` and `objectGUID` that most entries of the first file have. `dn` takes the DN: then an
     /// entry that is renamed is another one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]

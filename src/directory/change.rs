@@ -42,6 +42,18 @@ impl Change {
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
         }
     }
+
+    /// The same of whom it speaks under another spelling of their id.
+    #[must_use]
+    pub fn of(mut self, spelt: Anchor) -> Self {
+        match &mut self {
+            Self::Replace(entry) => entry.anchor = spelt,
+            Self::Tombstone(anchor) | Self::Unchanged(anchor) | Self::Outside(anchor) => *anchor = spelt,
+            Self::MembersAdded { group, .. } => *group = spelt,
+            Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
+        }
+        self
+    }
 }
 
 /// A bounded number of changes: at most [`Batch::MAX`], and few whose groups state many members, so that memory

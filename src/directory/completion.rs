@@ -34,6 +34,8 @@ pub struct Completion {
     pub mode: Mode,
     /// Whose entries these are. Pinned at a connector's first import; a change is refused.
     pub directory: DirectoryId,
+    /// The attribute that holds the anchors, in lower case. Pinned at a connector's first import.
+    pub id: Option<String>,
     /// Which server told it, where several hold the directory and one may know less than another.
     pub server: Option<String>,
     /// Where the next delta resumes, if this source has a feed.

@@ -58,6 +58,13 @@ impl Dn {
             common = parent(common);
         }
     }
+
+    /// Whether this value of this attribute is in its first part. The attribute by its short name, in lower case.
+    pub fn is_named_by(&self, attribute: &str, value: &str) -> bool {
+        let first = self.0.split(',').next().unwrap_or_default();
+        let values = first.split('+').filter_map(|one| one.split_once('='));
+        values.filter(|(kind, _)| *kind == attribute).any(|(_, one)| one == normal_value(value.as_bytes()))
+    }
 }
 
 impl fmt::Display for Dn {
@@ -368,6 +375,14 @@ mod tests {
         assert!(!dn("cn=x\\,dc\\=corp").is_within(&dn("dc=corp")));
         assert_eq!(dn("uid=a,ou=x,dc=c").common_suffix(&dn("uid=b,ou=y,dc=c")), dn("dc=c"));
         assert_eq!(dn("dc=a").common_suffix(&dn("dc=b")), dn(""));
+    }
+
+    #[test]
+    fn knows_which_values_name_it() {
+        let dn = Dn::parse("CN=Smith\\, John+UID=js,OU=People,DC=x").unwrap();
+        assert!(dn.is_named_by("cn", " smith,  JOHN") && dn.is_named_by("uid", "JS"));
+        assert!(!dn.is_named_by("cn", "smith") && !dn.is_named_by("ou", "people"));
+        assert!(!Dn::parse("").unwrap().is_named_by("cn", ""));
     }
 
     /// Writes each character in one of the ways in which it can be written.

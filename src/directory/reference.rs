@@ -21,14 +21,14 @@ pub enum Reference {
 }
 
 impl Reference {
-    /// A login name.
+    /// A login name. Blanks at its ends and letter case mean nothing, nor how many stand within it (caseIgnoreMatch, RFC 4518).
     pub fn uid(uid: &str) -> Self {
-        Self::Uid(uid.trim().to_lowercase())
+        Self::Uid(folded(uid))
     }
 
     /// An e-mail address.
     pub fn address(address: &str) -> Self {
-        Self::Address(address.trim().to_lowercase())
+        Self::Address(folded(address))
     }
 
     /// One text for each reference, different for different references: what the store keys by.
@@ -50,5 +50,21 @@ impl Reference {
             Self::Uid(uid) => ["u:", uid.as_str()],
             Self::Address(address) => ["m:", address.as_str()],
         }
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_and_letter_case_make_no_other_name() {
+        assert_eq!(Reference::uid(" Ann\t Smith "), Reference::uid("ann smith"));
+        assert_eq!(Reference::address("Ann@X.example\n"), Reference::address("ann@x.example"));
+        assert_ne!(Reference::uid("annsmith"), Reference::uid("ann smith"));
     }
 }

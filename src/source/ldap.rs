@@ -4,6 +4,7 @@
 //! code of zero from every search is what makes a completion; referrals are told of and never followed.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use tokio::task::JoinSet;
 
@@ -12,7 +13,8 @@ use self::feed::Resume;
 use self::session::Session;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Filler, Kind};
 use crate::secret::Secret;
-use crate::source::schema::{self, Schema, Unreadable};
+use crate::source::schema::posix::Primaries;
+use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod active_directory;
@@ -82,24 +84,34 @@ pub struct Bind {
 #[derive(Clone, Debug)]
 pub struct LdapSource {
     config: LdapConfig,
+    /// The attribute by which the last read knew entries: a look-up after it asks for the same.
+    id: Arc<OnceLock<String>>,
 }
 
 impl LdapSource {
     /// A source for this server.
     pub fn new(config: LdapConfig) -> Self {
-        Self { config }
+        Self { config, id: Arc::default() }
     }
 }
 
 impl Source for LdapSource {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
-        contained(async move { Session::open(config).await?.read(resume, sink).await }).await
+        let pinned = schema::pinned(sink.known_by().as_ref()).or_else(|| self.id.get().cloned());
+        let id = self.id.clone();
+        contained(async move {
+            let session = Session::open(config, pinned.as_deref()).await?;
+            id.get_or_init(|| session.id());
+            session.read(resume, sink).await
+        })
+        .await
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        let (config, anchors) = (self.config.clone(), anchors.to_vec());
-        contained(async move { Session::open(config).await?.look_up(&anchors).await }).await.map(Some)
+        let (config, anchors, pinned) = (self.config.clone(), anchors.to_vec(), self.id.get().cloned());
+        let open = async move { Session::open(config, pinned.as_deref()).await?.look_up(&anchors).await };
+        contained(open).await.map(Some)
     }
 }
 
@@ -134,13 +146,20 @@ impl Reading {
         Self { sink, filler: Filler::default(), came: 0, references: Vec::new(), referrals: 0 }
     }
 
-    async fn entry(&mut self, schema: &Schema, kind: Kind, raw: decode::Raw) -> Result<(), SourceError> {
+    /// An entry came. `primaries` are those whose primary group it may be.
+    async fn entry(
+        &mut self,
+        schema: &Schema,
+        kind: Kind,
+        raw: decode::Raw,
+        primaries: &Primaries,
+    ) -> Result<(), SourceError> {
         let change = if raw.dn_is_text {
-            match schema.entry(&raw.dn, &raw.attributes, Some(kind)) {
-                Ok(Some(entry)) => Change::Replace(Box::new(entry)),
-                Ok(None) => return Ok(()),
-                Err(Unreadable { anchor, why }) => Change::Unreadable { anchor, what: raw.dn, why },
+            let Some(mut change) = schema.told(&raw.dn, &raw.attributes, Some(kind)) else { return Ok(()) };
+            if let Change::Replace(entry) = &mut change {
+                primaries.join(&raw.attributes, &mut entry.members);
             }
+            change
         } else {
             let anchor = raw.attributes.values(&schema.anchor).next().map(schema::anchor);
             let why = "its DN is not valid UTF-8; correct it in the directory".to_owned();

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use crate::directory::{
     Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Filler, Members, Mode, Shown,
 };
-use crate::source::schema::{ANCHORS, Schema};
+use crate::source::schema::posix::Primaries;
+use crate::source::schema::{self, ANCHORS, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
@@ -74,7 +75,9 @@ impl LdifSource {
 impl Source for LdifSource {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let config = self.config.clone();
-        let reading = tokio::task::spawn_blocking(move || Reading::new(&config)?.run(&sink));
+        let pinned = schema::pinned(sink.known_by().as_ref());
+        let reading =
+            tokio::task::spawn_blocking(move || Reading::new(&config, pinned.as_deref())?.run(&sink));
         reading.await.map_err(|error| {
             SourceError::new(Reason::Interrupted, "reading the file ended").caused_by(error)
         })?
@@ -90,13 +93,27 @@ struct Reading<'a> {
     config: &'a LdifConfig,
     schema: Schema,
     directory: DirectoryId,
+    /// Whose primary group is which: a group may come before those who are in it.
+    primaries: Primaries,
 }
 
 /// Enough of a DN's or anchor's hash to know it again.
 type Fingerprint = [u8; 16];
 
 impl<'a> Reading<'a> {
-    fn new(config: &'a LdifConfig) -> Result<Self, SourceError> {
+    fn new(config: &'a LdifConfig, pinned: Option<&str>) -> Result<Self, SourceError> {
+        let is_gone = |name: &str| {
+            SourceError::new(
+                Reason::InvalidData,
+                format!(
+                    "entries are known by {name} since the first read, and no entry of {} has it; nothing was taken. Export that \
+                     attribute too (ldapsearch … '*' '+'). If it is gone for ever, set anchorAttribute to another one: then \
+                     everybody counts as new",
+                    config.name
+                ),
+            )
+        };
+        let (mut primaries, mut bear_pinned) = (Primaries::default(), 0_usize);
         let mut suffix: Option<Dn> = None;
         let mut offered = [0_usize; ANCHORS.len()];
         each_record(config, |record| {
@@ -107,6 +124,8 @@ impl<'a> Reading<'a> {
             for (name, count) in ANCHORS.iter().zip(&mut offered) {
                 *count += usize::from(record.attributes.has(&name.to_lowercase()));
             }
+            bear_pinned += usize::from(pinned.is_some_and(|name| record.attributes.has(name)));
+            primaries.note(&record.dn, &record.attributes);
             Ok(())
         })?;
         let Some(suffix) = suffix else {
@@ -118,12 +137,17 @@ impl<'a> Reading<'a> {
                 ),
             ));
         };
-        let anchor = match &config.anchor {
-            Some(anchor) => anchor.to_lowercase(),
-            None => ANCHORS
+        let anchor = match (&config.anchor, pinned) {
+            (Some(anchor), _) => anchor.to_lowercase(),
+            (None, Some(name)) if bear_pinned == 0 && name != "dn" => return Err(is_gone(name)),
+            (None, Some(name)) => name.to_owned(),
+            // That which most have: of equals the first.
+            (None, None) => ANCHORS
                 .iter()
                 .zip(offered)
-                .find(|(_, count)| *count > 0)
+                .rev()
+                .filter(|(_, count)| *count > 0)
+                .max_by_key(|(_, count)| *count)
                 .map(|(name, _)| name.to_lowercase())
                 .ok_or_else(|| {
                     SourceError::new(
@@ -152,7 +176,7 @@ impl<'a> Reading<'a> {
             }
             None => DirectoryId::new(suffix.as_str()),
         };
-        Ok(Self { config, schema: Schema { anchor, literal: config.literal.clone() }, directory })
+        Ok(Self { config, schema: Schema { anchor, literal: config.literal.clone() }, directory, primaries })
     }
 
     fn run(self, sink: &Sink) -> Result<Completion, SourceError> {
@@ -175,6 +199,7 @@ impl<'a> Reading<'a> {
             let change = match self.schema.entry(&record.dn, &record.attributes, None) {
                 Ok(None) => return Ok(()),
                 Ok(Some(mut entry)) => {
+                    self.primaries.join(&record.attributes, &mut entry.members);
                     if let (Members::Complete(members), false) = (&mut entry.members, record.ended) {
                         let why = "the file ends within the record, or without the empty line that ends it";
                         entry.members = Members::Partial(std::mem::take(members), why.to_owned());
@@ -194,6 +219,7 @@ impl<'a> Reading<'a> {
         Ok(Completion {
             mode: Mode::Full,
             directory: self.directory,
+            id: Some(self.schema.anchor.clone()),
             server: None,
             cursor: None,
             fields: Schema::fields(),

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::directory::{Anchor, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use crate::source::KnownBy;
 
+pub(in crate::source) mod active_directory;
 mod attributes;
+pub(in crate::source) mod posix;
 
 use attributes::is_said;
 pub use attributes::{Attributes, name};
@@ -46,11 +49,38 @@ const GROUP_FIELDS: Table = &[
     (fields::DESCRIPTION, &["description"]),
 ];
 
+/// Attributes that hold addresses and login names: blanks at their ends and letter case mean nothing in them.
+const NAMES: &[&str] = &[
+    "uid",
+    "mail",
+    "mailalternateaddress",
+    "maillocaladdress",
+    "userprincipalname",
+    "samaccountname",
+    "memberuid",
+];
+
 /// Where further addresses stand.
 const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"];
 
+/// What is wrong with an entry of which a name cannot be read by which groups list people.
+const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it cannot be told which groups list it by that; correct it in \
+     the directory";
+
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
+
+/// The attribute by which the entries of the last read are known, in lower case.
+pub(in crate::source) fn pinned(known_by: Option<&KnownBy>) -> Option<String> {
+    let KnownBy { id, scope } = known_by?;
+    let before = || {
+        // As it stood at the end of the scope before it was kept.
+        let last = scope.rsplit("\n\n").next().unwrap_or_default();
+        let last = last.strip_prefix("ldif anchor=").unwrap_or(last);
+        ANCHORS.iter().find(|name| name.eq_ignore_ascii_case(last)).map(|name| name.to_lowercase())
+    };
+    id.clone().or_else(before)
+}
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
@@ -75,10 +105,16 @@ impl Schema {
     /// Every attribute that has to be asked for.
     pub fn attributes(&self) -> BTreeSet<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
-        let fixed = ["objectclass", "mail", "member", "uniquemember", "memberuid"];
+        let fixed = ["objectclass", "mail", "member", "uniquemember", "memberuid", "gidnumber", "isdeleted"];
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let literal = self.literal.iter().map(String::as_str);
-        for name in tables.copied().chain(fixed).chain(ALIASES.iter().copied()).chain(literal) {
+        for name in tables
+            .copied()
+            .chain(fixed)
+            .chain(ALIASES.iter().copied())
+            .chain(active_directory::asked())
+            .chain(literal)
+        {
             // A server gives an attribute with every option that it has.
             let name = name.split(';').next().unwrap_or(name);
             names.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
@@ -94,9 +130,26 @@ impl Schema {
         fields::OF_USER.iter().chain(fields::OF_GROUP).map(|field| (*field).to_owned()).collect()
     }
 
+    /// What an entry that came says. `wanted` is what was searched for, if it was. `None` if that is nothing.
+    pub fn told(&self, dn: &str, attributes: &Attributes, wanted: Option<Kind>) -> Option<Change> {
+        match self.entry(dn, attributes, wanted) {
+            Ok(Some(entry)) => Some(Change::Replace(Box::new(entry))),
+            Err(Unreadable { anchor, why }) => Some(Change::Unreadable { anchor, what: dn.to_owned(), why }),
+            Ok(None) => {
+                let anchor = self.anchor(dn, attributes).ok()?;
+                if is_deleted(attributes) {
+                    // An id that people give may be somebody else's by now.
+                    return self.is_given_by_the_server().then_some(Change::Tombstone(anchor));
+                }
+                let is_person = kind(attributes).or(wanted).is_some_and(|kind| kind != Kind::Group);
+                (is_person && is_nobody(attributes)).then_some(Change::Outside(anchor))
+            }
+        }
+    }
+
     /// Makes an entry of attributes. `wanted` is what was searched for, if it was: an entry of unknown
     /// classes is taken for that, and one of another kind is none. `None` for an entry that is neither
-    /// user, contact nor group.
+    /// user, contact nor group, that is deleted, or that is nobody's: a machine's, an alias.
     pub fn entry(
         &self,
         dn: &str,
@@ -104,36 +157,49 @@ impl Schema {
         wanted: Option<Kind>,
     ) -> Result<Option<Entry>, Unreadable> {
         let Some(kind) = kind(attributes).or(wanted) else { return Ok(None) };
-        if wanted.is_some_and(|wanted| (wanted == Kind::Group) != (kind == Kind::Group)) {
+        let is_other = wanted.is_some_and(|wanted| (wanted == Kind::Group) != (kind == Kind::Group));
+        if is_other || is_deleted(attributes) || is_alias(attributes) {
+            return Ok(None);
+        }
+        if kind != Kind::Group && is_nobody(attributes) {
             return Ok(None);
         }
         let anchor = self.anchor(dn, attributes)?;
         let unreadable = |why: String| Unreadable { anchor: Some(anchor.clone()), why };
         let normal = Dn::parse(dn).map_err(|error| unreadable(error.to_string()))?;
-        let mut names = vec![Reference::Dn(normal)];
-        names.extend(text(attributes, "uid").unwrap_or_default().iter().map(|uid| Reference::uid(uid)));
-        let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
-        let mut stated = BTreeMap::new();
-        for (field, sources) in table {
-            if let Some(value) = sources.iter().find_map(|name| first(attributes, name)) {
-                stated.insert((*field).to_owned(), value);
-            }
+        let mut names = vec![Reference::Dn(normal.clone())];
+        match all(attributes, "uid") {
+            // Who is listed by a name that cannot be read cannot be told from who is not listed.
+            Some(Stated::Undecodable) => return Err(unreadable(UNDECODABLE.to_owned())),
+            Some(Stated::Values(uids)) => names.extend(uids.iter().map(|uid| Reference::uid(uid))),
+            None => {}
         }
-        addresses(attributes, &mut stated);
+        let (mut disabled, mut expires) = (None, None);
+        let fields = if active_directory::is_of(attributes) {
+            if attributes.has("useraccountcontrol") {
+                (disabled, expires) = active_directory::state(kind, attributes).map_err(unreadable)?;
+            }
+            active_directory::stated(kind, &normal, attributes)
+        } else {
+            stated(kind, &normal, attributes)
+        };
         let literal = self.literal.iter().filter_map(|name| Some((name.clone(), all(attributes, name)?)));
-        let literal = literal.collect();
-        let members = if kind == Kind::Group { members(attributes) } else { Members::None };
         Ok(Some(Entry {
             anchor,
             kind,
             dn: dn.to_owned(),
             names,
-            disabled: None,
-            expires: None,
-            fields: stated,
-            attributes: literal,
-            members,
+            disabled,
+            expires,
+            fields,
+            attributes: literal.collect(),
+            members: if kind == Kind::Group { members(attributes) } else { Members::None },
         }))
+    }
+
+    /// Whether the server itself gave the ids, so that none is ever given again.
+    fn is_given_by_the_server(&self) -> bool {
+        ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(&self.anchor))
     }
 
     fn anchor(&self, dn: &str, attributes: &Attributes) -> Result<Anchor, Unreadable> {
@@ -158,6 +224,43 @@ impl Schema {
             ))),
         }
     }
+}
+
+/// What to say of so many aliases.
+pub(in crate::source) fn aliases(count: u64) -> String {
+    let (are, stand, they) = if count == 1 {
+        ("1 alias was", "It stands", "it names")
+    } else {
+        ("{} aliases were", "They stand", "they name")
+    };
+    let are = are.replace("{}", &count.to_string());
+    format!(
+        "{are} not followed (objectClass alias). {stand} for entries elsewhere: whoever {they} is read where their own entry is, \
+         so that place must be read too"
+    )
+}
+
+/// The neutral fields of an entry.
+fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
+    let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
+    let mut stated = BTreeMap::new();
+    for (field, sources) in table {
+        if let Some(value) = sources.iter().find_map(|name| chosen(attributes, name, dn)) {
+            stated.insert((*field).to_owned(), value);
+        }
+    }
+    // Of several names of which none is in the DN, all: no order among them says which one counts.
+    let (field, name) = if kind == Kind::Group { (fields::NAME, "cn") } else { (fields::USER_NAME, "uid") };
+    let all = match named(attributes, name, dn) {
+        Some(named) => Some(Stated::Values(vec![named])),
+        None => all(attributes, name),
+    };
+    if let Some(Stated::Values(all)) = all {
+        let all = all.iter().map(|name| name.trim().to_owned()).collect();
+        stated.insert(field.to_owned(), Stated::Values(all));
+    }
+    addresses(attributes, &mut stated);
+    stated
 }
 
 /// The attributes that state a neutral field, or whom a group has in it.
@@ -216,47 +319,70 @@ fn kind(attributes: &Attributes) -> Option<Kind> {
     }
 }
 
-/// All values of an attribute as text; `None` if there are none, `Undecodable` if one is not UTF-8 or not all came.
-pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> {
-    if !attributes.is_whole(&attributes::name(description)) {
-        return Some(Stated::Undecodable);
-    }
-    let values = attributes.values(description).filter(|value| is_said(value));
-    let decoded: Result<Vec<String>, _> = values.map(|value| String::from_utf8(value.to_vec())).collect();
-    if decoded.as_ref().is_ok_and(Vec::is_empty) {
-        return None;
-    }
-    Some(decoded.map_or(Stated::Undecodable, Stated::Values))
+/// Whether it was deleted, and is shown all the same: by Active Directory, or by 389 Directory Server.
+fn is_deleted(attributes: &Attributes) -> bool {
+    active_directory::is_deleted(attributes) || active_directory::is_a(attributes, "nsTombstone")
 }
 
-/// The first value as text.
-pub(super) fn first(attributes: &Attributes, name: &str) -> Option<Stated> {
-    if !attributes.is_whole(name) {
+/// Whether it stands for an entry somewhere else.
+pub(in crate::source) fn is_alias(attributes: &Attributes) -> bool {
+    active_directory::is_a(attributes, "alias")
+}
+
+/// Whether nobody means this when they speak of users: a machine's account.
+fn is_nobody(attributes: &Attributes) -> bool {
+    let mut uids = attributes.values("uid").filter(|uid| is_said(uid)).peekable();
+    let is_machine = uids.peek().is_some() && uids.all(|uid| uid.trim_ascii_end().ends_with(b"$"));
+    is_machine || (active_directory::is_of(attributes) && active_directory::is_nobody(attributes))
+}
+
+/// All values of an attribute as text, in an order that does not depend on that in which they came: they are a set (RFC 4511
+/// section 4.1.7). `None` if there are none, `Undecodable` if one is not UTF-8 or not all came.
+pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> {
+    let name = attributes::name(description);
+    if !attributes.is_whole(&name) {
         return Some(Stated::Undecodable);
     }
-    let value = attributes.values(name).find(|value| is_said(value))?;
-    Some(match String::from_utf8(value.to_vec()) {
-        Ok(text) => Stated::Values(vec![text]),
-        Err(_) => Stated::Undecodable,
+    let is_name = NAMES.contains(&name.as_ref());
+    let mut all = Vec::new();
+    for value in attributes.values(description).filter(|value| is_said(value)) {
+        let Ok(text) = std::str::from_utf8(value) else { return Some(Stated::Undecodable) };
+        all.push(if is_name { text.trim() } else { text }.to_owned());
+    }
+    if all.len() > 1 {
+        let folded = |text: &String| if is_name { text.to_lowercase() } else { String::new() };
+        all.sort_by_cached_key(|text| (folded(text), text.clone()));
+        all.dedup_by(|one, other| one == other || (is_name && one.to_lowercase() == other.to_lowercase()));
+    }
+    (!all.is_empty()).then_some(Stated::Values(all))
+}
+
+/// The one value that counts of an attribute of which there may be several: that in the DN, else the first of [`all`].
+pub(super) fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stated> {
+    if let Some(named) = attributes.is_whole(name).then(|| named(attributes, name, dn)).flatten() {
+        return Some(Stated::Values(vec![named]));
+    }
+    Some(match all(attributes, name)? {
+        Stated::Values(values) => Stated::Values(values.into_iter().take(1).collect()),
+        Stated::Undecodable => Stated::Undecodable,
     })
 }
 
-fn text(attributes: &Attributes, name: &str) -> Option<Vec<String>> {
-    match all(attributes, name)? {
-        Stated::Values(values) => Some(values),
-        Stated::Undecodable => None,
-    }
+/// The value that the DN has of an attribute.
+fn named(attributes: &Attributes, name: &str, dn: &Dn) -> Option<String> {
+    let texts = attributes.values(name).filter_map(|value| std::str::from_utf8(value).ok());
+    // Of two spellings always the same.
+    let named = texts.filter(|value| dn.is_named_by(name, value)).min()?;
+    Some(if NAMES.contains(&name) { named.trim() } else { named }.to_owned())
 }
 
-/// The first `mail` is the primary address; every other one is an alias.
+/// The first `mail` is the primary address unless another one already is; every other one is an alias.
 fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
+    let mut further = Some(Vec::new());
     match all(attributes, "mail") {
-        Some(Stated::Values(mut values)) => {
-            let further = values.split_off(1);
+        Some(Stated::Values(values)) => {
+            further = Some(values.iter().skip(1).cloned().collect());
             stated.insert(fields::MAIL.to_owned(), Stated::Values(values));
-            if !further.is_empty() {
-                stated.insert(fields::ALIASES.to_owned(), Stated::Values(further));
-            }
         }
         Some(Stated::Undecodable) => {
             stated.insert(fields::MAIL.to_owned(), Stated::Undecodable);
@@ -264,13 +390,15 @@ fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
         None => {}
     }
     for name in ALIASES {
-        match (all(attributes, name), stated.get_mut(fields::ALIASES)) {
-            (None, _) | (_, Some(Stated::Undecodable)) => {}
-            (Some(Stated::Values(more)), Some(Stated::Values(aliases))) => aliases.extend(more),
-            (Some(more), _) => {
-                stated.insert(fields::ALIASES.to_owned(), more);
-            }
+        match (all(attributes, name), &mut further) {
+            (Some(Stated::Values(more)), Some(further)) => further.extend(more),
+            (Some(Stated::Undecodable), _) => further = None,
+            _ => {}
         }
+    }
+    let aliases = further.map_or(Stated::Undecodable, Stated::Values);
+    if aliases != Stated::Values(Vec::new()) {
+        stated.insert(fields::ALIASES.to_owned(), aliases);
     }
 }
 
@@ -366,8 +494,8 @@ mod tests {
             .unwrap();
         assert_eq!(entry.anchor.as_str(), "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d");
         assert_eq!(entry.kind, Kind::User);
-        assert_eq!(entry.fields[fields::MAIL], values(&["ann@x.example"]));
-        assert_eq!(entry.fields[fields::ALIASES], values(&["a.smith@x.example", "smith@x.example"]));
+        assert_eq!(entry.fields[fields::MAIL], values(&["a.smith@x.example", "ann@x.example"]));
+        assert_eq!(entry.fields[fields::ALIASES], values(&["ann@x.example", "smith@x.example"]));
         assert_eq!(entry.fields[fields::DISPLAY_NAME], values(&["Ann Smith"]));
         assert_eq!(entry.fields[fields::DEPARTMENT], values(&["Sales"]));
         assert_eq!(entry.fields[fields::TITLE], Stated::Undecodable);
@@ -377,6 +505,172 @@ mod tests {
             entry.names,
             [Reference::Dn(Dn::parse("uid=ann,ou=people,dc=x").unwrap()), Reference::uid("ann")]
         );
+    }
+
+    /// Of lines such as `cn;lang-ja: x`.
+    fn of(lines: &[&str]) -> Attributes {
+        let mut attributes = Attributes::new();
+        attributes.add("entryUUID", [b"1".to_vec()]);
+        for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
+            attributes.add(name, [value.as_bytes().to_vec()]);
+        }
+        attributes
+    }
+
+    fn entry(dn: &str, lines: &[&str]) -> Entry {
+        schema().entry(dn, &of(lines), None).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_order_of_values_changes_nothing() {
+        let lines = [
+            "objectClass: inetOrgPerson",
+            "uid: ann",
+            "uid: asmith",
+            "mail: b@x",
+            "mail: a@x",
+            "cn: A. Smith",
+            "cn: Ann Smith",
+            "employeeStatus: y",
+            "employeeStatus: x",
+            "ou: Sales",
+            "ou: Board",
+        ];
+        let reversed: Vec<&str> = lines.iter().rev().copied().collect();
+        let dn = "cn=Ann Smith,dc=x";
+        let there = entry(dn, &lines);
+        assert_eq!(there, entry(dn, &reversed));
+        assert_eq!(
+            there.fields[fields::DISPLAY_NAME],
+            values(&["Ann Smith"]),
+            "the DN says which one counts"
+        );
+        assert_eq!(there.fields[fields::USER_NAME], values(&["ann", "asmith"]));
+        assert_eq!(entry("uid=asmith,dc=x", &lines).fields[fields::USER_NAME], values(&["asmith"]));
+        assert_eq!(there.fields[fields::MAIL], values(&["a@x", "b@x"]));
+        assert_eq!(there.fields[fields::ALIASES], values(&["b@x"]));
+        assert_eq!(there.fields[fields::DEPARTMENT], values(&["Board"]));
+        assert_eq!(there.attributes["employeeStatus"], values(&["x", "y"]));
+    }
+
+    #[rstest]
+    #[case("cn=admins,dc=x", &["cn: Root", "cn: Admins"], "Admins")]
+    #[case("CN=Admins+ou=it,dc=x", &["cn: root", "cn: admins"], "admins")]
+    #[case("cn=sales,dc=x", &["cn;lang-de: Vertrieb", "cn: sales "], "sales")]
+    #[case("cn=sales,dc=x", &["cn;lang-de: Vertrieb"], "Vertrieb")]
+    #[case("ou=it,dc=x", &["cn: b ", "cn: a"], "a,b")]
+    fn a_group_is_called_what_its_dn_says(#[case] dn: &str, #[case] lines: &[&str], #[case] names: &str) {
+        let group = entry(dn, &[&["objectClass: groupOfNames"], lines].concat());
+        assert_eq!(group.fields[fields::NAME], values(&names.split(',').collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn blanks_around_addresses_and_login_names_mean_nothing() {
+        let lines =
+            ["objectClass: person", "mail: Ann@x ", "mail: \tann@x", "uid: ann\n", "mailLocalAddress:  a@x"];
+        let ann = entry("cn=a,dc=x", &lines);
+        assert_eq!(ann.fields[fields::MAIL], values(&["Ann@x"]));
+        assert_eq!(
+            (&ann.fields[fields::USER_NAME], &ann.fields[fields::ALIASES]),
+            (&values(&["ann"]), &values(&["a@x"]))
+        );
+        assert!(ann.names.contains(&Reference::uid("ann")));
+    }
+
+    #[test]
+    fn who_is_listed_by_a_name_that_cannot_be_read_is_not_taken() {
+        let mut lines = of(&["objectClass: posixAccount", "uid: bob"]);
+        lines.add("uid", [vec![0xff]]);
+        let error = schema().entry("cn=b,dc=x", &lines, None).unwrap_err();
+        assert!(error.anchor.is_some() && error.why.contains("uid"), "{error}");
+    }
+
+    #[test]
+    fn what_came_in_part_is_unknown_but_for_what_it_adds() {
+        let lines =
+            ["objectClass: groupOfNames", "cn: g", "member;range=0-0: cn=a", "employeeStatus;range=0-0: x"];
+        let group = entry("cn=g", &lines);
+        assert!(
+            matches!(&group.members, Members::Partial(known, why) if known.len() == 1 && why.contains("range"))
+        );
+        assert_eq!(group.attributes["employeeStatus"], Stated::Undecodable);
+        let whole = entry("cn=g", &["objectClass: groupOfNames", "member;range=0-*: cn=a"]);
+        assert!(matches!(whole.members, Members::Complete(known) if known.len() == 1));
+    }
+
+    /// What becomes of somebody: taken, deleted, outside, or nothing.
+    #[rstest]
+    #[case::person(&["objectClass: person"], "taken")]
+    #[case::tombstone(&["objectClass: person", "objectClass: nsTombstone"], "deleted")]
+    #[case::deleted(&["objectClass: person", "isDeleted: TRUE"], "deleted")]
+    #[case::deleted_group(&["objectClass: groupOfNames", "objectClass: NSTOMBSTONE"], "deleted")]
+    #[case::machine(&["objectClass: posixAccount", "uid: pc1$"], "outside")]
+    #[case::machine_among_people(&["objectClass: account", "uid: pc1$ ", "uid: pc2$"], "outside")]
+    #[case::somebody(&["objectClass: posixAccount", "uid: cash$", "uid: ann"], "taken")]
+    #[case::group(&["objectClass: posixGroup", "cn: cash$"], "taken")]
+    #[case::alias(&["objectClass: alias", "objectClass: person"], "nothing")]
+    #[case::computer(&["objectClass: person", "objectClass: computer", "objectGUID: g", "userAccountControl: 512"], "outside")]
+    #[case::trust(&["objectClass: person", "objectGUID: g", "userAccountControl: 2080"], "outside")]
+    #[case::built_in(&["objectClass: person", "objectGUID: g", "userAccountControl: 512", "isCriticalSystemObject: TRUE"], "outside")]
+    #[case::place(&["objectClass: organizationalUnit"], "nothing")]
+    fn knows_who_is_nobody(#[case] lines: &[&str], #[case] expected: &str) {
+        let became = match schema().told("cn=a,dc=x", &of(lines), None) {
+            Some(Change::Replace(_)) => "taken",
+            Some(Change::Tombstone(_)) => "deleted",
+            Some(Change::Outside(_)) => "outside",
+            None => "nothing",
+            Some(other) => panic!("{other:?}"),
+        };
+        assert_eq!(became, expected);
+    }
+
+    #[test]
+    fn an_id_that_people_give_is_not_deleted_with_who_bore_it() {
+        let schema = Schema { anchor: "employeenumber".to_owned(), literal: BTreeSet::new() };
+        let deleted = of(&["objectClass: person", "objectClass: nsTombstone", "employeeNumber: 7"]);
+        assert_eq!(schema.told("cn=a,dc=x", &deleted, None), None);
+    }
+
+    #[rstest]
+    #[case(&["userAccountControl: 514"], Some(true))]
+    #[case(&["userAccountControl: 512", "accountExpires: 0"], Some(false))]
+    #[case(&[], None)]
+    fn an_account_of_active_directory_has_its_state_wherever_it_is_read(
+        #[case] lines: &[&str],
+        #[case] disabled: Option<bool>,
+    ) {
+        let common = [
+            "objectClass: person",
+            "objectClass: user",
+            "objectGUID: g",
+            "userPrincipalName: ann@corp",
+            "proxyAddresses: smtp:a@x",
+        ];
+        let ann = entry("cn=Ann,dc=x", &[&common, lines].concat());
+        assert_eq!(ann.disabled, disabled);
+        assert_eq!(
+            (&ann.fields[fields::USER_NAME], &ann.fields[fields::MAIL]),
+            (&values(&["ann@corp"]), &values(&["a@x"]))
+        );
+        let unclear = of(&[&common[..], &["userAccountControl: ?"]].concat());
+        assert!(
+            schema().entry("cn=Ann,dc=x", &unclear, None).unwrap_err().why.contains("userAccountControl")
+        );
+    }
+
+    #[test]
+    fn what_older_versions_sealed_says_by_what_entries_are_known() {
+        let known_by = |id: Option<&str>, scope: &str| {
+            pinned(Some(&KnownBy { id: id.map(str::to_owned), scope: scope.to_owned() }))
+        };
+        assert_eq!(known_by(None, "ldif anchor=nsuniqueid").as_deref(), Some("nsuniqueid"));
+        assert_eq!(
+            known_by(None, "dc=x\n\n(a=b)\n\n(c=d)\n\ncn=r\n\nentryuuid").as_deref(),
+            Some("entryuuid")
+        );
+        assert_eq!(known_by(None, "dc=x\n\n\n\n(a=b)\n\n(c=d)\n\nreader@corp"), None);
+        assert_eq!(known_by(Some("objectguid"), "ldif anchor=dn").as_deref(), Some("objectguid"));
+        assert_eq!(pinned(None), None);
     }
 
     #[test]

@@ -19,6 +19,20 @@ pub struct Sink {
 pub trait LastRead: Send + Sync {
     /// The DNs of those of these entries that were there, as the directory spelt them.
     fn called(&self, entries: &[Anchor]) -> HashMap<Anchor, String>;
+
+    /// How its entries are known, if anything was read.
+    fn known_by(&self) -> Option<KnownBy> {
+        None
+    }
+}
+
+/// How the entries of the last read are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownBy {
+    /// The attribute that holds their anchors, as in [`Completion::id`](crate::directory::Completion::id).
+    pub id: Option<String>,
+    /// What decided which of them came: before the attribute was kept, that said it.
+    pub scope: String,
 }
 
 impl Sink {
@@ -35,6 +49,11 @@ impl Sink {
     /// The same, on a thread that may wait.
     pub fn blocking_send(&self, batch: Batch) -> Result<(), SourceError> {
         self.batches.blocking_send(batch).map_err(|_| given_up())
+    }
+
+    /// How the entries of the last read are known; `None` before the first.
+    pub fn known_by(&self) -> Option<KnownBy> {
+        self.last.as_ref()?.known_by()
     }
 
     /// What those of these entries were called that were there when everything was read last, or what changed; who is not

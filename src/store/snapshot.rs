@@ -41,6 +41,9 @@ pub struct SnapshotInfo {
     pub connector: ConnectorName,
     /// Which directory it is of.
     pub directory: DirectoryId,
+    /// The attribute by which its entries are known, in lower case; what older versions sealed says it in `scope`.
+    #[serde(default)]
+    pub id: Option<String>,
     /// Which server told of everybody who is present.
     #[serde(default)]
     pub server: Option<String>,

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
-use crate::source::{LastRead, Reason, Sink, Source, SourceError};
+use crate::source::{KnownBy, LastRead, Reason, Sink, Source, SourceError};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -27,6 +27,7 @@ mod intake;
 mod pending;
 mod settle;
 mod shrinkage;
+mod spelling;
 mod stranger;
 mod view;
 
@@ -111,7 +112,7 @@ pub async fn import<S: Source>(
     let full = cursor.is_none();
     // A few batches ahead: enough for reading and writing to overlap.
     let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
-    let last = Last { store: store.clone(), connector: connector.clone() };
+    let last = Last { store: store.clone(), connector: connector.clone(), known_by: intake.known_by() };
     let sink = Sink::after(Arc::new(last), batches_to);
     let writing = spawn_blocking(move || {
         let mut intake = intake;
@@ -168,12 +169,17 @@ pub async fn import<S: Source>(
 struct Last {
     store: Store,
     connector: ConnectorName,
+    known_by: Option<KnownBy>,
 }
 
 impl LastRead for Last {
     fn called(&self, entries: &[Anchor]) -> HashMap<Anchor, String> {
         // If it cannot be told, the source does without.
         self.store.called(&self.connector, entries).unwrap_or_default()
+    }
+
+    fn known_by(&self) -> Option<KnownBy> {
+        self.known_by.clone()
     }
 }
 

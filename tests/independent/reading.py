@@ -119,7 +119,8 @@ def normal(dn):
 def text(attributes, *names):
     for name in names:
         if attributes.get(name):
-            return attributes[name][0].decode()
+            # Values have no order.
+            return min((value.decode() for value in attributes[name]), key=lambda value: (value.lower(), value))
     return ""
 
 

@@ -8,7 +8,9 @@ use rollcall::directory::{
     Batch, Change, Completion, Cursor, Entry, Kind, Members, Mode, Reference, Stated, fields,
 };
 use rollcall::secret::Secret;
-use rollcall::source::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, ChangeFeed, LdapConfig};
+use rollcall::source::ldap::{
+    ActiveDirectoryConfig, ActiveDirectorySource, Bind, ChangeFeed, LdapConfig, LdapSource,
+};
 use rollcall::source::{Reason, Source as _, SourceError};
 use rstest::rstest;
 use tokio::sync::mpsc;
@@ -114,6 +116,9 @@ async fn reads_a_domain_as_it_is() {
     config.ldap.insecure = false;
     config.ldap.ca_pem = Some(samba.ca());
     config.ldap.literal = BTreeSet::from(["Manager".to_owned()]);
+    let (sink, _batches) = mpsc::channel::<Batch>(2);
+    let by_another_kind = LdapSource::new(config.ldap.clone()).read(None, sink.into()).await.unwrap_err();
+    assert!(by_another_kind.message.contains("kind activeDirectory"), "{by_another_kind}");
     let (changes, ended) = read(config.clone()).await;
     let completion = ended.unwrap();
     assert_eq!(completion.directory.as_str(), "dc=ad,dc=example,dc=test");

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::date;
-use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, fields};
+use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, Members, Stated, fields};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
 use rollcall::source::{LastRead, LookUp, Reason, Sink, Source as _, SourceError, schema};
@@ -121,6 +121,43 @@ async fn a_value_that_is_no_text_costs_only_its_field() {
     let entry = entries(&changes)[0];
     assert_eq!(entry.attributes["jpegPhoto"], rollcall::directory::Stated::Undecodable);
     assert!(entry.fields.contains_key(fields::MAIL));
+}
+
+/// Options of attributes, primary groups, machines and aliases, as OpenLDAP gives them.
+#[tokio::test]
+async fn reads_what_attributes_mean() {
+    let mut ldif = tree();
+    ldif.push_str(
+        "dn: uid=rei,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nuid: rei\n\
+         cn;lang-ja: R\ncn: Rei\nsn: O\nmail;x-old: old@example.test\nmail: rei@example.test \ngidNumber: 700\nuidNumber: 1\n\
+         homeDirectory: /\n\n\
+         dn: uid=pc1$,ou=people,dc=example,dc=test\nobjectClass: account\nobjectClass: posixAccount\nuid: pc1$\ncn: pc1\n\
+         gidNumber: 700\nuidNumber: 2\nhomeDirectory: /\n\n\
+         dn: cn=staff,ou=people,dc=example,dc=test\nobjectClass: posixGroup\ncn;lang-de: Belegschaft\ncn: crew\ncn: staff\n\
+         gidNumber: 700\n\n\
+         dn: cn=other,ou=people,dc=example,dc=test\nobjectClass: alias\nobjectClass: extensibleObject\ncn: other\n\
+         aliasedObjectName: uid=rei,ou=people,dc=example,dc=test\n\n",
+    );
+    let global = "attributeoptions lang- x-";
+    let slapd = Slapd::start(&Setup { ldif: &ldif, global, ..Setup::default() });
+    let literal = BTreeSet::from(["CN;Lang-JA".to_owned(), "cn".to_owned()]);
+    let (changes, ended) = read(LdapConfig { literal, ..config(&[&slapd.url()]) }).await;
+    let completion = ended.unwrap();
+    assert_eq!(completion.id.as_deref(), Some("entryuuid"));
+    assert!(
+        completion.notices.iter().any(|notice| notice.starts_with("1 alias ")),
+        "{:?}",
+        completion.notices
+    );
+    let values = |of: &str| Stated::Values(vec![of.to_owned()]);
+    let all = entries(&changes);
+    let rei = all.iter().find(|entry| entry.dn.starts_with("uid=rei")).unwrap();
+    assert_eq!(rei.fields[fields::MAIL], values("rei@example.test"));
+    assert_eq!((&rei.attributes["CN;Lang-JA"], &rei.attributes["cn"]), (&values("R"), &values("Rei")));
+    let staff = all.iter().find(|entry| entry.dn.starts_with("cn=staff")).unwrap();
+    assert_eq!(staff.fields[fields::NAME], values("staff"));
+    assert_eq!(staff.members, Members::Complete(vec![rei.names[0].clone()]));
+    assert!(!all.iter().any(|entry| entry.dn.contains("pc1")));
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod generated;
 mod idle;
 mod import;
 mod kills;
+mod known_by;
 mod ldap;
 mod mailboxes;
 mod manifests;

@@ -172,6 +172,7 @@ impl Source for Reader {
         Ok(Completion {
             mode,
             directory: DirectoryId::new(DIRECTORY),
+            id: None,
             server: None,
             cursor: next,
             fields: fields::OF_USER.iter().chain(fields::OF_GROUP).map(|field| (*field).to_owned()).collect(),

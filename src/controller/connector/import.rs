@@ -158,7 +158,8 @@ async fn read_from<S: Source>(
     let came = job.came.clone();
     let clock: &dyn Clock = &*context.clock;
     let progress = move |count| came.store(count, Ordering::Relaxed);
-    import(&source, &context.store, &connector.name, options, clock, progress).await
+    // It holds much while it waits.
+    Box::pin(import(&source, &context.store, &connector.name, options, clock, progress)).await
 }
 
 fn measure(metrics: &Metrics, name: &Name, ended: &Result<Imported, ImportError>) {

@@ -105,6 +105,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
     SnapshotInfo {
         connector: ConnectorName::new("id", "corp"),
         directory: DirectoryId::new("dc=corp"),
+        id: None,
         server: None,
         sequence,
         completion: 1,

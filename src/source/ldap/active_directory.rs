@@ -12,9 +12,6 @@ use std::collections::{BTreeSet, HashSet};
 
 use ldap3::controls::RawControl;
 
-use self::name::Extended;
-use self::primary::Primaries;
-use self::schema::Schema;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::facts::Facts;
@@ -24,20 +21,20 @@ use super::{LdapConfig, Reading, among, bases, contained, contexts, either, look
 use crate::directory::{
     Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
 };
+use crate::source::schema::active_directory::name::Extended;
+use crate::source::schema::active_directory::primary::{self, Primaries};
+use crate::source::schema::active_directory::{self as schema, Schema};
 use crate::source::schema::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod dir_sync;
 mod discovery;
 mod feed;
-mod name;
-mod primary;
 mod range;
 mod restored;
-mod schema;
 
 pub use self::discovery::Discovery;
-pub(super) use self::schema::attributes_of;
+pub(super) use crate::source::schema::active_directory::attributes_of;
 
 /// Who is a user or contact unless the configuration says otherwise: no computers, no trusts, none of the
 /// accounts that every domain has.
@@ -47,7 +44,7 @@ const USER_FILTER: &str = "(&(|(&(objectCategory=person)(objectClass=user))(obje
 const GROUP_FILTER: &str = "(objectClass=group)";
 
 /// Among `supportedCapabilities`: this is Active Directory.
-const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+pub(super) const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 /// Among `supportedCapabilities`: a domain controller that holds a part of what the others do.
 const READ_ONLY: &str = "1.2.840.113556.1.4.1920";
 /// Names are told with GUID and SID.
@@ -472,6 +469,7 @@ impl Session {
         Completion {
             mode,
             directory,
+            id: Some("objectguid".to_owned()),
             server: Some(server),
             cursor: next.and_then(|next| next.cursor()),
             fields: crate::source::schema::Schema::fields(),
@@ -514,6 +512,18 @@ impl Session {
 }
 
 impl Schema {
+    /// What the entry that came says; `None` if it is not what was searched for.
+    fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
+        Some(match self.told(&raw.dn, &raw.attributes, wanted)? {
+            Change::Replace(entry) if !raw.dn_is_text => Change::Unreadable {
+                anchor: Some(entry.anchor),
+                what: entry.dn,
+                why: "its DN is not valid UTF-8".to_owned(),
+            },
+            told => told,
+        })
+    }
+
     /// Tells of a group; `members` are those that had to be read apart.
     async fn group(
         &self,

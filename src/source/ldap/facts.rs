@@ -122,19 +122,32 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
-/// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them.
+/// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them. One that is `pinned` is
+/// never exchanged for another one: everybody would be somebody else.
 pub(super) async fn anchor(
     connection: &mut Connection,
     bases: &[String],
     users: &str,
+    pinned: Option<&str>,
 ) -> Result<String, SourceError> {
+    if pinned == Some("dn") {
+        return Ok("dn".to_owned());
+    }
+    let wanted = pinned.map_or_else(|| ANCHORS.to_vec(), |pinned| vec![pinned]);
     for (filter, scope) in [("(objectClass=*)", Scope::Base), (users, Scope::Subtree)] {
         for base in bases {
-            let bears = one(connection, base, filter, scope, ANCHORS).await?.unwrap_or_default();
-            if let Some(anchor) = ANCHORS.iter().find(|name| bears.has(&name.to_lowercase())) {
+            let bears = one(connection, base, filter, scope, &wanted).await?.unwrap_or_default();
+            if let Some(anchor) = wanted.iter().find(|name| bears.has(&name.to_lowercase())) {
                 return Ok((*anchor).to_owned());
             }
         }
+    }
+    if let Some(pinned) = pinned {
+        let message = format!(
+            "entries are known by {pinned} since the first read, and none shows it any more; nothing was taken. Let the account \
+             read that attribute again. If it is gone for ever, set anchorAttribute to another one: then everybody counts as new"
+        );
+        return Err(SourceError::new(Reason::AccessDenied, message));
     }
     let message = format!(
         "no entry shows an immutable id ({}); let the account read one of them, or set anchorAttribute to an attribute \

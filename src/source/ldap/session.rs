@@ -14,6 +14,7 @@ use super::{
     look_up, only_context, sync_repl,
 };
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
+use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, SourceError};
 use crate::words::count;
@@ -23,6 +24,8 @@ const MANY: usize = 5000;
 
 /// How long a server is given to rename somebody in lists too (OpenLDAP's refint does it beside the change).
 const MOMENT: Duration = Duration::from_secs(2);
+
+mod primary;
 
 /// One server, for one read.
 pub(super) struct Session {
@@ -35,19 +38,45 @@ pub(super) struct Session {
     anchor: String,
     /// Who came in a read of changes, and under what name.
     there: HashMap<Anchor, String>,
+    /// Whose primary group is which, of those who came.
+    primaries: Primaries,
 }
 
 impl Session {
-    pub(super) async fn open(config: LdapConfig) -> Result<Self, SourceError> {
+    /// `pinned` is the attribute by which entries are known, if there were any.
+    pub(super) async fn open(config: LdapConfig, pinned: Option<&str>) -> Result<Self, SourceError> {
         let mut connection = Connection::open(&config, &Server::of(&config.urls)).await?;
         let facts = Facts::read(&mut connection).await?;
+        if facts.has("supportedcapabilities", super::active_directory::ACTIVE_DIRECTORY) {
+            return Err(SourceError::new(Reason::InvalidData, of_active_directory(&connection.url)));
+        }
         let bases = bases(&config.base_dns, &facts)?;
         let anchor = match &config.anchor {
             Some(anchor) => anchor.clone(),
-            None => facts::anchor(&mut connection, &bases, user_filter(&config)).await?,
+            None => facts::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
         };
         let schema = Schema { anchor: anchor.to_lowercase(), literal: config.literal.clone() };
-        Ok(Self { config, connection, facts, bases, schema, anchor, there: HashMap::new() })
+        Ok(Self {
+            config,
+            connection,
+            facts,
+            bases,
+            schema,
+            anchor,
+            there: HashMap::new(),
+            primaries: Primaries::default(),
+        })
+    }
+
+    /// The attribute that holds the anchors, as it is pinned.
+    pub(super) fn id(&self) -> String {
+        self.schema.anchor.clone()
+    }
+
+    /// A search for entries below a base.
+    fn query(&self, base: String, filter: String) -> Query {
+        let attributes = self.schema.attributes().into_iter().collect();
+        Query { base, filter, attributes, page_size: self.page_size(), ..Query::default() }
     }
 
     /// What changed since, if the server still tells that; else everything.
@@ -126,6 +155,7 @@ impl Session {
         self.entries(Kind::User, None, &mut reading).await?;
         self.entries(Kind::Group, None, &mut reading).await?;
         reading.flush().await?;
+        self.note_aliases().await;
         if reading.referrals > 0 {
             let these = reading.references.join(", ");
             self.connection.skipped.push(format!(
@@ -177,6 +207,7 @@ impl Session {
             self.entries(Kind::User, Some(&ids), reading).await?;
             self.entries(Kind::Group, Some(&ids), reading).await?;
         }
+        self.tell_primaries(reading).await?;
         // Who was renamed is so in their groups too, of which a server that sees to that itself (OpenLDAP's
         // refint) does not tell; and a newcomer may have the name of somebody whom a group still lists.
         let called = reading.sink.called(self.there.keys().cloned().collect()).await;
@@ -246,22 +277,25 @@ impl Session {
         let filter = if kind == Kind::Group { self.groups() } else { self.users() };
         let filter = among(only, filter);
         for base in self.bases.clone() {
-            let query = Query {
-                base,
-                filter: filter.clone(),
-                attributes: self.schema.attributes().into_iter().collect(),
-                page_size: self.page_size(),
-                ..Query::default()
-            };
+            let query = self.query(base, filter.clone());
+            // Groups whose primary members have to be asked for: not everybody came.
+            let mut later = Vec::new();
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 match found {
                     Found::Entry(entry) => {
+                        if kind != Kind::Group {
+                            self.primaries.note(&entry.dn, &entry.attributes);
+                        }
                         if only.is_some() {
                             let values = entry.attributes.values(&self.schema.anchor);
                             self.there.extend(values.map(|value| (schema::anchor(value), entry.dn.clone())));
                         }
-                        reading.entry(&self.schema, kind, entry).await?;
+                        if kind == Kind::Group && only.is_some() && entry.attributes.has("gidnumber") {
+                            later.push(entry);
+                            continue;
+                        }
+                        reading.entry(&self.schema, kind, entry, &self.primaries).await?;
                     }
                     Found::Unintelligible(what) => {
                         reading.unintelligible(what).await?;
@@ -273,8 +307,30 @@ impl Session {
                     }
                 }
             }
+            drop(search);
+            for group in later {
+                let primaries = self.ask_primaries(&group, reading.came).await?;
+                reading.entry(&self.schema, kind, group, &primaries).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Says how many aliases there are: they are not followed, so whoever they stand for may be nobody here.
+    async fn note_aliases(&mut self) {
+        let mut count = 0_u64;
+        for base in self.bases.clone() {
+            let attributes = vec!["1.1".to_owned()];
+            let query = Query { attributes, ..self.query(base, "(objectClass=alias)".to_owned()) };
+            let mut search = Search::new(&mut self.connection, query);
+            // What cannot be counted is not worth a read.
+            while let Ok(Some(found)) = search.next(0).await {
+                count += u64::from(matches!(found, Found::Entry(_)));
+            }
+        }
+        if count > 0 {
+            self.connection.skipped.push(schema::aliases(count));
+        }
     }
 
     /// Who matches below `places`, and whether one of them has others in it.
@@ -337,6 +393,7 @@ impl Session {
         Completion {
             mode,
             directory: directory(&self.bases, &self.facts),
+            id: Some(self.schema.anchor.clone()),
             cursor: next.and_then(|next| next.cursor()),
             fields: Schema::fields(),
             scope: self.scope(),
@@ -384,6 +441,14 @@ fn listing<'d>(dns: impl Iterator<Item = &'d String>) -> Vec<String> {
     let of = |dn: &std::borrow::Cow<'_, str>| format!("(member={dn})(uniqueMember={dn})");
     let some = |some: &[_]| format!("(|{})", some.iter().map(of).collect::<String>());
     dns.chunks(look_up::AT_ONCE / 2).map(some).collect()
+}
+
+/// Of a server that only another kind understands.
+fn of_active_directory(url: &str) -> String {
+    format!(
+        "{url} is an Active Directory domain controller; read it with the kind activeDirectory, which knows who is disabled or \
+         expired there, leaves computers out and reads large groups whole. Whoever is known by objectGUID stays the same"
+    )
 }
 
 fn user_filter(config: &LdapConfig) -> &str {

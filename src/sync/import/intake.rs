@@ -15,7 +15,7 @@ use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
     Mode, Reference, fields,
 };
-use crate::source::{Reason, SourceError};
+use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
     Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, Shrunk, SnapshotInfo, Standing,
     Stranger, Version, content, fingerprint,
@@ -40,10 +40,10 @@ fn bare(
 
 /// An import under way.
 pub(super) struct Intake {
-    importing: Importing,
+    pub(super) importing: Importing,
     connector: ConnectorName,
     started_at: Timestamp,
-    info: Option<SnapshotInfo>,
+    pub(super) info: Option<SnapshotInfo>,
     cursor: Option<Cursor>,
     coverage: BTreeMap<String, Coverage>,
     carried: Carried,
@@ -105,6 +105,11 @@ impl Intake {
         self.cursor.as_ref()
     }
 
+    /// How those who were read before are known.
+    pub(super) fn known_by(&self) -> Option<KnownBy> {
+        self.info.as_ref().map(|info| KnownBy { id: info.id.clone(), scope: info.scope.clone() })
+    }
+
     /// Whether a feed is to be checked by a read of everything.
     pub(super) fn is_full_read_due(&self, every: Duration) -> bool {
         let last = self.info.as_ref().and_then(|info| info.full_at);
@@ -119,7 +124,7 @@ impl Intake {
 
     pub(super) fn take(&mut self, batch: Batch) -> Result<(), StoreError> {
         for change in batch.0 {
-            match change {
+            match self.spelt(change)? {
                 Change::Replace(entry) => self.replace(&entry)?,
                 Change::Tombstone(anchor) => self.gone(&anchor, Grade::Tombstone)?,
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
@@ -222,6 +227,7 @@ impl Intake {
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
+            id: completion.id,
             server: completion.server,
             sequence: 0,
             completion: 0,

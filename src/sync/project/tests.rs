@@ -74,6 +74,7 @@ impl Case {
         let info = SnapshotInfo {
             connector: ConnectorName::new("test", "corp"),
             directory: DirectoryId::new("d"),
+            id: None,
             server: None,
             sequence: 1,
             completion: 1,

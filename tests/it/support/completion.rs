@@ -10,6 +10,7 @@ pub(crate) fn completion(mode: Mode, directory: &str) -> Completion {
     Completion {
         mode,
         directory: DirectoryId::new(directory),
+        id: None,
         server: None,
         cursor: None,
         fields: Schema::fields(),

@@ -14,6 +14,7 @@ fn a_read(unsettled: u64) -> Read {
     let info = SnapshotInfo {
         connector: ConnectorName::new("ns", "corp"),
         directory: DirectoryId::new("dc=corp"),
+        id: None,
         server: None,
         sequence: 9,
         completion: 2,

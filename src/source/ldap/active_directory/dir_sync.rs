@@ -3,8 +3,8 @@
 use ldap3::asn1::{PL, StructureTag, parse_tag};
 use ldap3::controls::RawControl;
 
-use super::feed::{is_deleted, show_deleted};
-use super::name::Extended;
+use super::feed::show_deleted;
+use super::schema::{is_deleted, name::Extended};
 use super::{Found, Query, Search, Session, schema};
 use crate::source::SourceError;
 use crate::source::ldap::feed::{Changes, Kind};

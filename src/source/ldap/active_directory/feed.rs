@@ -8,7 +8,7 @@ use super::{dir_sync, restored};
 use crate::directory::Feed;
 use crate::source::ldap::feed::{self, Changes, Kind, Resume};
 use crate::source::ldap::{facts, only_context};
-use crate::source::schema::{Attributes, hexadecimal};
+use crate::source::schema::hexadecimal;
 use crate::source::{Reason, SourceError};
 
 /// Deleted entries are shown too, to those who may see them.
@@ -171,7 +171,7 @@ impl Session {
             let Found::Entry(raw) = found else { continue };
             let attributes = &raw.attributes;
             let Some(anchor) = schema::anchor(attributes) else { continue };
-            if is_deleted(attributes) {
+            if schema::is_deleted(attributes) {
                 changes.deleted.insert(anchor);
                 continue;
             }
@@ -192,8 +192,4 @@ impl Session {
 pub(super) fn show_deleted() -> Vec<RawControl> {
     let control = |oid: &str, crit| RawControl { ctype: oid.to_owned(), crit, val: None };
     vec![control(SHOW_DELETED, true), control(DOMAIN_SCOPE, false)]
-}
-
-pub(super) fn is_deleted(attributes: &Attributes) -> bool {
-    attributes.values("isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE"))
 }

@@ -1,7 +1,7 @@
 //! Groups that a domain controller gives in parts only (`MaxValRange`, 1,500 members unless changed).
 
-use super::name::Extended;
 use super::schema;
+use super::schema::name::Extended;
 use super::{Found, Query, Search, controls};
 use crate::directory::{Members, Reference};
 use crate::source::ldap::connection::Connection;

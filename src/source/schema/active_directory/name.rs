@@ -6,13 +6,13 @@ use crate::directory::{Anchor, Reference};
 
 /// A name and the ids in front of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Extended<'a> {
+pub(in crate::source) struct Extended<'a> {
     /// In hexadecimal digits, as the octets of `objectGUID`.
-    pub(super) guid: Option<&'a str>,
+    pub(in crate::source) guid: Option<&'a str>,
     /// In hexadecimal digits.
     sid: Option<&'a str>,
     /// The name alone; empty if it is not shown.
-    pub(super) dn: &'a str,
+    pub(in crate::source) dn: &'a str,
 }
 
 /// Below this stand those whom other forests know, each under its security id.
@@ -20,7 +20,7 @@ const FOREIGN: &str = ",cn=foreignsecurityprincipals,";
 
 impl<'a> Extended<'a> {
     /// Of a name with or without ids.
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(in crate::source) fn of(text: &'a str) -> Self {
         let mut name = Self { guid: None, sid: None, dn: text };
         while let Some((id, rest)) = name.dn.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
             match id.split_once('=') {
@@ -34,7 +34,7 @@ impl<'a> Extended<'a> {
     }
 
     /// Whom it names: one from another forest by the security id, which is the same there.
-    pub(super) fn reference(&self) -> Option<Reference> {
+    pub(in crate::source) fn reference(&self) -> Option<Reference> {
         if self.dn.to_lowercase().contains(FOREIGN)
             && let Some(sid) = self.sid.and_then(octets).and_then(|octets| sid(&octets))
         {
@@ -45,7 +45,7 @@ impl<'a> Extended<'a> {
 }
 
 /// A security id as people write it (MS-DTYP 2.4.2): `S-1-5-21-…`.
-pub(super) fn sid(octets: &[u8]) -> Option<String> {
+pub(in crate::source) fn sid(octets: &[u8]) -> Option<String> {
     let (&[revision, count], rest) = octets.split_first_chunk::<2>()?;
     let (authority, subs) = rest.split_first_chunk::<6>()?;
     if subs.len() != usize::from(count) * 4 {

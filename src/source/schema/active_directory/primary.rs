@@ -3,36 +3,34 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::feed::is_deleted;
-use super::schema;
+use super::{Attributes, is_a, is_deleted, number};
 use crate::directory::{Anchor, Members, Reference};
-use crate::source::schema::Attributes;
 
 /// What is wrong with an account of which it is not shown which group is its primary one.
-pub(super) const HIDDEN: &str = "it shows no primaryGroupID, so it cannot be told which group it is in by that; let the account \
+pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so it cannot be told which group it is in by that; let the account \
      that reads see that attribute";
 /// Who stands in each list while somebody's is hidden: nobody bears this name, so whoever could not be read may be meant.
 const SOMEBODY: &str = "somebody of whom it is not shown which group is their primary one";
 
 /// Whose primary group is which, by the group's relative id.
 #[derive(Debug, Default)]
-pub(super) struct Primaries {
-    pub(super) whose: HashMap<u32, Vec<Anchor>>,
+pub(in crate::source) struct Primaries {
+    pub(in crate::source) whose: HashMap<u32, Vec<Anchor>>,
     /// Those of somebody of whom it is not shown who it is.
     nameless: HashSet<u32>,
     /// Whether somebody's is not shown: it may be any.
-    pub(super) hidden: bool,
+    pub(in crate::source) hidden: bool,
     /// Whether that was asked, where not everybody came.
-    pub(super) asked: bool,
+    pub(in crate::source) asked: bool,
 }
 
 impl Primaries {
     /// Notes what an entry states, whatever else of it can be understood.
-    pub(super) fn note(&mut self, attributes: &Attributes) {
-        if is_deleted(attributes) || schema::is_a(attributes, "computer") {
+    pub(in crate::source) fn note(&mut self, attributes: &Attributes) {
+        if is_deleted(attributes) || is_a(attributes, "computer") {
             return;
         }
-        match (schema::number(attributes, "primarygroupid"), schema::anchor(attributes)) {
+        match (number(attributes, "primarygroupid"), super::anchor(attributes)) {
             (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
             (Some(group), None) => drop(self.nameless.insert(group)),
             (None, _) => self.hidden |= is_hidden(attributes),
@@ -41,7 +39,7 @@ impl Primaries {
 
     /// Adds those whose primary group it is to the members that a group states. Where somebody does not show theirs, it may be
     /// this one; where it is not known whose it is, the list is partial: who is not in it may be one of them.
-    pub(super) fn join(&self, group: Option<u32>, members: &mut Members) {
+    pub(in crate::source) fn join(&self, group: Option<u32>, members: &mut Members) {
         let why = match group {
             None => Some("it shows no objectSid, by which it is known whose primary group it is"),
             Some(group) if self.nameless.contains(&group) => {
@@ -62,9 +60,9 @@ impl Primaries {
 }
 
 /// Whether an account does not show its primary group. Contacts have none; who shows no class may be an account.
-pub(super) fn is_hidden(attributes: &Attributes) -> bool {
-    schema::number::<u32>(attributes, "primarygroupid").is_none()
-        && (schema::is_a(attributes, "user") || !attributes.has("objectclass"))
+pub(in crate::source) fn is_hidden(attributes: &Attributes) -> bool {
+    number::<u32>(attributes, "primarygroupid").is_none()
+        && (is_a(attributes, "user") || !attributes.has("objectclass"))
 }
 
 #[cfg(test)]

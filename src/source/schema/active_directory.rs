@@ -1,14 +1,16 @@
-//! What Active Directory's attributes mean: from what came to an entry in neutral form. Pure.
+//! What Active Directory's attributes mean: from what came to an entry in neutral form. Pure; for whoever reads a domain,
+//! over the wire or from a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::name::{self, Extended};
-use super::primary;
+use self::name::Extended;
+use super::{Attributes, Table, all, chosen, hexadecimal};
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
-use crate::source::ldap::decode::Raw;
-use crate::source::schema::{self, Attributes, Table, all, first, hexadecimal};
+
+pub(in crate::source) mod name;
+pub(in crate::source) mod primary;
 
 /// What a user is made of.
 const USER_FIELDS: Table = &[
@@ -54,6 +56,8 @@ const OTHERS: &[&str] = &[
 
 /// Bits of `userAccountControl`.
 const DISABLED: i64 = 0x2;
+/// Trusts between domains, workstations, domain controllers.
+const MACHINE: i64 = 0x800 | 0x1000 | 0x2000;
 
 /// Kinds of mailbox (`msExchRecipientTypeDetails`) that are not simply a user's own.
 const MAILBOXES: &[(i64, &str)] = &[
@@ -91,41 +95,37 @@ const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
-pub(super) struct Schema {
+pub(in crate::source) struct Schema {
     /// The literal attributes that policies and connectors name, as they spell them.
-    pub(super) literal: BTreeSet<String>,
+    pub(in crate::source) literal: BTreeSet<String>,
 }
 
 impl Schema {
     /// Every attribute that has to be asked for.
-    pub(super) fn attributes(&self) -> Vec<String> {
+    pub(in crate::source) fn attributes(&self) -> Vec<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
         let mut names: BTreeSet<String> = tables.chain(OTHERS).map(|name| (*name).to_owned()).collect();
-        names.extend(self.literal.iter().map(|name| schema::name(name).into_owned()));
+        names.extend(self.literal.iter().map(|name| super::name(name).into_owned()));
         names.into_iter().collect()
     }
 
-    /// What the entry that came says; `None` if it is not what was searched for.
-    pub(super) fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
-        let kind = kind(&raw.attributes).unwrap_or(wanted);
-        if (kind == Kind::Group) != (wanted == Kind::Group) || is_a(&raw.attributes, "computer") {
+    /// What an entry that came says; `None` if it is not what was searched for.
+    pub(in crate::source) fn told(&self, dn: &str, attributes: &Attributes, wanted: Kind) -> Option<Change> {
+        let kind = kind(attributes).unwrap_or(wanted);
+        if (kind == Kind::Group) != (wanted == Kind::Group) || is_a(attributes, "computer") {
             return None;
         }
-        let shown = Extended::of(&raw.dn);
-        let Some(anchor) = anchor(&raw.attributes) else {
+        let what = Extended::of(dn).dn;
+        let Some(anchor) = anchor(attributes) else {
             let why = "it shows no objectGUID; let the account read that attribute".to_owned();
-            return Some(Change::Unreadable { anchor: None, what: shown.dn.to_owned(), why });
+            return Some(Change::Unreadable { anchor: None, what: what.to_owned(), why });
         };
-        if values(&raw.attributes, "isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE")) {
+        if is_deleted(attributes) {
             return Some(Change::Tombstone(anchor));
         }
-        if !raw.dn_is_text {
-            let why = "its DN is not valid UTF-8".to_owned();
-            return Some(Change::Unreadable { anchor: Some(anchor), what: shown.dn.to_owned(), why });
-        }
-        Some(match self.entry(kind, &anchor, shown.dn, &raw.attributes) {
+        Some(match self.entry(kind, &anchor, what, attributes) {
             Ok(entry) => Change::Replace(Box::new(entry)),
-            Err(why) => Change::Unreadable { anchor: Some(anchor), what: shown.dn.to_owned(), why },
+            Err(why) => Change::Unreadable { anchor: Some(anchor), what: what.to_owned(), why },
         })
     }
 
@@ -134,25 +134,10 @@ impl Schema {
         if kind == Kind::User && primary::is_hidden(attributes) {
             return Err(primary::HIDDEN.to_owned());
         }
+        let fields = stated(kind, &normal, attributes);
+        let (disabled, expires) = state(kind, attributes)?;
         let mut names = vec![Reference::Anchor(anchor.clone()), Reference::Dn(normal)];
         names.extend(values(attributes, "objectsid").find_map(name::sid).map(Reference::Sid));
-        let mut stated = BTreeMap::new();
-        let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
-        for (field, sources) in table {
-            if let Some(value) = sources.iter().find_map(|name| first(attributes, name)) {
-                stated.insert((*field).to_owned(), value);
-            }
-        }
-        addresses(attributes, &mut stated);
-        let mailbox = mailbox(attributes);
-        if let Some(mailbox) = mailbox {
-            stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
-        }
-        let has_login = !mailbox.is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox));
-        let (disabled, expires) = match kind {
-            Kind::User if has_login => (Some(disabled(attributes)?), expires(attributes)?),
-            _ => (None, None),
-        };
         Ok(Entry {
             anchor: anchor.clone(),
             kind,
@@ -160,7 +145,7 @@ impl Schema {
             names,
             disabled,
             expires,
-            fields: stated,
+            fields,
             attributes: self.literal(attributes),
             members: if kind == Kind::Group { members(attributes) } else { Members::None },
         })
@@ -181,50 +166,111 @@ impl Schema {
     }
 }
 
+/// What an entry of a domain shows of itself to whoever reads it by the rules of another kind of directory.
+pub(super) fn asked() -> Vec<&'static str> {
+    let further = [
+        "sAMAccountName",
+        "userPrincipalName",
+        "department",
+        "company",
+        "employeeID",
+        "isCriticalSystemObject",
+    ];
+    [OTHERS, &further].concat()
+}
+
+/// Whether an entry is of a domain: it shows an id and a state as accounts there have them, or an id and a class of a domain.
+pub(in crate::source) fn is_of(attributes: &Attributes) -> bool {
+    let class = |class| is_a(attributes, class);
+    attributes.has("objectguid")
+        && (attributes.has("useraccountcontrol") || class("contact") || class("user"))
+}
+
+/// Whether nobody means this when they speak of users: a machine, a trust, an account that every domain has.
+pub(in crate::source) fn is_nobody(attributes: &Attributes) -> bool {
+    let bits: i64 = number(attributes, "useraccountcontrol").unwrap_or_default();
+    let critical =
+        || values(attributes, "iscriticalsystemobject").any(|value| value.eq_ignore_ascii_case(b"TRUE"));
+    is_a(attributes, "computer") || bits & MACHINE != 0 || (!is_a(attributes, "group") && critical())
+}
+
+/// Whether it was deleted, and is shown all the same.
+pub(in crate::source) fn is_deleted(attributes: &Attributes) -> bool {
+    values(attributes, "isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE"))
+}
+
+/// The neutral fields of an entry.
+pub(super) fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
+    let mut stated = BTreeMap::new();
+    let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
+    for (field, sources) in table {
+        if let Some(value) = sources.iter().find_map(|name| chosen(attributes, name, dn)) {
+            stated.insert((*field).to_owned(), value);
+        }
+    }
+    addresses(attributes, &mut stated);
+    if let Some(mailbox) = mailbox(attributes) {
+        stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
+    }
+    stated
+}
+
+/// Whether an account is disabled, and when it expires; nothing of what has no account, or one that nobody logs in with.
+pub(super) fn state(
+    kind: Kind,
+    attributes: &Attributes,
+) -> Result<(Option<bool>, Option<Timestamp>), String> {
+    let has_login = !mailbox(attributes).is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox));
+    match kind {
+        Kind::User if has_login => Ok((Some(disabled(attributes)?), expires(attributes)?)),
+        _ => Ok((None, None)),
+    }
+}
+
 /// The attributes that state a neutral field, or whom a group has in it.
-pub(in crate::source::ldap) fn attributes_of(field: &str) -> Vec<&'static str> {
+pub(in crate::source) fn attributes_of(field: &str) -> Vec<&'static str> {
     match field {
         fields::MAIL => vec!["mail", "proxyAddresses", "targetAddress"],
         fields::ALIASES => vec!["proxyAddresses"],
         fields::MAILBOX => vec!["msExchRecipientTypeDetails", "msExchRecipientDisplayType"],
         fields::MEMBERS => vec!["member"],
-        _ => schema::stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
+        _ => super::stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
     }
 }
 
 /// The id that never changes, in hexadecimal digits.
-pub(super) fn anchor(attributes: &Attributes) -> Option<Anchor> {
+pub(in crate::source) fn anchor(attributes: &Attributes) -> Option<Anchor> {
     let guid = values(attributes, "objectguid").next().filter(|guid| guid.len() == 16)?;
     Some(Anchor::new(hexadecimal(guid)))
 }
 
 /// What finds an anchor.
-pub(super) fn guid_filter(anchor: &Anchor) -> String {
+pub(in crate::source) fn guid_filter(anchor: &Anchor) -> String {
     format!("(objectGUID={})", octets(anchor.as_str()))
 }
 
 /// Hexadecimal digits as a filter spells octets.
-pub(super) fn octets(digits: &str) -> String {
+pub(in crate::source) fn octets(digits: &str) -> String {
     let pairs = digits.as_bytes().chunks(2);
     let octets: Vec<u8> = pairs.flat_map(|pair| b"\\".iter().chain(pair)).copied().collect();
     String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// The last part of the security id, which is a group's number in its domain.
-pub(super) fn relative_id(attributes: &Attributes) -> Option<u32> {
+pub(in crate::source) fn relative_id(attributes: &Attributes) -> Option<u32> {
     let sid = values(attributes, "objectsid").next()?;
     Some(u32::from_le_bytes(*sid.last_chunk::<4>()?))
 }
 
 /// The security id without its last part: the domain's.
-pub(super) fn domain(attributes: &Attributes) -> Option<Vec<u8>> {
+pub(in crate::source) fn domain(attributes: &Attributes) -> Option<Vec<u8>> {
     let sid = values(attributes, "objectsid").next()?;
     // The number of its parts stays that of the whole, as it is put together again with another last part.
     sid.split_last_chunk::<4>().map(|(domain, _)| domain.to_vec())
 }
 
 /// A number.
-pub(super) fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Option<T> {
+pub(in crate::source) fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Option<T> {
     std::str::from_utf8(values(attributes, name).next()?).ok()?.trim().parse().ok()
 }
 
@@ -233,11 +279,12 @@ fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'
 }
 
 /// Whether this is among its classes.
-pub(super) fn is_a(attributes: &Attributes, class: &str) -> bool {
+pub(in crate::source) fn is_a(attributes: &Attributes, class: &str) -> bool {
     values(attributes, "objectclass").any(|one| one.eq_ignore_ascii_case(class.as_bytes()))
 }
 
-fn kind(attributes: &Attributes) -> Option<Kind> {
+/// What it is by its classes.
+pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
     if is_a(attributes, "contact") {
         Some(Kind::Contact)
     } else if is_a(attributes, "group") {
@@ -296,21 +343,24 @@ fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
         }
         return;
     };
-    let with = |prefix: &str, values: &[String]| -> BTreeSet<String> {
-        values.iter().filter_map(|value| value.strip_prefix(prefix)).map(str::to_owned).collect()
+    // In capital letters it says which one is the primary; in any other spelling it is an address all the same.
+    let with = |primary: bool, values: &[String]| -> BTreeSet<String> {
+        let address = |value: &String| {
+            let (kind, address) = value.trim_start().split_once(':')?;
+            let kind = kind.trim_end();
+            (kind.eq_ignore_ascii_case("smtp") && (kind == "SMTP") == primary).then(|| address.to_owned())
+        };
+        values.iter().filter_map(address).collect()
     };
-    let primaries = with("SMTP:", &proxies);
+    let primaries = with(true, &proxies);
     let mut all: Vec<String> = Vec::new();
     // Of several primaries that which `mail` agrees with.
     mail.sort_by_key(|mail| !primaries.iter().any(|primary| primary.eq_ignore_ascii_case(mail)));
     let agreed =
         mail.first().filter(|mail| primaries.iter().any(|one| one.eq_ignore_ascii_case(mail))).cloned();
-    let external = target.iter().filter_map(|value| {
-        value.get(..5).filter(|kind| kind.eq_ignore_ascii_case("smtp:")).and(value.get(5..))
-    });
-    let others = with("smtp:", &proxies);
-    let candidates =
-        agreed.into_iter().chain(primaries).chain(mail).chain(external.map(str::to_owned)).chain(others);
+    let external = with(true, &target).into_iter().chain(with(false, &target));
+    let others = with(false, &proxies);
+    let candidates = agreed.into_iter().chain(primaries).chain(mail).chain(external).chain(others);
     for address in candidates.map(|address| address.trim().to_owned()) {
         if !address.is_empty() && !all.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
             all.push(address);
@@ -335,7 +385,9 @@ fn members(attributes: &Attributes) -> Members {
 }
 
 /// Whom values of `member` name.
-pub(super) fn references<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Reference>, String> {
+pub(in crate::source) fn references<'a>(
+    values: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<Reference>, String> {
     let reference = |value: &[u8]| {
         let text = std::str::from_utf8(value).map_err(|_| "a member is not valid UTF-8".to_owned())?;
         let none = || "a member came without its objectGUID; this server does not keep to MS-ADTS".to_owned();
@@ -352,20 +404,21 @@ mod tests {
 
     const GUID: &[u8] = b"0123456789abcdef";
 
+    const DN: &str = "<GUID=30313233343536373839616263646566>;CN=Ann,DC=x";
+
     /// Of lines such as `mail: ann@x`.
-    fn raw(lines: &[&str]) -> Raw {
+    fn attributes(lines: &[&str]) -> Attributes {
         let mut attributes = Attributes::new();
         attributes.add("objectGUID", [GUID.to_vec()]);
         attributes.add("primaryGroupID", [b"513".to_vec()]);
         for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
             attributes.add(name, [value.as_bytes().to_vec()]);
         }
-        let dn = "<GUID=30313233343536373839616263646566>;CN=Ann,DC=x".to_owned();
-        Raw { dn, dn_is_text: true, attributes }
+        attributes
     }
 
     fn change(lines: &[&str]) -> Change {
-        Schema { literal: BTreeSet::new() }.change(&raw(lines), Kind::User).unwrap()
+        Schema { literal: BTreeSet::new() }.told(DN, &attributes(lines), Kind::User).unwrap()
     }
 
     fn user(more: &[&str]) -> Entry {
@@ -390,6 +443,9 @@ mod tests {
     #[case(&["mail: b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: SMTP:B@x"], &["b@x", "a@x"])]
     #[case(&["targetaddress: smtp:a@far"], &["a@far"])]
     #[case(&["targetaddress: X400:…", "proxyaddresses: SMTP:"], &[])]
+    #[case(&["proxyaddresses: Smtp:b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: sMtP:c@x"], &["a@x", "b@x", "c@x"])]
+    #[case(&["proxyaddresses: SMTP: a@x ", "mail:  a@x"], &["a@x"])]
+    #[case(&["targetaddress: Smtp:a@far", "proxyaddresses: x500:/o=a"], &["a@far"])]
     fn the_primary_address_comes_first(#[case] given: &[&str], #[case] expected: &[&str]) {
         let entry = user(&[&["useraccountcontrol: 512"], given].concat());
         assert_eq!([stated(&entry, fields::MAIL), stated(&entry, fields::ALIASES)].concat(), expected);
@@ -447,13 +503,13 @@ mod tests {
         );
         let gone = change(&["isdeleted: TRUE"]);
         assert_eq!(gone, Change::Tombstone(Anchor::new("30313233343536373839616263646566")));
-        let computer = raw(&["objectclass: person", "objectclass: computer"]);
-        assert_eq!(Schema { literal: BTreeSet::new() }.change(&computer, Kind::User), None);
+        let computer = attributes(&["objectclass: person", "objectclass: computer"]);
+        assert_eq!(Schema { literal: BTreeSet::new() }.told(DN, &computer, Kind::User), None);
     }
 
     #[test]
     fn asks_for_an_anchor_by_its_octets() {
-        let anchor = anchor(&raw(&[]).attributes).unwrap();
+        let anchor = anchor(&attributes(&[])).unwrap();
         let filter = guid_filter(&anchor);
         assert!(
             filter.starts_with("(objectGUID=\\30\\31") && ldap3::parse_filter(&filter).is_ok(),
