@@ -29,6 +29,7 @@ mod search;
 mod session;
 mod sync_repl;
 mod unseen;
+mod wire;
 
 pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed, Discovery};
 
@@ -39,6 +40,11 @@ pub const GROUP_FILTER: &str = "(|(objectClass=groupOfNames)(objectClass=groupOf
 
 /// So many references to other servers are named; all are counted.
 const REFERENCES: usize = 3;
+
+/// Whether this is a filter as servers take them (RFC 4515).
+pub fn is_filter(text: &str) -> bool {
+    wire::filter::parse(text).is_some()
+}
 
 /// What to read, and how. Validated: urls and filters parse, `ldap://` is secured or wanted insecure.
 #[derive(Clone, Debug)]
@@ -115,8 +121,7 @@ impl Source for LdapSource {
     }
 }
 
-/// Runs `work` where a panic ends it and nothing else: the LDAP library panics on messages that are no
-/// LDAP. Dropping the returned future ends the work.
+/// Runs `work` where a panic, which would be a fault of ours, ends it and nothing else. Dropping the returned future ends the work.
 async fn contained<T: Send + 'static>(
     work: impl Future<Output = Result<T, SourceError>> + Send + 'static,
 ) -> Result<T, SourceError> {
@@ -126,7 +131,7 @@ async fn contained<T: Send + 'static>(
         Some(Ok(done)) => done,
         _ => Err(SourceError::new(
             Reason::Interrupted,
-            "the server sent a message that is no LDAP; check that the url names an LDAP server",
+            "reading ended by a fault of Rollcall's own, which the log tells of; nothing of this read was taken",
         )),
     }
 }
@@ -154,16 +159,17 @@ impl Reading {
         raw: decode::Raw,
         primaries: &Primaries,
     ) -> Result<(), SourceError> {
-        let change = if raw.dn_is_text {
+        let not_text = || "its DN is not valid UTF-8; correct it in the directory".to_owned();
+        let why = raw.beyond.clone().or_else(|| (!raw.dn_is_text).then(not_text));
+        let change = if let Some(why) = why {
+            let anchor = raw.attributes.values(&schema.anchor).next().map(schema::anchor);
+            Change::Unreadable { anchor, what: raw.dn, why }
+        } else {
             let Some(mut change) = schema.told(&raw.dn, &raw.attributes, Some(kind)) else { return Ok(()) };
             if let Change::Replace(entry) = &mut change {
                 primaries.join(&raw.attributes, &mut entry.members);
             }
             change
-        } else {
-            let anchor = raw.attributes.values(&schema.anchor).next().map(schema::anchor);
-            let why = "its DN is not valid UTF-8; correct it in the directory".to_owned();
-            Change::Unreadable { anchor, what: raw.dn, why }
         };
         self.change(change).await
     }

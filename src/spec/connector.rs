@@ -12,7 +12,7 @@ use crate::api;
 use crate::api::DirectoryConnectorSpec;
 use crate::api::connector::{ActiveDirectory, DnsDiscovery, Ldap, Ldif, Tls};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
-use crate::source::ldap::{ActiveDirectoryConfig, ChangeFeed, Discovery, LdapConfig};
+use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
@@ -241,7 +241,7 @@ impl Resolving<'_> {
         [("userFilter", users), ("groupFilter", groups)].map(|(field, filter)| {
             let field = format!("{at}.{field}");
             let filter = self.followed(&field, Some(joined(filter)))?;
-            if !filter.is_empty() && ldap3::parse_filter(&filter).is_err() {
+            if !filter.is_empty() && !ldap::is_filter(&filter) {
                 let why = format!(
                     "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
                      \\2a \\28 \\29 \\5c"

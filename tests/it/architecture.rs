@@ -37,9 +37,9 @@ const TIMELESS: &[&str] = &["directory", "api", "scim", "net"];
 const CRATES: &[(&str, &[&str])] = &[
     ("kube", &["api", "spec", "controller", "cli"]),
     ("k8s_openapi", &["api", "controller", "cli"]),
-    ("ldap3", &["source", "spec"]),
     ("rusqlite", &["store"]),
     ("rustls", &["net", "source", "serve"]),
+    ("tokio_rustls", &["source"]),
     ("axum", &["serve"]),
     ("axum_server", &["serve"]),
     ("prometheus_client", &["telemetry"]),

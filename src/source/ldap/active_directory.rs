@@ -10,13 +10,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use ldap3::controls::RawControl;
-
 use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::facts::Facts;
 use super::feed::{Changes, Resume};
 use super::search::{Found, Query, Search};
+use super::wire::Control;
 use super::{LdapConfig, Reading, among, bases, contained, contexts, either, look_up, only_context};
 use crate::directory::{
     Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
@@ -515,10 +514,10 @@ impl Schema {
     /// What the entry that came says; `None` if it is not what was searched for.
     fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
         Some(match self.told(&raw.dn, &raw.attributes, wanted)? {
-            Change::Replace(entry) if !raw.dn_is_text => Change::Unreadable {
+            Change::Replace(entry) if raw.beyond.is_some() || !raw.dn_is_text => Change::Unreadable {
                 anchor: Some(entry.anchor),
                 what: entry.dn,
-                why: "its DN is not valid UTF-8".to_owned(),
+                why: raw.beyond.clone().unwrap_or_else(|| "its DN is not valid UTF-8".to_owned()),
             },
             told => told,
         })
@@ -545,9 +544,9 @@ impl Schema {
 }
 
 /// Sent with every search.
-fn controls() -> Vec<RawControl> {
-    let control = |oid: &str| RawControl { ctype: oid.to_owned(), crit: false, val: None };
-    vec![control(DOMAIN_SCOPE), RawControl { crit: true, ..control(EXTENDED_DN) }]
+fn controls() -> Vec<Control> {
+    let control = |oid: &str| Control { oid: oid.to_owned(), critical: false, value: None };
+    vec![control(DOMAIN_SCOPE), Control { critical: true, ..control(EXTENDED_DN) }]
 }
 
 /// The entry that was found, if it is one and is not left out.

@@ -2,59 +2,32 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::wire::{Control, Failed, LdapResult, Request, Response, Talk};
 use super::{Bind, LdapConfig, error};
 use crate::net::tls;
 use crate::source::{Reason, SourceError};
 
 /// For finding the host, connecting and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For one answer: a bind, or the next entry.
-pub(super) const ANSWER: Duration = Duration::from_mins(1);
+/// For the whole of a login.
+const LOGIN: Duration = Duration::from_mins(1);
 
 /// A connection that is ready to be read from. Dropping it closes it.
 pub(super) struct Connection {
-    pub(super) ldap: Ldap,
+    talk: Talk,
     /// Which server, for messages.
     pub(super) url: String,
-    pub(super) driver: Driver,
     /// When the certificate that the server proved itself with ends.
     pub(super) certificate_ends_at: Option<Timestamp>,
     /// Servers that were tried before, and why they were not read.
     pub(super) skipped: Vec<String>,
-}
-
-/// The library's own loop.
-type Running = dyn Future<Output = Result<(), LdapError>> + Send;
-
-/// What moves bytes between the socket and the operations.
-///
-/// It moves only while an operation waits for it. As a task of its own it would read ahead without
-/// bound (the library's queues have none) whenever the sink is slower than a server without pages.
-pub(super) struct Driver(Option<Pin<Box<Running>>>);
-
-impl Driver {
-    /// Awaits `operation`, moving bytes meanwhile.
-    pub(super) async fn run<T>(&mut self, operation: impl Future<Output = T>) -> T {
-        let mut operation = pin!(operation);
-        if let Some(running) = &mut self.0 {
-            tokio::select! {
-                // What has already arrived comes first: only then is more read.
-                biased;
-                done = &mut operation => return done,
-                _ = running.as_mut() => self.0 = None,
-            }
-        }
-        // What arrived before the end can still be taken; after that the operation fails.
-        operation.await
-    }
 }
 
 /// A server that may be read.
@@ -84,7 +57,12 @@ impl Connection {
                     skipped.extend(connection.skipped);
                     return Ok(Self { skipped, ..connection });
                 }
-                Err(error) if matches!(error.reason, Reason::Unreachable | Reason::TlsFailed) => {
+                Err(error)
+                    if matches!(
+                        error.reason,
+                        Reason::Unreachable | Reason::TlsFailed | Reason::InvalidData
+                    ) =>
+                {
                     failures.push(error);
                 }
                 Err(error) => return Err(error),
@@ -116,34 +94,46 @@ impl Connection {
             }
         };
         let stream = timeout(CONNECT, connecting).await.map_err(slow)?;
-        let stream = stream.and_then(TcpStream::into_std);
         let stream = stream.map_err(|error| error::connecting_io(url, &host, &error))?;
         let name = config.server_name.clone().unwrap_or(host);
-        let mut settings =
-            LdapConnSettings::new().set_conn_timeout(CONNECT).set_std_stream(StdStream::Tcp(stream));
+        let mut talk = Talk::over(stream, url);
+        let mut certificate_ends_at = None;
         if secure || config.start_tls {
             let tls = tls::client_config(config.ca_pem.as_deref());
             let tls = tls.map_err(|error| error::tls_failed(url, &error.to_string()))?;
-            settings = settings.set_config(tls).set_starttls(!secure);
+            let subject = ServerName::try_from(name.clone()).map_err(|_| {
+                error::tls_failed(
+                    url,
+                    &format!("{name} is no name that a certificate can bear; set tls.serverName"),
+                )
+            })?;
+            let securing = async {
+                if !secure && let Some(refused) = start_tls(&mut talk).await? {
+                    return Ok(Err(refused));
+                }
+                talk.secure(tls, subject).await.map(Ok)
+            };
+            let secured = timeout(CONNECT, securing).await.map_err(slow)?;
+            let secured = secured.map_err(|failed| error::connecting(url, &name, &failed))?;
+            let (secured, certificate) = secured.map_err(|refused| error::no_start_tls(url, &refused))?;
+            talk = secured;
+            certificate_ends_at = certificate.as_deref().and_then(tls::ends_at);
         }
-        // The stream is there already: what the url names here is whose certificate is expected.
-        let scheme = if secure { "ldaps" } else { "ldap" };
-        let bracketed = if name.contains(':') { format!("[{name}]") } else { name.clone() };
-        let connected =
-            LdapConnAsync::with_settings(settings, &format!("{scheme}://{bracketed}:{port}")).await;
-        let (connection, mut ldap) = connected.map_err(|error| error::connecting(url, &name, &error))?;
-        let mut driver = Driver(Some(Box::pin(connection.drive())));
-        let certificate = driver.run(ldap.get_peer_certificate()).await.ok().flatten();
-        let certificate_ends_at = certificate.as_deref().and_then(tls::ends_at);
-        let mut connection =
-            Self { ldap, url: url.to_owned(), driver, certificate_ends_at, skipped: Vec::new() };
+        let mut connection = Self { talk, url: url.to_owned(), certificate_ends_at, skipped: Vec::new() };
         connection.bind(config.bind.as_ref()).await?;
         tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)
     }
 
     async fn bind(&mut self, bind: Option<&Bind>) -> Result<(), SourceError> {
-        let Some(Bind { dn, password }) = bind else { return Ok(()) };
+        if let Some(bind) = bind {
+            self.log_in(bind).await?;
+        }
+        self.talk.bound();
+        Ok(())
+    }
+
+    async fn log_in(&mut self, Bind { dn, password }: &Bind) -> Result<(), SourceError> {
         let text = password.without_line_end();
         let has_line_end = text.len() < password.expose().len();
         let password = std::str::from_utf8(text).map_err(|_| {
@@ -155,23 +145,72 @@ impl Connection {
             let why = "the password in the Secret that credentialsSecretRef names is empty";
             return Err(SourceError::new(Reason::AuthenticationFailed, why));
         }
-        let result = self.driver.run(self.ldap.with_timeout(ANSWER).simple_bind(dn, password)).await;
-        // Nothing was read yet: another server may do better.
-        let result = result.map_err(|error| SourceError {
-            reason: Reason::Unreachable,
-            ..error::lost(&self.url, &error, 0)
+        let login = async {
+            self.talk.ask(Request::Bind { dn, password }, &[]).await?;
+            match self.talk.hear().await? {
+                (Response::Bound(result), _) => Ok(result),
+                _ => Err(unexpected()),
+            }
+        };
+        let result = timeout(LOGIN, login).await.unwrap_or(Err(Failed::Silent));
+        let unrepeated =
+            |result: LdapResult| LdapResult { text: error::without(password, result.text), ..result };
+        let result = result.map_err(|failed| match failed {
+            Failed::Ended(notice) => Failed::Ended(notice.map(unrepeated)),
+            other => other,
+        });
+        let result = result.map_err(|failed| match error::lost(&self.url, &failed, 0) {
+            // Nothing was read yet: another server may do better.
+            error if error.reason == Reason::Interrupted => {
+                SourceError { reason: Reason::Unreachable, ..error }
+            }
+            error => error,
         })?;
-        if result.rc == 0 {
+        if result.code == 0 {
             self.skipped.extend(has_line_end.then(|| error::LINE_END.to_owned()));
             return Ok(());
         }
-        let result = LdapResult { text: error::without(password, result.text), ..result };
+        let result = unrepeated(result);
         let mut refused = error::binding(&self.url, Some(dn), &result);
         if has_line_end && refused.reason == Reason::AuthenticationFailed {
             refused.message = format!("{}; {}", refused.message, error::LINE_END);
         }
         Err(refused)
     }
+
+    /// Sends a search, which [`Self::hear`] hears the answers to. `came` is how many entries the whole read has brought
+    /// so far, for messages.
+    pub(super) async fn ask(
+        &mut self,
+        search: Request<'_>,
+        controls: &[Control],
+        came: u64,
+    ) -> Result<(), SourceError> {
+        let asked = self.talk.ask(search, controls).await;
+        asked.map_err(|failed| error::lost(&self.url, &failed, came))
+    }
+
+    /// The next answer, and the controls that came with it.
+    pub(super) async fn hear(&mut self, came: u64) -> Result<(Response, Vec<Control>), SourceError> {
+        let heard = self.talk.hear().await.and_then(|heard| match heard.0 {
+            Response::Bound(_) | Response::Extended(_) => Err(unexpected()),
+            _ => Ok(heard),
+        });
+        heard.map_err(|failed| error::lost(&self.url, &failed, came))
+    }
+}
+
+/// Asks for TLS; gives the server's answer if it does none.
+async fn start_tls(talk: &mut Talk) -> Result<Option<LdapResult>, Failed> {
+    talk.ask(Request::StartTls, &[]).await?;
+    match talk.hear().await? {
+        (Response::Extended(result), _) => Ok((result.code != 0).then_some(result)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> Failed {
+    Failed::Refused("an answer to something else than it was asked".to_owned())
 }
 
 /// Where a url leads.

@@ -1,98 +1,154 @@
-//! From the wire to raw attributes (RFC 4511 section 4.5.2). ldap3's own decoder ends the process on a
-//! DN that is not UTF-8 and sorts values by whether they happen to be text; this one does neither.
+//! From the wire to raw attributes (RFC 4511 section 4.5.2).
 
-use ldap3::asn1::{PL, StructureTag};
-
+use super::wire::ber::{Elements, Malformed, OCTETS, SEQUENCE, SET};
+use super::wire::limit::{ATTRIBUTES, ENTRY, VALUE, VALUES};
 use crate::source::schema::Attributes;
 
+/// Attributes that list others: they may be long.
+const LISTS: &[&str] = &["member", "uniquemember", "memberuid"];
+
 /// An entry as it came.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Raw {
     pub(super) dn: String,
     /// Whether the DN is UTF-8; if not, `dn` is only for people to read.
     pub(super) dn_is_text: bool,
     pub(super) attributes: Attributes,
+    /// Why it is not taken: the bound that it is beyond. What is beyond it is not among the attributes.
+    pub(super) beyond: Option<String>,
 }
 
 /// `None` if this is no entry.
-pub(super) fn entry(tag: StructureTag) -> Option<Raw> {
-    let mut parts = tag.expect_constructed()?.into_iter();
-    let dn = parts.next()?.expect_primitive()?;
-    let dn_is_text = std::str::from_utf8(&dn).is_ok();
-    let dn = String::from_utf8_lossy(&dn).into_owned();
-    let mut raw = Raw { dn, dn_is_text, attributes: Attributes::new() };
-    for attribute in parts.next()?.expect_constructed()? {
-        let mut parts = attribute.expect_constructed()?.into_iter();
-        let description = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
-        let values = parts.next()?.expect_constructed()?;
-        let values = values.into_iter().map(StructureTag::expect_primitive).collect::<Option<Vec<_>>>()?;
-        raw.attributes.add(&description, values);
-    }
-    Some(raw)
+pub(super) fn entry(content: &[u8]) -> Option<Raw> {
+    parse(content).ok()
 }
 
-/// The urls of a search result reference.
-pub(super) fn reference(tag: StructureTag) -> Vec<String> {
-    let urls = tag.expect_constructed().unwrap_or_default().into_iter();
-    urls.filter_map(|url| String::from_utf8(url.expect_primitive()?).ok()).collect()
+fn parse(content: &[u8]) -> Result<Raw, Malformed> {
+    let mut parts = Elements::of(content);
+    let dn = parts.expect(OCTETS)?;
+    let mut attributes = Elements::of(parts.expect(SEQUENCE)?);
+    parts.end()?;
+    let mut raw = Raw {
+        dn: String::from_utf8_lossy(&dn[..dn.len().min(VALUE)]).into_owned(),
+        dn_is_text: std::str::from_utf8(dn).is_ok() && dn.len() <= VALUE,
+        ..Raw::default()
+    };
+    let mut bytes = 0;
+    let mut came = 0;
+    while let Some((tag, content)) = attributes.next()? {
+        let mut parts = Elements::of(if tag == SEQUENCE { content } else { &[] });
+        let description = std::str::from_utf8(parts.expect(OCTETS)?);
+        let description = description.map_err(|_| Malformed("the name of an attribute"))?;
+        let values = Elements::of(parts.expect(SET)?);
+        parts.end()?;
+        came += 1;
+        if came > ATTRIBUTES {
+            raw.beyond = Some(format!("it has more than {ATTRIBUTES} attributes"));
+            break;
+        }
+        let name = description.split(';').next().unwrap_or_default();
+        match take(values)? {
+            Ok(values) => {
+                if !LISTS.iter().any(|list| name.eq_ignore_ascii_case(list)) {
+                    bytes += values.iter().map(Vec::len).sum::<usize>();
+                }
+                raw.attributes.add(description, values);
+            }
+            Err(beyond) => raw.beyond = Some(format!("its attribute {name} has {beyond}")),
+        }
+    }
+    if bytes > ENTRY {
+        raw.beyond = Some(format!("it is of {bytes} bytes without its members, and {ENTRY} are the most"));
+    }
+    Ok(raw)
+}
+
+/// The values of an attribute; the inner error says which bound they are beyond.
+fn take(mut values: Elements<'_>) -> Result<Result<Vec<Vec<u8>>, String>, Malformed> {
+    let mut kept = Vec::new();
+    while let Some((tag, value)) = values.next()? {
+        if tag != OCTETS {
+            return Err(Malformed("a value that is not one in form"));
+        }
+        if value.len() > VALUE {
+            return Ok(Err(format!("a value of {} bytes, and {VALUE} are the most", value.len())));
+        }
+        if kept.len() == VALUES {
+            return Ok(Err(format!("more than {VALUES} values")));
+        }
+        kept.push(value.to_vec());
+    }
+    Ok(Ok(kept))
 }
 
 /// The cookie of a paged results control (RFC 2696 section 2); empty at the end.
 pub(super) fn cookie(value: &[u8]) -> Option<Vec<u8>> {
-    let (_, tag) = ldap3::asn1::parse_tag(value).ok()?;
-    match tag.payload {
-        PL::C(parts) => parts.into_iter().nth(1)?.expect_primitive(),
-        PL::P(_) => None,
-    }
+    let mut parts = Elements::within(SEQUENCE, value).ok()?;
+    parts.expect(super::wire::ber::INTEGER).ok()?;
+    parts.expect(OCTETS).ok().map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]
 mod tests {
-    use ldap3::asn1::TagClass;
-
+    use super::super::wire::ber::element;
     use super::*;
 
-    fn text(text: &str) -> StructureTag {
-        bytes(text.as_bytes())
+    fn attribute(name: &str, values: &[&[u8]]) -> Vec<u8> {
+        let values: Vec<u8> = values.iter().flat_map(|value| element(OCTETS, value)).collect();
+        element(SEQUENCE, &[element(OCTETS, name.as_bytes()), element(SET, &values)].concat())
     }
 
-    fn bytes(bytes: &[u8]) -> StructureTag {
-        StructureTag { class: TagClass::Universal, id: 4, payload: PL::P(bytes.to_vec()) }
-    }
-
-    fn list(tags: Vec<StructureTag>) -> StructureTag {
-        StructureTag { class: TagClass::Universal, id: 16, payload: PL::C(tags) }
-    }
-
-    fn attribute(name: &str, values: &[&[u8]]) -> StructureTag {
-        list(vec![text(name), list(values.iter().map(|value| bytes(value)).collect())])
+    fn of(dn: &[u8], attributes: &[Vec<u8>]) -> Vec<u8> {
+        [element(OCTETS, dn), element(SEQUENCE, &attributes.concat())].concat()
     }
 
     #[test]
     fn names_lose_case_and_values_stay_bytes() {
-        let attributes = list(vec![attribute("CN", &[b"\xff", b"Ada"]), attribute("sn", &[])]);
-        let raw = entry(list(vec![text("cn=Ada"), attributes])).unwrap();
+        let attributes = [attribute("CN", &[b"\xff", b"Ada"]), attribute("sn", &[])];
+        let raw = entry(&of(b"cn=Ada", &attributes)).unwrap();
         assert_eq!(raw.attributes.values("cn").collect::<Vec<_>>(), [b"\xff".as_slice(), b"Ada"]);
         assert_eq!((raw.attributes.values("sn").count(), raw.attributes.has("sn")), (0, true));
+        assert_eq!(raw.beyond, None);
     }
 
     #[test]
     fn a_part_of_the_values_is_seen_to_be_one() {
-        let attributes = list(vec![attribute("member;range=0-1499", &[b"cn=a"])]);
-        let raw = entry(list(vec![text("cn=g"), attributes])).unwrap();
+        let raw = entry(&of(b"cn=g", &[attribute("member;range=0-1499", &[b"cn=a"])])).unwrap();
         assert_eq!((raw.attributes.is_whole("member"), raw.attributes.values("member").count()), (false, 1));
     }
 
     #[test]
     fn an_entry_whose_dn_is_no_text_is_still_known_by_its_anchor() {
-        let raw = entry(list(vec![bytes(b"cn=\xff"), list(vec![attribute("entryUUID", &[b"e"])])])).unwrap();
+        let raw = entry(&of(b"cn=\xff", &[attribute("entryUUID", &[b"e"])])).unwrap();
         assert_eq!((raw.dn_is_text, raw.attributes.values("entryuuid").count()), (false, 1));
     }
 
     #[test]
+    fn an_entry_beyond_a_bound_is_known_by_its_anchor_and_not_taken() {
+        let id = attribute("entryUUID", &[b"e"]);
+        let beyond = |attributes: &[Vec<u8>]| {
+            let raw = entry(&of(b"cn=a", &[attributes, std::slice::from_ref(&id)].concat())).unwrap();
+            assert_eq!(raw.attributes.values("entryuuid").collect::<Vec<_>>(), [b"e"]);
+            raw.beyond.unwrap_or_default()
+        };
+        let (long, longest) = (vec![b'a'; VALUE + 1], vec![b'a'; VALUE]);
+        assert!(
+            beyond(&[attribute("photo", &[&long])])
+                .contains("its attribute photo has a value of 1048577 bytes")
+        );
+        assert_eq!(beyond(&[attribute("photo", &[&longest])]), "");
+        let several = vec![longest.as_slice(); ENTRY / VALUE + 1];
+        assert!(beyond(&[attribute("photo", &several)]).contains("bytes without its members"));
+        assert_eq!(beyond(&[attribute("member", &several)]), "");
+        let many = vec![b"".as_slice(); VALUES + 1];
+        assert!(beyond(&[attribute("member", &many)]).contains("more than 1000000 values"));
+    }
+
+    #[test]
     fn what_is_no_entry_is_none() {
-        assert_eq!(entry(text("cn=Ada")), None);
-        assert_eq!(entry(list(vec![text("cn=Ada")])), None);
+        assert_eq!(entry(&element(OCTETS, b"cn=Ada")), None);
+        assert_eq!(entry(&of(b"cn=Ada", &[element(OCTETS, b"cn")])), None);
+        assert_eq!(entry(&of(b"cn=Ada", &[b"\x30\x7f\x04\x02cn".to_vec()])), None);
         assert_eq!(cookie(b"\x30\x05\x02\x01"), None);
         assert_eq!(cookie(b"\x30\x07\x02\x01\x00\x04\x02ab"), Some(b"ab".to_vec()));
     }

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use ldap3::{LdapError, LdapResult};
-
 use super::refusal;
+use super::wire::{Failed, LdapResult};
 use crate::net::tls;
 use crate::source::{Reason, SourceError};
 use crate::words::count;
@@ -15,20 +14,20 @@ pub(super) const LINE_END: &str = "the password in the Secret that credentialsSe
                                    not `echo`";
 
 /// A connection that could not be made. `name` is what the certificate must bear.
-pub(super) fn connecting(url: &str, name: &str, error: &LdapError) -> SourceError {
-    match error {
-        LdapError::Io { source } => connecting_io(url, name, source),
-        LdapError::Rustls { source } => tls_failed(url, &tls::explain(source, name)),
-        LdapError::DNSName { .. } => {
-            let why = format!("{name} is no name that a certificate can bear; set tls.serverName");
-            tls_failed(url, &why)
+pub(super) fn connecting(url: &str, name: &str, failed: &Failed) -> SourceError {
+    match failed {
+        Failed::Io(error) => connecting_io(url, name, error),
+        Failed::Ended(None) => connecting_io(url, name, &io::ErrorKind::UnexpectedEof.into()),
+        Failed::Ended(Some(_)) | Failed::Silent | Failed::Filter(_) => {
+            unreachable(url, "it ended the connection while it was made")
         }
-        LdapError::LdapResult { result } => {
-            let why = format!("the server does not do StartTLS ({}); use ldaps://", code(result));
-            tls_failed(url, &why)
-        }
-        other => unreachable(url, &format!("{other}")),
+        Failed::Refused(what) => refused(url, what, 0),
     }
+}
+
+/// A server that does not do StartTLS.
+pub(super) fn no_start_tls(url: &str, result: &LdapResult) -> SourceError {
+    tls_failed(url, &format!("the server does not do StartTLS ({}); use ldaps://", code(result)))
 }
 
 pub(super) fn connecting_io(url: &str, name: &str, error: &io::Error) -> SourceError {
@@ -62,7 +61,7 @@ pub(super) fn tls_failed(url: &str, why: &str) -> SourceError {
 /// A bind that the server refused.
 pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> SourceError {
     let who = dn.map_or_else(|| "an anonymous reader".to_owned(), |dn| format!("{dn:?}"));
-    let (reason, why) = match (result.rc, dn) {
+    let (reason, why) = match (result.code, dn) {
         (49, _) if let Some(why) = refusal::active_directory(&result.text) => {
             (Reason::AuthenticationFailed, why)
         }
@@ -98,7 +97,7 @@ pub(super) fn without(password: &str, said: String) -> String {
 pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceError {
     let so_far = so_far(came);
     let code = code(result);
-    let (reason, message) = match result.rc {
+    let (reason, message) = match result.code {
         32 => {
             let nearest = if result.matched.is_empty() {
                 String::new()
@@ -114,7 +113,7 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
             (Reason::NotFound, format!("the server does not take {base} for a DN; correct baseDNs ({code})"))
         }
         10 => {
-            let elsewhere = result.refs.join(", ");
+            let elsewhere = result.referrals.join(", ");
             let why = format!(
                 "the server says that {base} is held elsewhere: {elsewhere}; name that server in urls"
             );
@@ -132,7 +131,7 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
                 format!("the server wants a secure connection; use ldaps:// or startTLS: true ({code})");
             (Reason::AccessDenied, why)
         }
-        50 | 53 | 1 if result.rc != 1 || result.text.to_lowercase().contains("bind") => {
+        50 | 53 | 1 if result.code != 1 || result.text.to_lowercase().contains("bind") => {
             let why = format!("the account may not read below {base}; give it that right ({code}); {so_far}");
             (Reason::AccessDenied, why)
         }
@@ -143,14 +142,29 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
 }
 
 /// A connection that was lost, after `came` entries.
-pub(super) fn lost(url: &str, error: &LdapError, came: u64) -> SourceError {
-    let what = match error {
-        LdapError::Timeout { .. } => "did not answer for a minute".to_owned(),
-        LdapError::Io { source } => format!("was lost ({source})"),
-        _ => "was lost".to_owned(),
+pub(super) fn lost(url: &str, failed: &Failed, came: u64) -> SourceError {
+    let what = match failed {
+        Failed::Silent => "did not answer for a minute".to_owned(),
+        Failed::Io(error) => format!("was lost ({error})"),
+        Failed::Ended(None) => "was lost".to_owned(),
+        Failed::Ended(Some(notice)) => format!("was ended by the server ({})", code(notice)),
+        Failed::Refused(what) => return refused(url, what, came),
+        Failed::Filter(filter) => {
+            let message = format!("{filter} is no LDAP filter (RFC 4515); nothing was read");
+            return SourceError::new(Reason::InvalidData, message);
+        }
     };
     let message = format!("the connection to {url} {what}; {}", so_far(came));
     SourceError::new(Reason::Interrupted, message)
+}
+
+/// A server that sent what is not taken of any.
+fn refused(url: &str, what: &str, came: u64) -> SourceError {
+    let message = format!(
+        "{url} sent {what}, so the connection was ended; check that the url names an LDAP server; {}",
+        so_far(came)
+    );
+    SourceError::new(Reason::InvalidData, message)
 }
 
 /// How far a read came that ended early.
@@ -161,7 +175,7 @@ fn so_far(came: u64) -> String {
 
 /// The result code with its name (RFC 4511 section 4.1.9) and what the server adds.
 fn code(result: &LdapResult) -> String {
-    let name = match result.rc {
+    let name = match result.code {
         1 => "operationsError",
         2 => "protocolError",
         3 => "timeLimitExceeded",
@@ -183,5 +197,9 @@ fn code(result: &LdapResult) -> String {
         _ => "LDAP result",
     };
     let text = result.text.trim();
-    if text.is_empty() { format!("{name}, {}", result.rc) } else { format!("{name}, {}: {text}", result.rc) }
+    if text.is_empty() {
+        format!("{name}, {}", result.code)
+    } else {
+        format!("{name}, {}: {text}", result.code)
+    }
 }

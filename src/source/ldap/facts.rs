@@ -1,11 +1,11 @@
 //! What a server says about itself (RFC 4512 section 5.1).
 
 use jiff::Timestamp;
-use ldap3::{Scope, SearchOptions};
 use tokio::time::Instant;
 
-use super::connection::{ANSWER, Connection};
-use super::{decode, error};
+use super::connection::Connection;
+use super::error;
+use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Shown;
 use crate::source::schema::Attributes;
 use crate::source::{Reason, SourceError};
@@ -165,16 +165,32 @@ pub(super) async fn one(
     scope: Scope,
     attributes: &[&str],
 ) -> Result<Option<Attributes>, SourceError> {
-    let url = connection.url.clone();
-    let lost = |error| error::lost(&url, &error, 0);
-    connection.ldap.with_timeout(ANSWER).with_search_options(SearchOptions::new().sizelimit(1));
-    let search = connection.ldap.search(base, scope, filter, attributes);
-    let search = connection.driver.run(search).await.map_err(lost)?;
-    let (found, result) = (search.0, search.1);
+    one_with(connection, &[], base, filter, scope, attributes).await
+}
+
+/// The same, asked for with these controls.
+pub(super) async fn one_with(
+    connection: &mut Connection,
+    controls: &[Control],
+    base: &str,
+    filter: &str,
+    scope: Scope,
+    attributes: &[&str],
+) -> Result<Option<Attributes>, SourceError> {
+    let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
+    let search = Request::Search { base, scope, filter, attributes: &attributes, at_most: 1 };
+    connection.ask(search, controls, 0).await?;
+    let mut first = None;
+    let result = loop {
+        match connection.hear(0).await?.0 {
+            Response::Entry(entry) => first = first.or(Some(entry)),
+            Response::SearchDone(result) => break result,
+            _ => {}
+        }
+    };
     // One entry was asked for, so a size limit is as good as an end.
-    if !matches!(result.rc, 0 | 4) {
+    if !matches!(result.code, 0 | 4) {
         return Err(error::searching(base, &result, 0));
     }
-    let entry = found.into_iter().find(|entry| !entry.is_ref() && !entry.is_intermediate());
-    Ok(entry.and_then(|entry| decode::entry(entry.0)).map(|raw| raw.attributes))
+    Ok(first.flatten().map(|raw| raw.attributes))
 }

@@ -1,11 +1,11 @@
 //! One search, page by page, entry by entry.
 
-use ldap3::controls::{PagedResults, RawControl};
-use ldap3::{LdapResult, Scope, SearchStream};
-
-use super::connection::{ANSWER, Connection};
+use super::connection::Connection;
 use super::decode::{self, Raw};
 use super::error;
+use super::wire::ber::{self, INTEGER, OCTETS, SEQUENCE};
+use super::wire::limit::EMPTY_PAGES;
+use super::wire::{Control, LdapResult, Request, Response, Scope};
 use crate::source::SourceError;
 
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
@@ -23,7 +23,7 @@ pub(super) struct Query {
     /// Entries asked for at once; `None` for a server that has no pages.
     pub(super) page_size: Option<u32>,
     /// Sent with each request, beside that for the page.
-    pub(super) controls: Vec<RawControl>,
+    pub(super) controls: Vec<Control>,
 }
 
 /// What a search yields.
@@ -36,19 +36,19 @@ pub(super) enum Found {
     Reference(Vec<String>),
 }
 
-type Stream = SearchStream<'static, String, Vec<String>>;
-
 /// A search under way.
 pub(super) struct Search<'c> {
     connection: &'c mut Connection,
     query: Query,
-    stream: Option<Stream>,
+    /// Whether a page was asked for and has not ended.
+    asked: bool,
     cookie: Vec<u8>,
+    page: Page,
     /// Whether anything came: after that, the search cannot begin anew in another way.
     begun: bool,
     done: bool,
     /// What came with the end of the last page.
-    pub(super) ended: Vec<RawControl>,
+    pub(super) ended: Vec<Control>,
     /// How the last page ended, if the server said so.
     pub(super) code: Option<u32>,
 }
@@ -58,8 +58,9 @@ impl<'c> Search<'c> {
         Self {
             connection,
             query,
-            stream: None,
+            asked: false,
             cookie: Vec::new(),
+            page: Page::default(),
             begun: false,
             done: false,
             ended: Vec::new(),
@@ -71,75 +72,115 @@ impl<'c> Search<'c> {
     /// brought so far, for messages.
     pub(super) async fn next(&mut self, came: u64) -> Result<Option<Found>, SourceError> {
         while !self.done {
-            let stream = match self.stream.take() {
-                Some(stream) => stream,
-                None => self.page(came).await?,
-            };
-            let stream = self.stream.insert(stream);
-            match self.connection.driver.run(stream.next()).await {
-                Ok(Some(entry)) => {
+            if !self.asked {
+                self.ask(came).await?;
+                self.asked = true;
+            }
+            let (response, controls) = self.connection.hear(came).await?;
+            match response {
+                Response::Entry(entry) => {
                     self.begun = true;
-                    if entry.is_ref() {
-                        return Ok(Some(Found::Reference(decode::reference(entry.0))));
+                    let Some(raw) = entry else {
+                        self.page.came += 1;
+                        let what = format!("an entry below {}", self.query.base);
+                        return Ok(Some(Found::Unintelligible(what)));
+                    };
+                    if !self.page.goes_on(&raw.dn) {
+                        return Err(again(&self.query.base, came));
                     }
-                    if entry.is_intermediate() {
-                        continue;
-                    }
-                    let found = decode::entry(entry.0).map(Found::Entry);
-                    return Ok(Some(found.unwrap_or_else(|| {
-                        Found::Unintelligible(format!("an entry below {}", self.query.base))
-                    })));
+                    return Ok(Some(Found::Entry(raw)));
                 }
-                Ok(None) => {
-                    let result = stream.finish().await;
-                    self.stream = None;
-                    self.end_of_page(&result, came)?;
+                Response::Reference(urls) => {
+                    self.begun = true;
+                    self.page.came += 1;
+                    return Ok(Some(Found::Reference(urls)));
                 }
-                Err(error) => return Err(error::lost(&self.connection.url, &error, came)),
+                Response::SearchDone(result) => {
+                    self.asked = false;
+                    self.end_of_page(&result, controls, came)?;
+                }
+                _ => {}
             }
         }
         Ok(None)
     }
 
-    async fn page(&mut self, came: u64) -> Result<Stream, SourceError> {
+    async fn ask(&mut self, came: u64) -> Result<(), SourceError> {
         let Query { base, base_only, filter, attributes, page_size, controls } = &self.query;
-        let Connection { ldap, driver, .. } = &mut *self.connection;
-        ldap.with_timeout(ANSWER);
         let mut controls = controls.clone();
         if let Some(size) = page_size {
-            let size = i32::try_from(*size).unwrap_or(i32::MAX);
-            controls.push(RawControl::from(PagedResults { size, cookie: self.cookie.clone() }));
-        }
-        if !controls.is_empty() {
-            ldap.with_controls(controls);
+            let value = [ber::natural(INTEGER, *size), ber::element(OCTETS, &self.cookie)].concat();
+            let value = Some(ber::element(SEQUENCE, &value));
+            controls.push(Control { oid: PAGED_RESULTS.to_owned(), critical: false, value });
         }
         let scope = if *base_only { Scope::Base } else { Scope::Subtree };
-        let search = ldap.streaming_search(base, scope, filter, attributes.clone());
-        driver.run(search).await.map_err(|error| error::lost(&self.connection.url, &error, came))
+        let search = Request::Search { base, scope, filter, attributes, at_most: 0 };
+        self.connection.ask(search, &controls, came).await
     }
 
-    fn end_of_page(&mut self, result: &LdapResult, came: u64) -> Result<(), SourceError> {
-        self.code = Some(result.rc);
-        match result.rc {
+    fn end_of_page(
+        &mut self,
+        result: &LdapResult,
+        controls: Vec<Control>,
+        came: u64,
+    ) -> Result<(), SourceError> {
+        self.code = Some(result.code);
+        match result.code {
             0 => {
-                self.ended = result.ctrls.iter().map(|control| control.1.clone()).collect();
-                let control = result.ctrls.iter().find(|control| control.1.ctype == PAGED_RESULTS);
-                let value = control.and_then(|control| control.1.val.as_deref());
+                let control = controls.iter().find(|control| control.oid == PAGED_RESULTS);
+                let value = control.and_then(|control| control.value.as_deref());
                 let value = value.filter(|_| self.query.page_size.is_some());
-                self.cookie = next(&self.cookie, value).ok_or_else(|| unintelligible(&self.query.base))?;
-                self.done = self.cookie.is_empty();
+                let next = next(&self.cookie, value).ok_or_else(|| unintelligible(&self.query.base))?;
+                self.done = next.is_empty();
+                if !self.page.end() && !self.done {
+                    return Err(nothing_comes(&self.query.base, came));
+                }
+                self.ended = controls;
+                self.cookie = next;
                 self.begun = true;
                 Ok(())
             }
             // The size or the pages themselves are refused: smaller ones, then none.
             2 | 11 | 12 | 53 if !self.begun && self.query.page_size.is_some() => {
                 let smaller = self.query.page_size.map(|size| size / 2).filter(|size| *size >= SMALLEST_PAGE);
-                let never = result.text.contains("not allowed") || result.rc != 11;
+                let never = result.text.contains("not allowed") || result.code != 11;
                 self.query.page_size = if never { None } else { smaller };
                 Ok(())
             }
             _ => Err(error::searching(&self.query.base, result, came)),
         }
+    }
+}
+
+/// The page under way: whether it brings the search any further.
+#[derive(Default)]
+struct Page {
+    came: u64,
+    /// The name of its first entry, and of the first of the page before it.
+    first: Option<String>,
+    before: Option<String>,
+    /// Pages in a row that brought nothing.
+    empty: u32,
+}
+
+impl Page {
+    /// Notes an entry; whether this page is another than the one before it.
+    fn goes_on(&mut self, dn: &str) -> bool {
+        self.came += 1;
+        if self.came == 1 {
+            self.first = Some(dn.to_owned());
+        }
+        self.came > 1 || self.before.as_deref() != Some(dn)
+    }
+
+    /// Begins the next; whether this one, and those before it, brought something.
+    fn end(&mut self) -> bool {
+        self.empty = if self.came == 0 { self.empty + 1 } else { 0 };
+        if let Some(first) = self.first.take() {
+            self.before = Some(first);
+        }
+        self.came = 0;
+        self.empty < EMPTY_PAGES
     }
 }
 
@@ -161,9 +202,45 @@ fn unintelligible(base: &str) -> SourceError {
     SourceError::new(crate::source::Reason::Interrupted, message)
 }
 
+fn again(base: &str, came: u64) -> SourceError {
+    let message = format!(
+        "the server gave the same page below {base} again instead of the next (RFC 2696); {came} entries had come, and \
+         nothing of this read was taken"
+    );
+    SourceError::new(crate::source::Reason::InvalidData, message)
+}
+
+fn nothing_comes(base: &str, came: u64) -> SourceError {
+    let message = format!(
+        "the server gave {EMPTY_PAGES} pages in a row below {base} with nothing in them and says that there is more; {came} \
+         entries had come, and nothing of this read was taken"
+    );
+    SourceError::new(crate::source::Reason::InvalidData, message)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::next;
+    use super::{EMPTY_PAGES, Page, next};
+
+    #[test]
+    fn a_page_that_begins_as_the_one_before_is_no_progress() {
+        let mut page = Page::default();
+        assert!(page.goes_on("cn=a") && page.goes_on("cn=b") && page.goes_on("cn=a"));
+        assert!(page.end() && page.goes_on("cn=c"));
+        assert!(page.end() && page.end() && page.goes_on("cn=a"), "389 gives one cookie for all pages");
+        assert!(page.end() && !page.goes_on("cn=a"));
+    }
+
+    #[test]
+    fn pages_that_bring_nothing_come_to_an_end() {
+        let mut page = Page::default();
+        for _ in 1..EMPTY_PAGES {
+            assert!(page.end());
+        }
+        assert!(!page.end());
+        page.goes_on("cn=a");
+        assert!(page.end());
+    }
 
     #[test]
     fn a_page_that_does_not_say_whether_more_comes_is_no_end() {

@@ -9,6 +9,7 @@ use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
 use super::search::{Found, Query, Search};
+use super::wire::filter::escape;
 use super::{
     GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory, either,
     look_up, only_context, sync_repl,
@@ -437,8 +438,8 @@ impl Session {
 
 /// What finds the groups that list these, in several searches.
 fn listing<'d>(dns: impl Iterator<Item = &'d String>) -> Vec<String> {
-    let dns: Vec<_> = dns.map(|dn| ldap3::ldap_escape(dn.as_str())).collect();
-    let of = |dn: &std::borrow::Cow<'_, str>| format!("(member={dn})(uniqueMember={dn})");
+    let dns: Vec<_> = dns.map(|dn| escape(dn)).collect();
+    let of = |dn: &String| format!("(member={dn})(uniqueMember={dn})");
     let some = |some: &[_]| format!("(|{})", some.iter().map(of).collect::<String>());
     dns.chunks(look_up::AT_ONCE / 2).map(some).collect()
 }

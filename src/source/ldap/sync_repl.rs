@@ -1,16 +1,12 @@
 //! Content synchronization (RFC 4533, syncrepl): the server's own account of what changed since a cookie.
 
-use ldap3::Scope;
-use ldap3::controls::{
-    ControlType, EntryState, RawControl, RefreshMode, SyncDone, SyncInfo, SyncRequest, SyncState,
-    parse_syncinfo,
-};
 use uuid::Uuid;
 
-use super::connection::{ANSWER, Connection};
-use super::error;
+use super::connection::Connection;
 use super::facts::{self, Facts};
 use super::feed::Changes;
+use super::wire::ber::{self, BOOLEAN, ENUMERATED, Elements, Malformed, OCTETS, SEQUENCE, SET};
+use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Anchor;
 use crate::source::{Reason, SourceError};
 
@@ -18,6 +14,15 @@ use crate::source::{Reason, SourceError};
 pub(super) const ANCHOR: &str = "entryUUID";
 
 const SYNC_REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+const SYNC_STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
+const SYNC_DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
+const SYNC_INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
+
+/// How the entry of an answer stands to the cookie.
+const PRESENT: i32 = 0;
+const ADD: i32 = 1;
+const MODIFY: i32 = 2;
+const DELETE: i32 = 3;
 
 /// Whether the server offers it.
 pub(super) fn is_offered(facts: &Facts) -> bool {
@@ -46,46 +51,129 @@ pub(super) async fn changes(
     context: &str,
     cookie: &[u8],
 ) -> Result<Option<Changes>, SourceError> {
-    let Connection { ldap, driver, url, .. } = connection;
     let mut changes = Changes { place: cookie.to_vec(), ..Changes::default() };
-    let request = SyncRequest {
-        mode: RefreshMode::RefreshOnly,
-        cookie: Some(cookie.to_vec()),
-        // Rather an error than everything: that is read in pages, with what is wanted of it.
-        reload_hint: false,
+    let attributes = ["1.1".to_owned()];
+    let search = Request::Search {
+        base: context,
+        scope: Scope::Subtree,
+        filter: "(objectClass=*)",
+        attributes: &attributes,
+        at_most: 0,
     };
-    let request = RawControl { crit: true, ..request.into() };
-    ldap.with_timeout(ANSWER).with_controls(request);
-    let lost = |error: &ldap3::LdapError, came: usize| error::lost(url, error, came as u64);
-    let search = ldap.streaming_search(context, Scope::Subtree, "(objectClass=*)", vec!["1.1"]);
-    let mut stream = driver.run(search).await.map_err(|error| lost(&error, 0))?;
-    loop {
-        let next = driver.run(stream.next()).await;
-        let Some(message) = next.map_err(|error| lost(&error, changes.touched.len()))? else { break };
-        if message.is_intermediate() {
-            if let SyncInfo::SyncIdSet { refresh_deletes: true, sync_uuids, .. } = parse_syncinfo(message) {
-                changes.deleted.extend(sync_uuids.iter().filter_map(|id| anchor(id)));
+    connection.ask(search, &[request(cookie)], 0).await?;
+    // What of it cannot be understood is not guessed: then everything is read.
+    let mut understood = true;
+    let (result, controls) = loop {
+        let (response, controls) = connection.hear(changes.touched.len() as u64).await?;
+        match response {
+            Response::Intermediate(name, value) if name.as_deref().is_none_or(|name| name == SYNC_INFO) => {
+                match deleted(&value) {
+                    Ok(ids) => changes.deleted.extend(ids.iter().filter_map(|id| anchor(id))),
+                    Err(_) => understood = false,
+                }
             }
-            continue;
+            Response::Entry(_) => match value(&controls, SYNC_STATE).map(state) {
+                Some(Ok((state, id))) => match (state, anchor(&id)) {
+                    (DELETE, Some(anchor)) => drop(changes.deleted.insert(anchor)),
+                    (ADD | MODIFY, Some(anchor)) => drop(changes.touched.insert(anchor)),
+                    (PRESENT, _) | (_, None) => {}
+                    _ => understood = false,
+                },
+                Some(Err(_)) => understood = false,
+                None => {}
+            },
+            Response::SearchDone(result) => break (result, controls),
+            _ => {}
         }
-        let state = message.1.iter().find(|control| matches!(control.0, Some(ControlType::SyncState)));
-        let Some(SyncState { state, entry_uuid, .. }) = state.map(|state| state.1.parse()) else { continue };
-        match (state, anchor(&entry_uuid)) {
-            (EntryState::Delete, Some(anchor)) => drop(changes.deleted.insert(anchor)),
-            (EntryState::Add | EntryState::Modify, Some(anchor)) => drop(changes.touched.insert(anchor)),
-            (EntryState::Present, _) | (_, None) => {}
-        }
-    }
-    let result = stream.finish().await;
-    let done = result.ctrls.iter().find(|control| matches!(control.0, Some(ControlType::SyncDone)));
+    };
     // A cookie that is too old, or of another server, a limit, a right that is missing, deletions that can only
     // be told from who is listed as present: everything is read.
-    let (0, Some(done)) = (result.rc, done) else { return Ok(None) };
-    let SyncDone { cookie, refresh_deletes } = done.1.parse();
+    let (0, true, Some(Ok((cookie, refresh_deletes)))) =
+        (result.code, understood, value(&controls, SYNC_DONE).map(done))
+    else {
+        return Ok(None);
+    };
     changes.place = cookie.unwrap_or(changes.place);
     Ok(refresh_deletes.then_some(changes))
 }
 
+/// `SEQUENCE { mode, cookie }`, without the hint that everything may come instead: rather an error than that. It is read in
+/// pages, with what is wanted of it.
+fn request(cookie: &[u8]) -> Control {
+    const REFRESH_ONLY: u32 = 1;
+    let value = [ber::natural(ENUMERATED, REFRESH_ONLY), ber::element(OCTETS, cookie)].concat();
+    Control { oid: SYNC_REQUEST.to_owned(), critical: true, value: Some(ber::element(SEQUENCE, &value)) }
+}
+
+fn value<'c>(controls: &'c [Control], oid: &str) -> Option<&'c [u8]> {
+    controls.iter().find(|control| control.oid == oid)?.value.as_deref()
+}
+
+/// `SEQUENCE { state, entryUUID, cookie }`: how the entry stands, and its id.
+fn state(value: &[u8]) -> Result<(i32, Vec<u8>), Malformed> {
+    let mut parts = Elements::within(SEQUENCE, value)?;
+    let state = ber::number(parts.expect(ENUMERATED)?)?;
+    Ok((state, parts.expect(OCTETS)?.to_vec()))
+}
+
+/// `SEQUENCE { cookie, refreshDeletes }`: where to go on, and whether all deletions were told.
+fn done(value: &[u8]) -> Result<(Option<Vec<u8>>, bool), Malformed> {
+    let mut parts = Elements::within(SEQUENCE, value)?;
+    let cookie = parts.optional(OCTETS)?.map(<[u8]>::to_vec);
+    let refresh_deletes = parts.optional(BOOLEAN)?.map(ber::boolean).transpose()?.unwrap_or_default();
+    parts.end()?;
+    Ok((cookie, refresh_deletes))
+}
+
+/// The ids of a message that lists deleted entries; none of any other.
+fn deleted(value: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
+    const ID_SET: u8 = 0xa3;
+    let mut whole = Elements::of(value);
+    let Some((ID_SET, content)) = whole.next()? else { return Ok(Vec::new()) };
+    let mut parts = Elements::of(content);
+    let _cookie = parts.optional(OCTETS)?;
+    let are_deleted = parts.optional(BOOLEAN)?.map(ber::boolean).transpose()?.unwrap_or_default();
+    let mut set = Elements::of(parts.expect(SET)?);
+    let mut ids = Vec::new();
+    while let Some((tag, id)) = set.next()? {
+        if tag != OCTETS {
+            return Err(Malformed("an id that is not one in form"));
+        }
+        if are_deleted {
+            ids.push(id.to_vec());
+        }
+    }
+    Ok(ids)
+}
+
 fn anchor(id: &[u8]) -> Option<Anchor> {
     Some(Anchor::new(Uuid::from_slice(id).ok()?.hyphenated().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_as_the_standard_says() {
+        assert_eq!(request(b"ab").value.unwrap(), b"\x30\x07\x0a\x01\x01\x04\x02ab");
+    }
+
+    #[test]
+    fn hears_what_changed_and_guesses_nothing() {
+        assert_eq!(state(b"\x30\x06\x0a\x01\x03\x04\x01i"), Ok((DELETE, b"i".to_vec())));
+        assert_eq!(state(b"\x30\x09\x0a\x01\x01\x04\x01i\x04\x01c"), Ok((ADD, b"i".to_vec())));
+        assert!(state(b"\x30\x03\x0a\x01\x01").is_err() && state(b"").is_err());
+        assert_eq!(done(b"\x30\x06\x04\x01c\x01\x01\xff"), Ok((Some(b"c".to_vec()), true)));
+        assert_eq!(done(b"\x30\x00"), Ok((None, false)));
+        assert!(done(b"\x30\x04\x01\x02\x00\xff").is_err());
+        let listed = |flag: &[u8]| {
+            let set = ber::element(SET, &ber::element(OCTETS, b"i"));
+            deleted(&ber::element(0xa3, &[flag, &set].concat()))
+        };
+        assert_eq!(listed(b"\x01\x01\xff"), Ok(vec![b"i".to_vec()]));
+        assert_eq!(listed(b""), Ok(Vec::new()), "they are present");
+        assert_eq!(deleted(b"\x80\x01c"), Ok(Vec::new()), "a cookie");
+        assert!(deleted(b"\xa3\x02\x31\x05").is_err());
+    }
 }

@@ -198,7 +198,11 @@ fn is_state(option: &str) -> bool {
 /// `0-1499`, `1500-*`.
 fn range(text: &str) -> Option<Range> {
     let (first, last) = text.split_once('-')?;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
+    // No list has so many that the number after the last one is none.
+    let number = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u32>().ok().filter(|_| digits).map(|number| number as usize)
+    };
     let last = if last == "*" { None } else { Some(number(last)?) };
     Some(Range { first: number(first)?, last })
 }
@@ -264,6 +268,7 @@ mod tests {
     #[case::end_not_understood(&["member;range=0-x: a"], false)]
     #[case::end_not_understood(&["member;range=0-**: a"], false)]
     #[case::too_large(&["member;range=0-99999999999999999999999: a"], false)]
+    #[case::too_large_by_one(&["member;range=0-18446744073709551615: a"], false)]
     #[case::no_range(&["member;range: a"], false)]
     #[case::says_part(&["member;partial: a"], false)]
     #[case::beside_the_plain(&["member: b", "member;range=0-0: a"], false)]

@@ -6,7 +6,10 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
-use ldap3::asn1::{PL, StructureTag, TagClass, parse_tag, write};
+use lber::common::TagClass;
+use lber::parse::parse_tag;
+use lber::structure::{PL, StructureTag};
+use lber::write;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,13 +1,12 @@
 //! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller's own account of what changed since a cookie.
 
-use ldap3::asn1::{PL, StructureTag, parse_tag};
-use ldap3::controls::RawControl;
-
 use super::feed::show_deleted;
 use super::schema::{is_deleted, name::Extended};
 use super::{Found, Query, Search, Session, schema};
 use crate::source::SourceError;
 use crate::source::ldap::feed::{Changes, Kind};
+use crate::source::ldap::wire::Control;
+use crate::source::ldap::wire::ber::{BOOLEAN, Elements, INTEGER, OCTETS, SEQUENCE, element};
 
 const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
 /// The account's own rights decide what is told, and no other right is needed.
@@ -89,8 +88,8 @@ async fn run(
                 Err(error) => return Err(error),
             }
         }
-        let answer = search.ended.iter().find(|control| control.ctype == DIR_SYNC);
-        let Some((more, next)) = answer.and_then(|control| response(control.val.as_deref()?)) else {
+        let answer = search.ended.iter().find(|control| control.oid == DIR_SYNC);
+        let Some((more, next)) = answer.and_then(|control| response(control.value.as_deref()?)) else {
             return Ok(None);
         };
         changes.place.clone_from(&next);
@@ -106,37 +105,19 @@ async fn run(
 }
 
 /// `SEQUENCE { flags, maxBytes, cookie }`.
-fn request(kind: Kind, cookie: &[u8]) -> RawControl {
+fn request(kind: Kind, cookie: &[u8]) -> Control {
     let flags = if kind == Kind::DirSyncAsSeen { AS_SEEN } else { 0 };
-    let parts = [element(2, &[flags]), element(2, &[0]), element(4, cookie)].concat();
-    RawControl { ctype: DIR_SYNC.to_owned(), crit: true, val: Some(element(0x30, &parts)) }
-}
-
-/// One element of BER with a definite length.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
-    let mut bytes = vec![tag];
-    match length.as_slice() {
-        [] => bytes.push(0),
-        [short] if *short < 128 => bytes.push(*short),
-        long => {
-            bytes.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
-            bytes.extend(long);
-        }
-    }
-    bytes.extend(content);
-    bytes
+    let parts = [element(INTEGER, &[flags]), element(INTEGER, &[0]), element(OCTETS, cookie)].concat();
+    Control { oid: DIR_SYNC.to_owned(), critical: true, value: Some(element(SEQUENCE, &parts)) }
 }
 
 /// `SEQUENCE { more, unused, cookie }`: whether there is more, and the cookie.
 fn response(value: &[u8]) -> Option<(bool, Vec<u8>)> {
-    let (_, tag) = parse_tag(value).ok()?;
-    let PL::C(parts) = tag.payload else { return None };
-    let mut parts = parts.into_iter();
-    let more = parts.next().and_then(StructureTag::expect_primitive)?;
-    let cookie = parts.nth(1).and_then(StructureTag::expect_primitive)?;
-    Some((more.iter().any(|byte| *byte != 0), cookie))
+    let mut parts = Elements::within(SEQUENCE, value).ok()?;
+    let (tag, more) = parts.next().ok()??;
+    parts.expect(INTEGER).ok()?;
+    let cookie = parts.expect(OCTETS).ok()?.to_vec();
+    matches!(tag, INTEGER | BOOLEAN).then(|| (more.iter().any(|byte| *byte != 0), cookie))
 }
 
 #[cfg(test)]
@@ -145,9 +126,9 @@ mod tests {
 
     #[test]
     fn asks_as_the_standard_says() {
-        let value = request(Kind::DirSyncAsSeen, b"ab").val.unwrap();
+        let value = request(Kind::DirSyncAsSeen, b"ab").value.unwrap();
         assert_eq!(value, b"\x30\x0a\x02\x01\x01\x02\x01\x00\x04\x02ab");
-        let long = request(Kind::DirSync, &[7; 300]).val.unwrap();
+        let long = request(Kind::DirSync, &[7; 300]).value.unwrap();
         assert_eq!(long[..14], *b"\x30\x82\x01\x36\x02\x01\x00\x02\x01\x00\x04\x82\x01\x2c");
     }
 

@@ -1,12 +1,10 @@
 //! The feeds of a domain: which of them the account may use, and what they tell.
 
-use ldap3::Scope;
-use ldap3::controls::RawControl;
-
 use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
 use super::{dir_sync, restored};
 use crate::directory::Feed;
 use crate::source::ldap::feed::{self, Changes, Kind, Resume};
+use crate::source::ldap::wire::{Control, Scope};
 use crate::source::ldap::{facts, only_context};
 use crate::source::schema::hexadecimal;
 use crate::source::{Reason, SourceError};
@@ -130,9 +128,10 @@ impl Session {
     /// Whether one deleted entry, whichever, is to be seen. Every domain has some.
     pub(super) async fn sees_deleted(&mut self, context: &str) -> Result<bool, SourceError> {
         let place = format!("CN=Deleted Objects,{context}");
-        self.connection.ldap.with_controls(show_deleted());
+        let (connection, controls) = (&mut self.connection, show_deleted());
+        let attributes = &["objectGUID"];
         let found =
-            facts::one(&mut self.connection, &place, "(isDeleted=TRUE)", Scope::OneLevel, &["objectGUID"]);
+            facts::one_with(connection, &controls, &place, "(isDeleted=TRUE)", Scope::OneLevel, attributes);
         match found.await {
             Ok(found) => Ok(found.is_some_and(|found| found.has("objectguid"))),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
@@ -189,7 +188,7 @@ impl Session {
     }
 }
 
-pub(super) fn show_deleted() -> Vec<RawControl> {
-    let control = |oid: &str, crit| RawControl { ctype: oid.to_owned(), crit, val: None };
+pub(super) fn show_deleted() -> Vec<Control> {
+    let control = |oid: &str, critical| Control { oid: oid.to_owned(), critical, value: None };
     vec![control(SHOW_DELETED, true), control(DOMAIN_SCOPE, false)]
 }

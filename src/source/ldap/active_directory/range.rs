@@ -6,6 +6,7 @@ use super::{Found, Query, Search, controls};
 use crate::directory::{Members, Reference};
 use crate::source::ldap::connection::Connection;
 use crate::source::ldap::decode::Raw;
+use crate::source::ldap::wire::limit::VALUES;
 use crate::source::{Reason, SourceError};
 
 /// So often a group is begun anew that changes while it is read.
@@ -56,6 +57,10 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
             let why = format!("the server did not give its members from number {from} on");
             return Ok(Parts::Broken(members, why));
         };
+        if members.len() + values.len() > VALUES {
+            let why = format!("it has more than {VALUES} members, which are the most that are read");
+            return Ok(Parts::Broken(members, why));
+        }
         match schema::references(values.iter().map(Vec::as_slice)) {
             Ok(references) => members.extend(references),
             Err(why) => return Ok(Parts::Broken(members, why)),

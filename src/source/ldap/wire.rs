@@ -1,0 +1,12 @@
+//! LDAP on the wire (RFC 4511): what is said, and what is heard of a server that may say anything.
+//!
+//! Nothing here recurses by what a server sends, and nothing is kept of it beyond [`limit`]s: see docs/adr/0014.
+
+pub(super) mod ber;
+pub(super) mod filter;
+pub(super) mod limit;
+pub(super) mod message;
+mod talk;
+
+pub(super) use message::{Control, LdapResult, Request, Response, Scope};
+pub(super) use talk::{Failed, Talk};
