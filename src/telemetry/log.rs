@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
 use std::str::FromStr;
 
 use tracing_subscriber::filter::LevelFilter;
@@ -59,6 +60,7 @@ pub fn init(filter: &str, format: Format) -> LogLevel {
         Format::Text => registry.with(lines.with_ansi(coloured)).try_init(),
         Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     });
+    panic::set_hook(Box::new(panicked));
     LogLevel(handle)
 }
 
@@ -87,6 +89,16 @@ impl<W: io::Write> io::Write for Line<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
+}
+
+/// Logs a fault of ours as everything else is logged. What it was about may name people, as from debug on only.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    tracing::error!(place, thread, "a fault of Rollcall's own ended what it was doing; please report it");
+    let what = panic.payload_as_str().unwrap_or("nothing that could be said");
+    tracing::debug!(place, what, "what the fault says");
 }
 
 /// The only way in which an error is written: itself and what caused it, each once.
@@ -208,6 +220,27 @@ mod tests {
                 serde_json::from_str::<serde_json::Value>(inner).is_ok_and(|it| it["field"] == text)
             );
         }
+    }
+
+    /// In a process of its own: how panics are told is of the whole process.
+    #[test]
+    fn a_panic_is_logged_as_everything_else_is() {
+        const CHILD: &str = "ROLLCALL_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            init("debug", Format::Json);
+            panic!("as it must");
+        }
+        let me = std::env::current_exe().unwrap();
+        let test = "telemetry::log::tests::a_panic_is_logged_as_everything_else_is";
+        let mut child = std::process::Command::new(me);
+        let output = child.args(["--exact", test, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let lines = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<serde_json::Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        let [told, said] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((&told["level"], &said["level"]), (&"ERROR".into(), &"DEBUG".into()));
+        assert!(told["place"].as_str().unwrap().contains("log.rs") && told["what"].is_null());
+        assert_eq!(said["what"], "as it must");
     }
 
     #[test]
