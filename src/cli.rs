@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::clock::{self, Clock as _, SystemClock};
 use crate::telemetry;
 
 mod backup;
@@ -61,6 +62,11 @@ impl Cli {
         let stdout = io::stdout().lock();
         let mut buffer = io::BufWriter::new(stdout);
         let mut out = Out::new(&mut buffer);
+        let needs_time = !matches!(self.verb, Verb::Crds(_) | Verb::Completion(_));
+        if needs_time && let Err(why) = clock::check(SystemClock.now()) {
+            out::error(format_args!("{why}"));
+            return Exit::Failed.into();
+        }
         let done = match self.verb {
             Verb::Sync(verb) => verb.run(&mut out),
             Verb::Operator(verb) => verb.run(level),

@@ -1,9 +1,10 @@
 //! The only reader of wall time. Everything else is told what time it is.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Tells the time, so that tests can.
 pub trait Clock: Send + Sync {
@@ -26,8 +27,18 @@ const NAP: Duration = Duration::from_mins(1);
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // One beyond what can be written is refused at the start: see `check`.
+        Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::MAX)
     }
+}
+
+/// Says what is wrong with the machine's clock, if its year cannot be.
+pub fn check(now: Timestamp) -> Result<(), String> {
+    let year = now.to_zoned(TimeZone::UTC).year();
+    if (2020..2200).contains(&year) {
+        return Ok(());
+    }
+    Err(format!("this machine's clock says that it is the year {year}; set it, by a time service"))
 }
 
 impl Timer for SystemClock {
@@ -40,5 +51,24 @@ impl Timer for SystemClock {
             }
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_in_a_far_year_is_refused() {
+        for (now, fine) in [
+            ("2019-12-31T23:59:59Z", false),
+            ("2020-01-01T00:00:00Z", true),
+            ("2199-12-31T23:59:59Z", true),
+            ("2200-01-01T00:00:00Z", false),
+            ("9999-01-01T00:00:00Z", false),
+        ] {
+            assert_eq!(check(now.parse().unwrap()).is_ok(), fine, "{now}");
+        }
+        assert!(check(Timestamp::MIN).is_err() && check(Timestamp::MAX).is_err());
     }
 }

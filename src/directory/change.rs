@@ -1,6 +1,6 @@
 //! What a source says while it reads.
 
-use super::{Anchor, Entry, Reference};
+use super::{Anchor, Entry, Reference, Stated};
 
 /// One thing a source found. Later issues of the same anchor in one read replace earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,24 @@ impl Change {
     }
 }
 
-/// A bounded number of changes: at most [`Batch::MAX`], and few whose groups state many members, so that memory
-/// stays bounded whatever the directory's size. A [`Filler`] makes them so.
+/// About how much memory the texts of a change take, beside the list of its members.
+fn bytes(change: &Change) -> usize {
+    match change {
+        Change::Replace(entry) => {
+            let stated = entry.fields.values().chain(entry.attributes.values());
+            let values = stated.filter_map(|stated| match stated {
+                Stated::Values(values) => Some(values),
+                Stated::Undecodable => None,
+            });
+            entry.dn.len() + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
+        }
+        Change::Unreadable { what, why, .. } => what.len() + why.len(),
+        Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) | Change::MembersAdded { .. } => 0,
+    }
+}
+
+/// A bounded number of changes: at most [`Batch::MAX`], and few that are long or whose groups state many members, so that
+/// memory stays bounded whatever the directory's size. A [`Filler`] makes them so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch(pub Vec<Change>);
 
@@ -66,6 +82,8 @@ impl Batch {
     pub const MAX: usize = 1000;
     /// A batch whose groups state so many members is full, however few they are.
     pub const MEMBERS: usize = 20_000;
+    /// A batch of so many bytes is full, however few its changes are.
+    pub const BYTES: usize = 4 << 20;
 }
 
 /// Puts changes into batches.
@@ -74,6 +92,8 @@ pub struct Filler {
     changes: Vec<Change>,
     /// How many members the groups among them state.
     members: usize,
+    /// How much memory the texts in them take.
+    bytes: usize,
 }
 
 impl Filler {
@@ -84,17 +104,19 @@ impl Filler {
             Change::MembersAdded { added, .. } => added.len(),
             _ => 0,
         };
+        self.bytes += bytes(&change);
         if self.changes.is_empty() {
             self.changes.reserve_exact(Batch::MAX);
         }
         self.changes.push(change);
-        let is_full = self.changes.len() >= Batch::MAX || self.members >= Batch::MEMBERS;
+        let is_full =
+            self.changes.len() >= Batch::MAX || self.members >= Batch::MEMBERS || self.bytes >= Batch::BYTES;
         if is_full { self.rest() } else { None }
     }
 
     /// What fills no batch, unless that is nothing.
     pub fn rest(&mut self) -> Option<Batch> {
-        self.members = 0;
+        (self.members, self.bytes) = (0, 0);
         let changes = std::mem::take(&mut self.changes);
         (!changes.is_empty()).then_some(Batch(changes))
     }
@@ -126,5 +148,11 @@ mod tests {
         let added = entry.members.references().to_vec();
         assert_eq!(sizes(vec![Change::MembersAdded { group: Anchor::new("g"), added }, group(1)]), [1, 1]);
         assert!(sizes(Vec::new()).is_empty());
+        let long = |bytes: usize| {
+            let fields = [("mail".to_owned(), Stated::Values(vec!["a".repeat(bytes)]))].into();
+            Change::Replace(Box::new(Entry { fields, ..Entry::nobody() }))
+        };
+        assert_eq!(sizes(vec![long(Batch::BYTES); 3]), [1, 1, 1]);
+        assert_eq!(sizes(vec![long(Batch::BYTES / 2); 5]), [2, 2, 1]);
     }
 }

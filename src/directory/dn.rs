@@ -25,13 +25,24 @@ pub struct DnError {
 }
 
 impl Dn {
+    /// Bytes of a DN at most: several times what any server holds.
+    pub const LONGEST: usize = 16 << 10;
+    /// RDNs of a DN at most.
+    pub const DEEPEST: usize = 250;
+
     /// Reads a DN in any spelling that RFC 4514, 2253 or 1779 allows. The empty text is the root.
     pub fn parse(text: &str) -> Result<Self, DnError> {
         if let Some(normal) = plain(text) {
             return Ok(Self(normal));
         }
-        let mut parser = Parser { rest: text };
-        parser.dn().map(Self).map_err(|why| DnError { text: text.to_owned(), why })
+        let dn = if text.len() > Self::LONGEST {
+            Err("it is longer than 16384 bytes")
+        } else {
+            let mut parser = Parser { rest: text };
+            parser.dn()
+        };
+        // Enough of it to know it again.
+        dn.map(Self).map_err(|why| DnError { text: text.chars().take(256).collect(), why })
     }
 
     /// The normalised spelling.
@@ -41,22 +52,17 @@ impl Dn {
 
     /// Whether this is `base` or below it.
     pub fn is_within(&self, base: &Self) -> bool {
-        base.0.is_empty()
-            || self.0 == base.0
-            || (self.0.ends_with(&base.0) && self.0[..self.0.len() - base.0.len()].ends_with(','))
+        lies_within(&self.0, &base.0)
     }
 
     /// The longest DN that both are within.
     #[must_use]
     pub fn common_suffix(&self, other: &Self) -> Self {
         let mut common = self.0.as_str();
-        loop {
-            let suffix = Self(common.to_owned());
-            if other.is_within(&suffix) {
-                return suffix;
-            }
+        while !lies_within(&other.0, common) {
             common = parent(common);
         }
+        Self(common.to_owned())
     }
 
     /// Whether this value of this attribute is in its first part. The attribute by its short name, in lower case.
@@ -73,6 +79,11 @@ impl fmt::Display for Dn {
     }
 }
 
+/// Whether a normalised DN is `base` or below it.
+fn lies_within(dn: &str, base: &str) -> bool {
+    base.is_empty() || dn.strip_suffix(base).is_some_and(|before| before.is_empty() || before.ends_with(','))
+}
+
 /// A normalised DN without its first RDN; separators within values are escaped as hex pairs.
 fn parent(dn: &str) -> &str {
     dn.split_once(',').map_or("", |(_, parent)| parent)
@@ -81,6 +92,10 @@ fn parent(dn: &str) -> &str {
 /// The normal form of a DN that needs no parsing, which is nearly every DN: a million are read in
 /// one import.
 fn plain(text: &str) -> Option<String> {
+    if text.len() > Dn::LONGEST {
+        return None;
+    }
+    let mut parts = 1;
     let mut seen_equals = false;
     let mut previous = b',';
     let mut start = 0;
@@ -93,6 +108,7 @@ fn plain(text: &str) -> Option<String> {
             b',' if seen_equals && previous != b'=' && previous != b' ' => {
                 seen_equals = false;
                 start = at + 1;
+                parts += 1;
             }
             b' ' if separator || previous == b' ' || !seen_equals => return None,
             b' ' | b'-' | b'.' | b'@' | b'_' | b'\'' | b'/' | b':' | b'(' | b')' | b'&' => {}
@@ -101,7 +117,7 @@ fn plain(text: &str) -> Option<String> {
         }
         previous = byte;
     }
-    let whole = seen_equals && !matches!(previous, b'=' | b' ');
+    let whole = seen_equals && !matches!(previous, b'=' | b' ') && parts <= Dn::DEEPEST;
     whole.then(|| text.to_ascii_lowercase())
 }
 
@@ -143,7 +159,7 @@ impl Parser<'_> {
         if self.rest.is_empty() {
             return Ok(normal);
         }
-        loop {
+        for _ in 0..Dn::DEEPEST {
             let mut avas = vec![self.ava()?];
             while self.take('+') {
                 avas.push(self.ava()?);
@@ -158,6 +174,7 @@ impl Parser<'_> {
             }
             normal.push(',');
         }
+        Err("it has more than 250 parts")
     }
 
     /// `type=value`, normalised.
@@ -364,6 +381,21 @@ mod tests {
     #[case("cn=#0g")]
     fn refuses_what_is_no_name(#[case] text: &str) {
         Dn::parse(text).unwrap_err();
+    }
+
+    #[test]
+    fn a_name_has_bounds_in_every_spelling() {
+        for part in ["dc=a", "DC = \\61"] {
+            let of = |parts: usize| vec![part; parts].join(",");
+            assert!(Dn::parse(&of(Dn::DEEPEST)).is_ok());
+            assert!(Dn::parse(&of(Dn::DEEPEST + 1)).unwrap_err().why.contains("250 parts"));
+        }
+        for first in ["a", "é"] {
+            let of = |length: usize| format!("cn={first}{}", "a".repeat(length - 3 - first.len()));
+            assert!(Dn::parse(&of(Dn::LONGEST)).is_ok());
+            let error = Dn::parse(&of(Dn::LONGEST + 1)).unwrap_err();
+            assert!(error.why.contains("16384 bytes") && error.text.len() < 600, "{error}");
+        }
     }
 
     #[test]

@@ -3,12 +3,12 @@
 //! A file cannot be asked twice, so the reader is strict: what looks cut is refused whole, and an
 //! absence from it is never more than `AbsentUnconfirmed`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor as Bytes};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -76,8 +76,10 @@ impl Source for LdifSource {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let config = self.config.clone();
         let pinned = schema::pinned(sink.known_by().as_ref());
-        let reading =
-            tokio::task::spawn_blocking(move || Reading::new(&config, pinned.as_deref())?.run(&sink));
+        let reading = tokio::task::spawn_blocking(move || {
+            let _under_way = UnderWay::begin(&config)?;
+            Reading::new(&config, pinned.as_deref(), &sink)?.run(&sink)
+        });
         reading.await.map_err(|error| {
             SourceError::new(Reason::Interrupted, "reading the file ended").caused_by(error)
         })?
@@ -85,6 +87,43 @@ impl Source for LdifSource {
 
     async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         Ok(None)
+    }
+}
+
+/// Reads of files that are under way: a read of a mount that hangs can be given up, but not ended.
+static UNDER_WAY: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+/// So many of one file at most.
+const AT_ONCE: usize = 4;
+
+/// One of them.
+struct UnderWay(PathBuf);
+
+impl UnderWay {
+    fn begin(config: &LdifConfig) -> Result<Option<Self>, SourceError> {
+        let Input::Path(path) = &config.input else { return Ok(None) };
+        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(path.clone()).or_default();
+        if *count == AT_ONCE {
+            let message = format!(
+                "{AT_ONCE} reads of {} began and have not ended, so no other is begun; does its mount hang?",
+                config.name
+            );
+            return Err(SourceError::new(Reason::Interrupted, message));
+        }
+        *count += 1;
+        Ok(Some(Self(path.clone())))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.0);
+            }
+        }
     }
 }
 
@@ -101,7 +140,7 @@ struct Reading<'a> {
 type Fingerprint = [u8; 16];
 
 impl<'a> Reading<'a> {
-    fn new(config: &'a LdifConfig, pinned: Option<&str>) -> Result<Self, SourceError> {
+    fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
         let is_gone = |name: &str| {
             SourceError::new(
                 Reason::InvalidData,
@@ -117,6 +156,9 @@ impl<'a> Reading<'a> {
         let mut suffix: Option<Dn> = None;
         let mut offered = [0_usize; ANCHORS.len()];
         each_record(config, |record| {
+            if sink.is_closed() {
+                return Err(Stop::Cancelled);
+            }
             // The line says which record it is; a status is no place for a person's name.
             let dn = Dn::parse(&record.dn)
                 .map_err(|error| record.problem(format!("the DN cannot be understood: {}", error.why)))?;
@@ -268,6 +310,11 @@ fn each_record(
 ) -> Result<usize, SourceError> {
     let input: Box<dyn BufRead> = match &config.input {
         Input::Text(text) => Box::new(Bytes::new(text.clone())),
+        // Opening a pipe waits for somebody who writes, and it cannot be read twice.
+        Input::Path(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+            let message = format!("{} is no file but a folder, a pipe or a device; name a file", config.name);
+            return Err(SourceError::new(Reason::NotFound, message));
+        }
         Input::Path(path) => Box::new(BufReader::with_capacity(
             1 << 16,
             File::open(path).map_err(|error| {

@@ -56,6 +56,11 @@ impl Sink {
         self.last.as_ref()?.known_by()
     }
 
+    /// Whether nobody listens any more.
+    pub fn is_closed(&self) -> bool {
+        self.batches.is_closed()
+    }
+
     /// What those of these entries were called that were there when everything was read last, or what changed; who is not
     /// among them may have been called anything, or nothing.
     pub async fn called(&self, entries: Vec<Anchor>) -> HashMap<Anchor, String> {

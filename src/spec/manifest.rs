@@ -11,10 +11,21 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+mod yaml;
+
 use super::object::{Name, Objects};
 use super::{Problem, schema};
 use crate::api::{DirectoryConnector, DirectoryConnectorSpec, GROUP, SyncPolicy, SyncPolicySpec, VERSION};
 use crate::secret::Secret;
+
+/// Bytes of one file at most.
+const FILE: u64 = 32 << 20;
+/// Files of one folder at most.
+const FILES: usize = 10_000;
+/// Folders within folders at most.
+const FOLDERS: usize = 16;
+/// Problems of one object that are told of.
+const PROBLEMS: usize = 100;
 
 /// What manifests hold.
 #[derive(Debug, Default)]
@@ -33,18 +44,28 @@ pub fn read(paths: &[PathBuf]) -> Manifests {
     let mut manifests = Manifests::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            match io::stdin().read_to_string(&mut text) {
-                Ok(_) => manifests.text("standard input", &text, Some(Path::new(""))),
+            match whole(io::stdin()) {
+                Ok(text) => manifests.text("standard input", &text, Some(Path::new(""))),
                 Err(error) => manifests.problem("standard input", "", cannot_read(&error)),
             }
         } else if path.is_dir() {
             manifests.folder(path);
         } else {
+            // A pipe too: who names it knows who fills it.
             manifests.file(path);
         }
     }
     manifests
+}
+
+/// All of a text, if it is no longer than it may be.
+fn whole(from: impl io::Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE {
+        return Err(io::Error::other(format!("it is of more than {FILE} bytes; split it")));
+    }
+    Ok(text)
 }
 
 #[derive(Deserialize)]
@@ -79,7 +100,7 @@ struct Contents {
 impl Manifests {
     fn folder(&mut self, folder: &Path) {
         let mut found = Vec::new();
-        if let Err(error) = list(folder, &mut found) {
+        if let Err(error) = list(folder, 0, &mut found) {
             self.problem(&folder.display().to_string(), "", cannot_read(&error));
             return;
         }
@@ -88,13 +109,17 @@ impl Manifests {
             self.problem(&folder.display().to_string(), "", why);
         }
         for path in found {
-            self.file(&path);
+            if path.is_file() {
+                self.file(&path);
+            } else {
+                self.problem(&path.display().to_string(), "", "it is no file that can be read");
+            }
         }
     }
 
     fn file(&mut self, path: &Path) {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match fs::File::open(path).and_then(whole) {
             Ok(text) => self.text(&name, &text, path.parent()),
             Err(error) => self.problem(&name, "", cannot_read(&error)),
         }
@@ -102,20 +127,13 @@ impl Manifests {
 
     /// Takes every document of a text; `place` is what to call it.
     pub fn text(&mut self, place: &str, text: &str, folder: Option<&Path>) {
-        let documents = serde_yaml::Deserializer::from_str(text);
-        for (at, document) in documents.enumerate() {
-            let value = serde_yaml::Value::deserialize(document).and_then(|value| {
-                if value.is_null() { Ok(Value::Null) } else { serde_yaml::from_value(value) }
-            });
-            match value {
-                Ok(Value::Null) => {}
-                Ok(value) => self.document(&format!("{place}, document {}", at + 1), value, folder),
-                Err(error) => {
-                    // Past a syntax error nothing of the text can be told apart.
-                    self.problem(place, "", format!("this is not YAML or JSON: {error}"));
-                    return;
-                }
+        let read = yaml::documents(text, |at, value| {
+            if !value.is_null() {
+                self.document(&format!("{place}, document {at}"), value, folder);
             }
+        });
+        if let Err(why) = read {
+            self.problem(place, "", why);
         }
     }
 
@@ -197,8 +215,12 @@ impl Manifests {
             return None;
         };
         if let Some(schema) = whole.pointer("/properties/spec") {
+            let problems = &mut self.problems;
             schema::check(spec, schema, "spec", &mut |field, why| {
-                self.problems.push(Problem::new(object, field, why));
+                // Whoever corrects so many learns of the rest.
+                if problems.len() - before < PROBLEMS {
+                    problems.push(Problem::new(object, field, why));
+                }
             });
         }
         for key in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
@@ -253,7 +275,13 @@ fn cannot_read(error: &io::Error) -> String {
 }
 
 /// Manifests in a folder and those within, in order of their names; hidden ones are left out.
-fn list(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    if depth > FOLDERS || found.len() > FILES {
+        let why = format!(
+            "it has more than {FILES} files, or folders nested more than {FOLDERS} deep (does a link lead back?)"
+        );
+        return Err(io::Error::other(why));
+    }
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     paths.sort();
@@ -262,7 +290,7 @@ fn list(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
             continue;
         }
         if path.is_dir() {
-            list(&path, found)?;
+            list(&path, depth + 1, found)?;
         } else if path
             .extension()
             .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))

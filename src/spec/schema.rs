@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::words::count;
 
+/// Fields of a map that has no bound of its own.
+const FIELDS: u64 = 1000;
+
 /// The schema of a kind, as its definition has it.
 pub(super) fn of<K: CustomResourceExt>() -> Value {
     let definition = serde_json::to_value(K::crd()).unwrap_or_default();
@@ -15,6 +18,12 @@ pub(super) fn of<K: CustomResourceExt>() -> Value {
 pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut impl FnMut(String, String)) {
     match value {
         Value::Object(fields) => {
+            // What is beyond a bound is not looked at any further.
+            let most = bound(schema, "maxProperties").unwrap_or(FIELDS);
+            if fields.len() as u64 > most {
+                let entries = count(fields.len() as u64, "entry", "entries");
+                return problem(path.to_owned(), format!("has {entries}, and at most {} allowed", are(most)));
+            }
             let properties = schema.get("properties").and_then(Value::as_object);
             let additional = schema.get("additionalProperties");
             for (name, value) in fields {
@@ -27,16 +36,12 @@ pub(super) fn check(value: &Value, schema: &Value, path: &str, problem: &mut imp
                     (None, None, None) => {}
                 }
             }
-            if let Some(most) = bound(schema, "maxProperties").filter(|most| fields.len() as u64 > *most) {
-                let entries = count(fields.len() as u64, "entry", "entries");
-                problem(path.to_owned(), format!("has {entries}, and at most {} allowed", are(most)));
-            }
         }
         Value::Array(items) => {
             let number = items.len() as u64;
             let has = count(number, "item", "items");
             if let Some(most) = bound(schema, "maxItems").filter(|most| number > *most) {
-                problem(path.to_owned(), format!("has {has}, and at most {} allowed", are(most)));
+                return problem(path.to_owned(), format!("has {has}, and at most {} allowed", are(most)));
             }
             if let Some(least) = bound(schema, "minItems").filter(|least| number < *least) {
                 problem(path.to_owned(), format!("has {has}, and at least {} needed", are(least)));

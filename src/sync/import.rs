@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
@@ -110,18 +112,23 @@ pub async fn import<S: Source>(
     let check = intake.is_full_read_due(options.full_read_every);
     let cursor = feed.clone().filter(|_| !check);
     let full = cursor.is_none();
-    // A few batches ahead: enough for reading and writing to overlap.
-    let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
+    // One batch ahead: enough for reading and writing to overlap.
+    let (batches_to, batches) = mpsc::channel::<Batch>(1);
     let last = Last { store: store.clone(), connector: connector.clone(), known_by: intake.known_by() };
     let sink = Sink::after(Arc::new(last), batches_to);
+    let given_up = CancellationToken::new();
+    let ended = given_up.clone();
     let writing = spawn_blocking(move || {
+        let mut batches = batches;
         let mut intake = intake;
         let mut came = 0;
         if full {
             // While the directory makes its first page.
             intake.expect_all()?;
         }
-        while let Some(batch) = batches.blocking_recv() {
+        let runtime = Handle::current();
+        // Who reads may hang and never let go of the other end.
+        while let Some(Some(batch)) = runtime.block_on(ended.run_until_cancelled(batches.recv())) {
             came += batch.0.len() as u64;
             intake.take(batch)?;
             progress(came);
@@ -129,6 +136,9 @@ pub async fn import<S: Source>(
         Ok::<_, StoreError>(intake)
     });
     let read = tokio::time::timeout(options.timeout, source.read(cursor.as_ref(), sink)).await;
+    if read.is_err() {
+        given_up.cancel();
+    }
     let read_at = clock.now();
     // The store's failure comes first: it is why the source found nobody listening.
     let intake = writing.await.map_err(StoreError::from)??;

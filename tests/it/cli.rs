@@ -455,3 +455,17 @@ fn the_demo_tells_its_story() {
     .exits(0)
     .says("InStep");
 }
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_said_and_waited_for_by_nobody() {
+    let desk = desk(&TEN);
+    let pipe = |name: &str| {
+        let path = desk.path(name);
+        drop(std::fs::remove_file(&path));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    };
+    pipe("corp.ldif");
+    desk.sync(&[]).exits(1).says("no file but a folder, a pipe or a device");
+    pipe("data/rollcall.db");
+    desk.sync(&[]).exits(1).says("is not a store of rollcall");
+}

@@ -176,6 +176,43 @@ async fn a_read_that_ends_early_changes_nothing() {
     assert_eq!((next.changed, desk.rows().len()), (5, 10));
 }
 
+/// A read that hangs on a thread of its own, as one of a mount that hangs.
+struct Hangs(std::sync::Mutex<Option<std::sync::mpsc::Receiver<()>>>);
+
+impl Source for Hangs {
+    async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let until = self.0.lock().unwrap().take().unwrap();
+        let reading = tokio::task::spawn_blocking(move || {
+            let ended = until.recv();
+            drop(sink);
+            ended
+        });
+        reading.await.unwrap().unwrap_err();
+        Err(SourceError::new(Reason::Interrupted, "it ended"))
+    }
+
+    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_on_a_thread_of_its_own_is_given_up() {
+    let desk = Desk::new();
+    desk.import(&read(people(0..5))).await.unwrap();
+    let (let_go, until) = std::sync::mpsc::channel();
+    let (source, minute) = (Hangs(std::sync::Mutex::new(Some(until))), Duration::from_mins(1));
+    let options =
+        import::Options { look_ups: 0, timeout: Duration::from_millis(50), full_read_every: minute };
+    let name = ConnectorName::new("test", "corp");
+    let ended = import(&source, &desk.store, &name, options, &Hand::hours(1), |_| {}).await;
+    assert!(ended.unwrap_err().to_string().contains("spec.timeout"));
+    // The store is free for the next one, while that thread still hangs.
+    desk.import(&read(people(0..6))).await.unwrap();
+    assert_eq!(desk.rows().len(), 6);
+    drop(let_go);
+}
+
 #[tokio::test]
 async fn a_read_that_brings_nothing_new_writes_no_entry() {
     let desk = Desk::new();
