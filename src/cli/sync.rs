@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -16,7 +17,7 @@ use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
 use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
-use crate::sync::run::{self, Approval, RunReport, Verdict, run};
+use crate::sync::run::{self, Approval, RunReport, Stop, Verdict, run};
 use crate::target::registry::Registry;
 
 mod print;
@@ -103,6 +104,8 @@ impl Sync {
         let store = Store::open(&self.data)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(self.everything(resolved, &store));
+        // A read that was given up may hang in the system; nobody waits for it.
+        runtime.shutdown_background();
         match self.output {
             Output::Table => print::table(out, &done, &self)?,
             Output::Json => print::json(out, &done)?,
@@ -170,7 +173,13 @@ impl Sync {
             return Err(NotRun::Connector(missing.connector.clone()));
         }
         let mine = policy.connectors.iter().map(|vouching| vouching.connector.clone());
+        let (timeout, until) = (runnable.timeout, Instant::now() + runnable.timeout);
+        let stop = Stop::when(move || {
+            let why = || format!("the run took longer than {} s (spec.timeout)", timeout.as_secs());
+            (Instant::now() >= until).then(why)
+        });
         let options = run::Options {
+            stop,
             id: None,
             preview: self.preview || runnable.preview,
             approve: self.approve.clone(),

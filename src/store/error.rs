@@ -114,6 +114,9 @@ pub enum StoreError {
     /// A stored value is not what this version writes.
     #[error("the store is damaged ({0}); restore a backup, or start with a new data folder")]
     Corrupt(String),
+    /// Whoever asked does not want it any more, for this reason.
+    #[error("{0}")]
+    GivenUp(String),
     /// Work with it ended by a panic, or with the process.
     #[error(
         "it ended before it was done ({0}); what was done until then is kept, and it is tried again. If it comes again this is a defect of Rollcall: please report it with the log around it"

@@ -27,10 +27,12 @@ use crate::target::Target;
 mod basis;
 mod draft;
 mod report;
+mod stop;
 
 pub use basis::Basis;
 use draft::{Draft, Drafting};
 pub use report::{Approval, BlockedName, RunReport, Verdict};
+pub use stop::Stop;
 
 /// What a run is of.
 pub struct Work<'a, T> {
@@ -59,6 +61,8 @@ pub struct Options {
     /// Connectors whose last import failed: what they stated before is projected, but nothing is
     /// removed on their word.
     pub failed_connectors: BTreeSet<ConnectorName>,
+    /// What ends it while it looks at entries.
+    pub stop: Stop,
 }
 
 /// Runs, and looks at everything; `progress` hears how many operations of how many are done.
@@ -106,9 +110,12 @@ pub async fn run_on<T: Target>(
         options: options.clone(),
         now: started_at,
     };
-    let mut draft = match blocking(move || drafting.draft(before)).await? {
-        Ok(draft) => draft,
-        Err(why) => return cannot(store, place, id, started_at, why).await,
+    let mut draft = match blocking(move || drafting.draft(before)).await {
+        Ok(Ok(draft)) => draft,
+        Err(StoreError::GivenUp(why)) | Ok(Err(why)) => {
+            return cannot(store, place, id, started_at, why).await;
+        }
+        Err(error) => return Err(error),
     };
     let applied = if options.preview {
         apply::Report::of_steps(&draft.guarded.execute)

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rollcall::directory::{Change, Mode};
 use rollcall::spec;
 use rollcall::sync::policy::Policy;
-use rollcall::sync::run::{Basis, Options, RunReport, Work, run_on};
+use rollcall::sync::run::{Basis, Options, RunReport, Stop, Work, run_on};
 use rollcall::target::Target;
 use rollcall::target::registry::Registry;
 
@@ -59,6 +59,34 @@ async fn step(
         Work { store: &desk.store, target, policy: policy.clone(), rebuild: spec::rebuild, clock: read };
     let options = Options { id: Some(format!("run at {}", read.seconds)), ..Options::default() };
     run_on(basis, work, options, |_, _| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_run_that_must_end_while_it_looks_does_nothing() {
+    let desk = Desk::new();
+    let policy = policy("", "", "");
+    let target = registry(&desk, &policy);
+    let whole = step(&desk, &target, &policy, &mut None, &first()).await;
+    assert!(whole.in_step.users > 2 && whole.failed.is_none());
+    let mut later = first();
+    later.seconds += 40_000;
+    drop(desk.import(&later).await);
+    // After the second entry, and only for that moment.
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let stop =
+        Stop::when(move || (asked.fetch_add(1, Ordering::Relaxed) == 2).then(|| "time is over".to_owned()));
+    let work = Work {
+        store: &desk.store,
+        target: &target,
+        policy: policy.clone(),
+        rebuild: spec::rebuild,
+        clock: &later,
+    };
+    let options = Options { stop, ..Options::default() };
+    let report = run_on(&mut None, work, options, |_, _| {}).await.unwrap();
+    assert!(report.failed.as_deref().is_some_and(|why| why.contains("time is over")), "{:?}", report.failed);
+    assert_eq!(report.in_step.users, whole.in_step.users);
+    assert!(report.held.is_none());
 }
 
 fn rules() -> impl Strategy<Value = Arc<Policy>> {

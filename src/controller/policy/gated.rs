@@ -24,17 +24,21 @@ impl<T> Gated<T> {
         if let Err(shut) = self.gate.check() {
             return Some(shut.to_string());
         }
-        if self.cancel.is_cancelled() {
-            return Some("the run was given up because the policy was changed".to_owned());
-        }
-        let (timeout, until) = self.until;
-        (Instant::now() >= until).then(|| {
-            format!(
-                "the run took longer than {} s (spec.timeout); the next one goes on from here",
-                timeout.as_secs()
-            )
-        })
+        ended(&self.cancel, self.until)
     }
+}
+
+/// Why a run must end, if it must: nobody wants it any more, or its time is over.
+pub(super) fn ended(cancel: &CancellationToken, (timeout, until): (Duration, Instant)) -> Option<String> {
+    if cancel.is_cancelled() {
+        return Some("the run was given up because the policy was changed".to_owned());
+    }
+    (Instant::now() >= until).then(|| {
+        format!(
+            "the run took longer than {} s (spec.timeout); the next one goes on from here",
+            timeout.as_secs()
+        )
+    })
 }
 
 impl<T: Target> Target for Gated<T> {

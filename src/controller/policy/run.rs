@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::gated::Gated;
+use super::gated::{self, Gated};
 use super::{Memory, RanOf, status};
 use crate::api::policy::StoreRef;
 use crate::api::reason::policy as reasons;
@@ -21,7 +21,7 @@ use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
-use crate::sync::run::{self, Approval, Basis, RunReport, Verdict};
+use crate::sync::run::{self, Approval, Basis, RunReport, Stop, Verdict};
 use crate::target::registry::Registry;
 use crate::telemetry::{self, Metrics};
 
@@ -87,7 +87,10 @@ pub(super) type Ran = Result<(RunReport, StoreRef), StoreError>;
 
 async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let Runnable { policy, timeout, preview, .. } = &*begin.runnable;
+    let until = (*timeout, Instant::now() + *timeout);
+    let cancel = begin.job.cancel.clone();
     let options = run::Options {
+        stop: Stop::when(move || gated::ended(&cancel, until)),
         id: Some(id),
         preview: *preview,
         approve: begin.approve.clone(),
@@ -97,7 +100,7 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
         target: Registry::new(context.store.clone(), policy.owner.clone()),
         gate: context.gate.clone(),
         cancel: begin.job.cancel.clone(),
-        until: (*timeout, Instant::now() + *timeout),
+        until,
     };
     let clock: &dyn Clock = &*context.clock;
     let work = run::Work {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::stop::Until;
 use super::{Approval, Basis, Options};
 use crate::directory::ConnectorName;
 use crate::store::hold::Hold;
@@ -92,7 +93,9 @@ impl Drafting {
             };
             snapshots.push(snapshot);
         }
-        let views: Vec<&dyn View> = snapshots.iter().map(|snapshot| snapshot as &dyn View).collect();
+        let stop = &self.options.stop;
+        let until = snapshots.iter().map(|view| Until { view, stop: stop.clone() }).collect::<Vec<_>>();
+        let views: Vec<&dyn View> = until.iter().map(|view| view as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
         let (projection, grounds, look) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
