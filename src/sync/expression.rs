@@ -8,12 +8,17 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, LazyLock};
 use std::{fmt, io, thread};
 
+use cel::common::ast::IdedExpr;
 use cel::objects::{Key as MapKey, Map, Value};
 use cel::{Context, Env, ExecutionError, Program};
 
 use crate::directory::{Entry, FieldState, Kind, fields};
 
+mod cost;
 mod names;
+
+use cost::Size;
+use names::Member;
 
 /// What an expression is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub struct Expression {
     program: Arc<Program>,
     fields: BTreeSet<String>,
     attributes: BTreeSet<String>,
+    /// Whether it is within the bounds for every ordinary entry, so that only others are reckoned up.
+    bounded: bool,
 }
 
 /// An expression that cannot be used, and where.
@@ -117,13 +124,27 @@ fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 impl Expression {
     /// Compiles `text`.
     pub fn compile(text: &str, subject: Subject, returns: Returns) -> Result<Self, ExpressionError> {
-        let (program, named) = with_room(|| {
+        let (program, named, bounded) = with_room(|| {
             let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
                 Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
                 None => ExpressionError::at_position(text, (1, 1), "this is no expression"),
             })?;
             let named = names::check(&program, text, subject)?;
-            Ok((program, named))
+            // For the shortest entry that there is, and for any that is ordinary.
+            let reckon = |size: Size, list: Size| {
+                let member = |of| {
+                    reckoned(of, subject, |member| if is_list(member) { list.clone() } else { size.clone() })
+                };
+                cost::check(program.expression(), subject.variable(), &member)
+            };
+            if let Err(beyond) = reckon(Size::text(0), Size::list(0, 0, 0)) {
+                let offset =
+                    program.source_info().offset_for(beyond.id).map_or(0, |(start, _)| start as usize);
+                return Err(ExpressionError::at_offset(text, offset, &beyond.why));
+            }
+            let ordinary = Size::list(ORDINARY_LIST, ORDINARY_LIST * ORDINARY, ORDINARY);
+            let bounded = reckon(Size::text(ORDINARY), ordinary).is_ok();
+            Ok((program, named, bounded))
         })
         .map_err(|error| {
             ExpressionError::at_position(text, (1, 1), &format!("no thread for it: {error}"))
@@ -134,6 +155,7 @@ impl Expression {
             program: Arc::new(program),
             fields: named.fields,
             attributes: named.attributes,
+            bounded,
         };
         expression.check_type(returns)?;
         Ok(expression)
@@ -172,6 +194,7 @@ impl Expression {
     }
 
     fn evaluate(&self, entry: &Entry, asked: Asked<'_>) -> Result<Value, Failed> {
+        self.check_cost(entry, asked)?;
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         context.add_variable_from_value(self.subject.variable(), self.variable(entry, asked));
         self.program.execute(&context).map_err(|error| match error {
@@ -184,6 +207,26 @@ impl Expression {
             },
             other => self.failed(format!("failed: {other}")),
         })
+    }
+
+    /// Refuses what could take too much for this entry.
+    fn check_cost(&self, entry: &Entry, asked: Asked<'_>) -> Result<(), Failed> {
+        let values = |member: Member<'_>| match member {
+            Member::Field("id") => Stating::Text(entry.anchor.as_str()),
+            Member::Field("dn") => Stating::Text(&entry.dn),
+            Member::Field(field) => Stating::of(entry.field(field, asked.fields)),
+            Member::First(name) | Member::All(name) => Stating::of(entry.attribute(name, asked.attributes)),
+        };
+        let fields = self.fields.iter().map(|field| Member::Field(field));
+        let attributes = self.attributes.iter().map(|name| Member::All(name));
+        if self.bounded && fields.chain(attributes).all(|member| values(member).is_ordinary()) {
+            return Ok(());
+        }
+        let size = |member| values(member).size(is_list(member));
+        let variable = self.subject.variable();
+        let member = |of| reckoned(of, self.subject, size);
+        let beyond = cost::check(self.program.expression(), variable, &member);
+        beyond.map_err(|beyond| self.failed(format!("takes too much for this entry: {}", beyond.why)))
     }
 
     /// Only what the expression names: the rest of the entry is never copied.
@@ -272,6 +315,56 @@ impl ExpressionError {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Self::at_position(source, (line.cast_signed(), column.cast_signed()), why)
+    }
+}
+
+/// Bytes of a text of an ordinary entry, and texts of a list.
+const ORDINARY: usize = 256;
+const ORDINARY_LIST: usize = 50;
+
+/// How large this part of the expression is, if it is of the entry.
+fn reckoned<'e>(of: &'e IdedExpr, subject: Subject, size: impl Fn(Member<'e>) -> Size) -> Option<Size> {
+    names::of_subject(of, subject).map(size)
+}
+
+/// Whether the expression sees it as a list.
+fn is_list(member: Member<'_>) -> bool {
+    matches!(member, Member::All(_) | Member::Field(fields::ALIASES))
+}
+
+/// What an entry states, for its size.
+#[derive(Clone, Copy)]
+enum Stating<'a> {
+    Text(&'a str),
+    Values(&'a [String]),
+}
+
+impl<'a> Stating<'a> {
+    fn of(state: FieldState<'a>) -> Self {
+        match state {
+            FieldState::Value(values) => Self::Values(values),
+            FieldState::Empty | FieldState::Unknown => Self::Values(&[]),
+        }
+    }
+
+    fn is_ordinary(self) -> bool {
+        match self {
+            Self::Text(text) => text.len() <= ORDINARY,
+            Self::Values(values) => {
+                values.len() <= ORDINARY_LIST && values.iter().all(|value| value.len() <= ORDINARY)
+            }
+        }
+    }
+
+    fn size(self, list: bool) -> Size {
+        match self {
+            Self::Text(text) => Size::text(text.len()),
+            Self::Values(values) if list => {
+                let bytes = values.iter().map(String::len).sum();
+                Size::list(values.len(), bytes, values.iter().map(String::len).max().unwrap_or(0))
+            }
+            Self::Values(values) => Size::text(values.first().map_or(0, String::len)),
+        }
     }
 }
 
@@ -393,6 +486,66 @@ mod tests {
         if column > 1 {
             assert_eq!(error.column, column, "{error}");
         }
+    }
+
+    /// An entry with this mail address and these aliases.
+    fn writes(mail: usize, aliases: usize, each: usize) -> Entry {
+        let text = |bytes: usize| "a".repeat(bytes);
+        let fields = BTreeMap::from([
+            ("mail".to_owned(), Stated::Values(vec![text(mail)])),
+            ("aliases".to_owned(), Stated::Values(vec![text(each); aliases])),
+        ]);
+        Entry { fields, ..Entry::nobody() }
+    }
+
+    fn holds_for(text: &str, entry: &Entry) -> Result<bool, Failed> {
+        let (fields, attributes) = asked();
+        let asked = Asked { fields: &fields, attributes: &attributes };
+        Expression::compile(text, Subject::User, Returns::Bool).unwrap().holds(entry, asked)
+    }
+
+    #[rstest]
+    #[case::text_that_grows("user.mail.replace('a', 'aaaaaaaaaaaaaaaa').replace('a', 'aaaaaaaaaaaaaaaa') != ''", (1000, 0, 0), (40_000, 0, 0))]
+    #[case::a_text_for_each_letter("user.mail.replace('a', user.mail) != ''", (1000, 0, 0), (3000, 0, 0))]
+    #[case::a_list_of_letters("user.mail.split('').size() > 0", (10_000, 0, 0), (100_000, 0, 0))]
+    #[case::a_list_for_each_element("user.aliases.map(a, user.aliases.map(b, a + b)).size() > 0", (0, 100, 20), (0, 400, 20))]
+    #[case::joined("user.aliases.join(user.mail) != ''", (100, 100, 9), (100_000, 100, 9))]
+    #[case::written("'%s %s'.format([user.mail, user.mail]) != ''", (1000, 0, 0), (600_000, 0, 0))]
+    #[case::added("(user.mail + user.mail + user.mail + user.mail) != ''", (1000, 0, 0), (1_100_000, 0, 0))]
+    #[case::steps("user.aliases.all(a, user.aliases.all(b, a == b || a.matches('x*')))", (0, 10, 9), (0, 200, 9))]
+    #[case::hidden("[{'mail': user.mail.replace('a', user.mail)}].map(user, user.mail + user['mail']).size() > 0", (1000, 0, 0), (1900, 0, 0))]
+    #[case::searched("user.mail.indexOf(user.department + user.mail) < 9", (1000, 0, 0), (30_000, 0, 0))]
+    fn what_takes_too_much_for_an_entry_fails_for_that_entry(
+        #[case] text: &str,
+        #[case] fine: (usize, usize, usize),
+        #[case] beyond: (usize, usize, usize),
+    ) {
+        let of = |(mail, aliases, each)| holds_for(text, &writes(mail, aliases, each));
+        of(fine).unwrap();
+        let failed = of(beyond).unwrap_err();
+        assert!(failed.why.contains("takes too much for this entry") && !failed.unknown_field, "{failed}");
+    }
+
+    #[test]
+    fn ordinary_work_on_long_lists_is_done() {
+        for text in [
+            "user.aliases.filter(a, a.endsWith('x')).map(a, a.lowerAscii()).size() == 0",
+            "user.aliases.exists_one(a, a.startsWith('x')) == false",
+            "user.aliases.exists(a, a.matches('^x+$')) == false",
+            "user.aliases.map(a, a.replace('ä', 'ae').replace('ö', 'oe').replace('ß', 'ss')).join(',') != ''",
+            "user.aliases.map(a, a.split('@')[0] + '@' + a.substring(1)).size() > 0",
+        ] {
+            assert_eq!(holds_for(text, &writes(0, 500, 60)), Ok(true), "{text}");
+        }
+    }
+
+    #[rstest]
+    #[case(&format!("'a'{} != ''", ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(12)), "bytes")]
+    #[case(&format!("'{0}'.split('').map(a, '{0}'.split('')).size() > 0", "a".repeat(400)), "bytes")]
+    #[case(&format!("'{0}'.split('').all(a, '{0}'.split('').all(b, a.matches(b)))", "a".repeat(200)), "steps")]
+    fn what_takes_too_much_for_every_entry_is_no_expression(#[case] text: &str, #[case] why: &str) {
+        let error = Expression::compile(text, Subject::User, Returns::Bool).unwrap_err();
+        assert!(error.why.contains("could") && error.why.contains(why), "{error}");
     }
 
     #[test]

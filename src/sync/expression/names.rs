@@ -220,6 +220,31 @@ impl Walk<'_> {
     }
 }
 
+/// What of the subject a part of an expression is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Member<'a> {
+    /// `user.mail`.
+    Field(&'a str),
+    /// `user.attributes["x"]`.
+    First(&'a str),
+    /// `user.values["x"]`.
+    All(&'a str),
+}
+
+/// What of the subject this is, in an expression that was checked, where no variable of its own hides the subject.
+pub(super) fn of_subject(of: &IdedExpr, subject: Subject) -> Option<Member<'_>> {
+    let (operand, name) = member(of)?;
+    let is_subject = |of: &IdedExpr| matches!(&of.expr, Expr::Ident(name) if name == subject.variable());
+    if is_subject(operand) {
+        return name.map(Member::Field);
+    }
+    match member(operand)? {
+        (inner, Some("attributes")) if is_subject(inner) => name.map(Member::First),
+        (inner, Some("values")) if is_subject(inner) => name.map(Member::All),
+        _ => None,
+    }
+}
+
 /// `operand.field` or `operand["field"]`; the field is `None` if it is not written out.
 fn member(of: &IdedExpr) -> Option<(&IdedExpr, Option<&str>)> {
     match &of.expr {
