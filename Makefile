@@ -46,6 +46,12 @@ bench: setup ## Time a sync of 10,000 to 1,000,000 people in RUNS rounds, and wr
 simulate: setup ## Live through RUNS lives from SEED on, and check the promises after each
 	RUNS=$(or $(RUNS),10000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test simulate lives_keep -- --nocapture
 
+.PHONY: fuzz
+fuzz: setup ## Damage exports, LDAP conversations, names, filters and manifests at random, COUNT of each, from SEED on
+	EXPORTS=$(or $(COUNT),100000) CONVERSATIONS=$(or $(CONVERSATIONS),20000) NAMES=$(or $(COUNT),1000000) \
+		LDAP_FILTERS=$(or $(COUNT),1000000) SCIM_FILTERS=$(or $(COUNT),1000000) MANIFESTS=$(or $(COUNT),100000) \
+		SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test mutations -- --nocapture
+
 .PHONY: breaks
 breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks
