@@ -9,6 +9,7 @@ mod dn;
 mod entry;
 mod evidence;
 mod operation;
+mod place;
 mod reference;
 mod subject;
 
@@ -20,5 +21,6 @@ pub use dn::{Dn, DnError};
 pub use entry::{Entry, FieldState, Kind, Members, Stated, fields};
 pub use evidence::{Evidence, Grade};
 pub use operation::{Found, Match, Operation, Outcome, TargetId};
+pub use place::Place;
 pub use reference::Reference;
 pub use subject::{ConnectorName, Key, Owner, SubjectId, SubjectKind};

@@ -2,6 +2,7 @@
 //!
 //! A source reads; it never sees resources, targets or other sources.
 
+use std::collections::HashMap;
 use std::future::Future;
 
 use crate::directory::{Anchor, Completion, Cursor};
@@ -47,6 +48,9 @@ pub struct LookUp {
     pub found: Vec<Anchor>,
     /// Asked for by a search that completed, and not there.
     pub missing: Vec<Anchor>,
+    /// The DNs under which each one that is there was found, whether or not the read should have brought it: several
+    /// are several entries with one id.
+    pub called: HashMap<Anchor, Vec<String>>,
 }
 
 /// Why a source could not do its work; bounded, becomes a condition's reason.

@@ -13,6 +13,16 @@ pub enum Change {
     Unchanged(Anchor),
     /// The entry is there, and is no longer among those that the connector reads.
     Outside(Anchor),
+    /// An entry is there that is neither user, contact nor group. Of one that was, it is no evidence: it counts as
+    /// seen and keeps what it last was; any other is of no concern.
+    OfNoKind {
+        /// Its immutable id.
+        anchor: Anchor,
+        /// Its DN.
+        what: String,
+        /// What it is, and what to do.
+        why: String,
+    },
     /// These are members of the group now, beside those that it had.
     MembersAdded {
         /// Which group.
@@ -37,7 +47,10 @@ impl Change {
     pub fn anchor(&self) -> Option<&Anchor> {
         match self {
             Self::Replace(entry) => Some(&entry.anchor),
-            Self::Tombstone(anchor) | Self::Unchanged(anchor) | Self::Outside(anchor) => Some(anchor),
+            Self::Tombstone(anchor)
+            | Self::Unchanged(anchor)
+            | Self::Outside(anchor)
+            | Self::OfNoKind { anchor, .. } => Some(anchor),
             Self::MembersAdded { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
         }
@@ -48,7 +61,10 @@ impl Change {
     pub fn of(mut self, spelt: Anchor) -> Self {
         match &mut self {
             Self::Replace(entry) => entry.anchor = spelt,
-            Self::Tombstone(anchor) | Self::Unchanged(anchor) | Self::Outside(anchor) => *anchor = spelt,
+            Self::Tombstone(anchor)
+            | Self::Unchanged(anchor)
+            | Self::Outside(anchor)
+            | Self::OfNoKind { anchor, .. } => *anchor = spelt,
             Self::MembersAdded { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
         }
@@ -67,7 +83,7 @@ fn bytes(change: &Change) -> usize {
             });
             entry.dn.len() + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
         }
-        Change::Unreadable { what, why, .. } => what.len() + why.len(),
+        Change::Unreadable { what, why, .. } | Change::OfNoKind { what, why, .. } => what.len() + why.len(),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) | Change::MembersAdded { .. } => 0,
     }
 }

@@ -55,6 +55,11 @@ impl Dn {
         lies_within(&self.0, &base.0)
     }
 
+    /// What it is below, from the nearest on; not the root.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(parent(&self.0)), |dn| Some(parent(dn))).take_while(|dn| !dn.is_empty())
+    }
+
     /// The longest DN that both are within.
     #[must_use]
     pub fn common_suffix(&self, other: &Self) -> Self {

@@ -96,6 +96,13 @@ pub enum Stated {
     Undecodable,
 }
 
+impl Stated {
+    /// Whether there is more than one value.
+    pub fn are_several(&self) -> bool {
+        matches!(self, Self::Values(values) if values.len() > 1)
+    }
+}
+
 impl From<Option<Vec<String>>> for Stated {
     fn from(stored: Option<Vec<String>>) -> Self {
         stored.map_or(Self::Undecodable, Self::Values)
@@ -138,8 +145,8 @@ pub struct Entry {
     /// (`user.attributes["employeeStatus"]`), under the name that the expression uses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Stated>,
-    /// The direct members, for a group. The store keeps them apart from the rest.
-    #[serde(skip)]
+    /// The direct members, for a group. The store keeps them apart from the rest, but for why they are partial.
+    #[serde(rename = "partial", default, skip_serializing_if = "Members::is_not_partial")]
     pub members: Members,
 }
 
@@ -179,8 +186,9 @@ fn state(stated: Option<&Stated>, asked: bool) -> FieldState<'_> {
     }
 }
 
-/// A group's direct members as one read found them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A group's direct members as one read found them. Stored is only why they are partial.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Members {
     /// Not a group.
     #[default]
@@ -193,11 +201,53 @@ pub enum Members {
 }
 
 impl Members {
+    /// So many characters of a reason are kept.
+    const REASON: usize = 500;
+
+    fn is_not_partial(&self) -> bool {
+        !matches!(self, Self::Partial(..))
+    }
+
     /// The members that were read.
     pub fn references(&self) -> &[Reference] {
         match self {
             Self::None => &[],
             Self::Complete(members) | Self::Partial(members, _) => members,
         }
+    }
+}
+
+impl From<String> for Members {
+    fn from(why: String) -> Self {
+        Self::Partial(Vec::new(), why)
+    }
+}
+
+impl From<Members> for String {
+    fn from(members: Members) -> Self {
+        match members {
+            Members::Partial(_, why) => why.chars().take(Members::REASON).collect(),
+            Members::None | Members::Complete(_) => Self::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_member_list_only_the_reason_why_it_is_partial_is_stored() {
+        let stored = |members: Members| {
+            let stored = serde_json::to_string(&Entry { members, ..Entry::nobody() }).unwrap();
+            serde_json::from_str::<Entry>(&stored).unwrap().members
+        };
+        let list = vec![Reference::uid("ann")];
+        assert_eq!(stored(Members::Complete(list.clone())), Members::None);
+        let why = "x".repeat(Members::REASON + 1);
+        assert_eq!(
+            stored(Members::Partial(list, why.clone())),
+            Members::Partial(Vec::new(), why[1..].to_owned())
+        );
     }
 }

@@ -24,6 +24,11 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// Grades that only say that the entry did not come.
+    pub fn is_absence(self) -> bool {
+        matches!(self, Self::Absent | Self::AbsentUnconfirmed | Self::Vanished)
+    }
+
     /// Grades that rest on absence alone, with no second look: held above their own, stricter limit.
     pub fn is_weak(self) -> bool {
         matches!(self, Self::AbsentUnconfirmed | Self::Vanished)

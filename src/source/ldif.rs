@@ -246,7 +246,6 @@ impl<'a> Reading<'a> {
                         let why = "the file ends within the record, or without the empty line that ends it";
                         entry.members = Members::Partial(std::mem::take(members), why.to_owned());
                     }
-                    once("anchor", entry.anchor.as_str(), &record)?;
                     Change::Replace(Box::new(entry))
                 }
                 Err(error) => Change::Unreadable {

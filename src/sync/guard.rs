@@ -139,7 +139,7 @@ impl Judge<'_> {
             return Some("missing from the directory, and not looked up yet".to_owned());
         }
         if !step.doubtful.is_empty() {
-            return Some(format!("{} was lost by many at once", step.doubtful.join(", ")));
+            return Some(line::lost(&step.doubtful));
         }
         let exceeds = Bucket::of_step(step).into_iter().find(|bucket| self.budgets.exceeds(*bucket));
         if exceeds.is_some() || self.all { Some(line::grounds(step, exceeds)) } else { None }
@@ -161,7 +161,7 @@ impl Judge<'_> {
             let bucket = Bucket::of_membership(removal, member);
             let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
             let why = if !step.doubtful.is_empty() {
-                format!("{} was lost by many at once", step.doubtful.join(", "))
+                line::lost(&step.doubtful)
             } else if whole_group {
                 "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
             } else if exceeds.is_some() || self.all {
@@ -214,7 +214,7 @@ impl Judge<'_> {
                 let doubtful = self.input.plan.doubtful.get(subject);
                 if (doubtful.is_some() || exceeds.is_some() || self.all) && !self.lines.is_approved(&line) {
                     let why = match doubtful {
-                        Some(fields) => format!("{} was lost by many at once", fields.join(", ")),
+                        Some(fields) => line::lost(fields),
                         None => format!(
                             "{} would be exceeded when it falls due",
                             exceeds.map_or("a limit", Bucket::field)

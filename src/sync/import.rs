@@ -25,14 +25,17 @@ use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 
 mod coverage;
+mod double;
 mod intake;
 mod pending;
+mod place;
 mod settle;
 mod shrinkage;
 mod spelling;
 mod stranger;
 mod view;
 
+use double::{Double, Is};
 use intake::Intake;
 use settle::{Absent, settle};
 
@@ -152,14 +155,15 @@ pub async fn import<S: Source>(
         Ok((intake, absent, completion))
     })
     .await?;
-    let (settled, notices) = settle(source, absent, options, clock.now()).await;
+    let doubles = Box::pin(double::ask(source, intake.doubles(), options)).await;
+    let (settled, notices) = Box::pin(settle(source, absent, options, clock.now())).await;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
         Some(feed) => told(source, &feed, options).await,
         None => None,
     };
     let finished_at = clock.now();
-    let sealing = Sealing { completion, settled, notices, told, read_at, finished_at };
+    let sealing = Sealing { completion, settled, doubles, notices, told, read_at, finished_at };
     let imported = blocking(move || intake.seal(sealing)).await?;
     tracing::info!(
         %connector,
@@ -197,6 +201,7 @@ impl LastRead for Last {
 struct Sealing {
     completion: Completion,
     settled: Vec<(RowId, Absent)>,
+    doubles: Vec<(Double, Is)>,
     notices: Vec<String>,
     /// Of whom the feed told since the cursor, where this read checks it.
     told: Option<HashSet<Anchor>>,

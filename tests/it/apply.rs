@@ -45,7 +45,7 @@ impl Source for People {
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let there = |anchor: &Anchor| self.0.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
-        Ok(Some(LookUp { server: None, found, missing }))
+        Ok(Some(LookUp { found, missing, ..LookUp::default() }))
     }
 }
 

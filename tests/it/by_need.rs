@@ -47,7 +47,7 @@ impl Source for Read {
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         if self.looks_up {
-            return Ok(Some(LookUp { server: None, found: Vec::new(), missing: anchors.to_vec() }));
+            return Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }));
         }
         Err(SourceError::new(Reason::Unreachable, "nobody answers"))
     }

@@ -33,7 +33,7 @@ impl Source for Directory {
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        Ok(Some(LookUp { server: None, found: Vec::new(), missing: anchors.to_vec() }))
+        Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }))
     }
 }
 

@@ -15,6 +15,10 @@ use rollcall::sync::import::{self, ImportError, Imported, import};
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
 
+mod doubles;
+mod places;
+mod support;
+
 /// One read: what comes, how it ends, and what a look-up finds.
 #[derive(Clone)]
 struct Read {
@@ -50,7 +54,7 @@ impl Source for Read {
         }
         let there = |anchor: &Anchor| self.elsewhere.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
-        Ok(Some(LookUp { server: Some(self.servers[1].to_owned()), found, missing }))
+        Ok(Some(LookUp { server: Some(self.servers[1].to_owned()), found, missing, ..LookUp::default() }))
     }
 }
 

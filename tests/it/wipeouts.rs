@@ -50,7 +50,7 @@ impl Source for Directory {
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let missing = if self.look_up == Answer::Missing { anchors.to_vec() } else { Vec::new() };
-        Ok(Some(LookUp { server: None, found: Vec::new(), missing }))
+        Ok(Some(LookUp { missing, ..LookUp::default() }))
     }
 }
 

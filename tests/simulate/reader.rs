@@ -75,7 +75,10 @@ impl Brought {
                     brought.unreadable.insert(anchor.as_ref().unwrap().as_str().to_owned())
                 }
                 // What only a feed says that lists ids; this reader's names whole entries.
-                Change::Unchanged(_) | Change::Outside(_) | Change::MembersAdded { .. } => {
+                Change::Unchanged(_)
+                | Change::Outside(_)
+                | Change::OfNoKind { .. }
+                | Change::MembersAdded { .. } => {
                     panic!("this reader does not say {change:?}")
                 }
             };
@@ -193,6 +196,6 @@ impl Source for Reader {
         }
         let there: BTreeSet<&Anchor> = self.entries.iter().map(|entry| &entry.anchor).collect();
         let (found, missing) = anchors.iter().cloned().partition(|anchor| there.contains(anchor));
-        Ok(Some(LookUp { server: None, found, missing }))
+        Ok(Some(LookUp { found, missing, ..LookUp::default() }))
     }
 }

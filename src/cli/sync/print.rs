@@ -15,6 +15,7 @@ use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
 use crate::cli::out::Out;
 use crate::cli::table::Table;
 use crate::clock::{Clock as _, SystemClock};
+use crate::directory::Place;
 use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
@@ -178,6 +179,14 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
         out.paragraph(format_args!("{name}: {notice}"))?;
     }
     for (field, trip) in &imported.info.tripped {
+        if let Some(Place(dn)) = Place::of(field) {
+            let missing = count(trip.lost.len(), "entry is", "entries are");
+            out.paragraph(format_args!(
+                "{name}: {missing} missing in {dn}, and nobody is left there; what would follow from that is held. If the \
+                 place was not deleted, check whether a server behind this one is down, and what the account may read"
+            ))?;
+            continue;
+        }
         out.paragraph(format_args!("{name}: {} of {} entries lost {field} in one read; what would follow from that is held. Check what the \
              account may read",
             trip.lost.len(),

@@ -110,7 +110,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         let permit = job.cancel.run_until_cancelled(context.imports.acquire()).await;
         let running = queued.begin();
         let ended = match permit {
-            Some(_permit) => read(&context, &connector, look_up_all, &job).await,
+            Some(_permit) => Box::pin(read(&context, &connector, look_up_all, &job)).await,
             None => Err(cancelled().into()),
         };
         drop(running);
@@ -136,7 +136,8 @@ async fn read(
         import::Options { look_ups, timeout: connector.timeout, full_read_every: connector.full_read_every };
     match &connector.source {
         SourceConfig::ActiveDirectory(config) => {
-            read_from(ActiveDirectorySource::new(config.clone()), context, connector, options, job).await
+            let source = ActiveDirectorySource::new(config.clone());
+            Box::pin(read_from(source, context, connector, options, job)).await
         }
         SourceConfig::Ldap(config) => {
             read_from(LdapSource::new(config.clone()), context, connector, options, job).await

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::RowId;
 use super::index::{Fingerprint, Index, fingerprint};
+use super::{Presence, RowId};
 use crate::directory::Anchor;
 use crate::store::{Store, StoreError};
 
@@ -21,7 +21,7 @@ pub struct Known {
     pub standing: Standing,
 }
 
-/// [`Presence`](super::Presence) in one byte.
+/// [`Presence`] in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The last read brought it.
@@ -121,6 +121,15 @@ impl Everybody {
 }
 
 impl Standing {
+    pub(super) fn of(presence: &Presence) -> Self {
+        match presence {
+            Presence::Present => Self::Present,
+            Presence::Unreadable(_) => Self::Unreadable,
+            Presence::Gone { .. } => Self::Gone,
+            Presence::Unsettled { .. } => Self::Unsettled,
+        }
+    }
+
     fn from_stored(standing: u8) -> Self {
         match standing {
             0 => Self::Present,

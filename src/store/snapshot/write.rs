@@ -8,9 +8,9 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::begin::save_touched;
 use super::index::{Fingerprint, Index, fingerprint, fingerprint_of};
-use super::known::{Everybody, Known};
+use super::known::{Everybody, Known, Standing};
 use super::{Presence, RowId, SnapshotInfo};
-use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Reference};
+use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Kind, Reference};
 use crate::store::{Store, StoreError, bitmap, next_sequence};
 
 /// The newest version of an entry, as it is stored.
@@ -285,6 +285,92 @@ impl Importing {
             }
             Ok(kinds)
         })
+    }
+
+    /// What these rows are, and their DNs: as they were sealed, or as they are now.
+    pub fn called(
+        &self,
+        rows: &RoaringBitmap,
+        sealed: bool,
+    ) -> Result<Vec<(RowId, Kind, String)>, StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT json_extract(content, '$.kind'), json_extract(content, '$.dn') FROM version
+                 WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let until = if sealed { self.sealed.cast_signed() } else { i64::MAX };
+            let mut called = Vec::new();
+            for row in rows {
+                let found: Option<(String, String)> = statement
+                    .query_row(params![self.connector, row, until], |found| {
+                        Ok((found.get(0)?, found.get(1)?))
+                    })
+                    .optional()?;
+                let Some((kind, dn)) = found else { continue };
+                let kind = match kind.as_str() {
+                    "group" => Kind::Group,
+                    "contact" => Kind::Contact,
+                    _ => Kind::User,
+                };
+                called.push((RowId(row), kind, dn));
+            }
+            Ok(called)
+        })
+    }
+
+    /// Calls `each` with every row and its DN, gone ones included, until it has had enough.
+    pub fn for_each_dn(&self, each: &mut dyn FnMut(RowId, &str) -> bool) -> Result<(), StoreError> {
+        self.store.read(|reader| {
+            let mut statement = reader.prepare_cached(
+                "SELECT entry, json_extract(content, '$.dn') FROM version WHERE connector = ?1
+                 ORDER BY entry, sequence DESC",
+            )?;
+            let mut rows = statement.query([self.connector])?;
+            let mut last = None;
+            while let Some(row) = rows.next()? {
+                let id: u32 = row.get(0)?;
+                // The newest version comes first.
+                if last.replace(id) != Some(id)
+                    && !each(RowId(id), row.get_ref(1)?.as_str().unwrap_or_default())
+                {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back what this import wrote of a row; of a row that is new, all but the first. Returns what is known of it
+    /// now, its DN, and whether it is there.
+    pub fn revert(&mut self, row: RowId) -> Result<(Known, String, Presence), StoreError> {
+        let (hash, dn, presence) = self.store.write(|writer| {
+            let key = params![self.connector, row.0, self.sealed.cast_signed()];
+            writer
+                .prepare_cached(
+                    "DELETE FROM version WHERE connector = ?1 AND entry = ?2 AND sequence > coalesce(
+                         (SELECT max(sequence) FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3),
+                         (SELECT min(sequence) FROM version WHERE connector = ?1 AND entry = ?2))",
+                )?
+                .execute(key)?;
+            let (hash, dn, standing, detail): (_, _, u8, Option<String>) = writer
+                .prepare_cached(
+                    "SELECT hash, json_extract(content, '$.dn'), standing, detail FROM version
+                     WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+                )?
+                .query_row(params![self.connector, row.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })?;
+            Ok::<_, StoreError>((hash, dn, Presence::from_stored(standing, detail.as_deref())?))
+        })?;
+        let standing = Standing::of(&presence);
+        if standing == Standing::Gone {
+            self.everybody.there.remove(row.0);
+        } else {
+            self.everybody.there.insert(row.0);
+        }
+        let known = Known { row, hash, standing };
+        self.note(known);
+        Ok((known, dn, presence))
     }
 
     /// The number of a name that was ever stated.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Input;
 use super::budget::{Bucket, Exceeded};
-use crate::directory::{Content, Evidence, Grade, SubjectId, SubjectKind};
+use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::hold::{Hold, Line};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
@@ -135,6 +135,28 @@ impl Lines<'_> {
     }
 }
 
+/// Begins why something is held that went with a whole place.
+const EVERYBODY: &str = "everybody in ";
+
+/// Why something is held that follows from what many lost at once.
+pub(super) fn lost(fields: &[String]) -> String {
+    let places = fields.iter().filter_map(|field| Place::of(field));
+    let places = places.map(|Place(dn)| format!("{EVERYBODY}{dn} is missing at once"));
+    let fields: Vec<&str> =
+        fields.iter().filter(|field| Place::of(field).is_none()).map(String::as_str).collect();
+    let fields = (!fields.is_empty()).then(|| format!("{} was lost by many at once", fields.join(", ")));
+    places.chain(fields).collect::<Vec<_>>().join("; ")
+}
+
+/// The same for a status, which names no place: a place may be called as a person is.
+fn without_place(why: &str) -> &str {
+    if why.starts_with(EVERYBODY) {
+        "everybody in one place of the directory is missing at once; `rollcall plan show` names it"
+    } else {
+        why
+    }
+}
+
 /// Why a limit holds a step.
 pub(super) fn grounds(step: &Planned, exceeds: Option<Bucket>) -> String {
     match exceeds {
@@ -193,7 +215,7 @@ fn reason(lines: &[Line], exceeded: &[Exceeded]) -> String {
     let mut reasons: Vec<String> = exceeded.iter().filter(said).map(ToString::to_string).collect();
     // What no budget holds says why itself; each such reason once.
     let mut others: Vec<&str> =
-        lines.iter().map(|line| line.why.as_str()).filter(|why| !why.starts_with("above ")).collect();
+        lines.iter().map(|line| without_place(&line.why)).filter(|why| !why.starts_with("above ")).collect();
     others.sort_unstable();
     others.dedup();
     reasons.extend(others.into_iter().map(str::to_owned));

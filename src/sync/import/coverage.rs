@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use crate::directory::{Entry, Members, fields};
+use crate::directory::{Entry, Members, Place, fields};
 use crate::store::snapshot::{Coverage, RowId};
 
 /// More than this share of the entries that carried a field trips the rule …
@@ -57,7 +57,7 @@ impl Carried {
         there: &RoaringBitmap,
     ) -> BTreeMap<String, Coverage> {
         let mut after = BTreeMap::new();
-        for (field, coverage) in before {
+        for (field, coverage) in before.iter().filter(|(field, _)| Place::of(field).is_none()) {
             let now = self.0.remove(field).unwrap_or_default() | (&coverage.current - read);
             let carried = &coverage.baseline & there;
             let lost = &carried - &now;

@@ -1,19 +1,21 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
+use super::double::{self, Double, Is};
 use super::pending::Pending;
+use super::place::Places;
 use super::settle::{Absent, Missing};
 use super::stranger::Strangers;
 use super::{Imported, Sealing, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Reference, fields,
+    Mode, Place, Reference, fields,
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
@@ -52,6 +54,10 @@ pub(super) struct Intake {
     /// Rows whose entries came and were understood.
     read: RoaringBitmap,
     tombstones: RoaringBitmap,
+    /// What entries of this read that could not be understood are called.
+    damaged: HashMap<u32, String>,
+    /// Rows whose anchor came with several DNs.
+    doubles: BTreeMap<RowId, Double>,
     /// Names of entries that came without an anchor.
     unidentified: RoaringBitmap,
     kinds: [RoaringBitmap; 3],
@@ -65,7 +71,8 @@ pub(super) struct Intake {
     unheard: u64,
     pending: Pending,
     strangers: Strangers,
-    changed: u64,
+    /// Rows that are new or other ones.
+    changed: RoaringBitmap,
     unreadable: u64,
 }
 
@@ -88,6 +95,8 @@ impl Intake {
             seen: RoaringBitmap::new(),
             read: RoaringBitmap::new(),
             tombstones: RoaringBitmap::new(),
+            damaged: HashMap::new(),
+            doubles: BTreeMap::new(),
             unidentified: RoaringBitmap::new(),
             kinds: Default::default(),
             written: RoaringBitmap::new(),
@@ -96,7 +105,7 @@ impl Intake {
             unheard: 0,
             pending: Pending::default(),
             strangers,
-            changed: 0,
+            changed: RoaringBitmap::new(),
             unreadable: 0,
         })
     }
@@ -130,6 +139,7 @@ impl Intake {
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
                 Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
+                Change::OfNoKind { anchor, what, why } => self.of_no_kind(&anchor, what, why)?,
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
         }
@@ -193,11 +203,25 @@ impl Intake {
         Ok(self.importing.anchors(&absent)?.into_iter().map(missing).collect())
     }
 
+    /// Ids that came with several DNs.
+    pub(super) fn doubles(&self) -> Vec<Double> {
+        self.doubles.values().cloned().collect()
+    }
+
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { mut completion, settled, mut notices, told, read_at, finished_at } = sealing;
+        let Sealing { mut completion, settled, doubles, mut notices, told, read_at, finished_at } = sealing;
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
+        let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
+        let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
         self.flush()?;
+        let doubles = self.settle_doubles(doubles, completion.id.as_deref().unwrap_or("id"))?;
+        if doubles > 0 {
+            // What becomes of one of them is told under the id of both.
+            completion.cursor = None;
+            notices.push(double::notice(doubles));
+        }
+        let places = self.places(&missing)?;
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
             notices.push(format!(
@@ -218,7 +242,8 @@ impl Intake {
         let full = completion.mode == Mode::Full && !self.listed;
         let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
         let there = self.there(completion.mode);
-        let coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
+        let mut coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
+        coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
@@ -267,7 +292,7 @@ impl Intake {
         Ok(Imported {
             info,
             first,
-            changed: self.changed,
+            changed: self.changed.len(),
             removed,
             unreadable: self.unreadable,
             unsettled,
@@ -313,6 +338,101 @@ impl Intake {
             self.pending.push(Version::Presence { row, presence });
         }
         Ok((removed, unsettled))
+    }
+
+    /// What stands of ids that several entries bear is what stood before; how many such there are.
+    fn settle_doubles(&mut self, doubles: Vec<(Double, Is)>, attribute: &str) -> Result<usize, StoreError> {
+        let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
+        for (double, is) in &several {
+            let (row, why) = (double.row, double.why(*is, attribute));
+            let (before, dn, presence) = self.importing.revert(row)?;
+            self.seen.insert(row.0);
+            self.tombstones.remove(row.0);
+            for rows in
+                [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds)
+            {
+                rows.remove(row.0);
+            }
+            self.unreadable += double.dns().count() as u64;
+            for what in double.dns().filter(|other| !double::is_same(other, &dn)) {
+                let (what, why) = (what.clone(), why.clone());
+                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()) });
+            }
+            let frozen = Presence::Unreadable(why);
+            if presence != frozen {
+                self.importing.note(Known { standing: Standing::Unreadable, ..before });
+                self.written.insert(row.0);
+                self.untold.insert(row.0);
+                self.pending.push(Version::Presence { row, presence: frozen });
+            }
+        }
+        self.flush()?;
+        Ok(several.len())
+    }
+
+    /// Places that vanished, in this read or before it, as far as they are not back.
+    fn places(&self, missing: &RoaringBitmap) -> Result<BTreeMap<String, Coverage>, StoreError> {
+        let before =
+            self.coverage.iter().filter(|(field, place)| Place::of(field).is_some() && place.tripped > 0);
+        let back = &self.seen | &self.tombstones;
+        let mut places: BTreeMap<String, Coverage> = before
+            .map(|(field, place)| {
+                (field.clone(), Coverage { lost: &place.lost - &back, ..Coverage::default() })
+            })
+            .collect();
+        for (dn, rows) in self.vanished(missing)? {
+            places.entry(Place::field(&dn)).or_default().lost |= rows;
+        }
+        for place in places.values_mut() {
+            place.tripped = place.lost.len();
+        }
+        Ok(places)
+    }
+
+    /// The places from which everybody is missing.
+    fn vanished(&self, missing: &RoaringBitmap) -> Result<BTreeMap<Dn, RoaringBitmap>, StoreError> {
+        let missing = self.importing.called(missing, false)?;
+        let mut places = Places::of(missing.iter().map(|(row, kind, dn)| (*row, *kind, dn.as_str())));
+        if places.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.importing.for_each_dn(&mut |row, dn| {
+            if self.seen.contains(row.0) {
+                places.there(dn);
+            }
+            !places.is_empty()
+        })?;
+        if !places.is_empty() {
+            let moved = self.importing.called(&(&self.written & &self.read), true)?;
+            for (_, _, from) in &moved {
+                places.moved(from);
+            }
+        }
+        Ok(places.vanished())
+    }
+
+    /// Notes that an anchor came, if it came before with another DN.
+    fn note_double(&mut self, row: RowId, anchor: &Anchor, dn: &str) -> Result<(), StoreError> {
+        if let Some(double) = self.doubles.get_mut(&row) {
+            double.add(dn);
+            return Ok(());
+        }
+        let before = match self.damaged.get(&row.0) {
+            Some(before) => before.clone(),
+            None if self.read.contains(row.0) => {
+                self.flush_of(row)?;
+                let last = self.importing.called(&RoaringBitmap::from_iter([row.0]), false)?;
+                let Some((_, _, before)) = last.into_iter().next() else { return Ok(()) };
+                before
+            }
+            None => return Ok(()),
+        };
+        if !double::is_same(&before, dn) {
+            let mut double = Double::new(row, anchor, &before);
+            double.add(dn);
+            self.doubles.insert(row, double);
+        }
+        Ok(())
     }
 
     /// Whether many are missing, where `now` are there. What is read may be another part of the directory by now.
@@ -380,10 +500,14 @@ impl Intake {
         let content = content(entry)?;
         let stored = Stored::new(&names, edges.as_ref())?;
         let hash = stored.hash(&content);
-        let row = match known {
-            Some(known) => known.row,
-            None => self.importing.new_row(&entry.anchor)?,
+        let row = if let Some(known) = known {
+            known.row
+        } else {
+            let row = self.importing.new_row(&entry.anchor)?;
+            self.damaged.extend(self.strangers.called(&entry.anchor).map(|other| (row.0, other)));
+            row
         };
+        self.note_double(row, &entry.anchor, &entry.dn)?;
         self.seen.insert(row.0);
         self.read.insert(row.0);
         self.tombstones.remove(row.0);
@@ -396,7 +520,7 @@ impl Intake {
             }
         }
         if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
-            self.changed += 1;
+            self.changed.insert(row.0);
             self.written.insert(row.0);
             // Not part of the hash, which is of what was stated.
             let names = if known.is_some() {
@@ -468,7 +592,7 @@ impl Intake {
         let edges = Some((edges | added, complete));
         let stored = Stored::new(&last.names, edges.as_ref())?;
         let hash = stored.hash(&last.content);
-        self.changed += 1;
+        self.changed.insert(known.row.0);
         self.written.insert(known.row.0);
         self.importing.note(Known { hash, ..known });
         let (content, Stored { names, edges }) = (last.content, stored);
@@ -496,6 +620,15 @@ impl Intake {
         }))
     }
 
+    /// Of those who are known it is no evidence of anything.
+    fn of_no_kind(&mut self, anchor: &Anchor, what: String, why: String) -> Result<(), StoreError> {
+        let known = self.importing.known(anchor)?;
+        match known.filter(|known| known.standing != Standing::Gone) {
+            Some(_) => self.unreadable(Some(anchor), what, why),
+            None => Ok(()),
+        }
+    }
+
     fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
         self.unreadable += 1;
         self.strangers.heard_of(anchor, Some(&what));
@@ -503,10 +636,12 @@ impl Intake {
             Some(anchor) => self.importing.known(anchor)?,
             None => None,
         };
-        match known {
+        match (known, anchor) {
             // One that was gone has come back in some form, so it is gone no more.
-            Some(known) if known.hash != Fingerprint::default() => {
+            (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
                 let row = known.row;
+                self.note_double(row, known_as, &what)?;
+                self.damaged.insert(row.0, what);
                 self.seen.insert(row.0);
                 if known.standing != Standing::Unreadable {
                     self.importing.note(Known { standing: Standing::Unreadable, ..known });

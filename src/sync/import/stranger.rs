@@ -36,6 +36,12 @@ impl Strangers {
         self.count_before = self.count_before.saturating_sub((count - self.before.len()) as u64);
     }
 
+    /// What one of this read with this anchor is called, if one is named.
+    pub(super) fn called(&self, anchor: &Anchor) -> Option<String> {
+        let found = self.named.iter().find(|stranger| stranger.anchor.as_ref() == Some(anchor));
+        found.map(|stranger| stranger.what.clone())
+    }
+
     pub(super) fn add(&mut self, stranger: Stranger) {
         self.count += 1;
         if self.named.len() < NAMED {

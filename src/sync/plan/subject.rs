@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::leaver::{self, Next};
 use super::{Action, Going, Input, Phase, Plan, Planned};
-use crate::directory::{Content, Evidence, Grade, SubjectId, SubjectKind};
+use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::link::Link;
 use crate::sync::policy::{Rung, Step};
 use crate::sync::project::Verdict;
@@ -153,7 +153,9 @@ impl Subjects<'_, '_> {
                 if let Some(due) = leaver::after(rung, ladder, self.input.now) {
                     self.note_due(due);
                 }
-                self.rung(subject, kind, step, rung, evidence, needs_look_up);
+                // That the place is gone is believed once a first step was taken for it.
+                let is_believed = leaving.rungs > 0;
+                self.rung((subject, kind), (step, rung), evidence, needs_look_up, is_believed);
             }
             Next::At(due) => {
                 self.note_due(due);
@@ -168,12 +170,11 @@ impl Subjects<'_, '_> {
 
     fn rung(
         &mut self,
-        subject: SubjectId,
-        kind: SubjectKind,
-        step: Step,
-        rung: u32,
+        (subject, kind): (SubjectId, SubjectKind),
+        (step, rung): (Step, u32),
         evidence: Evidence,
         needs_look_up: bool,
+        is_believed: bool,
     ) {
         let (phase, action) = match step {
             Step::Disable => (Phase::Disable, Action::Disable),
@@ -185,6 +186,7 @@ impl Subjects<'_, '_> {
         planned.evidence = Some(evidence);
         planned.rung = Some(rung);
         planned.doubtful = self.doubtful(subject);
+        planned.doubtful.retain(|field| !is_believed || Place::of(field).is_none());
         planned.needs_look_up = needs_look_up;
         self.going.insert(subject);
         self.step(planned);

@@ -18,18 +18,33 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
         let continues = continues(&name, &all, candidates, known);
         let dns: Vec<&str> =
             all.iter().filter_map(|at| candidates.get(*at)).map(|one| one.dn.as_str()).collect();
-        let message = match continues.and_then(|at| candidates.get(at)) {
-            Some(one) => format!(
-                "its name is that of {}, which was there first; give one of them another name in the directory",
-                one.dn
-            ),
-            None => format!("{} have one name; give them different ones in the directory", dns.join(" and ")),
-        };
+        let first = continues.and_then(|at| candidates.get(at)).map(|one| one.dn.clone());
+        let all_of_them = some(&dns);
         for at in all.into_iter().filter(|at| Some(*at) != continues) {
-            if let Some(candidate) = candidates.get_mut(at) {
-                candidate.finding = Finding::Quarantine(QuarantineReason::NameConflict, message.clone());
-            }
+            let Some(candidate) = candidates.get_mut(at) else { continue };
+            let Finding::Keep(kept) = &candidate.finding else { continue };
+            let name = kept.content().name();
+            let message = match &first {
+                Some(first) => format!(
+                    "its name {name:?} is that of {first}, which was there first; give one of them another name in the \
+                     directory"
+                ),
+                None => format!(
+                    "{all_of_them} have one name, {name:?}; give them different ones in the directory"
+                ),
+            };
+            candidate.finding = Finding::Quarantine(QuarantineReason::NameConflict, message);
         }
+    }
+}
+
+/// Some of these, and how many more there are.
+fn some(dns: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let named = dns.iter().take(NAMED).copied().collect::<Vec<_>>().join(" and ");
+    match dns.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 

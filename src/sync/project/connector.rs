@@ -62,11 +62,12 @@ impl One<'_> {
         let room = |count: u64| Vec::with_capacity(usize::try_from(count).unwrap_or_default());
         let mut users = room(rows.map_or(info.users + info.contacts, RoaringBitmap::len));
         let (mut groups, mut paths) = (Vec::new(), Vec::new());
-        let mut changed = HashSet::new();
+        let (mut changed, mut with_places) = (HashSet::new(), BTreeMap::new());
         let mut look = |row: Row| {
             self.ground.bearers.note(&row);
+            let places = doubt.places(&row);
             if row.entry.kind == Kind::Group {
-                paths.push(Path::of(&row));
+                paths.push(Path::of(&row, !places.is_empty()));
             }
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
             *self.ground.subjects.at(row.id.0) = subject;
@@ -84,16 +85,19 @@ impl One<'_> {
                 return;
             }
             if let Some(subject) = subject {
+                if !places.is_empty() {
+                    with_places.insert(subject, places);
+                }
                 doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
                 if matches!(row.presence, Presence::Unsettled { .. }) {
                     self.projection.unsettled.insert(subject);
                 }
             }
             if row.entry.kind == Kind::Group {
-                let finding = group_rules.judge(&row).sharing(link);
+                let finding = group_rules.judge(&row, link).sharing(link);
                 groups.extend(Candidate::new(row, info, subject, linked, finding));
             } else {
-                let finding = user_rules.judge(&row, linked).sharing(link);
+                let finding = user_rules.judge(&row, link).sharing(link);
                 let expires = row.entry.expires.filter(|at| *at > self.now);
                 if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
                     && self.policy.users.disabled != OnDisabled::Ignore
@@ -116,6 +120,11 @@ impl One<'_> {
         let people = self.settle(users, SubjectKind::User);
         let teams = self.settle(groups, SubjectKind::Group);
         let frozen = people.frozen() | teams.frozen();
+        for (subject, places) in with_places {
+            if people.is_gone(subject) || teams.is_gone(subject) {
+                self.projection.doubtful.entry(subject).or_default().extend(places);
+            }
+        }
         self.read_lists(&paths, doubt.without_members(), &changed)?;
         let unstated = Unstated { frozen: &frozen, new_names: info.new_names };
         for (subject, verdict) in teams.verdicts {
@@ -146,7 +155,7 @@ impl One<'_> {
         let Ground { bearers, lists, people, teams, .. } = &mut *self.ground;
         let who = Who { bearers, people, lost, changed };
         for path in paths.iter().filter(|path| path.leads()) {
-            lists.take(*path, self.view.edges(path.row)?, &who);
+            lists.take(path, self.view.edges(path.row)?, &who);
         }
         let rows = paths.iter().map(|path| path.row).collect();
         lists.spread(&rows, self.policy.groups.nesting, teams);
@@ -169,7 +178,8 @@ impl One<'_> {
         }
         if lists.is_incomplete(row) {
             self.ground.open.insert(row.0);
-            self.projection.quarantined.push(Quarantined::incomplete(content.name()));
+            let broken = lists.broken(row, self.policy.groups.nesting);
+            self.projection.quarantined.push(Quarantined::incomplete(content.name(), &broken));
         }
         let linked = self.known.link(subject).map(|link| &link.members);
         lists.group(row, content, linked, unstated)
@@ -223,7 +233,7 @@ impl One<'_> {
         let mut settled = Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new() };
         for mut candidate in candidates {
             if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
-                && let Some(leaver) = leavers.get(&kept.content().name_key())
+                && let Some((leaver, was)) = leavers.get(&kept.content().name_key())
             {
                 match self.policy.users.recreated {
                     OnRecreated::Relink => {
@@ -235,9 +245,12 @@ impl One<'_> {
                         self.projection.replaced.insert(*leaver);
                     }
                     OnRecreated::Quarantine => {
-                        let why = "somebody who left has this name; if this is the same person set users.recreated to Relink, \
-                                   if it is another set it to Replace";
-                        candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, why.to_owned());
+                        let why = format!(
+                            "{was}, who left, has the name {:?} that it has too; if this is the same person set \
+                             users.recreated to Relink, if it is another set it to Replace",
+                            kept.content().name()
+                        );
+                        candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, why);
                     }
                 }
             }
@@ -295,8 +308,8 @@ impl One<'_> {
         id
     }
 
-    /// Linked subjects who are gone by every anchor that they have, by name.
-    fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, SubjectId> {
+    /// Linked subjects who are gone by every anchor that they have, by name, each with the DN of before.
+    fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, (SubjectId, String)> {
         let of = |candidate: &Candidate<T>| candidate.subject.filter(|_| candidate.linked);
         let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, Finding::Gone(_));
         if !candidates.iter().any(|candidate| gone(&candidate)) {
@@ -307,9 +320,11 @@ impl One<'_> {
         candidates
             .iter()
             .filter(gone)
-            .filter_map(of)
-            .filter(|subject| !there.contains(subject))
-            .filter_map(|subject| Some((self.known.link(subject)?.confirmed.name_key(), subject)))
+            .filter_map(|candidate| Some((of(candidate)?, &candidate.dn)))
+            .filter(|(subject, _)| !there.contains(subject))
+            .filter_map(|(subject, dn)| {
+                Some((self.known.link(subject)?.confirmed.name_key(), (subject, dn.clone())))
+            })
             .collect()
     }
 }
@@ -323,6 +338,10 @@ enum Rest {
 }
 
 impl<T> Settled<T> {
+    fn is_gone(&self, subject: SubjectId) -> bool {
+        matches!(self.verdicts.get(&subject), Some(Verdict::Gone(_)))
+    }
+
     /// Of whom nothing can be said.
     fn frozen(&self) -> RoaringBitmap {
         let frozen = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Frozen));

@@ -1,12 +1,12 @@
-//! Who lost a field that many lost at once, and that the policy uses.
+//! Who lost a field that many lost at once, and that the policy uses; and who went with a whole place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use roaring::RoaringBitmap;
 
 use super::{group, user};
-use crate::directory::{Kind, SubjectId, fields};
-use crate::store::snapshot::{RowId, SnapshotInfo};
+use crate::directory::{Kind, Place, SubjectId, fields};
+use crate::store::snapshot::{Presence, Row, RowId, SnapshotInfo};
 use crate::sync::expression::Expression;
 use crate::sync::policy::{Policy, Vouching};
 
@@ -14,6 +14,8 @@ use crate::sync::policy::{Policy, Vouching};
 pub(super) struct Doubt<'a> {
     users: Vec<(&'a str, &'a RoaringBitmap)>,
     groups: Vec<(&'a str, &'a RoaringBitmap)>,
+    /// Places that vanished, each with whom it lost.
+    places: Vec<(&'a str, &'a RoaringBitmap)>,
 }
 
 impl<'a> Doubt<'a> {
@@ -30,12 +32,25 @@ impl<'a> Doubt<'a> {
             let lost = info.tripped.iter().filter(move |(field, _)| read.contains(*field));
             lost.map(|(field, trip)| (field.as_str(), &trip.lost)).collect()
         };
-        Self { users: tripped(users), groups: tripped(groups) }
+        let places = info.tripped.iter().filter(|(field, _)| Place::of(field).is_some());
+        let places = places.map(|(field, trip)| (field.as_str(), &trip.lost)).collect();
+        Self { users: tripped(users), groups: tripped(groups), places }
     }
 
     /// The groups that lost their member lists, if that tripped the rule.
     pub(super) fn without_members(&self) -> Option<&'a RoaringBitmap> {
         self.groups.iter().find(|(field, _)| *field == fields::MEMBERS).map(|(_, lost)| *lost)
+    }
+
+    /// The places with which an entry went, if nothing but that it is missing says that it went.
+    pub(super) fn places(&self, row: &Row) -> Vec<String> {
+        match row.presence {
+            Presence::Gone { evidence, .. } if evidence.grade.is_absence() => {
+                let lost = self.places.iter().filter(|(_, lost)| lost.contains(row.id.0));
+                lost.map(|(place, _)| (*place).to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn note(

@@ -13,7 +13,7 @@ use super::bearer::Bearers;
 use super::candidate::Out;
 use super::member::Lists;
 use super::{Look, Skipped, View, group, user};
-use crate::directory::{Content, DirectoryId, SubjectId, SubjectKind};
+use crate::directory::{Content, DirectoryId, Place, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::dense::Dense;
 use crate::store::snapshot::{RowId, SnapshotInfo};
@@ -63,6 +63,8 @@ struct Of {
     directory: DirectoryId,
     fields: BTreeSet<String>,
     attributes: BTreeSet<String>,
+    /// Places that vanished, each with whom it lost.
+    places: BTreeMap<String, RoaringBitmap>,
     sequence: u64,
 }
 
@@ -119,11 +121,12 @@ impl Ground {
         view.rows(&rows, &mut |row| {
             names.extend(row.names.iter().map(|name| name.0));
             let kind = SubjectKind::of(row.entry.kind);
-            let name = match kind {
-                SubjectKind::User => user::name(&row.entry, asked),
-                SubjectKind::Group => group::name(&row.entry, asked),
+            let may_want = match kind {
+                SubjectKind::User => user::names(&row.entry, asked),
+                SubjectKind::Group => group::names(&row.entry, asked),
             };
-            wanted.extend(name.ok().flatten().map(|name| hash(kind, &name.to_lowercase())));
+            let may_want = may_want.ok().unwrap_or_default().iter();
+            wanted.extend(may_want.map(|name| hash(kind, &name.to_lowercase())));
         })?;
         rows |= self.lists.containing(&rows, &names);
         rows.extend(self.named.iter().filter(|(_, name)| wanted.contains(name)).map(|(row, _)| row));
@@ -172,10 +175,16 @@ impl Ground {
 impl Of {
     /// `None` for one of which fields were lost by many: nobody knows yet what that means.
     fn new(info: &SnapshotInfo) -> Option<Self> {
-        info.tripped.is_empty().then(|| Self {
+        let mut places = BTreeMap::new();
+        for (field, trip) in &info.tripped {
+            Place::of(field)?;
+            places.insert(field.clone(), trip.lost.clone());
+        }
+        Some(Self {
             directory: info.directory.clone(),
             fields: info.fields.clone(),
             attributes: info.attributes.clone(),
+            places,
             sequence: info.sequence,
         })
     }

@@ -7,8 +7,9 @@ use wildmatch::WildMatch;
 
 use super::QuarantineReason;
 use super::candidate::{Finding, Out};
-use super::user::{Unclear, values};
+use super::user::{Unclear, linked_first, values};
 use crate::directory::{Content, Entry, GroupContent, fields};
+use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::Asked;
 use crate::sync::policy::GroupRules;
@@ -22,15 +23,16 @@ pub(super) struct Rules<'a> {
     pub(super) asked: Asked<'a>,
 }
 
-/// What a group is called at the target, if the policy wants it.
-pub(super) fn name<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<Option<&'e String>, Unclear> {
-    Ok(values(entry, fields::NAME, asked)?.first())
+/// What a group may be called at the target, if the policy wants it.
+pub(super) fn names<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<&'e [String], Unclear> {
+    values(entry, fields::NAME, asked)
 }
 
 impl Rules<'_> {
-    pub(super) fn judge(&self, row: &Row) -> Finding<Arc<Content>> {
+    /// `link` is the object that the policy has for this entry.
+    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> Finding<Arc<Content>> {
         match &row.presence {
-            Presence::Present => self.present(&row.entry).unwrap_or_else(Into::into),
+            Presence::Present => self.present(&linked_first(&row.entry, link)).unwrap_or_else(Into::into),
             Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
             Presence::Unsettled { .. } => Finding::Unsettled,
             Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
@@ -38,7 +40,7 @@ impl Rules<'_> {
     }
 
     fn present(&self, entry: &Entry) -> Result<Finding<Arc<Content>>, Unclear> {
-        let Some(name) = name(entry, self.asked)? else {
+        let Some(name) = names(entry, self.asked)?.first() else {
             return Ok(Finding::Out(Out::Scope));
         };
         if !self.is_wanted(&name.to_lowercase()) {

@@ -10,18 +10,21 @@ use roaring::RoaringBitmap;
 use super::Group;
 use super::bearer::Bearers;
 use super::few::Few;
-use crate::directory::{Content, SubjectId};
+use crate::directory::{Content, Members, SubjectId};
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
 use crate::sync::policy::Nesting;
 
 /// A group's row, as a path to its members.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Path {
     pub(super) row: RowId,
     standing: Standing,
     /// Whether the last read brought no list.
     unread: bool,
+    dn: Box<str>,
+    /// Why it is partial, if the source said so.
+    partial: Option<Box<str>>,
 }
 
 /// What a group's row is worth as a path to its members.
@@ -34,18 +37,24 @@ enum Standing {
 }
 
 impl Path {
-    pub(super) fn of(row: &Row) -> Self {
+    /// `vanished` says that it went with a whole place: until that is believed, it leads where it did.
+    pub(super) fn of(row: &Row, vanished: bool) -> Self {
         let standing = match &row.presence {
+            Presence::Gone { .. } if vanished => Standing::There,
             Presence::Gone { evidence, .. } if evidence.grade.is_weak() => Standing::WeaklyGone,
             Presence::Gone { .. } => Standing::Gone,
             _ => Standing::There,
         };
-        let unread = matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. });
-        Self { row: row.id, standing, unread }
+        let unread = vanished || matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. });
+        let partial = match &row.entry.members {
+            Members::Partial(_, why) => Some(why.as_str().into()),
+            Members::None | Members::Complete(_) => None,
+        };
+        Self { row: row.id, standing, unread, dn: row.entry.dn.as_str().into(), partial }
     }
 
     /// Whether it leads to anybody.
-    pub(super) fn leads(self) -> bool {
+    pub(super) fn leads(&self) -> bool {
         self.standing != Standing::Gone
     }
 }
@@ -60,6 +69,16 @@ struct List {
     dangling: Few,
     membership: Membership<Few>,
     groups: Vec<RowId>,
+    /// Why itself is not all that it should be, if it is not.
+    broken: Option<Box<Broken>>,
+}
+
+/// A member list that could not be read whole, for people.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Whose.
+    pub(super) dn: Box<str>,
+    pub(super) why: Box<str>,
 }
 
 /// Who is in a group, as it is kept, or as it is being worked out.
@@ -118,11 +137,13 @@ impl Lists {
     }
 
     /// Takes in what a group's list states.
-    pub(super) fn take(&mut self, path: Path, edges: Edges, who: &Who<'_>) {
+    pub(super) fn take(&mut self, path: &Path, edges: Edges, who: &Who<'_>) {
         let Edges { names, complete } = edges;
         let doubtful = who.lost.is_some_and(|lost| lost.contains(path.row.0));
         let mut membership: Membership =
             Membership { incomplete: !complete, doubtful, ..Membership::default() };
+        let mut why =
+            (!complete).then(|| path.partial.as_deref().unwrap_or("not all of its members could be read"));
         let (mut groups, mut dangling) = (Vec::new(), RoaringBitmap::new());
         for name in &names {
             match who.bearers.of(name) {
@@ -135,7 +156,12 @@ impl Lists {
                     membership.perhaps.extend(sharing.map(|subject| subject.0));
                 }
                 Some(member) => {
-                    membership.incomplete |= who.changed.contains(&member.row);
+                    if who.changed.contains(&member.row) {
+                        membership.incomplete = true;
+                        why.get_or_insert(
+                            "a member of it was a user and is a group now, or the other way round",
+                        );
+                    }
                     if member.is_group {
                         groups.push(member.row);
                     } else {
@@ -145,10 +171,17 @@ impl Lists {
             }
         }
         // An old list may name members as they were called before.
-        membership.incomplete |= membership.unresolved && path.unread;
+        if membership.unresolved && path.unread {
+            membership.incomplete = true;
+            why.get_or_insert(
+                "it could not be read this time, and its list of before has names that nobody bears now",
+            );
+        }
+        let broken = why.map(|why| Broken { dn: path.dn.clone(), why: why.into() }.into());
         let (names, dangling) = (Few::from(&names), Few::from(&dangling));
         let membership = membership.of();
-        self.direct.insert(path.row, List { standing: path.standing, names, dangling, membership, groups });
+        self.direct
+            .insert(path.row, List { standing: path.standing, names, dangling, membership, groups, broken });
     }
 
     /// Works out who is in these groups by any path; of groups in them that are not among these, it is known.
@@ -243,6 +276,22 @@ impl Lists {
     /// Whether not all of the group's members are known.
     pub(super) fn is_incomplete(&self, row: RowId) -> bool {
         self.known(row).is_some_and(|membership| membership.incomplete)
+    }
+
+    /// The lists, its own or of groups in it, for which not all of the group's members are known: some of them, where
+    /// they are many.
+    pub(super) fn broken(&self, row: RowId, nesting: Nesting) -> Vec<&Broken> {
+        const NAMED: usize = 3;
+        let (mut open, mut seen, mut broken) = (vec![row], HashSet::from([row]), Vec::new());
+        while let Some(row) = open.pop() {
+            let list = self.direct.get(&row).filter(|list| list.standing == Standing::There);
+            let Some(list) = list.filter(|_| broken.len() < NAMED) else { continue };
+            broken.extend(list.broken.as_deref());
+            if nesting == Nesting::Flatten {
+                open.extend(list.groups.iter().copied().filter(|inner| seen.insert(*inner)));
+            }
+        }
+        broken
     }
 
     /// Whether the group's members hang on a list that was lost when many were.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::candidate::Out;
+use super::member::Broken;
 use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind};
 use crate::store::link::Subjects;
 
@@ -156,14 +157,17 @@ impl Projection {
 }
 
 impl Quarantined {
-    pub(super) fn incomplete(group: &str) -> Self {
-        let message = "not all of its members, or of those of a group in it, could be read, so nobody is taken out of it; \
-                       correct its member list in the directory (an LDIF file must end with an empty line)";
+    pub(super) fn incomplete(group: &str, broken: &[&Broken]) -> Self {
+        let lists: Vec<String> = broken.iter().map(|Broken { dn, why }| format!("{dn}: {why}")).collect();
+        let message = format!(
+            "not all of its members could be read, so nobody is taken out of it; correct the member list of {}",
+            lists.join("; and of ")
+        );
         Self {
             kind: SubjectKind::Group,
             entry: group.to_owned(),
             reason: QuarantineReason::UnknownField,
-            message: message.to_owned(),
+            message,
         }
     }
 

@@ -8,7 +8,7 @@ use rstest::rstest;
 use super::*;
 use crate::directory::{
     Anchor, ConnectorName, Content, DirectoryId, Dn, Entry, Evidence, Grade, GroupContent, Key, Kind,
-    Members, Mode, Owner, Reference, Stated, SubjectId, TargetId, UserContent, fields,
+    Members, Mode, Owner, Place, Reference, Stated, SubjectId, TargetId, UserContent, fields,
 };
 use crate::source::schema::Schema;
 use crate::store::link::{Link, Subject};

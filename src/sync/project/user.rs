@@ -1,5 +1,6 @@
 //! What one user or contact comes to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,7 +8,8 @@ use litemap::LiteMap;
 
 use super::candidate::{Finding, Out};
 use super::{QuarantineReason, User};
-use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, UserContent, fields};
+use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, Stated, UserContent, fields};
+use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::{Asked, Expression, Failed};
 use crate::sync::policy::{OnDisabled, UserRules};
@@ -58,26 +60,49 @@ pub(super) fn values<'e>(entry: &'e Entry, field: &str, asked: Asked<'_>) -> Res
     }
 }
 
-/// What somebody is called at the target, if the policy wants them.
-pub(super) fn name<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<Option<&'e String>, Unclear> {
-    match values(entry, fields::MAIL, asked)?.first() {
-        Some(mail) => Ok(Some(mail)),
-        None => Ok(values(entry, fields::USER_NAME, asked)?.first()),
+/// What somebody may be called at the target, if the policy wants them: one of their addresses, else of their login names.
+pub(super) fn names<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<&'e [String], Unclear> {
+    match values(entry, fields::MAIL, asked)? {
+        [] => values(entry, fields::USER_NAME, asked),
+        addresses => Ok(addresses),
     }
 }
 
+/// Of several values that may name it, which have no order, the one that the target has comes first, and so stays its name.
+pub(super) fn linked_first<'e>(entry: &'e Entry, link: Option<&Link>) -> Cow<'e, Entry> {
+    let mut entry = Cow::Borrowed(entry);
+    let Some(link) = link else { return entry };
+    for field in [fields::MAIL, fields::USER_NAME, fields::NAME] {
+        let Some(Stated::Values(values)) = entry.fields.get(field).filter(|stated| stated.are_several())
+        else {
+            continue;
+        };
+        let linked = link.confirmed.name_key();
+        let at = values.iter().position(|value| value.to_lowercase() == linked).filter(|at| *at > 0);
+        if let Some(at) = at
+            && let Some(Stated::Values(values)) = entry.to_mut().fields.get_mut(field)
+        {
+            let value = values.remove(at);
+            values.insert(0, value);
+        }
+    }
+    entry
+}
+
 impl Rules<'_> {
-    /// `linked` says whether the policy has an object for this entry.
-    pub(super) fn judge(&self, row: &Row, linked: bool) -> Finding<User> {
+    /// `link` is the object that the policy has for this entry.
+    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> Finding<User> {
         match &row.presence {
-            Presence::Present => self.present(&row.entry, linked).unwrap_or_else(Into::into),
+            Presence::Present => {
+                self.present(&linked_first(&row.entry, link), link).unwrap_or_else(Into::into)
+            }
             Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
             Presence::Unsettled { .. } => Finding::Unsettled,
             Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
         }
     }
 
-    fn present(&self, entry: &Entry, linked: bool) -> Result<Finding<User>, Unclear> {
+    fn present(&self, entry: &Entry, link: Option<&Link>) -> Result<Finding<User>, Unclear> {
         if entry.kind == Kind::Contact && !self.users.contacts {
             return Ok(Finding::Out(Out::Scope));
         }
@@ -87,6 +112,7 @@ impl Rules<'_> {
                 return Ok(Finding::Out(Out::Scope));
             }
         }
+        let linked = link.is_some();
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
             let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
@@ -99,7 +125,7 @@ impl Rules<'_> {
         {
             return Ok(Finding::Out(Out::Scope));
         }
-        let Some(user_name) = name(entry, self.asked)? else {
+        let Some(user_name) = names(entry, self.asked)?.first() else {
             return Ok(Finding::Out(Out::NoAddress));
         };
         let disabled = self.is_disabled(entry)?;
@@ -112,7 +138,7 @@ impl Rules<'_> {
         }
         let content = UserContent {
             user_name: user_name.clone(),
-            emails: self.emails(entry, mail)?,
+            emails: self.emails(entry, mail, link)?,
             attributes: self.attributes(entry)?,
         };
         let disabled = disabled && self.users.disabled == OnDisabled::Disable;
@@ -127,12 +153,26 @@ impl Rules<'_> {
         self.disabled_when.map_or(Ok(false), |rule| Ok(rule.holds(entry, self.asked)?))
     }
 
-    fn emails(&self, entry: &Entry, mail: Option<&String>) -> Result<Vec<String>, Unclear> {
+    /// The primary one, then the others, which have no order: those that the target has in the order that they have there.
+    fn emails(
+        &self,
+        entry: &Entry,
+        mail: Option<&String>,
+        link: Option<&Link>,
+    ) -> Result<Vec<String>, Unclear> {
         let mut emails: Vec<String> = Vec::with_capacity(1);
-        for address in mail.into_iter().chain(values(entry, fields::ALIASES, self.asked)?) {
+        let others = values(entry, fields::MAIL, self.asked)?;
+        let others = others.iter().chain(values(entry, fields::ALIASES, self.asked)?);
+        for address in mail.into_iter().chain(others) {
             if !emails.iter().any(|known| known.eq_ignore_ascii_case(address)) {
                 emails.push(address.clone());
             }
+        }
+        if let (Some(Content::User(before)), Some((_, others))) =
+            (link.map(|link| &*link.confirmed), emails.split_first_mut())
+        {
+            let at = |address: &String| before.emails.iter().position(|known| known == address);
+            others.sort_by_key(|address| at(address).unwrap_or(usize::MAX));
         }
         Ok(emails)
     }

@@ -35,3 +35,16 @@ fn a_member_list_that_many_lost_is_in_doubt_in_the_groups_around_it_too() {
     let expected = BTreeMap::from([(SubjectId(1), members.clone()), (SubjectId(2), members)]);
     assert_eq!(case.project().doubtful, expected);
 }
+
+#[rstest]
+#[case::missing(gone(Grade::Absent), true)]
+#[case::said_to_be_deleted(gone(Grade::Tombstone), false)]
+#[case::back(Presence::Present, false)]
+fn who_went_with_a_whole_place_is_in_doubt(#[case] presence: Presence, #[case] expected: bool) {
+    let mut case = Case::new().with(user("ann")).linked("ann@corp.example").presence(presence);
+    let place = Place::field(&Dn::parse("ou=ext").unwrap());
+    let trip = Trip { carried: 1, lost: RoaringBitmap::from_iter([0]) };
+    case.snapshot.info.tripped.insert(place.clone(), trip);
+    let doubtful = if expected { BTreeMap::from([(SubjectId(1), vec![place])]) } else { BTreeMap::new() };
+    assert_eq!(case.project().doubtful, doubtful);
+}

@@ -150,3 +150,28 @@ fn a_path_that_is_gone_on_weak_evidence_ends_weakly() {
     case.snapshot.entries[1].1 = gone(Grade::Absent);
     assert_eq!(weak(&case), (0, false));
 }
+
+#[rstest]
+#[case::flatten(Nesting::Flatten, &["inner", "middle", "outer"])]
+#[case::preserve(Nesting::Preserve, &["inner"])]
+fn a_partial_list_is_named_where_it_counts(#[case] nesting: Nesting, #[case] expected: &[&str]) {
+    let mut case = Case::new().group("inner", &[]).incomplete().group("middle", &[0]).group("outer", &[1]);
+    case.snapshot.entries[0].0.members =
+        Members::Partial(Vec::new(), "a member: \"R&D\" is no DN".to_owned());
+    case.policy.groups.nesting = nesting;
+    let quarantined = case.project().quarantined;
+    assert_eq!(quarantined.iter().map(|one| one.entry.as_str()).collect::<Vec<_>>(), expected);
+    for one in quarantined {
+        assert!(one.message.ends_with("of cn=inner: a member: \"R&D\" is no DN"), "{}", one.message);
+    }
+}
+
+#[test]
+fn a_group_that_went_with_its_place_leads_where_it_did() {
+    let mut case = Case::new().with(user("ann")).linked("ann@corp.example").group("inner", &[0]);
+    case = case.presence(gone(Grade::Absent)).group("outer", &[1]).linked("outer");
+    assert_eq!(case.members(2), Vec::<u32>::new());
+    let place = Place::field(&Dn::parse("ou=ext").unwrap());
+    case.snapshot.info.tripped.insert(place, Trip { carried: 1, lost: RoaringBitmap::from_iter([1]) });
+    assert_eq!(case.members(2), [1]);
+}

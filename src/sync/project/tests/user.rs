@@ -172,3 +172,62 @@ fn a_subject_of_which_nothing_was_read_is_frozen() {
     case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = false;
     assert_eq!(case.quarantined(), [], "they have nothing to lose");
 }
+
+#[rstest]
+#[case::addresses(&["ann@corp.example", "ANN.lee@corp.example"], "ann.lee@corp.example", "ANN.lee@corp.example")]
+#[case::the_linked_one_is_gone(&["ann@corp.example", "lee@corp.example"], "old@corp.example", "ann@corp.example")]
+#[case::login_names(&["ann", "alee"], "alee", "alee")]
+fn of_several_names_the_linked_one_stays(
+    #[case] names: &[&str],
+    #[case] linked: &str,
+    #[case] expected: &str,
+) {
+    let field = if names[0].contains('@') { fields::MAIL } else { fields::USER_NAME };
+    for reversed in [false, true] {
+        let mut values: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        if reversed {
+            values.reverse();
+        }
+        let first = values[0].clone();
+        let mut entry = anybody("ann");
+        entry.fields.insert(field.to_owned(), Stated::Values(values));
+        assert_eq!(
+            Case::new().with(entry.clone()).kept(),
+            std::slice::from_ref(&first),
+            "nobody was there before"
+        );
+        let expected =
+            if names.contains(&expected) && linked == "old@corp.example" { &first } else { expected };
+        assert_eq!(Case::new().with(entry).linked(linked).kept(), [expected]);
+    }
+}
+
+#[test]
+fn a_group_keeps_the_one_of_its_names_that_is_linked() {
+    let names = |names: &[&str]| Stated::Values(names.iter().map(|name| (*name).to_owned()).collect());
+    let mut case = Case::new().group("sales", &[]).linked("sales");
+    case.snapshot.entries[0].0.fields.insert(fields::NAME.to_owned(), names(&["marketing", "sales"]));
+    let projection = case.project();
+    assert!(
+        matches!(&projection.groups[&SubjectId(1)], Verdict::Keep(group) if group.content.name() == "sales")
+    );
+}
+
+#[test]
+fn another_order_of_addresses_changes_nothing() {
+    let with = |mail: &[&str], aliases: &[&str]| {
+        let values = |of: &[&str]| Stated::Values(of.iter().map(|value| (*value).to_owned()).collect());
+        let mut entry = anybody("ann");
+        entry.fields.insert(fields::MAIL.to_owned(), values(mail));
+        entry.fields.insert(fields::ALIASES.to_owned(), values(aliases));
+        entry
+    };
+    let content = |case: &Case| match case.project().users.values().next() {
+        Some(Verdict::Keep(user)) => user.content.clone(),
+        other => panic!("{other:?}"),
+    };
+    let before = content(&Case::new().with(with(&["a@x", "b@x"], &["c@x", "d@x"])));
+    let mut case = Case::new().with(with(&["b@x", "a@x"], &["d@x", "c@x"])).linked("a@x");
+    case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().confirmed = before.clone();
+    assert_eq!(content(&case), before);
+}

@@ -1,0 +1,154 @@
+//! One id on two entries of one read: it says of neither who it is. Or one entry, that was renamed while the read went on:
+//! the directory is asked.
+
+use std::collections::BTreeMap;
+
+use super::{Options, too_slow};
+use crate::directory::{Anchor, Dn};
+use crate::source::{LookUp, Source};
+use crate::store::snapshot::RowId;
+
+/// So many entries are named.
+const NAMED: usize = 3;
+
+/// An id that came with several DNs.
+#[derive(Clone, Debug)]
+pub(super) struct Double {
+    pub(super) row: RowId,
+    pub(super) anchor: Anchor,
+    /// As they are compared, each as it is spelled.
+    dns: BTreeMap<String, String>,
+    /// The one that came last.
+    last: String,
+}
+
+/// What an id that came twice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Is {
+    /// The id of one entry, which is called as it came last.
+    Renamed,
+    /// The id of several entries.
+    Several,
+    /// Nobody could say.
+    Unknown,
+}
+
+/// Whether two DNs are of one entry.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    key(one) == key(other)
+}
+
+fn key(dn: &str) -> String {
+    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.as_str().to_owned())
+}
+
+impl Double {
+    pub(super) fn new(row: RowId, anchor: &Anchor, first: &str) -> Self {
+        let mut double = Self { row, anchor: anchor.clone(), dns: BTreeMap::new(), last: String::new() };
+        double.add(first);
+        double
+    }
+
+    pub(super) fn add(&mut self, dn: &str) {
+        self.last = key(dn);
+        self.dns.insert(self.last.clone(), dn.to_owned());
+    }
+
+    /// The entries, by DN.
+    pub(super) fn dns(&self) -> impl Iterator<Item = &String> {
+        self.dns.values()
+    }
+
+    fn is(&self, called: Option<&Vec<String>>) -> Is {
+        match called.map(Vec::as_slice) {
+            Some([only]) if key(only) == self.last => Is::Renamed,
+            Some([_, _, ..]) => Is::Several,
+            Some(_) | None => Is::Unknown,
+        }
+    }
+
+    /// What is wrong with each of them.
+    pub(super) fn why(&self, is: Is, attribute: &str) -> String {
+        let mut named: Vec<&str> = self.dns().take(NAMED).map(String::as_str).collect();
+        let more = self.dns.len().saturating_sub(NAMED);
+        let others = format!("{more} more");
+        if more > 0 {
+            named.push(&others);
+        }
+        let dns = named.join(" and ");
+        let Self { anchor, .. } = self;
+        match is {
+            Is::Renamed | Is::Several => format!(
+                "{dns} have one {attribute} ({anchor}), so nobody can tell which of them is the one of before, and what \
+                 it has stays as it is; give each of them its own, or set anchorAttribute to an attribute that tells \
+                 entries apart"
+            ),
+            Is::Unknown => format!(
+                "the {attribute} {anchor} came with {dns}, which is one entry that was renamed meanwhile or several with \
+                 one id; the directory did not say, so what it has stays as it is until the next read"
+            ),
+        }
+    }
+}
+
+/// Asks what they are; a source that cannot look up does not rename while it is read.
+pub(super) async fn ask<S: Source>(source: &S, doubles: Vec<Double>, options: Options) -> Vec<(Double, Is)> {
+    let mut told = Vec::with_capacity(doubles.len());
+    for (at, some) in doubles.chunks(Options::LOOK_UP_BATCH).enumerate() {
+        let anchors: Vec<Anchor> = some.iter().map(|double| double.anchor.clone()).collect();
+        let answer = if at * Options::LOOK_UP_BATCH < options.look_ups {
+            let came = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
+            came.unwrap_or_else(|_| Err(too_slow(options.timeout)))
+        } else {
+            Ok(Some(LookUp::default()))
+        };
+        for double in some {
+            let is = match &answer {
+                Ok(Some(answer)) => double.is(answer.called.get(&double.anchor)),
+                Ok(None) => Is::Several,
+                Err(_) => Is::Unknown,
+            };
+            told.push((double.clone(), is));
+        }
+    }
+    told
+}
+
+/// What people should know about them.
+pub(super) fn notice(how_many: usize) -> String {
+    let (ids, are) = if how_many == 1 { ("id", "is") } else { ("ids", "are") };
+    format!(
+        "{how_many} {ids} {are} borne by several entries; those are exceptions and stay as they are, and as long as that \
+         lasts everything is read each time"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::one_as_last(Some(vec!["CN=b,dc=d"]), Is::Renamed)]
+    #[case::one_as_first(Some(vec!["cn=a,dc=d"]), Is::Unknown)]
+    #[case::two(Some(vec!["cn=a,dc=d", "cn=b,dc=d"]), Is::Several)]
+    #[case::no_answer(None, Is::Unknown)]
+    #[case::gone(Some(vec![]), Is::Unknown)]
+    fn the_directory_says_what_it_is(#[case] called: Option<Vec<&str>>, #[case] expected: Is) {
+        let mut double = Double::new(RowId(1), &Anchor::new("7"), "cn=a,dc=d");
+        double.add("cn=b,dc=d");
+        let called = called.map(|dns| dns.into_iter().map(str::to_owned).collect());
+        assert_eq!(double.is(called.as_ref()), expected);
+    }
+
+    #[test]
+    fn each_is_named_and_of_very_many_the_first() {
+        let mut double = Double::new(RowId(1), &Anchor::new("7"), "cn=a");
+        for dn in ["cn=b", "cn=c", "cn=d", "CN=D", "cn=e"] {
+            double.add(dn);
+        }
+        let why = double.why(Is::Several, "employeeNumber");
+        assert!(why.starts_with("cn=a and cn=b and cn=c and 2 more have one employeeNumber (7)"), "{why}");
+    }
+}

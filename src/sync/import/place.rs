@@ -1,0 +1,132 @@
+//! Places from which everybody is missing at once. A server that a proxy does not reach, or a right that was lost, looks
+//! so even to who looks each of them up; the place itself is missing too, or is empty all of a sudden. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use roaring::RoaringBitmap;
+
+use crate::directory::{Dn, Kind};
+use crate::store::snapshot::RowId;
+
+/// So many people …
+const PEOPLE: u64 = 2;
+/// … or entries of any kind that leave one place, and nobody in it, are no ordinary day's.
+const ENTRIES: u64 = 3;
+
+/// The places of those who are missing.
+#[derive(Debug, Default)]
+pub(super) struct Places(HashMap<String, Lost>);
+
+/// What a place lost.
+#[derive(Debug, Default)]
+struct Lost {
+    rows: RoaringBitmap,
+    people: u64,
+    /// Those who were in it and are elsewhere now.
+    moved: u64,
+}
+
+impl Places {
+    /// Of those who are missing, as far as they are many.
+    pub(super) fn of<'m>(missing: impl Iterator<Item = (RowId, Kind, &'m str)>) -> Self {
+        let mut places: HashMap<String, Lost> = HashMap::new();
+        for (row, kind, dn) in missing {
+            let Ok(dn) = Dn::parse(dn) else { continue };
+            for place in dn.ancestors() {
+                if !places.contains_key(place) {
+                    places.insert(place.to_owned(), Lost::default());
+                }
+                if let Some(lost) = places.get_mut(place) {
+                    lost.rows.insert(row.0);
+                    lost.people += u64::from(kind != Kind::Group);
+                }
+            }
+        }
+        places.retain(|_, lost| lost.people >= PEOPLE || lost.rows.len() >= ENTRIES);
+        Self(places)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Somebody is there.
+    pub(super) fn there(&mut self, dn: &str) {
+        let Ok(dn) = Dn::parse(dn) else { return };
+        self.0.remove(dn.as_str());
+        for place in dn.ancestors() {
+            self.0.remove(place);
+        }
+    }
+
+    /// Somebody who was there is elsewhere.
+    pub(super) fn moved(&mut self, from: &str) {
+        let Ok(from) = Dn::parse(from) else { return };
+        for place in from.ancestors() {
+            if let Some(lost) = self.0.get_mut(place) {
+                lost.moved += 1;
+            }
+        }
+    }
+
+    /// Those that vanished, each with whom it lost; of places within each other the outermost. A place from which most
+    /// have moved was given up.
+    pub(super) fn vanished(mut self) -> BTreeMap<Dn, RoaringBitmap> {
+        self.0.retain(|_, lost| lost.moved < lost.rows.len());
+        let outermost = self.0.iter().filter_map(|(place, lost)| {
+            let place = Dn::parse(place).ok()?;
+            let is_within_another = place.ancestors().any(|outer| self.0.contains_key(outer));
+            (!is_within_another).then(|| (place, lost.rows.clone()))
+        });
+        outermost.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// The places that vanish when these are missing (groups begin with `cn`), those are there and those moved.
+    fn vanished(missing: &[&str], there: &[&str], moved: &[&str]) -> Vec<(String, u64)> {
+        let kind = |dn: &str| if dn.starts_with("cn") { Kind::Group } else { Kind::User };
+        let rows = (0..).map(RowId).zip(missing).map(|(row, dn)| (row, kind(dn), *dn));
+        let mut places = Places::of(rows);
+        for dn in there {
+            places.there(dn);
+        }
+        for dn in moved {
+            places.moved(dn);
+        }
+        places.vanished().into_iter().map(|(dn, rows)| (dn.to_string(), rows.len())).collect()
+    }
+
+    #[rstest]
+    #[case::two_people(&["uid=a,ou=x,dc=d", "uid=b,OU=X,dc=d"], &["uid=c,dc=d"], &[("ou=x,dc=d", 2)])]
+    #[case::one_leaves(&["uid=a,ou=x,dc=d"], &["uid=c,dc=d"], &[])]
+    #[case::one_and_their_group(&["uid=a,ou=x,dc=d", "cn=a,ou=x,dc=d"], &["uid=c,dc=d"], &[])]
+    #[case::three_groups(&["cn=a,ou=x,dc=d", "cn=b,ou=x,dc=d", "cn=c,ou=x,dc=d"], &["uid=c,dc=d"], &[("ou=x,dc=d", 3)])]
+    #[case::somebody_stays(&["uid=a,ou=x,dc=d", "uid=b,ou=x,dc=d"], &["uid=c,ou=X,dc=d"], &[])]
+    #[case::the_place_is_an_entry(&["uid=a,cn=x,dc=d", "uid=b,cn=x,dc=d"], &["cn=x,dc=d"], &[])]
+    #[case::outermost(&["uid=a,ou=x,ou=y,dc=d", "uid=b,ou=z,ou=y,dc=d"], &["uid=c,dc=d"], &[("ou=y,dc=d", 2)])]
+    #[case::innermost_that_is_empty(&["uid=a,ou=x,ou=y,dc=d", "uid=b,ou=x,ou=y,dc=d"], &["uid=c,ou=y,dc=d"], &[("ou=x,ou=y,dc=d", 2)])]
+    #[case::beside_a_leaver(&["uid=a,ou=x,dc=d", "uid=b,ou=x,dc=d", "uid=c,ou=y,dc=d"], &["uid=d,ou=y,dc=d"], &[("ou=x,dc=d", 2)])]
+    #[case::two_places(&["uid=a,ou=x,dc=d", "uid=b,ou=x,dc=d", "uid=a,ou=y,dc=d", "uid=b,ou=y,dc=d"], &["uid=d,dc=d"], &[("ou=x,dc=d", 2), ("ou=y,dc=d", 2)])]
+    fn a_place_vanishes_when_nobody_of_several_is_left(
+        #[case] missing: &[&str],
+        #[case] there: &[&str],
+        #[case] expected: &[(&str, u64)],
+    ) {
+        let expected: Vec<(String, u64)> =
+            expected.iter().map(|(dn, lost)| ((*dn).to_owned(), *lost)).collect();
+        assert_eq!(vanished(missing, there, &[]), expected);
+    }
+
+    #[test]
+    fn a_place_from_which_most_have_moved_was_given_up() {
+        let (missing, there) = (["uid=a,ou=x,dc=d", "uid=b,ou=x,dc=d"], ["uid=c,ou=y,dc=d"]);
+        assert_eq!(vanished(&missing, &there, &["uid=c,ou=x,dc=d"]).len(), 1);
+        assert_eq!(vanished(&missing, &there, &["uid=c,ou=x,dc=d", "uid=d,ou=x,dc=d"]), []);
+    }
+}

@@ -1,0 +1,94 @@
+//! One id on several entries of one read.
+
+use std::collections::HashMap;
+
+use rollcall::directory::{Anchor, Change};
+use rollcall::sync::run::Verdict;
+use rstest::rstest;
+
+use super::support::{Company, Directory, exceptions, group, person};
+
+const BOB: &str = "uid=bob,ou=people,dc=corp";
+const NEW: &str = "uid=new,ou=people,dc=corp";
+
+fn called(anchor: &str, dns: &[&str]) -> HashMap<Anchor, Vec<String>> {
+    HashMap::from([(Anchor::new(anchor), dns.iter().map(|dn| (*dn).to_owned()).collect())])
+}
+
+fn directory(changes: &[Change]) -> Directory {
+    Directory { changes: changes.to_vec(), called: None }
+}
+
+fn ann() -> [Change; 2] {
+    [person("1", "uid=ann,ou=people,dc=corp"), group("9", "cn=team,ou=groups,dc=corp", &[BOB])]
+}
+
+#[rstest]
+#[case::the_linked_one_first(&[BOB, NEW], None)]
+#[case::the_linked_one_last(&[NEW, BOB], None)]
+#[case::looked_up(&[BOB, NEW], Some(called("2", &[BOB, NEW])))]
+#[case::nobody_can_say(&[BOB, NEW], Some(HashMap::new()))]
+#[case::the_linked_one_has_another_name(&["uid=robert,ou=people,dc=corp", NEW], None)]
+#[tokio::test]
+async fn no_account_is_handed_on(#[case] dns: &[&str], #[case] called: Option<HashMap<Anchor, Vec<String>>>) {
+    let company = Company::new();
+    let before = directory(&[&ann()[..], &[person("2", BOB)]].concat());
+    company.day(&before).await;
+    let in_step = company.registry();
+    let twice: Vec<Change> = dns.iter().map(|dn| person("2", dn)).collect();
+    let double = Directory { changes: [&ann()[..], &twice].concat(), called };
+    for _ in 0..2 {
+        let report = company.day(&double).await;
+        assert_eq!((report.verdict(), report.held.is_some()), (Verdict::InStepWithExceptions, false));
+        assert_eq!(company.registry(), in_step);
+        let exceptions = exceptions(&report);
+        for dn in dns {
+            let others = exceptions.iter().filter(|(entry, why)| entry != dn && why.contains(dn));
+            assert!(others.count() > 0, "{dn}: {exceptions:?}");
+        }
+    }
+    assert_eq!(company.import(&double).await.changed, 0, "it is as it was");
+    // Each has its own again.
+    let after = directory(&[&ann()[..], &[person("2", BOB), person("3", NEW)]].concat());
+    let report = company.day(&after).await;
+    assert_eq!((report.verdict(), exceptions(&report).len()), (Verdict::InStep, 0));
+    assert_eq!(company.registry().len(), in_step.len() + 1);
+}
+
+#[tokio::test]
+async fn nobody_of_three_comes_first_where_nobody_is_known() {
+    let company = Company::new();
+    let three = [person("2", BOB), person("2", NEW), group("2", "cn=team,ou=groups,dc=corp", &[])];
+    let report =
+        company.day(&directory(&[&[person("1", "uid=ann,ou=people,dc=corp")], &three[..]].concat())).await;
+    assert_eq!(exceptions(&report).len(), 3);
+    assert_eq!(company.registry().into_keys().collect::<Vec<_>>(), ["ann@corp.example"]);
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_twice_or_is_renamed_meanwhile_is_one() {
+    let company = Company::new();
+    company.day(&directory(&[&ann()[..], &[person("2", BOB)]].concat())).await;
+    let twice = [&ann()[..], &[person("2", BOB), person("2", "UID=bob,OU=people, DC=corp")]].concat();
+    assert_eq!(exceptions(&company.day(&directory(&twice)).await).len(), 0);
+    let changes = [&ann()[..], &[person("2", BOB), person("2", NEW)]].concat();
+    let report = company.day(&Directory { changes, called: Some(called("2", &[NEW])) }).await;
+    assert_eq!(exceptions(&report).len(), 0);
+    assert!(company.registry().contains_key("new@corp.example"));
+}
+
+#[tokio::test]
+async fn an_entry_of_no_kind_keeps_what_it_had() {
+    let company = Company::new();
+    company.day(&directory(&[&ann()[..], &[person("2", BOB)]].concat())).await;
+    let in_step = company.registry();
+    let of_no_kind = |anchor: &str, dn: &str| Change::OfNoKind {
+        anchor: Anchor::new(anchor),
+        what: dn.to_owned(),
+        why: "its classes are not known".to_owned(),
+    };
+    let changes = [&ann()[..], &[of_no_kind("2", BOB), of_no_kind("7", "ou=people,dc=corp")]].concat();
+    let report = company.day(&directory(&changes)).await;
+    assert_eq!(exceptions(&report).into_keys().collect::<Vec<_>>(), [BOB]);
+    assert_eq!(company.registry(), in_step);
+}
