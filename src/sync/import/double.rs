@@ -84,8 +84,9 @@ impl Double {
                  entries apart"
             ),
             Is::Unknown => format!(
-                "the {attribute} {anchor} came with {dns}, which is one entry that was renamed meanwhile or several with \
-                 one id; the directory did not say, so what it has stays as it is until the next read"
+                "{dns} have one {attribute} ({anchor}), unless they are one entry that was renamed while it was read, which \
+                 the directory did not say; what it has stays as it is until the next read, and if they are several give \
+                 each of them its own"
             ),
         }
     }
