@@ -23,6 +23,16 @@ pub enum Change {
         /// What it is, and what to do.
         why: String,
     },
+    /// The entry is there and states this, and it may state more. What it does not say takes nothing away: one that is
+    /// known and was otherwise keeps what it was.
+    Unproven {
+        /// As far as it came.
+        entry: Box<Entry>,
+        /// Whether what came of it is certain.
+        sure: bool,
+        /// Why it may state more, and what to do.
+        why: String,
+    },
     /// These are members of the group now, beside those that it had.
     MembersAdded {
         /// Which group.
@@ -30,8 +40,8 @@ pub enum Change {
         /// Who.
         added: Vec<Reference>,
     },
-    /// An entry is there and could not be understood. It is no evidence of anything: with an
-    /// anchor, the entry counts as seen and keeps what it last was.
+    /// An entry is there and could not be understood. It is no evidence of anything: who had its anchor or its DN
+    /// last counts as seen and keeps what they were. One that shows neither may be anybody who is missing.
     Unreadable {
         /// Its immutable id, where at least that could be read.
         anchor: Option<Anchor>,
@@ -46,7 +56,7 @@ impl Change {
     /// Whom it is about, where that could be read.
     pub fn anchor(&self) -> Option<&Anchor> {
         match self {
-            Self::Replace(entry) => Some(&entry.anchor),
+            Self::Replace(entry) | Self::Unproven { entry, .. } => Some(&entry.anchor),
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
@@ -60,7 +70,7 @@ impl Change {
     #[must_use]
     pub fn of(mut self, spelt: Anchor) -> Self {
         match &mut self {
-            Self::Replace(entry) => entry.anchor = spelt,
+            Self::Replace(entry) | Self::Unproven { entry, .. } => entry.anchor = spelt,
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
@@ -75,7 +85,7 @@ impl Change {
 /// About how much memory the texts of a change take, beside the list of its members.
 fn bytes(change: &Change) -> usize {
     match change {
-        Change::Replace(entry) => {
+        Change::Replace(entry) | Change::Unproven { entry, .. } => {
             let stated = entry.fields.values().chain(entry.attributes.values());
             let values = stated.filter_map(|stated| match stated {
                 Stated::Values(values) => Some(values),
@@ -116,7 +126,7 @@ impl Filler {
     /// Adds a change; gives the batch that is full with it, if it is.
     pub fn add(&mut self, change: Change) -> Option<Batch> {
         self.members += match &change {
-            Change::Replace(entry) => entry.members.references().len(),
+            Change::Replace(entry) | Change::Unproven { entry, .. } => entry.members.references().len(),
             Change::MembersAdded { added, .. } => added.len(),
             _ => 0,
         };

@@ -388,6 +388,93 @@ async fn of_an_entry_that_comes_twice_in_a_read_the_last_counts() {
     assert_eq!(after(deleted, changed()).await, Presence::Present);
 }
 
+fn unproven(change: Change, sure: bool) -> Change {
+    let Change::Replace(entry) = change else { panic!("{change:?}") };
+    Change::Unproven { entry, sure, why: "the file ends within it".to_owned() }
+}
+
+#[tokio::test]
+async fn what_an_unproven_entry_does_not_say_takes_nothing_away() {
+    let desk = Desk::new();
+    let team_of =
+        |members: &[&str]| team("t", Members::Complete(members.iter().map(|name| dn(name)).collect()));
+    let all = || vec![titled("ann", Some("Engineer")), titled("bob", None), team_of(&["ann", "bob"])];
+    desk.import(&read(all())).await.unwrap();
+    for (last, is_there) in [
+        (unproven(titled("ann", Some("Engineer")), true), true),
+        (unproven(titled("ann", None), true), false),
+        (unproven(titled("ann", Some("Head")), false), false),
+    ] {
+        desk.import(&read(vec![titled("bob", None), team_of(&["ann", "bob"]), last.clone()])).await.unwrap();
+        assert_eq!(desk.presence("ann") == Presence::Present, is_there, "{last:?}");
+        assert_eq!(
+            desk.rows()["ann"].entry.fields[fields::TITLE],
+            Stated::Values(vec!["Engineer".to_owned()])
+        );
+    }
+    let added = unproven(team_of(&["cid"]), true);
+    desk.import(&read(vec![titled("ann", Some("Engineer")), titled("bob", None), added])).await.unwrap();
+    assert_eq!((desk.edges("t"), desk.presence("t")), ((3, false), Presence::Present));
+    let new = [unproven(person("dee"), true), unproven(person("eve"), false)];
+    desk.import(&read([all(), new.to_vec()].concat())).await.unwrap();
+    assert_eq!((desk.presence("dee"), desk.rows().contains_key("eve")), (Presence::Present, false));
+}
+
+#[tokio::test]
+async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
+    let unreadable = |anchor: Option<&str>, what: &str| Change::Unreadable {
+        anchor: anchor.map(Anchor::new),
+        what: what.to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    let no_kind = |anchor: &str| Change::OfNoKind {
+        anchor: Anchor::new(anchor),
+        what: format!("cn={anchor},dc=x"),
+        why: "its class is not known".to_owned(),
+    };
+    for (odd, stays) in [
+        (unreadable(Some("bob"), "cn=somebody,dc=x"), "Unreadable"),
+        (unreadable(None, "cn=bob,dc=x"), "Unreadable"),
+        (unreadable(Some("zoe"), "cn=bob,dc=x"), "Unreadable"),
+        (unreadable(None, "the end of a.ldif"), "Unsettled"),
+        (unreadable(None, "cn=zoe,dc=x"), "Unsettled"),
+        (unreadable(Some("zoe"), "cn=zoe,dc=x"), "Gone"),
+        (no_kind("bob"), "Unreadable"),
+        (no_kind("zoe"), "Gone"),
+        (Change::Outside(Anchor::new("bob")), "Gone"),
+    ] {
+        let desk = Desk::new();
+        let read = |changes| Read { looks_up: false, ..read(changes) };
+        desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+        desk.import(&read(vec![person("ann"), odd.clone()])).await.unwrap();
+        let is = format!("{:?}", desk.presence("bob"));
+        assert!(is.starts_with(stays), "{is} after {odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_never_had_an_id_keeps_nobody() {
+    let desk = Desk::new();
+    let read = |changes| Read { looks_up: false, ..read(changes) };
+    let odd = || Change::Unreadable {
+        anchor: None,
+        what: "cn=zoe,dc=x".to_owned(),
+        why: "it has no id".to_owned(),
+    };
+    desk.import(&read(vec![person("ann"), person("bob"), odd()])).await.unwrap();
+    desk.import(&read(vec![person("ann"), odd()])).await.unwrap();
+    is_gone(&desk.presence("bob"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn who_is_outside_of_what_a_new_filter_finds_is_so_by_configuration() {
+    let desk = Desk::new();
+    let read = |changes, scope| Read { looks_up: false, scope, ..read(changes) };
+    desk.import(&read(vec![person("ann"), person("bob")], "all")).await.unwrap();
+    desk.import(&read(vec![person("ann"), Change::Outside(Anchor::new("bob"))], "some")).await.unwrap();
+    is_gone(&desk.presence("bob"), Grade::OutOfScope, true);
+}
+
 #[tokio::test]
 async fn a_list_that_comes_whole_and_then_in_part_keeps_what_came_first() {
     let desk = Desk::new();

@@ -74,11 +74,12 @@ impl Brought {
                 Change::Unreadable { anchor, .. } => {
                     brought.unreadable.insert(anchor.as_ref().unwrap().as_str().to_owned())
                 }
-                // What only a feed says that lists ids; this reader's names whole entries.
+                // What only a feed says that lists ids, or a file; this reader's names whole entries.
                 Change::Unchanged(_)
                 | Change::Outside(_)
+                | Change::MembersAdded { .. }
                 | Change::OfNoKind { .. }
-                | Change::MembersAdded { .. } => {
+                | Change::Unproven { .. } => {
                     panic!("this reader does not say {change:?}")
                 }
             };

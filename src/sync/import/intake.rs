@@ -58,8 +58,14 @@ pub(super) struct Intake {
     damaged: HashMap<u32, String>,
     /// Rows whose anchor came with several DNs.
     doubles: BTreeMap<RowId, Double>,
-    /// Names of entries that came without an anchor.
+    /// Names of entries that could not be understood.
     unidentified: RoaringBitmap,
+    /// Whether one came that shows neither an id nor a name that is known: it may be anybody who is missing.
+    nameless: bool,
+    /// Rows that a read of everything found outside of what is read.
+    outside: RoaringBitmap,
+    /// Whether everything is read.
+    is_full: bool,
     kinds: [RoaringBitmap; 3],
     /// Rows of which something was written.
     written: RoaringBitmap,
@@ -98,6 +104,9 @@ impl Intake {
             damaged: HashMap::new(),
             doubles: BTreeMap::new(),
             unidentified: RoaringBitmap::new(),
+            nameless: false,
+            outside: RoaringBitmap::new(),
+            is_full: false,
             kinds: Default::default(),
             written: RoaringBitmap::new(),
             untold: RoaringBitmap::new(),
@@ -128,6 +137,7 @@ impl Intake {
 
     /// Expects a read that brings nearly all.
     pub(super) fn expect_all(&mut self) -> Result<(), StoreError> {
+        self.is_full = true;
         self.importing.read_all()
     }
 
@@ -136,10 +146,12 @@ impl Intake {
             match self.spelt(change)? {
                 Change::Replace(entry) => self.replace(&entry)?,
                 Change::Tombstone(anchor) => self.gone(&anchor, Grade::Tombstone)?,
+                Change::Outside(anchor) if self.is_full => self.outside(&anchor)?,
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
                 Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
                 Change::OfNoKind { anchor, what, why } => self.of_no_kind(&anchor, what, why)?,
+                Change::Unproven { entry, sure, why } => self.unproven(&entry, sure, why)?,
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
         }
@@ -181,10 +193,12 @@ impl Intake {
     /// Who was there, or was missed and not looked up, and did not come in this full read.
     pub(super) fn absent(&mut self) -> Result<Vec<Missing>, StoreError> {
         self.flush()?;
-        let absent = self.importing.there() - &self.seen;
+        let absent = self.importing.there() - &self.seen - &self.outside;
         let there = self.importing.bearers(&absent, &self.unidentified)?;
         for row in &there {
-            let why = "it came without the id that tells it apart, under the name that it had".to_owned();
+            let why =
+                "an entry came under the name that it had, and could not be told to be it or another one"
+                    .to_owned();
             self.written.insert(row);
             self.untold.insert(row);
             self.pending.push(Version::Presence { row: RowId(row), presence: Presence::Unreadable(why) });
@@ -209,11 +223,19 @@ impl Intake {
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { mut completion, settled, doubles, mut notices, told, read_at, finished_at } = sealing;
+        let Sealing { mut completion, mut settled, doubles, mut notices, told, read_at, finished_at } =
+            sealing;
+        settled.extend(self.outside.iter().map(|row| (RowId(row), Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
+        if self.nameless && unsettled > 0 {
+            notices.push(
+                "entries that are missing stay as they are, because what could not be read may be of them; see the exceptions"
+                    .to_owned(),
+            );
+        }
         self.flush()?;
         let doubles = self.settle_doubles(doubles, completion.id.as_deref().unwrap_or("id"))?;
         if doubles > 0 {
@@ -313,6 +335,12 @@ impl Intake {
         at: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
+        let nameless = self.nameless;
+        let settled = settled.into_iter().map(|(row, absent)| match absent {
+            Absent::CannotLookUp if nameless => (row, Absent::NotLookedUp),
+            absent => (row, absent),
+        });
+        let settled: Vec<_> = settled.collect();
         let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
         let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
         for (row, absent) in settled {
@@ -620,6 +648,14 @@ impl Intake {
         }))
     }
 
+    /// It is there, and not among those that are read.
+    fn outside(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
+        self.strangers.heard_of(Some(anchor), None);
+        let known = self.importing.known(anchor)?.filter(|known| known.standing != Standing::Gone);
+        self.outside.extend(known.map(|known| known.row.0));
+        Ok(())
+    }
+
     /// Of those who are known it is no evidence of anything.
     fn of_no_kind(&mut self, anchor: &Anchor, what: String, why: String) -> Result<(), StoreError> {
         let known = self.importing.known(anchor)?;
@@ -629,13 +665,40 @@ impl Intake {
         }
     }
 
+    /// Who is known and comes as they were is there; as another one they may only have come in part.
+    fn unproven(&mut self, entry: &Entry, sure: bool, why: String) -> Result<(), StoreError> {
+        let known = self.importing.known(&entry.anchor)?.filter(|known| known.hash != Fingerprint::default());
+        let as_it_was = match known {
+            None => sure,
+            Some(known) => {
+                self.flush_of(known.row)?;
+                let names = self.importing.intern(&entry.names)?;
+                let last = self.importing.last(known.row)?.filter(|last| names.is_subset(&last.names));
+                last.is_some_and(|last| is_of(&last.content, entry))
+            }
+        };
+        if !as_it_was {
+            return self.unreadable(Some(&entry.anchor), entry.dn.clone(), why);
+        }
+        let mut entry = entry.clone();
+        if let Members::Complete(members) = &mut entry.members {
+            entry.members = Members::Partial(std::mem::take(members), why);
+        }
+        self.replace(&entry)
+    }
+
     fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
         self.unreadable += 1;
-        self.strangers.heard_of(anchor, Some(&what));
+        let was_one = self.strangers.heard_of(anchor, Some(&what));
         let known = match anchor {
             Some(anchor) => self.importing.known(anchor)?,
             None => None,
         };
+        // Whoever it is, the one who had this name last is not missing.
+        let dn = Dn::parse(&what).ok();
+        let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
+        self.unidentified.extend(name);
+        self.nameless |= anchor.is_none() && name.is_none() && !(was_one && dn.is_some());
         match (known, anchor) {
             // One that was gone has come back in some form, so it is gone no more.
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
@@ -650,11 +713,6 @@ impl Intake {
                 }
             }
             _ => {
-                // Whoever it is, the one who had this name last is not missing.
-                let dn = Dn::parse(&what).ok().filter(|_| anchor.is_none());
-                if let Some(dn) = dn {
-                    self.unidentified.extend(self.importing.name(&Reference::Dn(dn))?);
-                }
                 self.strangers.add(Stranger { what, why, anchor: anchor.cloned() });
             }
         }
@@ -672,6 +730,12 @@ impl Intake {
     fn flush_of(&mut self, row: RowId) -> Result<(), StoreError> {
         if self.pending.holds(row) { self.flush() } else { Ok(()) }
     }
+}
+
+/// Whether this is the content of the entry, but for its members.
+fn is_of(content: &str, entry: &Entry) -> bool {
+    let bare = |entry: Entry| Entry { names: Vec::new(), members: Members::None, ..entry };
+    serde_json::from_str(content).is_ok_and(|was: Entry| bare(was) == bare(entry.clone()))
 }
 
 /// Names and members as the store keeps them.

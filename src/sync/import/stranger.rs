@@ -22,10 +22,10 @@ impl Strangers {
         Self { before, count_before, ..Self::default() }
     }
 
-    /// Something was said of this entry: whatever it was before, it is none of those any more.
-    pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) {
+    /// Something was said of this entry: whatever it was before, it is none of those any more. Whether it was one.
+    pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) -> bool {
         if self.before.is_empty() {
-            return;
+            return false;
         }
         let is_it = |stranger: &Stranger| {
             let by_anchor = stranger.anchor.as_ref().zip(anchor).is_some_and(|(of, anchor)| of == anchor);
@@ -33,7 +33,9 @@ impl Strangers {
         };
         let count = self.before.len();
         self.before.retain(|stranger| !is_it(stranger));
-        self.count_before = self.count_before.saturating_sub((count - self.before.len()) as u64);
+        let were = count - self.before.len();
+        self.count_before = self.count_before.saturating_sub(were as u64);
+        were > 0
     }
 
     /// What one of this read with this anchor is called, if one is named.
