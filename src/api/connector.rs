@@ -274,6 +274,15 @@ pub struct Ldif {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub anchor_attribute: String,
+    /// Which entries are users or contacts (RFC 4515); empty means by their classes, in an export of Active Directory none but
+    /// the accounts of people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub user_filter: String,
+    /// Which entries are groups (RFC 4515); empty means by their classes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub group_filter: String,
     /// When a user's account counts as disabled, in CEL over `user`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]

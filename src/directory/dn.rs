@@ -60,6 +60,12 @@ impl Dn {
         std::iter::successors(Some(parent(&self.0)), |dn| Some(parent(dn))).take_while(|dn| !dn.is_empty())
     }
 
+    /// The attribute types that it starts with.
+    pub fn first_types(&self) -> Vec<&str> {
+        let rdn = self.0.split(',').next().unwrap_or_default();
+        rdn.split('+').filter_map(|one| Some(one.split_once('=')?.0)).collect()
+    }
+
     /// The longest DN that both are within.
     #[must_use]
     pub fn common_suffix(&self, other: &Self) -> Self {
@@ -193,7 +199,7 @@ impl Parser<'_> {
         let kind = kind.strip_prefix("oid.").unwrap_or(&kind);
         let kind = TYPES.iter().find(|(long, _)| *long == kind).map_or(kind, |(_, short)| short);
         if kind.is_empty()
-            || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+            || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
         {
             return Err("a part of it has no valid attribute type before the `=`");
         }

@@ -29,7 +29,7 @@ mod search;
 mod session;
 mod sync_repl;
 mod unseen;
-mod wire;
+pub(super) mod wire;
 
 pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed, Discovery};
 

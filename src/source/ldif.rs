@@ -3,26 +3,34 @@
 //! A file cannot be asked twice, so the reader is strict: what looks cut is refused whole, and an
 //! absence from it is never more than `AbsentUnconfirmed`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Cursor as Bytes};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{
-    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Filler, Members, Mode, Shown,
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, Filler, Mode, Shown,
 };
 use crate::source::schema::posix::Primaries;
-use crate::source::schema::{self, ANCHORS, Schema};
+use crate::source::schema::{self, ANCHORS, Attributes, Schema, active_directory};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
+mod classes;
+mod filter;
+mod line;
+mod meaning;
 mod parse;
+mod report;
+mod text;
+mod under_way;
 
-use parse::{Problem, Reader, Record};
+pub use self::text::Input;
+
+use self::classes::Classes;
+use self::filter::Filter;
+use self::meaning::Meaning;
+use self::parse::{Ending, Problem, Reader, Record};
+use self::under_way::UnderWay;
 
 /// What to read, and how.
 #[derive(Clone, Debug)]
@@ -36,27 +44,12 @@ pub struct LdifConfig {
     /// The attribute that holds the anchor, or `dn`; default: the first of [`ANCHORS`] that the file
     /// has.
     pub anchor: Option<String>,
+    /// Which entries are users or contacts (RFC 4515); default: by their classes.
+    pub user_filter: Option<String>,
+    /// Which entries are groups (RFC 4515); default: by their classes.
+    pub group_filter: Option<String>,
     /// The literal attributes that policies and connectors name.
     pub literal: BTreeSet<String>,
-}
-
-/// Where the text is.
-#[derive(Clone)]
-pub enum Input {
-    /// A file on disk.
-    Path(PathBuf),
-    /// In memory, from a Secret or `ConfigMap`.
-    Text(Arc<[u8]>),
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
-            // It may come from a Secret, and is about people in any case.
-            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
-        }
-    }
 }
 
 /// A source that reads an LDIF export.
@@ -90,189 +83,220 @@ impl Source for LdifSource {
     }
 }
 
-/// Reads of files that are under way: a read of a mount that hangs can be given up, but not ended.
-static UNDER_WAY: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
-/// So many of one file at most.
-const AT_ONCE: usize = 4;
-
-/// One of them.
-struct UnderWay(PathBuf);
-
-impl UnderWay {
-    fn begin(config: &LdifConfig) -> Result<Option<Self>, SourceError> {
-        let Input::Path(path) = &config.input else { return Ok(None) };
-        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(path.clone()).or_default();
-        if *count == AT_ONCE {
-            let message = format!(
-                "{AT_ONCE} reads of {} began and have not ended, so no other is begun; does its mount hang?",
-                config.name
-            );
-            return Err(SourceError::new(Reason::Interrupted, message));
-        }
-        *count += 1;
-        Ok(Some(Self(path.clone())))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.0) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.0);
-            }
-        }
-    }
-}
-
 /// One pass over the file that finds out what a read needs to know beforehand, then one that reads.
 struct Reading<'a> {
     config: &'a LdifConfig,
-    schema: Schema,
+    meaning: Meaning,
     directory: DirectoryId,
-    /// Whose primary group is which: a group may come before those who are in it.
-    primaries: Primaries,
+    classes: Classes,
+    notices: Vec<String>,
 }
 
 /// Enough of a DN's or anchor's hash to know it again.
 type Fingerprint = [u8; 16];
 
-impl<'a> Reading<'a> {
-    fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
-        let is_gone = |name: &str| {
-            SourceError::new(
-                Reason::InvalidData,
-                format!(
+/// What a file shows as a whole.
+#[derive(Default)]
+struct Overview {
+    entries: usize,
+    /// The longest DN that all entries are within.
+    suffix: Option<Dn>,
+    /// How many entries have each of [`ANCHORS`].
+    anchors: [usize; ANCHORS.len()],
+    with_classes: usize,
+    /// How many have the attribute by which entries are known since the first read.
+    with_pinned: usize,
+    /// How many accounts are of Active Directory, and how many show their state.
+    of_active_directory: usize,
+    with_state: usize,
+    primaries: Primaries,
+    /// The first record that cannot be understood.
+    damage: Option<String>,
+}
+
+impl Overview {
+    fn note(&mut self, record: &Record, pinned: Option<&str>) {
+        let attributes = &record.attributes;
+        match record.dns.first().map(|dn| Dn::parse(dn)) {
+            Some(Ok(dn)) if record.damage.is_none() => {
+                self.entries += 1;
+                self.suffix =
+                    Some(self.suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
+            }
+            Some(Ok(_)) | None => {
+                let why =
+                    || format!("line {}: {}", record.line, record.damage.as_deref().unwrap_or_default());
+                self.damage.get_or_insert_with(why);
+            }
+            // The line says which record it is; a status is no place for a person's name.
+            Some(Err(error)) => {
+                self.damage.get_or_insert_with(|| format!("line {}: {}", record.line, error.why));
+            }
+        }
+        for (name, count) in ANCHORS.iter().zip(&mut self.anchors) {
+            *count += usize::from(attributes.has(&name.to_lowercase()));
+        }
+        self.with_classes += usize::from(attributes.has("objectclass"));
+        self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(name)));
+        self.of_active_directory += usize::from(active_directory::is_of(attributes));
+        self.with_state += usize::from(attributes.has("useraccountcontrol"));
+        let dn = record.dns.first().map_or("", String::as_str);
+        self.primaries.note(dn, attributes);
+        if record.damage.is_some() || record.end != parse::End::Proven {
+            // What it does not say may be whose primary group is which.
+            self.primaries.note(dn, &account(attributes));
+        }
+    }
+
+    /// The attribute that holds the anchor, in lower case.
+    fn anchor(&self, config: &LdifConfig, pinned: Option<&str>) -> Result<String, SourceError> {
+        match (&config.anchor, pinned) {
+            (Some(anchor), _) => return Ok(anchor.to_lowercase()),
+            (None, Some(name)) if self.with_pinned == 0 && name != "dn" => {
+                return Err(invalid(format!(
                     "entries are known by {name} since the first read, and no entry of {} has it; nothing was taken. Export that \
                      attribute too (ldapsearch … '*' '+'). If it is gone for ever, set anchorAttribute to another one: then \
                      everybody counts as new",
                     config.name
-                ),
-            )
-        };
-        let (mut primaries, mut bear_pinned) = (Primaries::default(), 0_usize);
-        let mut suffix: Option<Dn> = None;
-        let mut offered = [0_usize; ANCHORS.len()];
+                )));
+            }
+            (None, Some(name)) => return Ok(name.to_owned()),
+            (None, None) => {}
+        }
+        // That which most have: of equals the first.
+        let offered = ANCHORS.iter().zip(self.anchors).rev().filter(|(_, count)| *count > 0);
+        let most = offered.max_by_key(|(_, count)| *count);
+        most.map(|(name, _)| name.to_lowercase()).ok_or_else(|| {
+            invalid(format!(
+                "no entry of {} has an immutable id ({}); export the operational attributes too (ldapsearch … '*' '+'), or \
+                 set anchorAttribute to an attribute that never changes (`dn` for the DN itself: then a rename is a leaver \
+                 and a joiner)",
+                config.name,
+                ANCHORS.join(", ")
+            ))
+        })
+    }
+
+    fn directory(&self, config: &LdifConfig) -> Result<DirectoryId, SourceError> {
+        match (&config.directory_id, &self.suffix) {
+            (Some(id), _) => Ok(id.clone()),
+            (None, Some(suffix)) if !suffix.as_str().is_empty() => Ok(DirectoryId::new(suffix.as_str())),
+            (None, _) => Err(invalid(format!(
+                "the entries of {} have no common suffix, so it cannot be told which directory they are of; set directoryID",
+                config.name
+            ))),
+        }
+    }
+}
+
+/// An account that shows no primary group, if that may be one of which this is what came.
+fn account(of: &Attributes) -> Attributes {
+    let mut account = Attributes::new();
+    if !of.has("objectclass") || active_directory::is_a(of, "posixAccount") {
+        account.add("objectClass", [b"posixAccount".to_vec()]);
+    }
+    account
+}
+
+impl<'a> Reading<'a> {
+    fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
+        let mut overview = Overview::default();
         each_record(config, |record| {
             if sink.is_closed() {
                 return Err(Stop::Cancelled);
             }
-            // The line says which record it is; a status is no place for a person's name.
-            let dn = Dn::parse(&record.dn)
-                .map_err(|error| record.problem(format!("the DN cannot be understood: {}", error.why)))?;
-            suffix = Some(suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
-            for (name, count) in ANCHORS.iter().zip(&mut offered) {
-                *count += usize::from(record.attributes.has(&name.to_lowercase()));
-            }
-            bear_pinned += usize::from(pinned.is_some_and(|name| record.attributes.has(name)));
-            primaries.note(&record.dn, &record.attributes);
+            overview.note(&record, pinned);
             Ok(())
         })?;
-        let Some(suffix) = suffix else {
-            return Err(SourceError::new(
-                Reason::InvalidData,
-                format!(
-                    "{} holds no entry; an export always holds at least its base, so this one failed: export it again",
-                    config.name
-                ),
+        let name = &config.name;
+        if overview.entries == 0 {
+            let damage = overview.damage.map(|damage| format!(" ({damage})")).unwrap_or_default();
+            return Err(invalid(format!(
+                "{name} holds no entry{damage}; an export always holds at least its base, so this one failed: export it again"
+            )));
+        }
+        if overview.with_classes == 0 {
+            return Err(invalid(format!(
+                "no entry of {name} has an objectClass, so it cannot be told who is a user and what is a group; export that \
+                 attribute too (ldapsearch … '*' '+')"
+            )));
+        }
+        let anchor = overview.anchor(config, pinned)?;
+        let directory = overview.directory(config)?;
+        let states = overview.with_state > 0;
+        let mut notices = Vec::new();
+        if overview.of_active_directory > 0 && !states {
+            notices.push(format!(
+                "{name} is of Active Directory, and no entry shows its userAccountControl, so nobody in it counts as disabled; \
+                 export that attribute too"
             ));
+        }
+        let filter = |text: &Option<String>| text.as_deref().map(Filter::parse).transpose().map_err(invalid);
+        let meaning = Meaning {
+            schema: Schema { anchor, literal: config.literal.clone() },
+            states,
+            primaries: overview.primaries,
+            users: filter(&config.user_filter)?,
+            groups: filter(&config.group_filter)?,
+            name: name.clone(),
         };
-        let anchor = match (&config.anchor, pinned) {
-            (Some(anchor), _) => anchor.to_lowercase(),
-            (None, Some(name)) if bear_pinned == 0 && name != "dn" => return Err(is_gone(name)),
-            (None, Some(name)) => name.to_owned(),
-            // That which most have: of equals the first.
-            (None, None) => ANCHORS
-                .iter()
-                .zip(offered)
-                .rev()
-                .filter(|(_, count)| *count > 0)
-                .max_by_key(|(_, count)| *count)
-                .map(|(name, _)| name.to_lowercase())
-                .ok_or_else(|| {
-                    SourceError::new(
-                        Reason::InvalidData,
-                        format!(
-                            "no entry of {} has an immutable id ({}); export the operational attributes too \
-                             (ldapsearch … '*' '+'), or set anchorAttribute to an attribute that never changes (`dn` \
-                             for the DN itself: then a rename is a leaver and a joiner)",
-                            config.name,
-                            ANCHORS.join(", ")
-                        ),
-                    )
-                })?,
-        };
-        let directory = match &config.directory_id {
-            Some(id) => id.clone(),
-            None if suffix.as_str().is_empty() => {
-                return Err(SourceError::new(
-                    Reason::InvalidData,
-                    format!(
-                        "the entries of {} have no common suffix, so it cannot be told which directory they are of; \
-                         set directoryID",
-                        config.name
-                    ),
-                ));
-            }
-            None => DirectoryId::new(suffix.as_str()),
-        };
-        Ok(Self { config, schema: Schema { anchor, literal: config.literal.clone() }, directory, primaries })
+        Ok(Self { config, meaning, directory, classes: Classes::default(), notices })
     }
 
-    fn run(self, sink: &Sink) -> Result<Completion, SourceError> {
+    fn run(mut self, sink: &Sink) -> Result<Completion, SourceError> {
         let mut filler = Filler::default();
         let mut seen: HashMap<Fingerprint, usize> = HashMap::new();
-        let mut once = |what: &str, value: &str, record: &Record| {
-            match seen.insert(fingerprint(what, value), record.line)
-        {
-            None => Ok(()),
-            Some(first) => Err(record.problem(format!(
-                "this record has the {what} of the record at line {first}; a record that stands twice means that the \
-                 export was damaged or joined from two: export it again"
-            ))),
-        }
-        };
-        let references = each_record(self.config, |record| {
-            if let Ok(dn) = Dn::parse(&record.dn) {
-                once("DN", dn.as_str(), &record)?;
+        let mut last = None;
+        let (meaning, classes) = (&self.meaning, &mut self.classes);
+        let ending = each_record(self.config, |record| {
+            if let parse::End::Open(_) = record.end {
+                last = Some(record.line);
             }
-            let change = match self.schema.entry(&record.dn, &record.attributes, None) {
-                Ok(None) => return Ok(()),
-                Ok(Some(mut entry)) => {
-                    self.primaries.join(&record.attributes, &mut entry.members);
-                    if let (Members::Complete(members), false) = (&mut entry.members, record.ended) {
-                        let why = "the file ends within the record, or without the empty line that ends it";
-                        entry.members = Members::Partial(std::mem::take(members), why.to_owned());
-                    }
-                    Change::Replace(Box::new(entry))
+            for change in meaning.changes(&record) {
+                match &change {
+                    Change::Replace(entry) => once(&mut seen, entry, &record)?,
+                    Change::OfNoKind { .. } => classes.note(&record.attributes),
+                    _ => {}
                 }
-                Err(error) => Change::Unreadable {
-                    anchor: error.anchor,
-                    why: format!("{} (line {} of {})", error.why, record.line, self.config.name),
-                    what: record.dn,
-                },
-            };
-            filler.add(change).map_or(Ok(()), |batch| send(sink, batch))
+                filler.add(change).map_or(Ok(()), |batch| send(sink, batch))?;
+            }
+            Ok(())
         })?;
+        let Ending { references, doubt } = ending;
+        if let Some(why) = doubt {
+            // Who did not come may stand in what is not there.
+            let what = format!("the end of {}", self.config.name);
+            let change = Change::Unreadable { anchor: None, what, why };
+            filler.add(change).map_or(Ok(()), |batch| send(sink, batch))?;
+        }
         filler.rest().map_or(Ok(()), |batch| send(sink, batch))?;
+        let mut notices = self.notices;
+        if references > 0 {
+            let were = count(references as u64, "search reference was", "search references were");
+            notices.push(format!("{were} not followed in {}", self.config.name));
+        }
+        if let Some(line) = last {
+            notices.push(format!(
+                "{} ends without an empty line after its last record (line {line}), so what that record does not say takes \
+                 nothing away; end the file with one",
+                self.config.name
+            ));
+        }
+        notices.extend(self.classes.notice());
+        let filters = match (&self.config.user_filter, &self.config.group_filter) {
+            (None, None) => String::new(),
+            (users, groups) => format!(" users={users:?} groups={groups:?}"),
+        };
         Ok(Completion {
             mode: Mode::Full,
             directory: self.directory,
-            id: Some(self.schema.anchor.clone()),
+            id: Some(self.meaning.schema.anchor.clone()),
             server: None,
             cursor: None,
             fields: Schema::fields(),
             attributes: self.config.literal.clone(),
-            scope: format!("ldif anchor={}", self.schema.anchor),
-            notices: (references > 0)
-                .then(|| {
-                    let were = count(references as u64, "search reference was", "search references were");
-                    format!("{were} not followed in {}", self.config.name)
-                })
-                .into_iter()
-                .collect(),
+            scope: format!("ldif anchor={}{filters}", self.meaning.schema.anchor),
+            notices,
             vendor: None,
             feed: None,
             shown: Shown::default(),
@@ -280,16 +304,26 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Refuses a record that stands twice. One id on two DNs, and two ids on one DN, are for the import to judge.
+fn once(seen: &mut HashMap<Fingerprint, usize>, entry: &Entry, record: &Record) -> Result<(), Stop> {
+    let dn = Dn::parse(&entry.dn).map_or_else(|_| entry.dn.clone(), |dn| dn.to_string());
+    match seen.insert(fingerprint(&dn, entry.anchor.as_str()), record.line) {
+        None => Ok(()),
+        Some(first) => Err(Stop::Problem(Problem {
+            line: record.line,
+            why: format!(
+                "this record has the DN and the id of the record at line {first}; a record that stands twice means that the export was \
+                 damaged or joined from two: export it again"
+            ),
+            cut: false,
+        })),
+    }
+}
+
 /// What stops a pass over the file.
 enum Stop {
     Problem(Problem),
     Cancelled,
-}
-
-impl From<Problem> for Stop {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 fn send(sink: &Sink, batch: Batch) -> Result<(), Stop> {
@@ -302,33 +336,21 @@ impl From<Stop> for SourceError {
     }
 }
 
-/// Calls `each` for every record; returns how many search references stood between them.
+fn invalid(message: String) -> SourceError {
+    SourceError::new(Reason::InvalidData, message)
+}
+
+/// Calls `each` for every record; returns what became clear at the end.
 fn each_record(
     config: &LdifConfig,
     mut each: impl FnMut(Record) -> Result<(), Stop>,
-) -> Result<usize, SourceError> {
-    let input: Box<dyn BufRead> = match &config.input {
-        Input::Text(text) => Box::new(Bytes::new(text.clone())),
-        // Opening a pipe waits for somebody who writes, and it cannot be read twice.
-        Input::Path(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
-            let message = format!("{} is no file but a folder, a pipe or a device; name a file", config.name);
-            return Err(SourceError::new(Reason::NotFound, message));
-        }
-        Input::Path(path) => Box::new(BufReader::with_capacity(
-            1 << 16,
-            File::open(path).map_err(|error| {
-                let message =
-                    format!("{} cannot be read: {error}; check the path and its rights", config.name);
-                SourceError::new(Reason::NotFound, message)
-            })?,
-        )),
-    };
-    let mut reader = Reader::new(input);
+) -> Result<Ending, SourceError> {
+    let mut reader = Reader::new(text::open(&config.input, &config.name)?);
     loop {
         let next = match reader.next() {
-            Ok(None) => return Ok(reader.references()),
+            Ok(None) => return Ok(reader.ending()),
             Ok(Some(record)) => each(record),
-            Err(problem) => Err(problem.into()),
+            Err(problem) => Err(Stop::Problem(problem)),
         };
         match next {
             Ok(()) => {}
@@ -341,8 +363,8 @@ fn each_record(
     }
 }
 
-fn fingerprint(what: &str, value: &str) -> Fingerprint {
-    let digest = Sha256::new().chain_update(what).chain_update([0]).chain_update(value).finalize();
+fn fingerprint(dn: &str, id: &str) -> Fingerprint {
+    let digest = Sha256::new().chain_update(dn).chain_update([0]).chain_update(id).finalize();
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(&digest[..16]);
     fingerprint

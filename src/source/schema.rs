@@ -19,7 +19,8 @@ pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "object
 /// Object classes that make an entry a user, a contact or a group (lower case).
 const USER_CLASSES: &[&str] = &["inetorgperson", "organizationalperson", "person", "posixaccount", "account"];
 const CONTACT_CLASSES: &[&str] = &["contact"];
-const GROUP_CLASSES: &[&str] = &["groupofnames", "groupofuniquenames", "posixgroup", "group"];
+const GROUP_CLASSES: &[&str] =
+    &["groupofnames", "groupofuniquenames", "groupofmembers", "groupofentries", "posixgroup", "group"];
 
 /// Which attributes (in lower case) state which neutral field: the first that has a value does.
 pub(super) type Table = &'static [(&'static str, &'static [&'static str])];
@@ -302,9 +303,12 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-fn kind(attributes: &Attributes) -> Option<Kind> {
-    let classes: Vec<String> =
-        attributes.all("objectclass").map(|class| String::from_utf8_lossy(class).to_lowercase()).collect();
+/// What an entry is by its classes; `None` if it is neither user, contact nor group.
+pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
+    let classes: Vec<String> = attributes
+        .all("objectclass")
+        .map(|class| String::from_utf8_lossy(class).trim().to_lowercase())
+        .collect();
     let has = |of: &[&str]| classes.iter().any(|class| of.contains(&class.as_str()));
     // A contact is an organizationalPerson too, and a group class wins over none: a posixAccount that
     // is also a groupOfNames stays a person.

@@ -259,6 +259,7 @@ impl Resolving<'_> {
 
     fn ldif(&mut self, ldif: &Ldif, folder: &Folder) -> Option<SourceConfig> {
         self.disabled_when("spec.ldif.disabledWhen", &ldif.disabled_when);
+        let [user_filter, group_filter] = self.filters("spec.ldif", &ldif.user_filter, &ldif.group_filter);
         let places = (&ldif.path, &ldif.secret_key_ref, &ldif.config_map_key_ref);
         let (input, name) = match places {
             (Some(_), None, None) if folder.is_none() => {
@@ -292,6 +293,8 @@ impl Resolving<'_> {
             name,
             directory_id: given(&ldif.directory_id).map(DirectoryId::new),
             anchor: given(&ldif.anchor_attribute),
+            user_filter,
+            group_filter,
             literal: self.literal.clone(),
         }))
     }

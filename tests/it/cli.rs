@@ -207,8 +207,10 @@ fn an_expression_that_fails_for_one_entry_costs_the_others_nothing() {
 }
 
 #[rstest]
-#[case::in_a_line("mail: bob@corp.exam", "the file ends within a line, so it was cut")]
+#[case::in_a_line("mail: bob@corp.exam", "it ends within a line, so it may have been cut")]
+#[case::in_a_dn("dn: uid=ida,dc=co", "it ends within a line, so it may have been cut")]
 #[case::after_a_line("objectClass: groupOfNames\n", "cn=team,dc=corp")]
+#[case::after_a_dn("dn: cn=team,dc=corp\n", "cn=team,dc=corp")]
 fn an_export_that_was_cut_removes_nobody(#[case] last: &str, #[case] said: &str) {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
@@ -221,12 +223,26 @@ fn an_export_that_was_cut_removes_nobody(#[case] last: &str, #[case] said: &str)
 }
 
 #[test]
+fn an_export_that_ends_without_a_line_break_is_read_and_nobody_who_is_missing_from_it_goes() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("corp.ldif", export(&TEN[..9]).trim_end());
+    desk.sync(&[]).exits(3).says("the end of").says("missing from the directory, and not looked up yet");
+    assert_eq!(people(&desk, true), 10);
+    desk.write("corp.ldif", format!("{}\n# total number of entries: 11", export(&TEN[..9])));
+    desk.sync(&[]).exits(0).says("InStep");
+    assert_eq!(people(&desk, true), 9);
+}
+
+#[test]
 fn an_export_that_cannot_be_right_is_refused() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
     let before = desk.registry();
     desk.write("corp.ldif", export(&TEN).replace("mail: bob@corp.example", "mail:: Ym9iQGNvcnAuZXh"));
-    desk.sync(&[]).exits(1).says("corp.ldif").says("base64");
+    desk.sync(&[]).exits(0).says("corp.ldif").says("base64").says("uid=bob,dc=corp");
+    desk.write("corp.ldif", "\x1f\u{8b}no text");
+    desk.sync(&[]).exits(1).says("no entry");
     desk.write("corp.ldif", export(&["ada", "bob", "ada"]));
     desk.sync(&[]).exits(1).says("a record that stands twice");
     desk.write("corp.ldif", "");

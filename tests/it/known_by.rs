@@ -34,6 +34,8 @@ impl Desk {
             write!(text, "dn: uid={name},dc=x\nobjectClass: inetOrgPerson\nuid: {name}\n{ids}\n\n").unwrap();
         }
         let source = LdifSource::new(LdifConfig {
+            user_filter: None,
+            group_filter: None,
             input: Input::Text(Arc::from(text.into_bytes())),
             name: "the export".to_owned(),
             directory_id: None,

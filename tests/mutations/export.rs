@@ -47,6 +47,8 @@ async fn read(
 ) -> (Vec<rollcall::directory::Change>, Result<rollcall::directory::Completion, rollcall::source::SourceError>)
 {
     let config = LdifConfig {
+        user_filter: None,
+        group_filter: None,
         input: Input::Text(text.into()),
         name: "the export".to_owned(),
         directory_id: None,

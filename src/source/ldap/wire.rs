@@ -2,8 +2,8 @@
 //!
 //! Nothing here recurses by what a server sends, and nothing is kept of it beyond [`limit`]s: see docs/adr/0014.
 
-pub(super) mod ber;
-pub(super) mod filter;
+pub(in crate::source) mod ber;
+pub(in crate::source) mod filter;
 pub(super) mod limit;
 pub(super) mod message;
 mod talk;

@@ -1,30 +1,51 @@
-//! LDIF content records (RFC 2849), strictly: a text that may have been cut is refused.
+//! LDIF content records (RFC 2849). A text that was cut or contradicts itself is refused; a record that cannot be
+//! understood is given as it is, with what is wrong with it.
 
-use std::io::{BufRead, Read as _};
+use std::collections::BTreeSet;
+use std::io::BufRead;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::source::schema::Attributes;
-use crate::words::{count, thousands};
+use super::line::{Line, Lines};
+use super::report::Reports;
+use crate::source::schema::{self, Attributes};
 
-/// Longer than any line that a directory writes; a file with such a line is no LDIF.
-const MAX_LINE_BYTES: usize = 64 << 20;
+/// What stands for a value that is not known: no text, so nothing that is understood.
+const UNKNOWN: &[u8] = &[0xff];
 
 /// One content record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
     /// Where it begins, counted from 1.
     pub(super) line: usize,
-    /// As written.
-    pub(super) dn: String,
-    /// Whether it certainly ends where it does, and not where the file was cut.
-    pub(super) ended: bool,
+    /// As written: one, unless records ran together or the line is missing.
+    pub(super) dns: Vec<String>,
     /// What it states.
     pub(super) attributes: Attributes,
+    /// The same before the last line, if that line may go on.
+    certain: Attributes,
+    /// The names of those of which a value is not known.
+    pub(super) unknown: BTreeSet<String>,
+    /// Why it cannot be understood.
+    pub(super) damage: Option<String>,
+    /// Whether it certainly ends where it does, and not where the file was cut.
+    pub(super) end: End,
 }
 
-/// What is wrong with the text, and where.
+/// How a record ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum End {
+    /// By an empty line, or by the count of a report.
+    #[default]
+    Proven,
+    /// By the end of the file, so that it may state more. Its last line's name, if that line may go on.
+    Open(Option<String>),
+    /// By an empty line, and lines of which it is not known whose they are follow: they may be its own.
+    Torn,
+}
+
+/// What is wrong with the text as a whole, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) line: usize,
@@ -33,256 +54,193 @@ pub(super) struct Problem {
     pub(super) cut: bool,
 }
 
-impl Record {
-    /// A problem with this record.
-    pub(super) fn problem(&self, why: String) -> Problem {
-        Problem { line: self.line, why, cut: false }
-    }
-}
-
 /// Reads records one by one.
 pub(super) struct Reader<R> {
     lines: Lines<R>,
-    /// The records so far.
-    entries: usize,
-    /// Search references so far, which `ldapsearch` writes as `ref:` without a DN.
-    references: usize,
-    /// What the file itself says that it holds (`# numEntries: 3`), and where.
-    stated: Option<(usize, usize)>,
-    /// Whether it is a report of `ldapsearch`, which ends with that number.
-    report: bool,
+    reports: Reports,
+    /// The record after the last one that was given.
+    ahead: Option<Record>,
+}
+
+/// What became clear at the end of the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// How many search references stood in it, which `ldapsearch` writes as `ref:` without a DN.
+    pub(super) references: usize,
+    /// Why it is not proven that all entries stand in it.
+    pub(super) doubt: Option<String>,
+}
+
+/// A line of a record.
+enum Stated {
+    Value(Vec<u8>),
+    /// It stands in another file.
+    Elsewhere,
 }
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), entries: 0, references: 0, stated: None, report: false }
-    }
-
-    /// How many search references stood in the text so far.
-    pub(super) fn references(&self) -> usize {
-        self.references
+        Self { lines: Lines::new(input), reports: Reports::default(), ahead: None }
     }
 
     /// The next record; `None` at the true end.
     pub(super) fn next(&mut self) -> Result<Option<Record>, Problem> {
-        loop {
-            let Some((line, first)) = self.lines.next()? else {
-                return self.end().map(|()| None);
-            };
-            if first.is_empty() {
-                continue;
-            }
-            if first.starts_with(b"#") {
-                self.comment(line, &first)?;
-                continue;
-            }
-            let (name, value) = attribute(line, &first)?;
-            match name.as_str() {
-                "version" if value == b"1" => {}
-                "version" => {
-                    return Err(malformed(line, "only version 1 of LDIF is known".to_owned()));
-                }
-                "dn" => return self.record(line, value).map(Some),
-                // The end of ldapsearch's own report, in a block without a DN.
-                "search" => {}
-                "result" => result(line, &value)?,
-                "ref" => self.references += 1,
-                _ => {
-                    let why = format!(
-                        "a record begins with `{name}:`, and it must begin with `dn:`; if a line is missing here, export \
-                         the file again"
-                    );
-                    return Err(malformed(line, why));
-                }
-            }
+        let this = match self.ahead.take() {
+            None => self.read()?,
+            ahead => ahead,
+        };
+        let Some(mut this) = this else { return Ok(None) };
+        self.ahead = self.read()?;
+        if self.ahead.as_ref().is_some_and(|next| next.dns.is_empty()) {
+            this.end = End::Torn;
         }
+        Ok(Some(this))
     }
 
-    fn record(&mut self, line: usize, dn: Vec<u8>) -> Result<Record, Problem> {
-        let dn =
-            String::from_utf8(dn).map_err(|_| malformed(line, "the DN is not valid UTF-8".to_owned()))?;
-        let mut record = Record { line, dn, ..Record::default() };
-        while let Some((line, text)) = self.lines.next()? {
+    fn read(&mut self) -> Result<Option<Record>, Problem> {
+        while let Some(line) = self.lines.next()? {
+            if line.text.is_empty() {
+                continue;
+            }
+            if line.text.starts_with(b"#") {
+                self.reports.comment(line.number, &line.text)?;
+                continue;
+            }
+            if let Ok((name, Stated::Value(value))) = attribute(&line.text) {
+                match name.as_str() {
+                    "version" if value == b"1" => continue,
+                    "version" => {
+                        let why = "only version 1 of LDIF is known".to_owned();
+                        return Err(Problem { line: line.number, why, cut: false });
+                    }
+                    _ if self.reports.line(line.number, &name, &value)? => continue,
+                    _ => {}
+                }
+            }
+            return self.record(line).map(Some);
+        }
+        self.reports.end(self.lines.number)?;
+        Ok(None)
+    }
+
+    /// What became clear at the end.
+    pub(super) fn ending(self) -> Ending {
+        let cut = "it ends within a line, so it may have been cut; end it with a line break and an empty line once it is complete";
+        let cut = (self.lines.cut && !self.reports.counted).then(|| cut.to_owned());
+        Ending { references: self.reports.references, doubt: self.reports.doubt.or(cut) }
+    }
+
+    fn record(&mut self, first: Line) -> Result<Record, Problem> {
+        let mut record = Record { line: first.number, end: End::Open(None), ..Record::default() };
+        let mut next = Some(first);
+        while let Some(Line { number, text, ended }) = next {
             if text.is_empty() {
-                record.ended = true;
+                record.end = End::Proven;
                 break;
             }
             if text.starts_with(b"#") {
-                self.comment(line, &text)?;
-                continue;
-            }
-            let (name, value) = attribute(line, &text)?;
-            match name.as_str() {
-                "changetype" if value == b"add" => {}
-                "changetype" => {
-                    let why =
-                        "this is a file of changes, not an export; give an export of the entries".to_owned();
-                    return Err(malformed(line, why));
+                self.reports.comment(number, &text)?;
+            } else {
+                if !ended {
+                    record.certain = record.attributes.clone();
                 }
-                "control" => {}
-                "dn" => {
-                    let why = "a record begins within a record; an empty line is missing".to_owned();
-                    return Err(malformed(line, why));
+                let last = record.take(number, &text)?;
+                if last == "dn" {
+                    self.reports.record();
                 }
-                _ => record.attributes.add(&name, [value]),
+                record.end = End::Open((!ended).then_some(last));
             }
+            next = self.lines.next()?;
         }
-        self.entries += 1;
-        record.ended |= self.stated.is_some();
+        if self.reports.counted {
+            record.end = End::Proven;
+        }
+        if record.dns.is_empty() {
+            let why = "it does not begin with `dn:`; if lines are missing here, export it again";
+            record.damage.get_or_insert_with(|| why.to_owned());
+        }
         Ok(record)
     }
+}
 
-    /// `# numEntries: 3`, as `ldapsearch` ends its report.
-    fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
-        let text = String::from_utf8_lossy(text);
-        self.report |= text.trim_end() == "# LDAPv3";
-        if let Some(number) = text.strip_prefix("# numEntries: ") {
-            let number = number
-                .trim()
-                .parse()
-                .map_err(|_| malformed(line, format!("`{}` does not say a number", text.trim_end())))?;
-            self.stated = Some((line, number));
+impl Record {
+    /// Takes in a line; its name.
+    fn take(&mut self, line: usize, text: &[u8]) -> Result<String, Problem> {
+        let (name, stated) = match attribute(text) {
+            Ok(parts) => parts,
+            Err((name, why)) => {
+                self.damage.get_or_insert_with(|| format!("line {line}: {why}"));
+                return Ok(name);
+            }
+        };
+        match (name.as_str(), stated) {
+            ("changetype", Stated::Value(kind)) if kind.eq_ignore_ascii_case(b"add") => {}
+            ("changetype" | "-", _) => {
+                let why =
+                    "this is a file of changes, not an export; give an export of the entries".to_owned();
+                return Err(Problem { line, why, cut: false });
+            }
+            ("control", _) => {}
+            ("dn", Stated::Value(dn)) => {
+                if !self.dns.is_empty() {
+                    let why =
+                        format!("line {line}: another record begins within it; an empty line is missing");
+                    self.damage.get_or_insert(why);
+                }
+                let dn = String::from_utf8(dn).unwrap_or_else(|error| {
+                    let why = format!("line {line}: the DN is not valid UTF-8; correct it in the directory");
+                    self.damage.get_or_insert(why);
+                    String::from_utf8_lossy(error.as_bytes()).into_owned()
+                });
+                self.dns.push(dn);
+            }
+            (_, Stated::Value(value)) => self.attributes.add(&name, [value]),
+            (_, Stated::Elsewhere) => {
+                self.attributes.add(&name, [UNKNOWN.to_vec()]);
+                self.unknown.insert(schema::name(&name).into_owned());
+            }
         }
-        Ok(())
+        Ok(name)
     }
 
-    fn end(&self) -> Result<(), Problem> {
-        if let Some((line, stated)) = self.stated
-            && stated != self.entries
-        {
-            let why = format!(
-                "the file says that it holds {}, and it holds {}; it was damaged: export it again",
-                count(stated as u64, "entry", "entries"),
-                thousands(self.entries as u64)
-            );
-            return Err(Problem { line, why, cut: true });
-        }
-        if self.report && self.stated.is_none() {
-            let why = "the report of ldapsearch has no end (# numEntries), so it was cut; export it again"
-                .to_owned();
-            return Err(Problem { line: self.lines.number, why, cut: true });
-        }
-        Ok(())
+    /// What it states without its last line, whose name is this.
+    pub(super) fn without(&self, last: &str) -> Attributes {
+        let mut without = self.certain.clone();
+        without.add(last, [UNKNOWN.to_vec()]);
+        without
     }
 }
 
-/// `result: 0 Success`: anything else is the report of a search that did not reach its end.
-fn result(line: usize, value: &[u8]) -> Result<(), Problem> {
-    let text = String::from_utf8_lossy(value);
-    if text.split_whitespace().next() == Some("0") {
-        return Ok(());
+/// `name[;options]: value`, `name:: base64`. The name in lower case, with its options; or with what is wrong.
+fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
+    let colon = text.iter().position(|byte| *byte == b':');
+    let (description, rest) = text.split_at(colon.unwrap_or(text.len()));
+    let name = String::from_utf8_lossy(description).trim().to_lowercase();
+    let Some(rest) = rest.get(1..) else {
+        if name == "-" {
+            return Ok((name, Stated::Elsewhere));
+        }
+        let why = "it has no colon; if it belongs to the line before, a space is missing at its start";
+        return Err((name, why.to_owned()));
+    };
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let bare = name.split(';').next().unwrap_or_default();
+    if bare.is_empty() || !bare.bytes().all(valid) {
+        let shown: String = name.chars().take(40).collect();
+        return Err((name, format!("{shown:?} stands before the colon, and is no attribute name")));
     }
-    let why =
-        format!("the search that wrote this file did not reach its end (result: {text}); export it again");
-    Err(Problem { line, why, cut: true })
-}
-
-/// `name[;options]: value`, `name:: base64`. The name in lower case, with its options.
-fn attribute(line: usize, text: &[u8]) -> Result<(String, Vec<u8>), Problem> {
-    let colon = text.iter().position(|byte| *byte == b':').ok_or_else(|| {
-        malformed(
-            line,
-            "the line has no colon; if it belongs to the line before, a space is missing at its start"
-                .to_owned(),
-        )
-    })?;
-    let (description, rest) = text.split_at(colon);
-    let name = description.split(|byte| *byte == b';').next().unwrap_or_default();
-    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    if name.is_empty() || !name.iter().all(valid) {
-        return Err(malformed(line, "what stands before the colon is no attribute name".to_owned()));
-    }
-    let name = String::from_utf8_lossy(description).to_lowercase();
-    let rest = &rest[1..];
     if let Some(encoded) = rest.strip_prefix(b":") {
-        let value = STANDARD.decode(trim(encoded)).map_err(|_| {
-            let why =
-                format!("the value of {name} is not valid base64; if the file was cut here, export it again");
-            malformed(line, why)
-        })?;
-        return Ok((name, value));
+        let value = STANDARD.decode(encoded.trim_ascii());
+        return value.map_or_else(
+            |_| Err((name.clone(), format!("the value of {name} is not valid base64"))),
+            |value| Ok((name.clone(), Stated::Value(value))),
+        );
     }
     if rest.starts_with(b"<") {
-        let why = format!(
-            "the value of {name} stands in another file, which is not read; export the values themselves"
-        );
-        return Err(malformed(line, why));
+        return Ok((name, Stated::Elsewhere));
     }
     let start = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
-    Ok((name, rest[start..].to_vec()))
-}
-
-fn trim(text: &[u8]) -> &[u8] {
-    text.trim_ascii()
-}
-
-fn malformed(line: usize, why: String) -> Problem {
-    Problem { line, why, cut: false }
-}
-
-fn too_long(line: usize) -> Problem {
-    malformed(line, "the line is longer than 64 MiB; this is no LDIF file".to_owned())
-}
-
-/// Logical lines: unfolded, without their end, each with the number of its first physical line.
-struct Lines<R> {
-    input: R,
-    number: usize,
-    /// The physical line that was read to see that it does not continue the one before.
-    ahead: Option<Vec<u8>>,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn new(input: R) -> Self {
-        Self { input, number: 0, ahead: None }
-    }
-
-    fn next(&mut self) -> Result<Option<(usize, Vec<u8>)>, Problem> {
-        let Some(mut line) = self.ahead.take().map_or_else(|| self.physical(), |line| Ok(Some(line)))? else {
-            return Ok(None);
-        };
-        let start = self.number;
-        while !line.is_empty() {
-            match self.physical()? {
-                Some(next) if next.first() == Some(&b' ') => line.extend_from_slice(&next[1..]),
-                next => {
-                    self.ahead = next;
-                    break;
-                }
-            }
-            if line.len() > MAX_LINE_BYTES {
-                return Err(too_long(start));
-            }
-        }
-        Ok(Some((start, line)))
-    }
-
-    fn physical(&mut self) -> Result<Option<Vec<u8>>, Problem> {
-        self.number += 1;
-        let mut line = Vec::new();
-        let failed = |error: std::io::Error| Problem {
-            line: self.number,
-            why: format!("reading failed: {error}"),
-            cut: true,
-        };
-        // With its end, one that is just not too long is longer by that.
-        let longest = MAX_LINE_BYTES as u64 + 2;
-        self.input.by_ref().take(longest).read_until(b'\n', &mut line).map_err(failed)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        if line.len() > MAX_LINE_BYTES && line.last() != Some(&b'\n') {
-            return Err(too_long(self.number));
-        }
-        if line.pop() != Some(b'\n') {
-            let why = "the file ends within a line, so it was cut; export it again".to_owned();
-            return Err(Problem { line: self.number, why, cut: true });
-        }
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Ok(Some(line))
-    }
+    Ok((name, Stated::Value(rest[start..].to_vec())))
 }
 
 #[cfg(test)]
@@ -291,78 +249,123 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<Record>, Problem> {
+    fn read(text: &str) -> Result<(Vec<Record>, Ending), Problem> {
         let mut reader = Reader::new(text.as_bytes());
         let mut records = Vec::new();
         while let Some(record) = reader.next()? {
             records.push(record);
         }
-        Ok(records)
+        Ok((records, reader.ending()))
+    }
+
+    fn records(text: &str) -> Vec<Record> {
+        read(text).unwrap().0
     }
 
     #[test]
     fn every_way_to_write_a_record_gives_the_same() {
-        let plain = "dn: cn=Ann Smith,dc=x\ncn: Ann Smith\ndescription: a b\n\n";
-        let expected = read(plain).unwrap();
+        let expected = records("dn: cn=Ann Smith,dc=x\ncn: Ann Smith\ndescription: a b\n\n");
         for other in [
             "version: 1\n\n# note\n#  folded\n  note\ndn: cn=Ann Smith,dc=x\nCN: Ann Smith\nDescription;binary: a b\n",
             "dn: cn=Ann\n  Smith,dc=x\ncn: Ann Smi\n th\n# in between\ndescription: a\n  b\n\n\n",
             "dn:: Y249QW5uIFNtaXRoLGRjPXg=\r\ncn:: QW5uIFNt\r\n aXRo\r\ndescription:a b\r\n\r\n",
-            "dn: cn=Ann Smith,dc=x\nchangetype: add\ncn: Ann Smith\ndescription:   a b\n\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",
+            "\u{feff}dn: cn=Ann Smith,dc=x\nchangetype: add\ncn: Ann Smith\ndescription:   a b\n\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",
         ] {
-            let mut records = read(other).unwrap();
+            let mut records = records(other);
             for record in &mut records {
                 record.line = expected[0].line;
-                record.ended = true;
+                record.certain = Attributes::new();
+                record.end = End::Proven;
             }
             assert_eq!(records, expected, "{other}");
         }
     }
 
+    const HEAD: &str = "# extended LDIF\n#\n# LDAPv3\n# base <dc=x> with scope subtree\n#\n\n";
+    const DONE: &str = "# search result\nsearch: 2\nresult: 0 Success\n";
+
     #[rstest]
-    #[case("dn: cn=a\ncn: a", 2, "cut")]
     #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "holds 2 entries, and it holds 1")]
-    #[case("# extended LDIF\n#\n# LDAPv3\n\ndn: cn=a\n\n", 7, "has no end")]
+    #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "holds 0 entries, and it holds 1")]
+    #[case("# LDAPv3\n\ndn: cn=a\n\n", 4, "has no end")]
     #[case("dn: cn=a\n\nresult: 4 Size limit exceeded\n", 3, "did not reach its end")]
-    #[case("dn: cn=a\ncn:: QW5\n", 2, "not valid base64")]
-    #[case("dn: cn=a\ncn\n", 2, "no colon")]
     #[case("dn: cn=a\nchangetype: modify\n", 2, "file of changes")]
-    #[case("dn: cn=a\njpegPhoto:< file:///etc/passwd\n", 2, "another file")]
-    #[case("cn: a\n", 1, "must begin with `dn:`")]
-    #[case("dn: cn=a\ndn: cn=b\n", 2, "within a record")]
+    #[case("dn: cn=a\nadd: mail\nmail: a@x\n-\n\n", 4, "file of changes")]
     #[case("version: 2\n", 1, "version 1")]
-    #[case("dn:: /w==\n", 1, "not valid UTF-8")]
-    fn says_what_is_wrong_and_where(#[case] text: &str, #[case] line: usize, #[case] why: &str) {
+    #[case("dn: cn=a\n\npagedresults: estimate=4 cookie=PAA=\n", 3, "there are more")]
+    #[case("dn: cn=a\n\npagedresults: cookie=PAA=\n# numEntries: 1\n", 4, "there are more")]
+    #[case(
+        "dn: cn=a\n\n# numEntries: 1\ndn: cn=b\n\n# numEntries: 2\n",
+        6,
+        "holds 2 entries, and it holds 1"
+    )]
+    fn says_what_is_wrong_with_the_whole_and_where(
+        #[case] text: &str,
+        #[case] line: usize,
+        #[case] why: &str,
+    ) {
         let problem = read(text).unwrap_err();
         assert_eq!(problem.line, line, "{problem:?}");
         assert!(problem.why.contains(why), "{problem:?}");
     }
 
     #[rstest]
-    #[case("dn: cn=a\ncn: a\n", false)]
-    #[case("dn: cn=a\ncn: a\n\n", true)]
-    #[case("dn: cn=a\ncn: a\n# numEntries: 1\n", true)]
-    fn knows_whether_a_record_may_have_been_cut(#[case] text: &str, #[case] ended: bool) {
-        assert_eq!(read(text).unwrap()[0].ended, ended);
+    #[case::base64("dn: cn=a\ncn:: QW5\n\n", "line 2: the value of cn is not valid base64")]
+    #[case::colon("dn: cn=a\ncn\n\n", "line 2: it has no colon")]
+    #[case::name("dn: cn=a\nfirst name: A\n\n", "line 2: \"first name\" stands before the colon")]
+    #[case::start("cn: a\n\n", "does not begin with `dn:`")]
+    #[case::together("dn: cn=a\nsn: a\ndn: cn=b\nsn: b\n\n", "line 3: another record begins within it")]
+    #[case::dn("dn:: /w==\n\n", "line 1: the DN is not valid UTF-8")]
+    #[case::elsewhere("dn:< file:///tmp/dn\n\n", "does not begin with `dn:`")]
+    fn says_what_is_wrong_with_a_record_and_goes_on(#[case] text: &str, #[case] why: &str) {
+        let records = records(&format!("{text}dn: cn=z\ncn: z\n\n"));
+        let damage = records[0].damage.as_deref().unwrap_or_default();
+        assert!(damage.contains(why), "{damage}");
+        assert_eq!((records.len(), records[1].dns.concat().as_str(), &records[1].damage), (2, "cn=z", &None));
     }
 
     #[test]
-    fn a_line_without_an_end_is_not_read_to_its_end() {
-        let mut rest = std::io::repeat(b'a').take(3 * MAX_LINE_BYTES as u64);
-        let start = &b"dn: cn=a\ncn: "[..];
-        let mut reader = Reader::new(std::io::BufReader::new(start.chain(&mut rest)));
-        let problem = reader.next().unwrap_err();
-        assert_eq!((problem.line, problem.cut), (2, false), "{problem:?}");
-        assert!(problem.why.contains("longer than 64 MiB"), "{problem:?}");
-        assert!(rest.limit() > MAX_LINE_BYTES as u64, "{} bytes are left", rest.limit());
+    fn odd_names_and_values_that_stand_elsewhere_are_taken() {
+        let records = records("dn: cn=a\nfirst_name: A\njpegPhoto:< file:///tmp/photo\nsn: a\n\n");
+        let [record] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((&record.damage, record.attributes.values("first_name").count()), (&None, 1));
+        assert_eq!(record.unknown, BTreeSet::from(["jpegphoto".to_owned()]));
+    }
+
+    #[rstest]
+    #[case::torn("dn: cn=a\ncn: a\n\nsn: a\n\n", End::Torn)]
+    #[case("dn: cn=a\ncn: a\n", End::Open(None))]
+    #[case("dn: cn=a\ncn: a", End::Open(Some("cn".to_owned())))]
+    #[case("dn: cn=a", End::Open(Some("dn".to_owned())))]
+    #[case("dn: cn=a\ncn: a\n\n", End::Proven)]
+    #[case("dn: cn=a\ncn: a\n# numEntries: 1\n", End::Proven)]
+    #[case("dn: cn=a\ncn: a\n# a comment\n", End::Open(None))]
+    fn knows_whether_a_record_may_have_been_cut(#[case] text: &str, #[case] end: End) {
+        assert_eq!(records(text)[0].end, end);
+    }
+
+    #[rstest]
+    #[case::whole("dn: cn=a\ncn: a\n\n", "")]
+    #[case::no_empty_line("dn: cn=a\ncn: a\n", "")]
+    #[case::no_line_break("dn: cn=a\ncn: a", "within a line")]
+    #[case::in_a_comment("dn: cn=a\ncn: a\n\n# next", "within a line")]
+    #[case::ldap3("version: 1\ndn: cn=a\ncn: a\n\n# total number of entries: 1", "")]
+    #[case::ldap3_counts_references(
+        "dn: cn=a\ncn: a\n\n# total number of entries: 4",
+        "entries and references"
+    )]
+    #[case::report(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]
+    #[case::report_without_result(&format!("{HEAD}dn: cn=a\n\n# search result\n\n# numEntries: 1\n"), "leave -L away")]
+    #[case::two_reports(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numEntries: 1\n{HEAD}dn: cn=b\n\n{DONE}\n# numEntries: 1\n"), "")]
+    #[case::pages(&format!("{HEAD}dn: cn=a\n\n{DONE}control: 1.2 false MA==\npagedresults: cookie=PA==\n{HEAD}dn: cn=b\n\n{DONE}pagedresults: cookie=\n\n# numEntries: 2\n"), "")]
+    fn knows_whether_all_entries_stand_in_it(#[case] text: &str, #[case] doubt: &str) {
+        let ending = read(text).unwrap().1.doubt.unwrap_or_default();
+        assert!(ending.contains(doubt) && ending.is_empty() == doubt.is_empty(), "{ending}");
     }
 
     #[test]
     fn counts_references_apart() {
         let text = "dn: cn=a\ncn: a\n\n# search reference\nref: ldap://b/dc=b??sub\n\n# numEntries: 1\n";
-        let mut reader = Reader::new(text.as_bytes());
-        assert!(reader.next().unwrap().is_some());
-        assert_eq!(reader.next().unwrap(), None);
-        assert_eq!(reader.references(), 1);
+        assert_eq!(read(text).unwrap().1.references, 1);
     }
 }

@@ -280,7 +280,7 @@ fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'
 
 /// Whether this is among its classes.
 pub(in crate::source) fn is_a(attributes: &Attributes, class: &str) -> bool {
-    values(attributes, "objectclass").any(|one| one.eq_ignore_ascii_case(class.as_bytes()))
+    values(attributes, "objectclass").any(|one| one.trim_ascii().eq_ignore_ascii_case(class.as_bytes()))
 }
 
 /// What it is by its classes.

@@ -141,6 +141,14 @@ impl Slapd {
         done.stdout
     }
 
+    /// What `ldapsearch` writes with these options.
+    pub(crate) fn report(&self, options: &[&str]) -> Vec<u8> {
+        let url = self.url();
+        let who = ["-x", "-H", &url, "-D", ADMIN, "-w", PASSWORD, "-b", SUFFIX];
+        let asked = ["(objectClass=*)", "*", "+"];
+        program("ldapsearch").args(options).args(who).args(asked).output().unwrap().stdout
+    }
+
     /// The values of one attribute of one entry.
     pub(crate) fn values(&self, dn: &str, attribute: &str) -> Vec<String> {
         let url = self.url();

@@ -2,7 +2,7 @@
 
 /// What is wrong with bytes that should be BER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source::ldap) struct Malformed(pub(in crate::source::ldap) &'static str);
+pub(in crate::source) struct Malformed(pub(in crate::source::ldap) &'static str);
 
 pub(in crate::source::ldap) const BOOLEAN: u8 = 0x01;
 pub(in crate::source::ldap) const INTEGER: u8 = 0x02;
@@ -36,10 +36,10 @@ pub(in crate::source::ldap) fn head(bytes: &[u8]) -> Result<Option<(u8, usize, u
 
 /// Elements one after the other.
 #[derive(Clone, Copy)]
-pub(in crate::source::ldap) struct Elements<'a>(&'a [u8]);
+pub(in crate::source) struct Elements<'a>(&'a [u8]);
 
 impl<'a> Elements<'a> {
-    pub(in crate::source::ldap) fn of(bytes: &'a [u8]) -> Self {
+    pub(in crate::source) fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
@@ -52,7 +52,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The next of whatever kind; `None` at the end.
-    pub(in crate::source::ldap) fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
+    pub(in crate::source) fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }

@@ -1,0 +1,154 @@
+//! What a file says of itself beside its records: the reports of `ldapsearch`, several in one file too, and the counts
+//! that it and others write. Pure.
+
+use super::parse::Problem;
+use crate::words::{self, thousands};
+
+/// What else `ldapsearch` writes outside of records.
+const OTHERS: &[&str] = &[
+    "search",
+    "matcheddn",
+    "text",
+    "control",
+    "sortresult",
+    "vlvresult",
+    "ppolicy",
+    "extended",
+    "intermediate",
+    "data",
+];
+
+/// What was said so far.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    /// Records since a count was stated last.
+    pub(super) entries: usize,
+    /// Search references (`ref:` without a DN).
+    pub(super) references: usize,
+    /// The report of `ldapsearch` that has begun and not ended.
+    open: Option<Report>,
+    /// Whether its pages go on, by the cookie that it showed last.
+    more: bool,
+    /// Whether the records that came last were counted.
+    pub(super) counted: bool,
+    /// Why it cannot be told whether the file holds all that was searched for.
+    pub(super) doubt: Option<String>,
+}
+
+/// A report of `ldapsearch`.
+#[derive(Debug)]
+struct Report {
+    /// Whether it showed how its search ended.
+    result: bool,
+}
+
+impl Reports {
+    /// A record has begun.
+    pub(super) fn record(&mut self) {
+        self.entries += 1;
+        self.counted = false;
+    }
+
+    /// A comment. `# numEntries: 3` ends a report of `ldapsearch`, `# total number of entries: 3` what ldap3 writes.
+    pub(super) fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim_end();
+        if text == "# LDAPv3" {
+            self.open = Some(Report { result: false });
+        } else if let Some(number) = text.strip_prefix("# numEntries:") {
+            self.count(line, number)?;
+            if self.more {
+                let why = "the last page says that there are more (its cookie is not empty), so the search did not reach its \
+                           end; export it again";
+                return Err(Problem { line, why: why.to_owned(), cut: true });
+            }
+            if self.open.take().is_some_and(|report| !report.result) {
+                self.doubt.get_or_insert_with(|| {
+                    format!(
+                        "the report that ends at line {line} does not show whether the server cut the search: leave -L away \
+                         when you export with ldapsearch"
+                    )
+                });
+            }
+        } else if let Some(number) = text.strip_prefix("# total number of entries:") {
+            match self.count(line, number) {
+                // It counts references too.
+                Err(_) if number.trim().parse().is_ok_and(|stated: usize| stated > self.entries) => {
+                    self.doubt.get_or_insert_with(|| {
+                        format!("it says at line {line} that it holds{number} entries and references, and it holds fewer entries")
+                    });
+                    self.entries = 0;
+                }
+                counted => counted?,
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, line: usize, number: &str) -> Result<(), Problem> {
+        let entries = self.entries;
+        match number.trim().parse::<usize>() {
+            Ok(stated) if stated == entries => {
+                self.entries = 0;
+                self.counted = true;
+                Ok(())
+            }
+            Ok(stated) => {
+                let why = format!(
+                    "the file says that it holds {}, and it holds {}; it was damaged: export it again",
+                    words::count(stated as u64, "entry", "entries"),
+                    thousands(entries as u64)
+                );
+                Err(Problem { line, why, cut: true })
+            }
+            Err(_) => Err(Problem {
+                line,
+                why: format!("`{}` is not a number of entries", number.trim()),
+                cut: false,
+            }),
+        }
+    }
+
+    /// A line outside of records: whether it is one that a report has there.
+    pub(super) fn line(&mut self, number: usize, name: &str, value: &[u8]) -> Result<bool, Problem> {
+        match name {
+            "result" => self.ended(number, value)?,
+            "ref" => self.references += 1,
+            "pagedresults" => {
+                let text = String::from_utf8_lossy(value);
+                let cookie = text.split_once("cookie=").map(|(_, cookie)| cookie.trim());
+                self.more = cookie.is_none_or(|cookie| !cookie.is_empty());
+            }
+            _ => return Ok(OTHERS.contains(&name)),
+        }
+        Ok(true)
+    }
+
+    /// `result: 0 Success`: anything else is the report of a search that did not reach its end.
+    fn ended(&mut self, line: usize, value: &[u8]) -> Result<(), Problem> {
+        let text = String::from_utf8_lossy(value);
+        if text.split_whitespace().next() == Some("0") {
+            if let Some(report) = &mut self.open {
+                report.result = true;
+            }
+            return Ok(());
+        }
+        let why = format!(
+            "the search that wrote this file did not reach its end (result: {text}); export it again, in pages (-E \
+             pr=500/noprompt) if the server gives only so many entries at once"
+        );
+        Err(Problem { line, why, cut: true })
+    }
+
+    /// At the end of the file, at this line.
+    pub(super) fn end(&self, line: usize) -> Result<(), Problem> {
+        let why = if self.more {
+            "the last page says that there are more (its cookie is not empty), so the search did not reach its end"
+        } else if self.open.is_some() {
+            "the report of ldapsearch has no end (# numEntries), so it was cut"
+        } else {
+            return Ok(());
+        };
+        Err(Problem { line, why: format!("{why}; export it again"), cut: true })
+    }
+}
