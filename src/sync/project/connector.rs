@@ -85,7 +85,8 @@ impl One<'_> {
                 return;
             }
             if let Some(subject) = subject {
-                if !places.is_empty() {
+                // Whoever has no object has nothing to lose.
+                if linked && !places.is_empty() {
                     with_places.insert(subject, places);
                 }
                 doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
