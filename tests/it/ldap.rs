@@ -373,8 +373,18 @@ fn a_sync_gives_what_an_independent_reading_gives() {
     };
     assert_eq!(id(&before, "plain1@example.test"), id(&after, "wed@example.test"));
     assert_eq!(id(&after, "plain1@example.test"), None);
-    // The directory's groups still name the old place, so the membership dangles there; it is not taken
-    // away here by guessing, but by the group's complete list.
+    // The directory's groups still name the old place, which says of nobody that they left.
+    let mixed = |all: &[serde_json::Value]| {
+        all.iter().find(|resource| resource["displayName"] == "mixed").unwrap()["members"].clone()
+    };
+    let ids = |members: serde_json::Value| -> BTreeSet<String> {
+        members.as_array().unwrap().iter().map(|member| member["value"].to_string()).collect()
+    };
+    assert_eq!(ids(mixed(&before)), ids(mixed(&after)));
+    slapd.modify(&format!(
+        "dn: cn=mixed,ou=groups,{SUFFIX}\nchangetype: modify\ndelete: member\nmember: uid=plain1,ou=people,{SUFFIX}\n"
+    ));
+    desk.sync(&[]).exits(0);
     compare(&desk).exits(0).says("20 users, 10 groups, ");
 }
 

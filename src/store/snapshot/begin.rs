@@ -1,6 +1,6 @@
 //! Beginning an import: what is of no use any more is cleared away, and what is known is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -102,6 +102,7 @@ impl Store {
                 new_rows: Vec::new(),
                 new_names: Vec::new(),
                 retired: Vec::new(),
+                former: HashMap::new(),
             };
             Ok((Before { info, cursor, coverage: coverage(reader, id)? }, importing))
         })

@@ -64,6 +64,9 @@ pub enum Version {
 
 /// Begins the key of a name that means nobody any more; its number and what it was follow.
 const RETIRED: &str = "retired ";
+/// Begins the key of one by which somebody was called before who is there; their row, its number and what it was follow.
+/// Lists that stated it then, and state it still, mean nobody else.
+const FORMER: &str = "retired former ";
 
 /// An import under way. What it writes is invisible until [`Importing::seal`]; what is never sealed is
 /// dropped by the connector's next import, as is what a seal superseded: so a snapshot stays readable
@@ -91,6 +94,19 @@ pub struct Importing {
     pub(super) new_names: Vec<(u32, String)>,
     /// Names that mean nobody any more once this is sealed.
     pub(super) retired: Vec<u32>,
+    /// Names by which these rows were called before, once this is sealed.
+    pub(super) former: HashMap<u32, RowId>,
+}
+
+/// A name by which a row was called before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Its number then.
+    pub name: u32,
+    /// Whose it was.
+    pub row: RowId,
+    /// The number that it has by now, if anybody is called or listed so again.
+    pub now: Option<u32>,
 }
 
 impl Store {
@@ -166,11 +182,21 @@ impl Importing {
     /// without telling; who has such a DN after them is in a list only if that is read again.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         for (name, key) in self.keys(|borne| borne, row)? {
-            if Reference::is_dn(&key) && self.names.remove(&fingerprint([key.as_bytes()]))?.is_some() {
+            if self.take_away(name, &key)? {
                 self.retired.push(name);
             }
         }
         Ok(())
+    }
+
+    /// Gives whoever is called so from here on another number; `false` for what is no DN, or is no name of now.
+    fn take_away(&mut self, name: u32, key: &str) -> Result<bool, StoreError> {
+        let fingerprint = fingerprint([key.as_bytes()]);
+        let is_of_now = Reference::is_dn(key) && self.names.get(&fingerprint)? == Some(name);
+        if is_of_now {
+            self.names.remove(&fingerprint)?;
+        }
+        Ok(is_of_now)
     }
 
     /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
@@ -190,6 +216,74 @@ impl Importing {
         Ok(again.map(|(name, _)| name).collect())
     }
 
+    /// Beside `names`, of which all is stated, the DNs by which the row was called before: a server may see to its lists
+    /// a moment after it has renamed somebody, or never. Who is called so from here on is not who those lists mean.
+    pub fn former_names(&mut self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        let (mut former, own) = (RoaringBitmap::new(), format!("{FORMER}{} ", row.0));
+        for (name, key) in self.keys(|borne| borne - names, row)? {
+            if key.starts_with(&own) || self.former.get(&name) == Some(&row) {
+                former.insert(name);
+            } else if self.take_away(name, &key)? {
+                self.former.insert(name, row);
+                former.insert(name);
+            }
+        }
+        Ok(former)
+    }
+
+    /// Those of `names` by which somebody was called before.
+    pub fn former_among(&mut self, names: &RoaringBitmap) -> Result<Vec<Former>, StoreError> {
+        let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
+        let mut former = Vec::new();
+        for (name, key) in keys {
+            let stored = key.strip_prefix(FORMER).and_then(|key| key.split_once(' '));
+            let stored = stored.and_then(|(row, key)| Some((row.parse().ok()?, key.split_once(' ')?.1)));
+            let (row, key) = match (stored, self.former.get(&name)) {
+                (Some((row, key)), _) => (RowId(row), key),
+                (None, Some(row)) => (*row, key.as_str()),
+                (None, None) => continue,
+            };
+            let now = self.names.get(&fingerprint([key.as_bytes()]))?;
+            former.push(Former { name, row, now });
+        }
+        Ok(former)
+    }
+
+    /// Whether everything that versions need is written.
+    pub fn has_new_names(&self) -> bool {
+        !self.new_names.is_empty()
+    }
+
+    /// Names by which rows were called until this import, each with its row.
+    pub fn former_here(&self) -> &HashMap<u32, RowId> {
+        &self.former
+    }
+
+    /// The number that the name of this number has for whoever is called so from here on.
+    pub fn number_anew(&mut self, name: u32) -> Result<u32, StoreError> {
+        let names = RoaringBitmap::from_iter([name]);
+        // Names of this import may not be written yet.
+        let unwritten = self.new_names.iter().find(|(number, _)| *number == name).map(|(_, key)| key.clone());
+        let key = match unwritten {
+            Some(key) => Some(key),
+            None => self.store.read(|reader| keys(reader, self.connector, &names))?.pop().map(|(_, key)| key),
+        };
+        let Some(key) = key else { return Ok(name) };
+        let fingerprint = fingerprint([key.as_bytes()]);
+        if let Some(number) = self.names.get(&fingerprint)? {
+            return Ok(number);
+        }
+        let number = take_number(&mut self.next_name, "names")?;
+        self.names.insert(fingerprint, number)?;
+        self.new_names.push((number, key));
+        Ok(number)
+    }
+
+    /// Whether the row bears one of `names` in its newest version.
+    pub fn bears(&self, row: RowId, names: &RoaringBitmap) -> Result<bool, StoreError> {
+        self.store.read(|reader| Ok(!borne(reader, self.connector, row.0)?.is_disjoint(names)))
+    }
+
     /// Those `of` the names that the row bears in its newest version, each with its key.
     fn keys(
         &self,
@@ -197,14 +291,8 @@ impl Importing {
         row: RowId,
     ) -> Result<Vec<(u32, String)>, StoreError> {
         self.store.read(|reader| {
-            let mut select =
-                reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
-            let mut keys = Vec::new();
-            for name in of(borne(reader, self.connector, row.0)?) {
-                let key = select.query_row(params![self.connector, name], |row| row.get(0)).optional()?;
-                keys.extend(key.map(|key| (name, key)));
-            }
-            Ok(keys)
+            let names = of(borne(reader, self.connector, row.0)?);
+            keys(reader, self.connector, &names)
         })
     }
 
@@ -486,6 +574,9 @@ impl Importing {
             for name in &self.retired {
                 retire.execute(params![self.connector, name, RETIRED])?;
             }
+            for (name, row) in &self.former {
+                retire.execute(params![self.connector, name, format!("{FORMER}{} ", row.0)])?;
+            }
             for (field, coverage) in coverage {
                 coverage.save(writer, self.connector, field)?;
             }
@@ -578,6 +669,21 @@ fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
     let number = *next;
     *next = number.checked_add(1).ok_or_else(|| StoreError::Exhausted(of.to_owned()))?;
     Ok(number)
+}
+
+/// These names, each with its key.
+fn keys(
+    reader: &Transaction<'_>,
+    connector: i64,
+    names: &RoaringBitmap,
+) -> Result<Vec<(u32, String)>, StoreError> {
+    let mut select = reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
+    let mut keys = Vec::new();
+    for name in names {
+        let key = select.query_row(params![connector, name], |row| row.get(0)).optional()?;
+        keys.extend(key.map(|key| (name, key)));
+    }
+    Ok(keys)
 }
 
 /// The names that a row bears in its newest version.

@@ -79,6 +79,8 @@ pub(super) struct Intake {
     strangers: Strangers,
     /// Rows that are new or other ones.
     changed: RoaringBitmap,
+    /// What lists state that did not state it before.
+    newly_listed: BTreeMap<RowId, RoaringBitmap>,
     unreadable: u64,
 }
 
@@ -115,6 +117,7 @@ impl Intake {
             pending: Pending::default(),
             strangers,
             changed: RoaringBitmap::new(),
+            newly_listed: BTreeMap::new(),
             unreadable: 0,
         })
     }
@@ -229,6 +232,7 @@ impl Intake {
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
+        self.read_lists_again()?;
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
         if self.nameless && unsettled > 0 {
             notices.push(
@@ -548,22 +552,117 @@ impl Intake {
             }
         }
         if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
+            // Neither is part of the hash, which is of what was stated.
+            let edges = match edges {
+                Some((stated, complete)) if self.info.is_some() => {
+                    Some((self.as_meant(row, stated)?, complete))
+                }
+                edges => edges,
+            };
+            let names = self.with_former(known, &names, &entry.names)?;
+            if known.is_some_and(|known| known.standing == Standing::Present)
+                && edges.is_some()
+                && self.is_as_it_was(row, &content, &names, edges.as_ref())?
+            {
+                return Ok(());
+            }
             self.changed.insert(row.0);
             self.written.insert(row.0);
-            // Not part of the hash, which is of what was stated.
-            let names = if known.is_some() {
-                self.importing.names_again(row, &names, &entry.names)? | names
-            } else {
-                names
-            };
             if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
                 self.untold.insert(row.0);
             }
-            let (names, edges) = (bitmap::write(&names)?, stored.edges);
+            let Stored { names, edges } = Stored::new(&names, edges.as_ref())?;
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             self.importing.note(Known { row, hash, standing: Standing::Present });
         }
         Ok(())
+    }
+
+    /// What an entry is called, and by which names lists may still have it.
+    fn with_former(
+        &mut self,
+        known: Option<Known>,
+        names: &RoaringBitmap,
+        stated: &[Reference],
+    ) -> Result<RoaringBitmap, StoreError> {
+        let Some(known) = known else { return Ok(names.clone()) };
+        self.flush_of(known.row)?;
+        let again = self.importing.names_again(known.row, names, stated)?;
+        let former = if known.standing == Standing::Gone {
+            RoaringBitmap::new()
+        } else {
+            self.importing.former_names(known.row, names)?
+        };
+        Ok(again | former | names)
+    }
+
+    /// A list that stated the former name of somebody, and states it still, means them: the server has not seen to it
+    /// since, unless it names them as they are called now, too.
+    fn as_meant(&mut self, group: RowId, stated: RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        self.flush_of(group)?;
+        let before = self.importing.edges(group)?;
+        let new = &stated - &before;
+        if !new.is_empty() {
+            self.newly_listed.insert(group, new);
+        }
+        let mut meant = stated.clone();
+        for former in self.importing.former_among(&(&before - &stated))? {
+            let Some(now) = former.now.filter(|now| stated.contains(*now) && !before.contains(*now)) else {
+                continue;
+            };
+            self.flush_of(former.row)?;
+            if !self.importing.bears(former.row, &stated)? {
+                meant.remove(now);
+                meant.insert(former.name);
+            }
+        }
+        Ok(meant)
+    }
+
+    /// A list that came before somebody whose name another has by now means the other, if it names both, or states the
+    /// name for the first time.
+    fn read_lists_again(&mut self) -> Result<(), StoreError> {
+        let former = self.importing.former_here().clone();
+        if former.is_empty() {
+            return Ok(());
+        }
+        for (group, new) in std::mem::take(&mut self.newly_listed) {
+            self.flush_of(group)?;
+            let Some(last) = self.importing.last(group)? else { continue };
+            let Some((edges, complete)) = last.edges else { continue };
+            let mut meant = edges.clone();
+            for (name, row) in former.iter().filter(|(name, _)| edges.contains(**name)) {
+                let mut others = edges.clone();
+                others.remove(*name);
+                self.flush_of(*row)?;
+                if new.contains(*name) || self.importing.bears(*row, &others)? {
+                    meant.remove(*name);
+                    meant.insert(self.importing.number_anew(*name)?);
+                }
+            }
+            if meant != edges {
+                let stored = Stored::new(&last.names, Some(&(meant, complete)))?;
+                let hash = stored.hash(&last.content);
+                let (content, Stored { names, edges }) = (last.content, stored);
+                self.written.insert(group.0);
+                self.pending.push(Version::Whole { row: group, hash, content, names, edges });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a group is what it was, by other names.
+    fn is_as_it_was(
+        &self,
+        row: RowId,
+        content: &str,
+        names: &RoaringBitmap,
+        edges: Option<&(RoaringBitmap, bool)>,
+    ) -> Result<bool, StoreError> {
+        let last = self.importing.last(row)?;
+        Ok(last.is_some_and(|last| {
+            last.content == content && last.names == *names && last.edges.as_ref() == edges
+        }))
     }
 
     /// The directory says so.
@@ -720,7 +819,7 @@ impl Intake {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.importing.has_new_names() {
             return Ok(());
         }
         self.importing.write(&self.pending.take())
