@@ -81,12 +81,12 @@ impl SourceConfig {
         !matches!(self, Self::Ldif(_))
     }
 
-    /// What to say of these fields of the directory, of which nothing came; nothing of a file, which is as it
-    /// was made.
-    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str) -> Option<String> {
+    /// What to say of these fields of the directory of this vendor, of which nothing came; nothing of a file, which is
+    /// as it was made.
+    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {
         match self {
             Self::ActiveDirectory(config) => config.unseen(fields, directory),
-            Self::Ldap(config) => config.unseen(fields),
+            Self::Ldap(config) => config.unseen(fields, vendor),
             Self::Ldif(_) => None,
         }
     }

@@ -18,6 +18,7 @@ use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod active_directory;
+mod computed;
 mod connection;
 mod decode;
 mod error;
@@ -106,18 +107,18 @@ impl Source for LdapSource {
         let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
         let pinned = schema::pinned(sink.known_by().as_ref()).or_else(|| self.id.get().cloned());
         let id = self.id.clone();
-        contained(async move {
+        contained(Box::pin(async move {
             let session = Session::open(config, pinned.as_deref()).await?;
             id.get_or_init(|| session.id());
             session.read(resume, sink).await
-        })
+        }))
         .await
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let (config, anchors, pinned) = (self.config.clone(), anchors.to_vec(), self.id.get().cloned());
         let open = async move { Session::open(config, pinned.as_deref()).await?.look_up(&anchors).await };
-        contained(open).await.map(Some)
+        contained(Box::pin(open)).await.map(Some)
     }
 }
 

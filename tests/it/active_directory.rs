@@ -407,3 +407,53 @@ async fn another_server_is_no_domain_controller() {
         "{error}"
     );
 }
+
+#[rstest]
+#[case::usn_changed(ChangeFeed::UsnChanged)]
+#[case::dir_sync(ChangeFeed::DirSync)]
+#[tokio::test]
+async fn what_is_worked_out_from_others_is_read_each_time(#[case] change_feed: ChangeFeed) {
+    let samba = Samba::start();
+    samba.modify(&company());
+    let config = ActiveDirectoryConfig { change_feed, ..config(&samba.url()) };
+    let with = |filter: Option<&str>, literal: &[&str]| {
+        let mut config = config.clone();
+        config.ldap.user_filter =
+            filter.map(|filter| format!("(&(objectCategory=person){})", filter.replace("DOMAIN", DOMAIN)));
+        config.ldap.literal = literal.iter().map(|name| (*name).to_owned()).collect();
+        config
+    };
+    for (config, named) in [
+        (with(Some("(memberOf=CN=Sales,OU=Groups,DOMAIN)"), &[]), "memberof"),
+        (with(Some("(memberOf:1.2.840.113556.1.4.1941:=CN=All,OU=Groups,DOMAIN)"), &[]), "memberof"),
+        (with(None, &["directReports"]), "directreports"),
+        (with(None, &["memberOf"]), "memberof"),
+    ] {
+        let ended = read(config).await.1.unwrap();
+        let feed = ended.feed.unwrap();
+        assert_eq!((ended.cursor, feed.active.as_str()), (None, "FullRead"));
+        assert!(feed.reason.contains(named), "{}", feed.reason);
+    }
+    // Names of others are told of by nobody when those are renamed.
+    let manager = with(None, &["manager"]);
+    let ended = read(manager.clone()).await.1.unwrap();
+    assert!(ended.feed.unwrap().reason.contains("manager"));
+    assert_eq!(ended.cursor.is_some(), change_feed == ChangeFeed::DirSync);
+    let Some(cursor) = ended.cursor else { return };
+    let ann = format!("dn: CN=Ann Lee,OU=Staff,{DOMAIN}\n");
+    samba.modify(&format!("{ann}changetype: modrdn\nnewrdn: CN=Ann Smith\ndeleteoldrdn: 1\n"));
+    assert_eq!(go_on(&manager, &cursor).await.0.mode, Mode::Full);
+}
+
+#[tokio::test]
+async fn an_account_is_told_that_it_sees_no_deleted_entries_only_if_it_may_not() {
+    let samba = Samba::start();
+    samba.reader("reader");
+    let mut config = ActiveDirectoryConfig { change_feed: ChangeFeed::UsnChanged, ..config(&samba.url()) };
+    let reason =
+        async |config: &ActiveDirectoryConfig| read(config.clone()).await.1.unwrap().feed.unwrap().reason;
+    // Nothing was deleted in this domain yet.
+    assert_eq!(reason(&config).await, "");
+    config.ldap.bind = Some(Bind { dn: "ADTEST\\reader".to_owned(), password: Secret::new(PASSWORD) });
+    assert!(reason(&config).await.contains("may not see deleted entries"));
+}

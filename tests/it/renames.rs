@@ -29,8 +29,8 @@ fn person(id: u32, uid: &str) -> String {
 }
 
 fn group(id: u32, name: &str, members: &[&str]) -> String {
-    let members: String =
-        members.iter().map(|uid| format!("member: uid={uid},ou=people,{SUFFIX}\n")).collect();
+    let member = |uid: &&str| format!("member: uid={uid},ou=people,{SUFFIX}\n");
+    let members = members.iter().map(member).collect::<Vec<_>>().concat();
     format!(
         "dn: cn={name},ou=groups,{SUFFIX}\nobjectClass: groupOfNames\n\
          entryUUID: {id:08}-0000-4000-8000-000000000000\ncn: {name}\n{members}\n"
@@ -51,7 +51,10 @@ fn named(ids: &[u32]) -> BTreeSet<String> {
     ids.iter().map(|id| format!("id{id}@example.test")).collect()
 }
 
-/// Exports one after another, each with the people and the list, and who is in the group after it.
+/// The people, the list, and who is in the group.
+type Export = (&'static [(u32, &'static str)], &'static [&'static str], &'static [u32]);
+
+/// Exports one after another.
 #[rstest]
 #[case::and_lists_follow(&[
     (&[(1, "bob"), (2, "cyd")][..], &["bob", "cyd"][..], &[1, 2][..]),
@@ -90,10 +93,7 @@ fn named(ids: &[u32]) -> BTreeSet<String> {
     (&[(1, "bob"), (2, "cyd")], &["bob", "cyd"], &[1, 2]),
     (&[(1, "bob"), (2, "cyd")], &["cyd"], &[2]),
 ])]
-fn a_list_means_who_it_meant(
-    #[case] exports: &[(&[(u32, &str)], &[&str], &[u32])],
-    #[values(false, true)] groups_first: bool,
-) {
+fn a_list_means_who_it_meant(#[case] exports: &[Export], #[values(false, true)] groups_first: bool) {
     let desk = Desk::new();
     desk.write("manifests.yaml", LDIF);
     for (at, (people, list, expected)) in exports.iter().enumerate() {

@@ -178,6 +178,9 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
     for notice in &imported.info.notices {
         out.paragraph(format_args!("{name}: {notice}"))?;
     }
+    if let Some(feed) = imported.info.feed.as_ref().filter(|feed| !feed.reason.is_empty()) {
+        out.paragraph(format_args!("{name}: changes come by {}: {}", feed.active, feed.reason))?;
+    }
     for (field, trip) in &imported.info.tripped {
         if let Some(Place(dn)) = Place::of(field) {
             let missing = count(trip.lost.len(), "entry is", "entries are");

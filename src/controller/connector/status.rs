@@ -241,7 +241,7 @@ pub(in crate::controller) fn problems(problems: &[Problem]) -> String {
 /// What to say of what came of nobody, if that is something that policies rest on.
 pub(super) fn unseen(read: &Read, source: &SourceConfig, used: &BTreeSet<String>) -> Option<String> {
     let fields = read.bare.intersection(used).map(String::as_str).collect();
-    source.unseen(&fields, &read.directory.id)
+    source.unseen(&fields, &read.directory.id, read.directory.vendor.as_deref())
 }
 
 /// What one read, by whoever is not the operator, says. Nobody tries again.

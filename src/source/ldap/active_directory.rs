@@ -8,15 +8,17 @@
 //! - Nobody leaves their primary group because something of their entry is not shown.
 //! - A read stays with the domain controller that it began with.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::computed::Untold;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::facts::Facts;
 use super::feed::{Changes, Resume};
+use super::look_up::{self, Asking, Seen};
 use super::search::{Found, Query, Search};
 use super::wire::Control;
-use super::{LdapConfig, Reading, among, bases, contained, contexts, either, look_up, only_context};
+use super::{LdapConfig, Reading, among, bases, contained, contexts, either, only_context};
 use crate::directory::{
     Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
 };
@@ -99,12 +101,14 @@ impl ActiveDirectorySource {
 impl Source for ActiveDirectorySource {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
-        contained(async move { Session::open(config).await?.read(resume, sink).await }).await
+        contained(Box::pin(async move { Session::open(config).await?.read(resume, sink).await })).await
     }
 
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         let (config, anchors) = (self.config.clone(), anchors.to_vec());
-        contained(async move { Session::open(config).await?.look_up(&anchors).await }).await.map(Some)
+        contained(Box::pin(async move { Session::open(config).await?.look_up(&anchors).await }))
+            .await
+            .map(Some)
     }
 }
 
@@ -120,6 +124,7 @@ struct Session {
     domain: Option<Vec<u8>>,
     /// Who came, in a read of changes.
     there: HashSet<Anchor>,
+    untold: Untold,
 }
 
 impl Session {
@@ -142,7 +147,13 @@ impl Session {
         let bases = bases(&config.ldap.base_dns, &facts)?;
         let excluded = config.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
         let schema = Schema { literal: config.ldap.literal.clone() };
-        Ok(Self { config, connection, facts, bases, excluded, schema, domain: None, there: HashSet::new() })
+        let filters = [
+            config.ldap.user_filter.as_deref().unwrap_or(USER_FILTER),
+            config.ldap.group_filter.as_deref().unwrap_or(GROUP_FILTER),
+        ];
+        let untold = Untold::of(filters, &config.ldap.literal, &contexts(&bases, &facts));
+        let (domain, there) = (None, HashSet::new());
+        Ok(Self { config, connection, facts, bases, excluded, schema, domain, there, untold })
     }
 
     /// What changed since, if a feed still tells that; else everything.
@@ -150,7 +161,10 @@ impl Session {
         let fingerprint = self.fingerprint().await?;
         let (next, feed) = match &resume {
             // Going on with the best costs no second look at the rights.
-            Some(resume) if feed::is_best(resume, self.config.change_feed, fingerprint.as_deref()) => {
+            Some(resume)
+                if self.is_told(resume.feed)
+                    && feed::is_best(resume, self.config.change_feed, fingerprint.as_deref()) =>
+            {
                 (Some(resume.clone()), None)
             }
             _ => {
@@ -162,8 +176,8 @@ impl Session {
             && resume.goes_on_as(next)
             && let Some(changes) = self.changes(resume).await?
         {
-            let (read, renamed) = self.read_changes(&changes, Reading::new(sink.clone())).await?;
-            if !renamed {
+            let (read, not_all) = self.read_changes(&changes, Reading::new(sink.clone())).await?;
+            if !not_all {
                 return self.complete_changes(read, resume.at(changes.place), feed).await;
             }
         }
@@ -196,13 +210,16 @@ impl Session {
         Ok(self.completion(Mode::Full, next, feed))
     }
 
-    /// Reads what changed. Says whether something was renamed that has others in it: then that was not all.
+    /// Reads what changed. Says whether something was renamed that has others in it, or is unclear: then that was not all.
     async fn read_changes(
         &mut self,
         changes: &Changes,
         mut reading: Reading,
     ) -> Result<(Reading, bool), SourceError> {
         let (mut first, mut own) = (Primaries::default(), Primaries::default());
+        let asking = self.asking();
+        // Whether somebody came in no way that says whether they are read: they are looked for among all.
+        let mut unclear = false;
         let touched: Vec<&Anchor> = changes.touched.iter().collect();
         for some in touched.chunks(look_up::AT_ONCE) {
             let ids: String = some.iter().map(|one| schema::guid_filter(one)).collect();
@@ -212,16 +229,14 @@ impl Session {
                 self.groups(base, Some(&ids), &mut reading, &mut own).await?;
             }
             // Who does not come is outside if found there; else the next read tells.
-            let missing: String = some
-                .iter()
-                .filter(|one| !self.there.contains(**one))
-                .map(|one| schema::guid_filter(one))
-                .collect();
-            if !missing.is_empty() {
-                let contexts = contexts(&self.bases, &self.facts);
-                for outside in self.anchors(contexts, format!("(|{missing})"), &[]).await? {
-                    reading.change(Change::Outside(outside)).await?;
-                }
+            let missing = some.iter().filter(|one| !self.there.contains(**one));
+            let missing: Vec<Anchor> = missing.map(|one| (*one).clone()).collect();
+            let contexts = contexts(&self.bases, &self.facts);
+            let found = asking.settle(&mut self.connection, (&contexts, None), &missing).await?;
+            let (outside, some_unclear) = self.outside(&asking, &found.there).await?;
+            unclear |= some_unclear;
+            for outside in outside {
+                reading.change(Change::Outside(outside)).await?;
             }
         }
         for (group, added) in first.whose {
@@ -241,7 +256,7 @@ impl Session {
             let filter = format!("(&(|{ids}){})", feed::CONTAINERS);
             holds_others |= !self.anchors(contexts, filter, &[]).await?.is_empty();
         }
-        Ok((reading, holds_others))
+        Ok((reading, holds_others || unclear))
     }
 
     /// Ends a read of changes. Who may not see what was deleted lists everybody who is there.
@@ -253,8 +268,7 @@ impl Session {
     ) -> Result<Completion, SourceError> {
         let context = only_context(&self.bases, &self.facts).unwrap_or_default();
         let mut mode = Mode::Delta;
-        let blind = self.blindness(&context).await?;
-        if !blind.is_empty() {
+        if !self.sees_deleted(&context).await? {
             mode = Mode::Full;
             let either = either(self.user_filter(), self.group_filter());
             for anchor in self.anchors(self.bases.clone(), either, &self.excluded.clone()).await? {
@@ -264,7 +278,10 @@ impl Session {
             }
         }
         reading.flush().await?;
-        let feed = feed.unwrap_or_else(|| Feed { active: next.feed.name().to_owned(), reason: blind });
+        let feed = match feed {
+            Some(feed) => feed,
+            None => Feed { active: next.feed.name().to_owned(), reason: self.remarks(&context).await? },
+        };
         Ok(self.completion(mode, Some(next), feed))
     }
 
@@ -290,6 +307,7 @@ impl Session {
             // What is no entry may be anybody.
             primaries.hidden |= matches!(found, Found::Unintelligible(_));
             let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
+            self.untold.note(Kind::User, &raw.attributes);
             if self.domain.is_none() && raw.attributes.has("primarygroupid") {
                 self.domain = schema::domain(&raw.attributes);
             }
@@ -315,6 +333,7 @@ impl Session {
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
+            self.untold.note(Kind::Group, &raw.attributes);
             let in_parts = !raw.attributes.is_whole("member");
             if in_parts {
                 // Its parts are read when this search is over: until then only its name is kept.
@@ -410,18 +429,79 @@ impl Session {
     /// Who is there though the read did not bring them. Whoever the read should have brought is not
     /// settled: they came back, or were missed.
     async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
+        let asking = self.asking();
         let contexts = contexts(&self.bases, &self.facts);
-        let mut settled = LookUp { server: Some(self.server()), ..LookUp::default() };
+        let mut answer = LookUp { server: Some(self.server()), ..LookUp::default() };
         for some in anchors.chunks(look_up::AT_ONCE) {
-            let ids: String = some.iter().map(schema::guid_filter).collect();
-            let (everywhere, ids) = (contexts.clone(), format!("(|{ids})"));
-            let there = self.anchors(everywhere, ids.clone(), &[]).await?;
-            let wanted = among(Some(&ids), &either(self.user_filter(), self.group_filter()));
-            let missed = self.anchors(self.bases.clone(), wanted, &self.excluded.clone()).await?;
-            settled.found.extend(there.iter().filter(|one| !missed.contains(*one)).cloned());
-            settled.missing.extend(some.iter().filter(|one| !there.contains(*one)).cloned());
+            let settled = asking.settle(&mut self.connection, (&contexts, None), some).await?;
+            for one in some {
+                if settled.missing.contains(one) && self.is_nowhere(one).await? {
+                    answer.missing.push(one.clone());
+                }
+            }
+            answer.found.extend(self.outside(&asking, &settled.there).await?.0);
         }
-        Ok(settled)
+        Ok(answer)
+    }
+
+    /// Those who are there and not among those who are read, by the place or by the filters; and whether there are some of
+    /// whom that cannot be told.
+    async fn outside(
+        &mut self,
+        asking: &Asking,
+        there: &HashMap<Anchor, Seen>,
+    ) -> Result<(Vec<Anchor>, bool), SourceError> {
+        if there.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        let either = either(self.user_filter(), self.group_filter());
+        let read = (self.bases.as_slice(), Some(either.as_str()));
+        let all: Vec<Anchor> = there.keys().cloned().collect();
+        let within = asking.settle(&mut self.connection, read, &all).await?;
+        let (mut outside, mut unclear) = (Vec::new(), false);
+        for (one, seen) in there {
+            let dn = Extended::of(&seen.dn).dn;
+            let seen = Seen { dn: dn.to_owned(), ..seen.clone() };
+            if is_within(dn, &self.excluded) || (within.missing.contains(one) && seen.is_judged(&self.bases))
+            {
+                outside.push(one.clone());
+            } else {
+                unclear |= !within.there.contains_key(one);
+            }
+        }
+        Ok((outside, unclear))
+    }
+
+    /// Whether the domain controller says that it has no such entry, whatever a filter finds.
+    async fn is_nowhere(&mut self, anchor: &Anchor) -> Result<bool, SourceError> {
+        let query = Query {
+            base: format!("<GUID={}>", anchor.as_str()),
+            base_only: true,
+            filter: "(objectClass=*)".to_owned(),
+            attributes: vec!["objectGUID".to_owned()],
+            page_size: None,
+            controls: controls(),
+        };
+        let mut search = Search::new(&mut self.connection, query);
+        match search.next(0).await {
+            Ok(_) => Ok(false),
+            Err(_) if search.code == Some(look_up::NO_SUCH_OBJECT) => Ok(true),
+            Err(error) if error.reason == Reason::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How entries are asked for by their ids, which their names show too.
+    fn asking(&self) -> Asking {
+        Asking {
+            attribute: "objectGUID".to_owned(),
+            filter: |_, anchors| {
+                format!("(|{})", anchors.iter().map(schema::guid_filter).collect::<String>())
+            },
+            id: |_, raw| identity(raw),
+            page_size: Some(self.config.ldap.page_size),
+            controls: controls(),
+        }
     }
 
     /// Who matches `filter` below `places`, but for the `excluded`.
@@ -448,14 +528,21 @@ impl Session {
                 if let Found::Entry(raw) = found
                     && !is_within(Extended::of(&raw.dn).dn, excluded)
                 {
-                    anchors.extend(schema::anchor(&raw.attributes));
+                    anchors.extend(identity(&raw));
                 }
             }
         }
         Ok(anchors)
     }
 
-    fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
+    fn completion(self, mode: Mode, mut next: Option<Resume>, mut feed: Feed) -> Completion {
+        if self.config.change_feed != ChangeFeed::FullRead
+            && let Some(reason) = self.untold.needs_all()
+        {
+            // What came says so.
+            next = None;
+            feed = Feed { active: "FullRead".to_owned(), reason };
+        }
         let (directory, scope, server) = (self.directory(), self.scope(), self.server());
         let shown = self.facts.shown(&self.connection);
         let mut notices = self.connection.skipped;
@@ -541,6 +628,12 @@ impl Schema {
         }
         reading.change(change).await
     }
+}
+
+/// Whose entry it is, by the attribute or by what stands before its name.
+fn identity(raw: &Raw) -> Option<Anchor> {
+    let named = || Extended::of(&raw.dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
+    schema::anchor(&raw.attributes).or_else(named)
 }
 
 /// Sent with every search.

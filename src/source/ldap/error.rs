@@ -122,7 +122,7 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
         3 | 4 | 11 => {
             let why = format!(
                 "the server ended the read below {base} at one of its limits; raise the size, time and page limits of this \
-                 account ({code}); {so_far}"
+                 account, or set a smaller pageSize ({code}); {so_far}"
             );
             (Reason::LimitExceeded, why)
         }

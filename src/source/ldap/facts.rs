@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::decode::Raw;
 use super::error;
 use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Shown;
@@ -114,6 +115,16 @@ impl Facts {
     }
 }
 
+/// Whether advice for OpenLDAP may help: a server that says that it is another has no use for it.
+pub(super) fn may_be_openldap(facts: &Facts) -> bool {
+    facts.vendor.as_deref().is_none_or(is_openldap)
+}
+
+/// Whether the vendor's name is OpenLDAP's.
+pub(super) fn is_openldap(vendor: &str) -> bool {
+    vendor.to_lowercase().contains("openldap")
+}
+
 /// A time as directories write it (RFC 4517 section 3.3.13), if it is of the usual form, in UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let (seconds, rest) = text.split_at_checked("YYYYMMDDhhmmss".len())?;
@@ -177,20 +188,33 @@ pub(super) async fn one_with(
     scope: Scope,
     attributes: &[&str],
 ) -> Result<Option<Attributes>, SourceError> {
+    let found = some(connection, controls, (base, scope), filter, attributes, 1).await?;
+    Ok(found.into_iter().next().map(|raw| raw.attributes))
+}
+
+/// Some entries, whichever, as far as there are some to be seen. That there is none is no proof of anything.
+pub(super) async fn some(
+    connection: &mut Connection,
+    controls: &[Control],
+    (base, scope): (&str, Scope),
+    filter: &str,
+    attributes: &[&str],
+    at_most: u32,
+) -> Result<Vec<Raw>, SourceError> {
     let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
-    let search = Request::Search { base, scope, filter, attributes: &attributes, at_most: 1 };
+    let search = Request::Search { base, scope, filter, attributes: &attributes, at_most };
     connection.ask(search, controls, 0).await?;
-    let mut first = None;
+    let mut found = Vec::new();
     let result = loop {
         match connection.hear(0).await?.0 {
-            Response::Entry(entry) => first = first.or(Some(entry)),
+            Response::Entry(entry) => found.extend(entry),
             Response::SearchDone(result) => break result,
             _ => {}
         }
     };
-    // One entry was asked for, so a size limit is as good as an end.
+    // So many were asked for, so a size limit is as good as an end.
     if !matches!(result.code, 0 | 4) {
         return Err(error::searching(base, &result, 0));
     }
-    Ok(first.flatten().map(|raw| raw.attributes))
+    Ok(found)
 }

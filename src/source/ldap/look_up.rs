@@ -1,76 +1,255 @@
 //! Whether entries that a read did not bring are somewhere in the directory.
+//!
+//! Nobody is missing because a server said nothing: its answer must have come to its end, and hold nothing that could be
+//! the one who was asked for. An entry that shows no id could be, and so could what cannot be understood, and what is
+//! held elsewhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::connection::Connection;
+use super::decode::Raw;
 use super::facts;
 use super::search::{Found, Query, Search};
-use super::wire::Scope;
 use super::wire::filter::escape;
+use super::wire::{Control, Scope};
 use crate::directory::{Anchor, Dn};
 use crate::source::{Reason, SourceError, schema};
 
 /// Anchors in one search: few enough for every server's limit on filters.
 pub(super) const AT_ONCE: usize = 200;
 
-/// Those of `anchors` that are somewhere below `places` and, if it is given, match `only`.
-pub(super) async fn search(
-    connection: &mut Connection,
-    attribute: &str,
-    (places, only): (&[String], Option<&str>),
-    anchors: &[Anchor],
-    page_size: Option<u32>,
-) -> Result<HashSet<Anchor>, SourceError> {
-    if attribute.eq_ignore_ascii_case("dn") {
-        return by_dn(connection, (places, only), anchors).await;
-    }
-    let filter = filter(attribute, anchors);
-    let filter = only.map_or_else(|| filter.clone(), |only| format!("(&{only}{filter})"));
-    let mut there = HashSet::new();
-    for place in places {
-        let (base, attributes) = (place.clone(), vec![attribute.to_owned()]);
-        let query = Query { base, filter: filter.clone(), attributes, page_size, ..Query::default() };
-        let mut search = Search::new(connection, query);
-        while let Some(found) = search.next(0).await? {
-            if let Found::Entry(entry) = found {
-                there.extend(entry.attributes.values(attribute).map(schema::anchor));
-            }
-        }
-    }
-    Ok(there)
+/// So many who are there are asked for, to see whether one of them is found by the id.
+const KNOWN: u32 = 20;
+
+/// Objects that refer to other servers are objects like others (RFC 3296): what this server holds is asked for, and who
+/// was read was read here.
+const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
+
+/// How entries are asked for by their ids.
+#[derive(Clone)]
+pub(super) struct Asking {
+    /// The attribute that holds the id, as it is asked for.
+    pub(super) attribute: String,
+    /// What finds some of them.
+    pub(super) filter: fn(&str, &[Anchor]) -> String,
+    /// Whose entry it is, if it shows that.
+    pub(super) id: fn(&str, &Raw) -> Option<Anchor>,
+    /// Of each search.
+    pub(super) page_size: Option<u32>,
+    pub(super) controls: Vec<Control>,
 }
 
-/// Where the DN itself is the anchor, each is looked at.
+/// An entry that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) dn: String,
+    /// Whether it shows its classes: else no filter can tell what it is.
+    pub(super) classed: bool,
+    /// Whether it has others in it, if it says so.
+    pub(super) holds_others: bool,
+}
+
+impl Seen {
+    /// Whether what a search below `bases` did not find is not there by the filter, or by its place.
+    pub(super) fn is_judged(&self, bases: &[String]) -> bool {
+        self.classed || self.lies_outside(bases)
+    }
+
+    fn lies_outside(&self, bases: &[String]) -> bool {
+        let Ok(dn) = Dn::parse(&self.dn) else { return false };
+        bases.iter().all(|base| Dn::parse(base).is_ok_and(|base| !dn.is_within(&base)))
+    }
+}
+
+/// What the answers to searches say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) there: HashMap<Anchor, Seen>,
+    /// Whether something came that could be anybody.
+    pub(super) doubtful: bool,
+}
+
+/// What is settled of those who were asked for; who is in neither is not.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) there: HashMap<Anchor, Seen>,
+    pub(super) missing: HashSet<Anchor>,
+}
+
+impl Answer {
+    /// Takes in what was found when these were asked for.
+    fn take(&mut self, found: Found, asked: &HashSet<&Anchor>, id: impl Fn(&Raw) -> Option<Anchor>) {
+        let Found::Entry(raw) = found else {
+            self.doubtful = true;
+            return;
+        };
+        match id(&raw).filter(|id| asked.contains(id)) {
+            Some(id) => {
+                let classed = raw.attributes.values("objectclass").next().is_some();
+                let mut stated = raw.attributes.values("hassubordinates");
+                let holds_others = stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
+                self.there.insert(id, Seen { dn: raw.dn, classed, holds_others });
+            }
+            None => self.doubtful = true,
+        }
+    }
+}
+
+impl Asking {
+    /// By the attribute of this name.
+    pub(super) fn by(attribute: &str, page_size: Option<u32>) -> Self {
+        let controls = vec![Control { oid: MANAGE_DSA_IT.to_owned(), critical: false, value: None }];
+        Self { attribute: attribute.to_owned(), filter, id: shown, page_size, controls }
+    }
+
+    /// Who of those who are `asked` for is below `places` and, if it is given, matches `only`.
+    pub(super) async fn answer(
+        &self,
+        connection: &mut Connection,
+        (places, only): (&[String], Option<&str>),
+        asked: &[Anchor],
+    ) -> Result<Answer, SourceError> {
+        let filter = (self.filter)(&self.attribute, asked);
+        let filter = only.map_or_else(|| filter.clone(), |only| format!("(&{only}{filter})"));
+        let wanted: HashSet<&Anchor> = asked.iter().collect();
+        let mut answer = Answer::default();
+        for place in places {
+            let attributes = [&self.attribute, "objectClass", "hasSubordinates"].map(str::to_owned).to_vec();
+            let query = Query {
+                base: place.clone(),
+                filter: filter.clone(),
+                attributes,
+                page_size: self.page_size,
+                controls: self.controls.clone(),
+                ..Query::default()
+            };
+            let mut search = Search::new(connection, query);
+            while let Some(found) = search.next(0).await? {
+                answer.take(found, &wanted, |raw| (self.id)(&self.attribute, raw));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The same, settled: where an answer could hold any of them, each is asked for alone.
+    pub(super) async fn settle(
+        &self,
+        connection: &mut Connection,
+        places: (&[String], Option<&str>),
+        asked: &[Anchor],
+    ) -> Result<Settled, SourceError> {
+        if self.attribute.eq_ignore_ascii_case("dn") {
+            return by_dn(connection, places, asked).await;
+        }
+        let Answer { mut there, doubtful } = self.answer(connection, places, asked).await?;
+        let open: Vec<Anchor> = asked.iter().filter(|one| !there.contains_key(one)).cloned().collect();
+        let mut missing = HashSet::new();
+        for one in open {
+            if !doubtful {
+                missing.insert(one);
+                continue;
+            }
+            let answer = self.answer(connection, places, std::slice::from_ref(&one)).await?;
+            if answer.there.is_empty() && !answer.doubtful {
+                missing.insert(one);
+            }
+            there.extend(answer.there);
+        }
+        Ok(Settled { there, missing })
+    }
+
+    /// Whether entries that match `filter` are found by their ids below `base`, as one of them shows; `None` if there are
+    /// no such entries. A server takes a filter that the account may not use for one that nobody matches.
+    pub(super) async fn works(
+        &self,
+        connection: &mut Connection,
+        base: &str,
+        filter: &str,
+    ) -> Result<Option<bool>, SourceError> {
+        let mut known = self.some(connection, base, filter).await?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        if known.iter().all(|known| (self.id)(&self.attribute, known).is_none()) {
+            // Not everybody need have one.
+            let bears = format!("(&{filter}({}=*))", self.attribute);
+            known = self.some(connection, base, &bears).await?;
+        }
+        let mut ids = known.iter().filter_map(|known| (self.id)(&self.attribute, known));
+        let Some(id) = ids.next() else { return Ok(Some(false)) };
+        let places = [base.to_owned()];
+        let answer = self.answer(connection, (&places, None), std::slice::from_ref(&id)).await?;
+        Ok(Some(answer.there.contains_key(&id)))
+    }
+
+    /// Some entries, whichever, that match.
+    async fn some(
+        &self,
+        connection: &mut Connection,
+        base: &str,
+        filter: &str,
+    ) -> Result<Vec<Raw>, SourceError> {
+        let place = (base, Scope::Subtree);
+        facts::some(connection, &self.controls, place, filter, &[&self.attribute], KNOWN).await
+    }
+}
+
+/// Where the DN itself is the anchor, each is looked at. Only a server that says that it has no such entry has none.
 async fn by_dn(
     connection: &mut Connection,
     (places, only): (&[String], Option<&str>),
-    anchors: &[Anchor],
-) -> Result<HashSet<Anchor>, SourceError> {
-    let places: Vec<Dn> = places.iter().filter_map(|place| Dn::parse(place).ok()).collect();
-    let within = |anchor: &&Anchor| {
-        let below = |dn: Dn| places.iter().any(|place| dn.is_within(place));
-        only.is_none() || Dn::parse(anchor.as_str()).is_ok_and(below)
-    };
-    let mut there = HashSet::new();
-    for anchor in anchors.iter().filter(within) {
-        match facts::one(
-            connection,
-            anchor.as_str(),
-            only.unwrap_or("(objectClass=*)"),
-            Scope::Base,
-            &["1.1"],
-        )
-        .await
-        {
-            Ok(Some(_)) => {
-                there.insert(anchor.clone());
+    asked: &[Anchor],
+) -> Result<Settled, SourceError> {
+    let mut settled = Settled::default();
+    for anchor in asked {
+        let seen = Seen { dn: anchor.as_str().to_owned(), classed: false, holds_others: false };
+        if only.is_some() && seen.lies_outside(places) {
+            settled.missing.insert(anchor.clone());
+            continue;
+        }
+        let query = Query {
+            base: anchor.as_str().to_owned(),
+            base_only: true,
+            filter: only.unwrap_or("(objectClass=*)").to_owned(),
+            attributes: vec!["objectClass".to_owned()],
+            ..Query::default()
+        };
+        let mut search = Search::new(connection, query);
+        let mut doubtful = false;
+        loop {
+            match search.next(0).await {
+                Ok(Some(Found::Entry(raw))) => {
+                    let classed = raw.attributes.values("objectclass").next().is_some();
+                    settled.there.insert(anchor.clone(), Seen { classed, ..seen.clone() });
+                }
+                Ok(Some(_)) => doubtful = true,
+                // It is there, or else the server would say that it is not; and does not match.
+                Ok(None) => {
+                    if only.is_some() && !doubtful && !settled.there.contains_key(anchor) {
+                        settled.missing.insert(anchor.clone());
+                    }
+                    break;
+                }
+                Err(_) if search.code == Some(NO_SUCH_OBJECT) => {
+                    settled.missing.insert(anchor.clone());
+                    break;
+                }
+                Err(error) if error.reason == Reason::NotFound => break,
+                Err(error) => return Err(error),
             }
-            Ok(None) => {}
-            Err(error) if error.reason == Reason::NotFound => {}
-            Err(error) => return Err(error),
         }
     }
-    Ok(there)
+    Ok(settled)
+}
+
+/// The result code by which a server says that it has no such entry.
+pub(super) const NO_SUCH_OBJECT: u32 = 32;
+
+/// The one id that an entry shows.
+fn shown(attribute: &str, raw: &Raw) -> Option<Anchor> {
+    let mut values = raw.attributes.values(attribute);
+    let id = schema::anchor(values.next()?);
+    values.next().is_none().then_some(id)
 }
 
 /// Any of the anchors, in every spelling that [`schema::anchor`] may have had before it: letter case is
@@ -100,7 +279,47 @@ fn octets(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    fn entry(ids: &[&str], classed: bool) -> Found {
+        let mut attributes = schema::Attributes::new();
+        attributes.add("entryUUID", ids.iter().map(|id| id.as_bytes().to_vec()));
+        if classed {
+            attributes.add("objectClass", [b"person".to_vec()]);
+        }
+        let dn = "uid=one,ou=people,dc=x".to_owned();
+        Found::Entry(Raw { dn, dn_is_text: true, attributes, ..Raw::default() })
+    }
+
+    #[rstest]
+    #[case::the_one(entry(&["E-1"], true), true, false)]
+    #[case::another(entry(&["e-9"], true), false, true)]
+    #[case::without_an_id(entry(&[], true), false, true)]
+    #[case::with_two(entry(&["e-1", "e-2"], true), false, true)]
+    #[case::no_entry(Found::Unintelligible("it".to_owned()), false, true)]
+    #[case::a_reference(Found::Reference(Vec::new()), false, true)]
+    fn what_could_be_the_one_is_no_proof(#[case] found: Found, #[case] there: bool, #[case] doubtful: bool) {
+        let (one, mut answer) = (Anchor::new("e-1"), Answer::default());
+        answer.take(found, &HashSet::from([&one]), |raw| shown("entryUUID", raw));
+        assert_eq!((answer.there.contains_key(&one), answer.doubtful), (there, doubtful));
+    }
+
+    #[rstest]
+    #[case(true, "ou=people,dc=x", true)]
+    #[case(false, "ou=people,dc=x", false)]
+    #[case(false, "dc=x", false)]
+    #[case(false, "ou=other,dc=x", true)]
+    fn a_filter_judges_only_what_shows_its_classes(
+        #[case] classed: bool,
+        #[case] base: &str,
+        #[case] judged: bool,
+    ) {
+        let (one, mut answer) = (Anchor::new("e-1"), Answer::default());
+        answer.take(entry(&["e-1"], classed), &HashSet::from([&one]), |raw| shown("entryUUID", raw));
+        assert_eq!(answer.there[&one].is_judged(&[base.to_owned()]), judged);
+    }
 
     #[test]
     fn asks_in_every_spelling() {

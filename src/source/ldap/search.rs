@@ -9,8 +9,8 @@ use super::wire::{Control, LdapResult, Request, Response, Scope};
 use crate::source::SourceError;
 
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
-/// A server that refuses pages of this size refuses pages.
-const SMALLEST_PAGE: u32 = 16;
+/// Result codes by which a server refuses a page for its size: a limit of time, of size or of the administrator's.
+const LIMITS: &[u32] = &[3, 4, 11];
 
 /// What to search for.
 #[derive(Clone, Default)]
@@ -141,9 +141,9 @@ impl<'c> Search<'c> {
                 Ok(())
             }
             // The size or the pages themselves are refused: smaller ones, then none.
-            2 | 11 | 12 | 53 if !self.begun && self.query.page_size.is_some() => {
-                let smaller = self.query.page_size.map(|size| size / 2).filter(|size| *size >= SMALLEST_PAGE);
-                let never = result.text.contains("not allowed") || result.code != 11;
+            2..=4 | 11 | 12 | 53 if !self.begun && self.query.page_size.is_some() => {
+                let smaller = self.query.page_size.map(|size| size / 2).filter(|size| *size > 0);
+                let never = result.text.contains("not allowed") || !LIMITS.contains(&result.code);
                 self.query.page_size = if never { None } else { smaller };
                 Ok(())
             }

@@ -1,18 +1,21 @@
 //! One server, for one read: everything, or what changed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::computed::{SEARCHES, Untold};
 use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
+use super::look_up::{self, Asking};
 use super::search::{Found, Query, Search};
+use super::wire::Scope;
 use super::wire::filter::escape;
 use super::{
     GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory, either,
-    look_up, only_context, sync_repl,
+    in_brackets, only_context, sync_repl,
 };
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
 use crate::source::schema::posix::Primaries;
@@ -41,6 +44,7 @@ pub(super) struct Session {
     there: HashMap<Anchor, String>,
     /// Whose primary group is which, of those who came.
     primaries: Primaries,
+    untold: Untold,
 }
 
 impl Session {
@@ -57,6 +61,8 @@ impl Session {
             None => facts::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
         };
         let schema = Schema { anchor: anchor.to_lowercase(), literal: config.literal.clone() };
+        let filters = [user_filter(&config), group_filter(&config)];
+        let untold = Untold::of(filters, &config.literal, &contexts(&bases, &facts));
         Ok(Self {
             config,
             connection,
@@ -66,6 +72,7 @@ impl Session {
             anchor,
             there: HashMap::new(),
             primaries: Primaries::default(),
+            untold,
         })
     }
 
@@ -98,9 +105,14 @@ impl Session {
                     return Ok(self.completion(mode, Some(next.at(changes.place)), feed));
                 }
             } else {
-                "the server could not tell all that changed since the last read, so everything was read; OpenLDAP can, \
-                 deletions too, with `syncprov-sessionlog 100000`"
-                    .clone_into(&mut feed.reason);
+                let remedy = if facts::may_be_openldap(&self.facts) {
+                    "; OpenLDAP can, deletions too, with `syncprov-sessionlog 100000`"
+                } else {
+                    ""
+                };
+                feed.reason = format!(
+                    "the server could not tell all that changed since the last read, so everything was read{remedy}"
+                );
             }
         }
         self.read_all(sink, next, feed).await
@@ -115,15 +127,21 @@ impl Session {
         if !self.config.sync_repl {
             return none("");
         }
+        if let Some(reason) = self.untold.needs_all() {
+            return none(&reason);
+        }
         let Some(context) = only_context(&self.bases, &self.facts) else {
             return none(
                 "baseDNs lie in several naming contexts, and a feed is of one: use a connector for each",
             );
         };
         if !sync_repl::is_offered(&self.facts) {
-            return none(
-                "the server does not offer syncrepl (RFC 4533); OpenLDAP does with `overlay syncprov` on the database",
-            );
+            let remedy = if facts::may_be_openldap(&self.facts) {
+                "; OpenLDAP does with `overlay syncprov` on the database"
+            } else {
+                ", so everything is read each time"
+            };
+            return none(&format!("the server does not offer syncrepl (RFC 4533){remedy}"));
         }
         if !self.anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
             let reason = format!(
@@ -134,16 +152,22 @@ impl Session {
         }
         let Some(place) = sync_repl::place(&mut self.connection, &context).await? else {
             let who = self.config.bind.as_ref().map_or("anonymous", |bind| bind.dn.as_str());
+            let overlay = if facts::may_be_openldap(&self.facts) {
+                "put `overlay syncprov` on that database, and "
+            } else {
+                ""
+            };
             let reason = format!(
-                "the server does not show the contextCSN of {context} to {who}: put `overlay syncprov` on that database, and \
-                 let the account read the attributes entry and contextCSN of that entry"
+                "the server does not show the contextCSN of {context} to {who}: {overlay}let the account read the attributes \
+                 entry and contextCSN of that entry"
             );
             return none(&reason);
         };
         let attributes = self.schema.attributes().into_iter().collect::<Vec<_>>().join(" ");
         let fingerprint = feed::fingerprint(&[&self.connection.url, &self.scope(), &attributes]);
         let resume = Resume { feed: FeedKind::SyncRepl, fingerprint, place };
-        Ok((Some(resume), Feed { active: FeedKind::SyncRepl.name().to_owned(), reason: String::new() }))
+        let reason = self.untold.remark().unwrap_or_default();
+        Ok((Some(resume), Feed { active: FeedKind::SyncRepl.name().to_owned(), reason }))
     }
 
     async fn read_all(
@@ -184,19 +208,26 @@ impl Session {
         if named.len() > MANY {
             return Ok(None);
         }
-        let either = self.either();
+        let (asking, either) = (self.asking(), self.either());
         for some in named.chunks(look_up::AT_ONCE) {
-            let ids = look_up::filter(&self.anchor, some);
-            let (found, holds_others) = self.found(&contexts, &ids).await?;
-            if holds_others {
+            let anywhere = asking.settle(&mut self.connection, (&contexts, None), some).await?;
+            if anywhere.there.values().any(|seen| seen.holds_others) {
                 return Ok(None);
             }
-            let (within, _) = self.found(&self.bases.clone(), &format!("(&{ids}{either})")).await?;
-            for one in some.iter().filter(|one| !within.contains(*one)) {
+            let read = (self.bases.as_slice(), Some(either.as_str()));
+            let within = asking.settle(&mut self.connection, read, some).await?;
+            let is_judged =
+                |one: &Anchor| anywhere.there.get(one).is_none_or(|seen| seen.is_judged(&self.bases));
+            let is_open = |one: &Anchor| !anywhere.missing.contains(one) && !anywhere.there.contains_key(one);
+            // Who came in no way that says who it is, or cannot be told to be outside, is looked for among all.
+            if some.iter().any(|one| is_open(one) || (within.missing.contains(one) && !is_judged(one))) {
+                return Ok(None);
+            }
+            for one in some.iter().filter(|one| !within.there.contains_key(*one)) {
                 // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
-                if found.contains(one) {
+                if anywhere.there.contains_key(one) && within.missing.contains(one) {
                     reading.change(Change::Outside(one.clone())).await?;
-                } else if changes.deleted.contains(one) {
+                } else if changes.deleted.contains(one) && anywhere.missing.contains(one) {
                     mode = Mode::Full;
                     reading.change(Change::Tombstone(one.clone())).await?;
                 }
@@ -217,6 +248,11 @@ impl Session {
             renamed.map(|(anchor, dn)| (dn, called.get(anchor))).collect();
         let is: Vec<String> = listing(renamed.iter().map(|(dn, _)| *dn));
         let was: Vec<String> = listing(renamed.iter().filter_map(|(_, was)| *was));
+        // Others may name who was renamed or deleted, or was changed without being read, and that changed untold.
+        let not_read = named.iter().any(|one| !self.there.contains_key(one));
+        if self.untold.refers().is_some() && (!was.is_empty() || not_read) {
+            return Ok(None);
+        }
         self.wait_until_nobody_is_listed(&was).await?;
         for lists in is {
             self.entries(Kind::Group, Some(&lists), reading).await?;
@@ -258,14 +294,34 @@ impl Session {
         let began = Instant::now();
         for lists in under {
             loop {
-                let (found, _) = self.found(&self.bases.clone(), &among(Some(lists), &groups)).await?;
-                if found.is_empty() || began.elapsed() > MOMENT {
+                if !self.is_anybody(&among(Some(lists), &groups)).await? || began.elapsed() > MOMENT {
                     break;
                 }
                 tokio::time::sleep(MOMENT / 20).await;
             }
         }
         Ok(())
+    }
+
+    /// What is asked for of users or groups: of groups the search too by which they are dynamic.
+    fn attributes(&self, kind: Kind) -> Vec<String> {
+        let mut names = self.schema.attributes();
+        if kind == Kind::Group && self.config.sync_repl {
+            let known = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+            let searches: Vec<_> = SEARCHES.iter().filter(|name| !known(name)).collect();
+            names.extend(searches.into_iter().map(|name| (*name).to_owned()));
+        }
+        names.into_iter().collect()
+    }
+
+    /// Whether anybody matches below the bases.
+    async fn is_anybody(&mut self, filter: &str) -> Result<bool, SourceError> {
+        for base in self.bases.clone() {
+            if facts::one(&mut self.connection, &base, filter, Scope::Subtree, &["1.1"]).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads users or groups, those alone that match `only` if it is given.
@@ -278,13 +334,15 @@ impl Session {
         let filter = if kind == Kind::Group { self.groups() } else { self.users() };
         let filter = among(only, filter);
         for base in self.bases.clone() {
-            let query = self.query(base, filter.clone());
+            let attributes = self.attributes(kind);
+            let query = Query { attributes, ..self.query(base, filter.clone()) };
             // Groups whose primary members have to be asked for: not everybody came.
             let mut later = Vec::new();
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 match found {
                     Found::Entry(entry) => {
+                        self.untold.note(kind, &entry.attributes);
                         if kind != Kind::Group {
                             self.primaries.note(&entry.dn, &entry.attributes);
                         }
@@ -334,62 +392,77 @@ impl Session {
         }
     }
 
-    /// Who matches below `places`, and whether one of them has others in it.
-    async fn found(
-        &mut self,
-        places: &[String],
-        filter: &str,
-    ) -> Result<(HashSet<Anchor>, bool), SourceError> {
-        let (mut found, mut holds_others) = (HashSet::new(), false);
-        for place in places {
-            let query = Query {
-                base: place.clone(),
-                filter: filter.to_owned(),
-                attributes: vec![self.anchor.clone(), "hasSubordinates".to_owned()],
-                page_size: self.page_size(),
-                ..Query::default()
-            };
-            let mut search = Search::new(&mut self.connection, query);
-            while let Some(one) = search.next(0).await? {
-                let Found::Entry(entry) = one else { continue };
-                found.extend(entry.attributes.values(&self.schema.anchor).map(schema::anchor));
-                let mut stated = entry.attributes.values("hassubordinates");
-                holds_others |= stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
-            }
-        }
-        Ok((found, holds_others))
-    }
-
     pub(super) async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
-        let (page_size, either) = (self.page_size(), self.either());
+        let (asking, either) = (self.asking(), self.either());
         let contexts = contexts(&self.bases, &self.facts);
-        let mut settled = LookUp { server: Some(self.connection.url.clone()), ..LookUp::default() };
+        let mut answer = LookUp { server: Some(self.connection.url.clone()), ..LookUp::default() };
+        let mut works = None;
         for some in anchors.chunks(look_up::AT_ONCE) {
             // An account that may not search the naming contexts searches what it reads.
-            let anywhere = (contexts.as_slice(), None);
-            let (connection, attribute) = (&mut self.connection, self.anchor.as_str());
-            let there = match look_up::search(connection, attribute, anywhere, some, page_size).await {
+            let settled = match asking.settle(&mut self.connection, (&contexts, None), some).await {
                 Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => {
-                    let below = (self.bases.as_slice(), None);
-                    look_up::search(connection, attribute, below, some, page_size).await?
+                    asking.settle(&mut self.connection, (&self.bases, None), some).await?
                 }
-                there => there?,
+                settled => settled?,
             };
-            let (mut found, missing): (Vec<_>, _) = some.iter().cloned().partition(|one| there.contains(one));
+            let found: Vec<Anchor> = settled.there.keys().cloned().collect();
             if !found.is_empty() {
                 // One that the read should have brought came, moved or changed while it went on: the next
-                // read will bring it.
+                // read will bring it. One of whom no filter can tell is not settled.
                 let read = (self.bases.as_slice(), Some(either.as_str()));
-                let within = look_up::search(connection, attribute, read, &found, page_size).await?;
-                found.retain(|one| !within.contains(one));
+                let within = asking.settle(&mut self.connection, read, &found).await?;
+                let judged = |one: &&Anchor| {
+                    settled.there.get(*one).is_some_and(|seen| seen.is_judged(&self.bases))
+                        && within.missing.contains(*one)
+                };
+                answer.found.extend(found.iter().filter(judged).cloned());
             }
-            settled.found.extend(found);
-            settled.missing.extend(missing);
+            if settled.missing.is_empty() {
+                continue;
+            }
+            if works.is_none() {
+                works = Some(self.finds_by_id(&asking).await?);
+            }
+            if works == Some(true) {
+                answer.missing.extend(some.iter().filter(|one| settled.missing.contains(*one)).cloned());
+            }
         }
-        Ok(settled)
+        Ok(answer)
     }
 
-    fn completion(self, mode: Mode, next: Option<Resume>, feed: Feed) -> Completion {
+    /// Whether who is there is found by the id: else that somebody is not found says nothing.
+    async fn finds_by_id(&mut self, asking: &Asking) -> Result<bool, SourceError> {
+        let mut finds = false;
+        for base in self.bases.clone() {
+            if asking.attribute.eq_ignore_ascii_case("dn") {
+                let any = "(objectClass=*)";
+                finds |= facts::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
+                continue;
+            }
+            for filter in [self.users().to_owned(), self.groups().to_owned(), "(objectClass=*)".to_owned()] {
+                match asking.works(&mut self.connection, &base, &in_brackets(&filter)).await? {
+                    Some(true) => finds = true,
+                    Some(false) if filter != "(objectClass=*)" => return Ok(false),
+                    Some(false) | None => {}
+                }
+            }
+        }
+        Ok(finds)
+    }
+
+    /// How entries are asked for by the anchor.
+    fn asking(&self) -> Asking {
+        Asking::by(&self.anchor, self.page_size())
+    }
+
+    fn completion(self, mode: Mode, mut next: Option<Resume>, mut feed: Feed) -> Completion {
+        if self.config.sync_repl
+            && let Some(reason) = self.untold.needs_all()
+        {
+            // What came says so.
+            next = None;
+            feed = Feed { active: "FullRead".to_owned(), reason };
+        }
         let shown = self.facts.shown(&self.connection);
         Completion {
             mode,

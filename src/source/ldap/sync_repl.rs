@@ -19,7 +19,6 @@ const SYNC_DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
 const SYNC_INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
 
 /// How the entry of an answer stands to the cookie.
-const PRESENT: i32 = 0;
 const ADD: i32 = 1;
 const MODIFY: i32 = 2;
 const DELETE: i32 = 3;
@@ -68,7 +67,14 @@ pub(super) async fn changes(
         match response {
             Response::Intermediate(name, value) if name.as_deref().is_none_or(|name| name == SYNC_INFO) => {
                 match deleted(&value) {
-                    Ok(ids) => changes.deleted.extend(ids.iter().filter_map(|id| anchor(id))),
+                    Ok(ids) => {
+                        for id in &ids {
+                            match anchor(id) {
+                                Some(anchor) => drop(changes.deleted.insert(anchor)),
+                                None => understood = false,
+                            }
+                        }
+                    }
                     Err(_) => understood = false,
                 }
             }
@@ -76,11 +82,11 @@ pub(super) async fn changes(
                 Some(Ok((state, id))) => match (state, anchor(&id)) {
                     (DELETE, Some(anchor)) => drop(changes.deleted.insert(anchor)),
                     (ADD | MODIFY, Some(anchor)) => drop(changes.touched.insert(anchor)),
-                    (PRESENT, _) | (_, None) => {}
+                    // Who is not listed as present is gone, which only reading everything tells.
                     _ => understood = false,
                 },
-                Some(Err(_)) => understood = false,
-                None => {}
+                // An entry of which is not said whose it is may be anybody's.
+                Some(Err(_)) | None => understood = false,
             },
             Response::SearchDone(result) => break (result, controls),
             _ => {}

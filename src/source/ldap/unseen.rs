@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory};
+use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory, facts};
 use crate::source::schema;
 
 impl ActiveDirectoryConfig {
@@ -21,15 +21,28 @@ impl ActiveDirectoryConfig {
 }
 
 impl LdapConfig {
-    /// What to say of these fields of the directory, of which nothing came.
-    pub fn unseen(&self, fields: &BTreeSet<&str>) -> Option<String> {
+    /// What to say of these fields of a directory of this vendor, of which nothing came.
+    pub fn unseen(&self, fields: &BTreeSet<&str>, vendor: Option<&str>) -> Option<String> {
         let attributes = attributes(fields, schema::attributes_of);
-        let who = match &self.bind {
-            Some(Bind { dn, .. }) => format!("dn.exact=\"{dn}\""),
-            None => "anonymous".to_owned(),
+        let (dn, names) = (self.bind.as_ref().map(|Bind { dn, .. }| dn), attributes.join(","));
+        let of_389 =
+            |vendor: &str| ["389", "freeipa"].iter().any(|name| vendor.to_lowercase().contains(name));
+        let grant = match vendor {
+            Some(vendor) if of_389(vendor) => {
+                let who = dn.map_or("anyone", String::as_str);
+                let targets = attributes.join(" || ");
+                format!(
+                    "(targetattr=\"{targets}\")(version 3.0; acl \"rollcall\"; allow (read, search, compare) \
+                     userdn=\"ldap:///{who}\";) as an aci of the base"
+                )
+            }
+            Some(vendor) if !facts::is_openldap(vendor) => "give it the right to read them".to_owned(),
+            _ => {
+                let who = dn.map_or_else(|| "anonymous".to_owned(), |dn| format!("dn.exact=\"{dn}\""));
+                format!("access to attrs={names} by {who} read by * break (OpenLDAP)")
+            }
         };
-        let names = attributes.join(",");
-        said(&attributes, &format!("access to attrs={names} by {who} read by * break (OpenLDAP)"))
+        said(&attributes, &grant)
     }
 }
 

@@ -555,7 +555,7 @@ impl Intake {
             // Neither is part of the hash, which is of what was stated.
             let edges = match edges {
                 Some((stated, complete)) if self.info.is_some() => {
-                    Some((self.as_meant(row, stated)?, complete))
+                    Some((self.as_meant(row, &stated)?, complete))
                 }
                 edges => edges,
             };
@@ -598,20 +598,20 @@ impl Intake {
 
     /// A list that stated the former name of somebody, and states it still, means them: the server has not seen to it
     /// since, unless it names them as they are called now, too.
-    fn as_meant(&mut self, group: RowId, stated: RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+    fn as_meant(&mut self, group: RowId, stated: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         self.flush_of(group)?;
         let before = self.importing.edges(group)?;
-        let new = &stated - &before;
+        let new = stated - &before;
         if !new.is_empty() {
             self.newly_listed.insert(group, new);
         }
         let mut meant = stated.clone();
-        for former in self.importing.former_among(&(&before - &stated))? {
+        for former in self.importing.former_among(&(&before - stated))? {
             let Some(now) = former.now.filter(|now| stated.contains(*now) && !before.contains(*now)) else {
                 continue;
             };
             self.flush_of(former.row)?;
-            if !self.importing.bears(former.row, &stated)? {
+            if !self.importing.bears(former.row, stated)? {
                 meant.remove(now);
                 meant.insert(former.name);
             }

@@ -59,7 +59,8 @@ async fn run(
         loop {
             match search.next(changes.touched.len() as u64).await {
                 Ok(Some(Found::Entry(raw))) => {
-                    let Some(anchor) = schema::anchor(&raw.attributes) else { continue };
+                    // One that does not say whose it is may be anybody's.
+                    let Some(anchor) = schema::anchor(&raw.attributes) else { return Ok(None) };
                     if is_deleted(&raw.attributes) {
                         changes.touched.remove(&anchor);
                         changes.deleted.insert(anchor);
@@ -81,7 +82,8 @@ async fn run(
                     changes.deleted.remove(&anchor);
                     changes.touched.insert(anchor);
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(Found::Unintelligible(_))) => return Ok(None),
+                Ok(Some(Found::Reference(_))) => {}
                 Ok(None) => break,
                 // No right, not this cookie, not this way: then another way.
                 Err(_) if search.code.is_some_and(|code| REFUSALS.contains(&code)) => return Ok(None),

@@ -45,16 +45,26 @@ impl Session {
         Ok(Some(feed::fingerprint(&[&service, &replica, &self.scope(), &attributes])))
     }
 
+    /// Whether the feed tells of all that is used. By update sequence numbers nobody can tell who was renamed.
+    pub(super) fn is_told(&self, feed: Kind) -> bool {
+        let by_renames = self.untold.refers().is_some();
+        self.untold.needs_all().is_none() && !(by_renames && feed == Kind::UsnChanged)
+    }
+
     /// What changed since; `None` if the feed does not say all of it any more, so that everything must be read.
     pub(super) async fn changes(&mut self, resume: &Resume) -> Result<Option<Changes>, SourceError> {
         let Some(context) = only_context(&self.bases, &self.facts) else { return Ok(None) };
-        match resume.feed {
-            Kind::UsnChanged => self.usn_changed(context, resume).await,
+        let changes = match resume.feed {
+            Kind::UsnChanged => self.usn_changed(context, resume).await?,
             Kind::DirSync | Kind::DirSyncAsSeen => {
-                dir_sync::changes(self, context, resume.feed, resume.place.clone()).await
+                dir_sync::changes(self, context, resume.feed, resume.place.clone()).await?
             }
-            Kind::SyncRepl => Ok(None),
-        }
+            Kind::SyncRepl => None,
+        };
+        // Others may name who was renamed or deleted, and that changed untold.
+        let by_renames = self.untold.refers().is_some();
+        let is_told = |changes: &Changes| changes.renamed.is_empty() && changes.deleted.is_empty();
+        Ok(changes.filter(|changes| !by_renames || is_told(changes)))
     }
 
     /// Where the best feed that is allowed will resume, noted before anything is read, and what to say of it.
@@ -70,6 +80,9 @@ impl Session {
         if wanted == ChangeFeed::FullRead {
             return none("");
         }
+        if let Some(reason) = self.untold.needs_all() {
+            return none(&reason);
+        }
         let Some(context) = only_context(&self.bases, &self.facts) else {
             return none("baseDNs lie in several domains, and a feed is of one: use a connector for each");
         };
@@ -82,14 +95,20 @@ impl Session {
         let named = |active: &str, reason: String| Feed { active: active.to_owned(), reason };
         if wanted != ChangeFeed::UsnChanged {
             if let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSync).await? {
-                return Ok((resume(Kind::DirSync, place), named("DirSync", self.blindness(&context).await?)));
+                return Ok((resume(Kind::DirSync, place), named("DirSync", self.remarks(&context).await?)));
             }
             if wanted == ChangeFeed::DirSync
                 && let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSyncAsSeen).await?
             {
-                let reason = self.blindness(&context).await?;
+                let reason = self.remarks(&context).await?;
                 return Ok((resume(Kind::DirSyncAsSeen, place), named("DirSync", reason)));
             }
+        }
+        if !self.is_told(Kind::UsnChanged) {
+            return none(&format!(
+                "{}; without the right to use DirSync, which tells of whom that is true, everything is read each time",
+                self.untold.refers().unwrap_or_default()
+            ));
         }
         let Some(place) = self.facts.text("highestcommittedusn").map(|usn| usn.as_bytes().to_vec()) else {
             return none("the domain controller does not show its highestCommittedUSN");
@@ -102,7 +121,7 @@ impl Session {
                 self.account()
             ));
         }
-        reasons.push(self.blindness(&context).await?);
+        reasons.push(self.remarks(&context).await?);
         reasons.retain(|reason| !reason.is_empty());
         Ok((resume(Kind::UsnChanged, place), named("UsnChanged", reasons.join(". "))))
     }
@@ -111,13 +130,20 @@ impl Session {
         self.config.ldap.bind.as_ref().map_or("ACCOUNT", |bind| bind.dn.as_str())
     }
 
-    /// What keeps deletions from being told of; empty if nothing does.
-    pub(super) async fn blindness(&mut self, context: &str) -> Result<String, SourceError> {
-        Ok(if self.sees_deleted(context).await? {
+    /// What to say of a feed that goes on.
+    pub(super) async fn remarks(&mut self, context: &str) -> Result<String, SourceError> {
+        let blindness = self.blindness(context).await?;
+        let remarks = self.untold.remark().into_iter().chain(Some(blindness).filter(|it| !it.is_empty()));
+        Ok(remarks.collect::<Vec<_>>().join(". "))
+    }
+
+    /// What keeps deletions from being told of; empty if nothing does, or if there are none to be told of.
+    async fn blindness(&mut self, context: &str) -> Result<String, SourceError> {
+        Ok(if self.sees_deleted(context).await? || self.may_see_deleted(context).await? {
             String::new()
         } else {
             format!(
-                "the account sees no deleted entries, so all ids are listed at each read to find who is gone; let it list \
+                "the account may not see deleted entries, so all ids are listed at each read to find who is gone; let it list \
                  and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then dsacls \"CN=Deleted \
                  Objects,{context}\" /G \"{}:LCRP\"",
                 self.account()
@@ -125,13 +151,25 @@ impl Session {
         })
     }
 
-    /// Whether one deleted entry, whichever, is to be seen. Every domain has some.
+    /// Whether one deleted entry, whichever, is to be seen.
     pub(super) async fn sees_deleted(&mut self, context: &str) -> Result<bool, SourceError> {
+        self.shows_deleted(context, "(isDeleted=TRUE)", Scope::OneLevel).await
+    }
+
+    /// Whether the account may read the place where deleted entries are, though there may be none yet.
+    async fn may_see_deleted(&mut self, context: &str) -> Result<bool, SourceError> {
+        self.shows_deleted(context, "(objectClass=*)", Scope::Base).await
+    }
+
+    async fn shows_deleted(
+        &mut self,
+        context: &str,
+        filter: &str,
+        scope: Scope,
+    ) -> Result<bool, SourceError> {
         let place = format!("CN=Deleted Objects,{context}");
         let (connection, controls) = (&mut self.connection, show_deleted());
-        let attributes = &["objectGUID"];
-        let found =
-            facts::one_with(connection, &controls, &place, "(isDeleted=TRUE)", Scope::OneLevel, attributes);
+        let found = facts::one_with(connection, &controls, &place, filter, scope, &["objectGUID"]);
         match found.await {
             Ok(found) => Ok(found.is_some_and(|found| found.has("objectguid"))),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
@@ -167,9 +205,15 @@ impl Session {
         let mut remembered = Vec::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(changes.touched.len() as u64).await? {
-            let Found::Entry(raw) = found else { continue };
+            let Found::Entry(raw) = found else {
+                if matches!(found, Found::Unintelligible(_)) {
+                    return Ok(None);
+                }
+                continue;
+            };
             let attributes = &raw.attributes;
-            let Some(anchor) = schema::anchor(attributes) else { continue };
+            // One that does not say whose it is may be anybody's.
+            let Some(anchor) = schema::anchor(attributes) else { return Ok(None) };
             if schema::is_deleted(attributes) {
                 changes.deleted.insert(anchor);
                 continue;
