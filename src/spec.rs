@@ -20,6 +20,7 @@ use crate::sync::policy::Policy;
 
 mod applied;
 mod connector;
+mod content;
 mod filter;
 pub mod manifest;
 mod object;
@@ -31,6 +32,7 @@ mod schema;
 
 pub use applied::rebuild;
 pub use connector::SHORTEST_INTERVAL;
+pub use content::Content;
 pub use object::{Name, Objects};
 pub use schedule::Schedule;
 

@@ -9,14 +9,15 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use tokio_util::sync::CancellationToken;
 
-use self::decide::{Facts, Intervals, Next};
+use self::decide::{Facts, Failed, Intervals, Next};
 use self::import::{Failure, Job, Read};
 use self::resolve::{Key, Resolved};
 use super::context::Context;
 use super::{Error, condition, status as writing};
 use crate::api::connector::DirectoryConnectorStatus;
+use crate::api::reason::connector as reason;
 use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
-use crate::spec::Name;
+use crate::spec::{Content, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
 use crate::text::clean;
@@ -49,6 +50,8 @@ pub(super) struct Memory {
     job: Option<Job>,
     /// How the last read ended; `None` if none did in this process.
     outcome: Option<Result<Box<Read>, Failure>>,
+    /// Whom the directory refused last, if it let nobody in since.
+    refused: Option<Content>,
     /// Whether a policy needs another read, and how much of it.
     asked: Option<Asked>,
     /// The last request by annotation that was acted on.
@@ -97,7 +100,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let info = context.snapshot_info(&name).await?;
     let now = context.clock.now();
     let reconciled = context.connectors.with(&name, |memory| {
-        memory.recall(known, &resolved, info.as_ref(), &context.metrics);
+        memory.recall(known, &resolved, info.as_ref(), now, &context.metrics);
         memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &context.stopping)
     });
     if let Some(begin) = reconciled.begin {
@@ -134,6 +137,7 @@ impl Memory {
         object: &DirectoryConnector,
         resolved: &Resolved,
         info: Option<&SnapshotInfo>,
+        now: Timestamp,
         metrics: &Metrics,
     ) {
         if self.status.is_some() || self.tried.is_some() {
@@ -148,7 +152,11 @@ impl Memory {
         }
         self.status = Some(status.clone());
         self.handled.clone_from(&status.last_handled_sync_requested_at);
-        self.outcome = Failure::recall(status).map(Err);
+        let failure = Failure::recall(status, now);
+        if failure.as_ref().is_some_and(|failure| failure.reason == reason::AUTHENTICATION_FAILED) {
+            self.refused = Some(resolved.account.clone());
+        }
+        self.outcome = failure.map(Err);
         // A read that was cut off by the end of the process, or that never began for what was wrong then, is
         // still to be done.
         let read = condition::ready(&status.conditions) == "True";
@@ -183,17 +191,24 @@ impl Memory {
             job.cancel.cancel();
         }
         let failure = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        // Directories lock an account after a few wrong passwords: whatever is edited, the same one is tried again only when
+        // its time comes, or when a person asks for it.
+        let refused = failure.is_some() && self.refused.as_ref() == Some(&resolved.account);
         let next = decide::decide(&Facts {
             now,
             whose: &whose,
             suspended,
             intervals: connector.map(|it| Intervals { interval: it.interval, retry: it.retry_interval }),
             reading: self.job.is_some(),
-            edited,
+            edited: edited && !refused,
             requested: request.is_some() && request != self.handled,
             asked: self.asked,
             read_at,
-            failed: failure.map(|failure| (failure.at, failure.count)),
+            failed: failure.map(|failure| Failed {
+                at: failure.at,
+                count: failure.count,
+                not_before: failure.not_before,
+            }),
         });
         let mut begin = None;
         if let (Next::Read, Ok(connector)) = (next, &resolved.connector) {
@@ -203,6 +218,7 @@ impl Memory {
             begin = Some(import::Begin {
                 connector: connector.clone(),
                 key: resolved.key.clone(),
+                account: resolved.account.clone(),
                 look_up_all,
                 job: job.clone(),
             });
@@ -210,7 +226,10 @@ impl Memory {
             self.tried = Some(resolved.key.clone());
             self.handled.clone_from(&request);
         }
-        let unread = !suspended && connector.is_some() && self.finished.as_ref() != Some(&resolved.key);
+        let unread = !suspended
+            && connector.is_some()
+            && !refused
+            && self.finished.as_ref() != Some(&resolved.key);
         let next_at = match next {
             Next::At(at) => Some(at),
             Next::Read | Next::Rest => None,

@@ -219,7 +219,8 @@ impl Context {
         self.parts.iter().find(|part| part.namespace.as_deref().is_none_or(|this| this == namespace))
     }
 
-    /// The versions of what an object refers to; `None` for what is not there.
+    /// The versions of what an object refers to; `None` for what is not there. While they stay as they are nothing
+    /// is read anew; what was read may still be the same when they do not.
     pub(super) fn versions(
         &self,
         of: &Name,

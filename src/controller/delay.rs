@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 /// Nothing waits longer to be tried again.
-const LONGEST: Duration = Duration::from_hours(1);
+pub(super) const LONGEST: Duration = Duration::from_hours(1);
 /// Nobody is put off longer so that not all begin at once.
 const APART: Duration = Duration::from_mins(1);
 

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use crate::api::reference::CaKind;
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 
+/// The keys of a `kubernetes.io/basic-auth` Secret: who, and the password.
+pub(super) const CREDENTIALS: [&str; 2] = ["username", "password"];
+
 /// A Secret or ConfigMap in the namespace of the object that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
@@ -14,23 +17,39 @@ pub enum Reference {
     ConfigMap(String),
 }
 
+/// A key of one of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Whose key.
+    pub of: Reference,
+    /// Which of its keys.
+    pub key: String,
+}
+
 /// What a connector refers to.
 pub fn of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
-    let mut references = BTreeSet::new();
+    keys_of_connector(spec).into_iter().map(|key| key.of).collect()
+}
+
+/// What a connector uses of that.
+pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
+    let secret = |name: &str, key: &str| Key { of: Reference::Secret(name.to_owned()), key: key.to_owned() };
+    let map = |name: &str, key: &str| Key { of: Reference::ConfigMap(name.to_owned()), key: key.to_owned() };
+    let mut keys = BTreeSet::new();
     let domain = spec.active_directory.iter().map(|it| (Some(&it.credentials_secret_ref), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     for (credentials, tls) in domain.chain(server) {
-        references.extend(credentials.map(|it| Reference::Secret(it.name.clone())));
-        references.extend(tls.ca_ref.iter().map(|it| match it.kind {
-            CaKind::ConfigMap => Reference::ConfigMap(it.name.clone()),
-            CaKind::Secret => Reference::Secret(it.name.clone()),
+        keys.extend(credentials.into_iter().flat_map(|it| CREDENTIALS.map(|key| secret(&it.name, key))));
+        keys.extend(tls.ca_ref.iter().map(|it| match it.kind {
+            CaKind::ConfigMap => map(&it.name, &it.key),
+            CaKind::Secret => secret(&it.name, &it.key),
         }));
     }
     if let Some(ldif) = &spec.ldif {
-        references.extend(ldif.secret_key_ref.iter().map(|it| Reference::Secret(it.name.clone())));
-        references.extend(ldif.config_map_key_ref.iter().map(|it| Reference::ConfigMap(it.name.clone())));
+        keys.extend(ldif.secret_key_ref.iter().map(|it| secret(&it.name, &it.key)));
+        keys.extend(ldif.config_map_key_ref.iter().map(|it| map(&it.name, &it.key)));
     }
-    references
+    keys
 }
 
 /// What a policy refers to, but for its connectors.

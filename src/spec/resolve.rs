@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::object::{Name, Objects};
+use super::reference::CREDENTIALS;
 use crate::api::reference::{CaKind, CaRef, KeyRef, SecretRef};
 use crate::secret::Secret;
 use crate::source::ldap::Bind;
@@ -13,8 +14,8 @@ type Followed<T> = Result<T, String>;
 impl Objects {
     /// User name and password, as `kubernetes.io/basic-auth` has them.
     pub(super) fn credentials(&self, of: &Name, reference: &SecretRef) -> Followed<Bind> {
-        let username = self.secret(of, &reference.name, "username")?;
-        let password = self.secret(of, &reference.name, "password")?;
+        let [username, password] = CREDENTIALS.map(|key| self.secret(of, &reference.name, key));
+        let (username, password) = (username?, password?);
         let dn = String::from_utf8(username.expose().to_vec()).map_err(|_| {
             format!("the key username of Secret {} is not UTF-8 text", of.beside(&reference.name))
         })?;

@@ -272,3 +272,40 @@ fn what_fails_is_tried_again_later_and_later() {
     within.company(&["ada"]);
     within.in_step();
 }
+
+#[test]
+fn whoever_touches_what_is_referred_to_has_changed_nothing() {
+    let within = Within::start("2026-03-02T08:00:00Z");
+    within.company(&["ada"]);
+    within.connector("  interval: 24h\n  retryInterval: 1h\n");
+    within.policy("");
+    within.in_step();
+    let import = |object: &Value| object["status"]["lastImport"].clone();
+    let read = import(&within.namespace.get("dirconn", "corp"));
+    let before = within.settled("first").len();
+    within.clock.advance(Duration::from_mins(5));
+    let touch = |what: &str| {
+        within.namespace.annotate("configmap", "export", &format!("example.test/touched={what}"));
+        let data = format!(r#"{{"data":{{"another-key":"{what}"}}}}"#);
+        within.namespace.kubectl(&["patch", "configmap", "export", "--type=merge", "-p", &data]).exits(0);
+    };
+    touch("once");
+    within.probe();
+    assert_eq!(import(&within.namespace.get("dirconn", "corp")), read);
+    let writes = within.writes();
+    let of_ours = writes[before..].iter().filter(|write| ["corp", "staff"].contains(&write.name.as_str()));
+    assert_eq!(of_ours.collect::<Vec<_>>(), [] as [&Write; 0]);
+    // What fails is not tried sooner either.
+    let cut = r#"{"data":{"ldif":"dn: dc=corp\nobjectClass: dom"}}"#;
+    within.namespace.kubectl(&["patch", "configmap", "export", "--type=merge", "-p", cut]).exits(0);
+    let failed = within.namespace.until("dirconn", "corp", is("Ready", "False", "Interrupted"));
+    within.clock.advance(Duration::from_mins(5));
+    touch("again");
+    within.namespace.delete("syncpol", "probe");
+    within.probe();
+    assert_eq!(within.namespace.get("dirconn", "corp")["status"], failed["status"]);
+    // What is used of it is another: it is read at once.
+    within.company(&["ada", "grace"]);
+    within.in_step();
+    assert_ne!(import(&within.namespace.get("dirconn", "corp")), read);
+}

@@ -21,7 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) intervals: Option<Intervals>,
     /// Whether a read is under way.
     pub(super) reading: bool,
-    /// Whether the spec, or a Secret or ConfigMap that it names, is another than what was tried last.
+    /// Whether the spec, or what is used of a Secret or ConfigMap that it names, is another than what was tried last;
+    /// not if the directory refused who asks, and nobody else would ask now.
     pub(super) edited: bool,
     /// Whether somebody asked for a read by the annotation.
     pub(super) requested: bool,
@@ -29,8 +30,18 @@ pub(super) struct Facts<'a> {
     pub(super) asked: Option<Asked>,
     /// When the last read that reached its end did so.
     pub(super) read_at: Option<Timestamp>,
-    /// When the last one failed, and how many did in a row; none if the last one did not.
-    pub(super) failed: Option<(Timestamp, u32)>,
+    /// How the last one failed; none if it did not.
+    pub(super) failed: Option<Failed>,
+}
+
+/// A read that failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed {
+    pub(super) at: Timestamp,
+    /// How many did in a row.
+    pub(super) count: u32,
+    /// When it is tried again at the earliest, as was said before this process began.
+    pub(super) not_before: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +71,9 @@ pub(super) fn decide(facts: &Facts<'_>) -> Next {
     }
     let due = match (facts.failed, facts.read_at) {
         // Nobody waits longer for a second try than for the next read.
-        (Some((at, failures)), _) => delay::again(at, retry, failures, facts.whose).min(delay::next(
-            at,
-            interval.max(retry),
-            facts.whose,
-        )),
+        (Some(Failed { at, count, not_before }), _) => delay::again(at, retry, count, facts.whose)
+            .min(delay::next(at, interval.max(retry), facts.whose))
+            .max(not_before.unwrap_or(at)),
         (None, Some(at)) => match facts.asked {
             // A person waits for it, and asks once.
             Some(Asked::LookedUp) => facts.now,
@@ -104,6 +113,10 @@ mod tests {
         }
     }
 
+    fn failed(count: u32) -> Failed {
+        Failed { at: at(90), count, not_before: None }
+    }
+
     #[rstest]
     #[case::never_read(Facts { read_at: None, ..facts() }, Next::Read)]
     #[case::read_already(facts(), Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp")))]
@@ -120,14 +133,18 @@ mod tests {
     #[case::suspended(Facts { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
     #[case::under_way(Facts { reading: true, requested: true, ..facts() }, Next::Rest)]
     #[case::cannot_work(Facts { intervals: None, requested: true, ..facts() }, Next::Rest)]
-    #[case::failed(Facts { failed: Some((at(90), 1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
+    #[case::failed(Facts { failed: Some(failed(1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
     #[case::asked_while_failing(
-        Facts { failed: Some((at(90), 1)), asked: Some(Asked::Fresher), ..facts() },
+        Facts { failed: Some(failed(1)), asked: Some(Asked::Fresher), ..facts() },
         Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp"))
     )]
-    #[case::requested_while_failing(Facts { failed: Some((at(90), 9)), requested: true, ..facts() }, Next::Read)]
+    #[case::failed_before_a_restart(
+        Facts { failed: Some(Failed { at: at(90), count: 1, not_before: Some(at(800)) }), ..facts() },
+        Next::At(at(800))
+    )]
+    #[case::requested_while_failing(Facts { failed: Some(failed(9)), requested: true, ..facts() }, Next::Read)]
     #[case::never_later_than_the_interval(
-        Facts { failed: Some((at(90), 30)), ..facts() },
+        Facts { failed: Some(failed(30)), ..facts() },
         Next::At(delay::next(at(90), Duration::from_mins(15), "id/corp"))
     )]
     fn decides(#[case] facts: Facts<'_>, #[case] expected: Next) {

@@ -14,13 +14,13 @@ use super::{Asked, Memory};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{self, Reason, connector as reasons};
 use crate::clock::Clock;
-use crate::controller::condition;
+use crate::controller::{condition, delay};
 use crate::controller::connector::status;
 use crate::controller::context::Context;
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
-use crate::spec::{Connector, Name, SourceConfig};
+use crate::spec::{Connector, Content, Name, SourceConfig};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::telemetry::{self, Metrics};
 
@@ -39,6 +39,8 @@ pub(super) struct Job {
 pub(super) struct Begin {
     pub(super) connector: Arc<Connector>,
     pub(super) key: Key,
+    /// Who asks, and with which password.
+    pub(super) account: Content,
     /// Whether every absence is looked up, whatever their number.
     pub(super) look_up_all: bool,
     pub(super) job: Job,
@@ -64,6 +66,8 @@ pub(super) struct Failure {
     pub(super) at: Timestamp,
     /// How many in a row.
     pub(super) count: u32,
+    /// When it is tried again at the earliest, as the status of the process before this one told.
+    pub(super) not_before: Option<Timestamp>,
     pub(super) reason: Reason,
     pub(super) message: String,
 }
@@ -83,19 +87,29 @@ impl Failure {
         Self {
             at,
             count: before.saturating_add(1),
+            not_before: None,
             reason: status::reason(error),
             message: error.to_string(),
         }
     }
 
     /// The failure that a status tells of, if it does.
-    pub(super) fn recall(status: &DirectoryConnectorStatus) -> Option<Self> {
+    pub(super) fn recall(status: &DirectoryConnectorStatus, now: Timestamp) -> Option<Self> {
         let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status == "False")?;
         let reason = *reason::connector::ALL.iter().find(|reason| reason.name == ready.reason)?;
         if [reason::connector::INVALID_SPEC, reason::connector::SUSPENDED].contains(&reason) {
             return None;
         }
-        Some(Self { at: ready.last_transition_time.0, count: 1, reason, message: ready.message.clone() })
+        // A process that ends and begins again and again must not try a wrong password each time.
+        let refused = reason == reason::connector::AUTHENTICATION_FAILED;
+        let not_before = status.next_import_at.as_ref().filter(|_| refused);
+        Some(Self {
+            at: ready.last_transition_time.0.min(now),
+            count: 1,
+            not_before: not_before.map(|at| at.0.min(delay::later(now, delay::LONGEST))),
+            reason,
+            message: ready.message.clone(),
+        })
     }
 }
 
@@ -105,7 +119,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     let span = tracing::info_span!(parent: None, "import", connector = %name);
     let jobs = context.clone();
     let work = async move {
-        let Begin { connector, key, look_up_all, job } = begin;
+        let Begin { connector, key, account, look_up_all, job } = begin;
         let queued = context.metrics.queued_import();
         let permit = job.cancel.run_until_cancelled(context.imports.acquire()).await;
         let running = queued.begin();
@@ -118,7 +132,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
             tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
         }
         let now = context.clock.now();
-        context.connectors.with(&name, |memory| memory.ended(&name, ended, key, now, &context.metrics));
+        context.connectors.with(&name, |memory| memory.ended(&name, ended, (key, account), now, &context.metrics));
         context.wake_connector(&name);
         context.wake_policies_of(&name);
     };
@@ -194,10 +208,11 @@ impl Memory {
         &mut self,
         name: &Name,
         ended: Result<Imported, ImportError>,
-        key: Key,
+        (key, account): (Key, Content),
         now: Timestamp,
         metrics: &Metrics,
     ) {
+        use source::Reason::{AuthenticationFailed, Cancelled, TlsFailed, Unreachable};
         let asked = self.job.take().and_then(|job| job.asked);
         if self.tried.as_ref() != Some(&key) {
             // It was of a connector that is gone, whatever bears its name now.
@@ -212,12 +227,26 @@ impl Memory {
             Some(Err(failure)) => failure.count,
             Some(Ok(_)) | None => 0,
         };
+        self.refused = match &ended {
+            Err(ImportError::Source(error)) => match error.reason {
+                AuthenticationFailed => Some(account),
+                // It did not come to that.
+                Unreachable | TlsFailed | Cancelled => self.refused.take(),
+                _ => None,
+            },
+            Err(_) => self.refused.take(),
+            Ok(_) => None,
+        };
         match ended {
             Ok(imported) => self.outcome = Some(Ok(Box::new(status::read(&imported)))),
             // Somebody did not want it any more: it says nothing of the directory, and if it is wanted again
             // after all, it is as if it had not been tried.
             Err(error) if is_cancelled(&error) => {
                 self.tried = None;
+                if let (Some(Err(failure)), true) = (&mut self.outcome, self.refused.is_some()) {
+                    // The password may have been shown: it is not again before its time.
+                    failure.at = now;
+                }
                 return;
             }
             Err(error) => self.outcome = Some(Err(Failure::new(&error, now, failures))),

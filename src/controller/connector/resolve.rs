@@ -1,5 +1,5 @@
-//! From a connector to what its source needs: the Secrets and ConfigMaps are read when they are needed,
-//! and only their versions are remembered.
+//! From a connector to what its source needs: the Secrets and ConfigMaps are read when their versions change, and only
+//! what is used of them makes a read another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,22 +11,25 @@ use crate::controller::Error;
 use crate::controller::context::Context;
 use crate::directory::ConnectorName;
 use crate::spec::reference::{self, Reference};
-use crate::spec::{self, Connector, Name, Objects, Problem, Runnable};
+use crate::spec::{self, Connector, Content, Name, Objects, Problem, Runnable, SourceConfig};
 
-/// What makes a read another one: the object, the versions of what it refers to, and what policies name
-/// of its directory's attributes.
+/// What makes a read another one: the object, what is used of what it refers to, and what policies name of its
+/// directory's attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     uid: Option<String>,
     generation: Option<i64>,
-    versions: BTreeMap<Reference, Option<String>>,
+    content: Content,
     pub(super) literal: BTreeSet<String>,
 }
 
 /// What a connector came to.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
+    versions: BTreeMap<Reference, Option<String>>,
     pub(super) key: Key,
+    /// Name and password with which the directory is asked.
+    pub(super) account: Content,
     pub(super) connector: Result<Arc<Connector>, Arc<[Problem]>>,
     /// What policies rest on of what it reads.
     pub(super) used: BTreeSet<String>,
@@ -40,22 +43,59 @@ pub(super) async fn resolve(
     let references = reference::of_connector(&object.spec);
     let policies = naming(context, name);
     let used = spec::used(&ConnectorName::new(&name.namespace, &name.name), &policies);
-    let key = Key {
-        uid: object.uid(),
-        generation: object.metadata.generation,
-        versions: context.versions(name, &references),
-        literal: spec::literal(name, &policies),
+    let versions = context.versions(name, &references);
+    let literal = spec::literal(name, &policies);
+    let is_known = |known: &Resolved| {
+        let key = &known.key;
+        known.versions == versions
+            && key.uid == object.uid()
+            && key.generation == object.metadata.generation
+            && key.literal == literal
     };
     let known = context.connectors.with(name, |memory| memory.resolved.clone());
-    if let Some(known) = known.filter(|known| known.key == key) {
+    if let Some(known) = known.filter(is_known) {
         return Ok(Resolved { used, ..known });
     }
     let mut objects = context.objects(name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
-    let connector = spec::connector(name, &objects, key.literal.clone());
-    let resolved = Resolved { key, connector: connector.map(Arc::new).map_err(Arc::from), used };
+    let connector = spec::connector(name, &objects, literal.clone());
+    let key = Key {
+        uid: object.uid(),
+        generation: object.metadata.generation,
+        content: objects.content(name, &reference::keys_of_connector(&object.spec)),
+        literal,
+    };
+    let account = account(connector.as_ref().ok());
+    let connector = connector.map(Arc::new).map_err(Arc::from);
+    let resolved = Resolved { versions, key, account, connector, used };
     context.connectors.with(name, |memory| memory.resolved = Some(resolved.clone()));
     Ok(resolved)
+}
+
+/// Who asks the directory, and with which password, whatever Secret holds them.
+fn account(connector: Option<&Connector>) -> Content {
+    let ldap = connector.and_then(|connector| match &connector.source {
+        SourceConfig::ActiveDirectory(config) => Some(&config.ldap),
+        SourceConfig::Ldap(config) => Some(config),
+        SourceConfig::Ldif(_) => None,
+    });
+    let bind = ldap.and_then(|ldap| ldap.bind.as_ref());
+    let dn = bind.map(|bind| bind.dn.as_bytes());
+    Content::of([dn, bind.map(|bind| bind.password.without_line_end())])
+}
+
+#[cfg(test)]
+impl Resolved {
+    /// Of a connector that can be used, asked for with the password of this name.
+    pub(super) fn of(key: Key, account: &str, connector: Connector) -> Self {
+        Self {
+            versions: BTreeMap::new(),
+            key,
+            account: Content::of([Some(account.as_bytes())]),
+            connector: Ok(Arc::new(connector)),
+            used: BTreeSet::new(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +105,7 @@ impl Key {
         Self {
             uid: Some(uid.to_owned()),
             generation: Some(1),
-            versions: BTreeMap::new(),
+            content: Content::of([]),
             literal: BTreeSet::from([literal.to_owned()]),
         }
     }

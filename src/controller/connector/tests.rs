@@ -31,10 +31,13 @@ fn corp(uid: &str, literal: &str, status: &Value) -> (DirectoryConnector, Resolv
     objects.config_maps.insert(name.beside("export"), export);
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
     let connector = spec::connector(&name, &objects, BTreeSet::new()).unwrap();
-    (
-        object,
-        Resolved { key: Key::of(uid, literal), connector: Ok(Arc::new(connector)), used: BTreeSet::new() },
-    )
+    (object, Resolved::of(Key::of(uid, literal), "one", connector))
+}
+
+impl import::Begin {
+    fn came_with(self) -> (Key, spec::Content) {
+        (self.key, self.account)
+    }
 }
 
 impl Memory {
@@ -54,7 +57,7 @@ fn one_made_anew_waits_for_the_read_of_the_one_before() {
     assert!(memory.look(&two).begin.is_none(), "there must be only one read of a name");
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
     let metrics = Metrics::new();
-    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.key, at(61), &metrics);
+    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &metrics);
     assert!(memory.outcome.is_none(), "it says nothing of the one that is there now");
     assert!(!metrics.text().unwrap().contains("id/corp"), "what is forgotten must not come back");
     let begun = memory.look(&two).begin.unwrap();
@@ -70,7 +73,7 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     memory.look(&other);
     assert!(begun.job.cancel.is_cancelled(), "policies name another attribute");
     memory.look(&one);
-    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.key, at(61), &Metrics::new());
+    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(61), &Metrics::new());
     assert!(memory.look(&one).begin.is_some());
 }
 
@@ -85,8 +88,65 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
     let begun = memory.look(&one).begin.unwrap();
     assert!(begun.look_up_all);
     let failed = SourceError::new(why, "it ended");
-    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.key, at(61), &Metrics::new());
+    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
     assert_eq!(memory.asked == Some(Asked::LookedUp), again);
+}
+
+#[test]
+fn a_password_that_was_refused_is_tried_again_only_when_its_time_comes() {
+    let metrics = Metrics::new();
+    let refused = |memory: &mut Memory, begun: import::Begin, at: Timestamp| {
+        let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
+        memory.ended(&Name::new("id", "corp"), Err(wrong.into()), begun.came_with(), at, &metrics);
+    };
+    let one = corp("one", "title", &Value::Null);
+    let mut memory = Memory::default();
+    let begun = memory.look(&one).begin.unwrap();
+    refused(&mut memory, begun, at(59));
+    // The spec is edited, policies name another attribute, a touched Secret is read anew.
+    let edited = corp("one", "city", &Value::Null);
+    let looked = memory.look(&edited);
+    assert!(looked.begin.is_none());
+    let (_, status) = looked.status.unwrap();
+    assert_eq!(status.conditions[0].reason, "AuthenticationFailed", "what is wrong goes on to be said");
+    assert!(status.next_import_at.is_some());
+    // It is edited while its time has come: the read is given up, and it is not tried twice.
+    let late = |memory: &mut Memory, (object, resolved): &(DirectoryConnector, Resolved), second| {
+        memory.reconcile(object, resolved, Some(at(0)), at(second), &CancellationToken::new())
+    };
+    let begun = late(&mut memory, &edited, 1000).begin.unwrap();
+    late(&mut memory, &one, 1000);
+    assert!(begun.job.cancel.is_cancelled());
+    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(1001), &metrics);
+    assert!(late(&mut memory, &one, 1001).begin.is_none());
+    // A server that is away says nothing of the password.
+    let begun = late(&mut memory, &one, 2000).begin.unwrap();
+    let away = SourceError::new(Reason::Unreachable, "nobody answers");
+    memory.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), at(2000), &metrics);
+    assert!(late(&mut memory, &edited, 2001).begin.is_none());
+    // Another password is tried at once.
+    let Resolved { key, connector, .. } = edited.1;
+    let connector = Arc::unwrap_or_clone(connector.unwrap());
+    let other = (edited.0, Resolved::of(key, "another", connector));
+    assert!(late(&mut memory, &other, 2001).begin.is_some());
+}
+
+#[rstest]
+#[case::as_it_was_said("1970-01-01T00:05:00Z", 300)]
+#[case::but_not_for_ever("2070-01-01T00:00:00Z", 3660)]
+fn a_restart_is_no_reason_to_try_a_password_again(#[case] next: &str, #[case] expected: i64) {
+    let ready = json!({
+        "type": "Ready", "status": "False", "reason": "AuthenticationFailed", "message": "wrong",
+        "lastTransitionTime": "1969-12-31T00:00:00Z"
+    });
+    // Also if somebody edited the spec while nobody looked.
+    let status = json!({ "observedGeneration": 0, "conditions": [ready], "nextImportAt": next });
+    let (object, resolved) = corp("one", "title", &status);
+    let mut memory = Memory::default();
+    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let looked = memory.look(&(object, resolved));
+    assert!(looked.begin.is_none());
+    assert_eq!(looked.wake_at, Some(at(expected)));
 }
 
 #[test]
@@ -153,7 +213,7 @@ fn after_a_restart_only_a_read_that_ended_has_been(
     let status = json!({ "observedGeneration": 1, "conditions": [ready], "lastImport": import });
     let (object, resolved) = corp("one", "title", &status);
     let mut memory = Memory::default();
-    memory.recall(&object, &resolved, Some(&snapshot(sequence)), &Metrics::new());
+    memory.recall(&object, &resolved, Some(&snapshot(sequence)), at(60), &Metrics::new());
     assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
 }
 
@@ -171,7 +231,7 @@ fn when_it_was_last_read_is_measured_from_the_status_on(
     });
     let (object, resolved) = corp("one", "title", &json!({ "lastImport": import }));
     let metrics = Metrics::new();
-    Memory::default().recall(&object, &resolved, info.as_ref(), &metrics);
+    Memory::default().recall(&object, &resolved, info.as_ref(), at(60), &metrics);
     let line =
         format!("rollcall_connector_last_completion_timestamp_seconds{{connector=\"id/corp\"}} {expected}");
     let text = metrics.text().unwrap();
@@ -191,7 +251,7 @@ fn a_request_is_answered_when_its_read_has_ended() {
     assert_eq!(handled(looked), None);
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
     let metrics = Metrics::new();
-    memory.ended(&Name::of(&asked.0), Err(failed.into()), begun.key, at(60), &metrics);
+    memory.ended(&Name::of(&asked.0), Err(failed.into()), begun.came_with(), at(60), &metrics);
     assert!(metrics.text().unwrap().contains("id/corp"), "it is measured");
     let looked = memory.look(&asked);
     assert!(looked.begin.is_none());

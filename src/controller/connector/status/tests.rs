@@ -60,7 +60,7 @@ fn feed(reason: &str) -> ActiveFeed {
 }
 
 fn failure(reason: Reason) -> Failure {
-    Failure { at: at(95), count: 1, reason, message: "it did not work; do this".to_owned() }
+    Failure { at: at(95), count: 1, not_before: None, reason, message: "it did not work; do this".to_owned() }
 }
 
 fn said(
