@@ -45,6 +45,9 @@ pub struct Problem {
     pub field: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// Whether it lies in another object, which is not there or does not hold what it must: it may be mended without an
+    /// edit of this one.
+    pub elsewhere: bool,
 }
 
 /// A connector that can be used.
@@ -127,13 +130,18 @@ pub struct Resolved {
 impl Problem {
     /// A problem of one field of an object.
     pub fn new(object: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { object: object.to_owned(), field: field.into(), message: message.into() }
+        Self { object: object.to_owned(), field: field.into(), message: message.into(), elsewhere: false }
+    }
+
+    /// A problem of what a field refers to.
+    pub fn elsewhere(object: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { elsewhere: true, ..Self::new(object, field, message) }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { object, field, message } = self;
+        let Self { object, field, message, .. } = self;
         if field.is_empty() {
             write!(f, "{object}: {message}")
         } else {

@@ -43,6 +43,7 @@ pub mod connector {
         INVALID_DATA = "InvalidData", "Ready, Readable", "The data are not what their format says: export them again, or correct them.";
         DIRECTORY_CHANGED = "DirectoryChanged", "Ready, Readable", "This is not the directory that the connector read before: point it back, or use a new connector.";
         INVALID_SPEC = "InvalidSpec", "Ready, Stalled", "The spec cannot work as it is; the message says what to change.";
+        DEPENDENCY_NOT_READY = "DependencyNotReady", "Ready, Reconciling", "A Secret or ConfigMap that the spec names is not there, or does not hold what it must: the connector goes on by itself once it does.";
         STORE_FAILED = "StoreFailed", "Ready", "The data folder could not be used; the message says why.";
         SUSPENDED = "Suspended", "Ready", "The connector rests because spec.suspend is true.";
         PROGRESSING = "Progressing", "Ready, Reconciling", "The first read of this spec is under way, or about to be; the message says how far it is.";
@@ -63,7 +64,8 @@ pub mod policy {
         HELD = "Held", "Ready, Stalled, PlanHeld", "Something waits for a person: see it with `rollcall plan show`, and approve it or correct the directory.";
         TOO_MANY_QUARANTINED = "TooManyQuarantined", "Ready, Stalled", "More entries cannot be taken as they are than limits.quarantined allows: see them with `rollcall plan exceptions`, and correct them in the directory.";
         SOURCE_FAILED = "SourceFailed", "Ready, SourcesHealthy", "The connector could not be read, or was not for longer than maxAge; nothing was removed on its word.";
-        CONNECTOR_NOT_FOUND = "ConnectorNotFound", "Ready, Stalled", "The connector that the policy names is not there; that is never taken as evidence.";
+        CONNECTOR_NOT_FOUND = "ConnectorNotFound", "Ready, Reconciling", "The connector that the policy names is not there; that is never taken as evidence, and the policy goes on by itself once it is.";
+        DEPENDENCY_NOT_READY = "DependencyNotReady", "Ready, Reconciling", "A Secret that the spec names is not there, or does not hold what it must: the policy goes on by itself once it does.";
         FAILED = "Failed", "Ready", "The run could not do its work; the message says why, and it is tried again.";
         INVALID_SPEC = "InvalidSpec", "Ready, Stalled", "The spec cannot work as it is; the message says what to change.";
         SUSPENDED = "Suspended", "Ready", "The policy rests because spec.suspend is true.";

@@ -226,10 +226,8 @@ impl Memory {
             self.tried = Some(resolved.key.clone());
             self.handled.clone_from(&request);
         }
-        let unread = !suspended
-            && connector.is_some()
-            && !refused
-            && self.finished.as_ref() != Some(&resolved.key);
+        let unread =
+            !suspended && connector.is_some() && !refused && self.finished.as_ref() != Some(&resolved.key);
         let next_at = match next {
             Next::At(at) => Some(at),
             Next::Read | Next::Rest => None,
@@ -258,6 +256,9 @@ impl Memory {
         now: Timestamp,
     ) -> DirectoryConnectorStatus {
         let state = match (&resolved.connector, &self.outcome) {
+            (Err(problems), _) if problems.iter().all(|problem| problem.elsewhere) => {
+                status::State::Lacking(problems)
+            }
             (Err(problems), _) => status::State::Invalid(problems),
             (Ok(connector), _) if connector.suspend => status::State::Suspended,
             _ if unread => status::State::Beginning { came: self.job.as_ref().map_or(0, Job::came) },

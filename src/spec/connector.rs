@@ -240,7 +240,7 @@ impl Resolving<'_> {
     fn filters(&mut self, at: &str, users: &str, groups: &str) -> [Option<String>; 2] {
         [("userFilter", users), ("groupFilter", groups)].map(|(field, filter)| {
             let field = format!("{at}.{field}");
-            let filter = self.followed(&field, Some(joined(filter)))?;
+            let filter = joined(filter).map_err(|why| self.problem(&field, &why)).ok()?;
             if !filter.is_empty() && !ldap::is_filter(&filter) {
                 let why = format!(
                     "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
@@ -319,7 +319,8 @@ impl Resolving<'_> {
     }
 
     fn followed<T>(&mut self, field: &str, followed: Option<Result<T, String>>) -> Option<T> {
-        followed?.map_err(|why| self.problem(field, &why)).ok()
+        let object = self.object();
+        followed?.map_err(|why| self.problems.push(Problem::elsewhere(&object, field, why))).ok()
     }
 
     fn fail(&mut self, field: &str, message: &str) -> Option<SourceConfig> {
@@ -328,7 +329,11 @@ impl Resolving<'_> {
     }
 
     fn problem(&mut self, field: &str, message: &str) {
-        self.problems.push(Problem::new(&format!("DirectoryConnector {}", self.name), field, message));
+        self.problems.push(Problem::new(&self.object(), field, message));
+    }
+
+    fn object(&self) -> String {
+        format!("DirectoryConnector {}", self.name)
     }
 }
 

@@ -37,9 +37,7 @@ impl Objects {
     pub fn content(&self, of: &Name, keys: &BTreeSet<Key>) -> Content {
         Content::of(keys.iter().map(|Key { of: object, key }| match object {
             Reference::Secret(name) => Some(self.secrets.get(&of.beside(name))?.get(key)?.expose()),
-            Reference::ConfigMap(name) => {
-                self.config_maps.get(&of.beside(name))?.get(key).map(Vec::as_slice)
-            }
+            Reference::ConfigMap(name) => self.config_maps.get(&of.beside(name))?.get(key).map(Vec::as_slice),
         }))
     }
 }

@@ -113,7 +113,7 @@ impl Resolving<'_> {
                  there is",
                 only.name, self.name.namespace
             );
-            self.problem("spec.connectors[0].name", &why);
+            self.elsewhere("spec.connectors[0].name", &why);
             return None;
         };
         let max_age = self.duration("spec.connectors[0].maxAge", &only.max_age)?;
@@ -131,7 +131,7 @@ impl Resolving<'_> {
 
     fn token(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Secret> {
         let token = token(self.name, spec, objects)?;
-        token.map_err(|why| self.problem("spec.target.registry.tokenSecretRef", &why)).ok()
+        token.map_err(|why| self.elsewhere("spec.target.registry.tokenSecretRef", &why)).ok()
     }
 
     fn users(&mut self, users: &Users) -> Option<UserRules> {
@@ -302,6 +302,11 @@ impl Resolving<'_> {
 
     fn problem(&mut self, field: &str, message: &str) {
         self.problems.push(Problem::new(&format!("SyncPolicy {}", self.name), field, message));
+    }
+
+    /// A problem of what a field refers to.
+    fn elsewhere(&mut self, field: &str, message: &str) {
+        self.problems.push(Problem::elsewhere(&format!("SyncPolicy {}", self.name), field, message));
     }
 }
 

@@ -6,11 +6,12 @@ use crate::support::cli::rollcall;
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
 use crate::support::office::{
-    Office, PASSWORD, PEOPLE, address, condition, connector, in_step_with, is, joins, leaves, policy, reader,
+    Office, PASSWORD, PEOPLE, address, company, condition, connector, in_step_with, is, joins, leaves,
+    policy, reader,
 };
 use crate::support::operator::Operator;
 use crate::support::process::eventually;
-use crate::support::slapd::SUFFIX;
+use crate::support::slapd::{SUFFIX, Setup, Slapd};
 use crate::support::web;
 
 #[test]
@@ -128,12 +129,47 @@ fn a_secret_is_used_as_soon_as_it_is_right() {
     namespace.apply(&reader(PASSWORD));
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.delete("secret", "reader");
-    let corp = namespace.until("dirconn", "corp", is("Ready", "False", "InvalidSpec"));
-    assert_eq!(condition(&corp, "Stalled"), Some(("True", "InvalidSpec")));
-    assert_eq!(kstatus(&corp), "Failed");
+    let corp = namespace.until("dirconn", "corp", is("Ready", "False", "DependencyNotReady"));
+    assert_eq!(kstatus(&corp), "InProgress");
     namespace.apply(&reader(PASSWORD));
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.until("syncpol", "staff", in_step_with(12));
+}
+
+/// `helm install --wait`, Flux and Argo CD give up on what has failed.
+#[test]
+fn objects_may_arrive_in_any_order() {
+    let namespace = Cluster::shared().namespace();
+    let slapd = Slapd::start(&Setup { ldif: &company(), ..Setup::default() });
+    let mut operator = Operator::start(&namespace);
+    operator.secret(PASSWORD);
+    let never_failed = |kind: &str, name: &str, reason: &str| {
+        namespace.until(kind, name, |object| {
+            assert_ne!(kstatus(object), "Failed", "{object}");
+            condition(object, "Ready").is_some_and(|(_, now)| now == reason)
+        })
+    };
+    namespace.apply(&served(""));
+    never_failed("syncpol", "staff", "ConnectorNotFound");
+    let insecure = "    insecure: true\n";
+    let trusting = format!("{insecure}    tls: {{ caRef: {{ name: corp-ca }} }}\n");
+    namespace.apply(&connector(&slapd, "").replace(insecure, &trusting));
+    never_failed("syncpol", "staff", "DependencyNotReady");
+    namespace.apply(&readers("a-token-that-is-long-enough"));
+    never_failed("syncpol", "staff", "SourceFailed");
+    never_failed("dirconn", "corp", "DependencyNotReady");
+    // One that is there, and is filled in later.
+    namespace.apply("{ apiVersion: v1, kind: ConfigMap, metadata: { name: corp-ca } }");
+    namespace.apply(&reader(PASSWORD));
+    let corp = namespace.until("dirconn", "corp", |object| {
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
+        assert_ne!(kstatus(object), "Failed", "{object}");
+        message.contains("ConfigMap") && message.contains("has no key ca.crt")
+    });
+    assert_eq!(kstatus(&corp), "InProgress");
+    namespace.apply(&connector(&slapd, ""));
+    never_failed("dirconn", "corp", "Read");
+    never_failed("syncpol", "staff", "InStep");
 }
 
 #[test]

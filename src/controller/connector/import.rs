@@ -12,11 +12,11 @@ use super::cancel::{Cancellable, cancelled};
 use super::resolve::Key;
 use super::{Asked, Memory};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
-use crate::api::reason::{self, Reason, connector as reasons};
+use crate::api::reason::{Reason, connector as reasons};
 use crate::clock::Clock;
-use crate::controller::{condition, delay};
 use crate::controller::connector::status;
 use crate::controller::context::Context;
+use crate::controller::{condition, delay};
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
@@ -96,12 +96,12 @@ impl Failure {
     /// The failure that a status tells of, if it does.
     pub(super) fn recall(status: &DirectoryConnectorStatus, now: Timestamp) -> Option<Self> {
         let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status == "False")?;
-        let reason = *reason::connector::ALL.iter().find(|reason| reason.name == ready.reason)?;
-        if [reason::connector::INVALID_SPEC, reason::connector::SUSPENDED].contains(&reason) {
+        let reason = *reasons::ALL.iter().find(|reason| reason.name == ready.reason)?;
+        if [reasons::INVALID_SPEC, reasons::DEPENDENCY_NOT_READY, reasons::SUSPENDED].contains(&reason) {
             return None;
         }
         // A process that ends and begins again and again must not try a wrong password each time.
-        let refused = reason == reason::connector::AUTHENTICATION_FAILED;
+        let refused = reason == reasons::AUTHENTICATION_FAILED;
         let not_before = status.next_import_at.as_ref().filter(|_| refused);
         Some(Self {
             at: ready.last_transition_time.0.min(now),
@@ -132,7 +132,9 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
             tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
         }
         let now = context.clock.now();
-        context.connectors.with(&name, |memory| memory.ended(&name, ended, (key, account), now, &context.metrics));
+        context
+            .connectors
+            .with(&name, |memory| memory.ended(&name, ended, (key, account), now, &context.metrics));
         context.wake_connector(&name);
         context.wake_policies_of(&name);
     };

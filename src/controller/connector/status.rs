@@ -44,6 +44,8 @@ pub(super) struct Facts<'a> {
 pub(super) enum State<'a> {
     /// The spec cannot work.
     Invalid(&'a [Problem]),
+    /// Something that the spec names is not there yet, or not as it must be.
+    Lacking(&'a [Problem]),
     /// It rests.
     Suspended,
     /// It was never read as it is now.
@@ -70,6 +72,11 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             let message = self::problems(problems);
             conditions.set("Ready", Status::False, connector::INVALID_SPEC.name, &message);
             conditions.set("Stalled", Status::True, connector::INVALID_SPEC.name, message);
+        }
+        State::Lacking(problems) => {
+            let message = self::problems(problems);
+            conditions.set("Ready", Status::False, connector::DEPENDENCY_NOT_READY.name, &message);
+            conditions.set("Reconciling", Status::True, connector::DEPENDENCY_NOT_READY.name, message);
         }
         State::Suspended if before.conditions.is_empty() => {
             let message = "nothing is read while spec.suspend is true";

@@ -58,6 +58,10 @@ pub(super) fn status(facts: &Facts<'_>) -> SyncPolicyStatus {
             Going::On => {
                 conditions.set("Reconciling", Status::True, policy::PROGRESSING.name, readiness.message);
             }
+            Going::Waiting => {
+                let reason = readiness.reason.name;
+                conditions.set("Reconciling", Status::True, reason, readiness.message);
+            }
             Going::Again => {
                 let reason = policy::PROGRESSING_WITH_RETRY.name;
                 conditions.set("Reconciling", Status::True, reason, readiness.message);
@@ -91,6 +95,8 @@ enum Going {
     On,
     /// It is tried again.
     Again,
+    /// It goes on once something that is missing is there.
+    Waiting,
     /// Somebody must act.
     Nowhere,
 }
@@ -104,7 +110,8 @@ fn readiness(facts: &Facts<'_>) -> Readiness {
         message,
         going,
     };
-    if let Some(wrong) = facts.problems.filter(|_| sources.missing.is_empty()) {
+    let wrong = facts.problems.unwrap_or_default();
+    if wrong.iter().any(|problem| !problem.elsewhere) {
         return not(policy::INVALID_SPEC, problems(wrong), Going::Nowhere);
     }
     if !sources.missing.is_empty() {
@@ -112,7 +119,10 @@ fn readiness(facts: &Facts<'_>) -> Readiness {
             "there is no DirectoryConnector {} in this namespace; nothing is done, and nothing is removed, until it is there",
             sources.missing.join(", ")
         );
-        return not(policy::CONNECTOR_NOT_FOUND, message, Going::Nowhere);
+        return not(policy::CONNECTOR_NOT_FOUND, message, Going::Waiting);
+    }
+    if !wrong.is_empty() {
+        return not(policy::DEPENDENCY_NOT_READY, problems(wrong), Going::Waiting);
     }
     if facts.reset {
         let message = "what was remembered of the target is gone or older than it was; nothing is served until a \

@@ -284,6 +284,16 @@ fn an_invalid_spec_waits_for_somebody() {
     assert_eq!(find(&status.conditions, "Ready").unwrap().message, "spec.ldap.urls: is no url; and more");
 }
 
+#[test]
+fn what_is_missing_elsewhere_is_waited_for() {
+    let problems =
+        [Problem::elsewhere("o", "spec.ldap.credentialsSecretRef", "there is no Secret id/reader")];
+    let status = said(State::Lacking(&problems), true, None);
+    assert_eq!(conditions(&status), [("Ready", "False"), ("Reconciling", "True")]);
+    let ready = find(&status.conditions, "Ready").unwrap();
+    assert_eq!(ready.message, "spec.ldap.credentialsSecretRef: there is no Secret id/reader");
+}
+
 /// Every condition and reason that the documents have is seen here; the e2e tests see most of them again.
 #[test]
 fn every_reason_is_said_where_the_documents_say() {
@@ -309,6 +319,7 @@ fn every_reason_is_said_where_the_documents_say() {
     ];
     let states = failures.iter().chain([&store]).map(State::Failed).chain([
         State::Invalid(&[]),
+        State::Lacking(&[]),
         State::Suspended,
         State::Beginning { came: 0 },
         State::Read(&read),

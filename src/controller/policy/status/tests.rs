@@ -87,7 +87,13 @@ fn invalid() -> Case {
 
 fn missing() -> Case {
     let sources = Sources { missing: vec!["corp".to_owned()], ..Sources::default() };
-    Case { sources, ..invalid() }
+    let problem = Problem::elsewhere("o", "spec.connectors[0].name", "no");
+    Case { sources, problems: Some(vec![problem]), ..Case::new(ran(policy::IN_STEP, 0)) }
+}
+
+fn lacking() -> Case {
+    let problem = Problem::elsewhere("o", "spec.target.registry.tokenSecretRef", "no");
+    Case { problems: Some(vec![problem]), ..Case::new(ran(policy::IN_STEP, 0)) }
 }
 
 /// The table of DESIGN section 4, a row each: the state, `Ready`, its reason, and what stands beside it.
@@ -104,7 +110,11 @@ fn missing() -> Case {
 #[case::held(Case::new(held()), "False", "Held", &["Stalled", "SourcesHealthy", "PlanHeld"])]
 #[case::held_while_the_source_fails(Case { sources: failing(), ..Case::new(held()) }, "False", "SourceFailed", &["Reconciling", "SourcesHealthy", "PlanHeld"])]
 #[case::invalid(invalid(), "False", "InvalidSpec", &["Stalled", "SourcesHealthy"])]
-#[case::missing_connector(missing(), "False", "ConnectorNotFound", &["Stalled"])]
+#[case::missing_connector(missing(), "False", "ConnectorNotFound", &["Reconciling"])]
+#[case::missing_token(lacking(), "False", "DependencyNotReady", &["Reconciling", "SourcesHealthy"])]
+#[case::missing_connector_of_a_wrong_spec(
+    Case { sources: missing().sources, ..invalid() }, "False", "InvalidSpec", &["Stalled"]
+)]
 #[case::previewed(Case::new(ran(policy::PREVIEWED, 0)), "True", "Previewed", &["SourcesHealthy"])]
 #[case::suspended_at_once(Case { suspended: true, ..Case::new(SyncPolicyStatus::default()) }, "Unknown", "Suspended", &[])]
 #[case::store_reset(Case { reset: true, ..Case::new(ran(policy::IN_STEP, 0)) }, "False", "StoreReset", &["Reconciling", "SourcesHealthy", "StoreReset"])]
@@ -164,6 +174,7 @@ fn every_reason_is_said_where_the_documents_say() {
         Case::new(held()),
         invalid(),
         missing(),
+        lacking(),
     ]);
     let conditions: Vec<_> = cases.iter().flat_map(|case| case.status().conditions).collect();
     let events = crate::controller::policy::run::approvals();
