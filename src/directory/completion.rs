@@ -54,17 +54,19 @@ pub struct Completion {
     pub vendor: Option<String>,
     /// Which feed brings changes from here on, for a directory that may have one.
     pub feed: Option<Feed>,
-    /// What the server showed of itself beside what it was asked for.
+    /// What the server or the file showed of itself beside what it was asked for.
     pub shown: Shown,
 }
 
-/// What a server showed of itself while it was read.
+/// What a server or a file showed of itself while it was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// When the certificate that it proved itself with ends.
     pub certificate_ends_at: Option<Timestamp>,
     /// What its clock says as the read ends.
     pub clock: Option<Timestamp>,
+    /// Whether nothing shows that what came is all: it may have been cut.
+    pub no_end: bool,
 }
 
 /// How changes come.

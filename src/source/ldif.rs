@@ -104,6 +104,8 @@ struct Overview {
     /// How many entries have each of [`ANCHORS`].
     anchors: [usize; ANCHORS.len()],
     with_classes: usize,
+    /// How many state a value, and not the names of attributes alone.
+    with_values: usize,
     /// How many have the attribute by which entries are known since the first read.
     with_pinned: usize,
     /// How many accounts are of Active Directory, and how many show their state.
@@ -137,6 +139,8 @@ impl Overview {
             *count += usize::from(attributes.has(&name.to_lowercase()));
         }
         self.with_classes += usize::from(attributes.has("objectclass"));
+        self.with_values +=
+            usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(name)));
         self.of_active_directory += usize::from(active_directory::is_of(attributes));
         self.with_state += usize::from(attributes.has("useraccountcontrol"));
@@ -215,6 +219,11 @@ impl<'a> Reading<'a> {
                 "{name} holds no entry{damage}; an export always holds at least its base, so this one failed: export it again"
             )));
         }
+        if overview.with_values == 0 {
+            return Err(invalid(format!(
+                "no entry of {name} has a value; export them too: leave -A away when you export with ldapsearch"
+            )));
+        }
         if overview.with_classes == 0 {
             return Err(invalid(format!(
                 "no entry of {name} has an objectClass, so it cannot be told who is a user and what is a group; export that \
@@ -262,7 +271,7 @@ impl<'a> Reading<'a> {
             }
             Ok(())
         })?;
-        let Ending { references, doubt } = ending;
+        let Ending { references, doubt, shown } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
             let what = format!("the end of {}", self.config.name);
@@ -299,7 +308,7 @@ impl<'a> Reading<'a> {
             notices,
             vendor: None,
             feed: None,
-            shown: Shown::default(),
+            shown: Shown { no_end: !shown, ..Shown::default() },
         })
     }
 }

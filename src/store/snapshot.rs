@@ -74,6 +74,9 @@ pub struct SnapshotInfo {
     /// If many were missing at once.
     #[serde(default)]
     pub shrunk: Option<Shrunk>,
+    /// Whether some stay though they are missing, because a file that shows no end brought far fewer.
+    #[serde(default)]
+    pub held: bool,
     /// Fields that more entries lost than the coverage rule allows (a literal attribute as
     /// `attributes.NAME`), until a read brings them back or a person approves.
     #[serde(skip)]

@@ -43,6 +43,11 @@ fn export(people: &[&str]) -> String {
     ldif + "\n"
 }
 
+/// The same, with the count that shows its end.
+fn counted(people: &[&str]) -> String {
+    format!("{}# numEntries: {}\n", export(people), people.len() + 2)
+}
+
 /// One of two with one address.
 const TWIN: &str = "dn: uid=kim,dc=corp\nobjectClass: inetOrgPerson\nuid: kim\ncn: kim\nsn: kim\n\
                     mail: both@corp.example\nentryUUID: id-kim\n\n";
@@ -76,10 +81,10 @@ fn says_what_it_is_and_what_it_can_do() {
 #[test]
 fn a_sync_that_changes_nothing_says_so_twice() {
     let desk = desk(&TEN);
-    desk.sync(&[]).exits(0).says("InStep").says("10 memberships were begun, 0 ended");
+    desk.sync(&[]).exits(0).says("InStep").says("memberships: 10 added, 0 removed");
     let before = desk.registry();
     let again = desk.sync(&[]).exits(0);
-    assert!(!again.out.contains("memberships were begun"), "{}", again.out);
+    assert!(!again.out.contains("memberships:"), "{}", again.out);
     assert!(desk.registry() == before, "the registry changed");
 }
 
@@ -101,10 +106,13 @@ fn json_is_what_the_status_would_be() {
 #[test]
 fn a_preview_exits_as_its_run_would_and_does_nothing() {
     let desk = desk(&TEN);
-    desk.sync(&["--preview"]).exits(0).says("Previewed").says("10 memberships would be begun");
+    desk.sync(&["--preview"])
+        .exits(0)
+        .says("Previewed")
+        .says("memberships (not applied): 10 added, 0 removed");
     assert_eq!(desk.registry(), [] as [Value; 0]);
     desk.sync(&[]).exits(0);
-    desk.write("corp.ldif", export(&TEN[..2]));
+    desk.write("corp.ldif", counted(&TEN[..2]));
     desk.sync(&["--preview"]).exits(3).says("8 users would be removed (of 10)");
     assert_eq!(people(&desk, true), 10);
 }
@@ -113,7 +121,7 @@ fn a_preview_exits_as_its_run_would_and_does_nothing() {
 fn what_is_held_is_shown_and_approved_by_its_digest() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
-    desk.write("corp.ldif", export(&TEN[..2]));
+    desk.write("corp.ldif", counted(&TEN[..2]));
     let held = desk.sync(&[]).exits(3).says("8 operations are held").says("--approve sha256:");
     assert_eq!((people(&desk, true), people(&desk, false)), (10, 0));
     let data = desk.path("data");
@@ -128,7 +136,7 @@ fn what_is_held_is_shown_and_approved_by_its_digest() {
         .exits(2)
         .says("nothing that is held has the digest");
     // Somebody came back meanwhile: what is approved is done for those who are still gone.
-    desk.write("corp.ldif", export(&TEN[..3]));
+    desk.write("corp.ldif", counted(&TEN[..3]));
     desk.sync(&["--approve", "sha256:0000"]).exits(2).says("nothing is held under sha256:0000");
     assert_eq!(people(&desk, true), 10);
     desk.sync(&["--approve", &digest]).exits(0);
@@ -232,6 +240,38 @@ fn an_export_that_ends_without_a_line_break_is_read_and_nobody_who_is_missing_fr
     desk.write("corp.ldif", format!("{}\n# total number of entries: 11", export(&TEN[..9])));
     desk.sync(&[]).exits(0).says("InStep");
     assert_eq!(people(&desk, true), 9);
+}
+
+#[test]
+fn far_fewer_in_an_export_that_shows_no_end_are_held_until_one_shows_it() {
+    let desk = desk(&TEN);
+    desk.sync(&[]).exits(0);
+    desk.write("corp.ldif", export(&TEN[..5]));
+    desk.sync(&[]).exits(3).says("the end of the file").says("numEntries").says("not looked up yet");
+    assert_eq!(people(&desk, true), 10);
+    desk.write("corp.ldif", export(&TEN[..8]));
+    desk.sync(&[]).exits(3);
+    assert_eq!(people(&desk, true), 10);
+    desk.write("corp.ldif", counted(&TEN[..8]));
+    desk.sync(&[]).exits(0).says("InStep");
+    assert_eq!(people(&desk, true), 8);
+    desk.write("corp.ldif", export(&TEN[..7]));
+    desk.sync(&[]).exits(0).says("InStep");
+    assert_eq!(people(&desk, true), 7);
+}
+
+#[test]
+fn an_export_of_names_without_values_is_refused() {
+    let desk = desk(&TEN);
+    let names: Vec<_> = export(&TEN)
+        .lines()
+        .map(|line| match line.split_once(": ") {
+            Some((name, _)) if name != "dn" => format!("{name}:"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    desk.write("corp.ldif", names.join("\n") + "\n\n");
+    desk.sync(&[]).exits(1).says("no entry of").says("leave -A away");
 }
 
 #[test]

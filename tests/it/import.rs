@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Reference, Stated, fields,
+    Mode, Reference, Shown, Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::Store;
@@ -31,6 +31,8 @@ struct Read {
     scope: &'static str,
     /// Who is read, and who answers a look-up.
     servers: [&'static str; 2],
+    /// Whether nothing shows that all came, as with a file.
+    no_end: bool,
 }
 
 impl Source for Read {
@@ -44,6 +46,7 @@ impl Source for Read {
         Ok(Completion {
             server: Some(self.servers[0].to_owned()),
             scope: self.scope.to_owned(),
+            shown: Shown { no_end: self.no_end, ..Shown::default() },
             ..completion(Mode::Full, self.directory)
         })
     }
@@ -97,6 +100,7 @@ fn read(changes: Vec<Change>) -> Read {
         directory: "d",
         scope: "all",
         servers: ["one"; 2],
+        no_end: false,
     }
 }
 
@@ -464,6 +468,36 @@ async fn an_entry_that_never_had_an_id_keeps_nobody() {
     desk.import(&read(vec![person("ann"), person("bob"), odd()])).await.unwrap();
     desk.import(&read(vec![person("ann"), odd()])).await.unwrap();
     is_gone(&desk.presence("bob"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn far_fewer_in_a_file_that_shows_no_end_take_nobody_away_until_one_has_them_or_shows_its_end() {
+    let desk = Desk::new();
+    let file = |people: std::ops::Range<u32>, no_end| {
+        let changes: Vec<Change> = people.map(|number| person(&format!("p{number}"))).collect();
+        Read { looks_up: false, no_end, ..read(changes) }
+    };
+    desk.import(&file(0..8, true)).await.unwrap();
+    for left in [3, 3, 6] {
+        let done = desk.import(&file(0..left, true)).await.unwrap();
+        assert_eq!((done.removed, done.unsettled), (0, u64::from(8 - left)), "{left} came");
+        assert!(done.info.strangers.iter().any(|one| one.what == "the end of the file"), "{:?}", done.info);
+    }
+    assert!(matches!(desk.presence("p7"), Presence::Unsettled { .. }));
+    assert_eq!(desk.presence("p5"), Presence::Present, "it is there again");
+    let whole = desk.import(&file(0..6, false)).await.unwrap();
+    assert_eq!((whole.removed, whole.unsettled, whole.info.stranger_count), (2, 0, 0));
+    is_gone(&desk.presence("p7"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn a_few_leavers_in_a_file_that_shows_no_end_are_gone() {
+    let desk = Desk::new();
+    let file = |changes| Read { looks_up: false, no_end: true, ..read(changes) };
+    desk.import(&file(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
+    let done = desk.import(&file(vec![person("ann"), person("bob")])).await.unwrap();
+    assert_eq!((done.removed, done.info.stranger_count), (1, 0));
+    is_gone(&desk.presence("cid"), Grade::AbsentUnconfirmed, false);
 }
 
 #[tokio::test]

@@ -209,13 +209,9 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
 fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> Result<()> {
     let (added, removed) = (report.applied.members_added, report.applied.members_removed);
     if added + removed > 0 {
-        let begun = count(added, "membership", "memberships");
-        let were = match (report.previewed, added) {
-            (true, _) => "would be",
-            (false, 1) => "was",
-            (false, _) => "were",
-        };
-        out.paragraph(format_args!("{name}: {begun} {were} begun, {} ended", thousands(removed)))?;
+        let would = if report.previewed { " (not applied)" } else { "" };
+        let (added, removed) = (thousands(added), thousands(removed));
+        out.paragraph(format_args!("{name}: memberships{would}: {added} added, {removed} removed"))?;
     }
     if let Some(why) = &report.failed {
         out.paragraph(format_args!("{name}: {why}"))?;

@@ -179,6 +179,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         feed: None,
         full_at: None,
         shrunk: None,
+        held: false,
         tripped: BTreeMap::new(),
         strangers: Vec::new(),
         stranger_count: 0,

@@ -101,7 +101,11 @@ impl Facts {
     /// What the server shows of itself, as of now.
     pub(super) fn shown(&self, connection: &Connection) -> Shown {
         let now = |(clock, heard_at): (Timestamp, Instant)| clock.saturating_add(heard_at.elapsed()).ok();
-        Shown { certificate_ends_at: connection.certificate_ends_at, clock: self.clock.and_then(now) }
+        Shown {
+            certificate_ends_at: connection.certificate_ends_at,
+            clock: self.clock.and_then(now),
+            no_end: false,
+        }
     }
 
     /// The first value of an attribute of the rootDSE, its name in lower case.

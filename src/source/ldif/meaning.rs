@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::filter::Filter;
 use super::parse::{End, Record};
-use crate::directory::{Anchor, Change, Dn, Entry, Kind};
+use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members};
 use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, Attributes, Schema, active_directory};
 
@@ -21,6 +21,8 @@ const SINGLE: &[&str] = &[
     "useraccountcontrol",
     "samaccountname",
 ];
+/// Attributes that list members.
+const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
 /// Attributes that hold the entry's own DN.
 const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
 /// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
@@ -82,8 +84,16 @@ impl Meaning {
         };
         let mut entry = match self.entry(kind, dn, &record.attributes, &ids) {
             Ok(entry) => entry,
-            Err(why) => return self.unreadable(record, &ids, &why),
+            Err(why) => {
+                let elsewhere = self.elsewhere(kind, record, &ids).map(elsewhere);
+                return self.unreadable(record, &ids, &elsewhere.unwrap_or(why));
+            }
         };
+        if let Members::Partial(_, why) = &mut entry.members
+            && let Some(name) = MEMBERS.iter().find(|name| record.unknown.contains(**name))
+        {
+            *why = elsewhere(name);
+        }
         match &record.end {
             End::Proven => tell(Change::Replace(Box::new(entry))),
             End::Torn => {
@@ -170,6 +180,25 @@ impl Meaning {
             .collect()
     }
 
+    /// The attribute with a value in another file for which an entry cannot be read.
+    fn elsewhere<'a>(&self, kind: Kind, record: &'a Record, ids: &[Anchor]) -> Option<&'a str> {
+        let anchor = &self.schema.anchor;
+        if let (true, Some(name)) = (ids.is_empty(), record.unknown.get(anchor)) {
+            return Some(name);
+        }
+        let dn = record.dns.first()?;
+        let reads = |attributes: &Attributes| self.entry(kind, dn, attributes, ids).is_ok();
+        let without = |but: Option<&String>| {
+            let mut attributes = record.attributes.clone();
+            for name in record.unknown.iter().filter(|name| Some(*name) != but) {
+                attributes.remove(name);
+            }
+            attributes
+        };
+        let mut names = reads(&without(None)).then_some(&record.unknown).into_iter().flatten();
+        names.find(|name| !reads(&without(Some(name)))).map(String::as_str)
+    }
+
     /// A reason, with the place.
     fn at(&self, record: &Record, why: &str) -> String {
         format!("{why} (line {} of {})", record.line, self.name)
@@ -207,6 +236,14 @@ impl Meaning {
     }
 }
 
+/// What is wrong with an entry of which a value that counts stands in another file.
+fn elsewhere(name: &str) -> String {
+    format!(
+        "a value of its {name} stands in another file (`{name}:< …`), so it is not known; export the values themselves: leave -t \
+         away when you export with ldapsearch"
+    )
+}
+
 /// What is wrong with a record at the end of a file.
 const UNENDED: &str = "the file ends within the record, or without the empty line that ends it, so what it does not say is \
      not known; end the file with an empty line once it is complete";
@@ -237,7 +274,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::directory::{Members, Stated, fields};
+    use crate::directory::{Stated, fields};
     use crate::source::ldif::parse::Reader;
 
     fn meaning(domain: bool) -> Meaning {
@@ -376,5 +413,24 @@ mod tests {
         let meaning = Meaning { users: filter(users), groups: filter(groups), ..meaning(false) };
         let text = format!("{ANN}\ndn: cn=g,dc=x\nobjectClass: groupOfURLs\ncn: g\nentryUUID: g\n\n");
         assert_eq!(told(&meaning, &text).iter().map(short).collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
+    #[case::uid(&ANN.replace("uid: ann", "uid:< file:///tmp/uid\nphoto:< file:///tmp/photo"), "its uid stands in another file")]
+    #[case::id(&ANN.replace("entryUUID: a", "entryUUID:< file:///tmp/id"), "its entryuuid stands in another file")]
+    #[case::uid_of_another_charset(&ANN.replace("uid: ann", "uid:: /w==\nphoto:< file:///tmp/photo"), "not valid UTF-8")]
+    fn says_that_a_value_stands_in_another_file(#[case] text: &str, #[case] said: &str) {
+        let told = told(&meaning(false), &format!("{}\n", text.replace("dn: uid=ann", "dn: cn=ann")));
+        let [Change::Unreadable { why, .. }] = told.as_slice() else { panic!("{told:?}") };
+        assert!(why.contains(said), "{why}");
+    }
+
+    #[test]
+    fn says_that_a_member_stands_in_another_file() {
+        let text = "dn: cn=t,dc=x\nobjectClass: groupOfNames\nentryUUID: t\nmember:< file:///tmp/m\nmember: uid=b,dc=x\n\n";
+        let told = told(&meaning(false), text);
+        let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
+        let Members::Partial(members, why) = &entry.members else { panic!("{entry:?}") };
+        assert!(members.len() == 1 && why.contains("its member stands in another file"), "{why}");
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct Ending {
     pub(super) references: usize,
     /// Why it is not proven that all entries stand in it.
     pub(super) doubt: Option<String>,
+    /// Whether a count at the end shows that no record is missing there.
+    pub(super) shown: bool,
 }
 
 /// A line of a record.
@@ -127,7 +129,11 @@ impl<R: BufRead> Reader<R> {
     pub(super) fn ending(self) -> Ending {
         let cut = "it ends within a line, so it may have been cut; end it with a line break and an empty line once it is complete";
         let cut = (self.lines.cut && !self.reports.counted).then(|| cut.to_owned());
-        Ending { references: self.reports.references, doubt: self.reports.doubt.or(cut) }
+        Ending {
+            references: self.reports.references,
+            doubt: self.reports.doubt.or(cut),
+            shown: self.reports.counted,
+        }
     }
 
     fn record(&mut self, first: Line) -> Result<Record, Problem> {
@@ -361,6 +367,16 @@ mod tests {
     fn knows_whether_all_entries_stand_in_it(#[case] text: &str, #[case] doubt: &str) {
         let ending = read(text).unwrap().1.doubt.unwrap_or_default();
         assert!(ending.contains(doubt) && ending.is_empty() == doubt.is_empty(), "{ending}");
+    }
+
+    #[rstest]
+    #[case::plain("dn: cn=a\ncn: a\n\n", false)]
+    #[case::result("dn: cn=a\ncn: a\n\nresult: 0 Success\n", false)]
+    #[case::counted("dn: cn=a\ncn: a\n\n# numEntries: 1\n", true)]
+    #[case::ldap3("dn: cn=a\ncn: a\n\n# total number of entries: 1", true)]
+    #[case::more_after_the_count("dn: cn=a\ncn: a\n\n# numEntries: 1\n\ndn: cn=b\ncn: b\n\n", false)]
+    fn knows_whether_a_file_shows_its_end(#[case] text: &str, #[case] shown: bool) {
+        assert_eq!(read(text).unwrap().1.shown, shown);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::directory::{
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
     Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, Shrunk, SnapshotInfo, Standing,
-    Stranger, Version, content, fingerprint,
+    Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 use crate::words::count;
@@ -40,6 +40,14 @@ fn bare(
     asked.filter(|field| field != fields::MAILBOX && !carried(field)).collect()
 }
 
+/// The fields for which the coverage rule tripped.
+fn trips(coverage: BTreeMap<String, Coverage>) -> BTreeMap<String, Trip> {
+    let tripped = coverage.into_iter().filter(|(_, coverage)| coverage.tripped > 0);
+    tripped
+        .map(|(field, coverage)| (field, Trip { carried: coverage.tripped, lost: coverage.lost }))
+        .collect()
+}
+
 /// An import under way.
 pub(super) struct Intake {
     pub(super) importing: Importing,
@@ -48,6 +56,8 @@ pub(super) struct Intake {
     pub(super) info: Option<SnapshotInfo>,
     cursor: Option<Cursor>,
     coverage: BTreeMap<String, Coverage>,
+    /// How many were there before.
+    before: u64,
     carried: Carried,
     /// Rows whose entries came, understood or not.
     seen: RoaringBitmap,
@@ -93,6 +103,7 @@ impl Intake {
         let (Before { info, cursor, coverage }, importing) = store.begin_import(connector)?;
         let strangers = Strangers::after(info.as_ref());
         Ok(Self {
+            before: importing.there().len(),
             importing,
             connector: connector.clone(),
             started_at,
@@ -233,6 +244,7 @@ impl Intake {
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         self.read_lists_again()?;
+        let held = self.hold(&mut settled, &completion)?;
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
         if self.nameless && unsettled > 0 {
             notices.push(
@@ -263,7 +275,9 @@ impl Intake {
         let shrunk = self.shrunk(&completion, users + groups + contacts, finished_at);
         if let Some(shrunk) = &shrunk {
             completion.cursor = None;
-            notices.push(shrinkage::notice(shrunk));
+            if !held {
+                notices.push(shrinkage::notice(shrunk));
+            }
         }
         let full = completion.mode == Mode::Full && !self.listed;
         let full_at = if full { Some(finished_at) } else { self.info.as_ref().and_then(|info| info.full_at) };
@@ -292,6 +306,7 @@ impl Intake {
             feed: completion.feed,
             full_at,
             shrunk,
+            held,
             tripped: BTreeMap::new(),
             strangers,
             stranger_count,
@@ -308,13 +323,7 @@ impl Intake {
                 != (&info.strangers, info.stranger_count, &info.fields, &info.attributes)
         });
         let mut info = self.importing.seal(info, news, completion.cursor.as_ref(), other)?;
-        info.tripped = coverage
-            .into_iter()
-            .filter(|(_, coverage)| coverage.tripped > 0)
-            .map(|(field, coverage)| {
-                (field, crate::store::snapshot::Trip { carried: coverage.tripped, lost: coverage.lost })
-            })
-            .collect();
+        info.tripped = trips(coverage);
         Ok(Imported {
             info,
             first,
@@ -329,6 +338,34 @@ impl Intake {
             started_at: self.started_at,
             finished_at,
         })
+    }
+
+    /// Keeps those who are missing from a file that may have been cut, and those who were kept so before, until a file shows its
+    /// end; whether there are any.
+    fn hold(&mut self, settled: &mut [(RowId, Absent)], completion: &Completion) -> Result<bool, StoreError> {
+        if !completion.shown.no_end {
+            return Ok(false);
+        }
+        let came = (&self.seen | &self.outside | &self.tombstones).len();
+        let is_cut = shrinkage::is_cut(self.before, came);
+        let missing = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
+        let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
+        let kept = match &self.info {
+            _ if is_cut => missing,
+            Some(info) if info.held => {
+                self.importing.unsettled(&missing)?.into_keys().map(|row| row.0).collect()
+            }
+            _ => RoaringBitmap::new(),
+        };
+        for (_, absent) in settled.iter_mut().filter(|(row, _)| kept.contains(row.0)) {
+            *absent = Absent::NotLookedUp;
+        }
+        if !kept.is_empty() {
+            self.unreadable += 1;
+            let (what, why) = ("the end of the file".to_owned(), shrinkage::CUT.to_owned());
+            self.strangers.add(Stranger { what, why, anchor: None });
+        }
+        Ok(!kept.is_empty())
     }
 
     /// Writes what became of those who did not come; how many are gone, and how many were not looked up.

@@ -22,6 +22,16 @@ pub(super) fn judge(before: Option<Shrunk>, last: u64, now: u64, at: Timestamp) 
     coverage::is_much(from.saturating_sub(now), from).then_some(Shrunk { since, from })
 }
 
+/// Whether a file that shows no end may have been cut: far fewer came than the `before` who were there.
+pub(super) fn is_cut(before: u64, came: u64) -> bool {
+    coverage::is_much(before.saturating_sub(came), before)
+}
+
+/// What is wrong with such a file.
+pub(super) const CUT: &str = "far fewer entries came than before, and the file does not show its end (`# numEntries`), so it may have \
+     been cut: who is missing stays as they are until a file has them or shows its end; export it again without -L, -LL or -LLL, \
+     or write the count of its entries at its end";
+
 /// What to say of it.
 pub(super) fn notice(Shrunk { since, from }: &Shrunk) -> String {
     format!(
@@ -46,6 +56,15 @@ mod tests {
         assert_eq!(judge(lost, 50, 60, hours(23)), lost, "a few came back");
         assert_eq!(judge(lost, 50, 95, hours(1)), None);
         assert_eq!(judge(lost, 50, 50, hours(24)), None);
+    }
+
+    #[test]
+    fn a_file_without_an_end_that_lost_many_may_have_been_cut() {
+        assert!(is_cut(6, 1));
+        assert!(is_cut(100, 89));
+        assert!(!is_cut(6, 5));
+        assert!(!is_cut(100, 90));
+        assert!(!is_cut(10, 12));
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Case {
             feed: None,
             full_at: None,
             shrunk: None,
+            held: false,
             tripped: BTreeMap::new(),
             strangers: Vec::new(),
             stranger_count: 0,

@@ -28,6 +28,7 @@ fn a_read(unsettled: u64) -> Read {
         feed: None,
         full_at: None,
         shrunk: None,
+        held: false,
         tripped: std::collections::BTreeMap::default(),
         strangers: Vec::new(),
         stranger_count: 0,
