@@ -85,6 +85,9 @@ fn problems(object: &str) -> Vec<String> {
 #[case::authority(ldap("tls: { caRef: { name: ca, kind: Secret, key: ca.pem }, serverName: a.example }"))]
 #[case::long_filter(ldap(&format!("userFilter: (uid={})", "x".repeat(4090))))]
 #[case::secret(connector("ldif: { secretKeyRef: { name: a, key: b } }"))]
+#[case::ldif_filters(connector(
+    "ldif: { secretKeyRef: { name: a, key: b }, userFilter: (objectClass=person), groupFilter: \"(|(cn=a*)(cn=b))\" }"
+))]
 #[case::config_map(connector(
     "ldif: { configMapKeyRef: { name: a, key: b }, directoryID: x, anchorAttribute: dn }"
 ))]
@@ -256,6 +259,8 @@ fn takes(#[case] object: String) {
     "spec.ldif.secretKeyRef"
 )]
 #[case::long_key(connector(&format!("ldif: {{ secretKeyRef: {{ name: a, key: {} }} }}", "x".repeat(254))), "may not be more than 253 bytes", "spec.ldif.secretKeyRef.key")]
+#[case::long_ldif_user_filter(connector(&format!("ldif: {{ secretKeyRef: {{ name: a, key: b }}, userFilter: (uid={}) }}", "x".repeat(4091))), "may not be more than 4096 bytes", "spec.ldif.userFilter")]
+#[case::long_ldif_group_filter(connector(&format!("ldif: {{ configMapKeyRef: {{ name: a, key: b }}, groupFilter: (cn={}) }}", "x".repeat(4092))), "may not be more than 4096 bytes", "spec.ldif.groupFilter")]
 #[case::long_directory_id(connector(&format!("ldif: {{ configMapKeyRef: {{ name: a, key: b }}, directoryID: {} }}", "x".repeat(1025))), "may not be more than 1024 bytes", "spec.ldif.directoryID")]
 #[case::often(
     connector("ldap: { urls: [\"ldaps://a\"] }, interval: 9999ms"),
