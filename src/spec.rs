@@ -182,8 +182,8 @@ pub fn policy(name: &Name, objects: &Objects) -> Result<Runnable, Vec<Problem>> 
 }
 
 /// What readers of a policy's registry must show, if they may read and the Secret is there.
-pub fn token(name: &Name, objects: &Objects) -> Option<Secret> {
-    policy::token(name, objects.policies.get(name)?, objects)?.ok()
+pub fn token(name: &Name, objects: &Objects) -> Option<Result<Secret, String>> {
+    policy::token(name, objects.policies.get(name)?, objects)
 }
 
 /// Makes a working configuration of one connector among `objects`. `literal` is what policies name of its

@@ -46,14 +46,18 @@ pub fn clean_json(json: &str) -> Cow<'_, str> {
     )
 }
 
-/// A cell of a table that a spreadsheet may open: clean, and no formula. What would begin one begins with `'`.
+/// A cell of a table that a spreadsheet may open: clean, and no formula. What would begin one begins with `'`, also after
+/// each `;`, where some spreadsheets end a cell. So that this can be undone, what begins with `'` gets one more.
 pub fn cell(text: &str) -> Cow<'_, str> {
     let clean = clean(text);
     // A tab or a line end is escaped by now. The wide forms are the same signs to some spreadsheets.
-    if clean.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) {
-        return Cow::Owned(format!("'{clean}"));
+    let begins = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\''];
+    let formula = |part: &str| part.trim_start().starts_with(begins);
+    if !clean.split(';').any(formula) {
+        return clean;
     }
-    clean
+    let part = |part: &str| if formula(part) { format!("'{part}") } else { part.to_owned() };
+    Cow::Owned(clean.split(';').map(part).collect::<Vec<_>>().join(";"))
 }
 
 /// Cleans every text within `value` that was not, in place and without making it longer: the last thing before an
@@ -141,6 +145,9 @@ mod tests {
     #[case("\r=1", "\\r=1")]
     #[case("\u{200b}=1", "\\u{200b}=1")]
     #[case("cn=a+sn=b,dc=x", "cn=a+sn=b,dc=x")]
+    #[case("cn=x;=1;y; @z;'", "cn=x;'=1;y;' @z;''")]
+    #[case("'=1", "''=1")]
+    #[case(";;", ";;")]
     fn no_cell_begins_a_formula(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(cell(text), shown);
     }
@@ -164,7 +171,10 @@ mod tests {
         #[test]
         fn nothing_unseen_is_left_and_json_stays_exact(text in "\\PC*|(.|\\p{Cc}|\\p{Cf}|\\p{Cn})*") {
             prop_assert!(!clean(&text).contains(is_unseen));
-            prop_assert!(!cell(&text).trim_start().starts_with(['=', '+', '-', '@', '\t', '\r']));
+            let shown = cell(&text);
+            prop_assert!(shown.split(';').all(|part| !part.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r'])));
+            let undone: Vec<_> = shown.split(';').map(|part| part.strip_prefix('\'').unwrap_or(part)).collect();
+            prop_assert_eq!(undone.join(";"), clean(&text));
             let shown = serde_json::to_string_pretty(&json!({ "it": [text] })).unwrap();
             let clean = clean_json(&shown);
             prop_assert!(!clean.replace('\n', "").contains(is_unseen));

@@ -142,15 +142,25 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
 }
 
 /// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the bearer is not
-/// taken for a stranger.
-async fn admit(context: &Context, name: &Name, token: Option<&Secret>) -> Result<(), Error> {
+/// taken for a stranger. While a token that the policy names is not there, its readers wait.
+async fn admit(context: &Context, name: &Name, token: Option<&Result<Secret, String>>) -> Result<(), Error> {
     let owner = owner(name);
-    let changed = match token {
-        Some(token) => context.served.serve(owner.clone(), token.clone()).map(Some),
-        None => context.served.withdraw(&owner).then_some(None),
+    let remember = async |digest| {
+        let owner = owner.clone();
+        context.stored(move |store| store.remember_reader(&owner, digest)).await
     };
-    let Some(digest) = changed else { return Ok(()) };
-    Ok(context.stored(move |store| store.remember_reader(&owner, digest)).await?)
+    match token {
+        Some(Ok(token)) => {
+            if let Some(digest) = context.served.serve(owner.clone(), token.clone()) {
+                remember(Some(digest)).await?;
+                context.served.remembered(&owner, digest);
+            }
+        }
+        Some(Err(_)) => context.served.pause(&owner),
+        None if context.served.withdraw(&owner) => remember(None).await?,
+        None => {}
+    }
+    Ok(())
 }
 
 /// What one look at a policy came to.

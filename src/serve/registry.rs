@@ -163,10 +163,10 @@ impl Shared {
         };
         match self.registry.served.who(owner, token) {
             Caller::Reader => Ok(()),
-            Caller::Early => {
-                Err(busy("the policy of this registry was not looked at yet, or cannot be understood"))
-            }
-            Caller::Unknown => Err(busy("the operator has just begun, and does not know every token yet")),
+            Caller::Early => Err(busy(
+                "the policy of this registry was not looked at yet, cannot be understood, or has no token",
+            )),
+            Caller::Unknown => Err(busy("the operator does not know every token of this namespace yet")),
             Caller::Late => Err(Failure::new(
                 410,
                 "the policy of this registry was deleted, and nothing is served of it; this says nothing of anybody who \

@@ -21,22 +21,26 @@ struct Tokens {
     known: BTreeMap<Owner, Known>,
     /// Whose registries are older than what was shown before.
     outdated: BTreeSet<Owner>,
-    /// Of each namespace (`None` is all of them) the policies that nobody has looked at since the process began; `None`
-    /// if nobody knows yet which there are.
-    unseen: BTreeMap<Option<String>, Option<BTreeSet<Owner>>>,
+    /// The namespaces (`None` is all of them) of which nobody knows yet which policies there are.
+    unlisted: BTreeSet<Option<String>>,
+    /// The policies of which nobody knows what their readers must show: not looked at since the process began, not
+    /// understood, or without the Secret that they name.
+    unseen: BTreeSet<Owner>,
 }
 
 /// A policy's token and what it opens.
 struct Known {
     digest: Digest,
     state: State,
+    /// Whether the store has it.
+    remembered: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The policy's registry.
     Served,
-    /// Nothing yet: nobody has looked at the policy, or it cannot be understood.
+    /// Nothing yet: nobody has looked at the policy, or it cannot be understood, or its Secret is not there.
     Waiting,
     /// Nothing any more: the policy was deleted.
     Gone,
@@ -67,13 +71,13 @@ impl Served {
     pub fn recall(&self, readers: impl IntoIterator<Item = (Owner, Digest)>) {
         let mut tokens = self.write();
         for (owner, digest) in readers {
-            tokens.known.entry(owner).or_insert(Known { digest, state: State::Waiting });
+            tokens.known.entry(owner).or_insert(Known { digest, state: State::Waiting, remembered: true });
         }
     }
 
     /// Nobody knows yet which policies there are in this namespace, or in any if it is `None`.
     pub fn expect(&self, namespace: Option<&str>) {
-        self.write().unseen.insert(namespace.map(str::to_owned), None);
+        self.write().unlisted.insert(namespace.map(str::to_owned));
     }
 
     /// There are these in the namespace; each is still to be looked at. Those that were there before are gone.
@@ -85,18 +89,28 @@ impl Served {
                 known.state = State::Gone;
             }
         }
-        tokens.unseen.insert(namespace.map(str::to_owned), Some(owners));
+        tokens.unlisted.remove(&namespace.map(str::to_owned));
+        tokens.unseen.extend(owners);
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "whoever gives it away is to keep no copy")]
     /// Serves the registry of `owner` to whoever bears `token`, and to nobody else from now on. What is to be remembered
-    /// of a token that is new.
+    /// of it, until [`Served::remembered`] is told.
     pub fn serve(&self, owner: Owner, token: Secret) -> Option<Digest> {
         let digest = digest(token.expose());
         let mut tokens = self.write();
-        tokens.seen(&owner);
-        let before = tokens.known.insert(owner, Known { digest, state: State::Served });
-        before.is_none_or(|before| before.digest != digest).then_some(digest)
+        tokens.unseen.remove(&owner);
+        let before = tokens.known.get(&owner);
+        let remembered = before.is_some_and(|before| before.remembered && before.digest == digest);
+        tokens.known.insert(owner, Known { digest, state: State::Served, remembered });
+        (!remembered).then_some(digest)
+    }
+
+    /// The store has this token of the policy `owner` now.
+    pub fn remembered(&self, owner: &Owner, digest: Digest) {
+        if let Some(known) = self.write().known.get_mut(owner) {
+            known.remembered = known.digest == digest;
+        }
     }
 
     /// Whether the registry of `owner` is older than what was shown before: its readers are to wait.
@@ -116,14 +130,15 @@ impl Served {
     /// No longer serves the registry of `owner`: its token is worth nothing any more. Says whether there was one.
     pub fn withdraw(&self, owner: &Owner) -> bool {
         let mut tokens = self.write();
-        tokens.seen(owner);
+        tokens.unseen.remove(owner);
         tokens.known.remove(owner).is_some()
     }
 
-    /// The policy `owner` cannot be understood: its readers are to wait.
+    /// The policy `owner` cannot be understood, or the token that it names is not there: its readers are to wait,
+    /// also those who bear a token that nobody has seen yet.
     pub fn pause(&self, owner: &Owner) {
         let mut tokens = self.write();
-        tokens.seen(owner);
+        tokens.unseen.insert(owner.clone());
         if let Some(known) = tokens.known.get_mut(owner) {
             known.state = State::Waiting;
         }
@@ -132,7 +147,7 @@ impl Served {
     /// The policy `owner` was deleted; who bore its token is told so.
     pub fn gone(&self, owner: &Owner) {
         let mut tokens = self.write();
-        tokens.seen(owner);
+        tokens.unseen.remove(owner);
         tokens.outdated.remove(owner);
         if let Some(known) = tokens.known.get_mut(owner) {
             known.state = State::Gone;
@@ -158,8 +173,9 @@ impl Served {
                 Some(State::Gone) => Caller::Late,
                 Some(State::Waiting) | None => Caller::Early,
             },
+            // It may be this policy's, too. Said of the whole namespace, it tells nobody which policies there are.
+            (false, _) if tokens.lacks(owner) => Caller::Unknown,
             (false, true) => Caller::Other,
-            (false, false) if tokens.lacks(owner) => Caller::Unknown,
             (false, false) => Caller::Stranger,
         }
     }
@@ -174,20 +190,11 @@ impl Served {
 }
 
 impl Tokens {
-    /// Somebody has looked at the policy.
-    fn seen(&mut self, owner: &Owner) {
-        for unseen in self.unseen.values_mut().flatten() {
-            unseen.remove(owner);
-        }
-    }
-
     /// Whether there may be tokens in the policy's namespace of which nobody knows yet.
     fn lacks(&self, owner: &Owner) -> bool {
-        let of = |namespace: &Option<String>| {
-            namespace.as_ref().is_none_or(|namespace| namespace == owner.namespace())
-        };
-        let mut here = self.unseen.iter().filter(|(namespace, _)| of(namespace));
-        here.any(|(_, unseen)| unseen.as_ref().is_none_or(|unseen| !unseen.is_empty()))
+        let here = |namespace: &str| namespace == owner.namespace();
+        self.unlisted.iter().any(|of| of.as_deref().is_none_or(here))
+            || self.unseen.iter().any(|unseen| here(unseen.namespace()))
     }
 }
 
@@ -238,6 +245,39 @@ mod tests {
         assert_eq!(served.who(&guests, b"other"), Caller::Stranger);
         served.pause(&guests);
         assert_eq!(served.who(&guests, b"another"), Caller::Early);
+        assert_eq!(served.who(&guests, b"one that is made meanwhile"), Caller::Unknown);
+        served.withdraw(&guests);
+        assert_eq!(served.who(&guests, b"another"), Caller::Stranger);
+    }
+
+    #[test]
+    fn a_shared_token_is_nobody_elses_before_all_are_known() {
+        let (staff, guests) = (Owner::new("identity", "staff"), Owner::new("identity", "guests"));
+        let served = Served::default();
+        served.expect(None);
+        served.recall([(staff.clone(), digest(b"old")), (guests.clone(), digest(b"old"))]);
+        served.listed(None, BTreeSet::from([staff.clone(), guests.clone(), Owner::new("sales", "staff")]));
+        served.serve(guests.clone(), Secret::new("new"));
+        assert_eq!(served.who(&staff, b"new"), Caller::Unknown);
+        served.serve(staff.clone(), Secret::new("new"));
+        assert_eq!(served.who(&staff, b"new"), Caller::Reader);
+        let nobody = Owner::new("identity", "nobody");
+        assert_eq!(served.who(&nobody, b"new"), Caller::Other, "what is not known elsewhere does not matter");
+        assert_eq!(served.who(&nobody, b"old"), Caller::Stranger);
+    }
+
+    #[test]
+    fn a_token_is_told_of_until_it_is_remembered() {
+        let staff = Owner::new("identity", "staff");
+        let served = Served::default();
+        for token in ["one", "two"] {
+            let serve = || served.serve(staff.clone(), Secret::new(token));
+            assert_eq!(serve(), Some(digest(token.as_bytes())));
+            served.remembered(&staff, digest(b"another"));
+            assert_eq!(serve(), Some(digest(token.as_bytes())), "the store could not be written");
+            served.remembered(&staff, digest(token.as_bytes()));
+            assert_eq!(serve(), None);
+        }
     }
 
     #[test]

@@ -238,10 +238,13 @@ impl Resolving<'_> {
 
     /// The filters for users and groups that are given, each in one line.
     fn filters(&mut self, at: &str, users: &str, groups: &str) -> [Option<String>; 2] {
-        [("userFilter", users), ("groupFilter", groups)].map(|(field, filter)| {
+        [("userFilter", users), ("groupFilter", groups)].map(|(field, text)| {
             let field = format!("{at}.{field}");
-            let filter = joined(filter).map_err(|why| self.problem(&field, &why)).ok()?;
-            if !filter.is_empty() && !ldap::is_filter(&filter) {
+let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
+            if filter.is_empty() && !text.is_empty() {
+                let why = "has blanks only; leave it out to read everybody of this kind, or write a filter";
+                self.problem(&field, why);
+            } else if !filter.is_empty() && !ldap::is_filter(&filter) {
                 let why = format!(
                     "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
                      \\2a \\28 \\29 \\5c"

@@ -1,6 +1,7 @@
 //! The tables, and how an older file becomes a newer one.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
@@ -72,6 +73,8 @@ fn keep(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     if part.exists() {
         fs::remove_file(&part).map_err(in_folder)?;
     }
+    // SQLite writes into an empty file; one that it makes itself could be read by others.
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(in_folder)?;
     connection.execute("VACUUM INTO ?1", [part.to_string_lossy()])?;
     fs::rename(part, copy).map_err(in_folder)
 }
@@ -99,4 +102,25 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<u32, StoreEr
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn nobody_else_may_read_the_copy_of_an_older_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.db");
+        let older = Connection::open(&path).unwrap();
+        older.execute_batch("CREATE TABLE it (value); INSERT INTO it VALUES (1)").unwrap();
+        fs::write(path.with_extension("part"), "of a process that died").unwrap();
+        keep(&older, &path).unwrap();
+        let copy = path.with_extension(format!("before-{OURS}.db"));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        let value = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+        assert_eq!(Connection::open(copy).unwrap().query_row("SELECT value FROM it", [], value), Ok(1));
+    }
 }

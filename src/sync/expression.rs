@@ -52,7 +52,7 @@ pub struct Expression {
 
 /// An expression that cannot be used, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at line {line}, column {column}: {why}\n  {text}\n  {:>column$}", "^")]
+#[error("at line {line}, column {column} of `{text}`: {why}")]
 pub struct ExpressionError {
     /// Counted from 1.
     pub line: usize,
@@ -402,6 +402,14 @@ mod tests {
 
     use super::*;
     use crate::directory::Stated;
+
+    #[test]
+    fn an_error_stands_in_one_line() {
+        let error =
+            Expression::compile("true &&\n  user.nmae != ''", Subject::User, Returns::Bool).unwrap_err();
+        assert!(error.to_string().starts_with("at line 2, column 7 of `  user.nmae != ''`: "), "{error}");
+        assert!(!error.to_string().contains('\n'));
+    }
 
     fn entry() -> Entry {
         let values = |of: &[&str]| Stated::Values(of.iter().map(|value| (*value).to_owned()).collect());

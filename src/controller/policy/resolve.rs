@@ -28,8 +28,8 @@ pub(super) struct Resolved {
     key: Key,
     pub(super) runnable: Result<Arc<Runnable>, Arc<[Problem]>>,
     /// What readers of its registry must show. It is known although the rest of the spec is wrong: what
-    /// they read is what it last was.
-    pub(super) token: Option<Secret>,
+    /// they read is what it last was. What is wrong if it is not there; `None` if nobody may read.
+    pub(super) token: Option<Result<Secret, String>>,
     /// The connectors that it names, and which of them are there.
     pub(super) connectors: Vec<(Name, bool)>,
 }
