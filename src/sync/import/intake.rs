@@ -444,11 +444,19 @@ impl Intake {
         let before =
             self.coverage.iter().filter(|(field, place)| Place::of(field).is_some() && place.tripped > 0);
         let back = &self.seen | &self.tombstones;
-        let mut places: BTreeMap<String, Coverage> = before
-            .map(|(field, place)| {
-                (field.clone(), Coverage { lost: &place.lost - &back, ..Coverage::default() })
-            })
-            .collect();
+        let mut places: BTreeMap<String, Coverage> = BTreeMap::new();
+        for (field, place) in before {
+            let mut lost = &place.lost - &back;
+            // A group that stays away where others are back has gone as any other, whoever is in it.
+            if !place.lost.is_disjoint(&self.seen) {
+                for (row, kind, _) in self.importing.called(&lost, false)? {
+                    if kind == Kind::Group {
+                        lost.remove(row.0);
+                    }
+                }
+            }
+            places.insert(field.clone(), Coverage { lost, ..Coverage::default() });
+        }
         for (dn, rows) in self.vanished(missing)? {
             places.entry(Place::field(&dn)).or_default().lost |= rows;
         }
