@@ -45,6 +45,10 @@ pub(crate) enum ReadFault {
     Empty,
     LookUpFails,
     NoLookUps,
+    /// Two entries of an export have one id.
+    Doubled,
+    /// An export shows what is left of people who were deleted.
+    Buried,
     StoreDies,
 }
 
@@ -134,6 +138,8 @@ const READ_FAULTS: &[ReadFault] = &[
     ReadFault::Empty,
     ReadFault::LookUpFails,
     ReadFault::NoLookUps,
+    ReadFault::Doubled,
+    ReadFault::Buried,
     ReadFault::StoreDies,
 ];
 

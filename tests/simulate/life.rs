@@ -97,8 +97,9 @@ impl Life {
     pub(crate) fn new(dice: &mut Dice, events: &[Step]) -> Self {
         let rules = Rules::new(dice);
         let place = if dice.one_in(4) { Place::Registry } else { Place::Shared(Box::new(Fake::new())) };
-        let looks_up = !dice.one_in(3);
-        let feed = dice.one_in(3).then(Vec::new);
+        let exported = dice.one_in(3);
+        let looks_up = !exported && !dice.one_in(3);
+        let feed = (!exported && dice.one_in(3)).then(Vec::new);
         let may_die = |step: &Step| {
             matches!(
                 step.event,
@@ -107,13 +108,14 @@ impl Life {
         };
         let (disk, store) = Disk::new(events.iter().any(may_die));
         let beginning = format!(
-            "a policy with {rules:?}, {} target, a source that {} look up{}",
+            "a policy with {rules:?}, {} target, {} that {} look up{}",
             if matches!(place, Place::Registry) { "the registry as its" } else { "a shared" },
+            if exported { "exports" } else { "a source" },
             if looks_up { "can" } else { "cannot" },
             if feed.is_some() { " and has a change feed" } else { "" }
         );
         Self {
-            world: World::default(),
+            world: World { exported, ..World::default() },
             rules,
             knowledge: Knowledge::default(),
             looks_up,

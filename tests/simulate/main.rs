@@ -24,6 +24,7 @@ mod clock;
 mod dice;
 mod disk;
 mod event;
+mod export;
 #[path = "../it/support/fake_target.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod fake_target;

@@ -57,6 +57,8 @@ pub(crate) struct Knowledge {
     carry: BTreeSet<String>,
     /// … and who lost theirs together with too many others.
     pub(crate) doubted: BTreeSet<String>,
+    /// Who went together with everybody else of their place, by a read that could not say more of them than that.
+    pub(crate) vanished: BTreeSet<String>,
 }
 
 impl Knowledge {
@@ -64,6 +66,7 @@ impl Knowledge {
     pub(crate) fn learn(&mut self, world: &World, reader: &Reader, looks_up: bool) {
         let seen = world.seen();
         let brought = reader.brought.lock().unwrap().clone();
+        let before: Vec<(String, Person)> = self.there().collect();
         for anchor in &brought.unreadable {
             let known = self.people.get_mut(anchor).map(|heard| &mut heard.standing);
             let known = known.or_else(|| self.teams.get_mut(anchor).map(|heard| &mut heard.standing));
@@ -100,9 +103,16 @@ impl Knowledge {
         let people = self.people.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
         let teams = self.teams.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
         for (anchor, standing) in people.chain(teams) {
-            if absent(anchor) && !matches!(standing, Standing::Gone | Standing::WeaklyGone) {
+            if brought.tombstones.contains(anchor) {
+                *standing = Standing::Gone;
+            } else if absent(anchor) && !matches!(standing, Standing::Gone | Standing::WeaklyGone) {
                 *standing = missing;
             }
+        }
+        if brought.full {
+            // Whoever was only missed is found by a look-up.
+            let excused = brought.tombstones.union(&reader.missed).cloned().collect();
+            self.miss(&before, &excused);
         }
         self.doubt(|anchor| {
             if brought.full {
@@ -142,9 +152,41 @@ impl Knowledge {
         }
     }
 
+    /// Who is there, or was when nothing could be said of them.
+    fn there(&self) -> impl Iterator<Item = (String, Person)> {
+        let there = self.people.iter().filter(|(_, heard)| !heard.is_gone());
+        there.map(|(anchor, heard)| (anchor.clone(), heard.last.clone()))
+    }
+
+    /// When two or more are missing from a place and nobody is left in it, that is no fact about them: whoever cannot
+    /// be reached looks so.
+    fn miss(&mut self, before: &[(String, Person)], excused: &BTreeSet<String>) {
+        let there: BTreeMap<String, Person> = self.there().collect();
+        let peopled: BTreeSet<&str> = there.values().map(|person| person.place).collect();
+        let people = &self.people;
+        self.vanished
+            .retain(|anchor| people.get(anchor).is_some_and(|heard| !peopled.contains(heard.last.place)));
+        let places: BTreeSet<&str> = before.iter().map(|(_, person)| person.place).collect();
+        for place in places.difference(&peopled) {
+            let lost: Vec<&String> = before
+                .iter()
+                .filter(|(anchor, person)| person.place == *place && !there.contains_key(anchor))
+                .filter(|(anchor, _)| !excused.contains(anchor))
+                .map(|(anchor, _)| anchor)
+                .collect();
+            // A place from which somebody moved was given up, perhaps.
+            let moved =
+                before.iter().any(|(anchor, person)| person.place == *place && there.contains_key(anchor));
+            if lost.len() >= 2 && !moved {
+                self.vanished.extend(lost.into_iter().cloned());
+            }
+        }
+    }
+
     /// A person accepted what was lost: what is carried now is what may be lost from here on.
     pub(crate) fn accept_losses(&mut self) {
         self.doubted.clear();
+        self.vanished.clear();
         self.carried.clone_from(&self.carry);
     }
 

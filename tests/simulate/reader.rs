@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, Cursor, DirectoryId, Entry, Members, Mode, fields,
 };
+use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 
 use crate::dice::Dice;
@@ -48,6 +49,12 @@ pub(crate) struct Reader {
     /// Nothing comes, and it is said to be all.
     pub(crate) empty: bool,
     pub(crate) looks_up: LooksUp,
+    /// Entries of an export whose ids other entries have too.
+    pub(crate) doubled: BTreeSet<String>,
+    /// Who was deleted, and is shown by an export as such.
+    pub(crate) buried: BTreeSet<String>,
+    /// The text, if the directory is read from an export.
+    pub(crate) export: Option<Vec<u8>>,
     /// Whether it was read already.
     pub(crate) was_read: AtomicBool,
     /// What it brought, for the oracle.
@@ -99,7 +106,9 @@ impl Reader {
         let brought = self.brought.lock().unwrap();
         // Somebody who was never understood is nobody who could be told to be there.
         let nothing = brought.full && brought.whole.is_empty();
-        self.ends_early.is_some() || self.ends_unproven || nothing
+        // A record that stands twice says that an export was damaged.
+        let twice = self.export.is_some() && self.repeats;
+        self.ends_early.is_some() || self.ends_unproven || nothing || twice
     }
 
     fn change(&self, entry: &Entry) -> Change {
@@ -117,6 +126,25 @@ impl Reader {
             entry.members = Members::Partial(some, "some values cannot be read".to_owned());
         }
         Change::Replace(Box::new(entry))
+    }
+
+    /// What an export brings.
+    fn exported(&self) -> Brought {
+        let mut brought = Brought { full: true, ..Brought::default() };
+        if self.empty {
+            return brought;
+        }
+        for entry in &self.entries {
+            let anchor = entry.anchor.as_str();
+            if self.missed.contains(anchor) {
+                continue;
+            }
+            let cannot = self.unreadable.contains(anchor) || self.doubled.contains(anchor);
+            let of = if cannot { &mut brought.unreadable } else { &mut brought.whole };
+            of.insert(anchor.to_owned());
+        }
+        brought.tombstones.clone_from(&self.buried);
+        brought
     }
 
     /// Everything, or what changed since the read that the cursor names.
@@ -139,8 +167,24 @@ impl Reader {
     }
 }
 
+fn export(text: Vec<u8>) -> LdifSource {
+    LdifSource::new(LdifConfig {
+        input: Input::Text(text.into()),
+        name: "the export".to_owned(),
+        directory_id: Some(DirectoryId::new(DIRECTORY)),
+        anchor: None,
+        user_filter: None,
+        group_filter: None,
+        literal: BTreeSet::new(),
+    })
+}
+
 impl Source for Reader {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        if let Some(text) = &self.export {
+            *self.brought.lock().unwrap() = self.exported();
+            return export(text.clone()).read(cursor, sink).await;
+        }
         let mut dice = Dice(self.shuffle);
         let (mode, mut open) = self.changes(cursor);
         // What is asked after everything was read only checks the feed.

@@ -41,12 +41,17 @@ pub(crate) struct World {
     pub(crate) people: BTreeMap<String, Person>,
     pub(crate) teams: BTreeMap<String, Team>,
     /// Where everybody is, or was last: member lists go on naming those who left.
-    places: BTreeMap<String, &'static str>,
+    pub(crate) places: BTreeMap<String, &'static str>,
     pub(crate) born: u64,
     /// An organizational unit that our account may not see.
     pub(crate) hidden: Option<&'static str>,
     /// A field that our account may not see, for anybody.
     pub(crate) blind_to: Option<&'static str>,
+    /// Whether the directory is read from exports, whose groups are named in their DNs and which say of nobody that they are
+    /// disabled.
+    pub(crate) exported: bool,
+    /// What groups are called, or were last.
+    pub(crate) called: BTreeMap<String, String>,
 }
 
 /// What can happen to it.
@@ -91,6 +96,7 @@ impl World {
             Happening::Marry => self.marry(dice),
             Happening::SwapAddresses => self.swap_addresses(dice),
             Happening::ChangeDepartment => self.change_department(dice),
+            Happening::SwitchAccount | Happening::Expire if self.exported => None,
             Happening::SwitchAccount => self.switch_account(dice),
             Happening::Expire => self.expire(now, dice),
             Happening::TakeAddress => self.take_address(dice),
@@ -119,7 +125,7 @@ impl World {
             department: Some(dice.one_of(DEPARTMENTS).to_owned()),
             number: number.to_string(),
             place: dice.one_of(PLACES),
-            disabled: dice.one_in(15),
+            disabled: dice.one_in(15) && !self.exported,
             expires: None,
             garbled: false,
         };
@@ -139,7 +145,9 @@ impl World {
         let mut members: BTreeSet<String> = self.people.keys().filter(|_| dice.one_in(3)).cloned().collect();
         members.extend(self.teams.keys().filter(|_| dice.one_in(6)).cloned());
         let told = format!("the group {anchor} is founded with {members:?}");
-        self.teams.insert(anchor, Team { name: format!("team-{}", self.born), members });
+        let name = format!("team-{}", self.born);
+        self.called.insert(anchor.clone(), name.clone());
+        self.teams.insert(anchor, Team { name, members });
         told
     }
 
@@ -291,8 +299,16 @@ impl World {
         self.born += 1;
         let name =
             if dice.one_in(4) { self.teams[&other].name.clone() } else { format!("team-{}", self.born) };
-        self.teams.get_mut(&team)?.name.clone_from(&name);
+        self.name_team(&team, &name);
         Some(format!("the group {team} is renamed to {name}"))
+    }
+
+    /// The group is called so from now on.
+    pub(crate) fn name_team(&mut self, anchor: &str, name: &str) {
+        if let Some(team) = self.teams.get_mut(anchor) {
+            name.clone_into(&mut team.name);
+            self.called.insert(anchor.to_owned(), name.to_owned());
+        }
     }
 
     fn hide_place(&mut self, dice: &mut Dice) -> String {
@@ -346,9 +362,16 @@ impl World {
     }
 
     /// Edges are stated by DN, which moves with the person.
+    pub(crate) fn dn(&self, anchor: &str) -> String {
+        match (self.places.get(anchor), self.called.get(anchor)) {
+            (Some(place), _) => dn(anchor, place),
+            (None, Some(name)) if self.exported => dn(&format!("{name}+ou={anchor}"), "groups"),
+            (None, _) => dn(anchor, "groups"),
+        }
+    }
+
     fn reference(&self, anchor: &str) -> Reference {
-        let place = self.places.get(anchor).copied().unwrap_or("groups");
-        Reference::Dn(Dn::parse(&dn(anchor, place)).unwrap())
+        Reference::Dn(Dn::parse(&self.dn(anchor)).unwrap())
     }
 
     fn team_entry(&self, anchor: &str, team: &Team) -> Entry {

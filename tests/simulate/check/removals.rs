@@ -41,6 +41,10 @@ impl Life {
                 let what = format!("{name} was removed, and {}", because.join("; "));
                 return Err(Broken { promise: 1, what });
             };
+            let vanished = disabled && anchors.iter().all(|anchor| self.knowledge.vanished.contains(anchor));
+            demand(!vanished || self.is_approved("userRemoval, doubtful", key, None), 2, || {
+                format!("{name} was removed, and went with everybody else of the place")
+            })?;
             demand(looked.fresh, 4, || {
                 format!("{name} was removed although no fresh read vouches for that")
             })?;

@@ -14,7 +14,10 @@ use crate::place::{Objects, Place};
 
 /// The anchor of an entry that was quarantined.
 fn anchor_of(one: &Quarantined) -> &str {
-    one.entry.trim_start_matches("cn=").split(',').next().unwrap_or_default()
+    let name = one.entry.split(',').next().unwrap_or_default();
+    // A group of an export has its name before its anchor.
+    let (_, anchor) = name.rsplit_once("+ou=").or_else(|| name.split_once('=')).unwrap_or_default();
+    anchor.trim_start_matches("double-of-")
 }
 
 fn waits_for_a_name(one: &Quarantined) -> bool {

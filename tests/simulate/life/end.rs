@@ -122,15 +122,19 @@ impl Life {
             }
         }
         // So does a vanished group that was emptied.
-        for (anchor, team) in &mut self.world.teams {
+        let mut renamed = Vec::new();
+        for (anchor, team) in &self.world.teams {
             let name = team.name.to_lowercase();
             let borne = subjects.by_id.values().any(|subject| {
                 let is_this = subject.anchors.iter().any(|(_, known)| known.as_str() == anchor);
                 !is_this && subject.link.as_ref().is_some_and(|link| link.confirmed.name_key() == name)
             });
             if borne || !names.insert(name) {
-                team.name = format!("team-{anchor}");
+                renamed.push(anchor.clone());
             }
+        }
+        for anchor in renamed {
+            self.world.name_team(&anchor, &format!("team-{anchor}"));
         }
         self.clear_the_way();
     }

@@ -9,6 +9,7 @@ use rollcall::sync::import::{self, ImportError, import};
 use super::{Life, connector};
 use crate::dice::Dice;
 use crate::event::ReadFault;
+use crate::export;
 use crate::oracle::{Broken, demand};
 use crate::reader::{LooksUp, Reader};
 
@@ -119,6 +120,19 @@ impl Life {
                     options.look_ups = 0;
                     "the next read may not look up what is missing".to_owned()
                 }
+                ReadFault::Doubled => {
+                    reader.doubled = some(&reader.entries, 8);
+                    format!("the next export has the ids of {:?} on other entries too", reader.doubled)
+                }
+                ReadFault::Buried => {
+                    let left = self
+                        .knowledge
+                        .people
+                        .keys()
+                        .filter(|anchor| !self.world.people.contains_key(*anchor));
+                    reader.buried = left.filter(|_| dice.one_in(2)).cloned().collect();
+                    format!("the next export shows what is left of {:?}", reader.buried)
+                }
                 ReadFault::StoreDies => {
                     let rows = dice.roll(40);
                     self.disk.dies_after(rows);
@@ -126,6 +140,9 @@ impl Life {
                 }
             };
             self.tell(told);
+        }
+        if self.world.exported {
+            reader.export = Some(export::write(&self.world, &reader, &mut Dice(reader.shuffle)));
         }
         (reader, options)
     }
