@@ -323,6 +323,7 @@ async fn looks_up_beyond_base_and_filter() {
         user_filter: Some("(uid=nobody)".to_owned()),
         ..config(&[&slapd.url()])
     };
+    let called = HashMap::from([(there.clone(), vec![format!("uid=u000001,ou=people,{SUFFIX}")])]);
     let answer = LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()]).await.unwrap();
     assert_eq!(
         answer,
@@ -330,12 +331,13 @@ async fn looks_up_beyond_base_and_filter() {
             server: Some(slapd.url()),
             found: vec![there.clone()],
             missing: vec![gone.clone()],
-            ..LookUp::default()
+            called: called.clone(),
         })
     );
     // One that the read should have brought is not elsewhere: it came, moved or changed meanwhile.
     let answer = LdapSource::new(config(&[&slapd.url()])).look_up(&[there, gone.clone()]).await.unwrap();
-    assert_eq!(answer, Some(LookUp { server: Some(slapd.url()), missing: vec![gone], ..LookUp::default() }));
+    let found = Vec::new();
+    assert_eq!(answer, Some(LookUp { server: Some(slapd.url()), found, missing: vec![gone], called }));
 }
 
 #[tokio::test]
@@ -482,10 +484,69 @@ async fn looks_up_in_every_spelling_of_an_anchor(
     });
     let (there, gone) = (schema::anchor(there.as_bytes()), schema::anchor(gone.as_bytes()));
     let settled = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
+    let called = HashMap::from([(there.clone(), vec![format!("uid=u1,ou=people,{SUFFIX}")])]);
     assert_eq!(
         settled,
-        LookUp { server: Some(slapd.url()), found: vec![there], missing: vec![gone], ..LookUp::default() }
+        LookUp { server: Some(slapd.url()), found: vec![there], missing: vec![gone], called }
     );
+}
+
+#[tokio::test]
+async fn a_look_up_names_every_entry_with_the_id() {
+    let person = |uid: &str, number: &str| {
+        format!(
+            "dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\n\
+             employeeNumber: {number}\n\n"
+        )
+    };
+    let ldif = tree() + &[person("ida", "k7"), person("jon", "K7"), person("kai", "k8")].concat();
+    let slapd = Slapd::start(&Setup { ldif: &ldif, ..Setup::default() });
+    let anchor = Some("employeeNumber".to_owned());
+    let source = LdapSource::new(LdapConfig { anchor, ..config(&[&slapd.url()]) });
+    let anchors = ["k7", "k8", "k9"].map(Anchor::new);
+    let mut called = source.look_up(&anchors).await.unwrap().unwrap().called;
+    for dns in called.values_mut() {
+        dns.sort();
+    }
+    let dn = |uid: &str| format!("uid={uid},ou=people,{SUFFIX}");
+    let [two, one, _] = anchors;
+    assert_eq!(called, HashMap::from([(two, vec![dn("ida"), dn("jon")]), (one, vec![dn("kai")])]));
+}
+
+#[test]
+fn two_with_one_id_name_each_other_and_recover() {
+    let person = |uid: &str, number: u32| {
+        format!(
+            "dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\n\
+             mail: {uid}@example.test\nemployeeNumber: {number}\n\n"
+        )
+    };
+    let ldif = tree() + &[person("ida", 71), person("jon", 72)].concat();
+    let slapd = Slapd::start(&Setup { ldif: &ldif, ..Setup::default() });
+    let desk = Desk::new();
+    desk.write("manifests.yaml", slapd.manifests("    anchorAttribute: employeeNumber", ""));
+    desk.sync(&[]).exits(0);
+    let before = desk.registry();
+    slapd.modify(&person("kai", 72).replacen('\n', "\nchangetype: add\n", 1));
+    for _ in 0..2 {
+        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have one employeenumber (72)");
+        said.says(&format!("uid=jon,ou=people,{SUFFIX} and uid=kai,ou=people,{SUFFIX}"));
+        assert_eq!(desk.registry(), before);
+    }
+    slapd.modify(&format!(
+        "dn: uid=kai,ou=people,{SUFFIX}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: 73\n"
+    ));
+    let said = desk.sync(&[]).exits(0);
+    assert!(!said.said().contains("WithExceptions"), "{}", said.said());
+    let after = desk.registry();
+    let id = |all: &[serde_json::Value], uid: &str| {
+        let name = format!("{uid}@example.test");
+        all.iter().find(|resource| resource["userName"] == name.as_str()).map(|found| found["id"].clone())
+    };
+    assert_eq!(id(&before, "jon"), id(&after, "jon"));
+    assert_eq!(id(&before, "ida"), id(&after, "ida"));
+    assert_eq!(after.len(), before.len() + 1);
+    assert!(id(&after, "kai").is_some());
 }
 
 #[tokio::test]

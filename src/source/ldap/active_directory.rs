@@ -439,6 +439,13 @@ impl Session {
                     answer.missing.push(one.clone());
                 }
             }
+            let plain = |dn: String| Extended::of(&dn).dn.to_owned();
+            answer.called.extend(
+                settled
+                    .there
+                    .iter()
+                    .map(|(one, seen)| (one.clone(), seen.called().into_iter().map(plain).collect())),
+            );
             answer.found.extend(self.outside(&asking, &settled.there).await?.0);
         }
         Ok(answer)

@@ -4,6 +4,7 @@
 //! the one who was asked for. An entry that shows no id could be, and so could what cannot be understood, and what is
 //! held elsewhere.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::connection::Connection;
@@ -43,6 +44,8 @@ pub(super) struct Asking {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) dn: String,
+    /// Other entries with the same id.
+    pub(super) others: Vec<String>,
     /// Whether it shows its classes: else no filter can tell what it is.
     pub(super) classed: bool,
     /// Whether it has others in it, if it says so.
@@ -53,6 +56,21 @@ impl Seen {
     /// Whether what a search below `bases` did not find is not there by the filter, or by its place.
     pub(super) fn is_judged(&self, bases: &[String]) -> bool {
         self.classed || self.lies_outside(bases)
+    }
+
+    /// The DNs of all entries with this id.
+    pub(super) fn called(&self) -> Vec<String> {
+        std::iter::once(&self.dn).chain(&self.others).cloned().collect()
+    }
+
+    /// Another answer with the same id: the same entry again, or another one. What counts is which came last.
+    fn add(&mut self, other: Self) {
+        let Self { dn, mut others, .. } = std::mem::replace(self, other);
+        if dn != self.dn && !others.contains(&dn) {
+            others.push(dn);
+        }
+        others.retain(|other| *other != self.dn);
+        self.others = others;
     }
 
     fn lies_outside(&self, bases: &[String]) -> bool {
@@ -88,7 +106,11 @@ impl Answer {
                 let classed = raw.attributes.values("objectclass").next().is_some();
                 let mut stated = raw.attributes.values("hassubordinates");
                 let holds_others = stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
-                self.there.insert(id, Seen { dn: raw.dn, classed, holds_others });
+                let seen = Seen { dn: raw.dn, others: Vec::new(), classed, holds_others };
+                match self.there.entry(id) {
+                    Slot::Occupied(mut first) => first.get_mut().add(seen),
+                    Slot::Vacant(slot) => drop(slot.insert(seen)),
+                }
             }
             None => self.doubtful = true,
         }
@@ -202,7 +224,8 @@ async fn by_dn(
 ) -> Result<Settled, SourceError> {
     let mut settled = Settled::default();
     for anchor in asked {
-        let seen = Seen { dn: anchor.as_str().to_owned(), classed: false, holds_others: false };
+        let dn = anchor.as_str().to_owned();
+        let seen = Seen { dn, others: Vec::new(), classed: false, holds_others: false };
         if only.is_some() && seen.lies_outside(places) {
             settled.missing.insert(anchor.clone());
             continue;

@@ -405,6 +405,8 @@ impl Session {
                 }
                 settled => settled?,
             };
+            let called = settled.there.iter().map(|(one, seen)| (one.clone(), seen.called()));
+            answer.called.extend(called);
             let found: Vec<Anchor> = settled.there.keys().cloned().collect();
             if !found.is_empty() {
                 // One that the read should have brought came, moved or changed while it went on: the next
