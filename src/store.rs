@@ -23,6 +23,7 @@ mod folder;
 pub mod hold;
 pub mod journal;
 pub mod link;
+mod numbers;
 pub mod policy;
 mod reader;
 pub mod registry;

@@ -121,7 +121,7 @@ fn only_plan(store: &Store, policy: &Policy) -> Result<()> {
     let plan = plan(plan::Input {
         policy,
         projection: &projection,
-        previous: None,
+        previous: rollcall::sync::plan::Previous::Same,
         subjects: &subjects,
         vouched: Vouched { completion: snapshot.info().completion, fresh: true },
         first_run: false,

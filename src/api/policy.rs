@@ -232,7 +232,8 @@ pub enum Disabled {
     Disable,
     /// The person counts as having left.
     Leave,
-    /// It means nothing.
+    /// It is not acted on. While the account is disabled in the directory, the user at the target stays active or
+    /// disabled as they are, and nobody is created. Whoever is enabled in the directory is a user like any other.
     Ignore,
 }
 

@@ -147,10 +147,11 @@ fn csv(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
         "subject",
         "memberSubject",
         "doubtful",
+        "verb",
     ];
     let lines = holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold, line)));
     let rows = lines.map(|(hold, line)| {
-        let Line { class, subject, member, grade, doubtful, action, name, member_name, why } = line;
+        let Line { class, subject, member, grade, doubtful, verb, action, name, member_name, why } = line;
         [
             hold.owner.as_str(),
             &hold.digest,
@@ -163,6 +164,7 @@ fn csv(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
             subject,
             member.as_deref().unwrap_or_default(),
             if *doubtful { "true" } else { "false" },
+            verb,
         ]
     });
     out.csv(headings, rows)

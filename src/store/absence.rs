@@ -25,6 +25,7 @@ const POLICY: Kind = Kind {
     tables: &[
         // What is shown of all policies together goes first.
         ("hold", "policy, digest"),
+        ("accepted", "policy, connector, field"),
         ("exception", "policy"),
         ("approval", "policy, digest"),
         ("census", "policy, at"),
@@ -47,6 +48,7 @@ const CONNECTOR: Kind = Kind {
         ("entry", "connector, id"),
         ("name", "connector, id"),
         ("coverage", "connector, field"),
+        ("accepted", "policy, connector, field"),
         ("part", "connector, kind, part"),
         ("indexed", "connector"),
     ],
@@ -288,6 +290,45 @@ mod tests {
                 assert!(left(&store, kind, id).iter().all(|rows| *rows == 0), "{} {id}", kind.table);
             }
         }
+    }
+
+    #[test]
+    fn no_number_is_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let one = |days: i64| {
+            let policy = store.place(&Owner::new("test", "n2"), "registry").unwrap().policy;
+            drop(store.begin_import(&ConnectorName::new("test", "n2")).unwrap());
+            let connector = *numbers(&store, &CONNECTOR).last().unwrap();
+            forget_others(&store, days);
+            assert_eq!(forget_others(&store, days + 31), 2);
+            (policy, connector)
+        };
+        let given: Vec<_> = [0, 100, 200].map(one).into();
+        assert_eq!(given, [(1, 1), (2, 2), (3, 3)]);
+        // Not even to a policy that an older version of this program writes.
+        store
+            .write(|writer| {
+                Ok::<_, StoreError>(writer.execute("INSERT INTO policy (id, owner) VALUES (9, 'a/b')", [])?)
+            })
+            .unwrap();
+        assert_eq!(store.place(&Owner::new("test", "n3"), "registry").unwrap().policy, 10);
+    }
+
+    #[test]
+    fn whoever_is_used_is_not_forgotten_by_an_older_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (owner, connector) = (Owner::new("test", "n2"), ConnectorName::new("test", "n2"));
+        let policy = store.place(&owner, "registry").unwrap().policy;
+        drop(store.begin_import(&connector).unwrap());
+        forget_others(&store, 0);
+        // They are made again after 40 days, and run at once; the list of what is there is from before.
+        assert_eq!(store.place(&owner, "registry").unwrap().policy, policy);
+        drop(store.begin_import(&connector).unwrap());
+        assert_eq!(forget_others(&store, 40), 0);
+        assert_eq!((numbers(&store, &POLICY), numbers(&store, &CONNECTOR)), (vec![policy], vec![1]));
+        assert_eq!(forget_others(&store, 71), 2);
     }
 
     #[test]

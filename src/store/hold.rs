@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::link::Place;
 use super::{Store, StoreError, bodies};
@@ -34,8 +35,8 @@ pub struct Hold {
     pub lines: Vec<Line>,
 }
 
-/// One held operation. `class`, `subject`, `member`, `grade` and `doubtful` make the digest; the rest is for
-/// people.
+/// One held operation. `class`, `subject`, `member`, `grade`, `doubtful` and `verb` make the digest; the rest is
+/// for people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
@@ -53,7 +54,11 @@ pub struct Line {
     /// Whether it follows from a field that many lost at once, which may be no fact.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubtful: bool,
-    /// What would be done, in words.
+    /// What would be done, in one word: `disable`, `delete`, `empty`, `takeOut` and so on. An approval covers
+    /// this and nothing graver. Holds of versions that did not say it have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub verb: String,
+    /// The same, in words.
     pub action: String,
     /// The name of the user or group.
     pub name: String,
@@ -64,7 +69,45 @@ pub struct Line {
     pub why: String,
 }
 
+/// What makes a line what it is: class, subject, member, grade, doubt and verb.
+pub type Identity = (String, String, Option<String>, Option<String>, bool, String);
+
+impl Hold {
+    /// The name of what is held: over owner, spec hash and the sorted lines.
+    pub fn digest_of(owner: &Owner, spec_hash: &str, lines: &[Line]) -> String {
+        let mut hasher = Sha256::new();
+        let mut part = |text: &str| {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        };
+        part(owner.as_str());
+        part(spec_hash);
+        for line in lines {
+            part(&line.class);
+            part(&line.subject);
+            part(line.member.as_deref().unwrap_or_default());
+            part(line.grade.as_deref().unwrap_or_default());
+            part(if line.doubtful { "doubtful" } else { "" });
+            part(&line.verb);
+        }
+        let digest = hasher.finalize();
+        digest.iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"))
+    }
+
+    /// Whether the digest names all of it. That of an earlier version does not say what would be done, so nobody
+    /// can approve that by it.
+    pub fn is_named(&self) -> bool {
+        self.digest == Self::digest_of(&self.owner, &self.spec_hash, &self.lines)
+    }
+}
+
 impl Line {
+    /// What makes it what it is; the rest of it is for people.
+    pub fn identity(&self) -> Identity {
+        let Self { class, subject, member, grade, doubtful, verb, .. } = self;
+        (class.clone(), subject.clone(), member.clone(), grade.clone(), *doubtful, verb.clone())
+    }
+
     /// What a grade is followed by when an edit of a spec is the cause.
     pub const BY_EDIT: &str = " (configuration)";
 
@@ -220,7 +263,7 @@ impl Store {
                  WHERE approval.policy = ?1 AND approval.first_seen > ?2",
             )?;
             let mut holds: Vec<Hold> = bodies(statement.query(params![place.policy, since.as_second()])?)?;
-            holds.retain(|hold| hold.spec_hash == spec_hash);
+            holds.retain(|hold| hold.spec_hash == spec_hash && hold.is_named());
             Ok(holds)
         })
     }
@@ -245,6 +288,7 @@ mod tests {
             member: None,
             grade: None,
             doubtful: false,
+            verb: "delete".to_owned(),
             action: "delete".to_owned(),
             name: "ann".to_owned(),
             member_name: None,
@@ -301,6 +345,25 @@ mod tests {
         }
         let all: Vec<i64> = (0..12).filter(|of| kept(*of)).collect();
         assert_eq!(all, [0, 1, 2, 5, 6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn who_approved_a_digest_that_names_no_steps_approved_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = store.place(&Owner::new("test", "staff"), "registry").unwrap();
+        let now = Timestamp::from_second(1000).unwrap();
+        // As the version before this one wrote it: no step is named, neither in the body nor by the digest.
+        let mut old = hold("sha256:1", "many", now);
+        old.lines[0].verb.clear();
+        let mut named = hold("", "many", now);
+        named.digest = Hold::digest_of(&named.owner, &named.spec_hash, &named.lines);
+        assert!(named.is_named() && !old.is_named());
+        for hold in [old, named.clone()] {
+            store.approve(place, &hold.digest, now).unwrap();
+            store.save_hold(place, Some(hold), now).unwrap();
+        }
+        assert_eq!(store.approved(place, "spec", now).unwrap(), [named]);
     }
 
     #[test]

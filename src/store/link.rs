@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Store, StoreError, bitmap};
+use super::{Store, StoreError, bitmap, numbers};
 use crate::directory::{
     Anchor, Content, DirectoryId, Evidence, Key, Owner, SubjectId, SubjectKind, TargetId,
 };
@@ -132,14 +132,9 @@ impl Store {
     pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
         self.write(|writer| {
             writer
-                .prepare_cached("INSERT OR IGNORE INTO policy (owner) VALUES (?1)")?
-                .execute([owner.as_str()])?;
-            writer
                 .prepare_cached("INSERT OR IGNORE INTO target (identity) VALUES (?1)")?
                 .execute([identity])?;
-            let policy = writer
-                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
-                .query_row([owner.as_str()], |row| row.get(0))?;
+            let policy = numbers::of_policy(writer, owner)?;
             let target = writer
                 .prepare_cached("SELECT id FROM target WHERE identity = ?1")?
                 .query_row([identity], |row| row.get(0))?;

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::link::{kind, number};
-use super::{Store, StoreError, bitmap};
+use super::{Store, StoreError, bitmap, numbers};
 use crate::directory::{Content, Owner, SubjectKind};
 
 /// An object in the registry.
@@ -60,12 +60,7 @@ impl Store {
         work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.write(|writer| {
-            writer
-                .prepare_cached("INSERT OR IGNORE INTO policy (owner) VALUES (?1)")?
-                .execute([owner.as_str()])?;
-            let policy = writer
-                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
-                .query_row([owner.as_str()], |row| row.get(0))?;
+            let policy = numbers::of_policy(writer, owner)?;
             let part = Part::new(writer, policy, &self.inner.registry_changes);
             let value = work(&part)?;
             part.take_out_gone()?;

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/index.sql"),
     include_str!("schema/exception.sql"),
     include_str!("schema/reader.sql"),
+    include_str!("schema/number.sql"),
 ];
 
 /// The schema that this version writes.

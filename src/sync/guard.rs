@@ -188,14 +188,7 @@ impl Judge<'_> {
 
     /// A leaver is judged when first seen, though the first rung may be due much later.
     fn newly_leaving(&mut self) {
-        let steps: HashSet<SubjectId> = self
-            .input
-            .plan
-            .steps
-            .iter()
-            .filter(|step| step.rung.is_some())
-            .map(|step| step.subject)
-            .collect();
+        let steps = self.input.plan.with_a_rung();
         for (subject, leaving) in &self.input.plan.leaving {
             let Some(now) = leaving else {
                 self.guarded.leaving.insert(*subject, None);

@@ -24,7 +24,7 @@ use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 
-mod coverage;
+pub(crate) mod coverage;
 mod double;
 mod intake;
 mod pending;

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 
 use crate::directory::{Content, Evidence, SubjectId, SubjectKind};
 use crate::store::link::{Leaving, Subjects};
-use crate::sync::policy::Policy;
+use crate::sync::policy::{Policy, Step};
 use crate::sync::project::Projection;
 
 mod leaver;
@@ -31,9 +31,8 @@ pub struct Input<'a> {
     pub policy: &'a Policy,
     /// What the target should hold.
     pub projection: &'a Projection,
-    /// What it should hold by the spec that was applied last, if that is another one: what only the
-    /// new one removes is graded configuration.
-    pub previous: Option<&'a Projection>,
+    /// What it should hold by the spec that was applied last.
+    pub previous: Previous<'a>,
     /// What the target holds of ours.
     pub subjects: &'a Subjects,
     /// Who vouches.
@@ -42,6 +41,19 @@ pub struct Input<'a> {
     pub first_run: bool,
     /// What time it is.
     pub now: Timestamp,
+}
+
+/// What the target should hold by the spec that was applied last: what only the new one removes is graded
+/// configuration.
+#[derive(Clone, Copy, Debug)]
+pub enum Previous<'a> {
+    /// The same: it is the spec of now, or there is none.
+    Same,
+    /// This.
+    Other(&'a Projection),
+    /// Nobody can tell: this version cannot make its rules again, or it read from elsewhere. So whatever goes may go
+    /// by the edit.
+    Unknown,
 }
 
 /// The word on which removals rest.
@@ -62,6 +74,8 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// Links whose `leaving` changes without an operation: newly seen leavers, and returned ones.
     pub leaving: BTreeMap<SubjectId, Option<Leaving>>,
+    /// What is done first, when its time comes, with newly seen leavers who have no step yet.
+    pub later: BTreeMap<SubjectId, Step>,
     /// Newly seen leavers without a step yet, whose entry lost fields that tripped the coverage rule.
     pub doubtful: BTreeMap<SubjectId, Vec<String>>,
     /// Subjects that the policy protects and that would have been removed or disabled.
@@ -214,6 +228,11 @@ impl Phase {
 }
 
 impl Plan {
+    /// Of whom a step is planned because they left.
+    pub fn with_a_rung(&self) -> BTreeSet<SubjectId> {
+        self.steps.iter().filter(|step| step.rung.is_some()).map(|step| step.subject).collect()
+    }
+
     fn note_due(&mut self, due: Timestamp) {
         self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
     }

@@ -102,7 +102,7 @@ pub enum OnDisabled {
     Disable,
     /// Treat the person as a leaver.
     Leave,
-    /// Nothing: it stays as it is.
+    /// Nothing: the account at the target stays as it is, active or not, until the directory's is enabled again.
     Ignore,
 }
 

@@ -6,10 +6,11 @@
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
 //!   whole and holds nothing that an edit removes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -126,7 +127,7 @@ pub async fn run_on<T: Target>(
     };
     let finished_at = clock.now();
     if !options.preview && applied.failed.is_none() {
-        let (store, accepts, spec) = (store.clone(), draft.accepted_fields(), draft.applied_spec(&policy));
+        let (store, accepts, spec) = (store.clone(), draft.accepted_losses(), draft.applied_spec(&policy));
         let (policy, census) = (policy.clone(), draft.linked(finished_at));
         blocking(move || complete(&store, place, &policy, census, spec.as_deref(), &accepts)).await?;
     }
@@ -172,11 +173,11 @@ fn complete(
     policy: &Policy,
     census: Census,
     applied_spec: Option<&str>,
-    accepted: &BTreeSet<String>,
+    accepted: &[BTreeMap<String, RoaringBitmap>],
 ) -> Result<(), StoreError> {
     store.complete_run(place, census, applied_spec, policy.limits.window)?;
-    for vouching in &policy.connectors {
-        store.accept_coverage(&vouching.connector, accepted)?;
+    for (vouching, accepted) in policy.connectors.iter().zip(accepted) {
+        store.accept_losses(place, &vouching.connector, accepted)?;
     }
     store.purge_journal(census.at, crate::store::journal::RETENTION)
 }
@@ -187,17 +188,27 @@ impl Draft {
         steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
     }
 
-    /// What a person approved although many had lost these fields is how things are from now on, once
-    /// all of it is done. Of other fields that were lost other policies may still have something to say.
-    fn accepted_fields(&self) -> BTreeSet<String> {
+    /// What a person approved although many had lost these fields is how things are from now on for this policy, once
+    /// all of it is done: for the entries that it saw, and of whom something else is not still open. By connector.
+    fn accepted_losses(&self) -> Vec<BTreeMap<String, RoaringBitmap>> {
         let Guarded { execute, leaving, .. } = &self.guarded;
         let leavers = self.plan.doubtful.iter().filter(|(subject, _)| leaving.contains_key(*subject));
         let leavers: Vec<&Vec<String>> = leavers.map(|(_, fields)| fields).collect();
         if Self::doubtful(execute) + leavers.len() as u64 != self.doubtful {
-            return BTreeSet::new();
+            return Vec::new();
         }
         let steps = execute.iter().map(|step| &step.doubtful);
-        steps.chain(leavers).flatten().cloned().collect()
+        let fields: BTreeSet<&String> = steps.chain(leavers).flatten().collect();
+        if fields.is_empty() {
+            return Vec::new();
+        }
+        let open = self.grounds.rows_of(&self.open);
+        let each = self.infos.iter().zip(open);
+        each.map(|(info, open)| {
+            let lost = info.tripped.iter().filter(|(field, _)| fields.contains(field));
+            lost.map(|(field, trip)| (field.clone(), &trip.lost - &open)).collect()
+        })
+        .collect()
     }
 
     /// The spec, if nothing that an edit of it removes is held.

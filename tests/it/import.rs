@@ -1,11 +1,12 @@
 //! Imports into a real store, from reads that go well or badly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use roaring::RoaringBitmap;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Reference, Shown, Stated, fields,
+    Mode, Owner, Reference, Shown, Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::Store;
@@ -542,16 +543,43 @@ async fn a_field_that_many_lose_at_once_is_noticed_until_it_is_back() {
     // It stays so, and shows in the snapshot, until it is back or a person approves.
     desk.import(&read(without())).await.unwrap();
     assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 6);
-    let accept = |field: &str| {
-        let fields = BTreeSet::from([field.to_owned()]);
-        desk.store.accept_coverage(&ConnectorName::new("test", "corp"), &fields).unwrap();
-    };
-    accept(fields::MAIL);
-    assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 6, "another field was approved");
-    accept(fields::TITLE);
+    desk.import(&read(people(0..20))).await.unwrap();
     assert_eq!(desk.snapshot().info().tripped.len(), 0);
-    desk.import(&read(without())).await.unwrap();
-    assert_eq!(desk.snapshot().info().tripped.len(), 0, "what was approved is how things are");
+}
+
+#[tokio::test]
+async fn an_approval_accepts_losses_for_its_own_policy_and_only_those_that_it_covered() {
+    let desk = Desk::new();
+    let corp = ConnectorName::new("test", "corp");
+    let place = |name: &str| desk.store.place(&Owner::new("test", name), "registry").unwrap();
+    let (ours, theirs) = (place("ours"), place("theirs"));
+    let accepted = |place| {
+        let accepted = desk.store.accepted_losses(place, &corp).unwrap();
+        accepted.get(fields::TITLE).map_or(0, RoaringBitmap::len)
+    };
+    // The first so many have no title any more.
+    let read_without = |lost: u32| {
+        let untitled = (0..lost).map(|number| person(&format!("p{number}")));
+        let read = read(untitled.chain(people(lost..20)).collect());
+        let desk = &desk;
+        async move { desk.import(&read).await.unwrap() }
+    };
+    read_without(0).await;
+    let seen = read_without(6).await.info.tripped;
+    let losses: BTreeMap<String, RoaringBitmap> =
+        seen.into_iter().map(|(field, trip)| (field, trip.lost)).collect();
+    // Another read is sealed while the run applies: two more lost it.
+    read_without(8).await;
+    desk.store.accept_losses(ours, &corp, &losses).unwrap();
+    assert_eq!((accepted(ours), accepted(theirs)), (6, 0));
+    assert_eq!(desk.snapshot().info().tripped[fields::TITLE].lost.len(), 8, "others have not approved it");
+    read_without(5).await;
+    assert_eq!(accepted(ours), 5, "who has a title again may lose it again");
+    desk.store.accept_losses(ours, &corp, &losses).unwrap();
+    assert_eq!(accepted(ours), 5, "nobody has approved a loss that is over");
+    read_without(0).await;
+    read_without(9).await;
+    assert_eq!(accepted(ours), 0, "that is another loss");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcall::directory::{Key, SubjectKind};
+use rollcall::directory::{Key, SubjectKind, TargetId};
 use rollcall::store::link::Subjects;
 
 use crate::fake_target::{Object, kind};
@@ -89,6 +89,7 @@ impl Life {
         let went_before = self.removals.len();
         self.note_leavers(&looked, ran);
         self.check_users(&looked)?;
+        self.check_comers(&looked)?;
         self.note_names(&looked);
         self.check_groups(&looked)?;
         self.check_memberships(&looked)?;
@@ -156,6 +157,28 @@ impl Life {
     fn is_wanted(&self, anchor: &str) -> bool {
         let heard = self.knowledge.people.get(anchor).filter(|heard| heard.standing == Standing::Here);
         heard.is_some_and(|heard| self.rules.wants_active(&heard.last, self.clock.seconds()))
+    }
+
+    /// Whether somebody is disabled in the directory, and may stay as they are.
+    fn is_ignored(&self, anchor: &str) -> bool {
+        let heard = self.knowledge.people.get(anchor).filter(|heard| heard.standing == Standing::Here);
+        self.rules.disabled == OfDisabled::Ignore
+            && heard.is_some_and(|heard| self.rules.keeps(&heard.last, self.clock.seconds()))
+    }
+
+    /// Nobody gets an account that works while theirs in the directory is disabled.
+    fn check_comers(&self, looked: &Looked<'_>) -> Result<(), Broken> {
+        let now = self.clock.seconds();
+        let works = |id: &TargetId| looked.before.get(id).is_some_and(|object| object.active);
+        for (id, object) in looked.after.iter().filter(|(id, object)| object.active && !works(id)) {
+            let heard: Vec<_> =
+                looked.of(object).iter().filter_map(|anchor| self.knowledge.people.get(anchor)).collect();
+            let disabled = !heard.is_empty() && heard.iter().all(|heard| heard.last.is_disabled(now));
+            demand(!disabled || kind(&object.content) != SubjectKind::User, 1, || {
+                format!("{} ({id:?}) works now, and is disabled in the directory", object.content.name())
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether, besides, nothing is wrong with their entry.

@@ -125,7 +125,7 @@ impl Rules {
 
     /// Whether the rules want this person to have an account that works.
     pub(crate) fn wants_active(&self, person: &Person, now: i64) -> bool {
-        self.wants(person) == Some(true) && (!person.is_disabled(now) || self.disabled == OfDisabled::Ignore)
+        self.wants(person) == Some(true) && !person.is_disabled(now)
     }
 
     /// Whether the rules want this person to go on having an account, be it a disabled one.

@@ -10,7 +10,7 @@ use super::known::Everybody;
 use super::write::{Coverage, Importing};
 use super::{SnapshotInfo, read};
 use crate::directory::{ConnectorName, Cursor};
-use crate::store::{Store, StoreError, bitmap};
+use crate::store::{Store, StoreError, bitmap, numbers};
 
 /// What was there before an import.
 #[derive(Debug)]
@@ -33,12 +33,10 @@ impl Store {
     /// Begins an import of `connector`. There must be only one at a time for each connector.
     pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
         let (id, sealed) = self.write(|writer| {
-            writer
-                .prepare_cached("INSERT OR IGNORE INTO connector (name) VALUES (?1)")?
-                .execute([connector.as_str()])?;
+            let id = numbers::of_connector(writer, connector)?;
             let found: (i64, i64) = writer
-                .prepare_cached("SELECT id, sealed FROM connector WHERE name = ?1")?
-                .query_row([connector.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .prepare_cached("SELECT id, sealed FROM connector WHERE id = ?1")?
+                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
             // Names and anchors that no sealed version has: a retired name may be among them a second time. A
             // seal that did not say where new ones begin keeps all.
             for (table, first) in [("name", "next_name"), ("entry", "next_row")] {

@@ -100,6 +100,11 @@ impl Snapshot {
         &self.info
     }
 
+    /// Says which fields count as lost by many, for whoever reads it.
+    pub fn set_tripped(&mut self, tripped: BTreeMap<String, Trip>) {
+        self.info.tripped = tripped;
+    }
+
     /// Calls `each` for every row, gone ones included, by ascending number. Where they are many, they are read and
     /// decoded on a thread beside this one, a few batches ahead.
     pub fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {

@@ -126,7 +126,7 @@ impl Bucket {
     fn of(class: Class, configuration: bool, weak: bool) -> Vec<Self> {
         let cause = if configuration { Cause::Configuration } else { Cause::Data };
         let mut buckets = vec![Self { class, cause }];
-        if weak && !configuration {
+        if weak {
             buckets.push(Self { class, cause: Cause::Weak });
         }
         buckets
@@ -188,9 +188,11 @@ impl Budgets {
             let kind = input.subjects.by_id.get(subject)?.kind;
             Some((*subject, kind, (*leaving)?.evidence))
         });
+        // Of whom a step is planned, that counts.
+        let due = input.plan.with_a_rung();
         let leavers = leavers
             .filter(|(subject, kind, evidence)| {
-                !lines.is_approved(&lines.of_leaver(*subject, *kind, *evidence))
+                !due.contains(subject) && !lines.is_approved(&lines.of_leaver(*subject, *kind, *evidence))
             })
             .map(|(subject, kind, evidence)| (subject, Bucket::of_evidence(kind, evidence)));
         let steps = input

@@ -2,24 +2,14 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Input;
 use super::budget::{Bucket, Exceeded};
 use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
-use crate::store::hold::{Hold, Line};
+use crate::store::hold::{Hold, Identity, Line};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
+use crate::sync::policy::Step;
 use crate::words::count;
-
-/// What makes a line what it is; the rest of it is for people.
-type Identity = (String, String, Option<String>, Option<String>, bool);
-
-impl Line {
-    pub(super) fn identity(&self) -> Identity {
-        (self.class.clone(), self.subject.clone(), self.member.clone(), self.grade.clone(), self.doubtful)
-    }
-}
 
 /// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
 /// longer is.
@@ -55,18 +45,17 @@ impl Lines<'_> {
             (Action::Update { clears, .. }, _) if !clears.is_empty() => {
                 ("clear", format!("clear {}", clears.join(", ")))
             }
-            (Action::Update { .. }, _) => ("other", "update".to_owned()),
-            (Action::Create(_), _) => ("other", "create".to_owned()),
             (Action::AddMembers(members), _) => {
                 ("other", format!("add {}", count(members.len(), "member", "members")))
             }
             (Action::Release(_), _) => ("other", "rename for a moment".to_owned()),
             (Action::Enable, _) => ("enable", "enable".to_owned()),
+            (Action::Empty, class) => (class.map_or("other", name), "take all members out".to_owned()),
             (action, class) => (class.map_or("other", name), verb(action).to_owned()),
         };
         let grade = step.evidence.map(grade);
         let name = self.name(step.subject, &step.action);
-        let line = self.line(class, step.subject, None, grade, action, name);
+        let line = self.line(class, step.subject, None, grade, (verb(&step.action), action), name);
         Line { doubtful: !step.doubtful.is_empty(), ..line }
     }
 
@@ -78,7 +67,7 @@ impl Lines<'_> {
             configuration: removal.configuration.contains(member.0),
         };
         let name = self.name(step.subject, &step.action);
-        let action = "take out of the group".to_owned();
+        let action = (verb(&step.action), "take out of the group".to_owned());
         let line =
             self.line("memberRemoval", step.subject, Some(member), Some(grade(evidence)), action, name);
         Line { doubtful: !step.doubtful.is_empty(), ..line }
@@ -91,7 +80,9 @@ impl Lines<'_> {
             (SubjectKind::User, _) => "userRemoval",
         };
         let name = self.name(subject, &Action::Disable);
-        let action = "remove when its time comes".to_owned();
+        let verb = self.input.plan.later.get(&subject).map_or("remove", |step| verb_of(*step));
+        let words = if verb == "empty" { "take all members out" } else { verb };
+        let action = (verb, format!("{words} when its time comes"));
         let line = self.line(class, subject, None, Some(grade(evidence)), action, name);
         Line { doubtful: self.input.plan.doubtful.contains_key(&subject), ..line }
     }
@@ -102,7 +93,7 @@ impl Lines<'_> {
         subject: SubjectId,
         member: Option<SubjectId>,
         grade: Option<String>,
-        action: String,
+        (verb, action): (&str, String),
         name: String,
     ) -> Line {
         Line {
@@ -111,6 +102,7 @@ impl Lines<'_> {
             member: member.map(|member| self.key(member)),
             grade,
             doubtful: false,
+            verb: verb.to_owned(),
             action,
             name,
             member_name: member.map(|member| self.name(member, &Action::Disable)),
@@ -179,23 +171,7 @@ pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]
     }
     lines.sort();
     lines.dedup_by_key(|line| line.identity());
-    let mut hasher = Sha256::new();
-    let mut part = |text: &str| {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    };
-    part(input.owner.as_str());
-    part(input.spec_hash);
-    for line in &lines {
-        let (class, subject, member, grade, doubtful) = line.identity();
-        part(&class);
-        part(&subject);
-        part(member.as_deref().unwrap_or_default());
-        part(grade.as_deref().unwrap_or_default());
-        part(if doubtful { "doubtful" } else { "" });
-    }
-    let digest =
-        hasher.finalize().iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"));
+    let digest = Hold::digest_of(input.owner, input.spec_hash, &lines);
     Some(Hold {
         owner: input.owner.clone(),
         digest,
@@ -240,16 +216,29 @@ fn name(class: Class) -> &'static str {
     }
 }
 
+/// What a step does, in one word.
 fn verb(action: &Action) -> &'static str {
     match action {
-        Action::Disable => "disable",
+        Action::Disable => verb_of(Step::Disable),
+        Action::Empty => verb_of(Step::Empty),
+        Action::Delete => verb_of(Step::Delete),
+        Action::Unlink => verb_of(Step::Unlink),
         Action::Enable => "enable",
-        Action::Empty => "take all members out",
-        Action::Delete => "delete",
-        Action::Unlink => "unlink",
         Action::Create(_) => "create",
-        Action::Update { .. } | Action::Release(_) => "update",
-        Action::AddMembers(_) => "add members",
-        Action::RemoveMembers(_) => "take members out",
+        Action::Update { renames: true, .. } => "rename",
+        Action::Update { clears, .. } if !clears.is_empty() => "clear",
+        Action::Update { .. } => "update",
+        Action::Release(_) => "release",
+        Action::AddMembers(_) => "addMembers",
+        Action::RemoveMembers(_) => "takeOut",
+    }
+}
+
+fn verb_of(step: Step) -> &'static str {
+    match step {
+        Step::Disable => "disable",
+        Step::Empty => "empty",
+        Step::Unlink => "unlink",
+        Step::Delete => "delete",
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::directory::{Content, DirectoryId, Evidence, Grade, GroupContent, Key, TargetId, UserContent};
 use crate::store::link::{Link, Subject};
 use crate::sync::plan::{Phase, Removal};
-use crate::sync::policy::{Budget, PerGroup};
+use crate::sync::policy::{Budget, PerGroup, Step};
 
 /// Groups have numbers from here on.
 const GROUPS: u32 = 1000;
@@ -331,6 +331,66 @@ fn an_approval_is_for_what_it_names_and_is_still_planned() {
     other.plan.steps = (1..21).map(|id| removal_of(id, data(Grade::Absent))).collect();
     other.plan.steps.iter_mut().for_each(|step| step.needs_look_up = true);
     assert_eq!(other.goes_and_held(), (0, 20));
+}
+
+/// What a person approves covers one thing that is done, and nothing graver.
+#[rstest]
+#[case::the_same(Action::Disable, Action::Disable, true)]
+#[case::graver(Action::Disable, Action::Delete, false)]
+#[case::another(Action::Delete, Action::Disable, false)]
+#[case::unlinked(Action::Delete, Action::Unlink, false)]
+fn an_approval_covers_one_step(#[case] approved: Action, #[case] planned: Action, #[case] covers: bool) {
+    let mut case = Case::new(100, 0).leave(1..13, data(Grade::Absent));
+    let plan_all = |case: &mut Case, action: &Action| {
+        case.plan.steps.iter_mut().for_each(|step| step.action = action.clone());
+    };
+    plan_all(&mut case, &approved);
+    let hold = case.judge().hold.unwrap();
+    case.approved = vec![hold.clone()];
+    plan_all(&mut case, &planned);
+    let guarded = case.judge();
+    assert_eq!(guarded.execute.len(), if covers { 12 } else { 0 });
+    assert_ne!(guarded.hold.map(|hold| hold.digest), Some(hold.digest));
+}
+
+#[test]
+fn a_group_may_be_emptied_and_not_deleted() {
+    let mut case = Case::new(10, 20);
+    let plan = |action: Action| -> Vec<Planned> {
+        let removal = |id| Planned { action: action.clone(), ..removal_of(id, data(Grade::Absent)) };
+        (GROUPS..GROUPS + 8).map(removal).collect()
+    };
+    case.plan.steps = plan(Action::Empty);
+    case.approved = vec![case.judge().hold.unwrap()];
+    assert_eq!(case.goes_and_held(), (8, 0));
+    case.plan.steps = plan(Action::Delete);
+    assert_eq!(case.goes_and_held(), (0, 8));
+}
+
+/// Whoever has time before the first step is approved for that one.
+#[rstest]
+#[case::disable(Step::Disable, Action::Disable, (12, 0))]
+#[case::delete(Step::Delete, Action::Delete, (12, 0))]
+#[case::another(Step::Disable, Action::Delete, (0, 12))]
+fn who_may_leave_later_may_do_the_first_step(
+    #[case] first: Step,
+    #[case] then: Action,
+    #[case] expected: (usize, usize),
+) {
+    let mut case = Case::new(100, 0);
+    let evidence = data(Grade::Absent);
+    let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+    case.plan.leaving = (1..13).map(|id| (SubjectId(id), Some(leaving))).collect();
+    case.plan.later = (1..13).map(|id| (SubjectId(id), first)).collect();
+    let guarded = case.judge();
+    let hold = guarded.hold.unwrap();
+    assert!(hold.is_named() && hold.lines.iter().all(|line| line.action.ends_with("when its time comes")));
+    case.approved = vec![hold];
+    assert_eq!(case.judge().leaving.len(), 12);
+    case.plan = Plan::default();
+    case = case.leave(1..13, evidence);
+    case.plan.steps.iter_mut().for_each(|step| step.action = then.clone());
+    assert_eq!(case.goes_and_held(), expected);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 
 use crate::directory::{Entry, Members, Place, fields};
-use crate::store::snapshot::{Coverage, RowId};
+use crate::store::snapshot::{Coverage, RowId, Trip};
 
 /// More than this share of the entries that carried a field trips the rule …
 const SHARE_PERCENT: u64 = 10;
@@ -16,6 +16,22 @@ const LEAST: u64 = 5;
 /// Whether so many lost are no ordinary day's.
 pub(super) fn is_much(lost: u64, of: u64) -> bool {
     lost >= LEAST && lost * 100 > of * SHARE_PERCENT
+}
+
+/// What still counts as lost by many, for a policy for which some losses were approved.
+pub(crate) fn without(
+    tripped: &BTreeMap<String, Trip>,
+    accepted: &BTreeMap<String, RoaringBitmap>,
+) -> BTreeMap<String, Trip> {
+    let left = tripped.iter().map(|(field, trip)| match accepted.get(field) {
+        Some(accepted) => {
+            let lost = &trip.lost - accepted;
+            let carried = trip.carried - (trip.lost.len() - lost.len());
+            (field.clone(), Trip { carried, lost })
+        }
+        None => (field.clone(), trip.clone()),
+    });
+    left.filter(|(_, trip)| is_much(trip.lost.len(), trip.carried)).collect()
 }
 
 /// Which rows carry which field, as a read goes on.
@@ -121,6 +137,22 @@ mod tests {
         assert_eq!(judged["mail"].tripped, 0);
         let judged = now(0).judge(&before(100), &rows(0..4), &rows(0..100));
         assert_eq!((judged["mail"].tripped, judged["mail"].current.len()), (0, 96));
+    }
+
+    /// Of a hundred who carried it fifty lost it, and so many of those losses were approved.
+    #[rstest]
+    #[case::none(0, Some((100, 50)))]
+    #[case::all(50, None)]
+    #[case::what_is_left_is_little(46, None)]
+    #[case::what_is_left_is_much(40, Some((60, 10)))]
+    fn what_was_approved_is_no_loss(#[case] approved: u32, #[case] left: Option<(u64, u64)>) {
+        let trip = Trip { carried: 100, lost: rows(0..50) };
+        let tripped = BTreeMap::from([("mail".to_owned(), trip)]);
+        let accepted = BTreeMap::from([("mail".to_owned(), rows(0..approved))]);
+        let left_over = without(&tripped, &accepted);
+        assert_eq!(left_over.get("mail").map(|trip| (trip.carried, trip.lost.len())), left);
+        let another = BTreeMap::from([("title".to_owned(), rows(0..approved))]);
+        assert_eq!(without(&tripped, &another), tripped);
     }
 
     #[test]

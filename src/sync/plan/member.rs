@@ -2,7 +2,7 @@
 
 use roaring::RoaringBitmap;
 
-use super::{Action, Going, Input, Phase, Plan, Planned, Removal};
+use super::{Action, Going, Input, Phase, Plan, Planned, Previous, Removal};
 use crate::directory::{SubjectId, SubjectKind};
 use crate::store::link::Link;
 use crate::sync::project::{Group, Verdict};
@@ -85,8 +85,14 @@ fn removal(
         }
     }
     removal.weak = &removal.ended & &group.weak;
-    if let Some(Verdict::Keep(before)) = input.previous.and_then(|previous| previous.groups.get(&subject)) {
-        removal.configuration = &removal.ended & &before.members;
+    match input.previous {
+        Previous::Same => {}
+        Previous::Other(previous) => {
+            if let Some(Verdict::Keep(before)) = previous.groups.get(&subject) {
+                removal.configuration = &removal.ended & &before.members;
+            }
+        }
+        Previous::Unknown => removal.configuration.clone_from(&removal.ended),
     }
     removal
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::leaver::{self, Next};
-use super::{Action, Going, Input, Phase, Plan, Planned};
+use super::{Action, Going, Input, Phase, Plan, Planned, Previous};
 use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::link::Link;
 use crate::sync::policy::{Rung, Step};
@@ -144,7 +144,7 @@ impl Subjects<'_, '_> {
         if matches!(next, Next::Nothing | Next::Completion) || !self.may_remove(subject, link) {
             return;
         }
-        let evidence = self.graded(subject, kind, evidence);
+        let evidence = self.graded(subject, kind, evidence, link);
         if link.leaving.is_none() && !needs_look_up {
             self.plan.leaving.insert(subject, Some(leaver::first_seen(evidence, self.input.now)));
         }
@@ -159,9 +159,12 @@ impl Subjects<'_, '_> {
             }
             Next::At(due) => {
                 self.note_due(due);
-                let doubtful = self.doubtful(subject);
-                if self.plan.leaving.contains_key(&subject) && !doubtful.is_empty() {
-                    self.plan.doubtful.insert(subject, doubtful);
+                if self.plan.leaving.contains_key(&subject) {
+                    self.plan.later.extend(ladder.first().map(|first| (subject, first.step)));
+                    let doubtful = self.doubtful(subject);
+                    if !doubtful.is_empty() {
+                        self.plan.doubtful.insert(subject, doubtful);
+                    }
                 }
             }
             Next::Completion | Next::Nothing => {}
@@ -222,13 +225,22 @@ impl Subjects<'_, '_> {
         }
     }
 
-    /// Evidence, told apart by whether the last applied spec would have kept the subject.
-    fn graded(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence) -> Evidence {
+    /// Evidence, told apart by whether the last applied spec would have kept the subject. Whoever began to leave by
+    /// an edit goes on so, though that edit counts as applied since: the directory has not said anything else.
+    fn graded(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence, link: &Link) -> Evidence {
         let kept = |previous: &crate::sync::project::Projection| match kind {
             SubjectKind::User => !matches!(previous.users.get(&subject), None | Some(Verdict::Gone(_))),
             SubjectKind::Group => !matches!(previous.groups.get(&subject), None | Some(Verdict::Gone(_))),
         };
-        let configuration = evidence.configuration || self.input.previous.is_some_and(kept);
+        let began = link.leaving.is_some_and(|leaving| {
+            leaving.evidence.configuration && leaving.evidence.grade == evidence.grade
+        });
+        let by_edit = match self.input.previous {
+            Previous::Same => false,
+            Previous::Other(previous) => kept(previous),
+            Previous::Unknown => true,
+        };
+        let configuration = evidence.configuration || began || by_edit;
         Evidence { configuration, ..evidence }
     }
 

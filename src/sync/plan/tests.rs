@@ -22,6 +22,7 @@ struct Case {
     policy: Policy,
     projection: Projection,
     previous: Option<Projection>,
+    unknown: bool,
     subjects: Subjects,
     vouched: Vouched,
     first_run: bool,
@@ -34,6 +35,7 @@ impl Case {
             policy: policy(),
             projection: Projection::default(),
             previous: None,
+            unknown: false,
             subjects: Subjects::default(),
             vouched: Vouched { completion: 7, fresh: true },
             first_run: false,
@@ -45,7 +47,11 @@ impl Case {
         plan(Input {
             policy: &self.policy,
             projection: &self.projection,
-            previous: self.previous.as_ref(),
+            previous: match &self.previous {
+                _ if self.unknown => Previous::Unknown,
+                Some(projection) => Previous::Other(projection),
+                None => Previous::Same,
+            },
             subjects: &self.subjects,
             vouched: self.vouched,
             first_run: self.first_run,
@@ -361,6 +367,48 @@ fn what_only_an_edit_removes_is_graded_so() {
     let by_edit: Vec<(u32, bool)> =
         case.plan().steps.iter().map(|step| (step.subject.0, step.evidence.unwrap().configuration)).collect();
     assert_eq!(by_edit, [(1, true), (2, false)]);
+}
+
+#[test]
+fn what_an_edit_removes_that_cannot_be_told_is_graded_so() {
+    let mut case = Case::new().gone(1, Grade::Absent).linked(1, "ann").keep(2, "bob").linked(2, "bob");
+    case = case.keep(GROUPS, "team").linked(GROUPS, "team").members(GROUPS, &[], &[2]);
+    case.unknown = true;
+    let plan = case.plan();
+    let removals: Vec<bool> = plan
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Action::RemoveMembers(removal) => {
+                removal.configuration == removal.ended && !removal.ended.is_empty()
+            }
+            _ => step.evidence.unwrap().configuration,
+        })
+        .collect();
+    assert_eq!(removals, [true, true]);
+}
+
+#[test]
+fn what_began_by_an_edit_goes_on_so() {
+    let began = |case: &mut Case, configuration: bool| {
+        let evidence = Evidence { grade: Grade::OutOfScope, configuration };
+        let executed_at = Some(at(0));
+        let leaving = Leaving { since: at(0), evidence, rungs: 1, executed_at, completion: 1 };
+        case.link(1).leaving = Some(leaving);
+        case.now = at(100_000);
+    };
+    for (grade, by_edit, expected) in [
+        (Grade::OutOfScope, true, true),
+        (Grade::OutOfScope, false, false),
+        // The directory has said something else since.
+        (Grade::Absent, true, false),
+    ] {
+        let mut case = Case::new().gone(1, grade).linked(1, "ann");
+        began(&mut case, by_edit);
+        let plan = case.plan();
+        assert_eq!(plan.steps[0].action, Action::Delete);
+        assert_eq!(plan.steps[0].evidence.unwrap().configuration, expected, "{grade:?} {by_edit}");
+    }
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl One<'_> {
                 let finding = user_rules.judge(&row, link).sharing(link);
                 let expires = row.entry.expires.filter(|at| *at > self.now);
                 if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
-                    && self.policy.users.disabled != OnDisabled::Ignore
+                    && !(linked && self.policy.users.disabled == OnDisabled::Ignore)
                 {
                     self.ground.expires.insert(row.id, expires);
                 }

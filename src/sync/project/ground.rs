@@ -172,6 +172,17 @@ impl Ground {
     }
 }
 
+impl Grounds {
+    /// The rows of these subjects, by connector, in the policy's order.
+    pub fn rows_of(&self, subjects: &BTreeSet<SubjectId>) -> Vec<RoaringBitmap> {
+        let of = |ground: &Ground| {
+            let theirs = ground.subjects.iter().filter(|(_, subject)| subjects.contains(*subject));
+            theirs.map(|(row, _)| row).collect()
+        };
+        self.each.iter().map(of).collect()
+    }
+}
+
 impl Of {
     /// `None` for one of which fields were lost by many: nobody knows yet what that means.
     fn new(info: &SnapshotInfo) -> Option<Self> {

@@ -56,8 +56,8 @@ pub enum Verdict<T> {
 pub struct User {
     /// What the target should hold; the very one that was confirmed there, if it is the same.
     pub content: Arc<Content>,
-    /// Whether the directory says that the account is disabled (policies that ignore that see
-    /// `false` here).
+    /// Whether the account is to be disabled: the directory says that it is; where policies ignore that, the one
+    /// that is there is so already.
     pub disabled: bool,
 }
 

@@ -112,7 +112,6 @@ impl Rules<'_> {
                 return Ok(Finding::Out(Out::Scope));
             }
         }
-        let linked = link.is_some();
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
             let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
@@ -128,20 +127,18 @@ impl Rules<'_> {
         let Some(user_name) = names(entry, self.asked)?.first() else {
             return Ok(Finding::Out(Out::NoAddress));
         };
-        let disabled = self.is_disabled(entry)?;
-        match (disabled, self.users.disabled) {
-            (true, OnDisabled::Leave) if linked => return Ok(Finding::Gone(Evidence::data(Grade::Disabled))),
-            (true, OnDisabled::Leave | OnDisabled::Disable) if !linked => {
-                return Ok(Finding::Out(Out::DisabledAtFirstSight));
-            }
-            _ => {}
-        }
+        let disabled = match (self.is_disabled(entry)?, self.users.disabled, link.map(|link| link.active)) {
+            (true, _, None) => return Ok(Finding::Out(Out::DisabledAtFirstSight)),
+            (true, OnDisabled::Leave, Some(_)) => return Ok(Finding::Gone(Evidence::data(Grade::Disabled))),
+            // The account stays as it is.
+            (true, OnDisabled::Ignore, Some(active)) => !active,
+            (disabled, ..) => disabled,
+        };
         let content = UserContent {
             user_name: user_name.clone(),
             emails: self.emails(entry, mail, link)?,
             attributes: self.attributes(entry)?,
         };
-        let disabled = disabled && self.users.disabled == OnDisabled::Disable;
         Ok(Finding::Keep(User { content: Arc::new(Content::User(content)), disabled }))
     }
 

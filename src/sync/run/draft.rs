@@ -1,22 +1,26 @@
 //! From snapshots to a judged plan: everything of a run that only reads, and what must be remembered
 //! before anything is done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::stop::Until;
 use super::{Approval, Basis, Options};
-use crate::directory::ConnectorName;
+use crate::directory::{ConnectorName, SubjectId};
 use crate::store::hold::Hold;
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Census, PolicyState};
 use crate::store::snapshot::{Snapshot, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
-use crate::sync::plan::{self, Plan, Vouched};
+use crate::sync::import::coverage;
+use crate::sync::plan::{self, Plan, Previous, Vouched};
 use crate::sync::policy::{Policy, Vouching};
-use crate::sync::project::{Grounds, Look, Projecting, Projection, Quarantined, Skipped, View, project};
+use crate::sync::project::{
+    Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, project,
+};
 
 /// What a draft is made of.
 pub(super) struct Drafting {
@@ -50,6 +54,8 @@ pub(super) struct Draft {
     pub(super) plan: Plan,
     /// How much of the plan depends on fields that were lost by many at once.
     pub(super) doubtful: u64,
+    /// Who lost such a field, and of whom nothing can be said, or nothing was done about that they seem to be gone.
+    pub(super) open: BTreeSet<SubjectId>,
     pub(super) guarded: Guarded,
     pub(super) vouched: Vouched,
     /// Connectors that failed, or were last read longer ago than the policy allows.
@@ -58,10 +64,18 @@ pub(super) struct Draft {
     pub(super) approval: Option<Approval>,
 }
 
+/// What the target should hold by the specs that were applied last.
+enum Before {
+    /// They are those of now, or there are none.
+    Same,
+    Other(Projection),
+    Unknown,
+}
+
 /// What plans are made of, beside a projection and what is known.
 struct Planner {
     policy: Arc<Policy>,
-    previous: Option<Projection>,
+    previous: Before,
     vouched: Vouched,
     first_run: bool,
     now: Timestamp,
@@ -72,7 +86,11 @@ impl Planner {
         plan::plan(plan::Input {
             policy: &self.policy,
             projection,
-            previous: self.previous.as_ref(),
+            previous: match &self.previous {
+                Before::Same => Previous::Same,
+                Before::Other(projection) => Previous::Other(projection),
+                Before::Unknown => Previous::Unknown,
+            },
             subjects,
             vouched: self.vouched,
             first_run: self.first_run,
@@ -81,16 +99,32 @@ impl Planner {
     }
 }
 
+/// Who lost a field with many others, and what follows is not planned: nobody has approved anything of theirs.
+fn open(projection: &Projection, plan: &Plan) -> BTreeSet<SubjectId> {
+    let planned: BTreeSet<SubjectId> = plan.steps.iter().map(|step| step.subject).collect();
+    let is_kept = |subject: &SubjectId| {
+        matches!(projection.users.get(subject), Some(Verdict::Keep(_)))
+            || matches!(projection.groups.get(subject), Some(Verdict::Keep(_)))
+    };
+    let lost = projection.doubtful.keys().copied();
+    lost.filter(|subject| {
+        !is_kept(subject) && !planned.contains(subject) && !plan.leaving.contains_key(subject)
+    })
+    .collect()
+}
+
 impl Drafting {
     /// The error says why there is none.
     pub(super) fn draft(mut self, before: Option<Basis>) -> Result<Result<Draft, String>, StoreError> {
         let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
         for vouching in &self.policy.connectors {
-            let Some(snapshot) = self.store.snapshot(&vouching.connector)? else {
+            let Some(mut snapshot) = self.store.snapshot(&vouching.connector)? else {
                 let why =
                     format!("{} was never read to its end, so there is nothing to go by", vouching.connector);
                 return Ok(Err(why));
             };
+            let accepted = self.store.accepted_losses(self.place, &vouching.connector)?;
+            snapshot.set_tripped(coverage::without(&snapshot.info().tripped, &accepted));
             snapshots.push(snapshot);
         }
         let stop = &self.options.stop;
@@ -119,6 +153,7 @@ impl Drafting {
         let (guarded, approval) = self.guard(&plan, &state)?;
         // A hundred thousand contents need not be kept three times while they are applied.
         let doubtful = Draft::doubtful(&plan.steps) + plan.doubtful.len() as u64;
+        let open = open(&projection, &plan);
         plan.steps = Vec::new();
         let Projection { quarantined, skipped, .. } = projection;
         Ok(Ok(Draft {
@@ -132,6 +167,7 @@ impl Drafting {
             skipped,
             plan,
             doubtful,
+            open,
             guarded,
             vouched,
             stale: outdated,
@@ -182,18 +218,18 @@ impl Drafting {
         Ok(())
     }
 
-    /// What the target should hold by the specs that were applied last, if they are others.
-    fn previous(&self, state: &PolicyState, views: &[&dyn View]) -> Result<Option<Projection>, StoreError> {
+    fn previous(&self, state: &PolicyState, views: &[&dyn View]) -> Result<Before, StoreError> {
         let before = state.applied_spec.as_deref().filter(|applied| *applied != self.policy.spec_json);
-        let Some(before) = before.and_then(self.rebuild) else { return Ok(None) };
+        let Some(before) = before else { return Ok(Before::Same) };
+        let Some(before) = (self.rebuild)(before) else { return Ok(Before::Unknown) };
         // Another connector is another directory: there the two cannot be compared.
         let connectors = |policy: &Policy| -> Vec<_> {
             policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect()
         };
         if connectors(&before) != connectors(&self.policy) {
-            return Ok(None);
+            return Ok(Before::Unknown);
         }
-        project(&before, views, &self.subjects, self.now).map(Some)
+        project(&before, views, &self.subjects, self.now).map(Before::Other)
     }
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
@@ -290,7 +326,7 @@ impl Drafting {
             None => current,
         };
         let Some(hold) = hold else { return Ok((None, Approval::Unknown)) };
-        if hold.spec_hash != self.policy.spec_hash {
+        if hold.spec_hash != self.policy.spec_hash || !hold.is_named() {
             return Ok((None, Approval::Outdated));
         }
         if !self.options.preview {

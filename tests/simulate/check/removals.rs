@@ -30,7 +30,11 @@ impl Life {
                 .min_by_key(|why| matches!(why, Why::Left | Why::LeftWeakly));
             let key = object.key.unwrap();
             let doubted = anchors.iter().any(|anchor| self.knowledge.doubted.contains(anchor));
-            if why.is_none() && doubted && self.is_approved("userRemoval, doubtful", key, None) {
+            let verb = if now.is_none() { "delete" } else { "disable" };
+            if why.is_none()
+                && doubted
+                && self.is_approved(&format!("userRemoval {verb}, doubtful"), key, None)
+            {
                 continue;
             }
             let Some(why) = why else {
@@ -53,7 +57,9 @@ impl Life {
                 format!("{name} is protected, and was removed")
             })?;
             self.check_ladder((key, &name), why, now.is_none())?;
-            if !self.is_approved("userRemoval", key, None) && !self.is_approved("disable", key, None) {
+            let approved = ["userRemoval", "disable"]
+                .map(|class| self.is_approved(&format!("{class} {verb}"), key, None));
+            if approved == [false, false] {
                 self.went((key, None), Went::User(why));
             }
         }
@@ -91,7 +97,7 @@ impl Life {
             let excused = looked.of(object).is_empty() || self.lost || self.drift.contains(&key);
             let is_temporary = now.content.name().starts_with("renaming-");
             let renamed = object.content.name_key() != now.content.name_key() && !is_temporary;
-            if renamed && !excused && !self.is_approved("identifierChange", key, None) {
+            if renamed && !excused && !self.is_approved("identifierChange rename", key, None) {
                 self.went((key, None), Went::Name);
             }
         }
@@ -115,7 +121,7 @@ impl Life {
             demand(!looked.first, 2, || format!("the first run removed {name}"))?;
             let weakly = heard.is_some_and(|heard| heard.standing == Standing::WeaklyGone);
             let key = object.key.unwrap();
-            if !self.is_approved("groupRemoval", key, None) {
+            if !self.is_approved("groupRemoval delete", key, None) {
                 self.went((key, None), Went::Group { weakly });
             }
         }
@@ -178,7 +184,7 @@ impl Life {
         demand(looked.fresh, 4, || format!("{name} was taken out although no fresh read vouches for that"))?;
         demand(!looked.first, 2, || format!("the first run took {name} out"))?;
         let key = group.key.unwrap();
-        if !self.is_approved("memberRemoval", key, before.key) {
+        if !self.is_approved("memberRemoval takeOut", key, before.key) {
             self.went((key, before.key), Went::Membership);
         }
         Ok(())

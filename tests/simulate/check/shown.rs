@@ -146,7 +146,9 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let of_whom = || format!("{} ({})", object.content.name(), anchors.join(", "));
-            if object.active && !anchors.iter().any(|anchor| life.is_wanted(anchor)) {
+            if object.active
+                && !anchors.iter().any(|anchor| life.is_wanted(anchor) || life.is_ignored(anchor))
+            {
                 return Err(format!("{} is still active", of_whom()));
             }
             let is_gone = |anchor: &String| life.knowledge.people.get(anchor).is_some_and(Heard::is_gone);

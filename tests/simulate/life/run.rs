@@ -156,7 +156,8 @@ impl Life {
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
             let doubtful = line.why.contains("lost by many at once");
-            let classes = [Some(line.class.clone()), doubtful.then(|| format!("{}, doubtful", line.class))];
+            let class = format!("{} {}", line.class, line.verb);
+            let classes = [Some(class.clone()), doubtful.then(|| format!("{class}, doubtful"))];
             for class in classes.into_iter().flatten() {
                 // Only the first approval of it counts, and the clock may have gone back since.
                 let what = (class, line.subject.clone(), line.member.clone());

@@ -98,10 +98,44 @@ fn a_disabled_account_means_what_the_policy_says(#[case] rule: OnDisabled, #[cas
         Some(disabled) => assert!(matches!(verdict, Verdict::Keep(user) if user.disabled == disabled)),
         None => assert_eq!(verdict, Verdict::Gone(Evidence::data(Grade::Disabled))),
     }
-    // Nobody is created who is disabled when first seen, unless that means nothing.
+    // Nobody is created who is disabled when first seen.
     let mut case = Case::new().with(disabled());
     case.policy.users.disabled = rule;
-    assert_eq!(case.kept().is_empty(), rule != OnDisabled::Ignore);
+    let projection = case.project();
+    assert_eq!(projection.users.len(), 0);
+    assert_eq!(projection.skipped.disabled_at_first_sight, 1);
+}
+
+/// Whether the account of somebody is to be disabled who has one at the target.
+#[rstest]
+#[case::stays_active(true, true, false)]
+#[case::stays_disabled(true, false, true)]
+#[case::is_enabled_again(false, false, false)]
+#[case::goes_on(false, true, false)]
+fn what_is_ignored_changes_no_account(#[case] disabled: bool, #[case] active: bool, #[case] expected: bool) {
+    for by_rule in [false, true] {
+        let entry = Entry { disabled: Some(disabled && !by_rule), ..user("ann") };
+        let mut case = Case::new().with(entry).linked("ann@corp.example");
+        case.policy.users.disabled = OnDisabled::Ignore;
+        if by_rule && disabled {
+            case.policy.connectors[0].disabled_when = Some(wanted("user.mail != ''"));
+        }
+        case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = active;
+        let verdict = case.project().users.remove(&SubjectId(1)).unwrap();
+        assert!(matches!(verdict, Verdict::Keep(user) if user.disabled == expected), "{by_rule}");
+    }
+}
+
+#[test]
+fn whoever_expires_under_a_policy_that_ignores_it_needs_no_look_unless_they_are_new() {
+    let expires = now().checked_add(jiff::SignedDuration::from_secs(9)).ok();
+    let ann = || Entry { expires, ..user("ann") };
+    let ignoring = |mut case: Case| {
+        case.policy.users.disabled = OnDisabled::Ignore;
+        case.project().due
+    };
+    assert_eq!(ignoring(Case::new().with(ann())), expires);
+    assert_eq!(ignoring(Case::new().with(ann()).linked("ann@corp.example")), None);
 }
 
 #[test]
