@@ -21,19 +21,15 @@ fn numbered(writer: &Transaction<'_>, (table, column): (&str, &str), name: &str)
         .prepare_cached(&format!("SELECT id, absent_since FROM {table} WHERE {column} = ?1"))?
         .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    match found {
-        Some((id, absent)) => {
-            if absent.is_some() {
-                writer.execute(&format!("UPDATE {table} SET absent_since = NULL WHERE id = ?1"), [id])?;
-            }
-            Ok(id)
-        }
-        None => {
-            let insert = format!(
-                "INSERT INTO {table} (id, {column}) SELECT last + 1, ?1 FROM number WHERE kind = '{table}'"
-            );
-            writer.prepare_cached(&insert)?.execute([name])?;
-            Ok(writer.last_insert_rowid())
-        }
+    let Some((id, absent)) = found else {
+        let insert = format!(
+            "INSERT INTO {table} (id, {column}) SELECT last + 1, ?1 FROM number WHERE kind = '{table}'"
+        );
+        writer.prepare_cached(&insert)?.execute([name])?;
+        return Ok(writer.last_insert_rowid());
+    };
+    if absent.is_some() {
+        writer.execute(&format!("UPDATE {table} SET absent_since = NULL WHERE id = ?1"), [id])?;
     }
+    Ok(id)
 }

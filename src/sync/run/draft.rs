@@ -68,7 +68,7 @@ pub(super) struct Draft {
 enum Before {
     /// They are those of now, or there are none.
     Same,
-    Other(Projection),
+    Other(Box<Projection>),
     Unknown,
 }
 
@@ -229,7 +229,8 @@ impl Drafting {
         if connectors(&before) != connectors(&self.policy) {
             return Ok(Before::Unknown);
         }
-        project(&before, views, &self.subjects, self.now).map(Before::Other)
+        project(&before, views, &self.subjects, self.now)
+            .map(|projection| Before::Other(Box::new(projection)))
     }
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
