@@ -112,6 +112,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     let now = context.clock.now();
     let (approval, look_up, reset) = context.policies.with(&name, |memory| {
         memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
+        memory.withdraw(digest, stored.withdrawn);
         let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
         let approval = memory.unseen(digest, &stored, previews);
         (approval, memory.to_look_up(digest, &stored), memory.reset)
@@ -224,7 +225,8 @@ impl Memory {
         let request = object.annotations().get(SYNC_REQUESTED_AT).map(|request| clean(request).into_owned());
         let whose = Name::of(object).to_string();
         let runnable = resolved.runnable.as_ref().ok();
-        let suspended = object.spec.suspend;
+        // Of what is being deleted nothing is done any more, however long somebody's finalizer keeps it.
+        let suspended = object.spec.suspend || object.metadata.deletion_timestamp.is_some();
         let edited = runnable.is_some_and(|runnable| self.begun.as_ref() != Some(&RanOf::of(runnable)));
         if let Some(job) = &self.job
             && (suspended || runnable.is_none() || edited)
@@ -258,7 +260,7 @@ impl Memory {
         });
         let mut begin = None;
         if let (Next::Run, Some(runnable)) = (next, runnable) {
-            let job = Job::new(stopping.child_token());
+            let job = Job::new(object.annotations().get(APPROVE).cloned(), stopping.child_token());
             begin = Some(run::Begin {
                 runnable: runnable.clone(),
                 approve: approval.clone().or(self.unheard.take()),
@@ -321,6 +323,20 @@ impl Memory {
             due: self.status.due_at.as_ref().map(|due| due.0),
             lacked_source: last.reason == reason::policy::SOURCE_FAILED.name,
         })
+    }
+
+    /// An approval that is taken away lets nothing more happen: a run that goes by it ends at its next safe point, and
+    /// another one is made, if there was one.
+    fn withdraw(&mut self, digest: Option<&String>, withdrawn: bool) {
+        let of_job = self.job.as_ref().and_then(|job| job.approval.as_ref());
+        if of_job.is_some() && of_job != digest {
+            if let Some(job) = &self.job {
+                job.cancel.cancel();
+            }
+        } else if withdrawn && self.job.is_none() {
+            // What it let go is held again.
+            self.begun = None;
+        }
     }
 
     /// The approval that the object bears, if no run has seen it that does what this one would.

@@ -27,6 +27,12 @@ pub struct Hold {
     pub digest: String,
     /// The policy's spec hash that it was made under.
     pub spec_hash: String,
+    /// The policy's specs that the oldest of its lines were held under, as JSON. Holds of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
+    /// The limits that it was held by, as JSON: the strictest since something is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
     /// When it was first seen, in this form.
     pub since: Timestamp,
     /// Why, in one sentence for a person.
@@ -188,6 +194,17 @@ impl Store {
         })
     }
 
+    /// The policy's current hold.
+    pub fn current_hold(&self, place: Place) -> Result<Option<Hold>, StoreError> {
+        self.read(|reader| {
+            let body: Option<String> = reader
+                .prepare_cached("SELECT body FROM hold WHERE policy = ?1 AND current = 1")?
+                .query_row([place.policy], |row| row.get(0))
+                .optional()?;
+            Ok(body.as_deref().map(serde_json::from_str).transpose()?)
+        })
+    }
+
     /// The policy's hold of this digest, current or approved before.
     pub fn hold(&self, place: Place, digest: &str) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
@@ -208,6 +225,25 @@ impl Store {
                 )?
                 .execute(params![place.policy, digest, now.as_second()])?;
             Ok(())
+        })
+    }
+
+    /// Forgets the policy's approvals of other digests than this: what nobody approves any more is not let happen.
+    /// Returns whether there were any.
+    pub fn withdraw_approvals(&self, owner: &Owner, digest: Option<&str>) -> Result<bool, StoreError> {
+        let policy: Option<i64> = self.read(|reader| {
+            let sql = "SELECT approval.policy FROM approval JOIN policy ON policy.id = approval.policy
+                       WHERE policy.owner = ?1 AND approval.digest IS NOT ?2 LIMIT 1";
+            let found =
+                reader.prepare_cached(sql)?.query_row(params![owner.as_str(), digest], |row| row.get(0));
+            Ok::<_, StoreError>(found.optional()?)
+        })?;
+        let Some(policy) = policy else { return Ok(false) };
+        self.write(|writer| {
+            writer
+                .prepare_cached("DELETE FROM approval WHERE policy = ?1 AND digest IS NOT ?2")?
+                .execute(params![policy, digest])?;
+            Ok(true)
         })
     }
 
@@ -298,6 +334,8 @@ mod tests {
             owner: Owner::new("test", "staff"),
             digest: digest.to_owned(),
             spec_hash: "spec".to_owned(),
+            spec: None,
+            limits: None,
             since,
             reason: reason.to_owned(),
             lines: vec![line],
@@ -345,6 +383,26 @@ mod tests {
         }
         let all: Vec<i64> = (0..12).filter(|of| kept(*of)).collect();
         assert_eq!(all, [0, 1, 2, 5, 6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn an_approval_that_is_taken_away_lets_nothing_happen() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let owner = Owner::new("test", "staff");
+        let place = store.place(&owner, "registry").unwrap();
+        let other = store.place(&Owner::new("test", "other"), "registry").unwrap();
+        let now = Timestamp::from_second(1000).unwrap();
+        for (place, digest) in [(place, "sha256:1"), (place, "sha256:2"), (other, "sha256:1")] {
+            store.approve(place, digest, now).unwrap();
+        }
+        let seen = |digest: &str| store.was_approved(&owner, digest).unwrap();
+        assert!(store.withdraw_approvals(&owner, Some("sha256:2")).unwrap());
+        assert_eq!((seen("sha256:1"), seen("sha256:2")), (false, true));
+        assert!(!store.withdraw_approvals(&owner, Some("sha256:2")).unwrap());
+        assert!(store.withdraw_approvals(&owner, None).unwrap());
+        assert!(!seen("sha256:2"));
+        assert!(store.was_approved(&Owner::new("test", "other"), "sha256:1").unwrap());
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub struct Input<'a> {
     pub base: Census,
     /// Holds that a person approved, still valid, made under this spec.
     pub approved: &'a [Hold],
+    /// From whom nothing is taken because it was held before: the key of a user or group, and of a member.
+    pub locked: &'a HashSet<(String, Option<String>)>,
+    /// What is not planned and was held before.
+    pub standing: &'a [Line],
     /// What time it is.
     pub now: Timestamp,
 }
@@ -86,6 +90,13 @@ pub fn guard(input: Input<'_>) -> Guarded {
     judge.judge();
     let Judge { held, mut guarded, .. } = judge;
     guarded.blocked.extend(input.plan.blocked.iter().cloned());
+    let mut held = held;
+    let same = |line: &Line, other: &Line| (&line.subject, &line.member) == (&other.subject, &other.member);
+    for line in input.standing {
+        if !held.iter().any(|held| same(held, line)) {
+            held.push(line.clone());
+        }
+    }
     guarded.hold = line::hold(input, held, &exceeded);
     guarded.exceeded = exceeded;
     guarded
@@ -141,6 +152,9 @@ impl Judge<'_> {
         if !step.doubtful.is_empty() {
             return Some(line::lost(&step.doubtful));
         }
+        if self.lines.is_locked(step) {
+            return Some(line::STOOD.to_owned());
+        }
         let exceeds = Bucket::of_step(step).into_iter().find(|bucket| self.budgets.exceeds(*bucket));
         if exceeds.is_some() || self.all { Some(line::grounds(step, exceeds)) } else { None }
     }
@@ -162,6 +176,8 @@ impl Judge<'_> {
             let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
             let why = if !step.doubtful.is_empty() {
                 line::lost(&step.doubtful)
+            } else if self.lines.is_locked_in(step.subject, Some(member)) {
+                line::STOOD.to_owned()
             } else if whole_group {
                 "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
             } else if exceeds.is_some() || self.all {
@@ -205,8 +221,11 @@ impl Judge<'_> {
                     .find(|bucket| self.budgets.exceeds(*bucket));
                 let line = self.lines.of_leaver(*subject, kind, now.evidence);
                 let doubtful = self.input.plan.doubtful.get(subject);
-                if (doubtful.is_some() || exceeds.is_some() || self.all) && !self.lines.is_approved(&line) {
+                let locked = self.lines.is_locked_in(*subject, None);
+                let held = doubtful.is_some() || exceeds.is_some() || self.all || locked;
+                if held && !self.lines.is_approved(&line) {
                     let why = match doubtful {
+                        None if locked => line::STOOD.to_owned(),
                         Some(fields) => line::lost(fields),
                         None => format!(
                             "{} would be exceeded when it falls due",

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::directory::{ConnectorName, Owner};
 use crate::sync::expression::Expression;
 
@@ -179,7 +181,7 @@ pub enum Membership {
 
 /// A budget: the smaller of a number and a share, over the window; the share is never under
 /// [`Budget::LEAST`] operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// This many.
     pub count: u64,
@@ -199,7 +201,7 @@ impl Budget {
 }
 
 /// What may go without asking.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Over how long budgets are counted.
     pub window: Duration,
@@ -221,8 +223,37 @@ pub struct Limits {
     pub on_exceed: OnExceed,
 }
 
+impl Limits {
+    /// Of each limit the stricter one.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let stricter = |one: Budget, other: Budget| Budget {
+            count: one.count.min(other.count),
+            percent: one.percent.min(other.percent),
+        };
+        let (one, per_group) = (self.member_removals_per_group, other.member_removals_per_group);
+        Self {
+            window: self.window.max(other.window),
+            user_removals: stricter(self.user_removals, other.user_removals),
+            group_removals: stricter(self.group_removals, other.group_removals),
+            member_removals: stricter(self.member_removals, other.member_removals),
+            member_removals_per_group: PerGroup {
+                percent: one.percent.min(per_group.percent),
+                minimum_size: one.minimum_size.min(per_group.minimum_size),
+            },
+            identifier_changes: stricter(self.identifier_changes, other.identifier_changes),
+            disables: stricter(self.disables, other.disables),
+            quarantined: stricter(self.quarantined, other.quarantined),
+            on_exceed: match (self.on_exceed, other.on_exceed) {
+                (OnExceed::HoldRemovals, OnExceed::HoldRemovals) => OnExceed::HoldRemovals,
+                _ => OnExceed::HoldAll,
+            },
+        }
+    }
+}
+
 /// A share of one group's members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerGroup {
     /// In percent.
     pub percent: u32,
@@ -231,7 +262,7 @@ pub struct PerGroup {
 }
 
 /// What is held on excess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnExceed {
     /// The removals of the class that exceeds, and what depends on them.
     HoldRemovals,

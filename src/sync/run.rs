@@ -28,6 +28,7 @@ use crate::target::Target;
 mod basis;
 mod draft;
 mod report;
+mod standing;
 mod stop;
 
 pub use basis::Basis;
@@ -163,8 +164,10 @@ async fn cannot(
     why: String,
 ) -> Result<RunReport, StoreError> {
     let store = store.clone();
-    let subjects = blocking(move || store.subjects(place)).await?;
-    Ok(RunReport::cannot(id, Census::of(&subjects, at), why))
+    let known = blocking(move || Ok::<_, StoreError>((store.subjects(place)?, store.current_hold(place)?)));
+    let (subjects, held) = known.await?;
+    // It judged nothing, so what was held still is.
+    Ok(RunReport { held, ..RunReport::cannot(id, Census::of(&subjects, at), why) })
 }
 
 fn complete(

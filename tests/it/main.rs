@@ -23,6 +23,7 @@ mod docs;
 mod doors;
 mod feeds;
 mod generated;
+mod holds;
 mod idle;
 mod import;
 mod kills;

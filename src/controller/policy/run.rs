@@ -33,6 +33,8 @@ const HISTORY: usize = 4;
 pub(super) struct Job {
     /// How many operations are done, of how many.
     done: Arc<(AtomicU64, AtomicU64)>,
+    /// The approval that its policy bore when it began.
+    pub(super) approval: Option<String>,
     /// Ends it at its next safe point.
     pub(super) cancel: CancellationToken,
 }
@@ -50,8 +52,8 @@ pub(super) struct Begin {
 }
 
 impl Job {
-    pub(super) fn new(cancel: CancellationToken) -> Self {
-        Self { done: Arc::default(), cancel }
+    pub(super) fn new(approval: Option<String>, cancel: CancellationToken) -> Self {
+        Self { done: Arc::default(), approval, cancel }
     }
 
     pub(super) fn progress(&self) -> (u64, u64) {

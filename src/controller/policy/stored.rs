@@ -12,6 +12,8 @@ pub(super) struct Stored {
     /// Whether the approval that the object bears was seen before: it holds for 24 hours from then, however
     /// long the object bears it.
     pub(super) approved: bool,
+    /// Whether an approval was taken away that was seen before: what of it is not done is not done any more.
+    pub(super) withdrawn: bool,
     /// Which store this is, and how far it has come.
     pub(super) store: StoreRef,
 }
@@ -25,6 +27,7 @@ pub(super) async fn look(
     let ask = move |store: &crate::store::Store| {
         store.forget_approvals(&owner, digest.as_deref(), now)?;
         Ok(Stored {
+            withdrawn: store.withdraw_approvals(&owner, digest.as_deref())?,
             applied_spec: store.applied_spec(&owner)?,
             approved: match &digest {
                 Some(digest) => store.was_approved(&owner, digest)?,

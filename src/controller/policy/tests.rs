@@ -42,7 +42,7 @@ fn store(sequence: u64) -> StoreRef {
 }
 
 fn stored(sequence: u64, approved: bool) -> Stored {
-    Stored { applied_spec: None, approved, store: store(sequence) }
+    Stored { applied_spec: None, approved, withdrawn: false, store: store(sequence) }
 }
 
 /// What a policy says that ran once, and knew changes up to this one.

@@ -11,6 +11,9 @@ use crate::sync::plan::{Action, Planned, Removal};
 use crate::sync::policy::Step;
 use crate::words::count;
 
+/// Why something is held that was held before an edit.
+pub(super) const STOOD: &str = "held before, and neither approved nor settled by the directory since";
+
 /// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
 /// longer is.
 pub(super) fn covers(line: &Line) -> [Identity; 2] {
@@ -35,6 +38,28 @@ impl Lines<'_> {
     /// Whether a person approved this step. Where nothing is approved no line is made to find out.
     pub(super) fn approve(&self, step: &Planned) -> bool {
         self.any_approved() && self.is_approved(&self.of_step(step))
+    }
+
+    /// Whether the step takes something from whom something was held before.
+    pub(super) fn is_locked(&self, step: &Planned) -> bool {
+        let takes = step.evidence.is_some() || matches!(step.action, Action::Update { renames: true, .. });
+        takes
+            && (self.is_locked_in(step.subject, None)
+                || matches!(step.action, Action::Delete | Action::Empty)
+                    && self.has_locked_members(step.subject))
+    }
+
+    pub(super) fn is_locked_in(&self, subject: SubjectId, member: Option<u32>) -> bool {
+        !self.input.locked.is_empty()
+            && self
+                .input
+                .locked
+                .contains(&(self.key(subject), member.map(|member| self.key(SubjectId(member)))))
+    }
+
+    fn has_locked_members(&self, group: SubjectId) -> bool {
+        let key = self.key(group);
+        self.input.locked.iter().any(|(subject, member)| member.is_some() && *subject == key)
     }
 
     pub(super) fn of_step(&self, step: &Planned) -> Line {
@@ -176,6 +201,8 @@ pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]
         owner: input.owner.clone(),
         digest,
         spec_hash: input.spec_hash.to_owned(),
+        spec: None,
+        limits: None,
         since: input.now,
         reason: reason(&lines, exceeded),
         lines,

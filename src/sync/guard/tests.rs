@@ -23,6 +23,8 @@ struct Case {
     plan: Plan,
     spent: Vec<Spent>,
     approved: Vec<Hold>,
+    locked: HashSet<(String, Option<String>)>,
+    standing: Vec<Line>,
     base: Census,
 }
 
@@ -45,7 +47,9 @@ impl Case {
             subjects.by_id.insert(SubjectId(id), subject(id));
         }
         let base = Census::of(&subjects, now());
-        Self { limits, subjects, plan: Plan::default(), spent: Vec::new(), approved: Vec::new(), base }
+        let (spent, approved, standing) = (Vec::new(), Vec::new(), Vec::new());
+        let locked = HashSet::new();
+        Self { limits, subjects, plan: Plan::default(), spent, approved, locked, standing, base }
     }
 
     /// So many users leave, for this reason.
@@ -66,6 +70,8 @@ impl Case {
             spent: &self.spent,
             base: self.base,
             approved: &self.approved,
+            locked: &self.locked,
+            standing: &self.standing,
             now: now(),
         })
     }
@@ -331,6 +337,29 @@ fn an_approval_is_for_what_it_names_and_is_still_planned() {
     other.plan.steps = (1..21).map(|id| removal_of(id, data(Grade::Absent))).collect();
     other.plan.steps.iter_mut().for_each(|step| step.needs_look_up = true);
     assert_eq!(other.goes_and_held(), (0, 20));
+}
+
+#[test]
+fn from_whom_something_stands_held_nothing_is_taken() {
+    let mut case = Case::new(100, 1).leave(1..4, data(Grade::Absent));
+    let key = |id: u32| subject(id).key.to_string();
+    case.plan.steps.push(members_end(GROUPS, 5..8));
+    assert_eq!(case.goes_and_held(), (4, 0));
+    case.locked = HashSet::from([(key(2), None), (key(GROUPS), Some(key(6)))]);
+    let guarded = case.judge();
+    let hold = guarded.hold.unwrap();
+    let held: Vec<_> = hold.lines.iter().map(|line| (&line.subject, line.member.as_ref())).collect();
+    let (user, group, member) = (key(2), key(GROUPS), key(6));
+    assert_eq!(held, [(&group, Some(&member)), (&user, None)]);
+    // What is not planned stands beside it, in the same digest, until all of it is approved.
+    let lost = Line { subject: key(50), ..hold.lines[1].clone() };
+    case.standing = vec![lost.clone(), hold.lines[1].clone()];
+    let hold = case.judge().hold.unwrap();
+    assert!(hold.lines.len() == 3 && hold.lines.contains(&lost), "{:?}", hold.lines);
+    assert!(hold.is_named());
+    case.approved = vec![hold];
+    case.standing.clear();
+    assert_eq!(case.goes_and_held(), (5, 0), "what was approved of the group goes apart");
 }
 
 /// What a person approves covers one thing that is done, and nothing graver.

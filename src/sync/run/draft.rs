@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::standing::{Standing, Stands};
 use super::stop::Until;
 use super::{Approval, Basis, Options};
 use crate::directory::{ConnectorName, SubjectId};
-use crate::store::hold::Hold;
+use crate::store::hold::{Hold, Line};
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Census, PolicyState};
 use crate::store::snapshot::{Snapshot, SnapshotInfo};
@@ -17,7 +18,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::import::coverage;
 use crate::sync::plan::{self, Plan, Previous, Vouched};
-use crate::sync::policy::{Policy, Vouching};
+use crate::sync::policy::{Limits, Policy, Vouching};
 use crate::sync::project::{
     Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, project,
 };
@@ -99,6 +100,19 @@ impl Planner {
     }
 }
 
+/// What was held until now, and what it is judged by.
+struct Held<'a> {
+    before: Option<Hold>,
+    /// By the spec that it was held under, if that is another one and can be made again.
+    then: Option<&'a Projection>,
+    now: &'a Projection,
+    fresh: bool,
+}
+
+fn connectors(policy: &Policy) -> Vec<ConnectorName> {
+    policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect()
+}
+
 /// Who lost a field with many others, and what follows is not planned: nobody has approved anything of theirs.
 fn open(projection: &Projection, plan: &Plan) -> BTreeSet<SubjectId> {
     let planned: BTreeSet<SubjectId> = plan.steps.iter().map(|step| step.subject).collect();
@@ -131,6 +145,9 @@ impl Drafting {
         let until = snapshots.iter().map(|view| Until { view, stop: stop.clone() }).collect::<Vec<_>>();
         let views: Vec<&dyn View> = until.iter().map(|view| view as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
+        let held = self.store.current_hold(self.place)?;
+        // What is held under another spec is judged by that one too, which nobody has at hand.
+        let before = before.filter(|_| held.as_ref().is_none_or(|held| self.is_of_now(held)));
         let (projection, grounds, look) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
         let outdated = self.stale(&snapshots);
@@ -150,7 +167,9 @@ impl Drafting {
         }
         self.admit(&projection)?;
         let mut plan = planner.plan(&projection, &self.subjects);
-        let (guarded, approval) = self.guard(&plan, &state)?;
+        let then = held.as_ref().map(|held| self.then(held, &views)).transpose()?.flatten();
+        let held = Held { before: held, then: then.as_ref(), now: &projection, fresh: vouched.fresh };
+        let (guarded, approval) = self.guard(&plan, &state, &held)?;
         // A hundred thousand contents need not be kept three times while they are applied.
         let doubtful = Draft::doubtful(&plan.steps) + plan.doubtful.len() as u64;
         let open = open(&projection, &plan);
@@ -223,14 +242,28 @@ impl Drafting {
         let Some(before) = before else { return Ok(Before::Same) };
         let Some(before) = (self.rebuild)(before) else { return Ok(Before::Unknown) };
         // Another connector is another directory: there the two cannot be compared.
-        let connectors = |policy: &Policy| -> Vec<_> {
-            policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect()
-        };
         if connectors(&before) != connectors(&self.policy) {
             return Ok(Before::Unknown);
         }
         project(&before, views, &self.subjects, self.now)
             .map(|projection| Before::Other(Box::new(projection)))
+    }
+
+    /// Whether something was held under the spec of now.
+    fn is_of_now(&self, held: &Hold) -> bool {
+        match &held.spec {
+            Some(spec) => *spec == self.policy.spec_json,
+            None => held.spec_hash == self.policy.spec_hash,
+        }
+    }
+
+    /// What the target should hold by the spec that something was held under, if it is another one.
+    fn then(&self, held: &Hold, views: &[&dyn View]) -> Result<Option<Projection>, StoreError> {
+        let then = held.spec.as_deref().filter(|_| !self.is_of_now(held)).and_then(self.rebuild);
+        let Some(then) = then.filter(|then| connectors(then) == connectors(&self.policy)) else {
+            return Ok(None);
+        };
+        project(&then, views, &self.subjects, self.now).map(Some)
     }
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
@@ -271,25 +304,64 @@ impl Drafting {
         all.filter(is_stale).map(|(vouching, _)| vouching.connector.clone()).collect()
     }
 
-    fn guard(&mut self, plan: &Plan, state: &PolicyState) -> Result<(Guarded, Option<Approval>), StoreError> {
-        let (now, limits) = (self.now, &self.policy.limits);
+    fn guard(
+        &mut self,
+        plan: &Plan,
+        state: &PolicyState,
+        held: &Held<'_>,
+    ) -> Result<(Guarded, Option<Approval>), StoreError> {
+        let now = self.now;
+        let kept = held.before.as_ref().and_then(|before| before.limits.as_deref());
+        // While something is held, no edit raises the limits that hold it.
+        let limits = match kept.and_then(|kept| serde_json::from_str::<Limits>(kept).ok()) {
+            Some(kept) => self.policy.limits.and(&kept),
+            None => self.policy.limits.clone(),
+        };
         let since = now.checked_sub(limits.window).unwrap_or(Timestamp::MIN);
         let spent = self.store.spent(self.place, since)?;
         let base = state
             .base(now, limits.window)
             .unwrap_or_else(|| self.elsewhere.and(Census::of(&self.subjects, now)));
         let judge = |approved: &[Hold]| {
-            guard::guard(guard::Input {
+            let stands = held.before.as_ref().map_or_else(Stands::default, |before| {
+                let same_spec = self.is_of_now(before);
+                let lines = approved.iter().flat_map(|hold| &hold.lines);
+                let standing = Standing {
+                    before,
+                    same_spec,
+                    then: if same_spec { Some(held.now) } else { held.then },
+                    now: held.now,
+                    plan,
+                    subjects: &self.subjects,
+                    fresh: held.fresh,
+                };
+                standing.judge(&lines.map(Line::identity).collect())
+            });
+            let mut guarded = guard::guard(guard::Input {
                 owner: &self.policy.owner,
                 spec_hash: &self.policy.spec_hash,
-                limits,
+                limits: &limits,
                 plan,
                 subjects: &self.subjects,
                 spent: &spent,
                 base,
                 approved,
+                locked: &stands.locked,
+                standing: &stands.unplanned,
                 now,
-            })
+            });
+            if let Some(hold) = &mut guarded.hold {
+                let before = held.before.as_ref();
+                let oldest = before.filter(|_| stands.from_before).and_then(|before| before.spec.clone());
+                hold.spec = oldest.or_else(|| Some(self.policy.spec_json.clone()));
+                hold.limits = serde_json::to_string(&limits).ok();
+                if hold.reason.is_empty()
+                    && let Some(before) = before
+                {
+                    hold.reason.clone_from(&before.reason);
+                }
+            }
+            guarded
         };
         let mut approved = self.store.approved(self.place, &self.policy.spec_hash, now)?;
         let mut guarded = judge(&approved);
