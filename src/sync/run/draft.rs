@@ -308,10 +308,10 @@ impl Drafting {
         &mut self,
         plan: &Plan,
         state: &PolicyState,
-        held: &Held<'_>,
+        until_now: &Held<'_>,
     ) -> Result<(Guarded, Option<Approval>), StoreError> {
         let now = self.now;
-        let kept = held.before.as_ref().and_then(|before| before.limits.as_deref());
+        let kept = until_now.before.as_ref().and_then(|before| before.limits.as_deref());
         // While something is held, no edit raises the limits that hold it.
         let limits = match kept.and_then(|kept| serde_json::from_str::<Limits>(kept).ok()) {
             Some(kept) => self.policy.limits.and(&kept),
@@ -323,17 +323,17 @@ impl Drafting {
             .base(now, limits.window)
             .unwrap_or_else(|| self.elsewhere.and(Census::of(&self.subjects, now)));
         let judge = |approved: &[Hold]| {
-            let stands = held.before.as_ref().map_or_else(Stands::default, |before| {
+            let stands = until_now.before.as_ref().map_or_else(Stands::default, |before| {
                 let same_spec = self.is_of_now(before);
                 let lines = approved.iter().flat_map(|hold| &hold.lines);
                 let standing = Standing {
                     before,
                     same_spec,
-                    then: if same_spec { Some(held.now) } else { held.then },
-                    now: held.now,
+                    then: if same_spec { Some(until_now.now) } else { until_now.then },
+                    now: until_now.now,
                     plan,
                     subjects: &self.subjects,
-                    fresh: held.fresh,
+                    fresh: until_now.fresh,
                 };
                 standing.judge(&lines.map(Line::identity).collect())
             });
@@ -351,7 +351,7 @@ impl Drafting {
                 now,
             });
             if let Some(hold) = &mut guarded.hold {
-                let before = held.before.as_ref();
+                let before = until_now.before.as_ref();
                 let oldest = before.filter(|_| stands.from_before).and_then(|before| before.spec.clone());
                 hold.spec = oldest.or_else(|| Some(self.policy.spec_json.clone()));
                 hold.limits = serde_json::to_string(&limits).ok();

@@ -109,17 +109,17 @@ fn is_settled(
     if by.at_rest.contains(subject.0) {
         return true;
     }
-    let link = subjects.link(subject);
+    let known = subjects.link(subject);
     match (line.class.as_str(), by.users.get(&subject), by.groups.get(&subject)) {
         ("disable", Some(Verdict::Keep(user)), _) => !user.disabled,
         ("identifierChange", Some(Verdict::Keep(user)), _) => {
-            link.is_some_and(|link| link.confirmed.name_key() == user.content.name_key())
+            known.is_some_and(|known| known.confirmed.name_key() == user.content.name_key())
         }
         ("identifierChange", _, Some(Verdict::Keep(group))) => {
-            link.is_some_and(|link| link.confirmed.name_key() == group.content.name_key())
+            known.is_some_and(|known| known.confirmed.name_key() == group.content.name_key())
         }
         ("memberRemoval", _, Some(Verdict::Keep(group))) => member.is_none_or(|member| {
-            group.members.contains(member.0) || link.is_none_or(|link| !link.members.contains(member.0))
+            group.members.contains(member.0) || known.is_none_or(|known| !known.members.contains(member.0))
         }),
         // With the group goes the membership: that is another line.
         ("memberRemoval", _, Some(Verdict::Gone(_))) => line.is_configuration(),
