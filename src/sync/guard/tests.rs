@@ -348,9 +348,9 @@ fn from_whom_something_stands_held_nothing_is_taken() {
     case.locked = HashSet::from([(key(2), None), (key(GROUPS), Some(key(6)))]);
     let guarded = case.judge();
     let hold = guarded.hold.unwrap();
-    let held: Vec<_> = hold.lines.iter().map(|line| (&line.subject, line.member.as_ref())).collect();
+    let named: Vec<_> = hold.lines.iter().map(|line| (&line.subject, line.member.as_ref())).collect();
     let (user, group, member) = (key(2), key(GROUPS), key(6));
-    assert_eq!(held, [(&group, Some(&member)), (&user, None)]);
+    assert_eq!(named, [(&group, Some(&member)), (&user, None)]);
     // What is not planned stands beside it, in the same digest, until all of it is approved.
     let lost = Line { subject: key(50), ..hold.lines[1].clone() };
     case.standing = vec![lost.clone(), hold.lines[1].clone()];
