@@ -146,8 +146,8 @@ impl Drafting {
         let views: Vec<&dyn View> = until.iter().map(|view| view as &dyn View).collect();
         let state = self.store.policy_state(self.place)?;
         let held = self.store.current_hold(self.place)?;
-        // What is held under another spec is judged by that one too, which nobody has at hand.
-        let before = before.filter(|_| held.as_ref().is_none_or(|held| self.is_of_now(held)));
+        // What is held is judged of everybody whom it names, whether anything of theirs changed or not.
+        let before = before.filter(|_| held.is_none());
         let (projection, grounds, look) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
         let outdated = self.stale(&snapshots);
