@@ -18,20 +18,20 @@ pub(super) fn is_much(lost: u64, of: u64) -> bool {
     lost >= LEAST && lost * 100 > of * SHARE_PERCENT
 }
 
-/// What still counts as lost by many, for a policy for which some losses were approved.
+/// What still counts as lost by many, for a policy for which some losses were approved. Of a place nobody may be
+/// left out: it is missing or it is not.
 pub(crate) fn without(
     tripped: &BTreeMap<String, Trip>,
     accepted: &BTreeMap<String, RoaringBitmap>,
 ) -> BTreeMap<String, Trip> {
-    let left = tripped.iter().map(|(field, trip)| match accepted.get(field) {
-        Some(accepted) => {
-            let lost = &trip.lost - accepted;
-            let carried = trip.carried - (trip.lost.len() - lost.len());
-            (field.clone(), Trip { carried, lost })
-        }
-        None => (field.clone(), trip.clone()),
+    let left = tripped.iter().filter_map(|(field, trip)| {
+        let Some(accepted) = accepted.get(field) else { return Some((field.clone(), trip.clone())) };
+        let lost = &trip.lost - accepted;
+        let carried = trip.carried - (trip.lost.len() - lost.len());
+        let counts = if Place::of(field).is_some() { !lost.is_empty() } else { is_much(lost.len(), carried) };
+        counts.then(|| (field.clone(), Trip { carried, lost }))
     });
-    left.filter(|(_, trip)| is_much(trip.lost.len(), trip.carried)).collect()
+    left.collect()
 }
 
 /// Which rows carry which field, as a read goes on.
@@ -153,6 +153,18 @@ mod tests {
         assert_eq!(left_over.get("mail").map(|trip| (trip.carried, trip.lost.len())), left);
         let another = BTreeMap::from([("title".to_owned(), rows(0..approved))]);
         assert_eq!(without(&tripped, &another), tripped);
+    }
+
+    #[test]
+    fn what_a_place_lost_is_no_matter_of_how_many() {
+        let field = Place::field(&crate::directory::Dn::parse("ou=ext").unwrap());
+        let tripped = BTreeMap::from([(field.clone(), Trip { carried: 3, lost: rows(0..3) })]);
+        let left = |accepted: std::ops::Range<u32>| {
+            let accepted = BTreeMap::from([(field.clone(), rows(accepted))]);
+            without(&tripped, &accepted).get(&field).map_or(0, |trip| trip.lost.len())
+        };
+        assert_eq!((left(9..10), left(0..2), left(0..3)), (3, 1, 0));
+        assert_eq!(without(&tripped, &BTreeMap::new()), tripped);
     }
 
     #[test]
