@@ -498,9 +498,9 @@ impl Importing {
     }
 
     /// Takes back what this import wrote of a row; of a row that is new, all but the first. Returns what is known of it
-    /// now, its DN, and whether it is there.
-    pub fn revert(&mut self, row: RowId) -> Result<(Known, String, Presence), StoreError> {
-        let (hash, dn, presence) = self.store.write(|writer| {
+    /// now, its DN, and whether it is there; `None` if nothing was ever written of it.
+    pub fn revert(&mut self, row: RowId) -> Result<Option<(Known, String, Presence)>, StoreError> {
+        let last = self.store.write(|writer| {
             let key = params![self.connector, row.0, self.sealed.cast_signed()];
             writer
                 .prepare_cached(
@@ -509,16 +509,27 @@ impl Importing {
                          (SELECT min(sequence) FROM version WHERE connector = ?1 AND entry = ?2))",
                 )?
                 .execute(key)?;
-            let (hash, dn, standing, detail): (_, _, u8, Option<String>) = writer
+            let last: Option<(_, _, u8, Option<String>)> = writer
                 .prepare_cached(
                     "SELECT hash, json_extract(content, '$.dn'), standing, detail FROM version
                      WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
                 )?
                 .query_row(params![self.connector, row.0], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })?;
-            Ok::<_, StoreError>((hash, dn, Presence::from_stored(standing, detail.as_deref())?))
+                })
+                .optional()?;
+            last.map(|(hash, dn, standing, detail)| {
+                Ok::<_, StoreError>((hash, dn, Presence::from_stored(standing, detail.as_deref())?))
+            })
+            .transpose()
         })?;
+        let Some((hash, dn, presence)) = last else { return Ok(None) };
+        // What it was called before this import it is called again.
+        let former = self.former.iter().filter(|(_, of)| **of == row).map(|(name, _)| *name).collect();
+        for (name, key) in self.store.read(|reader| keys(reader, self.connector, &former))? {
+            self.names.insert(fingerprint([key.as_bytes()]), name)?;
+            self.former.remove(&name);
+        }
         let standing = Standing::of(&presence);
         if standing == Standing::Gone {
             self.everybody.there.remove(row.0);
@@ -527,7 +538,7 @@ impl Importing {
         }
         let known = Known { row, hash, standing };
         self.note(known);
-        Ok((known, dn, presence))
+        Ok(Some((known, dn, presence)))
     }
 
     /// The number of a name that was ever stated.

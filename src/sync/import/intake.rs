@@ -243,6 +243,14 @@ impl Intake {
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
+        self.flush()?;
+        // A list may name one of them.
+        let doubles = self.settle_doubles(doubles, completion.id.as_deref().unwrap_or("id"))?;
+        if doubles > 0 {
+            // What becomes of one of them is told under the id of both.
+            completion.cursor = None;
+            notices.push(double::notice(doubles));
+        }
         self.read_lists_again()?;
         let held = self.hold(&mut settled, &completion)?;
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
@@ -253,12 +261,6 @@ impl Intake {
             );
         }
         self.flush()?;
-        let doubles = self.settle_doubles(doubles, completion.id.as_deref().unwrap_or("id"))?;
-        if doubles > 0 {
-            // What becomes of one of them is told under the id of both.
-            completion.cursor = None;
-            notices.push(double::notice(doubles));
-        }
         let places = self.places(&missing)?;
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
@@ -414,7 +416,7 @@ impl Intake {
         let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
         for (double, is) in &several {
             let (row, why) = (double.row, double.why(*is, attribute));
-            let (before, dn, presence) = self.importing.revert(row)?;
+            let before = self.importing.revert(row)?;
             self.seen.insert(row.0);
             self.tombstones.remove(row.0);
             for rows in
@@ -423,10 +425,12 @@ impl Intake {
                 rows.remove(row.0);
             }
             self.unreadable += double.dns().count() as u64;
-            for what in double.dns().filter(|other| !double::is_same(other, &dn)) {
+            let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
+            for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
                 let (what, why) = (what.clone(), why.clone());
                 self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()) });
             }
+            let Some((before, _, presence)) = before else { continue };
             let frozen = Presence::Unreadable(why);
             if presence != frozen {
                 self.importing.note(Known { standing: Standing::Unreadable, ..before });
