@@ -9,6 +9,7 @@ mod readiness;
 mod registry;
 mod resource;
 mod served;
+mod share;
 mod tls;
 
 pub use admin::admin;

@@ -5,9 +5,11 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
@@ -22,9 +24,13 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use self::room::{Room, Seat};
+use self::sending::Sending;
 use super::Tls;
+use super::share::Share;
+use crate::directory::Owner;
 
 mod room;
+mod sending;
 
 /// Connections at once …
 const CONNECTIONS: usize = 512;
@@ -77,15 +83,40 @@ pub(super) async fn listen(
 }
 
 /// In the extensions of a response: whoever got it has proven a right to be here, and stays when others must make way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Admitted;
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    /// To whose registry.
+    pub(super) owner: Owner,
+    /// What is held until the response was taken.
+    #[expect(dead_code, reason = "it is held, and never asked")]
+    pub(super) share: Option<Arc<Share>>,
+}
+
+/// A request that is being answered, until the last of the response was handed over or nobody takes it any more.
+struct Answering {
+    seat: Seat,
+    admitted: Option<Admitted>,
+}
+
+impl Answering {
+    fn new(seat: Seat) -> Self {
+        seat.begins();
+        Self { seat, admitted: None }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.seat.answered(self.admitted.take().map(|admitted| admitted.owner), Instant::now());
+    }
+}
 
 /// Notes on a connection's seat what becomes of its requests.
 async fn note(Extension(seat): Extension<Seat>, request: Request, next: Next) -> Response {
-    seat.begins();
-    let response = next.run(request).await;
-    seat.answered(response.extensions().get::<Admitted>().is_some(), Instant::now());
-    response
+    let mut answering = Answering::new(seat);
+    let mut response = next.run(request).await;
+    answering.admitted = response.extensions_mut().remove::<Admitted>();
+    response.map(|body| Body::new(Sending::new(body, answering)))
 }
 
 /// Accepts a connection if there is room for one more, or can be made.

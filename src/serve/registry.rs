@@ -23,6 +23,7 @@ use self::route::{Discovery, Route};
 use self::turn::{Bounds, Turns};
 use super::listen::{Admitted, listen};
 use super::served::Caller;
+use super::share::{self, Shares};
 use super::{Served, Tls};
 use crate::directory::Owner;
 use crate::scim::Failure;
@@ -44,6 +45,8 @@ const BODY: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So many requests read the store at once, and of one policy; the others wait for their turn, within their time.
 const TURNS: Bounds = Bounds { reads: 8, of_policy: 2, waiting: 32 };
+/// So much may be under way until the readers have taken their answers.
+const SHARES: share::Bounds = share::Bounds { requests: 64, bytes: 64 << 20, bytes_of_all: 256 << 20 };
 
 /// What is served, and to whom.
 #[derive(Clone, Debug)]
@@ -64,6 +67,7 @@ struct Shared {
     registry: Registry,
     scheme: &'static str,
     turns: Turns,
+    shares: Shares,
 }
 
 /// Serves the registry on `listener`, with TLS if there is a certificate. Ends after `stop`.
@@ -74,7 +78,7 @@ pub async fn registry(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let shared = Arc::new(Shared { registry, scheme, turns: Turns::new(TURNS) });
+    let shared = Arc::new(Shared { registry, scheme, turns: Turns::new(TURNS), shares: Shares::new(SHARES) });
     let router = Router::new()
         .route("/policies/{namespace}/{name}/scim/v2/{*path}", any(answer_one))
         .fallback(elsewhere)
@@ -94,19 +98,29 @@ async fn answer_one(
     if let Err(failure) = shared.admit(&owner, request.headers()) {
         return respond(&shared, Answer::failure(&failure), route::allowed(&path));
     }
-    let answering = shared.answer(owner, &namespace, &name, &path, request);
-    let answer = tokio::time::timeout(PATIENCE, answering).await;
-    let answer = answer.unwrap_or_else(|_| Err(busy("the request took too long")));
+    let mut share = shared.shares.take(&owner);
+    let answer = match &mut share {
+        Some(share) => {
+            let answering = shared.answer(owner.clone(), &namespace, &name, &path, request);
+            let answer = tokio::time::timeout(PATIENCE, answering).await;
+            let answer = answer.unwrap_or_else(|_| Err(busy("the request took too long")));
+            answer.and_then(|answer| {
+                let why = "the readers of this registry have not taken yet what they asked for before";
+                if share.weigh(answer.size()) { Ok(answer) } else { Err(busy(why)) }
+            })
+        }
+        None => Err(busy("too many requests for this registry are under way already")),
+    };
     let answer = answer.unwrap_or_else(|failure| Answer::failure(&failure));
     let mut response = respond(&shared, answer, route::allowed(&path));
-    response.extensions_mut().insert(Admitted);
+    response.extensions_mut().insert(Admitted { owner, share: share.map(Arc::new) });
     response
 }
 
-/// Nothing is said of any policy where no policy is named.
+/// Nothing is said of any policy where no policy is named, and nothing of anybody: readers take 404 for that.
 async fn elsewhere(State(shared): State<Arc<Shared>>) -> Response {
     let why = "there is nothing here; a registry is at /policies/NAMESPACE/NAME/scim/v2/Users";
-    respond(&shared, Answer::failure(&Failure::new(404, why)), "")
+    respond(&shared, Answer::failure(&Failure::new(400, why)), "")
 }
 
 fn respond(shared: &Shared, answer: Answer, allowed: &'static str) -> Response {

@@ -10,7 +10,7 @@ use rollcall::telemetry::{self, Format, Metrics, Write};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::served::{House, TOKEN, ask, free};
+use crate::support::served::{House, TOKEN, ask, free, user};
 use crate::support::web::{self, Answer, ask_tls, ask_tls_by};
 
 const CONFIG: &str = "/policies/identity/staff/scim/v2/ServiceProviderConfig";
@@ -145,6 +145,55 @@ async fn the_oldest_who_say_nothing_make_way() {
     });
     // Sooner than those who may stay and still say nothing.
     assert!(closed.await.unwrap() < Duration::from_secs(4));
+}
+
+/// A connection on which this was asked with the token; nothing of the answer was read yet but its first line.
+fn asked(address: SocketAddr, path: &str) -> (std::io::BufReader<std::net::TcpStream>, String) {
+    let mut stream = web::connect(address);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").unwrap();
+    let (mut reader, mut line) = (std::io::BufReader::new(stream), String::new());
+    std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    (reader, line)
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_are_bounded_and_never_cut() {
+    const MIB: usize = 1 << 20;
+    let house = House::filled().await;
+    for number in 0..20 {
+        let name = format!("large{number}");
+        house.create(&name, user(&name, &[("title", &"x".repeat(MIB))])).await;
+    }
+    let address = house.address;
+    let users = "/policies/identity/staff/scim/v2/Users";
+    let untaken = spawn_blocking(move || {
+        let mut slow: Vec<_> = (0..3).map(|_| asked(address, users)).collect();
+        assert!(slow.iter().all(|(_, line)| line == "HTTP/1.1 200 OK\r\n"), "{:?}", slow[2].1);
+        assert!(asked(address, users).1.contains("503"), "more than 64 MiB were not taken yet");
+        // Those who come meanwhile make way for each other.
+        let idle: Vec<_> = (0..200).map(|_| asked(address, CONFIG)).collect();
+        assert!(idle.iter().all(|(_, line)| line.contains("200")));
+        let lengths = slow.iter_mut().map(|(reader, _)| {
+            let mut left = 0;
+            loop {
+                let mut line = String::new();
+                std::io::BufRead::read_line(reader, &mut line).unwrap();
+                if let Some(length) = line.to_lowercase().strip_prefix("content-length:") {
+                    left = length.trim().parse().unwrap();
+                }
+                if line == "\r\n" {
+                    break;
+                }
+            }
+            let mut body = vec![0; left];
+            reader.read_exact(&mut body).unwrap();
+            left
+        });
+        assert!(lengths.min().unwrap() > 20 * MIB);
+        let again = asked(address, users).1;
+        assert!(again.contains("200"), "they were taken: {again}");
+    });
+    untaken.await.unwrap();
 }
 
 /// How many of these requests, one after the other and each on a connection of its own, are answered with 200.

@@ -557,7 +557,7 @@ fn the_registry_shows_the_certificate_of_its_secret_and_the_next_one_too() {
     operator.ready();
     let shown = |authority: &str| {
         web::ask_tls(operator.scim.parse().unwrap(), authority, "/", &[])
-            .is_ok_and(|answer| answer.status == 404)
+            .is_ok_and(|answer| answer.status == 400)
     };
     eventually(PATIENCE, "the first certificate is shown", || shown(&first.0).then_some(()));
     secret(&second);

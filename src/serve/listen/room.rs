@@ -1,7 +1,10 @@
-//! Who may stay connected when not everybody can. Whoever has proven a right to be there stays; of the others, those
-//! that said nothing for a moment go first, the oldest before the younger.
+//! Who may stay connected when not everybody can. Whoever has proven a right to be there stays, but for a quarter of the
+//! room: that is for whoever comes, lest those who are there keep everybody else out. Of those of whom nothing is known,
+//! the ones that said nothing for a moment go first, the oldest before the younger; of the others, one of the owner who
+//! has the most.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +13,8 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use tokio::time::Instant;
+
+use crate::directory::Owner;
 
 /// Whoever says nothing for longer has nothing to say.
 const MOMENT: Duration = Duration::from_millis(250);
@@ -36,7 +41,8 @@ struct Taken {
     /// When it was made, or the last answer on it was given.
     since: Instant,
     spoke: bool,
-    admitted: bool,
+    /// Whose registry it has a right to read.
+    admitted: Option<Owner>,
     /// Requests under way.
     busy: u32,
     ending: Arc<Ending>,
@@ -71,30 +77,53 @@ impl Room {
         let mut seats = lock(&self.seats);
         let of_peer = seats.taken.values().filter(|taken| taken.peer == peer).count();
         if of_peer >= self.most_of_peer {
-            seats.make_way(now, |taken| taken.peer == peer)?;
+            seats.make_way(now, self.most_of_peer, |taken| taken.peer == peer)?;
         }
         if seats.taken.len() >= self.most {
-            seats.make_way(now, |_| true)?;
+            seats.make_way(now, self.most, |_| true)?;
         }
         let (id, ending) = (seats.next, Arc::<Ending>::default());
         seats.next += 1;
-        let taken =
-            Taken { peer, since: now, spoke: false, admitted: false, busy: 0, ending: ending.clone() };
+        let taken = Taken { peer, since: now, spoke: false, admitted: None, busy: 0, ending: ending.clone() };
         seats.taken.insert(id, taken);
         Some(Seat(Arc::new(Place { id, seats: self.seats.clone(), ending })))
     }
 }
 
 impl Seats {
-    /// Ends whoever of these has the least right to be there.
-    fn make_way(&mut self, now: Instant, of: impl Fn(&Taken) -> bool) -> Option<()> {
+    /// Ends whoever of these, at most so many, has the least right to be there.
+    fn make_way(&mut self, now: Instant, most: usize, of: impl Fn(&Taken) -> bool) -> Option<()> {
+        let (mut strangers, mut of_owner) = (0, BTreeMap::<&Owner, usize>::new());
+        for taken in self.taken.values().filter(|taken| of(taken)) {
+            match &taken.admitted {
+                Some(owner) => *of_owner.entry(owner).or_default() += 1,
+                None => strangers += 1,
+            }
+        }
+        let right = |taken: &Taken| match &taken.admitted {
+            None if !taken.spoke && now.duration_since(taken.since) > MOMENT => (Right::Silent, Reverse(0)),
+            None if strangers > most / 4 => (Right::Stranger, Reverse(0)),
+            None => (Right::Newcomer, Reverse(0)),
+            Some(owner) => (Right::Admitted, Reverse(of_owner.get(owner).copied().unwrap_or_default())),
+        };
         let idle = self.taken.iter().filter(|(_, taken)| taken.busy == 0 && of(taken));
-        let silent = |taken: &Taken| !taken.spoke && now.duration_since(taken.since) > MOMENT;
-        let least = idle.min_by_key(|(id, taken)| (taken.admitted, !silent(taken), taken.since, **id));
-        let id = *least?.0;
+        let id = *idle.min_by_key(|(id, taken)| (right(taken), taken.since, **id))?.0;
         self.taken.remove(&id)?.ending.end();
         Some(())
     }
+}
+
+/// The right of a connection to be there, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Right {
+    /// It had its moment, and said nothing.
+    Silent,
+    /// Nothing is known of it, and there are many like it.
+    Stranger,
+    /// A reader's.
+    Admitted,
+    /// Nothing is known of it yet, and there are few like it.
+    Newcomer,
 }
 
 impl Ending {
@@ -115,11 +144,11 @@ impl Seat {
         self.with(|taken| taken.busy += 1);
     }
 
-    /// A request was answered; whether to somebody who has a right to be there.
-    pub(super) fn answered(&self, admitted: bool, now: Instant) {
+    /// A request was answered, and the answer taken; by whom, if it has a right to be there.
+    pub(super) fn answered(&self, by: Option<Owner>, now: Instant) {
         self.with(|taken| {
             taken.busy = taken.busy.saturating_sub(1);
-            taken.admitted |= admitted;
+            taken.admitted = by.or(taken.admitted.take());
             taken.since = now;
         });
     }
@@ -179,6 +208,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn staff() -> Owner {
+        Owner::new("identity", "staff")
+    }
+
     fn over(seat: &Seat) -> bool {
         seat.poll_over(&Context::from_waker(futures::task::noop_waker_ref())).is_ready()
     }
@@ -191,7 +224,7 @@ mod tests {
             (enter().unwrap(), enter().unwrap(), enter().unwrap(), enter().unwrap());
         known.begins();
         known.spoke();
-        known.answered(true, Instant::now());
+        known.answered(Some(staff()), Instant::now());
         spoke.spoke();
         let mut fifth = enter().unwrap();
         assert!(over(&silent) && !over(&younger) && !over(&spoke) && !over(&known));
@@ -242,6 +275,33 @@ mod tests {
         third.begins();
         assert!(room.enter(address(ONE), clock.later()).is_none());
         room.enter(address(OTHER), clock.later()).unwrap();
+    }
+
+    #[test]
+    fn whoever_has_a_token_leaves_room_for_whoever_comes() {
+        let (room, mut clock) = (Room::new(8, 99), Clock(Instant::now()));
+        let mut admitted = |owner: &Owner| {
+            let seat = room.enter(address(ONE), clock.later()).unwrap();
+            seat.spoke();
+            seat.begins();
+            seat.answered(Some(owner.clone()), clock.later());
+            seat
+        };
+        let modest = admitted(&Owner::new("identity", "guests"));
+        let greedy: Vec<_> = (0..7).map(|_| admitted(&staff())).collect();
+        let mut come = || {
+            let seat = room.enter(address(OTHER), clock.later()).unwrap();
+            seat.spoke();
+            seat
+        };
+        let (first, second) = (come(), come());
+        assert!(!over(&first), "it may still say whose reader it is");
+        assert!(over(&greedy[0]) && over(&greedy[1]) && !over(&modest), "whoever has the most makes way");
+        let third = come();
+        assert!(over(&greedy[2]) && !over(&first) && !over(&second));
+        let _fourth = come();
+        assert!(over(&first) && !over(&second) && !over(&third), "they have their quarter");
+        assert!(!greedy[3..].iter().any(over) && !over(&modest));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From what was found to an HTTP response.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -49,9 +49,15 @@ impl Answer {
         }
     }
 
+    /// How many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// As a response; `allowed` are the methods that there are where it was asked.
     pub(super) fn response(self, allowed: &'static str) -> Response {
-        let mut response = (self.status, Body::from(self.body)).into_response();
+        let mut response =
+            (self.status, Body::from(Bytes::from(self.body.into_boxed_slice()))).into_response();
         let headers = response.headers_mut();
         let scim = HeaderValue::from_static("application/scim+json");
         headers.insert(header::CONTENT_TYPE, scim);

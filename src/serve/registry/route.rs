@@ -72,6 +72,7 @@ fn read_only(status: u16) -> Failure {
     )
 }
 
+/// Never 404: readers take that for a person who was removed.
 fn nothing() -> Failure {
-    Failure::new(404, "there is nothing here; what there is, is listed by ResourceTypes")
+    Failure::new(400, "there is nothing here; what there is, is listed by ResourceTypes")
 }
