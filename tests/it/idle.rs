@@ -253,7 +253,7 @@ fn what_fails_is_tried_again_later_and_later() {
     within.in_step();
     // An export that was cut: each try fails, and the next one is further off.
     within.namespace.apply(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: export }\ndata:\n  ldif: \"dn: dc=corp\\nobjectClass: dom\"\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: export }\ndata:\n  ldif: \"# LDAPv3\\n\\ndn: dc=corp\\nobjectClass: dom\"\n",
     );
     let failed = |object: &Value| is("Ready", "False", "Interrupted")(object);
     let mut last = within.namespace.until("dirconn", "corp", failed);
@@ -296,7 +296,7 @@ fn whoever_touches_what_is_referred_to_has_changed_nothing() {
     let of_ours = writes[before..].iter().filter(|write| ["corp", "staff"].contains(&write.name.as_str()));
     assert_eq!(of_ours.collect::<Vec<_>>(), [] as [&Write; 0]);
     // What fails is not tried sooner either.
-    let cut = r#"{"data":{"ldif":"dn: dc=corp\nobjectClass: dom"}}"#;
+    let cut = r##"{"data":{"ldif":"# LDAPv3\n\ndn: dc=corp\nobjectClass: dom"}}"##;
     within.namespace.kubectl(&["patch", "configmap", "export", "--type=merge", "-p", cut]).exits(0);
     let failed = within.namespace.until("dirconn", "corp", is("Ready", "False", "Interrupted"));
     within.clock.advance(Duration::from_mins(5));

@@ -49,6 +49,8 @@ pub(crate) struct Lived {
     held: u64,
     /// Bursts after which a read more was needed.
     later: u64,
+    /// Holds of a place that had become empty, which were approved.
+    approved: u64,
     /// How often it needed the daily read of everything to see what had happened out of sight.
     days: u64,
 }
@@ -73,6 +75,7 @@ impl AddAssign for Lived {
         self.held += other.held;
         self.later += other.later;
         self.days += other.days;
+        self.approved += other.approved;
     }
 }
 
@@ -181,6 +184,9 @@ impl<S: Server> Life<S> {
                 self.nobody_went(at, synced);
                 if self.blind && self.readers[at].loses_sight {
                     self.lived.held += u64::from(synced.code == 3);
+                } else if let Some(digest) = synced.held_with_a_place() {
+                    self.approve(at, digest);
+                    at_rest = false;
                 } else {
                     let differences = self.differences(at, synced);
                     let waits = round <= if self.readers[at].loses_sight { more } else { 0 };
@@ -209,8 +215,21 @@ impl<S: Server> Life<S> {
             running.into_iter().map(|running| running.join().unwrap()).collect()
         });
         self.lived.syncs += synced.len() as u64;
+        // The first sees everything, so what it misses is gone.
+        let mut synced = synced;
+        if let Some(digest) = synced[0].held_with_a_place().map(str::to_owned) {
+            self.approve(0, &digest);
+            synced[0] = Synced::by(&self.readers[0].desk);
+        }
         self.last[0].clone_from(&synced[0].resources);
         synced
+    }
+
+    fn approve(&mut self, at: usize, digest: &str) {
+        self.readers[at].desk.sync(&["--approve", digest]);
+        self.lived.approved += 1;
+        let note = format!("a person approved what was held of {}", self.readers[at].name);
+        self.note(&note);
     }
 
     /// What is not as it should be.
