@@ -23,7 +23,9 @@ fn numbered(writer: &Transaction<'_>, (table, column): (&str, &str), name: &str)
         .optional()?;
     let Some((id, absent)) = found else {
         let insert = format!(
-            "INSERT INTO {table} (id, {column}) SELECT last + 1, ?1 FROM number WHERE kind = '{table}'"
+            "INSERT INTO {table} (id, {column}) SELECT 1 + max(
+                 coalesce((SELECT last FROM number WHERE kind = '{table}'), 0),
+                 coalesce((SELECT max(id) FROM {table}), 0)), ?1"
         );
         writer.prepare_cached(&insert)?.execute([name])?;
         return Ok(writer.last_insert_rowid());

@@ -7,10 +7,10 @@ INSERT INTO number SELECT 'policy', coalesce(max(id), 0) FROM policy;
 INSERT INTO number SELECT 'connector', coalesce(max(id), 0) FROM connector;
 -- Also for a version that does not know of it.
 CREATE TRIGGER policy_number AFTER INSERT ON policy BEGIN
-    UPDATE number SET last = max(last, new.id) WHERE kind = 'policy';
+    INSERT INTO number VALUES ('policy', new.id) ON CONFLICT (kind) DO UPDATE SET last = max(last, excluded.last);
 END;
 CREATE TRIGGER connector_number AFTER INSERT ON connector BEGIN
-    UPDATE number SET last = max(last, new.id) WHERE kind = 'connector';
+    INSERT INTO number VALUES ('connector', new.id) ON CONFLICT (kind) DO UPDATE SET last = max(last, excluded.last);
 END;
 
 -- Entries of which a policy's approval covered that they lost a field together with many others.
