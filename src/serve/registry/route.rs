@@ -46,9 +46,10 @@ impl Route {
             ["Schemas", id] => Self::Discovery(Discovery::Schema((*id).to_owned())),
             ["ResourceTypes"] => Self::Discovery(Discovery::ResourceTypes),
             ["ResourceTypes", id] => Self::Discovery(Discovery::ResourceType((*id).to_owned())),
-            [endpoint] | [endpoint, ".search"] => Self::Some(vec![kind(endpoint).ok_or_else(nothing)?]),
-            [endpoint, id] => Self::One(kind(endpoint).ok_or_else(nothing)?, (*id).to_owned()),
-            _ => return Err(nothing()),
+            [endpoint] => Self::Some(vec![kind(endpoint).ok_or_else(|| nothing(404))?]),
+            [endpoint, ".search"] => Self::Some(vec![kind(endpoint).ok_or_else(|| nothing(400))?]),
+            [endpoint, id] => Self::One(kind(endpoint).ok_or_else(|| nothing(400))?, (*id).to_owned()),
+            _ => return Err(nothing(400)),
         };
         let searches = steps.last() == Some(&".search");
         match *method {
@@ -72,7 +73,7 @@ fn read_only(status: u16) -> Failure {
     )
 }
 
-/// Never 404: readers take that for a person who was removed.
-fn nothing() -> Failure {
-    Failure::new(400, "there is nothing here; what there is, is listed by ResourceTypes")
+/// Nothing is here. Where an id could stand it is never 404: readers take that for a person who was removed.
+fn nothing(status: u16) -> Failure {
+    Failure::new(status, "there is nothing here; what there is, is listed by ResourceTypes")
 }
