@@ -86,7 +86,7 @@ fn person_record(world: &World, anchor: &str, person: &Person, dice: &mut Dice) 
     if !person.name.is_empty() {
         record.add("displayName", [person.name.as_str()]);
         if dice.one_in(4) {
-            record.add("displayName;lang-ja", ["名前"]);
+            record.add("displayName;lang-ja", ["(名前)"]);
         }
     }
     if person.garbled {
