@@ -12,6 +12,7 @@ use crate::directory::{Anchor, ConnectorName, DirectoryId, Entry, Evidence, Feed
 mod begin;
 mod index;
 mod known;
+mod names;
 mod pin;
 mod read;
 mod seals;

@@ -162,9 +162,9 @@ impl Index {
 
     /// Writes what changed. Until the import is sealed this is of no use, so what is stored counts for
     /// nothing from here to there.
-    pub(super) fn save(self) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self) -> Result<(), StoreError> {
         let changed: Vec<(u16, Box<Part>)> = (0..PARTS)
-            .zip(self.parts)
+            .zip(std::mem::take(&mut self.parts))
             .filter_map(|(at, part)| Some((at, part.filter(|part| part.changed)?)))
             .collect();
         for chunk in changed.chunks(CHUNK) {

@@ -7,15 +7,15 @@ use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::begin::save_touched;
-use super::index::{Fingerprint, Index, fingerprint, fingerprint_of};
+use super::index::{Fingerprint, Index, fingerprint};
 use super::known::{Everybody, Known, Standing};
 use super::{Presence, RowId, SnapshotInfo};
-use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Kind, Reference};
+use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Kind};
 use crate::store::link::Place;
 use crate::store::{Store, StoreError, bitmap, next_sequence, numbers};
 
 /// The newest version of an entry, as it is stored.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Last {
     /// The entry as JSON, without names and members.
     pub content: String,
@@ -63,12 +63,6 @@ pub enum Version {
     },
 }
 
-/// Begins the key of a name that means nobody any more; its number and what it was follow.
-const RETIRED: &str = "retired ";
-/// Begins the key of one by which somebody was called before who is there; their row, its number and what it was follow.
-/// Lists that stated it then, and state it still, mean nobody else.
-const FORMER: &str = "retired former ";
-
 /// An import under way. What it writes is invisible until [`Importing::seal`]; what is never sealed is
 /// dropped by the connector's next import, as is what a seal superseded: so a snapshot stays readable
 /// while the next one is written.
@@ -97,17 +91,6 @@ pub struct Importing {
     pub(super) retired: Vec<u32>,
     /// Names by which these rows were called before, once this is sealed.
     pub(super) former: HashMap<u32, RowId>,
-}
-
-/// A name by which a row was called before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Former {
-    /// Its number then.
-    pub name: u32,
-    /// Whose it was.
-    pub row: RowId,
-    /// The number that it has by now, if anybody is called or listed so again.
-    pub now: Option<u32>,
 }
 
 impl Store {
@@ -227,142 +210,6 @@ impl Importing {
         self.everybody.anchors.insert(fingerprint([anchor.as_str().as_bytes()]), row.0)?;
         self.new_rows.push((row, anchor.clone()));
         Ok(row)
-    }
-
-    /// The numbers of these names, new ones included.
-    pub fn intern(&mut self, references: &[Reference]) -> Result<RoaringBitmap, StoreError> {
-        let mut numbers = RoaringBitmap::new();
-        for reference in references {
-            let fingerprint = fingerprint_of(reference);
-            let number = if let Some(number) = self.names.get(&fingerprint)? {
-                number
-            } else {
-                let number = take_number(&mut self.next_name, "names")?;
-                self.names.insert(fingerprint, number)?;
-                self.new_names.push((number, reference.key()));
-                number
-            };
-            numbers.insert(number);
-        }
-        Ok(numbers)
-    }
-
-    /// The DNs that a row bears which left mean nobody from here on. A server may have taken them out of lists
-    /// without telling; who has such a DN after them is in a list only if that is read again.
-    pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
-        for (name, key) in self.keys(|borne| borne, row)? {
-            if self.take_away(name, &key)? {
-                self.retired.push(name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives whoever is called so from here on another number; `false` for what is no DN, or is no name of now.
-    fn take_away(&mut self, name: u32, key: &str) -> Result<bool, StoreError> {
-        let fingerprint = fingerprint([key.as_bytes()]);
-        let is_of_now = Reference::is_dn(key) && self.names.get(&fingerprint)? == Some(name);
-        if is_of_now {
-            self.names.remove(&fingerprint)?;
-        }
-        Ok(is_of_now)
-    }
-
-    /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
-    /// back, and lists that were not read since it left have it by those.
-    pub fn names_again(
-        &self,
-        row: RowId,
-        names: &RoaringBitmap,
-        stated: &[Reference],
-    ) -> Result<RoaringBitmap, StoreError> {
-        let is_stated = |key: &str| stated.iter().any(|reference| reference.key() == key);
-        let keys = self.keys(|borne| borne - names, row)?;
-        let again = keys.into_iter().filter(|(name, key)| match key.strip_prefix(RETIRED) {
-            Some(retired) => retired.split_once(' ').is_some_and(|(_, key)| is_stated(key)),
-            None => self.retired.contains(name) && is_stated(key),
-        });
-        Ok(again.map(|(name, _)| name).collect())
-    }
-
-    /// Beside `names`, of which all is stated, the DNs by which the row was called before: a server may see to its lists
-    /// a moment after it has renamed somebody, or never. Who is called so from here on is not who those lists mean.
-    pub fn former_names(&mut self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
-        let (mut former, own) = (RoaringBitmap::new(), format!("{FORMER}{} ", row.0));
-        for (name, key) in self.keys(|borne| borne - names, row)? {
-            if key.starts_with(&own) || self.former.get(&name) == Some(&row) {
-                former.insert(name);
-            } else if self.take_away(name, &key)? {
-                self.former.insert(name, row);
-                former.insert(name);
-            }
-        }
-        Ok(former)
-    }
-
-    /// Those of `names` by which somebody was called before.
-    pub fn former_among(&mut self, names: &RoaringBitmap) -> Result<Vec<Former>, StoreError> {
-        let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
-        let mut former = Vec::new();
-        for (name, key) in keys {
-            let stored = key.strip_prefix(FORMER).and_then(|key| key.split_once(' '));
-            let stored = stored.and_then(|(row, key)| Some((row.parse().ok()?, key.split_once(' ')?.1)));
-            let (row, key) = match (stored, self.former.get(&name)) {
-                (Some((row, key)), _) => (RowId(row), key),
-                (None, Some(row)) => (*row, key.as_str()),
-                (None, None) => continue,
-            };
-            let now = self.names.get(&fingerprint([key.as_bytes()]))?;
-            former.push(Former { name, row, now });
-        }
-        Ok(former)
-    }
-
-    /// Whether everything that versions need is written.
-    pub fn has_new_names(&self) -> bool {
-        !self.new_names.is_empty()
-    }
-
-    /// Names by which rows were called until this import, each with its row.
-    pub fn former_here(&self) -> &HashMap<u32, RowId> {
-        &self.former
-    }
-
-    /// The number that the name of this number has for whoever is called so from here on.
-    pub fn number_anew(&mut self, name: u32) -> Result<u32, StoreError> {
-        let names = RoaringBitmap::from_iter([name]);
-        // Names of this import may not be written yet.
-        let unwritten = self.new_names.iter().find(|(number, _)| *number == name).map(|(_, key)| key.clone());
-        let key = match unwritten {
-            Some(key) => Some(key),
-            None => self.store.read(|reader| keys(reader, self.connector, &names))?.pop().map(|(_, key)| key),
-        };
-        let Some(key) = key else { return Ok(name) };
-        let fingerprint = fingerprint([key.as_bytes()]);
-        if let Some(number) = self.names.get(&fingerprint)? {
-            return Ok(number);
-        }
-        let number = take_number(&mut self.next_name, "names")?;
-        self.names.insert(fingerprint, number)?;
-        self.new_names.push((number, key));
-        Ok(number)
-    }
-
-    /// Whether the row bears one of `names` in its newest version.
-    pub fn bears(&self, row: RowId, names: &RoaringBitmap) -> Result<bool, StoreError> {
-        self.store.read(|reader| Ok(!borne(reader, self.connector, row.0)?.is_disjoint(names)))
-    }
-
-    /// Those `of` the names that the row bears in its newest version, each with its key.
-    fn keys(
-        &self,
-        of: impl Fn(RoaringBitmap) -> RoaringBitmap,
-        row: RowId,
-    ) -> Result<Vec<(u32, String)>, StoreError> {
-        self.store.read(|reader| {
-            let names = of(borne(reader, self.connector, row.0)?);
-            keys(reader, self.connector, &names)
-        })
     }
 
     /// The names that the row's member list states in its newest version.
@@ -497,8 +344,9 @@ impl Importing {
         })
     }
 
-    /// Takes back what this import wrote of a row; of a row that is new, all but the first. Returns what is known of it
-    /// now, its DN, and whether it is there; `None` if nothing was ever written of it.
+    /// Takes back what this import wrote of a row, but for its names ([`Importing::call_again`]); of a row that is new,
+    /// all but the first. Returns what is known of it now, its DN, and whether it is there; `None` if nothing was ever
+    /// written of it.
     pub fn revert(&mut self, row: RowId) -> Result<Option<(Known, String, Presence)>, StoreError> {
         let last = self.store.write(|writer| {
             let key = params![self.connector, row.0, self.sealed.cast_signed()];
@@ -524,12 +372,6 @@ impl Importing {
             .transpose()
         })?;
         let Some((hash, dn, presence)) = last else { return Ok(None) };
-        // What it was called before this import it is called again.
-        let former = self.former.iter().filter(|(_, of)| **of == row).map(|(name, _)| *name).collect();
-        for (name, key) in self.store.read(|reader| keys(reader, self.connector, &former))? {
-            self.names.insert(fingerprint([key.as_bytes()]), name)?;
-            self.former.remove(&name);
-        }
         let standing = Standing::of(&presence);
         if standing == Standing::Gone {
             self.everybody.there.remove(row.0);
@@ -539,27 +381,6 @@ impl Importing {
         let known = Known { row, hash, standing };
         self.note(known);
         Ok(Some((known, dn, presence)))
-    }
-
-    /// The number of a name that was ever stated.
-    pub fn name(&mut self, reference: &Reference) -> Result<Option<u32>, StoreError> {
-        self.names.get(&fingerprint_of(reference))
-    }
-
-    /// Those of `rows` that bear one of `names` in their newest version.
-    pub fn bearers(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
-        if names.is_empty() {
-            return Ok(RoaringBitmap::new());
-        }
-        self.store.read(|reader| {
-            let mut bearers = RoaringBitmap::new();
-            for row in rows {
-                if !borne(reader, self.connector, row)?.is_disjoint(names) {
-                    bearers.insert(row);
-                }
-            }
-            Ok(bearers)
-        })
     }
 
     /// The anchors of these rows, in the order of their numbers.
@@ -623,14 +444,13 @@ impl Importing {
     /// `info` tells policies something new, versions aside; `coverage` is that of the fields where it is another
     /// one.
     pub fn seal<'c>(
-        self,
+        mut self,
         mut info: SnapshotInfo,
         news: bool,
         cursor: Option<&Cursor>,
         coverage: impl Iterator<Item = (&'c String, &'c Coverage)>,
     ) -> Result<SnapshotInfo, StoreError> {
-        let Everybody { anchors, there, .. } = self.everybody;
-        anchors.save()?;
+        self.everybody.anchors.save()?;
         self.names.save()?;
         let info = self.store.write(|writer| {
             info.completion = self.completion + 1;
@@ -648,15 +468,7 @@ impl Importing {
                     serde_json::to_string(&info)?,
                     cursor.map(|cursor| &cursor.0),
                 ])?;
-            let mut retire = writer.prepare_cached(
-                "UPDATE name SET key = ?3 || id || ' ' || key WHERE connector = ?1 AND id = ?2",
-            )?;
-            for name in &self.retired {
-                retire.execute(params![self.connector, name, RETIRED])?;
-            }
-            for (name, row) in &self.former {
-                retire.execute(params![self.connector, name, format!("{FORMER}{} ", row.0)])?;
-            }
+            self.retire(writer)?;
             for (field, coverage) in coverage {
                 coverage.save(writer, self.connector, field)?;
                 end_acceptance(writer, self.connector, field, &coverage.lost)?;
@@ -665,7 +477,11 @@ impl Importing {
                 .prepare_cached(
                     "INSERT OR REPLACE INTO indexed (connector, there, touched) VALUES (?1, ?2, ?3)",
                 )?
-                .execute(params![self.connector, bitmap::write(&there)?, bitmap::write(&self.touched)?])?;
+                .execute(params![
+                    self.connector,
+                    bitmap::write(self.there())?,
+                    bitmap::write(&self.touched)?
+                ])?;
             Ok::<_, StoreError>(info)
         })?;
         self.store.seals().note(self.connector, (self.sealed, info.sequence), self.written);
@@ -746,34 +562,8 @@ pub fn content(entry: &Entry) -> Result<String, StoreError> {
 }
 
 /// The next free number; none is ever given twice.
-fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
+pub(super) fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
     let number = *next;
     *next = number.checked_add(1).ok_or_else(|| StoreError::Exhausted(of.to_owned()))?;
     Ok(number)
-}
-
-/// These names, each with its key.
-fn keys(
-    reader: &Transaction<'_>,
-    connector: i64,
-    names: &RoaringBitmap,
-) -> Result<Vec<(u32, String)>, StoreError> {
-    let mut select = reader.prepare_cached("SELECT key FROM name WHERE connector = ?1 AND id = ?2")?;
-    let mut keys = Vec::new();
-    for name in names {
-        let key = select.query_row(params![connector, name], |row| row.get(0)).optional()?;
-        keys.extend(key.map(|key| (name, key)));
-    }
-    Ok(keys)
-}
-
-/// The names that a row bears in its newest version.
-fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBitmap, StoreError> {
-    let stored: Option<Vec<u8>> = reader
-        .prepare_cached(
-            "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-        )?
-        .query_row(params![connector, row], |row| row.get(0))
-        .optional()?;
-    stored.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
 }

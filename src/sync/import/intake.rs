@@ -19,7 +19,7 @@ use crate::directory::{
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Importing, Known, Presence, RowId, Shrunk, SnapshotInfo, Standing,
+    Before, Coverage, Fingerprint, Importing, Known, Last, Presence, RowId, Shrunk, SnapshotInfo, Standing,
     Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
@@ -414,16 +414,19 @@ impl Intake {
     /// What stands of ids that several entries bear is what stood before; how many such there are.
     fn settle_doubles(&mut self, doubles: Vec<(Double, Is)>, attribute: &str) -> Result<usize, StoreError> {
         let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
-        for (double, is) in &several {
+        let rows: RoaringBitmap = several.iter().map(|(double, _)| double.row.0).collect();
+        let mut before = Vec::with_capacity(several.len());
+        for (double, _) in &several {
+            before.push(self.importing.revert(double.row)?);
+            self.seen.insert(double.row.0);
+        }
+        self.tombstones -= &rows;
+        for of in [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds) {
+            *of -= &rows;
+        }
+        self.read_lists_as_before(&rows)?;
+        for ((double, is), before) in several.iter().zip(before) {
             let (row, why) = (double.row, double.why(*is, attribute));
-            let before = self.importing.revert(row)?;
-            self.seen.insert(row.0);
-            self.tombstones.remove(row.0);
-            for rows in
-                [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds)
-            {
-                rows.remove(row.0);
-            }
             self.unreadable += double.dns().count() as u64;
             let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
             for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
@@ -441,6 +444,39 @@ impl Intake {
         }
         self.flush()?;
         Ok(several.len())
+    }
+
+    /// Has these rows be called what they were called before this read, of which everything was taken back; lists that came
+    /// after they seemed to have another name state that by its number of then.
+    fn read_lists_as_before(&mut self, rows: &RoaringBitmap) -> Result<(), StoreError> {
+        let stand_for = self.importing.call_again(rows)?;
+        if stand_for.is_empty() {
+            return Ok(());
+        }
+        let damaged: RoaringBitmap = self.damaged.keys().copied().collect();
+        let lists = (&self.written - &self.tombstones - damaged) | rows;
+        for row in lists.into_iter().map(RowId) {
+            let Some(Last { content, names, edges: Some((edges, complete)) }) = self.importing.last(row)?
+            else {
+                continue;
+            };
+            let meant: RoaringBitmap =
+                edges.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name)).collect();
+            if meant == edges {
+                continue;
+            }
+            let meant = Last { content, names, edges: Some((meant, complete)) };
+            let before = self.importing.revert(row)?;
+            if before.is_some_and(|(_, _, presence)| presence == Presence::Present)
+                && self.importing.last(row)?.as_ref() == Some(&meant)
+            {
+                self.changed.remove(row.0);
+                self.written.remove(row.0);
+            } else {
+                self.write_again(row, meant)?;
+            }
+        }
+        self.flush()
     }
 
     /// Places that vanished, in this read or before it, as far as they are not back.
@@ -690,13 +726,20 @@ impl Intake {
                 }
             }
             if meant != edges {
-                let stored = Stored::new(&last.names, Some(&(meant, complete)))?;
-                let hash = stored.hash(&last.content);
-                let (content, Stored { names, edges }) = (last.content, stored);
                 self.written.insert(group.0);
-                self.pending.push(Version::Whole { row: group, hash, content, names, edges });
+                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes what is known of an entry with another list.
+    fn write_again(&mut self, row: RowId, Last { content, names, edges }: Last) -> Result<(), StoreError> {
+        let stored = Stored::new(&names, edges.as_ref())?;
+        let hash = stored.hash(&content);
+        let Stored { names, edges } = stored;
+        self.importing.note(Known { row, hash, standing: Standing::Present });
+        self.pending.push(Version::Whole { row, hash, content, names, edges });
         Ok(())
     }
 
@@ -765,15 +808,9 @@ impl Intake {
         if added.is_subset(&edges) {
             return Ok(());
         }
-        let edges = Some((edges | added, complete));
-        let stored = Stored::new(&last.names, edges.as_ref())?;
-        let hash = stored.hash(&last.content);
         self.changed.insert(known.row.0);
         self.written.insert(known.row.0);
-        self.importing.note(Known { hash, ..known });
-        let (content, Stored { names, edges }) = (last.content, stored);
-        self.pending.push(Version::Whole { row: known.row, hash, content, names, edges });
-        Ok(())
+        self.write_again(known.row, Last { edges: Some((edges | added, complete)), ..last })
     }
 
     /// Whether a group only lost members, which a feed need not tell of when they are gone themselves; or has names

@@ -30,13 +30,19 @@ fn ann() -> [Change; 2] {
 #[case::nobody_can_say(&[BOB, NEW], Some(HashMap::new()))]
 #[case::the_linked_one_has_another_name(&["uid=robert,ou=people,dc=corp", NEW], None)]
 #[tokio::test]
-async fn no_account_is_handed_on(#[case] dns: &[&str], #[case] called: Option<HashMap<Anchor, Vec<String>>>) {
+async fn no_account_is_handed_on(
+    #[case] dns: &[&str],
+    #[case] called: Option<HashMap<Anchor, Vec<String>>>,
+    #[values(false, true)] groups_come_last: bool,
+) {
     let company = Company::new();
     let before = directory(&[&ann()[..], &[person("2", BOB)]].concat());
     company.day(&before).await;
     let in_step = company.registry();
     let twice: Vec<Change> = dns.iter().map(|dn| person("2", dn)).collect();
-    let double = Directory { changes: [&ann()[..], &twice].concat(), called };
+    let changes =
+        if groups_come_last { [&twice, &ann()[..]].concat() } else { [&ann()[..], &twice].concat() };
+    let double = Directory { changes, called };
     for _ in 0..2 {
         let report = company.day(&double).await;
         assert_eq!((report.verdict(), report.held.is_some()), (Verdict::InStepWithExceptions, false));
