@@ -5,8 +5,8 @@
 //!   look again.
 //! - Only a connector's controller imports, only a policy's runs, and each writes its own status, under a
 //!   field manager of its own, when it would say something else than before.
-//! - Nothing is written, to the apiserver or to a target, unless the gate is open: the lease is ours for
-//!   longer than the write may take.
+//! - Nothing is begun, and nothing written, to the apiserver or to a target, unless the gate is open: the lease is ours
+//!   for longer than the write may take. What was begun ends with the lease.
 //! - A job or watch that dies ends the process, with its reason.
 
 use std::collections::HashMap;
@@ -32,7 +32,8 @@ use tokio_util::task::TaskTracker;
 use self::context::{Context, Memories, owner};
 use self::gate::Gate;
 pub use self::gate::Shut;
-pub use self::lease::Claim;
+use self::lease::LEASE;
+pub use self::lease::{Claim, Times};
 pub use self::watch::Scope;
 use self::watch::{Happened, Kind, Ours, Part};
 use crate::clock::Timer;
@@ -127,27 +128,29 @@ where
     for namespace in settings.scope.parts() {
         served.expect(namespace.as_deref());
     }
-    readiness.expect("lease");
+    readiness.expect(LEASE);
     let holder_clock = clock.clone();
     let mut holder =
         lease::Holder::new(&client, settings.claim.clone(), gate.clone(), &*holder_clock, metrics.clone());
     if !holder.acquire(&stop).await {
         return Ok(());
     }
+    metrics.lease_held(true);
+    let told = readiness.clone();
     let working = async {
         let store = open_store(open, &stop).await?;
         let readers = store.clone();
         served
             .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
-        readiness.reached("lease");
+        readiness.reached(LEASE);
         let (fatal, mut dying) = mpsc::channel(1);
         let reporter =
             Reporter { controller: "rollcall".into(), instance: Some(settings.claim.identity.clone()) };
         // What the watches tell goes to the context, which holds what they saw: it is set before they run.
         let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
-        let told = whom.clone();
+        let hears = whom.clone();
         let tell = move |kind, name: Name, happened| {
-            if let Some(context) = told.get() {
+            if let Some(context) = hears.get() {
                 context.told(kind, &name, happened);
             }
         };
@@ -177,6 +180,7 @@ where
         }
         tasks.spawn(work(context.clone()));
         tasks.spawn(intact(context.clone()));
+        tasks.spawn(again(context.clone()));
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => Ok(()),
@@ -195,7 +199,7 @@ where
     };
     let ended = tokio::select! {
         ended = working => ended,
-        why = holder.renew() => Err(Error::Lost(why)),
+        why = holder.renew(&told) => Err(Error::Lost(why)),
     };
     if !matches!(ended, Err(Error::Lost(_))) {
         holder.release().await;
@@ -272,7 +276,11 @@ where
         let (began, name, stumbles) = (Instant::now(), Name::of(&*object), stumbles.clone());
         let (uid, cache) = (object.meta().uid.clone(), cache.clone());
         async move {
-            let ended = reconcile(object, context.clone()).await;
+            // Whoever may write nothing begins nothing either.
+            let ended = match context.gate.check() {
+                Ok(()) => reconcile(object, context.clone()).await,
+                Err(shut) => Err(shut.into()),
+            };
             // It may have gone meanwhile: what was begun, served or remembered since must not outlive it.
             let there = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
             if there.is_none_or(|there| there.meta().uid != uid) {
@@ -318,6 +326,14 @@ impl Stumbles {
 
     fn forget(&self, name: &Name) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Looks at everybody when the lease is ours again after it was not: much may be due since.
+async fn again(context: Arc<Context>) {
+    loop {
+        context.gate.again().await;
+        context.wake_all();
     }
 }
 

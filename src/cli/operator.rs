@@ -20,8 +20,9 @@ use uuid::Uuid;
 use self::certificate::Certificate;
 use self::listen::Addresses;
 use super::Exit;
+use crate::api;
 use crate::clock::SystemClock;
-use crate::controller::{self, Claim, Given, Scope, Settings};
+use crate::controller::{self, Claim, Given, Scope, Settings, Times};
 use crate::serve::{self, Readiness, Served, Tls};
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
@@ -54,6 +55,16 @@ pub(super) struct Operator {
     /// The name of the Lease: operators that share the work each need one of their own.
     #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall")]
     lease_name: String,
+    /// For how long the Lease is ours without being renewed: so long another process waits after this one is lost.
+    #[arg(long, env = "ROLLCALL_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    lease_duration: Duration,
+    /// How often the Lease is renewed.
+    #[arg(long, env = "ROLLCALL_LEASE_RENEW_EVERY", value_name = "DURATION", default_value = "4s", value_parser = duration)]
+    lease_renew_every: Duration,
+    /// For how long the registry is served while the apiserver is away and the Lease has run out. Nothing is done
+    /// meanwhile.
+    #[arg(long, env = "ROLLCALL_SERVE_WITHOUT_LEASE", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    serve_without_lease: Duration,
     /// The uid of the pod that this runs in. After a crash the pod's next process has the Lease at once: the kubelet starts
     /// it only when the one before is gone. Any other process waits until the Lease has run out.
     #[arg(long, env = "ROLLCALL_POD_UID", value_name = "UID")]
@@ -78,6 +89,14 @@ impl Operator {
     }
 
     async fn operate(self, level: LogLevel) -> Result<()> {
+        let times = Times::new(self.lease_duration, self.lease_renew_every, self.serve_without_lease);
+        let times = times.map_err(|why| {
+            anyhow!(
+                "{why}; --lease-duration is {:?} and --lease-renew-every {:?}",
+                self.lease_duration,
+                self.lease_renew_every
+            )
+        })?;
         let config = kube::Config::infer().await.context(
             "there is no apiserver to talk to: set KUBECONFIG, or run in a pod with a service account",
         )?;
@@ -110,7 +129,12 @@ impl Operator {
         let data = self.data.clone();
         let settings = Settings {
             scope: self.scope(&own),
-            claim: Claim { namespace: own.clone(), name: self.lease_name.clone(), identity: self.identity() },
+            claim: Claim {
+                namespace: own.clone(),
+                name: self.lease_name.clone(),
+                identity: self.identity(),
+                times,
+            },
             imports: self.imports,
             runs: self.runs,
         };
@@ -164,6 +188,13 @@ impl Operator {
         let own = own.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         format!("{}-{own}", host.unwrap_or_else(|| "rollcall".to_owned()))
     }
+}
+
+/// A length of time, written as in the resources.
+fn duration(text: &str) -> Result<Duration, String> {
+    api::Duration(text.to_owned())
+        .get()
+        .ok_or_else(|| "write it with ms, s, m and h, such as 90s or 1h30m".to_owned())
 }
 
 /// Serves the registry once there is a store.

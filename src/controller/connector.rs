@@ -98,10 +98,10 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     };
     let resolved = resolve::resolve(&context, &name, known).await?;
     let info = context.snapshot_info(&name).await?;
-    let now = context.clock.now();
+    let (now, ends) = (context.clock.now(), context.gate.ends());
     let reconciled = context.connectors.with(&name, |memory| {
         memory.recall(known, &resolved, info.as_ref(), now, &context.metrics);
-        memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &context.stopping)
+        memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &ends)
     });
     if let Some(begin) = reconciled.begin {
         import::begin(&context, &name, begin);

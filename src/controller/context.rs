@@ -128,6 +128,17 @@ impl Context {
         }
     }
 
+    /// Everybody looks.
+    pub(super) fn wake_all(&self) {
+        let (policies, connectors) = self.there();
+        for name in &connectors {
+            self.wake_connector(name);
+        }
+        for name in &policies {
+            self.wake_policy(name);
+        }
+    }
+
     fn wake_users_of(&self, name: &Name, reference: &Reference) {
         let Some(part) = self.part(&name.namespace) else { return };
         for object in part.connectors.cache.state() {

@@ -1,9 +1,10 @@
 //! Whether another write may begin: only while the lease is ours for longer than the write may take, and
 //! nobody has asked us to stop.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +14,19 @@ pub(super) const WRITE: Duration = Duration::from_secs(5);
 /// Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    /// Until when the lease is ours, on the monotonic clock.
-    ours_until: Arc<Mutex<Option<Instant>>>,
+    term: Arc<Mutex<Term>>,
+    /// Told when the lease is ours again after it was not.
+    again: Arc<Notify>,
     stop: CancellationToken,
+}
+
+/// For how long the lease is ours without a break.
+#[derive(Debug)]
+struct Term {
+    /// Until when, on the monotonic clock.
+    until: Option<Instant>,
+    /// Ends what was begun in it.
+    over: CancellationToken,
 }
 
 /// Why nothing may be written, in words.
@@ -31,18 +42,42 @@ pub enum Shut {
 
 impl Gate {
     pub(super) fn new(stop: CancellationToken) -> Self {
-        Self { ours_until: Arc::default(), stop }
+        let term = Term { until: None, over: stop.child_token() };
+        Self { term: Arc::new(Mutex::new(term)), again: Arc::default(), stop }
     }
 
     /// The lease is ours until then.
     pub(super) fn open_until(&self, moment: Instant) {
-        *self.ours_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
+        let mut term = self.term();
+        term.until = Some(moment);
+        if term.over.is_cancelled() && !self.stop.is_cancelled() {
+            term.over = self.stop.child_token();
+            self.again.notify_one();
+        }
+    }
+
+    /// The lease has run out: what goes on under it ends at its next safe point.
+    pub(super) fn close(&self) {
+        self.term().over.cancel();
     }
 
     /// For how long the lease is still ours.
     pub(super) fn remaining(&self) -> Duration {
-        let until = *self.ours_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        self.term().until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Ends when the process is to end, or the lease has run out.
+    pub(super) fn ends(&self) -> CancellationToken {
+        self.term().over.clone()
+    }
+
+    /// Waits until the lease is ours again after it was not. There must be only one who waits.
+    pub(super) async fn again(&self) {
+        self.again.notified().await;
+    }
+
+    fn term(&self) -> MutexGuard<'_, Term> {
+        self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a write may begin.
@@ -73,5 +108,24 @@ mod tests {
         gate.open_until(Instant::now() + 3 * WRITE);
         stop.cancel();
         assert_eq!(gate.check(), Err(Shut::Stopping));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_under_a_lease_ends_with_it() {
+        let stop = CancellationToken::new();
+        let gate = Gate::new(stop.clone());
+        gate.open_until(Instant::now() + 3 * WRITE);
+        let first = gate.ends();
+        gate.open_until(Instant::now() + 4 * WRITE);
+        assert!(!first.is_cancelled(), "it was renewed");
+        gate.close();
+        assert!(first.is_cancelled());
+        assert!(gate.ends().is_cancelled(), "nothing is begun now");
+        gate.open_until(Instant::now() + 3 * WRITE);
+        gate.again().await;
+        let second = gate.ends();
+        assert!(first.is_cancelled() && !second.is_cancelled());
+        stop.cancel();
+        assert!(second.is_cancelled());
     }
 }

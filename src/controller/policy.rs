@@ -120,9 +120,10 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     context.served.outdated(&owner(&name), reset);
     admit(&context, &name, resolved.token.as_ref()).await?;
     let sources = sources::look(&context, &name, &resolved, look_up.as_deref(), now).await?;
+    let ends = context.gate.ends();
     let reconciled = context
         .policies
-        .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &context.stopping));
+        .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &ends));
     if let Some(begin) = reconciled.begin {
         run::begin(&context, &name, begin);
     }

@@ -13,11 +13,17 @@ use crate::spec::Name;
 const KEEPS: Duration = Duration::from_hours(30 * 24);
 /// How often it is looked.
 const EVERY: Duration = Duration::from_hours(1);
+/// How soon it is looked again when that may not be.
+const AGAIN: Duration = Duration::from_mins(1);
 
-/// Looks again and again. Everything that is there must be known already.
+/// Looks again and again, while the lease is ours. Everything that is there must be known already.
 pub(super) async fn sweep(context: Arc<Context>) {
     loop {
         let now = context.clock.now();
+        if context.gate.check().is_err() {
+            context.clock.until(delay::later(now, AGAIN)).await;
+            continue;
+        }
         let (policies, connectors) = context.there();
         let policies: BTreeSet<_> = policies.iter().map(owner).collect();
         let connector = |name: &Name| ConnectorName::new(&name.namespace, &name.name);

@@ -331,7 +331,7 @@ mod tests {
         let stream = stream::iter(events).then(later).chain(stream::pending());
         let follow = Follow { what: "Secrets".to_owned(), readiness: readiness.clone(), tell: |_, _| {} };
         drop(timeout(Duration::from_secs(then), follow.run(stream, version_hash)).await);
-        readiness.is_ready()
+        readiness.missing().is_empty()
     }
 
     #[tokio::test(start_paused = true)]

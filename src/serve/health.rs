@@ -14,7 +14,7 @@ use super::listen::listen;
 use crate::telemetry::Metrics;
 
 /// Serves `/healthz`, which answers 200 for as long as the process lives, and `/readyz`, which answers 200
-/// only while it is ready, else 503, with a line for each thing that is missing. Ends after `stop`.
+/// while it serves, else 503, with a line for each thing that is missing. Ends after `stop`.
 pub async fn health(listener: TcpListener, readiness: Readiness, stop: CancellationToken) -> io::Result<()> {
     let ready = move || async move {
         let missing = readiness.missing().into_iter();

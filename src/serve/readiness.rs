@@ -7,7 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     part: Part,
-    things: Arc<Mutex<BTreeMap<(Part, String), bool>>>,
+    things: Arc<Mutex<BTreeMap<(Part, String), State>>>,
+}
+
+/// How it is with a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It was never there.
+    Expected,
+    There,
+    /// It was there, and is not. What was known by it goes on to be served.
+    Lost,
 }
 
 /// What a thing is part of; `None` is the process.
@@ -22,39 +32,45 @@ impl Readiness {
 
     /// `name` is needed from now on, and not there yet.
     pub fn expect(&self, name: &str) {
-        self.set(name, false);
+        self.set(name, State::Expected);
     }
 
     /// `name` is there.
     pub fn reached(&self, name: &str) {
-        self.set(name, true);
+        self.set(name, State::There);
     }
 
-    /// `name` is no longer there.
+    /// `name` is no longer there. Whoever reads what is served need not be sent away for that.
     pub fn lost(&self, name: &str) {
-        self.set(name, false);
+        let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = things.get_mut(&(self.part.clone(), name.to_owned()))
+            && *state == State::There
+        {
+            *state = State::Lost;
+        }
     }
 
-    /// What is not there, in order of names.
+    /// What is not there, or not any more, in order of names.
     pub fn missing(&self) -> BTreeSet<String> {
         let things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
-        things.iter().filter(|(_, there)| !**there).map(|((_, name), _)| name.clone()).collect()
+        let missing = things.iter().filter(|(_, state)| **state != State::There);
+        missing.map(|((_, name), _)| name.clone()).collect()
     }
 
     /// Whether the process is ready.
     pub fn is_ready(&self) -> bool {
         let things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole: BTreeMap<&Part, bool> = BTreeMap::new();
-        for ((part, _), there) in &*things {
-            *whole.entry(part).or_insert(true) &= there;
+        for ((part, _), state) in &*things {
+            *whole.entry(part).or_insert(true) &= *state != State::Expected;
         }
         let itself = whole.remove(&None).unwrap_or(true);
         itself && (whole.is_empty() || whole.into_values().any(|is_whole| is_whole))
     }
 
-    fn set(&self, name: &str, there: bool) {
+    fn set(&self, name: &str, state: State) {
         let thing = (self.part.clone(), name.to_owned());
-        self.things.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, there);
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, state);
     }
 }
 
@@ -77,6 +93,10 @@ mod tests {
         assert!(readiness.is_ready());
         assert_eq!(readiness.missing(), BTreeSet::from(["c".to_owned()]));
         readiness.lost("lease");
+        other.lost("c");
+        assert!(readiness.is_ready(), "what is known is served");
+        assert_eq!(readiness.missing(), ["c", "lease"].map(str::to_owned).into());
+        readiness.expect("lease");
         assert!(!readiness.is_ready());
     }
 }

@@ -14,9 +14,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::labelled::{Labelled, Labels, register, with_unit};
+use self::operating::Operating;
 use self::process::Process;
 
 mod labelled;
+mod operating;
 mod process;
 
 /// Everything that is measured; clones share it.
@@ -44,8 +46,7 @@ struct Inner {
     conditions: Labelled<Gauge>,
     writes: Labelled<Counter>,
     jobs: Labelled<Gauge>,
-    reconcile_duration: Labelled<Histogram>,
-    requests: Labelled<Counter>,
+    operating: Operating,
 }
 
 impl fmt::Debug for Inner {
@@ -228,18 +229,7 @@ impl Metrics {
             ),
             writes: register(ours, "api_writes", "Writes to the apiserver: status, event, lease"),
             jobs: register(ours, "jobs", "Imports and runs that wait for their turn or are under way"),
-            reconcile_duration: with_unit(
-                ours,
-                "reconcile_duration",
-                "How long looking at an object took, without the imports and runs that this began",
-                Unit::Seconds,
-                Labelled::by(fast),
-            ),
-            requests: register(
-                ours,
-                "scim_requests",
-                "Requests to the registry, by the HTTP status of the answer",
-            ),
+            operating: Operating::new(ours),
             store,
             registry,
         };
@@ -318,6 +308,11 @@ impl Metrics {
         self.0.reset.at(&[("policy", policy)]).set(at);
     }
 
+    /// Whether this process holds the lease.
+    pub fn lease_held(&self, is: bool) {
+        self.0.operating.lease.at(&[]).set(i64::from(is));
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {
@@ -345,12 +340,12 @@ impl Metrics {
 
     /// An object of this kind was looked at.
     pub fn reconciled(&self, kind: &'static str, took: Duration) {
-        self.0.reconcile_duration.at(&[("kind", kind)]).observe(took.as_secs_f64());
+        self.0.operating.reconcile_duration.at(&[("kind", kind)]).observe(took.as_secs_f64());
     }
 
     /// A request to the registry was answered.
     pub fn scim_request(&self, status: u16) {
-        self.0.requests.at(&[("code", &status.to_string())]).inc();
+        self.0.operating.requests.at(&[("code", &status.to_string())]).inc();
     }
 
     /// The connector is no more.
@@ -381,11 +376,6 @@ impl Metrics {
 /// Of what takes seconds to hours.
 fn slow() -> Histogram {
     Histogram::new([0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0])
-}
-
-/// Of what takes milliseconds.
-fn fast() -> Histogram {
-    Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0])
 }
 
 fn gauge(count: u64) -> i64 {

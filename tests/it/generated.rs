@@ -159,6 +159,7 @@ fn metrics() -> String {
     metrics.ran("p", "r", &Run { took, users: 1, groups: 1, memberships: 1, held: 1, quarantined: 1 });
     metrics.condition("SyncPolicy", "p", "Ready", "True");
     metrics.store_reset("p", 1);
+    metrics.lease_held(true);
     metrics.api_write(Write::Status);
     drop(metrics.queued_run().begin());
     metrics.reconciled("SyncPolicy", took);

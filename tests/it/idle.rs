@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use rollcall::clock::Clock as _;
-use rollcall::controller::{self, Claim, Given, Scope, Settings};
+use rollcall::controller::{self, Claim, Given, Scope, Settings, Times};
 use rollcall::serve::{Readiness, Served};
 use rollcall::store::Store;
 use rollcall::telemetry::Metrics;
@@ -57,6 +57,7 @@ impl Within {
                         namespace: name,
                         name: "rollcall".to_owned(),
                         identity: "within".to_owned(),
+                        times: Times::default(),
                     },
                     imports: 2,
                     runs: 2,

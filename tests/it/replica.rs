@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::support::cluster::Cluster;
+use crate::support::http;
 use crate::support::office::{
-    Office, PASSWORD, PEOPLE, Registry, address, company, connector, in_step_with, is, joins, leaves, policy,
+    Office, PASSWORD, PEOPLE, Registry, address, company, connector, in_step_with, joins, leaves, policy,
     reader,
 };
 use crate::support::operator::Operator;
 use crate::support::process::eventually;
 use crate::support::slapd::{Setup, Slapd};
+use crate::support::web;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -126,29 +128,100 @@ fn whoever_loses_the_lease_ends_before_it_writes() {
     assert!(namespace.cluster().writes_by(&account, namespace.name()).len() > before);
 }
 
+const TOKEN: &str = "of-whoever-reads-during-an-outage";
+
+/// How many users a reader of `staff` is shown.
+fn shown(office: &Office) -> Option<u64> {
+    let path = format!("/policies/{}/staff/scim/v2/Users?filter=active%20eq%20true", office.namespace.name());
+    let (scim, bearer) = (office.operator.scim.clone(), format!("Bearer {TOKEN}"));
+    let answer = web::ask(scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "");
+    (answer.status == 200).then(|| answer.json()["totalResults"].as_u64().unwrap())
+}
+
 #[test]
-fn while_the_apiserver_is_away_nothing_is_lost() {
+fn while_the_apiserver_is_away_readers_are_served_and_nothing_is_done() {
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::own()));
     let mut office = Office::open_in(cluster);
+    office.operator.secret(TOKEN);
+    office.namespace.apply(&format!(
+        "{{ apiVersion: v1, kind: Secret, metadata: {{ name: readers }}, stringData: {{ token: {TOKEN} }} }}"
+    ));
+    let target = "registry: { tokenSecretRef: { name: readers, key: token } }";
+    office.namespace.apply(&policy("").replace("registry: {}", target));
     office.in_step();
+    eventually(PATIENCE, "readers are let in", || shown(&office).filter(|users| *users == 12));
+
     cluster.stop_apiserver();
-    // Without the apiserver nobody knows who holds the lease: it ends.
-    assert_eq!(office.operator.ends().code(), Some(1));
-    assert!(
-        office.operator.output().contains("the lease could not be renewed in time"),
-        "{}",
-        office.operator.output()
-    );
-    office.operator.restart();
+    let number = |name: &str| {
+        let (_, numbers) = http::get(&office.operator.metrics, "/metrics").unwrap();
+        numbers.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    eventually(PATIENCE, "the lease has run out", || {
+        (number("rollcall_lease_held") == ["rollcall_lease_held 0"]).then_some(())
+    });
+    let reads = number("rollcall_connector_imports_total");
     office.slapd.modify(&(joins("linus") + &leaves("tim")));
+    // Longer than from one read to the next.
+    let began = std::time::Instant::now();
+    eventually(PATIENCE, "a read would be due", || (began.elapsed() > Duration::from_secs(13)).then_some(()));
+    assert_eq!(number("rollcall_connector_imports_total"), reads);
+    assert_eq!(office.registry().active(), PEOPLE.map(address));
+    assert_eq!(shown(&office), Some(12));
+    let (status, said) = http::get(&office.operator.health, "/readyz").unwrap();
+    assert_eq!(status, 200, "readers are not sent away: {said}");
+    assert!(said.contains("waiting for lease"), "{said}");
+
+    cluster.start_apiserver();
+    let staff = office.namespace.until("syncpol", "staff", in_step_with(13));
+    assert_eq!(staff["status"]["lastRun"]["disabled"], 1);
+    eventually(PATIENCE, "readers see it", || {
+        shown(&office).filter(|users| *users == 12 && !office.registry().active().contains(&address("tim")))
+    });
+    let said = office.operator.output();
+    assert_eq!(said.matches("this replica is the active one").count(), 1, "it never ended: {said}");
+    assert!(said.contains("the lease is ours again"), "{said}");
+
+    // Killed while the apiserver is away, it waits.
+    cluster.stop_apiserver();
+    office.operator.kill();
+    office.operator.restart();
+    office.slapd.modify(&joins("dennis"));
     eventually(PATIENCE, "it waits for the apiserver", || {
         office.operator.output().contains("the lease cannot be had; trying again").then_some(())
     });
-    assert_eq!(office.registry().active(), PEOPLE.map(address));
+    assert!(!office.registry().active().contains(&address("dennis")));
     cluster.start_apiserver();
-    let staff = office.after_a_read(|object| {
-        is("Ready", "True", "InStep")(object) && object["status"]["inStep"]["users"] == 13
+    office.after_a_read(in_step_with(14));
+}
+
+#[test]
+fn whoever_was_cut_off_and_finds_another_active_ends() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::own()));
+    let mut office = Office::open_in(cluster);
+    office.in_step();
+    let account = format!("system:serviceaccount:{}:rollcall", office.namespace.name());
+    // For this one alone the apiserver is away: it may not see the Lease.
+    let rights = office.namespace.get("role", "rollcall-lease");
+    office.namespace.delete("role", "rollcall-lease");
+    eventually(PATIENCE, "the lease has run out", || {
+        let (_, numbers) = http::get(&office.operator.metrics, "/metrics").unwrap();
+        numbers.lines().any(|line| line == "rollcall_lease_held 0").then_some(())
     });
-    assert_eq!(staff["status"]["lastRun"]["disabled"], 1);
-    assert_eq!(office.registry().active().len(), 12);
+    let writes = |what: &str| {
+        let writes = cluster.writes_by(&account, office.namespace.name());
+        writes.iter().filter(|write| write.resource != what && write.code < 300).count()
+    };
+    let before = writes("leases");
+    office.slapd.modify(&(joins("linus") + &leaves("tim")));
+    office.read_now();
+    let taken = r#"{"spec":{"holderIdentity":"another"}}"#;
+    office.namespace.kubectl(&["patch", "lease", "rollcall", "--type=merge", "-p", taken]).exits(0);
+    let mut role = rights;
+    role["metadata"].as_object_mut().unwrap().retain(|key, _| ["name", "namespace"].contains(&key.as_str()));
+    office.namespace.apply(&role.to_string());
+    assert_eq!(office.operator.ends().code(), Some(1));
+    let said = office.operator.output();
+    assert!(said.contains("the lease was taken over by another"), "{said}");
+    assert_eq!(writes("leases"), before, "nothing was written without the lease");
+    assert_eq!(office.registry().active(), PEOPLE.map(address));
 }

@@ -76,7 +76,8 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
             None => None,
         };
         drop(running);
-        let given_up = begin.job.cancel.is_cancelled();
+        // Without the lease nothing may be written, and that says nothing of the target.
+        let given_up = begin.job.cancel.is_cancelled() || context.gate.check().is_err();
         let now = context.clock.now();
         context.policies.with(&name, |memory| memory.done(ran, begin, given_up, now, &context.metrics));
         context.wake_policy(&name);

@@ -1,0 +1,43 @@
+//! What is measured of the operator as a whole.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::labelled::{Labelled, register, with_unit};
+
+pub(super) struct Operating {
+    pub(super) lease: Labelled<Gauge>,
+    pub(super) reconcile_duration: Labelled<Histogram>,
+    pub(super) requests: Labelled<Counter>,
+}
+
+impl Operating {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        Self {
+            lease: register(
+                registry,
+                "lease_held",
+                "1 while this process holds the lease; without it nothing is read, run or written",
+            ),
+            reconcile_duration: with_unit(
+                registry,
+                "reconcile_duration",
+                "How long looking at an object took, without the imports and runs that this began",
+                Unit::Seconds,
+                Labelled::by(fast),
+            ),
+            requests: register(
+                registry,
+                "scim_requests",
+                "Requests to the registry, by the HTTP status of the answer",
+            ),
+        }
+    }
+}
+
+/// Of what takes milliseconds.
+fn fast() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0])
+}
