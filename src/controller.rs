@@ -49,6 +49,7 @@ mod delay;
 mod gate;
 mod lease;
 pub mod policy;
+mod sight;
 mod status;
 mod sweep;
 mod wake;
@@ -104,6 +105,18 @@ pub enum Error {
     /// The apiserver did not answer in time.
     #[error("the apiserver did not answer in time")]
     Slow,
+    /// Something that an object refers to could not be read.
+    #[error("{what} could not be read: {why}")]
+    Unread {
+        /// What.
+        what: String,
+        /// Why not.
+        #[source]
+        why: Box<Self>,
+    },
+    /// What changes is not told of.
+    #[error("{0}")]
+    Unseen(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -154,7 +167,8 @@ where
                 context.told(kind, &name, happened);
             }
         };
-        let (parts, following) = watch::prepare(&client, &settings.scope, &readiness, &clock, &tell);
+        let (parts, following) =
+            watch::prepare(&client, &settings.scope, &readiness, &metrics, &clock, &tell);
         let context = Arc::new(Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,

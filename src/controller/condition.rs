@@ -95,6 +95,14 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// What was shown meanwhile, while nobody could look, decides since when each stands as it does.
+pub(super) fn since(conditions: &mut [Condition], shown: &[Condition], now: Timestamp) {
+    for one in conditions {
+        let meanwhile = find(shown, &one.type_).filter(|shown| shown.status == one.status);
+        one.last_transition_time = meanwhile.map_or(Time(now), |shown| shown.last_transition_time.clone());
+    }
+}
+
 /// The condition of this type.
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
@@ -135,6 +143,16 @@ mod tests {
         let mut kept = Conditions::new(&first, Some(2), at(2));
         kept.keep("Ready");
         assert_eq!(kept.finish()[0].observed_generation, Some(2));
+    }
+
+    #[test]
+    fn what_was_shown_meanwhile_counts() {
+        let (before, meanwhile) = (conditions(&[], Status::True, 1), conditions(&[], Status::False, 5));
+        let (mut good, mut bad) = (before, conditions(&meanwhile, Status::False, 6));
+        since(&mut good, &meanwhile, at(9));
+        since(&mut bad, &meanwhile, at(9));
+        let time = |conditions: &[Condition]| conditions[0].last_transition_time.0.as_second();
+        assert_eq!((time(&good), time(&bad)), (9, 5));
     }
 
     #[test]

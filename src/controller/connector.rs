@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
@@ -13,10 +14,12 @@ use self::decide::{Facts, Failed, Intervals, Next};
 use self::import::{Failure, Job, Read};
 use self::resolve::{Key, Resolved};
 use super::context::Context;
-use super::{Error, condition, status as writing};
+use super::status::{self as writing, Written};
+use super::{Error, condition};
 use crate::api::connector::DirectoryConnectorStatus;
 use crate::api::reason::connector as reason;
 use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
+use crate::spec::reference;
 use crate::spec::{Content, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
@@ -56,8 +59,14 @@ pub(super) struct Memory {
     asked: Option<Asked>,
     /// The last request by annotation that was acted on.
     handled: Option<String>,
-    /// As last written.
+    /// As it is to be.
     status: Option<DirectoryConnectorStatus>,
+    /// As last written.
+    written: Option<Written<DirectoryConnectorStatus>>,
+    /// What was found at the first sight, if that look failed.
+    found: Option<DirectoryConnectorStatus>,
+    /// What is said while no look succeeds.
+    blind: Option<Vec<Condition>>,
     /// What policies were last told.
     standing: Standing,
 }
@@ -87,16 +96,32 @@ pub(super) struct Standing {
 }
 
 pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Result<Action, Error> {
-    let name = Name::of(&*object);
+    let looked = look(&object, &context).await;
+    if let Err(error) = &looked
+        && !matches!(error, Error::Shut(_))
+    {
+        blind(&object, &context, error).await;
+    }
+    looked
+}
+
+async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> {
+    let name = Name::of(object);
     let known = match &object.0 {
         Ok(known) => known,
         Err(invalid) => {
-            let status = status::unreadable(invalid, context.clock.now());
-            writing::write(&context, &object, &status).await?;
+            let written = context.connectors.with(&name, |memory| memory.written.clone());
+            let before = written.as_ref().map(|written| &written.status);
+            let status = status::unreadable(invalid, before, context.clock.now());
+            let version = invalid.metadata.resource_version.as_ref();
+            if !writing::stands(written.as_ref(), (version, None), &status) {
+                write(context, object, status).await?;
+            }
             return Ok(Action::await_change());
         }
     };
-    let resolved = resolve::resolve(&context, &name, known).await?;
+    context.sees(&name, &reference::of_connector(&known.spec))?;
+    let resolved = resolve::resolve(context, &name, known).await?;
     let info = context.snapshot_info(&name).await?;
     let (now, ends) = (context.clock.now(), context.gate.ends());
     let reconciled = context.connectors.with(&name, |memory| {
@@ -104,7 +129,7 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &ends)
     });
     if let Some(begin) = reconciled.begin {
-        import::begin(&context, &name, begin);
+        import::begin(context, &name, begin);
     }
     context.connector_alarm(&name, reconciled.wake_at);
     if reconciled.standing_changed {
@@ -112,11 +137,35 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
     }
     context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", &reconciled.ready);
     if let Some((before, status)) = reconciled.status {
-        writing::write(&context, &object, &status).await?;
-        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
-        context.connectors.with(&name, |memory| memory.status = Some(status));
+        let now = status.conditions.clone();
+        write(context, object, status).await?;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &now);
     }
     Ok(Action::await_change())
+}
+
+async fn write(context: &Context, object: &Object, status: DirectoryConnectorStatus) -> Result<(), Error> {
+    let written = writing::write(context, object, status).await?;
+    context.connectors.with(&Name::of(object), |memory| memory.written = Some(written));
+    Ok(())
+}
+
+/// A look failed: while nobody knows how things are, nothing is said to be well.
+async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
+    let (name, now) = (Name::of(object), context.clock.now());
+    let Ok(known) = &object.0 else { return };
+    let (told, before, status) =
+        context.connectors.with(&name, |memory| memory.look_failed(known, error, now));
+    context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", "False");
+    if told {
+        context.wake_policies_of(&name);
+    }
+    let Some(status) = status else { return };
+    let conditions = status.conditions.clone();
+    match write(context, object, status).await {
+        Ok(()) => context.tell(known, Some(&before), &conditions),
+        Err(error) => tracing::debug!(%error, "that a look failed could not be said"),
+    }
 }
 
 /// What one look at a connector came to.
@@ -143,16 +192,18 @@ impl Memory {
         if self.status.is_some() || self.tried.is_some() {
             return;
         }
-        let Some(status) = &object.status else { return };
+        let Some(status) = self.found.take().or_else(|| object.status.clone()) else { return };
         // How long it was not read goes on to be told of. Either may be older: a status that was not written any more, a
         // store that was restored.
         let read_at = status.last_import.as_ref().map(|import| import.finished_at.0);
         if let Some(at) = read_at.max(info.map(|info| info.completed_at)) {
             metrics.completed(&Name::of(object).to_string(), at.as_second());
         }
+        let version = object.metadata.resource_version.as_ref();
+        self.written.get_or_insert_with(|| Written::found(status.clone(), version));
         self.status = Some(status.clone());
         self.handled.clone_from(&status.last_handled_sync_requested_at);
-        let failure = Failure::recall(status, now);
+        let failure = Failure::recall(&status, now);
         if failure.as_ref().is_some_and(|failure| failure.reason == reason::AUTHENTICATION_FAILED) {
             self.refused = Some(resolved.account.clone());
         }
@@ -232,8 +283,14 @@ impl Memory {
             Next::At(at) => Some(at),
             Next::Read | Next::Rest => None,
         };
-        let status = self.status_now(object, resolved, unread, next_at, now);
-        let before = self.status.clone();
+        let mut status = self.status_now(object, resolved, unread, next_at, now);
+        if let Some(shown) = self.blind.take() {
+            condition::since(&mut status.conditions, &shown, now);
+        }
+        self.status = Some(status.clone());
+        let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        let stands = writing::stands(self.written.as_ref(), shown, &status);
+        let before = self.written.as_ref().map(|written| written.status.clone());
         let standing = self.standing_now(resolved, suspended);
         let standing_changed = standing != self.standing;
         self.standing = standing;
@@ -243,8 +300,39 @@ impl Memory {
             wake_at: next_at.or(progress),
             standing_changed,
             ready: condition::ready(&status.conditions),
-            status: (before.as_ref() != Some(&status)).then_some((before, status)),
+            status: (!stands).then_some((before, status)),
         }
+    }
+
+    /// Nobody could look. Returns whether policies are to be told, what was said before, and what is to be said now, if
+    /// that is something else.
+    fn look_failed(
+        &mut self,
+        object: &DirectoryConnector,
+        error: &Error,
+        now: Timestamp,
+    ) -> (bool, Vec<Condition>, Option<DirectoryConnectorStatus>) {
+        if self.status.is_none() && self.found.is_none() {
+            self.found.clone_from(&object.status);
+        }
+        let before = self.written.as_ref().map(|written| &written.status).or(object.status.as_ref());
+        let before = before.cloned().unwrap_or_default();
+        let conditions = writing::blind(&before.conditions, object.metadata.generation, now, error);
+        self.blind = Some(conditions.clone());
+        let failing = Some(error.to_string());
+        let told = self.standing.failing != failing;
+        self.standing.failing = failing;
+        let said = before.conditions.clone();
+        let status = DirectoryConnectorStatus { conditions, ..before };
+        let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        let stands = writing::stands(self.written.as_ref(), shown, &status);
+        (told, said, (!stands).then_some(status))
+    }
+
+    /// Whether the object shows what was written last; nobody needs to look because of that.
+    pub(super) fn stands(&self, object: &DirectoryConnector) -> bool {
+        let (version, shown) = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        self.written.as_ref().is_some_and(|written| written.stands(version, shown))
     }
 
     fn status_now(

@@ -101,9 +101,16 @@ impl Context {
     /// What a watch told.
     pub(super) fn told(&self, kind: Kind, name: &Name, happened: Happened) {
         match (kind, happened) {
+            (_, Happened::Seen) => self.wake_part(&name.namespace),
             (Kind::Connector, Happened::Changed) => {
                 self.wake_connector(name);
                 self.wake_policies_of(name);
+            }
+            (Kind::Connector, Happened::Restated) => {
+                let stands = |it: DirectoryConnector| self.connectors.with(name, |memory| memory.stands(&it));
+                if !self.connector(name).is_some_and(stands) {
+                    self.wake_connector(name);
+                }
             }
             (Kind::Connector, Happened::Gone) => {
                 self.connectors.forget(name, connector::Memory::give_up);
@@ -115,6 +122,12 @@ impl Context {
                 self.wake_policy(name);
                 for connector in self.policy(name).iter().flat_map(|policy| &policy.spec.connectors) {
                     self.wake_connector(&name.beside(&connector.name));
+                }
+            }
+            (Kind::Policy, Happened::Restated) => {
+                let stands = |it: SyncPolicy| self.policies.with(name, |memory| memory.stands(&it));
+                if !self.policy(name).is_some_and(stands) {
+                    self.wake_policy(name);
                 }
             }
             (Kind::Policy, Happened::Gone) => {
@@ -136,6 +149,31 @@ impl Context {
         }
         for name in &policies {
             self.wake_policy(name);
+        }
+    }
+
+    /// Whether whoever refers to these is told of what changes.
+    pub(super) fn sees(&self, of: &Name, references: &BTreeSet<Reference>) -> Result<(), Error> {
+        let Some(part) = self.part(&of.namespace) else { return Ok(()) };
+        let referred = references.iter().map(|reference| match reference {
+            Reference::Secret(_) => Kind::Secret,
+            Reference::ConfigMap(_) => Kind::ConfigMap,
+        });
+        let kinds: Vec<Kind> = [Kind::Connector, Kind::Policy].into_iter().chain(referred).collect();
+        part.sight.missing(&kinds).map_or(Ok(()), |why| Err(Error::Unseen(why)))
+    }
+
+    /// Everybody in a part looks again.
+    fn wake_part(&self, namespace: &str) {
+        let Some(part) = self.parts.iter().find(|part| part.namespace.as_deref().unwrap_or("") == namespace)
+        else {
+            return;
+        };
+        for object in part.connectors.cache.state() {
+            part.connectors.wake.now(&Name::of(&*object));
+        }
+        for object in part.policies.cache.state() {
+            part.policies.wake.now(&Name::of(&*object));
         }
     }
 
@@ -262,14 +300,16 @@ impl Context {
             match reference {
                 Reference::Secret(name) => {
                     let api = Api::<KubeSecret>::namespaced(self.client.clone(), &of.namespace);
-                    let Some(secret) = read(api.get_opt(name)).await? else { continue };
+                    let secret = read(api.get_opt(name)).await;
+                    let Some(secret) = secret.map_err(unread("Secret", of, name))? else { continue };
                     let data = secret.data.unwrap_or_default().into_iter();
                     let data = data.map(|(key, value)| (key, Secret::new(value.0))).collect();
                     objects.secrets.insert(of.beside(name), data);
                 }
                 Reference::ConfigMap(name) => {
                     let api = Api::<ConfigMap>::namespaced(self.client.clone(), &of.namespace);
-                    let Some(map) = read(api.get_opt(name)).await? else { continue };
+                    let map = read(api.get_opt(name)).await;
+                    let Some(map) = map.map_err(unread("ConfigMap", of, name))? else { continue };
                     let texts = map.data.unwrap_or_default().into_iter();
                     let binary = map.binary_data.unwrap_or_default().into_iter();
                     let texts = texts.map(|(key, text)| (key, text.into_bytes()));
@@ -338,6 +378,12 @@ impl Context {
             }
         });
     }
+}
+
+/// Says of what an error is.
+fn unread(kind: &str, of: &Name, name: &str) -> impl FnOnce(Error) -> Error {
+    let what = format!("{kind} {}", of.beside(name));
+    move |why| Error::Unread { what, why: Box::new(why) }
 }
 
 /// Asks the apiserver, and not for ever.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
@@ -17,10 +18,12 @@ use self::sources::Sources;
 use self::status::PREVIEWED;
 use self::stored::Stored;
 use super::context::{Context, owner};
-use super::{Error, condition, delay, status as writing};
+use super::status::{self as writing, Written};
+use super::{Error, condition, delay};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
 use crate::secret::Secret;
+use crate::spec::reference;
 use crate::spec::{Name, Runnable};
 use crate::sync::run::Basis;
 use crate::telemetry::Metrics;
@@ -76,7 +79,11 @@ pub(super) struct Memory {
     /// The status as it is to be; what a run did is in here as soon as it has ended.
     status: SyncPolicyStatus,
     /// As last written.
-    written: Option<SyncPolicyStatus>,
+    written: Option<Written<SyncPolicyStatus>>,
+    /// Whether a look has succeeded in this process.
+    looked: bool,
+    /// What is said while no look succeeds.
+    blind: Option<Vec<Condition>>,
 }
 
 /// An Event: whether it is a warning, its reason, its message.
@@ -96,19 +103,35 @@ impl RanOf {
 }
 
 pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Result<Action, Error> {
-    let name = Name::of(&*object);
+    let looked = look(&object, &context).await;
+    if let Err(error) = &looked
+        && !matches!(error, Error::Shut(_))
+    {
+        blind(&object, &context, error).await;
+    }
+    looked
+}
+
+async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> {
+    let name = Name::of(object);
     let known = match &object.0 {
         Ok(known) => known,
         Err(invalid) => {
             context.served.pause(&owner(&name));
-            let status = status::unreadable(invalid, context.clock.now());
-            writing::write(&context, &object, &status).await?;
+            let written = context.policies.with(&name, |memory| memory.written.clone());
+            let before = written.as_ref().map(|written| written.status.clone()).unwrap_or_default();
+            let status = status::unreadable(invalid, &before, context.clock.now());
+            let version = invalid.metadata.resource_version.as_ref();
+            if !writing::stands(written.as_ref(), (version, None), &status) {
+                write(context, object, status).await?;
+            }
             return Ok(Action::await_change());
         }
     };
-    let resolved = resolve::resolve(&context, &name, known).await?;
+    context.sees(&name, &reference::of_policy(&known.spec))?;
+    let resolved = resolve::resolve(context, &name, known).await?;
     let digest = known.annotations().get(APPROVE);
-    let stored = stored::look(&context, &name, digest).await?;
+    let stored = stored::look(context, &name, digest).await?;
     let now = context.clock.now();
     let (approval, look_up, reset) = context.policies.with(&name, |memory| {
         memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
@@ -118,14 +141,14 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         (approval, memory.to_look_up(digest, &stored), memory.reset)
     });
     context.served.outdated(&owner(&name), reset);
-    admit(&context, &name, resolved.token.as_ref()).await?;
-    let sources = sources::look(&context, &name, &resolved, look_up.as_deref(), now).await?;
+    admit(context, &name, resolved.token.as_ref()).await?;
+    let sources = sources::look(context, &name, &resolved, look_up.as_deref(), now).await?;
     let ends = context.gate.ends();
     let reconciled = context
         .policies
         .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &ends));
     if let Some(begin) = reconciled.begin {
-        run::begin(&context, &name, begin);
+        run::begin(context, &name, begin);
     }
     context.policy_alarm(&name, reconciled.wake_at);
     context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", &reconciled.ready);
@@ -136,11 +159,31 @@ pub(super) async fn reconcile(object: Arc<Object>, context: Arc<Context>) -> Res
         context.event(known, type_, reason, &message);
     }
     if let Some((before, status)) = reconciled.write {
-        writing::write(&context, &object, &status).await?;
-        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &status.conditions);
-        context.policies.with(&name, |memory| memory.written = Some(*status));
+        let now = status.conditions.clone();
+        write(context, object, *status).await?;
+        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &now);
     }
     Ok(Action::await_change())
+}
+
+async fn write(context: &Context, object: &Object, status: SyncPolicyStatus) -> Result<(), Error> {
+    let written = writing::write(context, object, status).await?;
+    context.policies.with(&Name::of(object), |memory| memory.written = Some(written));
+    Ok(())
+}
+
+/// A look failed: while nobody knows how things are, nothing is said to be well.
+async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
+    let (name, now) = (Name::of(object), context.clock.now());
+    let Ok(known) = &object.0 else { return };
+    let (before, status) = context.policies.with(&name, |memory| memory.look_failed(known, error, now));
+    context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", "False");
+    let Some(status) = status else { return };
+    let conditions = status.conditions.clone();
+    match write(context, object, status).await {
+        Ok(()) => context.tell(known, Some(&before), &conditions),
+        Err(error) => tracing::debug!(%error, "that a look failed could not be said"),
+    }
 }
 
 /// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the bearer is not
@@ -188,12 +231,11 @@ impl Memory {
         now: Timestamp,
         metrics: &Metrics,
     ) {
-        let Some(status) = object.status.as_ref().filter(|_| self.written.is_none() && self.begun.is_none())
-        else {
-            return;
-        };
+        let first = !std::mem::replace(&mut self.looked, true);
+        let Some(status) = object.status.as_ref().filter(|_| first && self.begun.is_none()) else { return };
         self.status = status.clone();
-        self.written = Some(status.clone());
+        let version = object.metadata.resource_version.as_ref();
+        self.written.get_or_insert_with(|| Written::found(status.clone(), version));
         // What waits goes on to be told of, however long no run ends.
         metrics.waiting(
             &Name::of(object).to_string(),
@@ -301,8 +343,13 @@ impl Memory {
                 next_at
             },
         });
+        if let Some(shown) = self.blind.take() {
+            condition::since(&mut self.status.conditions, &shown, now);
+        }
         let progress = (unrun && self.job.is_some()).then(|| delay::later(now, PROGRESS));
-        let changed = self.written.as_ref() != Some(&self.status);
+        let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        let stands = writing::stands(self.written.as_ref(), shown, &self.status);
+        let before = self.written.as_ref().map(|written| written.status.clone());
         Reconciled {
             begin,
             wake_at: [next_at, progress, sources.stale_at].into_iter().flatten().min(),
@@ -310,8 +357,32 @@ impl Memory {
             ready: condition::ready(&self.status.conditions),
             reset_at: condition::find(&self.status.conditions, "StoreReset")
                 .map(|reset| reset.last_transition_time.0),
-            write: changed.then(|| (self.written.clone(), Box::new(self.status.clone()))),
+            write: (!stands).then(|| (before, Box::new(self.status.clone()))),
         }
+    }
+
+    /// Nobody could look. Returns what was said before, and what is to be said now, if that is something else.
+    fn look_failed(
+        &mut self,
+        object: &SyncPolicy,
+        error: &Error,
+        now: Timestamp,
+    ) -> (Vec<Condition>, Option<SyncPolicyStatus>) {
+        let before = self.written.as_ref().map(|written| &written.status).or(object.status.as_ref());
+        let before = before.cloned().unwrap_or_default();
+        let conditions = writing::blind(&before.conditions, object.metadata.generation, now, error);
+        self.blind = Some(conditions.clone());
+        let said = before.conditions.clone();
+        let status = SyncPolicyStatus { conditions, ..before };
+        let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        let stands = writing::stands(self.written.as_ref(), shown, &status);
+        (said, (!stands).then_some(status))
+    }
+
+    /// Whether the object shows what was written last; nobody needs to look because of that.
+    pub(super) fn stands(&self, object: &SyncPolicy) -> bool {
+        let (version, shown) = (object.metadata.resource_version.as_ref(), object.status.as_ref());
+        self.written.as_ref().is_some_and(|written| written.stands(version, shown))
     }
 
     /// The last run, as far as the status tells; none of another store than this.

@@ -1,51 +1,249 @@
-//! Writing a status: by server-side apply, under a field manager of its own.
+//! Writing a status: by server-side apply, under a field manager of its own, whenever the object shows another one than
+//! it should, whoever made it so.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use super::Error;
 use super::context::Context;
 use super::gate::WRITE;
+use crate::api::reason;
 use crate::spec::Name;
 use crate::telemetry::Write;
 use crate::text::replace_unseen;
+
+/// A status as it was last written.
+#[derive(Clone, Debug)]
+pub(super) struct Written<S> {
+    pub(super) status: S,
+    /// What the apiserver made of it, and in which version of the object.
+    shown: Value,
+    version: Option<u64>,
+}
+
+impl<S: Serialize> Written<S> {
+    /// As it was found in an object of this version, when this process first saw it.
+    pub(super) fn found(status: S, version: Option<&String>) -> Self {
+        Self { shown: comparable(&status), status, version: number(version) }
+    }
+
+    /// Whether an object of this version, with this status, shows what was written.
+    pub(super) fn stands(&self, version: Option<&String>, shown: Option<&S>) -> bool {
+        // The cache may not have what was written yet.
+        let seen = number(version).zip(self.version).is_none_or(|(now, written)| now > written);
+        !seen || self.shown == comparable(&shown)
+    }
+}
+
+/// Whether this status need not be written, because the object shows it already.
+pub(super) fn stands<S: Serialize>(
+    written: Option<&Written<S>>,
+    (version, shown): (Option<&String>, Option<&S>),
+    status: &S,
+) -> bool {
+    match written {
+        Some(written) => comparable(&written.status) == comparable(status) && written.stands(version, shown),
+        None => shown.is_some_and(|shown| comparable(shown) == comparable(status)),
+    }
+}
 
 /// Writes the whole status of an object; one that is gone meanwhile needs none, nor does another one that
 /// bears its name now.
 pub(super) async fn write<K, S>(
     context: &Context,
     object: &DeserializeGuard<K>,
-    status: &S,
-) -> Result<(), Error>
+    status: S,
+) -> Result<Written<S>, Error>
 where
     K: Resource<DynamicType = ()>,
-    S: Serialize,
+    S: Serialize + DeserializeOwned,
 {
     context.gate.check()?;
     let name = Name::of(object);
     let manager = format!("rollcall-{}", K::kind(&()).to_lowercase());
-    let mut patch = json!({
+    let wanted = text(&status);
+    let patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
         "metadata": { "name": name.name, "uid": object.uid() },
-        "status": status,
+        "status": wanted,
     });
-    // One character that is no text would cost the whole status.
-    replace_unseen(&mut patch["status"]);
     // The answer need not be understood: the object may be one that cannot be.
     let resource = ApiResource::erase::<K>(&());
     let api = Api::<DynamicObject>::namespaced_with(context.client.clone(), &name.namespace, &resource);
+    let whole = PatchParams::apply(&manager).force();
+    let mut answer = ask(context, &api, &name, whole, Patch::Apply(patch)).await?;
+    // What others added in our words is not taken away by saying ours.
+    if let Some(shown) = &answer
+        && let Some(without) = without(&shown.data["status"], &wanted)
+    {
+        let version = shown.resource_version();
+        let patch = json!({ "metadata": { "resourceVersion": version }, "status": without });
+        let parameters = PatchParams { field_manager: Some(manager), ..PatchParams::default() };
+        answer = ask(context, &api, &name, parameters, Patch::Merge(patch)).await?.or(answer);
+    }
+    let version = answer.as_ref().and_then(|answer| number(answer.metadata.resource_version.as_ref()));
+    let shown = answer.and_then(|answer| serde_json::from_value::<S>(answer.data["status"].clone()).ok());
+    let shown = comparable(shown.as_ref().unwrap_or(&status));
+    Ok(Written { status, shown, version })
+}
+
+/// Patches the status; `None` if the object is gone, or somebody was quicker.
+async fn ask(
+    context: &Context,
+    api: &Api<DynamicObject>,
+    name: &Name,
+    parameters: PatchParams,
+    patch: Patch<Value>,
+) -> Result<Option<DynamicObject>, Error> {
     context.metrics.api_write(Write::Status);
-    let parameters = PatchParams::apply(&manager).force();
-    let patch = Patch::Apply(&patch);
-    let patched = api.patch_status(&name.name, &parameters, &patch);
-    match tokio::time::timeout(WRITE, patched).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::Error::Api(answer))) if [404, 409].contains(&answer.code) => Ok(()),
+    match tokio::time::timeout(WRITE, api.patch_status(&name.name, &parameters, &patch)).await {
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        Ok(Err(kube::Error::Api(answer))) if [404, 409].contains(&answer.code) => Ok(None),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Error::Slow),
+    }
+}
+
+/// A merge patch that takes away what a status shows in our words beyond what is wanted, if it does.
+fn without(shown: &Value, wanted: &Value) -> Option<Value> {
+    let (shown, wanted) = (shown.as_object()?, wanted.as_object()?);
+    let mut patch = Map::new();
+    for field in shown.keys().filter(|field| !wanted.contains_key(*field) && *field != "conditions") {
+        patch.insert(field.clone(), Value::Null);
+    }
+    let all = conditions(shown);
+    let said = conditions(wanted);
+    let is_said = |one: &&Value| !is_our_word(one) || said.iter().any(|it| it["type"] == one["type"]);
+    let left: Vec<Value> = all.iter().filter(is_said).cloned().collect();
+    if left.len() < all.len() {
+        patch.insert("conditions".to_owned(), left.into());
+    }
+    (!patch.is_empty()).then(|| patch.into())
+}
+
+/// A status as two of them are compared: as text, and without what others say in words of their own.
+fn comparable(status: &impl Serialize) -> Value {
+    ours(text(status))
+}
+
+/// One character that is no text would cost the whole status.
+fn text(status: &impl Serialize) -> Value {
+    let mut status = serde_json::to_value(status).unwrap_or_default();
+    replace_unseen(&mut status);
+    status
+}
+
+fn ours(mut status: Value) -> Value {
+    if let Some(status) = status.as_object_mut() {
+        let mut ours: Vec<Value> =
+            conditions(status).iter().filter(|one| is_our_word(one)).cloned().collect();
+        ours.sort_by(|one, other| one["type"].as_str().cmp(&other["type"].as_str()));
+        status.insert("conditions".to_owned(), ours.into());
+    }
+    status
+}
+
+fn conditions(status: &Map<String, Value>) -> &[Value] {
+    status.get("conditions").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a condition has a type that the documents have.
+fn is_our_word(condition: &Value) -> bool {
+    let all = reason::connector::ALL.iter().chain(reason::policy::ALL);
+    all.flat_map(|reason| reason.of.split(", ")).any(|type_| condition["type"] == type_)
+}
+
+/// Versions count up, although nobody said so for long (Kubernetes 1.35 does).
+fn number(version: Option<&String>) -> Option<u64> {
+    version?.parse().ok()
+}
+
+/// What is to be seen of a look that failed: nothing is green while nobody can look.
+pub(super) fn blind(
+    before: &[Condition],
+    generation: Option<i64>,
+    now: jiff::Timestamp,
+    error: &Error,
+) -> Vec<Condition> {
+    use super::condition::{Conditions, Status};
+    let reason = match error {
+        Error::Store(_) => reason::connector::STORE_FAILED,
+        _ => reason::connector::API_SERVER_FAILED,
+    };
+    let mut conditions = Conditions::new(before, generation, now);
+    conditions.set("Ready", Status::False, reason.name, error.to_string());
+    let retry = reason::connector::PROGRESSING_WITH_RETRY.name;
+    conditions.set("Reconciling", Status::True, retry, error.to_string());
+    for other in before.iter().filter(|one| !["Ready", "Reconciling", "Stalled"].contains(&&*one.type_)) {
+        conditions.keep(&other.type_);
+    }
+    conditions.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn status(conditions: &[(&str, &str)]) -> Value {
+        let conditions: Vec<Value> =
+            conditions.iter().map(|(type_, status)| json!({ "type": type_, "status": status })).collect();
+        json!({ "observedGeneration": 3, "conditions": conditions })
+    }
+
+    fn written(shown: Value) -> Written<Value> {
+        let status = status(&[("Ready", "False")]);
+        Written { status, shown: ours(shown), version: Some(7) }
+    }
+
+    #[rstest]
+    #[case::as_it_was_written("7", status(&[("Ready", "False")]), true)]
+    #[case::somebody_labelled_it("8", status(&[("Ready", "False")]), true)]
+    #[case::others_say_something("8", status(&[("Ready", "False"), ("Audited", "True")]), true)]
+    #[case::the_cache_is_behind("6", status(&[("Ready", "Unknown")]), true)]
+    #[case::forged("8", status(&[("Ready", "True")]), false)]
+    #[case::forged_beside_it("8", status(&[("Ready", "False"), ("Stalled", "True")]), false)]
+    #[case::wiped("8", Value::Null, false)]
+    fn what_others_made_of_a_status_does_not_stand(
+        #[case] version: &str,
+        #[case] shown: Value,
+        #[case] expected: bool,
+    ) {
+        let before = written(status(&[("Ready", "False")]));
+        let version = version.to_owned();
+        let object = (Some(&version), Some(&shown).filter(|shown| !shown.is_null()));
+        assert_eq!(stands(Some(&before), object, &status(&[("Ready", "False")])), expected);
+        assert!(
+            !stands(Some(&before), object, &status(&[("Ready", "Unknown")])),
+            "it is to say something else"
+        );
+    }
+
+    #[test]
+    fn what_an_apiserver_makes_of_a_status_stands() {
+        let mut made = status(&[("Ready", "False")]);
+        made["observedGeneration"] = json!(4);
+        let before = written(made.clone());
+        let version = "8".to_owned();
+        assert!(stands(Some(&before), (Some(&version), Some(&made)), &before.status));
+    }
+
+    #[test]
+    fn only_our_own_words_are_taken_away() {
+        let wanted = status(&[("Ready", "False")]);
+        assert_eq!(without(&wanted, &wanted), None);
+        let mut shown = status(&[("Ready", "False"), ("Audited", "True"), ("Stalled", "True")]);
+        let left = status(&[("Ready", "False"), ("Audited", "True")])["conditions"].clone();
+        assert_eq!(without(&shown, &wanted), Some(json!({ "conditions": left })));
+        shown["held"] = json!({ "digest": "sha256:0" });
+        assert_eq!(without(&shown, &wanted), Some(json!({ "conditions": left, "held": null })));
+        assert_eq!(without(&status(&[("Ready", "False"), ("Audited", "True")]), &wanted), None);
     }
 }

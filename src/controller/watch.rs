@@ -16,11 +16,13 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
+use super::sight::Sight;
 use super::wake::Wake;
 use super::{connector, policy};
 use crate::clock::Timer;
 use crate::serve::Readiness;
 use crate::spec::Name;
+use crate::telemetry::Metrics;
 
 /// A watch that fails for less is not lost: it goes on from where it was. Whoever cannot reach the apiserver for
 /// longer loses the lease.
@@ -28,6 +30,10 @@ const BLIP: Duration = Duration::from_secs(15);
 /// A watch that fails is tried again sooner: if it does not fail again until then, it runs. Nobody says so while
 /// nothing happens that it could tell of.
 const QUIET: Duration = Duration::from_secs(90);
+/// After a failure; doubled with each further one.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// No watch waits longer: whoever gives it the right waits for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Which objects are ours.
 #[derive(Clone, Debug, Default)]
@@ -51,15 +57,22 @@ pub(super) struct Part {
     pub(super) policies: Ours<policy::Object>,
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) sight: Sight,
 }
 
 impl Part {
-    /// Waits until everything that is there has been seen; false if that will never be.
+    /// Waits until everything that is there has been seen, or something cannot be, which is then said of whom it
+    /// concerns; false if that will never be.
     pub(super) async fn is_known(&self) -> bool {
+        let referred = async {
+            self.secrets.wait_until_ready().await.is_ok() && self.config_maps.wait_until_ready().await.is_ok()
+        };
         self.connectors.cache.wait_until_ready().await.is_ok()
             && self.policies.cache.wait_until_ready().await.is_ok()
-            && self.secrets.wait_until_ready().await.is_ok()
-            && self.config_maps.wait_until_ready().await.is_ok()
+            && tokio::select! {
+                known = referred => known,
+                () = self.sight.is_lost() => true,
+            }
     }
 }
 
@@ -68,12 +81,16 @@ impl Part {
 pub(super) enum Happened {
     /// It is new, or what concerns us of it is another.
     Changed,
+    /// Nothing that concerns us is another, but for what others made of its status.
+    Restated,
     /// It is not there any more, or not ours.
     Gone,
+    /// All of its kind in this namespace can be seen again, or cannot be seen any more.
+    Seen,
 }
 
 /// What a watch brings of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Connector,
     Policy,
@@ -113,6 +130,7 @@ pub(super) fn prepare<F>(
     client: &Client,
     scope: &Scope,
     readiness: &Readiness,
+    metrics: &Metrics,
     clock: &Arc<dyn Timer>,
     tell: &F,
 ) -> (Vec<Part>, Vec<Following>)
@@ -128,30 +146,34 @@ where
             .map_or_else(watcher::Config::default, |selector| watcher::Config::default().labels(selector));
         let all = watcher::Config::default();
         let within = namespace.as_deref();
+        let sight = Sight::default();
         let follow = |kind: Kind| {
-            let tell = tell.clone();
+            let (tell, metrics) = (tell.clone(), metrics.clone());
             let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
             let what = within.map_or_else(|| format!("{kind:?}s"), |within| format!("{kind:?}s in {within}"));
             readiness.expect(&what);
-            Follow { what, readiness, tell: move |name, happened| tell(kind, name, happened) }
+            metrics.watching(kind.word(), within.unwrap_or_default(), false);
+            let tell = move |name, happened| tell(kind, name, happened);
+            let namespace = within.unwrap_or_default().to_owned();
+            Follow { kind, what, namespace, readiness, sight: sight.clone(), metrics, tell }
         };
         let (connectors, writer) = reflector::store();
-        let stream = watcher(api(client, within), ours.clone()).default_backoff().reflect(writer);
+        let stream = watcher(api(client, within), ours.clone()).reflect(writer);
         following.push(Box::pin(follow(Kind::Connector).run(stream, spec_hash)));
         let (policies, writer) = reflector::store();
-        let stream = watcher(api(client, within), ours).default_backoff().reflect(writer);
+        let stream = watcher(api(client, within), ours).reflect(writer);
         following.push(Box::pin(follow(Kind::Policy).run(stream, spec_hash)));
         let (secrets, writer) = reflector::store();
-        let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone()).default_backoff();
+        let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
         let stream = stream.modify(prune).reflect(writer);
         following.push(Box::pin(follow(Kind::Secret).run(stream, version_hash)));
         let (config_maps, writer) = reflector::store();
-        let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all).default_backoff();
+        let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all);
         let stream = stream.modify(prune).reflect(writer);
         following.push(Box::pin(follow(Kind::ConfigMap).run(stream, version_hash)));
         let connectors = Ours { cache: connectors, wake: Arc::new(Wake::new(clock.clone())) };
         let policies = Ours { cache: policies, wake: Arc::new(Wake::new(clock.clone())) };
-        parts.push(Part { namespace, connectors, policies, secrets, config_maps });
+        parts.push(Part { namespace, connectors, policies, secrets, config_maps, sight });
     }
     (parts, following)
 }
@@ -189,12 +211,36 @@ fn version_hash<K: Resource>(object: &K) -> u64 {
 
 /// One watch.
 struct Follow<F> {
+    kind: Kind,
     what: String,
+    /// Where; empty if everywhere.
+    namespace: String,
     readiness: Readiness,
+    sight: Sight,
+    metrics: Metrics,
     tell: F,
 }
 
 impl<F: Fn(Name, Happened)> Follow<F> {
+    /// Nothing is told any more: whom that concerns says so.
+    fn lost(&self, error: &watcher::Error) {
+        self.readiness.lost(&self.what);
+        self.metrics.watching(self.kind.word(), &self.namespace, false);
+        let error = chain(error);
+        if self.sight.lost(self.kind, format!("{} cannot be watched: {error}", self.what)) {
+            (self.tell)(Name::new(&self.namespace, ""), Happened::Seen);
+        }
+    }
+
+    /// It is told again.
+    fn reached(&self) {
+        self.readiness.reached(&self.what);
+        self.metrics.watching(self.kind.word(), &self.namespace, true);
+        if self.sight.reached(self.kind) {
+            (self.tell)(Name::new(&self.namespace, ""), Happened::Seen);
+        }
+    }
+
     /// Runs the watch; `hash` says what of an object concerns us.
     async fn run<K>(self, stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>, hash: fn(&K) -> u64)
     where
@@ -204,11 +250,12 @@ impl<F: Fn(Name, Happened)> Follow<F> {
         let mut seen = Seen::default();
         // Since when it fails, and whether everything was listed before.
         let (mut failing, mut listed) = (None::<Instant>, false);
+        let mut failures = 0;
         loop {
             let event = if failing.is_some() && listed {
                 let Ok(event) = timeout(QUIET, stream.next()).await else {
-                    failing = None;
-                    self.readiness.reached(&self.what);
+                    (failing, failures) = (None, 0);
+                    self.reached();
                     continue;
                 };
                 event
@@ -219,13 +266,16 @@ impl<F: Fn(Name, Happened)> Follow<F> {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => {
                     if failing.get_or_insert_with(Instant::now).elapsed() >= BLIP {
-                        self.readiness.lost(&self.what);
+                        self.lost(&error);
                     }
                     tracing::warn!(
                         what = self.what,
                         error = &error as &dyn std::error::Error,
                         "the watch failed"
                     );
+                    // It is not polled meanwhile, and so asks nothing.
+                    tokio::time::sleep(pause(failures, &self.what)).await;
+                    failures += 1;
                     continue;
                 }
                 None => return,
@@ -235,15 +285,39 @@ impl<F: Fn(Name, Happened)> Follow<F> {
                 (self.tell)(name, happened);
             }
             if listed {
-                failing = None;
-                self.readiness.reached(&self.what);
+                (failing, failures) = (None, 0);
+                self.reached();
             }
         }
     }
 }
 
-/// An object's uid, and the hash of what concerns us of it.
-type Known = (Option<String>, u64);
+/// How long a watch waits that has failed so often in a row before: as long as that is a list, each time anew.
+fn pause(failures: u32, what: &str) -> Duration {
+    let pause = LONGEST_PAUSE.min(SHORTEST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(30))));
+    let mut hasher = DefaultHasher::new();
+    (what, failures).hash(&mut hasher);
+    // Up to a quarter more, so that not all ask at once.
+    pause + pause / 1024 * u32::try_from(hasher.finish() % 256).unwrap_or_default()
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !said.contains(&why) {
+            said.push_str(": ");
+            said.push_str(&why);
+        }
+        cause = error.source();
+    }
+    said
+}
+
+/// An object's uid, the hash of what concerns us of it, and its version.
+type Known = (Option<String>, u64, Option<String>);
 
 /// What was seen of each object.
 #[derive(Default)]
@@ -288,7 +362,10 @@ impl Seen {
         let told = match self.known.get(&name) {
             Some(before) if *before == known => Vec::new(),
             // Of the same name, but not the same: its end was missed.
-            Some((uid, _)) if *uid != known.0 => {
+            Some((uid, hash, _)) if *uid == known.0 && *hash == known.1 => {
+                vec![(name.clone(), Happened::Restated)]
+            }
+            Some((uid, ..)) if *uid != known.0 => {
                 vec![(name.clone(), Happened::Gone), (name.clone(), Happened::Changed)]
             }
             _ => vec![(name.clone(), Happened::Changed)],
@@ -299,7 +376,7 @@ impl Seen {
 }
 
 fn known<K: Resource>(object: &K, hash: fn(&K) -> u64) -> Known {
-    (object.meta().uid.clone(), hash(object))
+    (object.meta().uid.clone(), hash(object), object.meta().resource_version.clone())
 }
 
 #[cfg(test)]
@@ -320,6 +397,44 @@ mod tests {
         Secret { metadata, ..Secret::default() }
     }
 
+    fn follow<F>(readiness: &Readiness, tell: F) -> Follow<F> {
+        Follow {
+            kind: Kind::Secret,
+            what: "Secrets".to_owned(),
+            namespace: "ns".to_owned(),
+            readiness: readiness.clone(),
+            sight: Sight::default(),
+            metrics: Metrics::new(),
+            tell,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_watched_is_asked_for_less_and_less_and_told_of() {
+        use watcher::Event::{Init, InitDone};
+        let asked = std::cell::Cell::new(0_u32);
+        // As a list without rights is: it begins, and fails.
+        let refused = stream::repeat_with(|| asked.set(asked.get() + 1))
+            .flat_map(|()| stream::iter([Ok(Init), Err(watcher::Error::NoResourceVersion)]));
+        let told = std::cell::RefCell::new(Vec::new());
+        let readiness = Readiness::default();
+        let one = follow(&readiness, |name: Name, happened| told.borrow_mut().push((name, happened)));
+        let (sight, metrics) = (one.sight.clone(), one.metrics.clone());
+        drop(timeout(Duration::from_hours(1), one.run(refused, version_hash::<Secret>)).await);
+        assert!((60..=130).contains(&asked.get()), "{} questions in an hour", asked.get());
+        assert!(sight.missing(&[Kind::Secret]).unwrap().contains("Secrets cannot be watched"));
+        assert_eq!(sight.missing(&[Kind::ConfigMap]), None);
+        assert_eq!(*told.borrow(), [(Name::new("ns", ""), Happened::Seen)]);
+        let up = |value: u8| format!("rollcall_watch_up{{kind=\"secret\",namespace=\"ns\"}} {value}");
+        assert!(metrics.text().unwrap().lines().any(|line| line == up(0)));
+        let again =
+            Follow { sight: sight.clone(), metrics: metrics.clone(), ..follow(&readiness, |_, _| {}) };
+        let listed = stream::iter([Ok(Init), Ok(InitDone)]);
+        again.run(listed, version_hash::<Secret>).await;
+        assert_eq!(sight.missing(&[Kind::Secret]), None);
+        assert!(metrics.text().unwrap().lines().any(|line| line == up(1)));
+    }
+
     /// Whether a watch is ready after these events, each so many seconds after the one before, and then none.
     async fn ready_after(events: Vec<(u64, watcher::Result<watcher::Event<Secret>>)>, then: u64) -> bool {
         let readiness = Readiness::default();
@@ -329,7 +444,7 @@ mod tests {
             event
         };
         let stream = stream::iter(events).then(later).chain(stream::pending());
-        let follow = Follow { what: "Secrets".to_owned(), readiness: readiness.clone(), tell: |_, _| {} };
+        let follow = follow(&readiness, |_, _| {});
         drop(timeout(Duration::from_secs(then), follow.run(stream, version_hash)).await);
         readiness.missing().is_empty()
     }
@@ -387,15 +502,11 @@ mod tests {
         let events = list("1").into_iter().chain([Apply(object("b", "2"))]).chain(list("3"));
         let stream = stream::iter(events.map(Ok::<_, watcher::Error>)).reflect(writer);
         let told = std::cell::RefCell::new(Vec::new());
-        let follow = Follow {
-            what: "Secrets".to_owned(),
-            readiness: Readiness::default(),
-            tell: |name: Name, _| {
-                let found = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
-                let version = found.and_then(|found| found.metadata.resource_version.clone());
-                told.borrow_mut().push((name.name, version.unwrap_or_default()));
-            },
-        };
+        let follow = follow(&Readiness::default(), |name: Name, _| {
+            let found = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
+            let version = found.and_then(|found| found.metadata.resource_version.clone());
+            told.borrow_mut().push((name.name, version.unwrap_or_default()));
+        });
         follow.run(stream, version_hash).await;
         let expected = [("a", "1"), ("b", "1"), ("b", "2"), ("a", "3"), ("b", "1")];
         assert_eq!(told.into_inner(), expected.map(|(name, version)| (name.to_owned(), version.to_owned())));

@@ -313,6 +313,11 @@ impl Metrics {
         self.0.operating.lease.at(&[]).set(i64::from(is));
     }
 
+    /// Whether what changes of this kind is told of, in this namespace.
+    pub fn watching(&self, kind: &'static str, namespace: &str, up: bool) {
+        self.0.operating.watches.at(&[("kind", kind), ("namespace", namespace)]).set(i64::from(up));
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {

@@ -160,6 +160,7 @@ fn metrics() -> String {
     metrics.condition("SyncPolicy", "p", "Ready", "True");
     metrics.store_reset("p", 1);
     metrics.lease_held(true);
+    metrics.watching("secret", "n", true);
     metrics.api_write(Write::Status);
     drop(metrics.queued_run().begin());
     metrics.reconciled("SyncPolicy", took);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::support::cli::rollcall;
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
@@ -170,6 +172,77 @@ fn objects_may_arrive_in_any_order() {
     namespace.apply(&connector(&slapd, ""));
     never_failed("dirconn", "corp", "Read");
     never_failed("syncpol", "staff", "InStep");
+}
+
+#[test]
+fn nothing_is_green_while_the_operator_cannot_look() {
+    let mut office = Office::open();
+    office.operator.secret("seen-by-nobody-meanwhile");
+    office.in_step();
+    let namespace = &office.namespace;
+    let rights = |verbs: &str| {
+        let patch = format!(r#"[{{"op":"replace","path":"/rules/2/verbs","value":{verbs}}}]"#);
+        namespace.kubectl(&["patch", "role", "rollcall", "--type=json", "-p", &patch]).exits(0);
+    };
+    let says = |object: &Value, part: &str| {
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
+        is("Ready", "False", "ApiServerFailed")(object) && message.contains(part)
+    };
+    // It hears of another version, and may not read it.
+    rights(r#"["list","watch"]"#);
+    namespace.apply(&reader("seen-by-nobody-meanwhile"));
+    let corp = namespace.until("dirconn", "corp", |object| says(object, "could not be read"));
+    assert_eq!(kstatus(&corp), "InProgress");
+    assert_eq!(condition(&corp, "Reachable").map(|it| it.0), Some("True"), "what was known is kept");
+    namespace.until("syncpol", "staff", is("Ready", "False", "SourceFailed"));
+    namespace.apply(&reader(PASSWORD));
+    rights(r#"["get","list","watch"]"#);
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+    // It does not even hear of them: also one that is started then says so.
+    rights(r#"["get"]"#);
+    office.operator.restart();
+    namespace.until("dirconn", "corp", |object| says(object, "Secrets in"));
+    rights(r#"["get","list","watch"]"#);
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+}
+
+#[test]
+fn a_status_that_somebody_changes_is_written_back() {
+    let office = Office::open_with("", "");
+    office.in_step();
+    let namespace = &office.namespace;
+    for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
+        namespace.suspend(kind, name);
+        let before = namespace.get(kind, name);
+        let change = |patch: &str| {
+            let patched = ["patch", kind, name, "--subresource=status", "--type=merge", "-p", patch];
+            namespace.kubectl(&patched).exits(0);
+        };
+        let forged = r#"{"type":"Stalled","status":"True","reason":"Forged","message":"no",
+            "lastTransitionTime":"2026-01-01T00:00:00Z"}"#;
+        let ready = forged.replace("Stalled", "Ready").replace("True", "False");
+        for patch in [
+            r#"{"status":null}"#,
+            r#"{"status":{"observedGeneration":1,"conditions":[]}}"#,
+            &format!(r#"{{"status":{{"conditions":[{forged}]}}}}"#),
+            &format!(r#"{{"status":{{"conditions":[{ready},{forged}]}}}}"#),
+        ] {
+            change(patch);
+            namespace.until(kind, name, |object| object["status"] == before["status"]);
+        }
+        // What others say in words of their own is none of our business.
+        let foreign = forged.replace("Stalled", "Audited");
+        let mut all = before["status"]["conditions"].as_array().unwrap().clone();
+        all.push(serde_json::from_str(&foreign).unwrap());
+        change(&serde_json::json!({ "status": { "conditions": all } }).to_string());
+        change(r#"{"status":{"observedGeneration":1}}"#);
+        let after = namespace.until(kind, name, |object| {
+            object["status"]["observedGeneration"] == before["status"]["observedGeneration"]
+        });
+        assert_eq!(condition(&after, "Audited"), Some(("True", "Forged")));
+    }
 }
 
 #[test]

@@ -222,10 +222,14 @@ fn stage(reason: Reason) -> Option<usize> {
 }
 
 /// Of an object that cannot be understood.
-pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> DirectoryConnectorStatus {
+pub(super) fn unreadable(
+    invalid: &InvalidObject,
+    before: Option<&DirectoryConnectorStatus>,
+    now: Timestamp,
+) -> DirectoryConnectorStatus {
     let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
     status(&Facts {
-        before: None,
+        before,
         generation: invalid.metadata.generation,
         now,
         state: State::Invalid(&[problem]),

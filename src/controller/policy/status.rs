@@ -196,10 +196,14 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
 }
 
 /// Of an object that cannot be understood.
-pub(super) fn unreadable(invalid: &InvalidObject, now: Timestamp) -> SyncPolicyStatus {
+pub(super) fn unreadable(
+    invalid: &InvalidObject,
+    before: &SyncPolicyStatus,
+    now: Timestamp,
+) -> SyncPolicyStatus {
     let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
     status(&Facts {
-        before: &SyncPolicyStatus::default(),
+        before,
         generation: invalid.metadata.generation,
         now,
         suspended: false,

@@ -9,6 +9,7 @@ use super::labelled::{Labelled, register, with_unit};
 
 pub(super) struct Operating {
     pub(super) lease: Labelled<Gauge>,
+    pub(super) watches: Labelled<Gauge>,
     pub(super) reconcile_duration: Labelled<Histogram>,
     pub(super) requests: Labelled<Counter>,
 }
@@ -20,6 +21,11 @@ impl Operating {
                 registry,
                 "lease_held",
                 "1 while this process holds the lease; without it nothing is read, run or written",
+            ),
+            watches: register(
+                registry,
+                "watch_up",
+                "1 while the operator is told of what changes, 0 while it may not or cannot watch; the namespace is empty for all",
             ),
             reconcile_duration: with_unit(
                 registry,

@@ -326,7 +326,8 @@ fn every_reason_is_said_where_the_documents_say() {
         State::Read(&read),
     ]);
     let states = states.chain(remarked.iter().map(State::Read));
-    let conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
+    let mut conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
+    conditions.extend(crate::controller::status::blind(&[], None, at(1), &crate::controller::Error::Slow));
     for Reason { name, of, .. } in connector::ALL {
         for place in of.split(", ") {
             let said = conditions.iter().any(|one| one.type_ == place && one.reason == *name);

@@ -1,6 +1,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::controller::Error;
 use crate::controller::condition::find;
 use crate::controller::policy::decide;
 
@@ -176,7 +177,10 @@ fn every_reason_is_said_where_the_documents_say() {
         missing(),
         lacking(),
     ]);
-    let conditions: Vec<_> = cases.iter().flat_map(|case| case.status().conditions).collect();
+    let mut conditions: Vec<_> = cases.iter().flat_map(|case| case.status().conditions).collect();
+    for error in [Error::Slow, Error::Store(crate::store::StoreError::Full)] {
+        conditions.extend(crate::controller::status::blind(&[], None, at(1), &error));
+    }
     let events = crate::controller::policy::run::approvals();
     for Reason { name, of, .. } in policy::ALL {
         for place in of.split(", ") {
