@@ -232,7 +232,11 @@ impl Memory {
         metrics: &Metrics,
     ) {
         let first = !std::mem::replace(&mut self.looked, true);
-        let Some(status) = object.status.as_ref().filter(|_| first && self.begun.is_none()) else { return };
+        if !first || self.begun.is_some() {
+            return;
+        }
+        self.reset = stored.is_reset(object.status.as_ref());
+        let Some(status) = &object.status else { return };
         self.status = status.clone();
         let version = object.metadata.resource_version.as_ref();
         self.written.get_or_insert_with(|| Written::found(status.clone(), version));
@@ -243,7 +247,6 @@ impl Memory {
             status::quarantined(status),
         );
         self.handled.clone_from(&status.last_handled_sync_requested_at);
-        self.reset = stored.is_reset(status);
         let Some(last) = status.last_run.as_ref().filter(|_| !self.reset) else { return };
         let failed = last.reason == reason::policy::FAILED.name;
         self.failed = failed.then(|| (last.finished_at.0.min(now), 1));

@@ -180,30 +180,39 @@ fn nothing_is_green_while_the_operator_cannot_look() {
     office.operator.secret("seen-by-nobody-meanwhile");
     office.in_step();
     let namespace = &office.namespace;
-    let rights = |verbs: &str| {
-        let patch = format!(r#"[{{"op":"replace","path":"/rules/2/verbs","value":{verbs}}}]"#);
+    let account = format!("system:serviceaccount:{}:rollcall", namespace.name());
+    let rights = |verbs: &[&str]| {
+        let verbs_json = serde_json::to_string(verbs).unwrap();
+        let patch = format!(r#"[{{"op":"replace","path":"/rules/2/verbs","value":{verbs_json}}}]"#);
         namespace.kubectl(&["patch", "role", "rollcall", "--type=json", "-p", &patch]).exits(0);
+        let user = namespace.as_user(&account);
+        for verb in ["get", "list"] {
+            eventually(PATIENCE, "the rights count", || {
+                let may = user.run(&["auth", "can-i", verb, "secrets"]).code == 0;
+                (may == verbs.contains(&verb)).then_some(())
+            });
+        }
     };
     let says = |object: &Value, part: &str| {
         let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
         is("Ready", "False", "ApiServerFailed")(object) && message.contains(part)
     };
     // It hears of another version, and may not read it.
-    rights(r#"["list","watch"]"#);
+    rights(&["list", "watch"]);
     namespace.apply(&reader("seen-by-nobody-meanwhile"));
     let corp = namespace.until("dirconn", "corp", |object| says(object, "could not be read"));
     assert_eq!(kstatus(&corp), "InProgress");
     assert_eq!(condition(&corp, "Reachable").map(|it| it.0), Some("True"), "what was known is kept");
     namespace.until("syncpol", "staff", is("Ready", "False", "SourceFailed"));
     namespace.apply(&reader(PASSWORD));
-    rights(r#"["get","list","watch"]"#);
+    rights(&["get", "list", "watch"]);
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.until("syncpol", "staff", in_step_with(12));
     // It does not even hear of them: also one that is started then says so.
-    rights(r#"["get"]"#);
+    rights(&["get"]);
     office.operator.restart();
     namespace.until("dirconn", "corp", |object| says(object, "Secrets in"));
-    rights(r#"["get","list","watch"]"#);
+    rights(&["get", "list", "watch"]);
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.until("syncpol", "staff", in_step_with(12));
 }
@@ -538,6 +547,22 @@ fn a_registry_whose_kind_is_gone_says_of_nobody_that_they_were_removed() {
 
 #[test]
 fn an_older_store_is_not_shown_until_a_run_has_rebuilt_it() {
+    from_backup(|_| {});
+}
+
+#[test]
+fn nor_is_one_whose_objects_come_from_git() {
+    from_backup(|office| {
+        for (kind, name) in [("syncpol", "staff"), ("dirconn", "corp")] {
+            office.namespace.delete(kind, name);
+        }
+        office.namespace.apply(&connector(&office.slapd, ""));
+        office.namespace.apply(&served(""));
+    });
+}
+
+/// The volume comes from a backup; `meanwhile` is done before the operator is started on it.
+fn from_backup(meanwhile: impl Fn(&Office)) {
     let mut office = Office::open();
     office.operator.secret(TOKEN);
     office.namespace.apply(&readers(TOKEN));
@@ -566,6 +591,7 @@ fn an_older_store_is_not_shown_until_a_run_has_rebuilt_it() {
     }
     copy(backup.path(), &data);
     office.slapd.stop();
+    meanwhile(&office);
     office.operator.restart();
     office.namespace.until("syncpol", "staff", is("Ready", "False", "StoreReset"));
     eventually(PATIENCE, "the token is known", || (ask(&office).status != 401).then_some(()));

@@ -195,7 +195,7 @@ impl Memory {
         status.last_run = Some(status::last_run(report));
         status.due_at = report.due.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
         // Until a run is complete in a new store, the loss of the old one shows.
-        if (report.failed.is_none() && !self.reset) || status.store.is_none() {
+        if !self.reset && (report.failed.is_none() || status.store.is_none()) {
             status.store = Some(store);
         }
     }

@@ -40,11 +40,12 @@ pub(super) async fn look(
 }
 
 impl Stored {
-    /// Whether the store that this status tells of is lost: another one is here, or an older state of it.
-    pub(super) fn is_reset(&self, status: &SyncPolicyStatus) -> bool {
-        status
-            .store
-            .as_ref()
-            .is_some_and(|told| told.id != self.store.id || told.sequence > self.store.sequence)
+    /// Whether the store that this status tells of is lost: another one is here, or an older state of it. If it tells of
+    /// none and there is one, nobody knows how old that is: it may be a volume from a backup, and the object from Git.
+    pub(super) fn is_reset(&self, status: Option<&SyncPolicyStatus>) -> bool {
+        match status.and_then(|status| status.store.as_ref()) {
+            Some(told) => told.id != self.store.id || told.sequence > self.store.sequence,
+            None => self.applied_spec.is_some(),
+        }
     }
 }

@@ -102,6 +102,34 @@ fn a_preview_makes_no_older_store_good() {
 }
 
 #[test]
+fn whoever_tells_of_no_store_cannot_say_that_it_is_no_older_one() {
+    let (metrics, nothing) = (Metrics::new(), SyncPolicyStatus::default());
+    let used = || Stored { applied_spec: Some("{}".to_owned()), ..stored(7, false) };
+    let recalled = |object: &SyncPolicy, stored: Stored| {
+        let mut memory = Memory::default();
+        memory.recall(object, &stored, None, at(100), &metrics);
+        memory
+    };
+    let mut apply = staff("Apply", nothing.clone());
+    assert!(recalled(&apply.0, used()).reset, "a look that failed has said something");
+    apply.0.status = None;
+    assert!(!recalled(&apply.0, stored(7, false)).reset, "nothing was ever done");
+    let mut memory = recalled(&apply.0, used());
+    assert!(memory.reset);
+    // Nor does a preview, or a run that failed, which the next process has to know as well.
+    let mut preview = staff("Preview", nothing);
+    preview.0.status = None;
+    let begun = memory.begins(&preview, 7);
+    memory.done(Some(Ok((report(7, true), store(7)))), begun, false, at(110), &metrics);
+    assert!(memory.reset);
+    assert_eq!(memory.status.store, None);
+    let begun = memory.begins(&apply, 7);
+    memory.done(Some(Ok((report(7, false), store(7)))), begun, false, at(120), &metrics);
+    assert!(!memory.reset);
+    assert_eq!(memory.status.store, Some(store(7)));
+}
+
+#[test]
 fn a_preview_is_not_made_again_for_what_it_knew() {
     let staff = staff("Preview", ran(7));
     let (metrics, mut memory) = (Metrics::new(), Memory::default());
