@@ -239,34 +239,31 @@ where
     }
 }
 
-/// Everything that acts on what is there: in each part once all of that part is known, so that a namespace that may not be
-/// watched hinders no other; on all parts once all are.
+/// Everything that acts on what is there: on all parts once all are known. In each part a kind is looked at as soon as all
+/// of it was seen, so that a namespace that may not be watched hinders no other.
 async fn work(context: Arc<Context>) {
-    // Of several that wait for one cache, only one is woken.
-    let known: Vec<_> = context.parts.iter().map(|part| part.is_known().shared()).collect();
-    let parts = context.parts.iter().zip(known.clone());
-    let controllers = parts.map(async |(part, is_known)| {
-        if is_known.await {
-            let owners =
-                part.policies.cache.state().iter().map(|policy| owner(&Name::of(&**policy))).collect();
-            context.served.listed(part.namespace.as_deref(), owners);
-            controllers(&context, part).await;
-        }
-    });
+    let parts = &context.parts;
     let sweep = async {
-        if join_all(known).await.into_iter().all(|is_known| is_known) {
-            sweep::sweep(context.clone()).await;
-        }
+        let known = [Kind::Connector, Kind::Policy];
+        join_all(parts.iter().map(|part| part.sight.listed(&known))).await;
+        sweep::sweep(context.clone()).await;
     };
-    tokio::join!(join_all(controllers), sweep);
+    tokio::join!(join_all(parts.iter().map(|part| controllers(&context, part))), sweep);
 }
 
 /// Both controllers.
 async fn controllers(context: &Arc<Context>, part: &Part) {
-    tokio::join!(
-        controller(context, Kind::Connector, &part.connectors, connector::reconcile),
-        controller(context, Kind::Policy, &part.policies, policy::reconcile),
-    );
+    let connectors = async {
+        part.sight.can_look(Kind::Connector).await;
+        controller(context, Kind::Connector, &part.connectors, connector::reconcile).await;
+    };
+    let policies = async {
+        part.sight.can_look(Kind::Policy).await;
+        let owners = part.policies.cache.state().iter().map(|policy| owner(&Name::of(&**policy))).collect();
+        context.served.listed(part.namespace.as_deref(), owners);
+        controller(context, Kind::Policy, &part.policies, policy::reconcile).await;
+    };
+    tokio::join!(connectors, policies);
 }
 
 /// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.

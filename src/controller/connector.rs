@@ -201,7 +201,9 @@ impl Memory {
         }
         let version = object.metadata.resource_version.as_ref();
         self.written.get_or_insert_with(|| Written::found(status.clone(), version));
-        self.status = Some(status.clone());
+        let mut known = status.clone();
+        self.blind = self.blind.take().or(writing::seen_again(&mut known.conditions));
+        self.status = Some(known);
         self.handled.clone_from(&status.last_handled_sync_requested_at);
         let failure = Failure::recall(&status, now);
         if failure.as_ref().is_some_and(|failure| failure.reason == reason::AUTHENTICATION_FAILED) {

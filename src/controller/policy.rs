@@ -238,6 +238,8 @@ impl Memory {
         self.reset = stored.is_reset(object.status.as_ref());
         let Some(status) = &object.status else { return };
         self.status = status.clone();
+        let shown = writing::seen_again(&mut self.status.conditions);
+        self.blind = self.blind.take().or(shown);
         let version = object.metadata.resource_version.as_ref();
         self.written.get_or_insert_with(|| Written::found(status.clone(), version));
         // What waits goes on to be told of, however long no run ends.

@@ -1,15 +1,23 @@
-//! What of a part cannot be seen: while a watch fails, whatever rests on it may be another than it was.
+//! What of a part is seen: while a watch fails, whatever rests on it may be another than it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::watch::Kind;
 
-/// The kinds of which nothing is told, and why; clones share it.
+/// Which kinds are watched; clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Sight(Arc<watch::Sender<BTreeMap<Kind, String>>>);
+pub(super) struct Sight(Arc<watch::Sender<Kinds>>);
+
+#[derive(Debug, Default)]
+struct Kinds {
+    /// Of which everything that there was came at least once.
+    listed: BTreeSet<Kind>,
+    /// Of which nothing is told, and why.
+    lost: BTreeMap<Kind, String>,
+}
 
 impl Default for Sight {
     fn default() -> Self {
@@ -19,24 +27,70 @@ impl Default for Sight {
 
 impl Sight {
     /// Nothing is told of this kind any more. Returns whether that is new.
-    pub(super) fn lost(&self, kind: Kind, why: String) -> bool {
-        self.0.send_if_modified(|lost| lost.insert(kind, why.clone()).as_ref() != Some(&why))
+    pub(super) fn lost(&self, kind: Kind, why: &str) -> bool {
+        let is_new = |kinds: &mut Kinds| kinds.lost.insert(kind, why.to_owned()).as_deref() != Some(why);
+        self.0.send_if_modified(is_new)
     }
 
-    /// Everything is told again. Returns whether that is new.
+    /// Everything is told of this kind. Returns whether it was lost.
     pub(super) fn reached(&self, kind: Kind) -> bool {
-        self.0.send_if_modified(|lost| lost.remove(&kind).is_some())
+        let mut was_lost = false;
+        self.0.send_if_modified(|kinds| {
+            was_lost = kinds.lost.remove(&kind).is_some();
+            kinds.listed.insert(kind) || was_lost
+        });
+        was_lost
     }
 
     /// Why nothing is told of the first of these kinds that is lost.
     pub(super) fn missing(&self, kinds: &[Kind]) -> Option<String> {
-        let lost = self.0.borrow();
-        kinds.iter().find_map(|kind| lost.get(kind).cloned())
+        let seen = self.0.borrow();
+        kinds.iter().find_map(|kind| seen.lost.get(kind).cloned())
     }
 
-    /// Waits until something is lost.
-    pub(super) async fn is_lost(&self) {
+    /// Waits until everything of these kinds came at least once.
+    pub(super) async fn listed(&self, these: &[Kind]) {
+        self.until(|kinds| these.iter().all(|kind| kinds.listed.contains(kind))).await;
+    }
+
+    /// Waits until everything of this kind came at least once, and of each other that too, or it is lost, which is then said
+    /// of whom it concerns.
+    pub(super) async fn can_look(&self, at: Kind) {
+        self.until(|kinds| {
+            let known = |kind| kinds.listed.contains(kind) || kinds.lost.contains_key(kind);
+            kinds.listed.contains(&at) && Kind::ALL.iter().all(known)
+        })
+        .await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Kinds) -> bool) {
         // It ends only with the sender, which is here.
-        drop(self.0.subscribe().wait_for(|lost| !lost.is_empty()).await);
+        drop(self.0.subscribe().wait_for(|kinds| is_so(kinds)).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_is_looked_at_once_it_came_and_the_rest_did_or_cannot() {
+        let sight = Sight::default();
+        let looks = |kind| sight.can_look(kind).now_or_never().is_some();
+        sight.reached(Kind::Connector);
+        assert!(sight.lost(Kind::Policy, "forbidden"));
+        assert!(!sight.lost(Kind::Policy, "forbidden"), "that is known");
+        assert!(!looks(Kind::Connector), "the rest is still to come");
+        assert!(!sight.reached(Kind::Secret) && !sight.reached(Kind::ConfigMap));
+        assert!(looks(Kind::Connector), "it is to say so");
+        assert!(!looks(Kind::Policy));
+        let both = [Kind::Connector, Kind::Policy];
+        assert!(sight.listed(&both).now_or_never().is_none());
+        assert_eq!(sight.missing(&both).as_deref(), Some("forbidden"));
+        assert!(sight.reached(Kind::Policy));
+        assert!(looks(Kind::Policy) && sight.listed(&both).now_or_never().is_some());
+        assert_eq!(sight.missing(&both), None);
     }
 }

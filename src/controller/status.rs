@@ -186,6 +186,23 @@ pub(super) fn blind(
     conditions.finish()
 }
 
+/// Whether a status says of `Ready` that nobody can look.
+fn is_blind(conditions: &[Condition]) -> bool {
+    let reasons = [reason::connector::API_SERVER_FAILED, reason::connector::STORE_FAILED];
+    super::condition::find(conditions, "Ready")
+        .is_some_and(|ready| ready.status == "False" && reasons.iter().any(|it| it.name == ready.reason))
+}
+
+/// At the first look that succeeds: of what an earlier process said while it could not look, what holds still. Returns
+/// what was shown, if that was something else.
+pub(super) fn seen_again(conditions: &mut Vec<Condition>) -> Option<Vec<Condition>> {
+    is_blind(conditions).then(|| {
+        let shown = conditions.clone();
+        conditions.retain(|one| !["Ready", "Reconciling"].contains(&&*one.type_));
+        shown
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

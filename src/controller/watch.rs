@@ -60,22 +60,6 @@ pub(super) struct Part {
     pub(super) sight: Sight,
 }
 
-impl Part {
-    /// Waits until everything that is there has been seen, or something cannot be, which is then said of whom it
-    /// concerns; false if that will never be.
-    pub(super) async fn is_known(&self) -> bool {
-        let referred = async {
-            self.secrets.wait_until_ready().await.is_ok() && self.config_maps.wait_until_ready().await.is_ok()
-        };
-        self.connectors.cache.wait_until_ready().await.is_ok()
-            && self.policies.cache.wait_until_ready().await.is_ok()
-            && tokio::select! {
-                known = referred => known,
-                () = self.sight.is_lost() => true,
-            }
-    }
-}
-
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
@@ -99,6 +83,19 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Of each part.
+    pub(super) const ALL: [Self; 4] = [Self::Connector, Self::Policy, Self::Secret, Self::ConfigMap];
+
+    /// All of them.
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Connector => "DirectoryConnectors",
+            Self::Policy => "SyncPolicies",
+            Self::Secret => "Secrets",
+            Self::ConfigMap => "ConfigMaps",
+        }
+    }
+
     /// In logs and metrics.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -150,7 +147,8 @@ where
         let follow = |kind: Kind| {
             let (tell, metrics) = (tell.clone(), metrics.clone());
             let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
-            let what = within.map_or_else(|| format!("{kind:?}s"), |within| format!("{kind:?}s in {within}"));
+            let all = kind.plural();
+            let what = within.map_or_else(|| all.to_owned(), |within| format!("{all} in {within}"));
             readiness.expect(&what);
             metrics.watching(kind.word(), within.unwrap_or_default(), false);
             let tell = move |name, happened| tell(kind, name, happened);
@@ -227,7 +225,7 @@ impl<F: Fn(Name, Happened)> Follow<F> {
         self.readiness.lost(&self.what);
         self.metrics.watching(self.kind.word(), &self.namespace, false);
         let error = chain(error);
-        if self.sight.lost(self.kind, format!("{} cannot be watched: {error}", self.what)) {
+        if self.sight.lost(self.kind, &format!("{} cannot be watched: {error}", self.what)) {
             (self.tell)(Name::new(&self.namespace, ""), Happened::Seen);
         }
     }

@@ -181,18 +181,19 @@ fn nothing_is_green_while_the_operator_cannot_look() {
     office.in_step();
     let namespace = &office.namespace;
     let account = format!("system:serviceaccount:{}:rollcall", namespace.name());
-    let rights = |verbs: &[&str]| {
-        let verbs_json = serde_json::to_string(verbs).unwrap();
-        let patch = format!(r#"[{{"op":"replace","path":"/rules/2/verbs","value":{verbs_json}}}]"#);
+    let rights_to = |what: &str, path: &str, value: &[&str], verbs: &[&str]| {
+        let value = serde_json::to_string(value).unwrap();
+        let patch = format!(r#"[{{"op":"replace","path":"{path}","value":{value}}}]"#);
         namespace.kubectl(&["patch", "role", "rollcall", "--type=json", "-p", &patch]).exits(0);
         let user = namespace.as_user(&account);
         for verb in ["get", "list"] {
             eventually(PATIENCE, "the rights count", || {
-                let may = user.run(&["auth", "can-i", verb, "secrets"]).code == 0;
+                let may = user.run(&["auth", "can-i", verb, what]).code == 0;
                 (may == verbs.contains(&verb)).then_some(())
             });
         }
     };
+    let rights = |verbs: &[&str]| rights_to("secrets", "/rules/2/verbs", verbs, verbs);
     let says = |object: &Value, part: &str| {
         let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
         is("Ready", "False", "ApiServerFailed")(object) && message.contains(part)
@@ -213,6 +214,14 @@ fn nothing_is_green_while_the_operator_cannot_look() {
     office.operator.restart();
     namespace.until("dirconn", "corp", |object| says(object, "Secrets in"));
     rights(&["get", "list", "watch"]);
+    namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    namespace.until("syncpol", "staff", in_step_with(12));
+    // Nor of policies: whose connector this is, nobody knows.
+    let kinds = ["directoryconnectors", "syncpolicies"];
+    rights_to("syncpolicies.rollcall.dev", "/rules/0/resources", &kinds[..1], &[]);
+    office.operator.restart();
+    namespace.until("dirconn", "corp", |object| says(object, "SyncPolicies in"));
+    rights_to("syncpolicies.rollcall.dev", "/rules/0/resources", &kinds, &["get", "list"]);
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.until("syncpol", "staff", in_step_with(12));
 }

@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 
 use super::cancel::{Cancellable, cancelled};
 use super::resolve::Key;
+use super::status::STAGES;
 use super::{Asked, Memory};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector as reasons};
@@ -95,7 +96,14 @@ impl Failure {
 
     /// The failure that a status tells of, if it does.
     pub(super) fn recall(status: &DirectoryConnectorStatus, now: Timestamp) -> Option<Self> {
-        let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status == "False")?;
+        let failed = |type_: &&str| {
+            condition::find(&status.conditions, type_).filter(|condition| condition.status == "False")
+        };
+        let mut ready = failed(&"Ready")?;
+        // What is said while nobody can look says nothing of the directory: how far its last read came is said beside it.
+        if [reasons::API_SERVER_FAILED, reasons::STORE_FAILED].iter().any(|it| it.name == ready.reason) {
+            ready = STAGES.iter().find_map(failed)?;
+        }
         let reason = *reasons::ALL.iter().find(|reason| reason.name == ready.reason)?;
         if [reasons::INVALID_SPEC, reasons::DEPENDENCY_NOT_READY, reasons::SUSPENDED].contains(&reason) {
             return None;

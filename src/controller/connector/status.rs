@@ -10,7 +10,7 @@ use kube::core::error_boundary::InvalidObject;
 use super::import::{Failure, Read};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
-use crate::controller::condition::{Conditions, Status};
+use crate::controller::condition::{Conditions, Status, find};
 use crate::source;
 use crate::spec::{Problem, SourceConfig};
 use crate::store::snapshot::SnapshotInfo;
@@ -18,7 +18,7 @@ use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
 
 /// How far a read gets, in order.
-const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
+pub(super) const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
 
 /// From so long before the end of a certificate on somebody is told of it.
 const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -78,9 +78,10 @@ pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
             conditions.set("Ready", Status::False, connector::DEPENDENCY_NOT_READY.name, &message);
             conditions.set("Reconciling", Status::True, connector::DEPENDENCY_NOT_READY.name, message);
         }
-        State::Suspended if before.conditions.is_empty() => {
+        State::Suspended if find(&before.conditions, "Ready").is_none() => {
             let message = "nothing is read while spec.suspend is true";
             conditions.set("Ready", Status::Unknown, connector::SUSPENDED.name, message);
+            conditions.keep_all();
         }
         State::Suspended | State::AsBefore => conditions.keep_all(),
         State::Beginning { came } => {

@@ -149,6 +149,52 @@ fn a_restart_is_no_reason_to_try_a_password_again(#[case] next: &str, #[case] ex
     assert_eq!(looked.wake_at, Some(at(expected)));
 }
 
+/// What a process says while it cannot look, beside this condition.
+fn blind(beside: Option<(&str, &str)>) -> Value {
+    let condition = |(type_, status, reason): (&str, &str, &str)| {
+        json!({
+            "type": type_, "status": status, "reason": reason, "message": "as it was",
+            "lastTransitionTime": "1969-12-31T00:00:00Z"
+        })
+    };
+    let stage = beside.map(|(type_, reason)| (type_, "False", reason));
+    let ours = [("Ready", "False", "ApiServerFailed"), ("Reconciling", "True", "ProgressingWithRetry")];
+    let conditions: Vec<Value> = ours.into_iter().chain(stage).map(condition).collect();
+    json!({ "observedGeneration": 1, "conditions": conditions, "nextImportAt": "1970-01-01T00:05:00Z" })
+}
+
+#[rstest]
+#[case::nothing_is_known_of_its_reads(None, "Progressing", true)]
+#[case::its_account_was_refused(Some(("Authenticated", "AuthenticationFailed")), "AuthenticationFailed", false)]
+#[case::it_could_not_be_reached(Some(("Reachable", "Unreachable")), "Unreachable", true)]
+fn whoever_sees_again_says_what_was_known_of_the_directory(
+    #[case] beside: Option<(&str, &str)>,
+    #[case] reason: &str,
+    #[case] reads: bool,
+) {
+    let (object, resolved) = corp("one", "title", &blind(beside));
+    let mut memory = Memory::default();
+    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let looked = memory.look(&(object, resolved));
+    assert_eq!(looked.begin.is_some(), reads);
+    let (_, status) = looked.status.unwrap();
+    assert_eq!(status.conditions[0].reason, if reads { "Progressing" } else { reason });
+}
+
+#[test]
+fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
+    let (mut object, resolved) = corp("one", "title", &blind(None));
+    object.spec.suspend = true;
+    let suspended = Arc::unwrap_or_clone(resolved.connector.unwrap());
+    let connector = spec::Connector { suspend: true, ..suspended };
+    let resolved = Resolved::of(resolved.key, "one", connector);
+    let mut memory = Memory::default();
+    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let (_, status) = memory.look(&(object, resolved)).status.unwrap();
+    let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
+    assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
+}
+
 #[test]
 fn nobody_waits_for_a_read_of_what_rests() {
     let (mut object, resolved) = corp("one", "title", &Value::Null);

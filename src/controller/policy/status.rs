@@ -7,7 +7,7 @@ use kube::core::error_boundary::InvalidObject;
 use super::sources::Sources;
 use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
 use crate::api::reason::{Reason, policy};
-use crate::controller::condition::{Conditions, Status};
+use crate::controller::condition::{Conditions, Status, find};
 use crate::controller::connector::status::problems;
 use crate::directory::ConnectorName;
 use crate::spec::Problem;
@@ -42,9 +42,10 @@ pub(super) fn status(facts: &Facts<'_>) -> SyncPolicyStatus {
     let before = facts.before;
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     if facts.suspended {
-        if before.conditions.is_empty() {
+        if find(&before.conditions, "Ready").is_none() {
             let message = "nothing is done while spec.suspend is true";
             conditions.set("Ready", Status::Unknown, policy::SUSPENDED.name, message);
+            conditions.keep_all();
         } else {
             conditions.keep_all();
         }

@@ -102,6 +102,20 @@ fn a_preview_makes_no_older_store_good() {
 }
 
 #[test]
+fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
+    let before = ran(7);
+    let shown = writing::blind(&before.conditions, Some(1), at(60), &Error::Slow);
+    let status = SyncPolicyStatus { conditions: shown, observed_generation: Some(1), ..before };
+    let (mut object, resolved) = staff("Apply", status);
+    object.spec.suspend = true;
+    let mut memory = Memory::default();
+    memory.recall(&object, &stored(7, false), resolved.runnable.as_deref().ok(), at(100), &Metrics::new());
+    let (_, status) = memory.look(&(object, resolved), 7).write.unwrap();
+    let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
+    assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
+}
+
+#[test]
 fn whoever_tells_of_no_store_cannot_say_that_it_is_no_older_one() {
     let (metrics, nothing) = (Metrics::new(), SyncPolicyStatus::default());
     let used = || Stored { applied_spec: Some("{}".to_owned()), ..stored(7, false) };
