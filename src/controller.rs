@@ -19,7 +19,6 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
@@ -46,6 +45,7 @@ pub mod condition;
 pub mod connector;
 mod context;
 mod delay;
+mod event;
 mod gate;
 mod lease;
 pub mod policy;
@@ -157,8 +157,6 @@ where
             .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
         readiness.reached(LEASE);
         let (fatal, mut dying) = mpsc::channel(1);
-        let reporter =
-            Reporter { controller: "rollcall".into(), instance: Some(settings.claim.identity.clone()) };
         // What the watches tell goes to the context, which holds what they saw: it is set before they run.
         let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
         let hears = whom.clone();
@@ -170,7 +168,7 @@ where
         let (parts, following) =
             watch::prepare(&client, &settings.scope, &readiness, &metrics, &clock, &tell);
         let context = Arc::new(Context {
-            recorder: Recorder::new(client.clone(), reporter),
+            recorder: Arc::new(event::Recorder::new(client.clone(), &settings.claim.identity)),
             client,
             store,
             clock,

@@ -77,7 +77,7 @@ pub mod policy {
         PROGRESSING_WITH_RETRY = "ProgressingWithRetry", "Reconciling", "Something failed, and it is tried again.";
         HEALTHY = "Healthy", "SourcesHealthy", "All directories of the policy are read, and recently enough.";
         QUARANTINED = "Quarantined", "EntriesQuarantined", "Some entries cannot be taken as they are; what they have stays as it is. See them with `rollcall plan exceptions`.";
-        APPROVED = "Approved", "Event", "An approval was seen; the message says whether what it names was let happen, or waits for a directory that cannot be read.";
+        APPROVED = "Approved", "Event", "An approval was seen; the message says whether what it names was let happen, or what it waits for.";
         APPROVAL_UNKNOWN = "ApprovalUnknown", "Event", "An approval names nothing that is held.";
         APPROVAL_OUTDATED = "ApprovalOutdated", "Event", "An approval names what was held under another spec.";
     }

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Secret as KubeSecret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::EventType;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store as Cache};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
 use super::watch::{Happened, Kind, Part, Scope};
 use super::{Error, condition, connector, policy};
+use crate::api::reason;
 use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
 use crate::clock::Timer;
 use crate::directory::{ConnectorName, Owner};
@@ -28,13 +30,9 @@ use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, Write};
-use crate::text::clean_within;
 
 /// No single question to the apiserver takes longer.
 const READ: Duration = Duration::from_secs(10);
-
-/// No Event may say more, in bytes.
-const NOTE: usize = 1024;
 
 /// What both controllers share.
 pub(super) struct Context {
@@ -44,7 +42,7 @@ pub(super) struct Context {
     pub(super) gate: Gate,
     pub(super) served: Served,
     pub(super) metrics: Metrics,
-    pub(super) recorder: Recorder,
+    pub(super) recorder: Arc<Recorder>,
     pub(super) scope: Scope,
     pub(super) parts: Vec<Part>,
     pub(super) connectors: Memories<connector::Memory>,
@@ -342,8 +340,7 @@ impl Context {
         K: Resource<DynamicType = ()>,
     {
         let Some(ready) = condition::find(now, "Ready") else { return };
-        let same = |before: &Condition| before.status == ready.status && before.reason == ready.reason;
-        if before.and_then(|before| condition::find(before, "Ready")).is_some_and(same) {
+        if before.and_then(|before| condition::find(before, "Ready")).is_some_and(|it| is_told(it, ready)) {
             return;
         }
         let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
@@ -355,21 +352,15 @@ impl Context {
     where
         K: Resource<DynamicType = ()>,
     {
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(clean_within(message, NOTE).into_owned()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        let reference: ObjectReference = object.object_ref(&());
+        let about = object.object_ref(&());
+        let (told, now) = (Told::new(&about, type_, reason, message), self.clock.now());
         let (gate, recorder, metrics) = (self.gate.clone(), self.recorder.clone(), self.metrics.clone());
         self.spawn("an Event", async move {
             if gate.check().is_err() {
                 return;
             }
             metrics.api_write(Write::Event);
-            match tokio::time::timeout(WRITE, recorder.publish(&event, &reference)).await {
+            match tokio::time::timeout(WRITE, recorder.publish(&about, told, now)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "an Event was lost");
@@ -378,6 +369,13 @@ impl Context {
             }
         });
     }
+}
+
+/// Whether what `Ready` says needs no other Event than what it said before. Messages that count what came while all is well
+/// are no happening each.
+fn is_told(before: &Condition, now: &Condition) -> bool {
+    let counts = [reason::connector::READ.name, reason::connector::PROGRESSING.name].contains(&&*now.reason);
+    before.status == now.status && before.reason == now.reason && (counts || before.message == now.message)
 }
 
 /// Says of what an error is.

@@ -33,7 +33,7 @@ mod stop;
 
 pub use basis::Basis;
 use draft::{Draft, Drafting};
-pub use report::{Approval, BlockedName, RunReport, Verdict};
+pub use report::{Approval, Approved, BlockedName, RunReport, Verdict};
 pub use stop::Stop;
 
 /// What a run is of.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::cli::rollcall;
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
+use crate::support::namespace::Namespace;
 use crate::support::office::{
     Office, PASSWORD, PEOPLE, address, company, condition, connector, in_step_with, is, joins, leaves,
     policy, reader,
@@ -224,6 +225,45 @@ fn nothing_is_green_while_the_operator_cannot_look() {
     rights_to("syncpolicies.rollcall.dev", "/rules/0/resources", &kinds, &["get", "list"]);
     namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
     namespace.until("syncpol", "staff", in_step_with(12));
+}
+
+/// What was told of this object, for this reason.
+fn told(namespace: &Namespace<'_>, name: &str, reason: &str) -> Vec<String> {
+    let ran = namespace.kubectl(&["get", "events.events.k8s.io", "-o", "json"]).exits(0);
+    let all: Value = serde_json::from_str(&ran.out).unwrap();
+    let items = all["items"].as_array().unwrap().iter();
+    let of = items.filter(|it| it["regarding"]["name"] == name && it["reason"] == reason);
+    of.map(|it| it["note"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn events_say_what_happened_now() {
+    let office = Office::open();
+    office.in_step();
+    let Office { namespace, slapd, .. } = &office;
+    let is_told = |name: &str, reason: &'static str, part: &str| {
+        eventually(PATIENCE, "it is told", || {
+            told(namespace, name, reason).iter().any(|note| note.contains(part)).then_some(())
+        });
+    };
+    // Another digest.
+    slapd.modify(&PEOPLE[1..].iter().map(|name| leaves(name)).collect::<String>());
+    let digest = |staff: &Value| staff["status"]["held"]["digest"].as_str().map(str::to_owned);
+    let first = digest(&office.after_a_read(is("Ready", "False", "Held"))).unwrap();
+    is_told("staff", "Held", &first);
+    slapd.modify(&(joins("alan") + &leaves("ada")));
+    let staff = office.after_a_read(|staff| digest(staff).is_some_and(|digest| digest != first));
+    is_told("staff", "Held", &digest(&staff).unwrap());
+    // Another address.
+    for port in ["1", "2"] {
+        let url = format!("ldap://127.0.0.1:{port}");
+        namespace.apply(&connector(slapd, "").replace(&slapd.url(), &url));
+        is_told("corp", "Unreachable", &format!("127.0.0.1:{port}"));
+    }
+    // A name as long as there may be.
+    let long = ["a".repeat(120), "b".repeat(132)].join(".");
+    namespace.apply(&policy("").replace("name: staff", &format!("name: {long}")).replace("corp", "none"));
+    is_told(&long, "ConnectorNotFound", "none");
 }
 
 #[test]

@@ -14,16 +14,17 @@ use uuid::Uuid;
 use super::gated::{self, Gated};
 use super::{Memory, RanOf, status};
 use crate::api::policy::StoreRef;
-use crate::api::reason::policy as reasons;
+use crate::api::reason::{Reason, policy as reasons};
 use crate::clock::Clock;
 use crate::controller::context::Context;
 use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
-use crate::sync::run::{self, Approval, Basis, RunReport, Stop, Verdict};
+use crate::sync::run::{self, Approval, Approved, Basis, RunReport, Stop, Verdict};
 use crate::target::registry::Registry;
 use crate::telemetry::{self, Metrics};
+use crate::words::count;
 
 /// So many earlier runs are kept in the status.
 const HISTORY: usize = 4;
@@ -173,13 +174,12 @@ impl Memory {
         let before = self.failed.map_or(0, |(_, count)| count);
         self.failed = (verdict == Verdict::Failed).then(|| (report.finished_at, before.saturating_add(1)));
         self.ended = Some(RanOf::of(runnable));
-        if let Some(approval) = report.approval {
-            self.events.push(told(approval, report.previewed, &report.stale));
-        }
+        self.events.extend(told(report));
         if let Some(hold) = &report.held
             && self.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
         {
-            let message = format!("{}; see it with `rollcall plan show`: {}", hold.reason, hold.digest);
+            // The digest first: a message that is too long is cut.
+            let message = format!("{}, see it with `rollcall plan show`: {}", hold.digest, hold.reason);
             self.events.push((EventType::Warning, reasons::HELD.name, message));
         }
         // Whoever only looks has rebuilt nothing: what is older than it was stays so.
@@ -218,44 +218,75 @@ impl Memory {
     }
 }
 
-/// What is told of an approval that was given with a run: whether that was a preview, and which connectors could not
-/// vouch for anything in it.
-fn told(approval: Approval, previewed: bool, stale: &[ConnectorName]) -> super::Told {
-    match approval {
-        Approval::Accepted => {
-            let message = match stale {
-                _ if previewed => {
-                    "the approval names what is held, and nothing was done, since this was a preview; unless it is taken \
-                     away, it counts once mode is Apply"
-                        .to_owned()
-                }
-                [] => "the approval was seen; what it names was let happen".to_owned(),
-                stale => format!(
-                    "the approval was seen, and holds for {} hours; nothing was removed on the word of DirectoryConnector \
-                     {}, which could not be read: what rests on it waits until it can be read again",
-                    APPROVAL_HOLDS.as_secs() / 3600,
-                    stale.iter().map(ConnectorName::as_str).collect::<Vec<_>>().join(", ")
-                ),
-            };
-            (EventType::Normal, reasons::APPROVED.name, message)
+/// What is told of approvals after a run: of one that was given with it, or of one from before by which it let something go.
+fn told(report: &RunReport) -> Option<super::Told> {
+    let normal = |message| Some((EventType::Normal, reasons::APPROVED.name, message));
+    let warning = |reason: Reason, message: &str| Some((EventType::Warning, reason.name, message.to_owned()));
+    match report.approval {
+        Some(Approval::Accepted) => normal(accepted(report)),
+        Some(Approval::Unknown) => warning(
+            reasons::APPROVAL_UNKNOWN,
+            "the approval names nothing that is held; take the digest from status.held",
+        ),
+        Some(Approval::Outdated) => warning(
+            reasons::APPROVAL_OUTDATED,
+            "the approval names what was held under another spec; look at what is held now",
+        ),
+        None if report.approved.steps > 0 && !report.previewed && report.failed.is_none() => {
+            normal("what was approved before and had to wait was let happen now".to_owned())
         }
-        Approval::Unknown => {
-            let message = "the approval names nothing that is held; take the digest from status.held";
-            (EventType::Warning, reasons::APPROVAL_UNKNOWN.name, message.to_owned())
-        }
-        Approval::Outdated => {
-            let message = "the approval names what was held under another spec; look at what is held now";
-            (EventType::Warning, reasons::APPROVAL_OUTDATED.name, message.to_owned())
-        }
+        None => None,
     }
+}
+
+/// What came of an approval.
+fn accepted(report: &RunReport) -> String {
+    let Approved { named, held, steps } = report.approved;
+    let holds = format!("the approval was seen, and holds for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
+    if report.previewed {
+        return "the approval names what is held, and nothing was done, since this was a preview; unless it is taken away, \
+                it counts once mode is Apply"
+            .to_owned();
+    }
+    if report.failed.is_some() {
+        return format!(
+            "{holds}; this run could not do all of its work: what is left of it is done by the next one"
+        );
+    }
+    if !report.stale.is_empty() {
+        let stale: Vec<&str> = report.stale.iter().map(ConnectorName::as_str).collect();
+        return format!(
+            "{holds}; nothing was removed on the word of DirectoryConnector {}, which could not be read: what rests on it \
+             waits until it can be read again",
+            stale.join(", ")
+        );
+    }
+    if held > 0 {
+        let all = count(named, "operation", "operations");
+        return format!(
+            "{holds}; of the {all} that it names {} still held, until each is looked up: see `rollcall plan show`",
+            count(held, "is", "are")
+        );
+    }
+    if steps == 0 {
+        return "the approval was seen; the directory calls for nothing any more that it names, and nothing was done by it"
+            .to_owned();
+    }
+    if report.applied.waiting > 0 {
+        return format!("{holds}; what it names was let happen, but for what waits for the next run");
+    }
+    "the approval was seen; what it names and the directory still calls for was let happen".to_owned()
 }
 
 /// The reasons of what is told of approvals.
 #[cfg(test)]
 pub(super) fn approvals() -> Vec<&'static str> {
-    [Approval::Accepted, Approval::Unknown, Approval::Outdated]
-        .map(|approval| told(approval, false, &[]).1)
-        .into()
+    let now = Timestamp::UNIX_EPOCH;
+    let of = |approval| {
+        let nothing = RunReport::nothing(String::new(), now, crate::store::policy::Census::nothing(now));
+        told(&RunReport { approval: Some(approval), ..nothing }).unwrap().1
+    };
+    [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(of).into()
 }
 
 #[cfg(test)]
@@ -263,6 +294,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::store::policy::Census;
 
     #[test]
     fn an_approval_outlives_a_run_that_was_given_up() {
@@ -282,20 +314,56 @@ mod tests {
         assert_eq!(memory.unheard, approval, "the next run is told of it");
     }
 
+    /// A run with an approval that names three operations, of which so many steps were let go.
+    fn approved(steps: u64) -> RunReport {
+        let now = Timestamp::UNIX_EPOCH;
+        RunReport {
+            approval: Some(Approval::Accepted),
+            approved: Approved { named: 3, held: 0, steps },
+            ..RunReport::nothing("a".to_owned(), now, Census::nothing(now))
+        }
+    }
+
     #[rstest]
-    #[case::done(false, &[], "was let happen")]
-    #[case::its_directory_was_away(false, &["corp"], "nothing was removed on the word of DirectoryConnector id/corp")]
-    #[case::a_preview(true, &[], "nothing was done, since this was a preview")]
-    #[case::a_preview_without_its_directory(true, &["corp"], "nothing was done, since this was a preview")]
-    fn an_approval_is_told_as_what_came_of_it(
-        #[case] previewed: bool,
-        #[case] stale: &[&str],
-        #[case] says: &str,
-    ) {
-        let stale: Vec<ConnectorName> = stale.iter().map(|name| ConnectorName::new("id", name)).collect();
-        let (_, reason, message) = told(Approval::Accepted, previewed, &stale);
+    #[case::done(approved(3), Some("was let happen"))]
+    #[case::nothing_of_it_is_called_for(approved(0), Some("nothing was done by it"))]
+    #[case::its_directory_was_away(
+        RunReport { stale: vec![ConnectorName::new("id", "corp")], ..approved(0) },
+        Some("nothing was removed on the word of DirectoryConnector id/corp")
+    )]
+    #[case::a_preview(
+        RunReport { previewed: true, ..approved(3) },
+        Some("nothing was done, since this was a preview")
+    )]
+    #[case::a_preview_without_its_directory(
+        RunReport { previewed: true, stale: vec![ConnectorName::new("id", "corp")], ..approved(3) },
+        Some("nothing was done, since this was a preview")
+    )]
+    #[case::it_failed_on_the_way(
+        RunReport { failed: Some("the disk is full".to_owned()), ..approved(3) },
+        Some("could not do all of its work")
+    )]
+    #[case::some_are_to_be_looked_up(
+        RunReport { approved: Approved { named: 3, held: 2, steps: 1 }, ..approved(1) },
+        Some("of the 3 operations that it names 2 are still held")
+    )]
+    #[case::it_waited_until_now(
+        RunReport { approval: None, ..approved(3) },
+        Some("had to wait was let happen now")
+    )]
+    #[case::one_that_waited_in_a_preview(RunReport { approval: None, previewed: true, ..approved(3) }, None)]
+    #[case::none(RunReport { approval: None, ..approved(0) }, None)]
+    fn an_approval_is_told_as_what_came_of_it(#[case] report: RunReport, #[case] says: Option<&str>) {
+        let told = told(&report);
+        assert_eq!(told.is_some(), says.is_some());
+        let (Some((_, reason, message)), Some(says)) = (told, says) else { return };
         assert_eq!(reason, "Approved");
         assert!(message.contains(says), "{message}");
-        assert_eq!(message.contains("let happen"), says == "was let happen", "{message}");
+        let happened = report.approved.steps > 0
+            && report.approved.held == 0
+            && !report.previewed
+            && report.failed.is_none()
+            && report.stale.is_empty();
+        assert_eq!(message.contains("let happen"), happened, "{message}");
     }
 }

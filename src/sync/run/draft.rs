@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::report::Approved;
 use super::standing::{Standing, Stands};
 use super::stop::Until;
 use super::{Approval, Basis, Options};
@@ -63,6 +64,8 @@ pub(super) struct Draft {
     pub(super) stale: Vec<ConnectorName>,
     /// What became of the approval that was given with this run.
     pub(super) approval: Option<Approval>,
+    /// What approvals that hold do in it.
+    pub(super) approved: Approved,
 }
 
 /// What the target should hold by the specs that were applied last.
@@ -169,7 +172,7 @@ impl Drafting {
         let mut plan = planner.plan(&projection, &self.subjects);
         let then = held.as_ref().map(|held| self.then(held, &views)).transpose()?.flatten();
         let held = Held { before: held, then: then.as_ref(), now: &projection, fresh: vouched.fresh };
-        let (guarded, approval) = self.guard(&plan, &state, &held)?;
+        let (guarded, approval, approved) = self.guard(&plan, &state, &held)?;
         // A hundred thousand contents need not be kept three times while they are applied.
         let doubtful = Draft::doubtful(&plan.steps) + plan.doubtful.len() as u64;
         let open = open(&projection, &plan);
@@ -191,6 +194,7 @@ impl Drafting {
             vouched,
             stale: outdated,
             approval,
+            approved,
         }))
     }
 
@@ -309,7 +313,7 @@ impl Drafting {
         plan: &Plan,
         state: &PolicyState,
         until_now: &Held<'_>,
-    ) -> Result<(Guarded, Option<Approval>), StoreError> {
+    ) -> Result<(Guarded, Option<Approval>, Approved), StoreError> {
         let now = self.now;
         let kept = until_now.before.as_ref().and_then(|before| before.limits.as_deref());
         // While something is held, no edit raises the limits that hold it.
@@ -374,6 +378,7 @@ impl Drafting {
                 guarded = judge(&approved);
             }
         }
+        let let_go = Approved::of(&approved, &guarded);
         guarded.hold = if self.options.preview && guarded.hold.is_none() {
             None
         } else {
@@ -388,7 +393,7 @@ impl Drafting {
                 }
             }
         }
-        Ok((guarded, approval))
+        Ok((guarded, approval, let_go))
     }
 
     /// The hold that `digest` names: the one that was shown before, or the one of just now.

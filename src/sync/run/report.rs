@@ -1,6 +1,6 @@
 //! What one run did, as data: the command line prints it, the controllers write it into status.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,12 +10,12 @@ use super::Options;
 use super::draft::Draft;
 use crate::directory::{ConnectorName, Owner, SubjectId, SubjectKind};
 use crate::store::exception::{Exception, Exceptions};
-use crate::store::hold::Hold;
+use crate::store::hold::{Hold, Identity, Line};
 use crate::store::link::Subjects;
 use crate::store::policy::Census;
 use crate::store::snapshot::Stranger;
 use crate::sync::apply;
-use crate::sync::guard::Exceeded;
+use crate::sync::guard::{Exceeded, Guarded};
 use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
 use crate::sync::project::{Look, QuarantineReason, Quarantined, Skipped};
@@ -48,6 +48,8 @@ pub struct RunReport {
     pub exceeded: Vec<Exceeded>,
     /// What became of the approval that was given with this run.
     pub approval: Option<Approval>,
+    /// What approvals that hold did in it.
+    pub approved: Approved,
     /// Creates and renames that wait for a name.
     pub blocked: Vec<BlockedName>,
     /// Entries that cannot be projected or that the target will not have.
@@ -73,12 +75,36 @@ pub struct RunReport {
 /// What became of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// It names a hold of this policy; what of it is still planned was done.
+    /// It names a hold of this policy; what of it is still planned may go.
     Accepted,
     /// It names no hold of this policy.
     Unknown,
     /// It names one that was made under another spec.
     Outdated,
+}
+
+/// What approvals that hold do in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Approved {
+    /// How many operations they name.
+    pub named: u64,
+    /// How many of those are held all the same, since what they rest on is still to be looked up.
+    pub held: u64,
+    /// How many steps are let go by them, and by nothing else.
+    pub steps: u64,
+}
+
+impl Approved {
+    pub(super) fn of(holds: &[Hold], guarded: &Guarded) -> Self {
+        let named: HashSet<Identity> =
+            holds.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect();
+        let held = guarded.hold.iter().flat_map(|hold| &hold.lines);
+        Self {
+            named: named.len() as u64,
+            held: held.filter(|line| named.contains(&line.identity())).count() as u64,
+            steps: guarded.execute.iter().filter(|step| step.approved).count() as u64,
+        }
+    }
 }
 
 /// A create or rename that waits for a name which a linked object still bears.
@@ -182,6 +208,7 @@ impl RunReport {
             held: None,
             exceeded: Vec::new(),
             approval: None,
+            approved: Approved::default(),
             blocked: Vec::new(),
             quarantined: Vec::new(),
             unreadable: Vec::new(),
@@ -229,6 +256,7 @@ impl RunReport {
             },
             exceeded: draft.guarded.exceeded.clone(),
             approval: draft.approval,
+            approved: draft.approved,
             blocked: blocked.collect(),
             quarantined_count: quarantined.len() as u64 + strangers,
             unreadable: draft.infos.iter().flat_map(|info| info.strangers.iter().cloned()).collect(),
