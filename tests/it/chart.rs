@@ -64,19 +64,18 @@ fn each_value_that_the_schema_has_stands_with_its_default() {
 #[test]
 fn the_apiserver_takes_all_of_it() {
     let cluster = Cluster::shared();
-    let home = cluster.namespace();
-    for namespace in ["identity", "partners"] {
+    for namespace in ["identity", "partners", "rollcall"] {
         cluster.kubectl(&["create", "namespace", namespace]).exits(0);
     }
     for values in examples() {
         let rendered = render(&with(&values));
-        // These kinds are the Prometheus operator's, which is not there.
-        let theirs = ["servicemonitor.yaml", "rules.yaml"];
+        // These kinds are the Prometheus operator's and the Gateway API's, which are not there.
+        let theirs = ["servicemonitor.yaml", "rules.yaml", "httproute.yaml"];
         let ours = rendered.into_iter().filter(|(file, _)| !theirs.contains(&&**file));
         // One `kubectl apply` takes objects of one namespace only.
         let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for object in ours.flat_map(|(_, text)| objects(&text)) {
-            let namespace = object["metadata"]["namespace"].as_str().unwrap_or(home.name()).to_owned();
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default").to_owned();
             by_namespace.entry(namespace).or_default().push(object.to_string());
         }
         for (namespace, objects) in by_namespace {
@@ -85,6 +84,69 @@ fn the_apiserver_takes_all_of_it() {
             assert_eq!(ran.code, 0, "{}: {}", values.display(), ran.said());
         }
     }
+}
+
+#[test]
+fn everything_says_where_it_is() {
+    const EVERYWHERE: [&str; 5] = [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ];
+    for values in examples() {
+        for object in render(&with(&values)).values().flat_map(|text| objects(text)) {
+            let kind = object["kind"].as_str().unwrap();
+            let told = object["metadata"]["namespace"].is_string();
+            assert_ne!(told, EVERYWHERE.contains(&kind), "{}: {}", values.display(), object["metadata"]);
+            for subject in object["subjects"].as_array().into_iter().flatten() {
+                assert_eq!(subject["namespace"], "rollcall", "{object}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_given_for_the_pod_arrives_there() {
+    let rendered = render(&with(&chart().join("ci/production.yaml")));
+    let set = &objects(&rendered["statefulset.yaml"])[0];
+    let pod = &set["spec"]["template"]["spec"];
+    assert_eq!(
+        (&pod["dnsPolicy"], &pod["dnsConfig"]["searches"][0]),
+        (&"None".into(), &"corp.example".into())
+    );
+    assert_eq!(pod["hostAliases"][0]["ip"], "10.0.0.7");
+    let named = |list: &Value| {
+        list.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&pod["volumes"]), ["data", "tmp", "ca", "more"]);
+    assert_eq!(named(&pod["containers"][0]["volumeMounts"]), ["data", "tmp", "ca", "more"]);
+    let labels = |object: &Value| object["metadata"]["labels"]["corp.example/cost-centre"].clone();
+    assert_eq!(labels(&set["spec"]["template"]), "4711");
+    for (file, text) in rendered.iter().filter(|(file, _)| !file.starts_with("crd-")) {
+        for object in objects(text) {
+            let once = object["metadata"]["name"].as_str().unwrap().starts_with("rollcall-")
+                && object["metadata"]["namespace"].is_null();
+            assert!(once || labels(&object) == "4711", "{file}: {}", object["metadata"]);
+        }
+    }
+    let monitor = &objects(&rendered["servicemonitor.yaml"])[0]["spec"]["endpoints"][0];
+    assert_eq!(monitor["metricRelabelings"][0]["action"], "drop");
+    assert_eq!(monitor["relabelings"][0]["targetLabel"], "cluster");
+}
+
+#[test]
+fn a_gateway_leads_to_the_registry() {
+    let rendered = render(&with(&chart().join("ci/gateway.yaml")));
+    let route = &objects(&rendered["httproute.yaml"])[0]["spec"];
+    assert_eq!(route["parentRefs"][0]["name"], "public");
+    assert_eq!(route["rules"][0]["filters"][0]["type"], "ResponseHeaderModifier");
+    let to = &route["rules"][0]["backendRefs"][0];
+    let service = &objects(&rendered["service.yaml"])[0];
+    assert_eq!(to["name"], service["metadata"]["name"]);
+    assert_eq!(to["port"], service["spec"]["ports"][0]["port"]);
+    assert!(rendered["statefulset.yaml"].contains("https://scim.corp.example"));
 }
 
 #[rstest]
@@ -120,6 +182,8 @@ fn all_namespaces_are_watched_only_when_that_is_said() {
 #[case::both(&["watchAllNamespaces=true", "watchNamespaces={a}"], "exclude each other")]
 #[case::no_host(&["ingress.enabled=true"], "ingress.host: name the host")]
 #[case::no_certificate(&["ingress.enabled=true", "ingress.host=a"], "ingress.tlsSecret: name the Secret")]
+#[case::no_gateway(&["httpRoute.enabled=true", "httpRoute.host=a"], "httpRoute.parentRefs: name the Gateway")]
+#[case::no_name(&["httpRoute.enabled=true", "httpRoute.parentRefs[0].name=a"], "httpRoute.host: name the host")]
 #[case::unknown(&["watchNamespace={a}"], "watchNamespace")]
 #[case::no_digest(&["image.digest=latest"], "digest")]
 fn helm_refuses_what_cannot_work(#[case] values: &[&str], #[case] says: &str) {

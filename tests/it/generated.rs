@@ -39,7 +39,15 @@ fn generated_files_are_fresh() {
     let mut rendered = chart::render(&["--set", "crds.install=false"]);
     for name in DEPLOYED {
         let text = rendered.remove(&format!("{name}.yaml")).unwrap();
-        files.push((format!("deploy/{name}.yaml"), format!("{HEAD}{text}")));
+        let place = match name {
+            "volume" => "data/volume",
+            other => other,
+        };
+        // It is applied in each namespace that is watched.
+        let anywhere = text
+            .replace("metadata:\n  name: rollcall\n  namespace: rollcall\n", "metadata:\n  name: rollcall\n");
+        let text = if name == "watched" { anywhere } else { text };
+        files.push((format!("deploy/{place}.yaml"), format!("{HEAD}{text}")));
     }
     assert!(rendered.is_empty(), "deploy/ lacks {:?}", rendered.keys());
     files.sort();
@@ -65,7 +73,9 @@ fn definition<K: CustomResourceExt>() -> String {
 fn template<K: CustomResourceExt>() -> String {
     let definition = definition::<K>();
     assert!(!definition.contains("{{"), "helm would take this for its own");
-    let keep = "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n";
+    let keep = "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n    \
+        argocd.argoproj.io/sync-options: Delete=false,Prune=false\n    \
+        kustomize.toolkit.fluxcd.io/prune: disabled\n  {{- end }}\n";
     let definition = definition.replacen("metadata:\n", keep, 1);
     format!("{{{{- if .Values.crds.install }}}}\n{definition}{{{{- end }}}}\n")
 }

@@ -17,6 +17,7 @@ mod conditions;
 mod crds;
 mod cuts;
 mod deltas;
+mod deploy;
 mod discovery;
 mod disk;
 mod docs;

@@ -16,6 +16,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "rollcall.labels" -}}
 {{ include "rollcall.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "rollcall.account" -}}
@@ -35,7 +38,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- .Values.scim.externalUrl -}}
 {{- else if .Values.ingress.enabled -}}
 {{- printf "https://%s" .Values.ingress.host -}}
+{{- else if .Values.httpRoute.enabled -}}
+{{- printf "https://%s" .Values.httpRoute.host -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* The metrics of this release, and of no other. */ -}}
+{{- define "rollcall.series" -}}
+job="{{ include "rollcall.name" . }}-metrics", namespace="{{ .Release.Namespace }}"
 {{- end -}}
 
 {{- /* What the operator may do where it watches. */ -}}
