@@ -20,6 +20,7 @@ mod progress;
 mod registry;
 mod sync;
 mod table;
+mod validate;
 
 pub use exit::Exit;
 use out::Out;
@@ -45,6 +46,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Sync(sync::Sync),
+    Validate(validate::Validate),
     Operator(Box<operator::Operator>),
     Plan(plan::Plan),
     Registry(registry::Registry),
@@ -62,13 +64,24 @@ impl Cli {
         let stdout = io::stdout().lock();
         let mut buffer = io::BufWriter::new(stdout);
         let mut out = Out::new(&mut buffer);
-        let needs_time = !matches!(self.verb, Verb::Crds(_) | Verb::Completion(_));
+        // What a server says is read by machines, to its last line.
+        let serves = matches!(self.verb, Verb::Operator(_));
+        let tell = |error: &anyhow::Error| {
+            let why = telemetry::chain(error.as_ref());
+            if serves {
+                tracing::error!(why, "the operator ended");
+            } else {
+                out::error(why);
+            }
+        };
+        let needs_time = !matches!(self.verb, Verb::Crds(_) | Verb::Completion(_) | Verb::Validate(_));
         if needs_time && let Err(why) = clock::check(SystemClock.now()) {
-            out::error(format_args!("{why}"));
+            tell(&anyhow::Error::msg(why));
             return Exit::Failed.into();
         }
         let done = match self.verb {
             Verb::Sync(verb) => verb.run(&mut out),
+            Verb::Validate(verb) => verb.run(&mut out),
             Verb::Operator(verb) => verb.run(level),
             Verb::Plan(verb) => verb.run(&mut out),
             Verb::Registry(verb) => verb.run(&mut out),
@@ -83,7 +96,7 @@ impl Cli {
             // Whoever read the output has had enough of it, as `head` has.
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                out::error(format_args!("{error:#}"));
+                tell(&error);
                 let exit = error.downcast_ref::<exit::Invalid>().map_or(Exit::Failed, |_| Exit::Invalid);
                 exit.into()
             }

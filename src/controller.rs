@@ -39,7 +39,7 @@ use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::spec::Name;
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Asked, Metrics, chain};
 
 pub mod condition;
 pub mod connector;
@@ -305,7 +305,11 @@ where
     let error_policy = move |object: Arc<K>, error: &Error, context: Arc<Context>| {
         let name = Name::of(&*object);
         if !matches!(error, Error::Shut(_)) {
-            tracing::warn!(kind = kind.word(), object = %name, error = error as &dyn std::error::Error, "could not be looked at; trying again");
+            context.metrics.reconcile_failed(kind.word());
+            if matches!(error, Error::Kube(_) | Error::Slow | Error::Unread { .. }) {
+                context.metrics.api_failed(Asked::Object);
+            }
+            tracing::warn!(kind = kind.word(), object = %name, error = chain(error), "could not be looked at; trying again");
         }
         let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
         wake.at(&name, Some(at));

@@ -29,11 +29,12 @@ pub mod reference;
 mod resolve;
 mod schedule;
 mod schema;
+mod stand_in;
 
 pub use applied::rebuild;
 pub use connector::SHORTEST_INTERVAL;
 pub use content::Content;
-pub use object::{Name, Objects};
+pub use object::{Name, Objects, is_dns_name};
 pub use schedule::Schedule;
 
 /// What is wrong with an object, and what to do.

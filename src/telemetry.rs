@@ -5,4 +5,4 @@ mod log;
 mod metrics;
 
 pub use log::{BadFilter, Format, LogLevel, chain, init};
-pub use metrics::{Import, Metrics, Queued, Run, Running, Write};
+pub use metrics::{Asked, Import, Metrics, Queued, Run, Running, Write};

@@ -24,6 +24,7 @@ use crate::api;
 use crate::clock::SystemClock;
 use crate::controller::{self, Claim, Given, Scope, Settings, Times};
 use crate::serve::{self, Readiness, Served, Tls};
+use crate::spec;
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
 
@@ -40,7 +41,7 @@ pub(super) struct Operator {
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
     /// Namespaces whose objects are ours, separated by commas; the operator's own if absent.
-    #[arg(long, env = "ROLLCALL_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(long, env = "ROLLCALL_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',', value_parser = name_or_nothing)]
     watch_namespaces: Vec<String>,
     /// Objects in every namespace are ours. The operator must then be allowed to read every Secret.
     #[arg(long, env = "ROLLCALL_ALL_NAMESPACES", conflicts_with = "watch_namespaces")]
@@ -50,10 +51,10 @@ pub(super) struct Operator {
     #[arg(long, env = "ROLLCALL_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<String>,
     /// The operator's own namespace, where its Lease is; that of the pod, or of KUBECONFIG, if absent.
-    #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE")]
+    #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE", value_parser = name)]
     namespace: Option<String>,
     /// The name of the Lease: operators that share the work each need one of their own.
-    #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall")]
+    #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall", value_parser = name)]
     lease_name: String,
     /// For how long the Lease is ours without being renewed: so long another process waits after this one is lost.
     #[arg(long, env = "ROLLCALL_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = duration)]
@@ -97,10 +98,12 @@ impl Operator {
                 self.lease_renew_every
             )
         })?;
-        let config = kube::Config::infer().await.context(
+        let mut config = kube::Config::infer().await.context(
             "there is no apiserver to talk to: set KUBECONFIG, or run in a pod with a service account",
         )?;
         let own = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let agent = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
+        config.headers.push(("user-agent".parse()?, agent.parse()?));
         let client = Client::try_from(config)?;
         let (stop, metrics) = (CancellationToken::new(), Metrics::new());
         let (readiness, served) = (Readiness::default(), Served::default());
@@ -188,6 +191,16 @@ impl Operator {
         let own = own.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         format!("{}-{own}", host.unwrap_or_else(|| "rollcall".to_owned()))
     }
+}
+
+/// What may be a name in Kubernetes: it comes into the path of requests.
+fn name(text: &str) -> Result<String, String> {
+    let why = || "a name has lower-case letters, digits, - and . only".to_owned();
+    spec::is_dns_name(text).then(|| text.to_owned()).ok_or_else(why)
+}
+
+fn name_or_nothing(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { name(text) }
 }
 
 /// A length of time, written as in the resources.

@@ -22,7 +22,7 @@ use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
 use crate::spec::reference;
 use crate::spec::{Content, Name};
 use crate::store::snapshot::SnapshotInfo;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, chain};
 use crate::text::clean;
 
 mod cancel;
@@ -135,7 +135,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     if reconciled.standing_changed {
         context.wake_policies_of(&name);
     }
-    context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", &reconciled.ready);
+    context.shows("DirectoryConnector", &name, known.spec.suspend, &reconciled.conditions);
     if let Some((before, status)) = reconciled.status {
         let now = status.conditions.clone();
         write(context, object, status).await?;
@@ -164,7 +164,7 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     let conditions = status.conditions.clone();
     match write(context, object, status).await {
         Ok(()) => context.tell(known, Some(&before), &conditions),
-        Err(error) => tracing::debug!(%error, "that a look failed could not be said"),
+        Err(error) => tracing::debug!(error = chain(&error), "that a look failed could not be said"),
     }
 }
 
@@ -173,8 +173,8 @@ struct Reconciled {
     begin: Option<import::Begin>,
     wake_at: Option<Timestamp>,
     standing_changed: bool,
-    /// The status of `Ready`.
-    ready: String,
+    /// Of the status as it is now.
+    conditions: Vec<Condition>,
     /// The status before, and one that is to be written.
     status: Option<(Option<DirectoryConnectorStatus>, DirectoryConnectorStatus)>,
 }
@@ -301,7 +301,7 @@ impl Memory {
             begin,
             wake_at: next_at.or(progress),
             standing_changed,
-            ready: condition::ready(&status.conditions),
+            conditions: status.conditions.clone(),
             status: (!stands).then_some((before, status)),
         }
     }

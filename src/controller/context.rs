@@ -29,7 +29,7 @@ use crate::spec::reference::{self, Reference};
 use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Metrics, Write};
+use crate::telemetry::{Asked, Metrics, Write, chain};
 
 /// No single question to the apiserver takes longer.
 const READ: Duration = Duration::from_secs(10);
@@ -294,7 +294,7 @@ impl Context {
         references: &BTreeSet<Reference>,
     ) -> Result<Objects, Error> {
         let mut objects = Objects { partial: true, ..Objects::default() };
-        for reference in references {
+        for reference in references.iter().filter(|reference| reference.is_possible()) {
             match reference {
                 Reference::Secret(name) => {
                     let api = Api::<KubeSecret>::namespaced(self.client.clone(), &of.namespace);
@@ -334,6 +334,12 @@ impl Context {
         tokio::task::spawn_blocking(move || ask(&store)).await?
     }
 
+    /// What an object shows, in numbers.
+    pub(super) fn shows(&self, kind: &'static str, name: &Name, suspended: bool, conditions: &[Condition]) {
+        let shown = conditions.iter().map(|it| (it.type_.as_str(), it.status.as_str()));
+        self.metrics.conditions(kind, &name.to_string(), suspended, shown);
+    }
+
     /// Tells of a change of `Ready` by an Event.
     pub(super) fn tell<K>(&self, object: &K, before: Option<&[Condition]>, now: &[Condition])
     where
@@ -363,9 +369,13 @@ impl Context {
             match tokio::time::timeout(WRITE, recorder.publish(&about, told, now)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "an Event was lost");
+                    metrics.api_failed(Asked::Event);
+                    tracing::warn!(error = chain(&error), "an Event was lost");
                 }
-                Err(_) => tracing::warn!("an Event was lost: the apiserver did not answer in time"),
+                Err(_) => {
+                    metrics.api_failed(Asked::Event);
+                    tracing::warn!("an Event was lost: the apiserver did not answer in time");
+                }
             }
         });
     }

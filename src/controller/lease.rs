@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::gate::{Gate, WRITE};
 use crate::clock::Clock;
 use crate::serve::Readiness;
-use crate::telemetry::{Metrics, Write, chain};
+use crate::telemetry::{Asked, Metrics, Write, chain};
 
 /// What the process is not ready without.
 pub(super) const LEASE: &str = "lease";
@@ -224,7 +224,9 @@ impl<'a> Holder<'a> {
         };
         match tokio::time::timeout(WRITE, released).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the lease was not released; it runs out by itself"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "the lease was not released; it runs out by itself");
+            }
             Err(_) => tracing::warn!("the lease was not released in time; it runs out by itself"),
         }
     }
@@ -234,9 +236,11 @@ impl<'a> Holder<'a> {
         // That a lease has run out is to be noticed when it has.
         let left = Some(self.gate.remaining()).filter(|left| !left.is_zero());
         let patience = left.map_or(WRITE, |left| left.min(WRITE));
-        let attempt = tokio::time::timeout(patience, self.ask()).await;
-        let attempt = attempt.map_err(|_| "the apiserver did not answer in time".to_owned())?;
-        let attempt = attempt.map_err(|error| chain(&error))?;
+        let attempt = match tokio::time::timeout(patience, self.ask()).await {
+            Ok(attempt) => attempt.map_err(|error| chain(&error)),
+            Err(_) => Err("the apiserver did not answer in time".to_owned()),
+        };
+        let attempt = attempt.inspect_err(|_| self.metrics.api_failed(Asked::Lease))?;
         if attempt == Attempt::Ours {
             self.gate.open_until(asked_at + self.claim.times.lasts);
         }

@@ -26,7 +26,7 @@ use crate::secret::Secret;
 use crate::spec::reference;
 use crate::spec::{Name, Runnable};
 use crate::sync::run::Basis;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, chain};
 use crate::text::clean;
 
 mod decide;
@@ -151,7 +151,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
         run::begin(context, &name, begin);
     }
     context.policy_alarm(&name, reconciled.wake_at);
-    context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", &reconciled.ready);
+    context.shows("SyncPolicy", &name, known.spec.suspend, &reconciled.conditions);
     if let Some(at) = reconciled.reset_at {
         context.metrics.store_reset(&name.to_string(), at.as_second());
     }
@@ -182,7 +182,7 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     let conditions = status.conditions.clone();
     match write(context, object, status).await {
         Ok(()) => context.tell(known, Some(&before), &conditions),
-        Err(error) => tracing::debug!(%error, "that a look failed could not be said"),
+        Err(error) => tracing::debug!(error = chain(&error), "that a look failed could not be said"),
     }
 }
 
@@ -213,8 +213,8 @@ struct Reconciled {
     begin: Option<run::Begin>,
     wake_at: Option<Timestamp>,
     events: Vec<Told>,
-    /// The status of `Ready`.
-    ready: String,
+    /// Of the status as it is now.
+    conditions: Vec<Condition>,
     /// When the store was seen to be another one, while it is not rebuilt.
     reset_at: Option<Timestamp>,
     /// The status as last written, and another one that is to be.
@@ -359,7 +359,7 @@ impl Memory {
             begin,
             wake_at: [next_at, progress, sources.stale_at].into_iter().flatten().min(),
             events: std::mem::take(&mut self.events),
-            ready: condition::ready(&self.status.conditions),
+            conditions: self.status.conditions.clone(),
             reset_at: condition::find(&self.status.conditions, "StoreReset")
                 .map(|reset| reset.last_transition_time.0),
             write: (!stands).then(|| (before, Box::new(self.status.clone()))),

@@ -8,6 +8,7 @@ use super::context::{Context, owner};
 use super::delay;
 use crate::directory::ConnectorName;
 use crate::spec::Name;
+use crate::telemetry::chain;
 
 /// How long a policy's links and a connector's snapshot are kept for one of the same namespace and name.
 const KEEPS: Duration = Duration::from_hours(30 * 24);
@@ -35,7 +36,9 @@ pub(super) async fn sweep(context: Arc<Context>) {
         match swept.await {
             Ok(0) => {}
             Ok(forgotten) => tracing::info!(forgotten, "what was deleted 30 days ago was forgotten"),
-            Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "what was deleted long ago could not be forgotten");
+            }
         }
         context.clock.until(delay::later(now, EVERY)).await;
     }

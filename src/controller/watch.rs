@@ -22,7 +22,7 @@ use super::{connector, policy};
 use crate::clock::Timer;
 use crate::serve::Readiness;
 use crate::spec::Name;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Asked, Metrics, chain};
 
 /// A watch that fails for less is not lost: it goes on from where it was. Whoever cannot reach the apiserver for
 /// longer loses the lease.
@@ -266,11 +266,8 @@ impl<F: Fn(Name, Happened)> Follow<F> {
                     if failing.get_or_insert_with(Instant::now).elapsed() >= BLIP {
                         self.lost(&error);
                     }
-                    tracing::warn!(
-                        what = self.what,
-                        error = &error as &dyn std::error::Error,
-                        "the watch failed"
-                    );
+                    self.metrics.api_failed(Asked::Watch);
+                    tracing::warn!(what = self.what, error = chain(&error), "the watch failed");
                     // It is not polled meanwhile, and so asks nothing.
                     tokio::time::sleep(pause(failures, &self.what)).await;
                     failures += 1;
@@ -297,21 +294,6 @@ fn pause(failures: u32, what: &str) -> Duration {
     (what, failures).hash(&mut hasher);
     // Up to a quarter more, so that not all ask at once.
     pause + pause / 1024 * u32::try_from(hasher.finish() % 256).unwrap_or_default()
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let why = error.to_string();
-        if !said.contains(&why) {
-            said.push_str(": ");
-            said.push_str(&why);
-        }
-        cause = error.source();
-    }
-    said
 }
 
 /// An object's uid, the hash of what concerns us of it, and its version.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 mod yaml;
 
-use super::object::{Name, Objects};
+use super::object::{Name, Objects, is_dns_name};
 use super::{Problem, schema};
 use crate::api::{DirectoryConnector, DirectoryConnectorSpec, GROUP, SyncPolicy, SyncPolicySpec, VERSION};
 use crate::secret::Secret;
@@ -299,13 +299,4 @@ fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()>
         }
     }
     Ok(())
-}
-
-/// RFC 1123: what a name in Kubernetes may be.
-fn is_dns_name(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=253).contains(&name.len())
-        && name.split('.').all(|label| {
-            !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-        })
 }

@@ -55,3 +55,12 @@ impl fmt::Display for Name {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
+
+/// RFC 1123: what a name in Kubernetes may be. Another one must not come into the path of a request.
+pub fn is_dns_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=253).contains(&name.len())
+        && name.split('.').all(|label| {
+            !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+        })
+}

@@ -1,7 +1,9 @@
 //! What a spec refers to, so that whoever brings objects knows which ones.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use super::object::is_dns_name;
 use crate::api::reference::CaKind;
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 
@@ -15,6 +17,29 @@ pub enum Reference {
     Secret(String),
     /// A ConfigMap, by its name.
     ConfigMap(String),
+}
+
+impl Reference {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Secret(name) | Self::ConfigMap(name) => name,
+        }
+    }
+
+    /// Whether there can be such an object: one of another name is not asked for.
+    pub fn is_possible(&self) -> bool {
+        is_dns_name(self.name())
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(name) => write!(f, "Secret {name}"),
+            Self::ConfigMap(name) => write!(f, "ConfigMap {name}"),
+        }
+    }
 }
 
 /// A key of one of them.
@@ -54,6 +79,33 @@ pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
 
 /// What a policy refers to, but for its connectors.
 pub fn of_policy(spec: &SyncPolicySpec) -> BTreeSet<Reference> {
-    let token = spec.target.registry.as_ref().and_then(|registry| registry.token_secret_ref.as_ref());
-    token.map(|token| Reference::Secret(token.name.clone())).into_iter().collect()
+    key_of_policy(spec).map(|key| key.of).into_iter().collect()
+}
+
+/// What a policy uses of that.
+pub(super) fn key_of_policy(spec: &SyncPolicySpec) -> Option<Key> {
+    let token = spec.target.registry.as_ref().and_then(|registry| registry.token_secret_ref.as_ref())?;
+    Some(Key { of: Reference::Secret(token.name.clone()), key: token.key.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("reader", true)]
+    #[case("reader.corp-1", true)]
+    #[case("..", false)]
+    #[case("../configmaps/other", false)]
+    #[case("reader/status", false)]
+    #[case("reader?watch=1", false)]
+    #[case("%2e%2e", false)]
+    #[case("Reader", false)]
+    #[case("", false)]
+    fn what_cannot_be_a_name_is_not_asked_for(#[case] name: &str, #[case] possible: bool) {
+        assert_eq!(Reference::Secret(name.to_owned()).is_possible(), possible);
+        assert_eq!(Reference::ConfigMap(name.to_owned()).is_possible(), possible);
+    }
 }

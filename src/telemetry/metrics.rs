@@ -19,6 +19,7 @@ use self::process::Process;
 
 mod labelled;
 mod operating;
+mod plain;
 mod process;
 
 /// Everything that is measured; clones share it.
@@ -47,6 +48,14 @@ struct Inner {
     writes: Labelled<Counter>,
     jobs: Labelled<Gauge>,
     operating: Operating,
+}
+
+impl Inner {
+    fn forget_object(&self, kind: &str, object: &str) {
+        let of = [("kind", kind), ("object", object)];
+        self.conditions.forget(&of);
+        self.operating.suspended.forget(&of);
+    }
 }
 
 impl fmt::Debug for Inner {
@@ -99,6 +108,19 @@ pub enum Write {
     /// An Event.
     Event,
     /// The Lease.
+    Lease,
+}
+
+/// What the apiserver was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// What changes.
+    Watch,
+    /// To read an object, or to write its status.
+    Object,
+    /// To take an Event.
+    Event,
+    /// To give or renew the Lease.
     Lease,
 }
 
@@ -243,6 +265,11 @@ impl Metrics {
         Ok(text)
     }
 
+    /// Everything, in the text format that Prometheus had before.
+    pub fn plain(&self) -> Result<String, fmt::Error> {
+        Ok(plain::of(&self.text()?))
+    }
+
     /// The store is this file: its size is measured from now on.
     pub fn store_is(&self, file: PathBuf) {
         // There is one store for as long as the process lives.
@@ -295,10 +322,38 @@ impl Metrics {
         self.0.quarantined.at(&[of]).set(gauge(quarantined));
     }
 
-    /// A condition of an object (`kind` is `DirectoryConnector` or `SyncPolicy`) has this status.
-    pub fn condition(&self, kind: &'static str, object: &str, r#type: &'static str, status: &str) {
+    /// An object (`kind` is `DirectoryConnector` or `SyncPolicy`) has these conditions, by type and status, and no others;
+    /// and whether it rests.
+    pub fn conditions<'c>(
+        &self,
+        kind: &'static str,
+        object: &str,
+        suspended: bool,
+        conditions: impl IntoIterator<Item = (&'c str, &'c str)>,
+    ) {
+        let (namespace, _) = object.split_once('/').unwrap_or_default();
+        let of = [("kind", kind), ("object", object), ("namespace", namespace)];
+        self.0.operating.suspended.at(&of).set(i64::from(suspended));
+        let mut types = Vec::new();
+        for (r#type, status) in conditions {
+            types.push(r#type);
+            self.condition(kind, object, r#type, status);
+        }
+        let there = |name: &str, value: &str| name == "type" && types.contains(&value);
+        self.0.conditions.keep(&of[..2], |labels| labels.iter().any(|(name, value)| there(name, value)));
+    }
+
+    /// A condition of an object has this status.
+    pub fn condition(&self, kind: &'static str, object: &str, r#type: &str, status: &str) {
+        let (namespace, _) = object.split_once('/').unwrap_or_default();
         for possible in STATUSES {
-            let labels = [("kind", kind), ("object", object), ("type", r#type), ("status", possible)];
+            let labels = [
+                ("kind", kind),
+                ("object", object),
+                ("namespace", namespace),
+                ("type", r#type),
+                ("status", possible),
+            ];
             self.0.conditions.at(&labels).set(i64::from(possible == status));
         }
     }
@@ -348,6 +403,22 @@ impl Metrics {
         self.0.operating.reconcile_duration.at(&[("kind", kind)]).observe(took.as_secs_f64());
     }
 
+    /// An object of this kind could not be looked at.
+    pub fn reconcile_failed(&self, kind: &'static str) {
+        self.0.operating.reconcile_errors.at(&[("kind", kind)]).inc();
+    }
+
+    /// The apiserver refused, could not be reached, or did not answer in time.
+    pub fn api_failed(&self, what: Asked) {
+        let what = match what {
+            Asked::Watch => "watch",
+            Asked::Object => "object",
+            Asked::Event => "event",
+            Asked::Lease => "lease",
+        };
+        self.0.operating.api_errors.at(&[("what", what)]).inc();
+    }
+
     /// A request to the registry was answered.
     pub fn scim_request(&self, status: u16) {
         self.0.operating.requests.at(&[("code", &status.to_string())]).inc();
@@ -362,7 +433,7 @@ impl Metrics {
         inner.entries.forget(&[of]);
         inner.missed.forget(&[of]);
         inner.certificate.forget(&[of]);
-        inner.conditions.forget(&[("kind", "DirectoryConnector"), ("object", connector)]);
+        inner.forget_object("DirectoryConnector", connector);
     }
 
     /// The policy is no more.
@@ -374,7 +445,7 @@ impl Metrics {
         inner.held.forget(&[of]);
         inner.quarantined.forget(&[of]);
         inner.reset.forget(&[of]);
-        inner.conditions.forget(&[("kind", "SyncPolicy"), ("object", policy)]);
+        inner.forget_object("SyncPolicy", policy);
     }
 }
 

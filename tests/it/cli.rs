@@ -525,3 +525,99 @@ fn a_pipe_in_place_of_a_file_is_said_and_waited_for_by_nobody() {
     pipe("data/rollcall.db");
     desk.sync(&[]).exits(1).says("is not a store of rollcall");
 }
+
+/// Manifests as they are in Git: what is secret is not among them.
+const IN_GIT: &str = "apiVersion: rollcall.dev/v1alpha1
+kind: DirectoryConnector
+metadata: { name: corp, namespace: test }
+spec:
+  ldap:
+    urls: [\"ldaps://ldap.corp.example\"]
+    credentialsSecretRef: { name: reader }
+    tls: { caRef: { name: corp-ca } }
+---
+apiVersion: rollcall.dev/v1alpha1
+kind: SyncPolicy
+metadata: { name: staff, namespace: test }
+spec:
+  connectors: [{ name: corp }]
+  target: { registry: { tokenSecretRef: { name: readers, key: token } } }
+";
+
+#[test]
+fn manifests_are_validated_without_what_is_secret() {
+    let desk = Desk::new();
+    let validate = |manifests: &str| {
+        let file = desk.write("in-git.yaml", manifests);
+        rollcall(&["validate", "-f", file.to_str().unwrap()])
+    };
+    let fine = validate(IN_GIT).exits(0).says("valid: 1 DirectoryConnector, 1 SyncPolicy");
+    for lacking in ["Secret reader", "ConfigMap corp-ca", "Secret readers"] {
+        assert!(
+            fine.err.contains(&format!("note: {lacking} in test is not in what -f names")),
+            "{}",
+            fine.err
+        );
+    }
+    let entries = fs::read_dir(desk.path("")).unwrap().count();
+    assert_eq!(entries, 1, "nothing is written");
+    // Of the operator's problems, each is told, with its field.
+    validate(&IN_GIT.replace("ldaps://", "ldap://")).exits(2).says("spec.ldap.urls[0]");
+    validate(&IN_GIT.replace("  target:", "  users: { where: \"user.nmae != ''\" }\n  target:"))
+        .exits(2)
+        .says("spec.users.where");
+    validate(&IN_GIT.replace("[{ name: corp }]", "[{ name: crop }]")).exits(2).says("crop");
+    validate(&IN_GIT.replace("name: readers", "name: ../configmaps/readers"))
+        .exits(2)
+        .says("there is no Secret");
+    // What is there is looked at.
+    let empty = "---\n{ apiVersion: v1, kind: Secret, metadata: { name: reader, namespace: test } }\n";
+    validate(&format!("{IN_GIT}{empty}")).exits(2).says("has no key username");
+    validate("{ apiVersion: v1, kind: Secret, metadata: { name: reader } }")
+        .exits(2)
+        .says("there is neither");
+}
+
+#[test]
+fn a_file_on_disk_is_for_the_command_line_alone() {
+    let desk = desk(&["ada"]);
+    let file = desk.path("manifests.yaml");
+    rollcall(&["validate", "-f", file.to_str().unwrap()]).exits(0).says("the operator refuses it");
+}
+
+#[test]
+fn the_operators_last_line_is_json_too_and_says_the_cause() {
+    let desk = Desk::new();
+    // Nobody listens there.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let kubeconfig = desk.write(
+        "kubeconfig",
+        format!(
+            "apiVersion: v1\nkind: Config\nclusters: [{{ name: a, cluster: {{ server: \"http://127.0.0.1:{nobody}\" }} }}]\n\
+             contexts: [{{ name: a, context: {{ cluster: a, user: a }} }}]\nusers: [{{ name: a, user: {{}} }}]\n\
+             current-context: a\n"
+        ),
+    );
+    let data = desk.path("data").display().to_string();
+    let any = "127.0.0.1:0";
+    let mut command =
+        command(&["operator", "--data", &data, "--log-format", "json", "--scim-tls-secret", "scim"]);
+    for flag in ["--scim-address", "--health-address", "--metrics-address", "--admin-address"] {
+        command.args([flag, any]);
+    }
+    let ran = Ran::of(&command.env("KUBECONFIG", kubeconfig).output().unwrap()).exits(1);
+    let lines: Vec<Value> = ran.err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let last = lines.last().unwrap();
+    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"the operator ended".into()));
+    let why = last["why"].as_str().unwrap();
+    assert!(why.contains("the Secret scim") && why.contains("Connection refused"), "{why}");
+}
+
+#[rstest]
+#[case("--lease-name", "../leases/other", "lower-case letters")]
+#[case("--scim-tls-secret", "a/b", "lower-case letters")]
+#[case("--watch-namespaces", "identity,a/../b", "lower-case letters")]
+#[case("--lease-duration", "soon", "such as 90s")]
+fn a_flag_that_cannot_be_is_refused(#[case] flag: &str, #[case] value: &str, #[case] says: &str) {
+    rollcall(&["operator", "--data", "nowhere", flag, value]).exits(2).says(says);
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kube::CustomResourceExt;
 use rollcall::api::reason::{self, Reason};
 use rollcall::api::{DirectoryConnector, SyncPolicy};
-use rollcall::telemetry::{Import, Metrics, Run, Write};
+use rollcall::telemetry::{Asked, Import, Metrics, Run, Write};
 use serde_json::Value;
 
 use crate::support::chart;
@@ -167,11 +167,13 @@ fn metrics() -> String {
         },
     );
     metrics.ran("p", "r", &Run { took, users: 1, groups: 1, memberships: 1, held: 1, quarantined: 1 });
-    metrics.condition("SyncPolicy", "p", "Ready", "True");
+    metrics.conditions("SyncPolicy", "p", false, [("Ready", "True")]);
     metrics.store_reset("p", 1);
     metrics.lease_held(true);
     metrics.watching("secret", "n", true);
     metrics.api_write(Write::Status);
+    metrics.api_failed(Asked::Watch);
+    metrics.reconcile_failed("SyncPolicy");
     drop(metrics.queued_run().begin());
     metrics.reconciled("SyncPolicy", took);
     metrics.scim_request(200);

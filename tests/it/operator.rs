@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::cli::rollcall;
+use crate::support::cli::{rollcall, with_input};
 use crate::support::cluster::{Cluster, PATIENCE, kstatus};
 use crate::support::http;
 use crate::support::namespace::Namespace;
@@ -665,11 +665,25 @@ fn it_says_what_it_does_in_numbers_and_in_lines() {
         ("rollcall_policy_in_step", of("staff")),
         ("rollcall_api_writes_total", "what=\"lease\"".to_owned()),
         ("rollcall_condition", "type=\"Ready\"".to_owned()),
+        ("rollcall_condition", "type=\"Reachable\"".to_owned()),
+        ("rollcall_suspended", of("staff")),
+        ("process_start_time_seconds", String::new()),
         ("rollcall_build_info", env!("CARGO_PKG_VERSION").to_owned()),
     ] {
         let found = numbers.lines().any(|line| line.starts_with(name) && line.contains(&label));
         assert!(found, "no {name} with {label} in\n{numbers}");
     }
+    // Whoever does not ask for OpenMetrics gets what `promtool` takes.
+    let mut promtool = std::process::Command::new("promtool");
+    let ran = with_input(promtool.args(["check", "metrics"]), &numbers);
+    assert_eq!((ran.code, ran.said().trim()), (0, ""), "{numbers}");
+    let accept = [("Accept", "application/openmetrics-text;version=1.0.0")];
+    let open =
+        web::ask(office.operator.metrics.parse().unwrap(), "GET", "/metrics", &accept, "").is(200).body;
+    assert!(open.ends_with("# EOF\n") && !numbers.contains("# EOF"), "{open}");
+    let account = format!("system:serviceaccount:{}:rollcall", office.namespace.name());
+    let agent = concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned();
+    assert_eq!(office.namespace.cluster().agents_of(&account), [agent].into());
     // From debug on, and no sooner, lines may name people.
     let level = |method: &str, body: &str| {
         web::ask(office.operator.admin.parse().unwrap(), method, "/log-level", &[], body).is(200).body

@@ -9,6 +9,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 
 use crate::serve::Tls;
+use crate::telemetry::chain;
 
 /// A Secret of type `kubernetes.io/tls`.
 pub(super) struct Certificate {
@@ -44,7 +45,7 @@ impl Certificate {
                         Ok(()) => tracing::info!(secret = self.name, "the registry's certificate was read"),
                         Err(error) => tracing::error!(
                             secret = self.name,
-                            error = format!("{error:#}"),
+                            error = chain(error.as_ref()),
                             "the registry's certificate stays as it was"
                         ),
                     }
@@ -52,7 +53,7 @@ impl Certificate {
                 Ok(None) => return,
                 Err(error) => tracing::warn!(
                     secret = self.name,
-                    error = &error as &dyn std::error::Error,
+                    error = chain(&error),
                     "the watch of the registry's certificate failed"
                 ),
             }

@@ -14,7 +14,7 @@ pub(super) struct Addresses {
     pub(super) scim_address: SocketAddr,
     /// A Secret of type kubernetes.io/tls in the operator's own namespace, with the certificate that readers
     /// of the registry see. Without it they are served without TLS: only where something else sees to that.
-    #[arg(long, env = "ROLLCALL_SCIM_TLS_SECRET", value_name = "NAME")]
+    #[arg(long, env = "ROLLCALL_SCIM_TLS_SECRET", value_name = "NAME", value_parser = super::name)]
     pub(super) scim_tls_secret: Option<String>,
     /// How readers reach the registry, if that is not how it sees itself, such as
     /// <https://scim.corp.example>.

@@ -137,7 +137,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         };
         drop(running);
         if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
-            tracing::warn!(error = error as &dyn std::error::Error, "the read failed");
+            tracing::warn!(error = telemetry::chain(error), "the read failed");
         }
         let now = context.clock.now();
         context

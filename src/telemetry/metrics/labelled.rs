@@ -43,10 +43,15 @@ impl<M: Clone> Labelled<M> {
 
     /// Takes away every metric whose first labels are these.
     pub(super) fn forget(&self, first: &[(&'static str, &str)]) {
+        self.keep(first, |_| false);
+    }
+
+    /// Takes away every metric whose first labels are these, but for those that are to be kept.
+    pub(super) fn keep(&self, first: &[(&'static str, &str)], keeps: impl Fn(&Labels) -> bool) {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
         there.retain(|labels| {
             let pairs = labels.iter().map(|(name, value)| (*name, value.as_str()));
-            let gone = pairs.take(first.len()).eq(first.iter().copied());
+            let gone = pairs.take(first.len()).eq(first.iter().copied()) && !keeps(labels);
             if gone {
                 self.family.remove(labels);
             }

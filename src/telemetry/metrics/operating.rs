@@ -1,4 +1,4 @@
-//! What is measured of the operator as a whole.
+//! What is measured of the operator as a whole, and of objects of either kind.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -8,15 +8,19 @@ use prometheus_client::registry::{Registry, Unit};
 use super::labelled::{Labelled, register, with_unit};
 
 pub(super) struct Operating {
+    pub(super) suspended: Labelled<Gauge>,
     pub(super) lease: Labelled<Gauge>,
     pub(super) watches: Labelled<Gauge>,
     pub(super) reconcile_duration: Labelled<Histogram>,
+    pub(super) reconcile_errors: Labelled<Counter>,
+    pub(super) api_errors: Labelled<Counter>,
     pub(super) requests: Labelled<Counter>,
 }
 
 impl Operating {
     pub(super) fn new(registry: &mut Registry) -> Self {
         Self {
+            suspended: register(registry, "suspended", "1 while the object rests, else 0"),
             lease: register(
                 registry,
                 "lease_held",
@@ -33,6 +37,16 @@ impl Operating {
                 "How long looking at an object took, without the imports and runs that this began",
                 Unit::Seconds,
                 Labelled::by(fast),
+            ),
+            reconcile_errors: register(
+                registry,
+                "reconcile_errors",
+                "Objects that could not be looked at, each time",
+            ),
+            api_errors: register(
+                registry,
+                "api_errors",
+                "What was asked of the apiserver and failed: watch, object (a read or the write of a status), event, lease",
             ),
             requests: register(
                 registry,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use procfs::CurrentSI as _;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -53,6 +54,13 @@ impl Collector for Process {
         let help = "Time that the process spent on processors";
         let metric =
             encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
-        ConstCounter::new(seconds).encode(metric)
+        ConstCounter::new(seconds).encode(metric)?;
+        // In ticks since the machine was started.
+        let Ok(machine) = procfs::KernelStats::current() else { return Ok(()) };
+        let started = machine.btime.saturating_add(stat.starttime / procfs::ticks_per_second());
+        let help = "When the process was started, in seconds since 1970";
+        let metric =
+            encoder.encode_descriptor("process_start_time", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(started).unwrap_or(i64::MAX)).encode(metric)
     }
 }

@@ -70,8 +70,8 @@ fn what_is_gone_is_forgotten_and_nothing_else() {
         metrics.imported(name, "Read", &import());
         metrics.import_failed(name, "Unreachable");
         metrics.ran(name, "Held", &run);
-        metrics.condition("DirectoryConnector", name, "Ready", "True");
-        metrics.condition("SyncPolicy", name, "Ready", "False");
+        metrics.conditions("DirectoryConnector", name, true, [("Ready", "True"), ("Reachable", "True")]);
+        metrics.conditions("SyncPolicy", name, false, [("Ready", "False")]);
         metrics.store_reset(name, 1_700_000_000);
     }
     let mentions = |name: &str| lines(&metrics, &format!("\"identity/{name}\"")).len();
@@ -93,9 +93,17 @@ fn what_is_gone_is_forgotten_and_nothing_else() {
 #[test]
 fn a_condition_has_one_status() {
     let metrics = Metrics::new();
-    metrics.condition("SyncPolicy", "identity/staff", "Ready", "Unknown");
-    metrics.condition("SyncPolicy", "identity/staff", "Ready", "True");
-    let of = r#"rollcall_condition{kind="SyncPolicy",object="identity/staff",type="Ready",status="#;
+    let says = |suspended, conditions: &[(&str, &str)]| {
+        metrics.conditions("SyncPolicy", "identity/staff", suspended, conditions.iter().copied());
+    };
+    says(false, &[("Ready", "Unknown"), ("PlanHeld", "True")]);
+    let held = |value: u8| format!("type=\"PlanHeld\",status=\"True\"}} {value}");
+    assert_eq!(lines(&metrics, &held(1)).len(), 1);
+    says(true, &[("Ready", "True")]);
+    assert!(lines(&metrics, "PlanHeld").is_empty(), "the condition is gone");
+    let resting = r#"rollcall_suspended{kind="SyncPolicy",object="identity/staff",namespace="identity"} 1"#;
+    assert_eq!(lines(&metrics, "rollcall_suspended"), [resting]);
+    let of = r#"rollcall_condition{kind="SyncPolicy",object="identity/staff",namespace="identity",type="Ready",status="#;
     assert_eq!(
         lines(&metrics, of),
         [format!("{of}\"False\"}} 0"), format!("{of}\"True\"}} 1"), format!("{of}\"Unknown\"}} 0")]
@@ -129,4 +137,8 @@ fn the_process_and_its_store_are_measured() {
     assert_eq!(lines(&metrics, "rollcall_store_bytes "), ["rollcall_store_bytes 1024"]);
     assert_eq!(lines(&metrics, "process_resident_memory_bytes ").len(), 1);
     assert_eq!(lines(&metrics, "process_cpu_seconds_total ").len(), 1);
+    let started =
+        lines(&metrics, "process_start_time_seconds ")[0].rsplit(' ').next().unwrap().parse::<i64>();
+    let now = crate::clock::Clock::now(&crate::clock::SystemClock).as_second();
+    assert!((now - 3600..=now + 1).contains(&started.unwrap()), "it was started for this test");
 }

@@ -1,5 +1,6 @@
 //! A real control plane: etcd and kube-apiserver, with the kinds and the manifests of `deploy/` in it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -176,6 +177,15 @@ impl Cluster {
                 }
             })
             .collect()
+    }
+
+    /// What `user` called itself (`User-Agent`) in every change that it asked for.
+    pub(crate) fn agents_of(&self, user: &str) -> BTreeSet<String> {
+        let log = fs::read_to_string(self.folder.join("audit.log")).unwrap();
+        let events = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let events = events.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let events = events.filter(|event| event["user"]["username"] == user);
+        events.map(|event| event["userAgent"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// A kubeconfig for the service account `name` of `namespace`, with a token from the apiserver.

@@ -1,0 +1,50 @@
+//! What stands in for Secrets and ConfigMaps that are elsewhere, so that all else can be validated.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::object::{Name, Objects};
+use super::reference::{self, Key, Reference};
+use crate::secret::Secret;
+
+/// Long enough for a token, and the beginning of a certificate: whatever it stands for can be read from it.
+const ANYTHING: &str =
+    "-----BEGIN CERTIFICATE----- stands in for what is not there -----END CERTIFICATE-----";
+
+impl Objects {
+    /// Takes every Secret and ConfigMap that something refers to and that is not there to be there, and to hold what it
+    /// must. Says which; one whose name cannot be is not among them.
+    pub fn stand_in(&mut self) -> BTreeSet<(Name, Reference)> {
+        let connectors = self.connectors.iter();
+        let connectors = connectors.flat_map(|(name, (spec, _))| {
+            reference::keys_of_connector(spec).into_iter().map(move |key| (name, key))
+        });
+        let policies = self.policies.iter();
+        let policies = policies.filter_map(|(name, spec)| Some((name, reference::key_of_policy(spec)?)));
+        let used: Vec<(Name, Key)> =
+            connectors.chain(policies).map(|(of, key)| (of.beside(key.of.name()), key)).collect();
+        let is_there = |(name, Key { of, .. }): &&(Name, Key)| match of {
+            Reference::Secret(_) => self.secrets.contains_key(name),
+            Reference::ConfigMap(_) => self.config_maps.contains_key(name),
+        };
+        let (_, lacking): (Vec<_>, Vec<_>) =
+            used.iter().filter(|(_, key)| key.of.is_possible()).partition(is_there);
+        let mut told = BTreeSet::new();
+        let (mut secrets, mut config_maps) = (BTreeMap::new(), BTreeMap::new());
+        for (name, Key { of, key }) in lacking {
+            told.insert((name.clone(), of.clone()));
+            match of {
+                Reference::Secret(_) => {
+                    let data: &mut BTreeMap<_, _> = secrets.entry(name.clone()).or_default();
+                    data.insert(key.clone(), Secret::new(ANYTHING));
+                }
+                Reference::ConfigMap(_) => {
+                    let data: &mut BTreeMap<_, _> = config_maps.entry(name.clone()).or_default();
+                    data.insert(key.clone(), ANYTHING.as_bytes().to_vec());
+                }
+            }
+        }
+        self.secrets.extend(secrets);
+        self.config_maps.extend(config_maps);
+        told
+    }
+}
