@@ -24,7 +24,7 @@ pub use known::{Known, Standing};
 pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub(super) use seals::Seals;
-pub use write::{Coverage, Importing, Last, Version, content};
+pub use write::{Coverage, Importing, Last, Lent, Version, content};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

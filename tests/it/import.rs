@@ -17,6 +17,7 @@ use crate::support::completion::completion;
 use crate::support::hand::Hand;
 
 mod doubles;
+mod exchanges;
 mod places;
 mod support;
 

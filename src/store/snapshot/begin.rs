@@ -101,6 +101,8 @@ impl Store {
                 new_names: Vec::new(),
                 retired: Vec::new(),
                 former: HashMap::new(),
+                given: HashMap::new(),
+                lent: Vec::new(),
             };
             Ok((Before { info, cursor, coverage: coverage(reader, id)? }, importing))
         })

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::RowId;
 use super::index::{fingerprint, fingerprint_of};
-use super::write::{Importing, take_number};
+use super::write::{Importing, Lent, take_number};
 use crate::directory::Reference;
 use crate::store::{StoreError, bitmap};
 
@@ -56,21 +56,47 @@ impl Importing {
     /// without telling; who has such a DN after them is in a list only if that is read again.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         for (name, key) in self.keys(|borne| borne, row)? {
-            if self.take_away(name, &key)? {
+            if self.take_away(row, name, &key)? {
                 self.retired.push(name);
             }
         }
         Ok(())
     }
 
-    /// Gives whoever is called so from here on another number; `false` for what is no DN, or is no name of now.
-    fn take_away(&mut self, name: u32, key: &str) -> Result<bool, StoreError> {
+    /// Gives whoever is called so from here on another number, as must have whoever was given it by this import before it
+    /// was known to be the row's; `false` for what is no DN, or is no name of now.
+    fn take_away(&mut self, row: RowId, name: u32, key: &str) -> Result<bool, StoreError> {
         let fingerprint = fingerprint([key.as_bytes()]);
         let is_of_now = Reference::is_dn(key) && self.names.get(&fingerprint)? == Some(name);
         if is_of_now {
             self.names.remove(&fingerprint)?;
+            let others = self.given.remove(&name).into_iter().flatten().filter(|other| *other != row);
+            self.lent.extend(others.map(|row| Lent { row, name }));
         }
         Ok(is_of_now)
+    }
+
+    /// Notes which of its names the row was not called by before this import.
+    pub fn give(&mut self, row: RowId, names: &RoaringBitmap) -> Result<(), StoreError> {
+        let new = names - self.borne_by(&RoaringBitmap::from_iter([row.0]))?;
+        for name in new {
+            self.given.entry(name).or_default().push(row);
+        }
+        Ok(())
+    }
+
+    /// Those who need another number for their name.
+    pub fn take_lent(&mut self) -> Vec<Lent> {
+        std::mem::take(&mut self.lent)
+    }
+
+    /// Those of the row's names that are stated, and not of before.
+    pub fn stated(&self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
+        let is_stated = |name: u32, key: &str| {
+            !key.starts_with(RETIRED) && !self.retired.contains(&name) && self.former.get(&name) != Some(&row)
+        };
+        Ok(keys.into_iter().filter(|(name, key)| is_stated(*name, key)).map(|(name, _)| name).collect())
     }
 
     /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
@@ -97,7 +123,7 @@ impl Importing {
         for (name, key) in self.keys(|borne| borne - names, row)? {
             if key.starts_with(&own) || self.former.get(&name) == Some(&row) {
                 former.insert(name);
-            } else if self.take_away(name, &key)? {
+            } else if self.take_away(row, name, &key)? {
                 self.former.insert(name, row);
                 former.insert(name);
             }

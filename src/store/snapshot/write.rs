@@ -91,6 +91,19 @@ pub struct Importing {
     pub(super) retired: Vec<u32>,
     /// Names by which these rows were called before, once this is sealed.
     pub(super) former: HashMap<u32, RowId>,
+    /// Rows that are called so since this import, and were not before it.
+    pub(super) given: HashMap<u32, Vec<RowId>>,
+    /// Of those, who has a name that somebody else turned out to have had until this import.
+    pub(super) lent: Vec<Lent>,
+}
+
+/// A name that was given to a row before it was known whose it had been.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    /// Who was given it.
+    pub row: RowId,
+    /// Its number, which stays with whoever had it.
+    pub name: u32,
 }
 
 impl Store {

@@ -19,8 +19,8 @@ use crate::directory::{
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Importing, Known, Last, Presence, RowId, Shrunk, SnapshotInfo, Standing,
-    Stranger, Trip, Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Importing, Known, Last, Lent, Presence, RowId, Shrunk, SnapshotInfo,
+    Standing, Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 use crate::words::count;
@@ -644,7 +644,12 @@ impl Intake {
                 }
                 edges => edges,
             };
+            self.flush_of(row)?;
+            if self.info.is_some() {
+                self.importing.give(row, &names)?;
+            }
             let names = self.with_former(known, &names, &entry.names)?;
+            self.name_anew()?;
             if known.is_some_and(|known| known.standing == Standing::Present)
                 && edges.is_some()
                 && self.is_as_it_was(row, &content, &names, edges.as_ref())?
@@ -671,7 +676,6 @@ impl Intake {
         stated: &[Reference],
     ) -> Result<RoaringBitmap, StoreError> {
         let Some(known) = known else { return Ok(names.clone()) };
-        self.flush_of(known.row)?;
         let again = self.importing.names_again(known.row, names, stated)?;
         let former = if known.standing == Standing::Gone {
             RoaringBitmap::new()
@@ -679,6 +683,31 @@ impl Intake {
             self.importing.former_names(known.row, names)?
         };
         Ok(again | former | names)
+    }
+
+    /// Gives another number to the names of those who came before it was known whose names those had been.
+    fn name_anew(&mut self) -> Result<(), StoreError> {
+        for Lent { row, name } in self.importing.take_lent() {
+            if self.tombstones.contains(row.0) || self.damaged.contains_key(&row.0) {
+                continue;
+            }
+            self.flush_of(row)?;
+            let Some(Last { content, mut names, edges }) = self.importing.last(row)? else { continue };
+            if !names.remove(name) {
+                continue;
+            }
+            let mut stated = self.importing.stated(row, &names)?;
+            let number = self.importing.number_anew(name)?;
+            self.importing.give(row, &RoaringBitmap::from_iter([number]))?;
+            names.insert(number);
+            stated.insert(number);
+            let hash = Stored::new(&stated, edges.as_ref())?.hash(&content);
+            let Stored { names, edges } = Stored::new(&names, edges.as_ref())?;
+            self.importing.note(Known { row, hash, standing: Standing::Present });
+            self.written.insert(row.0);
+            self.pending.push(Version::Whole { row, hash, content, names, edges });
+        }
+        Ok(())
     }
 
     /// A list that stated the former name of somebody, and states it still, means them: the server has not seen to it
@@ -715,22 +744,45 @@ impl Intake {
             self.flush_of(group)?;
             let Some(last) = self.importing.last(group)? else { continue };
             let Some((edges, complete)) = last.edges else { continue };
-            let mut meant = edges.clone();
-            for (name, row) in former.iter().filter(|(name, _)| edges.contains(**name)) {
-                let mut others = edges.clone();
-                others.remove(*name);
-                self.flush_of(*row)?;
-                if new.contains(*name) || self.importing.bears(*row, &others)? {
-                    meant.remove(*name);
-                    meant.insert(self.importing.number_anew(*name)?);
-                }
-            }
+            let meant = self.meant_by_now(&former, &edges, &new)?;
             if meant != edges {
                 self.written.insert(group.0);
                 self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
             }
         }
         Ok(())
+    }
+
+    /// What a list means once it is known who is called how. One name that means somebody else may be why another does.
+    fn meant_by_now(
+        &mut self,
+        former: &HashMap<u32, RowId>,
+        edges: &RoaringBitmap,
+        new: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, StoreError> {
+        let mut meant = edges.clone();
+        let mut open: Vec<(u32, RowId)> = former
+            .iter()
+            .map(|(name, row)| (*name, *row))
+            .filter(|(name, _)| edges.contains(*name))
+            .collect();
+        loop {
+            let before = open.len();
+            let mut left = Vec::new();
+            for (name, row) in open {
+                meant.remove(name);
+                self.flush_of(row)?;
+                let is_anothers = new.contains(name) || self.importing.bears(row, &meant)?;
+                meant.insert(if is_anothers { self.importing.number_anew(name)? } else { name });
+                if !is_anothers {
+                    left.push((name, row));
+                }
+            }
+            if left.len() == before {
+                return Ok(meant);
+            }
+            open = left;
+        }
     }
 
     /// Writes what is known of an entry with another list.
@@ -775,6 +827,7 @@ impl Intake {
         self.written.insert(row.0);
         self.flush_of(row)?;
         self.importing.retire_names(row)?;
+        self.name_anew()?;
         self.pending.push(Version::Presence { row, presence });
         Ok(())
     }

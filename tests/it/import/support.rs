@@ -1,6 +1,6 @@
 //! A directory in memory that is read and brought into step with the registry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ fn entry(anchor: &str, dn: &str, kind: Kind, stated: &[(&str, String)], members:
 pub(super) fn person(anchor: &str, dn: &str) -> Change {
     let mail = format!("{}@corp.example", first(dn));
     entry(anchor, dn, Kind::User, &[(fields::MAIL, mail)], Members::None)
+}
+
+/// Somebody with an address made of the anchor, whatever the DN.
+pub(super) fn person_by_anchor(anchor: &str, dn: &str) -> Change {
+    entry(anchor, dn, Kind::User, &[(fields::MAIL, format!("{anchor}@corp.example"))], Members::None)
 }
 
 /// A group of those with these DNs.
@@ -139,6 +144,26 @@ impl Company {
             })
             .unwrap();
         all
+    }
+
+    /// The names of each group's members at the registry.
+    pub(super) fn members(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let (mut names, mut groups) = (BTreeMap::new(), BTreeMap::new());
+        self.store
+            .read_registry(&Owner::new("test", "all"), |part| {
+                part.for_each(SubjectKind::User, |object| {
+                    names.insert(object.number, object.content.name().to_owned());
+                    Ok(())
+                })?;
+                part.for_each(SubjectKind::Group, |object| {
+                    groups.insert(object.content.name().to_owned(), object.members.clone());
+                    Ok(())
+                })
+            })
+            .unwrap();
+        let named =
+            |numbers: roaring::RoaringBitmap| numbers.iter().map(|number| names[&number].clone()).collect();
+        groups.into_iter().map(|(group, members)| (group, named(members))).collect()
     }
 }
 
