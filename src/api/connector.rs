@@ -58,7 +58,7 @@ pub struct DirectoryConnectorSpec {
     #[serde(default = "retry_interval")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
-    /// How long one read of the whole directory may take.
+    /// How long one read of the whole directory may take, look-ups of who is missing included.
     #[serde(default = "timeout")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
     pub timeout: Duration,

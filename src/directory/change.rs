@@ -2,7 +2,8 @@
 
 use super::{Anchor, Entry, Reference, Stated};
 
-/// One thing a source found. Later issues of the same anchor in one read replace earlier ones.
+/// One thing a source found. Of an anchor that comes again in one read the later one counts; in a read of everything an
+/// entry that is both there and deleted is an exception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The entry is like this now, members included.
@@ -82,8 +83,11 @@ impl Change {
     }
 }
 
-/// About how much memory the texts of a change take, beside the list of its members.
+/// About how much memory the texts of a change take.
 fn bytes(change: &Change) -> usize {
+    let of = |references: &[Reference]| {
+        references.iter().flat_map(Reference::key_parts).map(str::len).sum::<usize>()
+    };
     match change {
         Change::Replace(entry) | Change::Unproven { entry, .. } => {
             let stated = entry.fields.values().chain(entry.attributes.values());
@@ -91,10 +95,14 @@ fn bytes(change: &Change) -> usize {
                 Stated::Values(values) => Some(values),
                 Stated::Undecodable => None,
             });
-            entry.dn.len() + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
+            let named = of(&entry.names) + of(entry.members.references());
+            entry.dn.len()
+                + named
+                + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
         }
         Change::Unreadable { what, why, .. } | Change::OfNoKind { what, why, .. } => what.len() + why.len(),
-        Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) | Change::MembersAdded { .. } => 0,
+        Change::MembersAdded { added, .. } => of(added),
+        Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }
 }
 
@@ -180,5 +188,11 @@ mod tests {
         };
         assert_eq!(sizes(vec![long(Batch::BYTES); 3]), [1, 1, 1]);
         assert_eq!(sizes(vec![long(Batch::BYTES / 2); 5]), [2, 2, 1]);
+        let member = Reference::Anchor(Anchor::new("a".repeat(Batch::BYTES / 2)));
+        let members = Members::Complete(vec![member.clone()]);
+        let named = Change::Replace(Box::new(Entry { members, ..Entry::nobody() }));
+        assert_eq!(sizes(vec![named; 5]), [2, 2, 1]);
+        let added = Change::MembersAdded { group: Anchor::new("g"), added: vec![member] };
+        assert_eq!(sizes(vec![added; 3]), [2, 1]);
     }
 }

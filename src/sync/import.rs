@@ -19,12 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
-use crate::source::{KnownBy, LastRead, Reason, Sink, Source, SourceError};
+use crate::source::{KnownBy, LastRead, Sink, Source, SourceError};
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 
 pub(crate) mod coverage;
+mod deadline;
 mod double;
 mod intake;
 mod pending;
@@ -35,6 +36,7 @@ mod spelling;
 mod stranger;
 mod view;
 
+use deadline::Deadline;
 use double::{Double, Is};
 use intake::Intake;
 use settle::{Absent, settle};
@@ -44,7 +46,7 @@ use settle::{Absent, settle};
 pub struct Options {
     /// How many absent anchors are looked up at most; the rest wait, linked, for a later import.
     pub look_ups: usize,
-    /// How long the whole read may take.
+    /// How long the source may take in all, look-ups included.
     pub timeout: Duration,
     /// How long after a full read a feed is checked against another.
     pub full_read_every: Duration,
@@ -106,7 +108,7 @@ pub async fn import<S: Source>(
     clock: &dyn Clock,
     progress: impl Fn(u64) + Send + 'static,
 ) -> Result<Imported, ImportError> {
-    let started_at = clock.now();
+    let (started_at, deadline) = (clock.now(), Deadline::after(options.timeout));
     let intake = {
         let (store, connector) = (store.clone(), connector.clone());
         blocking(move || Intake::begin(&store, &connector, started_at)).await?
@@ -138,14 +140,14 @@ pub async fn import<S: Source>(
         }
         Ok::<_, StoreError>(intake)
     });
-    let read = tokio::time::timeout(options.timeout, source.read(cursor.as_ref(), sink)).await;
-    if read.is_err() {
+    let read = deadline.answer(source.read(cursor.as_ref(), sink)).await;
+    if read.is_err() && deadline.has_passed() {
         given_up.cancel();
     }
     let read_at = clock.now();
     // The store's failure comes first: it is why the source found nobody listening.
     let intake = writing.await.map_err(StoreError::from)??;
-    let completion = read.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
+    let completion = read?;
     intake.check_directory(&completion)?;
     intake.check_not_empty(&completion)?;
 
@@ -155,11 +157,11 @@ pub async fn import<S: Source>(
         Ok((intake, absent, completion))
     })
     .await?;
-    let doubles = Box::pin(double::ask(source, intake.doubles(), options)).await;
-    let (settled, notices) = Box::pin(settle(source, absent, options, clock.now())).await;
+    let doubles = Box::pin(double::ask(source, intake.doubles(), options.look_ups, deadline)).await;
+    let (settled, notices) = Box::pin(settle(source, absent, options.look_ups, deadline, clock.now())).await;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
-        Some(feed) => told(source, &feed, options).await,
+        Some(feed) => told(source, &feed, deadline).await,
         None => None,
     };
     let finished_at = clock.now();
@@ -211,7 +213,7 @@ struct Sealing {
 }
 
 /// Of whom the feed tells since `cursor`; `None` if it cannot say.
-async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Option<HashSet<Anchor>> {
+async fn told<S: Source>(source: &S, cursor: &Cursor, deadline: Deadline) -> Option<HashSet<Anchor>> {
     let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
     let hearing = async {
         let mut told = HashSet::new();
@@ -221,16 +223,7 @@ async fn told<S: Source>(source: &S, cursor: &Cursor, options: Options) -> Optio
         }
         told
     };
-    let read = tokio::time::timeout(options.timeout, source.read(Some(cursor), batches_to.into()));
+    let read = deadline.answer(source.read(Some(cursor), batches_to.into()));
     let (ended, told) = tokio::join!(read, hearing);
-    matches!(ended, Ok(Ok(_))).then_some(told)
-}
-
-fn too_slow(timeout: Duration) -> SourceError {
-    let message = format!(
-        "the read took longer than {} s and was given up; nothing of it was taken. Raise spec.timeout, or narrow what is \
-         read",
-        timeout.as_secs()
-    );
-    SourceError::new(Reason::Interrupted, message)
+    ended.is_ok().then_some(told)
 }

@@ -379,7 +379,6 @@ async fn of_an_entry_that_comes_twice_in_a_read_the_last_counts() {
     let why = "it is damaged".to_owned();
     let damaged =
         Change::Unreadable { anchor: Some(Anchor::new("ann")), what: "cn=ann,dc=x".to_owned(), why };
-    let deleted = Change::Tombstone(Anchor::new("ann"));
     let changed = || titled("ann", Some("Boss"));
     let after = async |first: Change, then: Change| {
         let desk = Desk::new();
@@ -390,8 +389,6 @@ async fn of_an_entry_that_comes_twice_in_a_read_the_last_counts() {
     };
     assert!(matches!(after(changed(), damaged.clone()).await, Presence::Unreadable(_)));
     assert_eq!(after(damaged, changed()).await, Presence::Present);
-    is_gone(&after(changed(), deleted.clone()).await, Grade::Tombstone, false);
-    assert_eq!(after(deleted, changed()).await, Presence::Present);
 }
 
 fn unproven(change: Change, sure: bool) -> Change {
@@ -470,6 +467,79 @@ async fn an_entry_that_never_had_an_id_keeps_nobody() {
     desk.import(&read(vec![person("ann"), person("bob"), odd()])).await.unwrap();
     desk.import(&read(vec![person("ann"), odd()])).await.unwrap();
     is_gone(&desk.presence("bob"), Grade::AbsentUnconfirmed, false);
+}
+
+#[tokio::test]
+async fn an_entry_without_an_id_keeps_who_is_missing_since_it_came() {
+    let odd = || Change::Unreadable {
+        anchor: None,
+        what: "cn=robert,dc=x".to_owned(),
+        why: "it has no id".to_owned(),
+    };
+    let read = |changes| Read { looks_up: false, ..read(changes) };
+    // The list that follows a rename names her before her entry comes.
+    for lists in [vec![], vec![team("team", Members::Complete(vec![dn("robert")]))]] {
+        let desk = Desk::new();
+        desk.import(&read([vec![person("ann"), person("bob"), person("cid")], lists.clone()].concat()))
+            .await
+            .unwrap();
+        for _ in 0..3 {
+            let again = [lists.clone(), vec![person("ann"), person("cid"), odd()]].concat();
+            desk.import(&read(again)).await.unwrap();
+            assert!(matches!(desk.presence("bob"), Presence::Unsettled { .. }));
+        }
+        // Who leaves after it came is not who it is.
+        desk.import(&read([lists.clone(), vec![person("ann"), odd()]].concat())).await.unwrap();
+        assert!(matches!(desk.presence("bob"), Presence::Unsettled { .. }));
+        is_gone(&desk.presence("cid"), Grade::AbsentUnconfirmed, false);
+        desk.import(&read([lists, vec![person("ann")]].concat())).await.unwrap();
+        is_gone(&desk.presence("bob"), Grade::AbsentUnconfirmed, false);
+    }
+}
+
+#[tokio::test]
+async fn who_is_read_stays_though_an_entry_that_is_left_out_has_the_same_id() {
+    let outside = || Change::Outside(Anchor::new("bob"));
+    for changes in
+        [vec![person("ann"), person("bob"), outside()], vec![outside(), person("bob"), person("ann")]]
+    {
+        let desk = Desk::new();
+        for _ in 0..2 {
+            desk.import(&Read { looks_up: false, ..read(changes.clone()) }).await.unwrap();
+            assert_eq!(desk.presence("bob"), Presence::Present);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_there_and_deleted_in_one_read_says_of_neither_who_it_is() {
+    let deleted = || Change::Tombstone(Anchor::new("bob"));
+    for changes in
+        [vec![person("ann"), person("bob"), deleted()], vec![deleted(), person("bob"), person("ann")]]
+    {
+        let desk = Desk::new();
+        desk.import(&read(vec![person("ann"), person("bob")])).await.unwrap();
+        for _ in 0..2 {
+            let imported = desk.import(&Read { looks_up: false, ..read(changes.clone()) }).await.unwrap();
+            assert_eq!((imported.removed, imported.unreadable), (0, 2));
+            let Presence::Unreadable(why) = desk.presence("bob") else { panic!() };
+            assert!(why.starts_with("an entry that was deleted and cn=bob,dc=x have one id"), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_any_length_is_shown_in_part() {
+    let desk = Desk::new();
+    let odd = |name: &str| Change::Unreadable {
+        anchor: None,
+        what: format!("cn={name},dc=x"),
+        why: "it has no id".to_owned(),
+    };
+    let imported = desk.import(&read(vec![odd(&"n".repeat(100_000)), odd(&"n".repeat(1000))])).await.unwrap();
+    let lengths: Vec<usize> = imported.info.strangers.iter().map(|stranger| stranger.what.len()).collect();
+    assert!(lengths[0] < 1100 && lengths[1] == 1008, "{lengths:?}");
+    assert!(imported.info.strangers[0].what.ends_with("(100008 bytes)"));
 }
 
 #[tokio::test]

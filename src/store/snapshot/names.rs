@@ -188,7 +188,7 @@ impl Importing {
     }
 
     /// The names that any of these rows bears in its newest version.
-    fn borne_by(&self, rows: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+    pub fn borne_by(&self, rows: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
             let mut names = RoaringBitmap::new();
             for row in rows {

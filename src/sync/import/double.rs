@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Options, too_slow};
+use super::Options;
+use super::deadline::Deadline;
 use crate::directory::{Anchor, Dn};
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;
 
+/// What one is called that the directory says was deleted.
+pub(super) const DELETED: &str = "an entry that was deleted";
 /// So many entries are named.
 const NAMED: usize = 3;
 
@@ -93,13 +96,17 @@ impl Double {
 }
 
 /// Asks what they are; a source that cannot look up does not rename while it is read.
-pub(super) async fn ask<S: Source>(source: &S, doubles: Vec<Double>, options: Options) -> Vec<(Double, Is)> {
+pub(super) async fn ask<S: Source>(
+    source: &S,
+    doubles: Vec<Double>,
+    look_ups: usize,
+    deadline: Deadline,
+) -> Vec<(Double, Is)> {
     let mut told = Vec::with_capacity(doubles.len());
     for (at, some) in doubles.chunks(Options::LOOK_UP_BATCH).enumerate() {
         let anchors: Vec<Anchor> = some.iter().map(|double| double.anchor.clone()).collect();
-        let answer = if at * Options::LOOK_UP_BATCH < options.look_ups {
-            let came = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
-            came.unwrap_or_else(|_| Err(too_slow(options.timeout)))
+        let answer = if at * Options::LOOK_UP_BATCH < look_ups {
+            deadline.answer(source.look_up(&anchors)).await
         } else {
             Ok(Some(LookUp::default()))
         };

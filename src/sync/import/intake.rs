@@ -23,6 +23,7 @@ use crate::store::snapshot::{
     Standing, Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
+use crate::text;
 use crate::words::count;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
@@ -48,6 +49,20 @@ fn trips(coverage: BTreeMap<String, Coverage>) -> BTreeMap<String, Trip> {
         .collect()
 }
 
+/// Whom an entry may be that shows neither an id nor the name of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Nameless {
+    /// None came.
+    Nobody,
+    /// Those that came did so in the read before: anybody who was missing then, and was not looked up.
+    MissingBefore,
+    /// Anybody who is missing.
+    AnybodyMissing,
+}
+
+/// So many bytes of what an entry is called are shown.
+const LONGEST: usize = 1024;
+
 /// An import under way.
 pub(super) struct Intake {
     pub(super) importing: Importing,
@@ -68,10 +83,12 @@ pub(super) struct Intake {
     damaged: HashMap<u32, String>,
     /// Rows whose anchor came with several DNs.
     doubles: BTreeMap<RowId, Double>,
-    /// Names of entries that could not be understood.
+    /// Names of entries that could not be understood …
     unidentified: RoaringBitmap,
-    /// Whether one came that shows neither an id nor a name that is known: it may be anybody who is missing.
-    nameless: bool,
+    /// … and of those among them that no read before this one brought.
+    newly_unidentified: RoaringBitmap,
+    /// Whom one may be that shows neither an id nor the name of somebody.
+    nameless: Nameless,
     /// Rows that a read of everything found outside of what is read.
     outside: RoaringBitmap,
     /// Whether everything is read.
@@ -117,7 +134,8 @@ impl Intake {
             damaged: HashMap::new(),
             doubles: BTreeMap::new(),
             unidentified: RoaringBitmap::new(),
-            nameless: false,
+            newly_unidentified: RoaringBitmap::new(),
+            nameless: Nameless::Nobody,
             outside: RoaringBitmap::new(),
             is_full: false,
             kinds: Default::default(),
@@ -208,6 +226,7 @@ impl Intake {
     pub(super) fn absent(&mut self) -> Result<Vec<Missing>, StoreError> {
         self.flush()?;
         let absent = self.importing.there() - &self.seen - &self.outside;
+        self.look_for_nameless(&absent)?;
         let there = self.importing.bearers(&absent, &self.unidentified)?;
         for row in &there {
             let why =
@@ -231,6 +250,23 @@ impl Intake {
         Ok(self.importing.anchors(&absent)?.into_iter().map(missing).collect())
     }
 
+    /// A name that only lists state says of nobody who they are.
+    fn look_for_nameless(&mut self, absent: &RoaringBitmap) -> Result<(), StoreError> {
+        if absent.is_empty() || self.unidentified.is_empty() {
+            return Ok(());
+        }
+        let of_nobody = &self.unidentified - self.importing.borne_by(self.importing.there())?;
+        let nameless = if !of_nobody.is_disjoint(&self.newly_unidentified) {
+            Nameless::AnybodyMissing
+        } else if !of_nobody.is_empty() {
+            Nameless::MissingBefore
+        } else {
+            Nameless::Nobody
+        };
+        self.nameless = self.nameless.max(nameless);
+        Ok(())
+    }
+
     /// Ids that came with several DNs.
     pub(super) fn doubles(&self) -> Vec<Double> {
         self.doubles.values().cloned().collect()
@@ -239,7 +275,9 @@ impl Intake {
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, mut settled, doubles, mut notices, told, read_at, finished_at } =
             sealing;
-        settled.extend(self.outside.iter().map(|row| (RowId(row), Absent::Elsewhere)));
+        // One that is left out may have the id of somebody who is read.
+        let outside = &self.outside - &self.seen;
+        settled.extend(outside.iter().map(|row| (RowId(row), Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
@@ -254,7 +292,7 @@ impl Intake {
         self.read_lists_again()?;
         let held = self.hold(&mut settled, &completion)?;
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
-        if self.nameless && unsettled > 0 {
+        if self.nameless != Nameless::Nobody && unsettled > 0 {
             notices.push(
                 "entries that are missing stay as they are, because what could not be read may be of them; see the exceptions"
                     .to_owned(),
@@ -378,11 +416,18 @@ impl Intake {
         at: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
-        let nameless = self.nameless;
-        let settled = settled.into_iter().map(|(row, absent)| match absent {
-            Absent::CannotLookUp if nameless => (row, Absent::NotLookedUp),
-            absent => (row, absent),
-        });
+        let cannot = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
+        let cannot: RoaringBitmap = cannot.map(|(row, _)| row.0).collect();
+        let kept = match self.nameless {
+            Nameless::AnybodyMissing => cannot,
+            Nameless::MissingBefore => {
+                self.importing.unsettled(&cannot)?.into_keys().map(|row| row.0).collect()
+            }
+            Nameless::Nobody => RoaringBitmap::new(),
+        };
+        let settled = settled
+            .into_iter()
+            .map(|(row, absent)| (row, if kept.contains(row.0) { Absent::NotLookedUp } else { absent }));
         let settled: Vec<_> = settled.collect();
         let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
         let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
@@ -542,6 +587,7 @@ impl Intake {
                 let Some((_, _, before)) = last.into_iter().next() else { return Ok(()) };
                 before
             }
+            None if self.is_full && self.tombstones.contains(row.0) => double::DELETED.to_owned(),
             None => return Ok(()),
         };
         if !double::is_same(&before, dn) {
@@ -815,6 +861,9 @@ impl Intake {
         let known = self.importing.known(anchor)?.filter(|known| known.standing != Standing::Gone);
         let Some(known) = known else { return Ok(()) };
         let row = known.row;
+        if self.is_full {
+            self.note_double(row, anchor, double::DELETED)?;
+        }
         self.importing.note(Known { standing: Standing::Gone, ..known });
         self.seen.remove(row.0);
         self.read.remove(row.0);
@@ -927,16 +976,25 @@ impl Intake {
 
     fn unreadable(&mut self, anchor: Option<&Anchor>, what: String, why: String) -> Result<(), StoreError> {
         self.unreadable += 1;
-        let was_one = self.strangers.heard_of(anchor, Some(&what));
         let known = match anchor {
             Some(anchor) => self.importing.known(anchor)?,
             None => None,
         };
         // Whoever it is, the one who had this name last is not missing.
         let dn = Dn::parse(&what).ok();
+        let what = shown(what);
+        let was_one = self.strangers.heard_of(anchor, Some(&what));
         let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
+        let was_one = was_one && dn.is_some();
+        if anchor.is_none() {
+            match name {
+                Some(name) if !was_one => _ = self.newly_unidentified.insert(name),
+                Some(_) => {}
+                None if was_one => self.nameless = self.nameless.max(Nameless::MissingBefore),
+                None => self.nameless = Nameless::AnybodyMissing,
+            }
+        }
         self.unidentified.extend(name);
-        self.nameless |= anchor.is_none() && name.is_none() && !(was_one && dn.is_some());
         match (known, anchor) {
             // One that was gone has come back in some form, so it is gone no more.
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
@@ -968,6 +1026,14 @@ impl Intake {
     fn flush_of(&mut self, row: RowId) -> Result<(), StoreError> {
         if self.pending.holds(row) { self.flush() } else { Ok(()) }
     }
+}
+
+/// What an entry is called where it is named: a directory may give it a name of any length.
+fn shown(what: String) -> String {
+    if what.len() <= LONGEST {
+        return what;
+    }
+    format!("{} ({} bytes)", text::clean_within(&what, LONGEST), what.len())
 }
 
 /// Whether this is the content of the entry, but for its members.

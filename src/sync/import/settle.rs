@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Options, too_slow};
+use super::Options;
+use super::deadline::Deadline;
 use crate::directory::Anchor;
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;
@@ -69,7 +70,8 @@ impl Missing {
 pub(super) async fn settle<S: Source>(
     source: &S,
     absent: Vec<Missing>,
-    options: Options,
+    look_ups: usize,
+    deadline: Deadline,
     now: Timestamp,
 ) -> (Vec<(RowId, Absent)>, Vec<String>) {
     let mut settled = Vec::with_capacity(absent.len());
@@ -77,11 +79,10 @@ pub(super) async fn settle<S: Source>(
     let (mut asked, mut strange) = (0, 0);
     for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
         let mut answer = Answer::None;
-        if notices.is_empty() && asked < options.look_ups {
+        if notices.is_empty() && asked < look_ups {
             asked += chunk.len();
             let anchors: Vec<Anchor> = chunk.iter().map(|missing| missing.anchor.clone()).collect();
-            let came = tokio::time::timeout(options.timeout, source.look_up(&anchors)).await;
-            answer = match came.unwrap_or_else(|_| Err(too_slow(options.timeout))) {
+            answer = match deadline.answer(source.look_up(&anchors)).await {
                 Ok(Some(answer)) => Answer::Came(answer),
                 Ok(None) => Answer::Cannot,
                 Err(error) => {

@@ -161,9 +161,9 @@ impl Company {
                 })
             })
             .unwrap();
-        let named =
+        let members =
             |numbers: roaring::RoaringBitmap| numbers.iter().map(|number| names[&number].clone()).collect();
-        groups.into_iter().map(|(group, members)| (group, named(members))).collect()
+        groups.into_iter().map(|(group, of)| (group, members(of))).collect()
     }
 }
 
