@@ -5,12 +5,14 @@
 
 mod bounded;
 pub mod connector;
+mod definition;
 pub mod duration;
 pub mod policy;
 pub mod reason;
 pub mod reference;
 
 pub use connector::{DirectoryConnector, DirectoryConnectorSpec, DirectoryConnectorStatus};
+pub use definition::definition;
 pub use duration::Duration;
 pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 

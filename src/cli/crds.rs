@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
-use kube::CustomResourceExt as _;
 
 use super::Exit;
 use super::out::Out;
-use crate::api::{DirectoryConnector, SyncPolicy};
+use crate::api::{DirectoryConnector, SyncPolicy, definition};
 
 /// Print the definitions of the two kinds, for `kubectl apply --server-side -f -`.
 #[derive(Debug, Args)]
@@ -15,7 +14,7 @@ pub(super) struct Crds;
 impl Crds {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let Self = self;
-        for definition in [DirectoryConnector::crd(), SyncPolicy::crd()] {
+        for definition in [definition::<DirectoryConnector>(), definition::<SyncPolicy>()] {
             writeln!(out.verbatim(), "---\n{}", serde_yaml::to_string(&definition)?.trim_end())?;
         }
         Ok(Exit::Fine)

@@ -66,7 +66,7 @@ fn generated_files_are_fresh() {
 }
 
 fn definition<K: CustomResourceExt>() -> String {
-    format!("{HEAD}{}", serde_yaml::to_string(&K::crd()).unwrap())
+    format!("{HEAD}{}", serde_yaml::to_string(&rollcall::api::definition::<K>()).unwrap())
 }
 
 /// The definition as a template of the chart.
