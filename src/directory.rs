@@ -14,7 +14,7 @@ mod reference;
 mod subject;
 
 pub use anchor::{Anchor, DirectoryId};
-pub use change::{Batch, Change, Filler};
+pub use change::{Batch, Change, Filler, OfNoKind};
 pub use completion::{Completion, Cursor, Feed, Mode, Shown};
 pub use content::{Content, GroupContent, UserContent};
 pub use dn::{Dn, DnError};

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 
-use crate::directory::{Anchor, Completion, Cursor};
+use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
 pub mod ldap;
 pub mod ldif;
@@ -38,7 +38,7 @@ pub trait Source: Send + Sync {
     -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send;
 }
 
-/// Which anchors a look-up found. An anchor that is in neither list was not settled and is no
+/// Which anchors a look-up found. An anchor that is in none of the lists was not settled and is no
 /// evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookUp {
@@ -46,6 +46,8 @@ pub struct LookUp {
     pub server: Option<String>,
     /// There, though the read did not bring them: outside the base or the filter.
     pub found: Vec<Anchor>,
+    /// There, and not brought because its classes are those of no user, contact or group.
+    pub of_no_kind: Vec<OfNoKind>,
     /// Asked for by a search that completed, and not there.
     pub missing: Vec<Anchor>,
     /// The DNs under which each one that is there was found, whether or not the read should have brought it: several

@@ -1,6 +1,6 @@
 //! What a source says while it reads.
 
-use super::{Anchor, Entry, Reference, Stated};
+use super::{Anchor, Entry, Kind, Reference, Stated};
 
 /// One thing a source found. Of an anchor that comes again in one read the later one counts; in a read of everything an
 /// entry that is both there and deleted is an exception.
@@ -14,16 +14,8 @@ pub enum Change {
     Unchanged(Anchor),
     /// The entry is there, and is no longer among those that the connector reads.
     Outside(Anchor),
-    /// An entry is there that is neither user, contact nor group. Of one that was, it is no evidence: it counts as
-    /// seen and keeps what it last was; any other is of no concern.
-    OfNoKind {
-        /// Its immutable id.
-        anchor: Anchor,
-        /// Its DN.
-        what: String,
-        /// What it is, and what to do.
-        why: String,
-    },
+    /// An entry is there that is neither user, contact nor group.
+    OfNoKind(OfNoKind),
     /// The entry is there and states this, and it may state more. What it does not say takes nothing away: one that is
     /// known and was otherwise keeps what it was.
     Unproven {
@@ -53,6 +45,21 @@ pub enum Change {
     },
 }
 
+/// An entry that is neither user, contact nor group by its classes. Of one that was of these `kinds` it is no evidence: it
+/// counts as seen and keeps what it last was. One that was of another kind is no longer among those that are read; any
+/// other is of no concern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfNoKind {
+    /// Its immutable id.
+    pub anchor: Anchor,
+    /// Its DN.
+    pub what: String,
+    /// What it is, and what to do.
+    pub why: String,
+    /// Those who are told by their classes alone, and by no filter that somebody wrote.
+    pub kinds: &'static [Kind],
+}
+
 impl Change {
     /// Whom it is about, where that could be read.
     pub fn anchor(&self) -> Option<&Anchor> {
@@ -61,7 +68,7 @@ impl Change {
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
-            | Self::OfNoKind { anchor, .. } => Some(anchor),
+            | Self::OfNoKind(OfNoKind { anchor, .. }) => Some(anchor),
             Self::MembersAdded { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
         }
@@ -75,7 +82,7 @@ impl Change {
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
-            | Self::OfNoKind { anchor, .. } => *anchor = spelt,
+            | Self::OfNoKind(OfNoKind { anchor, .. }) => *anchor = spelt,
             Self::MembersAdded { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
         }
@@ -100,7 +107,9 @@ fn bytes(change: &Change) -> usize {
                 + named
                 + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
         }
-        Change::Unreadable { what, why, .. } | Change::OfNoKind { what, why, .. } => what.len() + why.len(),
+        Change::Unreadable { what, why, .. } | Change::OfNoKind(OfNoKind { what, why, .. }) => {
+            what.len() + why.len()
+        }
         Change::MembersAdded { added, .. } => of(added),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }

@@ -264,7 +264,7 @@ impl<'a> Reading<'a> {
             for change in meaning.changes(&record) {
                 match &change {
                     Change::Replace(entry) => once(&mut seen, entry, &record)?,
-                    Change::OfNoKind { .. } => classes.note(&record.attributes),
+                    Change::OfNoKind(_) => classes.note(&record.attributes),
                     _ => {}
                 }
                 filler.add(change).map_or(Ok(()), |batch| send(sink, batch))?;

@@ -68,6 +68,9 @@ const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"];
 const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it cannot be told which groups list it by that; correct it in \
      the directory";
 
+/// What is wrong with an entry that is neither user, contact nor group.
+pub(in crate::source) const OF_NO_KIND: &str = "its classes are those of no user, contact or group; correct them, or name it with userFilter or groupFilter";
+
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
 

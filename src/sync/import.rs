@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
 use crate::source::{KnownBy, LastRead, Sink, Source, SourceError};
-use crate::store::snapshot::{RowId, SnapshotInfo};
+use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 
@@ -39,7 +39,7 @@ mod view;
 use deadline::Deadline;
 use double::{Double, Is};
 use intake::Intake;
-use settle::{Absent, settle};
+use settle::{Settled, settle};
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug)]
@@ -158,14 +158,14 @@ pub async fn import<S: Source>(
     })
     .await?;
     let doubles = Box::pin(double::ask(source, intake.doubles(), options.look_ups, deadline)).await;
-    let (settled, notices) = Box::pin(settle(source, absent, options.look_ups, deadline, clock.now())).await;
+    let settled = Box::pin(settle(source, absent, options.look_ups, deadline, clock.now())).await;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
         Some(feed) => told(source, &feed, deadline).await,
         None => None,
     };
     let finished_at = clock.now();
-    let sealing = Sealing { completion, settled, doubles, notices, told, read_at, finished_at };
+    let sealing = Sealing { completion, settled, doubles, told, read_at, finished_at };
     let imported = blocking(move || intake.seal(sealing)).await?;
     tracing::info!(
         %connector,
@@ -202,9 +202,8 @@ impl LastRead for Last {
 /// What an intake needs to become a snapshot.
 struct Sealing {
     completion: Completion,
-    settled: Vec<(RowId, Absent)>,
+    settled: Settled,
     doubles: Vec<(Double, Is)>,
-    notices: Vec<String>,
     /// Of whom the feed told since the cursor, where this read checks it.
     told: Option<HashSet<Anchor>>,
     /// When the read ended.

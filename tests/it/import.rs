@@ -6,12 +6,13 @@ use std::time::Duration;
 use roaring::RoaringBitmap;
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Owner, Reference, Shown, Stated, fields,
+    Mode, OfNoKind, Owner, Reference, Shown, Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, Row, RowId, Snapshot};
 use rollcall::sync::import::{self, ImportError, Imported, import};
+use rstest::rstest;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
@@ -29,6 +30,8 @@ struct Read {
     looks_up: bool,
     /// There, though the read does not bring them.
     elsewhere: Vec<&'static str>,
+    /// There, and of no kind: it says nothing of those who were of these kinds.
+    of_no_kind: (Vec<&'static str>, &'static [Kind]),
     directory: &'static str,
     scope: &'static str,
     /// Who is read, and who answers a look-up.
@@ -57,10 +60,20 @@ impl Source for Read {
         if !self.looks_up {
             return Ok(None);
         }
+        let (strange, kinds) = &self.of_no_kind;
+        let (strange, others): (Vec<Anchor>, Vec<Anchor>) =
+            anchors.iter().cloned().partition(|anchor| strange.contains(&anchor.as_str()));
         let there = |anchor: &Anchor| self.elsewhere.contains(&anchor.as_str());
-        let (found, missing) = anchors.iter().cloned().partition(there);
-        Ok(Some(LookUp { server: Some(self.servers[1].to_owned()), found, missing, ..LookUp::default() }))
+        let (found, missing) = others.into_iter().partition(there);
+        let of_no_kind = strange.iter().map(|anchor| of_no_kind(anchor.as_str(), kinds)).collect();
+        let server = Some(self.servers[1].to_owned());
+        Ok(Some(LookUp { server, found, of_no_kind, missing, ..LookUp::default() }))
     }
+}
+
+fn of_no_kind(name: &str, kinds: &'static [Kind]) -> OfNoKind {
+    let (what, why) = (format!("cn={name},dc=x"), "it is a printer".to_owned());
+    OfNoKind { anchor: Anchor::new(name), what, why, kinds }
 }
 
 fn dn(name: &str) -> Reference {
@@ -99,6 +112,7 @@ fn read(changes: Vec<Change>) -> Read {
         ends_early: false,
         looks_up: true,
         elsewhere: Vec::new(),
+        of_no_kind: (Vec::new(), &[]),
         directory: "d",
         scope: "all",
         servers: ["one"; 2],
@@ -245,6 +259,48 @@ async fn what_is_missing_is_looked_up_and_graded_by_what_is_found() {
     // They come back as they were.
     desk.import(&read(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
     assert_eq!((desk.presence("ann"), desk.presence("bob")), (Presence::Present, Presence::Present));
+}
+
+#[rstest]
+#[case::people_by_their_classes(&[Kind::User], &["ann"])]
+#[case::groups_by_their_classes(&[Kind::Group], &["team"])]
+#[case::both(&[Kind::User, Kind::Group], &["ann", "team"])]
+#[case::by_filters_of_somebodys_own(&[], &[])]
+#[tokio::test]
+async fn what_is_of_no_kind_stays_unless_a_filter_of_somebodys_own_leaves_it_out(
+    #[case] kinds: &'static [Kind],
+    #[case] stay: &[&str],
+    #[values(false, true)] told: bool,
+) {
+    let desk = Desk::new();
+    let all = vec![person("ann"), team("team", Members::Complete(Vec::new())), person("bob")];
+    desk.import(&read(all.clone())).await.unwrap();
+    // By the read itself, or by the look-up after it; and again.
+    let next = if told {
+        let strange = ["ann", "team", "new"].map(|name| Change::OfNoKind(of_no_kind(name, kinds)));
+        read([&strange[..], &[person("bob")]].concat())
+    } else {
+        Read { of_no_kind: (vec!["ann", "team"], kinds), ..read(vec![person("bob")]) }
+    };
+    for again in [false, true] {
+        let imported = desk.import(&next).await.unwrap();
+        assert_eq!(imported.unreadable, stay.len() as u64);
+        assert_eq!(
+            (imported.removed, imported.unsettled),
+            (if again { 0 } else { 2 - imported.unreadable }, 0)
+        );
+        for name in ["ann", "team"] {
+            match desk.presence(name) {
+                Presence::Unreadable(why) => assert!(stay.contains(&name) && why.contains("printer")),
+                gone => {
+                    assert!(!stay.contains(&name), "{name}");
+                    is_gone(&gone, Grade::OutOfScope, false);
+                }
+            }
+        }
+    }
+    desk.import(&read(all)).await.unwrap();
+    assert_eq!((desk.presence("ann"), desk.presence("team")), (Presence::Present, Presence::Present));
 }
 
 #[tokio::test]
@@ -430,11 +486,7 @@ async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
         what: what.to_owned(),
         why: "it is damaged".to_owned(),
     };
-    let no_kind = |anchor: &str| Change::OfNoKind {
-        anchor: Anchor::new(anchor),
-        what: format!("cn={anchor},dc=x"),
-        why: "its class is not known".to_owned(),
-    };
+    let no_kind = |anchor: &str| Change::OfNoKind(of_no_kind(anchor, &[Kind::User]));
     for (odd, stays) in [
         (unreadable(Some("bob"), "cn=somebody,dc=x"), "Unreadable"),
         (unreadable(None, "cn=bob,dc=x"), "Unreadable"),

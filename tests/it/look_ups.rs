@@ -102,6 +102,59 @@ fn who_is_renamed_and_shows_no_id_any_more_stays(#[case] feed: &str) {
     assert_eq!(active(&desk), before - 1);
 }
 
+/// What keeps its uid whatever it is.
+const STRANGE: &str = "dn: cn=Cid,ou=people,dc=example,dc=test\nobjectClass: device\nobjectClass: extensibleObject\n\
+                       objectClass: posixAccount\ncn: Cid\nuid: cid\nuidNumber: 7\ngidNumber: 7\nhomeDirectory: /\n\
+                       mail: cid@example.test\n\n";
+
+#[rstest]
+#[case::by_its_classes("", true)]
+#[case::though_groups_have_a_filter("groupFilter: (member=*)", true)]
+#[case::by_a_filter_of_somebodys_own("userFilter: (objectClass=posixAccount)", false)]
+#[test]
+fn whose_class_is_not_known_any_more_stays(
+    #[case] filter: &str,
+    #[case] stays: bool,
+    #[values("FullRead", "SyncRepl")] feed: &str,
+) {
+    let setup = Setup {
+        ldif: &(large(30, 2, 5, 5) + STRANGE),
+        global: "moduleload syncprov",
+        database: "overlay syncprov\nsyncprov-sessionlog 1000",
+        ..Setup::default()
+    };
+    let slapd = Slapd::start(&setup);
+    let desk = Desk::new();
+    let filter = if filter.is_empty() { String::new() } else { format!("\n    {filter}") };
+    let manifests = slapd.manifests(&format!("    changeFeed: {feed}{filter}"), "");
+    desk.write("manifests.yaml", manifests);
+    desk.sync(&[]).exits(0);
+    let dn = format!("cn=Cid,ou=people,{SUFFIX}");
+    let modify = |verb: &str| {
+        slapd.modify(&format!(
+            "dn: {dn}\nchangetype: modify\n{verb}: objectClass\nobjectClass: posixAccount\n"
+        ));
+    };
+    let of_cid = |desk: &Desk| {
+        desk.registry().iter().any(|one| one["active"] == true && one["userName"] == "cid@example.test")
+    };
+    assert!(of_cid(&desk));
+    modify("delete");
+    for _ in 0..2 {
+        let ran = desk.sync(&[]);
+        assert_eq!(of_cid(&desk), stays, "{}", ran.said());
+        assert_eq!(
+            ran.said().contains(&dn) && ran.said().contains("no user, contact or group"),
+            stays,
+            "{}",
+            ran.said()
+        );
+    }
+    modify("add");
+    let said = desk.sync(&[]).exits(0).said();
+    assert!(of_cid(&desk) && !said.contains("WithExceptions"), "{said}");
+}
+
 #[rstest]
 #[case(7)]
 #[case(1)]

@@ -15,12 +15,12 @@ use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::facts::Facts;
 use super::feed::{Changes, Resume};
-use super::look_up::{self, Asking, Seen};
+use super::look_up::{self, Asking, Seen, Unread};
 use super::search::{Found, Query, Search};
 use super::wire::Control;
 use super::{LdapConfig, Reading, among, bases, contained, contexts, either, only_context};
 use crate::directory::{
-    Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, Reference,
+    Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, OfNoKind, Reference,
 };
 use crate::source::schema::active_directory::name::Extended;
 use crate::source::schema::active_directory::primary::{self, Primaries};
@@ -110,6 +110,17 @@ impl Source for ActiveDirectorySource {
             .await
             .map(Some)
     }
+}
+
+/// Those who are there and do not come.
+#[derive(Default)]
+struct Left {
+    /// By their place, or by the filters.
+    outside: Vec<Anchor>,
+    /// By their classes.
+    of_no_kind: Vec<OfNoKind>,
+    /// Whether there are some of whom that cannot be told.
+    unclear: bool,
 }
 
 /// One domain controller, for one read.
@@ -233,10 +244,11 @@ impl Session {
             let missing: Vec<Anchor> = missing.map(|one| (*one).clone()).collect();
             let contexts = contexts(&self.bases, &self.facts);
             let found = asking.settle(&mut self.connection, (&contexts, None), &missing).await?;
-            let (outside, some_unclear) = self.outside(&asking, &found.there).await?;
-            unclear |= some_unclear;
-            for outside in outside {
-                reading.change(Change::Outside(outside)).await?;
+            let left = self.left(&asking, &found.there).await?;
+            unclear |= left.unclear;
+            let outside = left.outside.into_iter().map(Change::Outside);
+            for change in outside.chain(left.of_no_kind.into_iter().map(Change::OfNoKind)) {
+                reading.change(change).await?;
             }
         }
         for (group, added) in first.whose {
@@ -446,37 +458,37 @@ impl Session {
                     .iter()
                     .map(|(one, seen)| (one.clone(), seen.called().into_iter().map(plain).collect())),
             );
-            answer.found.extend(self.outside(&asking, &settled.there).await?.0);
+            let left = self.left(&asking, &settled.there).await?;
+            answer.found.extend(left.outside);
+            answer.of_no_kind.extend(left.of_no_kind);
         }
         Ok(answer)
     }
 
-    /// Those who are there and not among those who are read, by the place or by the filters; and whether there are some of
-    /// whom that cannot be told.
-    async fn outside(
-        &mut self,
-        asking: &Asking,
-        there: &HashMap<Anchor, Seen>,
-    ) -> Result<(Vec<Anchor>, bool), SourceError> {
+    /// Those who are there and not among those who are read.
+    async fn left(&mut self, asking: &Asking, there: &HashMap<Anchor, Seen>) -> Result<Left, SourceError> {
+        let mut left = Left::default();
         if there.is_empty() {
-            return Ok((Vec::new(), false));
+            return Ok(left);
         }
         let either = either(self.user_filter(), self.group_filter());
         let read = (self.bases.as_slice(), Some(either.as_str()));
         let all: Vec<Anchor> = there.keys().cloned().collect();
         let within = asking.settle(&mut self.connection, read, &all).await?;
-        let (mut outside, mut unclear) = (Vec::new(), false);
+        let by_classes = look_up::by_classes(&self.config.ldap);
         for (one, seen) in there {
             let dn = Extended::of(&seen.dn).dn;
             let seen = Seen { dn: dn.to_owned(), ..seen.clone() };
-            if is_within(dn, &self.excluded) || (within.missing.contains(one) && seen.is_judged(&self.bases))
-            {
-                outside.push(one.clone());
-            } else {
-                unclear |= !within.there.contains_key(one);
+            match seen.unread(&self.bases) {
+                _ if is_within(dn, &self.excluded) => left.outside.push(one.clone()),
+                Unread::Outside if within.missing.contains(one) => left.outside.push(one.clone()),
+                Unread::OfNoKind if within.missing.contains(one) => {
+                    left.of_no_kind.push(seen.of_no_kind(one, by_classes));
+                }
+                _ => left.unclear |= !within.there.contains_key(one),
             }
         }
-        Ok((outside, unclear))
+        Ok(left)
     }
 
     /// Whether the domain controller says that it has no such entry, whatever a filter finds.

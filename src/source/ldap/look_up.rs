@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::connection::Connection;
 use super::decode::Raw;
-use super::facts;
 use super::search::{Found, Query, Search};
 use super::wire::filter::escape;
 use super::wire::{Control, Scope};
-use crate::directory::{Anchor, Dn};
+use super::{LdapConfig, facts};
+use crate::directory::{Anchor, Dn, Kind, OfNoKind};
 use crate::source::{Reason, SourceError, schema};
 
 /// Anchors in one search: few enough for every server's limit on filters.
@@ -46,16 +46,68 @@ pub(super) struct Seen {
     pub(super) dn: String,
     /// Other entries with the same id.
     pub(super) others: Vec<String>,
-    /// Whether it shows its classes: else no filter can tell what it is.
-    pub(super) classed: bool,
+    pub(super) classes: Classes,
     /// Whether it has others in it, if it says so.
     pub(super) holds_others: bool,
 }
 
+/// What the classes say that an entry shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Classes {
+    /// There are none, so no filter can tell what it is.
+    Hidden,
+    /// It is a user, a contact or a group.
+    Known,
+    /// It is none of them.
+    OfNoKind,
+}
+
+/// Why a search that asks for users and groups did not find an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// By its place, or by a filter that knows what it is.
+    Outside,
+    /// Its classes are those of no user, contact or group.
+    OfNoKind,
+    /// That is not to be seen.
+    Unclear,
+}
+
+/// Kinds of which the configured filters leave it to the classes who is one.
+pub(super) fn by_classes(config: &LdapConfig) -> &'static [Kind] {
+    match (config.user_filter.is_none(), config.group_filter.is_none()) {
+        (true, true) => &[Kind::User, Kind::Contact, Kind::Group],
+        (true, false) => &[Kind::User, Kind::Contact],
+        (false, true) => &[Kind::Group],
+        (false, false) => &[],
+    }
+}
+
+impl Classes {
+    fn of(attributes: &schema::Attributes) -> Self {
+        match schema::kind(attributes) {
+            Some(_) => Self::Known,
+            None if attributes.all("objectclass").next().is_some() => Self::OfNoKind,
+            None => Self::Hidden,
+        }
+    }
+}
+
 impl Seen {
-    /// Whether what a search below `bases` did not find is not there by the filter, or by its place.
-    pub(super) fn is_judged(&self, bases: &[String]) -> bool {
-        self.classed || self.lies_outside(bases)
+    /// Why a search below `bases` did not find it.
+    pub(super) fn unread(&self, bases: &[String]) -> Unread {
+        match self.classes {
+            _ if self.lies_outside(bases) => Unread::Outside,
+            Classes::Known => Unread::Outside,
+            Classes::OfNoKind => Unread::OfNoKind,
+            Classes::Hidden => Unread::Unclear,
+        }
+    }
+
+    /// What to tell of one with this id that is of no kind.
+    pub(super) fn of_no_kind(&self, anchor: &Anchor, kinds: &'static [Kind]) -> OfNoKind {
+        let (what, why) = (self.dn.clone(), schema::OF_NO_KIND.to_owned());
+        OfNoKind { anchor: anchor.clone(), what, why, kinds }
     }
 
     /// The DNs of all entries with this id.
@@ -103,10 +155,10 @@ impl Answer {
         };
         match id(&raw).filter(|id| asked.contains(id)) {
             Some(id) => {
-                let classed = raw.attributes.values("objectclass").next().is_some();
+                let classes = Classes::of(&raw.attributes);
                 let mut stated = raw.attributes.values("hassubordinates");
                 let holds_others = stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
-                let seen = Seen { dn: raw.dn, others: Vec::new(), classed, holds_others };
+                let seen = Seen { dn: raw.dn, others: Vec::new(), classes, holds_others };
                 match self.there.entry(id) {
                     Slot::Occupied(mut first) => first.get_mut().add(seen),
                     Slot::Vacant(slot) => drop(slot.insert(seen)),
@@ -225,7 +277,7 @@ async fn by_dn(
     let mut settled = Settled::default();
     for anchor in asked {
         let dn = anchor.as_str().to_owned();
-        let seen = Seen { dn, others: Vec::new(), classed: false, holds_others: false };
+        let seen = Seen { dn, others: Vec::new(), classes: Classes::Hidden, holds_others: false };
         if only.is_some() && seen.lies_outside(places) {
             settled.missing.insert(anchor.clone());
             continue;
@@ -242,8 +294,8 @@ async fn by_dn(
         loop {
             match search.next(0).await {
                 Ok(Some(Found::Entry(raw))) => {
-                    let classed = raw.attributes.values("objectclass").next().is_some();
-                    settled.there.insert(anchor.clone(), Seen { classed, ..seen.clone() });
+                    let classes = Classes::of(&raw.attributes);
+                    settled.there.insert(anchor.clone(), Seen { classes, ..seen.clone() });
                 }
                 Ok(Some(_)) => doubtful = true,
                 // It is there, or else the server would say that it is not; and does not match.
@@ -306,21 +358,19 @@ mod tests {
 
     use super::*;
 
-    fn entry(ids: &[&str], classed: bool) -> Found {
+    fn entry(ids: &[&str], classes: &[&str]) -> Found {
         let mut attributes = schema::Attributes::new();
         attributes.add("entryUUID", ids.iter().map(|id| id.as_bytes().to_vec()));
-        if classed {
-            attributes.add("objectClass", [b"person".to_vec()]);
-        }
+        attributes.add("objectClass", classes.iter().map(|class| class.as_bytes().to_vec()));
         let dn = "uid=one,ou=people,dc=x".to_owned();
         Found::Entry(Raw { dn, dn_is_text: true, attributes, ..Raw::default() })
     }
 
     #[rstest]
-    #[case::the_one(entry(&["E-1"], true), true, false)]
-    #[case::another(entry(&["e-9"], true), false, true)]
-    #[case::without_an_id(entry(&[], true), false, true)]
-    #[case::with_two(entry(&["e-1", "e-2"], true), false, true)]
+    #[case::the_one(entry(&["E-1"], &["person"]), true, false)]
+    #[case::another(entry(&["e-9"], &["person"]), false, true)]
+    #[case::without_an_id(entry(&[], &["person"]), false, true)]
+    #[case::with_two(entry(&["e-1", "e-2"], &["person"]), false, true)]
     #[case::no_entry(Found::Unintelligible("it".to_owned()), false, true)]
     #[case::a_reference(Found::Reference(Vec::new()), false, true)]
     fn what_could_be_the_one_is_no_proof(#[case] found: Found, #[case] there: bool, #[case] doubtful: bool) {
@@ -330,18 +380,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case(true, "ou=people,dc=x", true)]
-    #[case(false, "ou=people,dc=x", false)]
-    #[case(false, "dc=x", false)]
-    #[case(false, "ou=other,dc=x", true)]
-    fn a_filter_judges_only_what_shows_its_classes(
-        #[case] classed: bool,
+    #[case(&["person"], "ou=people,dc=x", Unread::Outside)]
+    #[case(&["top", "GroupOfNames "], "dc=x", Unread::Outside)]
+    #[case(&[], "ou=people,dc=x", Unread::Unclear)]
+    #[case(&[], "dc=x", Unread::Unclear)]
+    #[case(&[], "ou=other,dc=x", Unread::Outside)]
+    #[case(&["top", "device"], "ou=people,dc=x", Unread::OfNoKind)]
+    #[case(&["referral", "extensibleObject"], "dc=x", Unread::OfNoKind)]
+    #[case(&["device"], "ou=other,dc=x", Unread::Outside)]
+    fn a_filter_judges_only_whose_class_is_known(
+        #[case] classes: &[&str],
         #[case] base: &str,
-        #[case] judged: bool,
+        #[case] unread: Unread,
     ) {
         let (one, mut answer) = (Anchor::new("e-1"), Answer::default());
-        answer.take(entry(&["e-1"], classed), &HashSet::from([&one]), |raw| shown("entryUUID", raw));
-        assert_eq!(answer.there[&one].is_judged(&[base.to_owned()]), judged);
+        answer.take(entry(&["e-1"], classes), &HashSet::from([&one]), |raw| shown("entryUUID", raw));
+        assert_eq!(answer.there[&one].unread(&[base.to_owned()]), unread);
     }
 
     #[test]

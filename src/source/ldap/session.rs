@@ -9,7 +9,7 @@ use super::computed::{SEARCHES, Untold};
 use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
-use super::look_up::{self, Asking};
+use super::look_up::{self, Asking, Unread};
 use super::search::{Found, Query, Search};
 use super::wire::Scope;
 use super::wire::filter::escape;
@@ -209,6 +209,7 @@ impl Session {
             return Ok(None);
         }
         let (asking, either) = (self.asking(), self.either());
+        let by_classes = look_up::by_classes(&self.config);
         for some in named.chunks(look_up::AT_ONCE) {
             let anywhere = asking.settle(&mut self.connection, (&contexts, None), some).await?;
             if anywhere.there.values().any(|seen| seen.holds_others) {
@@ -216,17 +217,23 @@ impl Session {
             }
             let read = (self.bases.as_slice(), Some(either.as_str()));
             let within = asking.settle(&mut self.connection, read, some).await?;
-            let is_judged =
-                |one: &Anchor| anywhere.there.get(one).is_none_or(|seen| seen.is_judged(&self.bases));
+            let unread = |one: &Anchor| anywhere.there.get(one).map(|seen| seen.unread(&self.bases));
             let is_open = |one: &Anchor| !anywhere.missing.contains(one) && !anywhere.there.contains_key(one);
             // Who came in no way that says who it is, or cannot be told to be outside, is looked for among all.
-            if some.iter().any(|one| is_open(one) || (within.missing.contains(one) && !is_judged(one))) {
+            let is_unclear = |one| within.missing.contains(one) && unread(one) == Some(Unread::Unclear);
+            if some.iter().any(|one| is_open(one) || is_unclear(one)) {
                 return Ok(None);
             }
             for one in some.iter().filter(|one| !within.there.contains_key(*one)) {
                 // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
-                if anywhere.there.contains_key(one) && within.missing.contains(one) {
-                    reading.change(Change::Outside(one.clone())).await?;
+                if let Some(seen) = anywhere.there.get(one)
+                    && within.missing.contains(one)
+                {
+                    let change = match seen.unread(&self.bases) {
+                        Unread::OfNoKind => Change::OfNoKind(seen.of_no_kind(one, by_classes)),
+                        Unread::Outside | Unread::Unclear => Change::Outside(one.clone()),
+                    };
+                    reading.change(change).await?;
                 } else if changes.deleted.contains(one) && anywhere.missing.contains(one) {
                     mode = Mode::Full;
                     reading.change(Change::Tombstone(one.clone())).await?;
@@ -394,6 +401,7 @@ impl Session {
 
     pub(super) async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
         let (asking, either) = (self.asking(), self.either());
+        let by_classes = look_up::by_classes(&self.config);
         let contexts = contexts(&self.bases, &self.facts);
         let mut answer = LookUp { server: Some(self.connection.url.clone()), ..LookUp::default() };
         let mut works = None;
@@ -413,11 +421,13 @@ impl Session {
                 // read will bring it. One of whom no filter can tell is not settled.
                 let read = (self.bases.as_slice(), Some(either.as_str()));
                 let within = asking.settle(&mut self.connection, read, &found).await?;
-                let judged = |one: &&Anchor| {
-                    settled.there.get(*one).is_some_and(|seen| seen.is_judged(&self.bases))
-                        && within.missing.contains(*one)
-                };
-                answer.found.extend(found.iter().filter(judged).cloned());
+                for (one, seen) in settled.there.iter().filter(|(one, _)| within.missing.contains(*one)) {
+                    match seen.unread(&self.bases) {
+                        Unread::Outside => answer.found.push(one.clone()),
+                        Unread::OfNoKind => answer.of_no_kind.push(seen.of_no_kind(one, by_classes)),
+                        Unread::Unclear => {}
+                    }
+                }
             }
             if settled.missing.is_empty() {
                 continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::filter::Filter;
 use super::parse::{End, Record};
-use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members};
+use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, OfNoKind};
 use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, Attributes, Schema, active_directory};
 
@@ -27,6 +27,9 @@ const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
 const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
 /// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
 const NAMING: &[&str] = &["uid", "cn", "mail", "ou"];
+
+/// A file may have been made by people, so a filter says nothing of one whose class is no longer known.
+const KINDS: &[Kind] = &[Kind::User, Kind::Contact, Kind::Group];
 
 /// How records are understood.
 #[derive(Clone, Debug)]
@@ -70,13 +73,12 @@ impl Meaning {
             Is::Of(kind) if told || ids.is_empty() => kind,
             Is::Outside => return ids.into_iter().map(Change::Outside).collect(),
             Is::Of(_) | Is::Neither => {
-                let why = self.at(
-                    record,
-                    "its classes are those of no user, contact or group; correct them, or name it with userFilter or groupFilter",
-                );
+                let why = self.at(record, schema::OF_NO_KIND);
                 let hides = record.end != End::Proven || !record.attributes.has("objectclass");
                 return match ids.into_iter().next() {
-                    Some(anchor) => tell(Change::OfNoKind { anchor, what: dn.clone(), why }),
+                    Some(anchor) => {
+                        tell(Change::OfNoKind(OfNoKind { anchor, what: dn.clone(), why, kinds: KINDS }))
+                    }
                     None if hides => tell(Change::Unreadable { anchor: None, what: dn.clone(), why }),
                     None => Vec::new(),
                 };
@@ -305,7 +307,7 @@ mod tests {
             Change::Replace(_) => format!("is {id}"),
             Change::Unproven { sure, .. } => format!("{} {id}", if *sure { "at least" } else { "perhaps" }),
             Change::Unreadable { what, .. } => format!("unreadable {id} {what}"),
-            Change::OfNoKind { .. } => format!("no kind {id}"),
+            Change::OfNoKind(_) => format!("no kind {id}"),
             Change::Tombstone(_) => format!("deleted {id}"),
             Change::Outside(_) => format!("outside {id}"),
             other => format!("{other:?}"),

@@ -10,12 +10,12 @@ use super::coverage::Carried;
 use super::double::{self, Double, Is};
 use super::pending::Pending;
 use super::place::Places;
-use super::settle::{Absent, Missing};
+use super::settle::{Absent, Missing, Settled};
 use super::stranger::Strangers;
 use super::{Imported, Sealing, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, Place, Reference, fields,
+    Mode, OfNoKind, Place, Reference, fields,
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
@@ -182,7 +182,7 @@ impl Intake {
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
                 Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
-                Change::OfNoKind { anchor, what, why } => self.of_no_kind(&anchor, what, why)?,
+                Change::OfNoKind(entry) => self.of_no_kind(entry)?,
                 Change::Unproven { entry, sure, why } => self.unproven(&entry, sure, why)?,
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
@@ -273,11 +273,9 @@ impl Intake {
     }
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
-        let Sealing { mut completion, mut settled, doubles, mut notices, told, read_at, finished_at } =
-            sealing;
-        // One that is left out may have the id of somebody who is read.
-        let outside = &self.outside - &self.seen;
-        settled.extend(outside.iter().map(|row| (RowId(row), Absent::Elsewhere)));
+        let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
+        let Settled { absent: mut settled, of_no_kind, mut notices } = settled;
+        settled.extend(self.elsewhere(of_no_kind)?.map(|row| (row, Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
@@ -943,13 +941,38 @@ impl Intake {
         Ok(())
     }
 
-    /// Of those who are known it is no evidence of anything.
-    fn of_no_kind(&mut self, anchor: &Anchor, what: String, why: String) -> Result<(), StoreError> {
-        let known = self.importing.known(anchor)?;
-        match known.filter(|known| known.standing != Standing::Gone) {
-            Some(_) => self.unreadable(Some(anchor), what, why),
-            None => Ok(()),
+    /// Of those who are known it is no evidence of anything, unless a filter of somebody's own left them out.
+    fn of_no_kind(&mut self, entry: OfNoKind) -> Result<(), StoreError> {
+        let known = self.importing.known(&entry.anchor)?;
+        let Some(known) = known.filter(|known| known.standing != Standing::Gone) else { return Ok(()) };
+        if self.is_of(known.row, entry.kinds)? {
+            return self.unreadable(Some(&entry.anchor), entry.what, entry.why);
         }
+        if self.is_full { self.outside(&entry.anchor) } else { self.gone(&entry.anchor, Grade::OutOfScope) }
+    }
+
+    /// Whether it was of one of these kinds when it was read last; of one that never was, nothing else is known.
+    fn is_of(&mut self, row: RowId, kinds: &[Kind]) -> Result<bool, StoreError> {
+        self.flush_of(row)?;
+        let was = self.importing.called(&RoaringBitmap::from_iter([row.0]), false)?;
+        Ok(was.first().is_none_or(|(_, kind, _)| kinds.contains(kind)))
+    }
+
+    /// Those who are there and are not read. Whom a look-up found as entries of no kind keep what they have, unless a filter of
+    /// somebody's own left them out.
+    fn elsewhere(
+        &mut self,
+        of_no_kind: Vec<(RowId, OfNoKind)>,
+    ) -> Result<impl Iterator<Item = RowId> + use<>, StoreError> {
+        for (row, entry) in of_no_kind {
+            if self.is_of(row, entry.kinds)? {
+                self.unreadable(Some(&entry.anchor), entry.what, entry.why)?;
+            } else {
+                self.outside.insert(row.0);
+            }
+        }
+        // One that is left out may have the id of somebody who is read.
+        Ok((&self.outside - &self.seen).into_iter().map(RowId))
     }
 
     /// Who is known and comes as they were is there; as another one they may only have come in part.

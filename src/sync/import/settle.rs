@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Options;
 use super::deadline::Deadline;
-use crate::directory::Anchor;
+use crate::directory::{Anchor, OfNoKind};
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;
 use crate::words::count;
@@ -39,6 +39,16 @@ pub(super) enum Absent {
     NotLookedUp,
 }
 
+/// What became of those who did not come.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) absent: Vec<(RowId, Absent)>,
+    /// Looked up, and there as entries of no kind.
+    pub(super) of_no_kind: Vec<(RowId, OfNoKind)>,
+    /// What people should know about it.
+    pub(super) notices: Vec<String>,
+}
+
 /// How a look-up went.
 enum Answer {
     Came(LookUp),
@@ -58,6 +68,12 @@ impl Missing {
         }
     }
 
+    /// What the look-up found it to be, if that is of no kind.
+    fn of_no_kind(&self, answer: &Answer) -> Option<OfNoKind> {
+        let Answer::Came(answer) = answer else { return None };
+        answer.of_no_kind.iter().find(|entry| entry.anchor == self.anchor).cloned()
+    }
+
     /// Whether only another server's word counts: this one may not have heard of the entry yet.
     fn is_strange_to(&self, answer: &Answer, now: Timestamp) -> bool {
         let Answer::Came(LookUp { server: Some(asked), .. }) = answer else { return false };
@@ -66,16 +82,16 @@ impl Missing {
     }
 }
 
-/// Looks them up, as many as may be; says what people should know about it.
+/// Looks them up, as many as may be.
 pub(super) async fn settle<S: Source>(
     source: &S,
     absent: Vec<Missing>,
     look_ups: usize,
     deadline: Deadline,
     now: Timestamp,
-) -> (Vec<(RowId, Absent)>, Vec<String>) {
-    let mut settled = Vec::with_capacity(absent.len());
-    let mut notices = Vec::new();
+) -> Settled {
+    let mut settled = Settled::default();
+    let Settled { absent: rows, of_no_kind, notices } = &mut settled;
     let (mut asked, mut strange) = (0, 0);
     for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
         let mut answer = Answer::None;
@@ -94,10 +110,14 @@ pub(super) async fn settle<S: Source>(
             };
         }
         for missing in chunk {
+            if let Some(entry) = missing.of_no_kind(&answer) {
+                of_no_kind.push((missing.row, entry));
+                continue;
+            }
             let is_strange = missing.is_strange_to(&answer, now);
             strange += u64::from(is_strange);
             let absent = if is_strange { Absent::NotLookedUp } else { missing.became(&answer) };
-            settled.push((missing.row, absent));
+            rows.push((missing.row, absent));
         }
     }
     if strange > 0 {
@@ -110,5 +130,5 @@ pub(super) async fn settle<S: Source>(
         );
         notices.push(format!("{missing} until the other one answers, or for 24 h"));
     }
-    (settled, notices)
+    settled
 }

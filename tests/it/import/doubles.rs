@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rollcall::directory::{Anchor, Change};
+use rollcall::directory::{Anchor, Change, Kind, OfNoKind};
 use rollcall::sync::run::Verdict;
 use rstest::rstest;
 
@@ -88,10 +88,9 @@ async fn an_entry_of_no_kind_keeps_what_it_had() {
     let company = Company::new();
     company.day(&directory(&[&ann()[..], &[person("2", BOB)]].concat())).await;
     let in_step = company.registry();
-    let of_no_kind = |anchor: &str, dn: &str| Change::OfNoKind {
-        anchor: Anchor::new(anchor),
-        what: dn.to_owned(),
-        why: "its classes are not known".to_owned(),
+    let of_no_kind = |anchor: &str, dn: &str| {
+        let (what, why) = (dn.to_owned(), "its classes are not known".to_owned());
+        Change::OfNoKind(OfNoKind { anchor: Anchor::new(anchor), what, why, kinds: &[Kind::User] })
     };
     let changes = [&ann()[..], &[of_no_kind("2", BOB), of_no_kind("7", "ou=people,dc=corp")]].concat();
     let report = company.day(&directory(&changes)).await;
