@@ -23,7 +23,7 @@ pub enum Change {
         entry: Box<Entry>,
         /// Whether what came of it is certain.
         sure: bool,
-        /// Why it may state more, and what to do.
+        /// Why it may state more, and what to do; where it stands, the entry says.
         why: String,
     },
     /// These are members of the group now, beside those that it had.

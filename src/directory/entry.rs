@@ -148,6 +148,9 @@ pub struct Entry {
     /// The direct members, for a group. The store keeps them apart from the rest, but for why they are partial.
     #[serde(rename = "partial", default, skip_serializing_if = "Members::is_not_partial")]
     pub members: Members,
+    /// Where in its source it stands, for people who look for what is wrong with its members. It is nothing that the entry states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl Entry {
@@ -163,6 +166,7 @@ impl Entry {
             fields: BTreeMap::new(),
             attributes: BTreeMap::new(),
             members: Members::None,
+            place: None,
         }
     }
 

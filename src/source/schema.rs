@@ -198,6 +198,7 @@ impl Schema {
             fields,
             attributes: literal.collect(),
             members: if kind == Kind::Group { members(attributes) } else { Members::None },
+            place: None,
         }))
     }
 

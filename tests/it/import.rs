@@ -508,6 +508,27 @@ async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
 }
 
 #[tokio::test]
+async fn where_a_list_stands_that_is_partial_is_no_change_of_it() {
+    let desk = Desk::new();
+    let at = |line: u32, members: Members| {
+        let Change::Replace(mut entry) = team("team", members) else { panic!() };
+        entry.place = Some(format!("line {line}"));
+        read(vec![person("ann"), Change::Replace(entry)])
+    };
+    let partial = || Members::Partial(vec![dn("ann")], "a member is no DN".to_owned());
+    desk.import(&at(7, partial())).await.unwrap();
+    for line in [7, 9] {
+        assert_eq!(desk.import(&at(line, partial())).await.unwrap().changed, 0);
+        let entry = &desk.rows()["team"].entry;
+        assert_eq!(entry.place, Some(format!("line {line}")), "it is said where it stands now");
+        assert_eq!((desk.edges("team"), desk.presence("team")), ((1, false), Presence::Present));
+    }
+    // Without another member it was the same, and with one it is another.
+    let more = Members::Partial(vec![dn("ann"), dn("bob")], "a member is no DN".to_owned());
+    assert_eq!(desk.import(&at(9, more)).await.unwrap().changed, 1);
+}
+
+#[tokio::test]
 async fn an_entry_that_never_had_an_id_keeps_nobody() {
     let desk = Desk::new();
     let read = |changes| Read { looks_up: false, ..read(changes) };

@@ -96,12 +96,12 @@ impl Meaning {
         {
             *why = elsewhere(name);
         }
+        if record.end != End::Proven || matches!(entry.members, Members::Partial(..)) {
+            entry.place = Some(self.place(record));
+        }
         match &record.end {
             End::Proven => tell(Change::Replace(Box::new(entry))),
-            End::Torn => {
-                let why = self.at(record, TORN);
-                tell(Change::Unproven { entry: Box::new(entry), sure: true, why })
-            }
+            End::Torn => tell(Change::Unproven { entry: Box::new(entry), sure: true, why: TORN.to_owned() }),
             End::Open(last) => {
                 let certain = last.as_ref().map(|last| self.entry(kind, dn, &record.without(last), &ids));
                 let sure = match certain {
@@ -110,11 +110,10 @@ impl Meaning {
                     Some(Ok(certain)) => {
                         // A member whose name may go on is somebody else.
                         entry.members = certain.members.clone();
-                        certain == entry
+                        certain == Entry { place: None, ..entry.clone() }
                     }
                 };
-                let why = self.at(record, UNENDED);
-                tell(Change::Unproven { entry: Box::new(entry), sure, why })
+                tell(Change::Unproven { entry: Box::new(entry), sure, why: UNENDED.to_owned() })
             }
         }
     }
@@ -203,7 +202,11 @@ impl Meaning {
 
     /// A reason, with the place.
     fn at(&self, record: &Record, why: &str) -> String {
-        format!("{why} (line {} of {})", record.line, self.name)
+        format!("{why} ({})", self.place(record))
+    }
+
+    fn place(&self, record: &Record) -> String {
+        format!("line {} of {}", record.line, self.name)
     }
 
     fn is(&self, attributes: &Attributes) -> Is {
@@ -419,7 +422,7 @@ mod tests {
 
     #[rstest]
     #[case::uid(&ANN.replace("uid: ann", "uid:< file:///tmp/uid\nphoto:< file:///tmp/photo"), "its uid stands in another file")]
-    #[case::id(&ANN.replace("entryUUID: a", "entryUUID:< file:///tmp/id"), "its entryuuid stands in another file")]
+    #[case::id(&ANN.replace("entryUUID: a", "entryUUID:< file:///tmp/id"), "its entryUUID stands in another file")]
     #[case::uid_of_another_charset(&ANN.replace("uid: ann", "uid:: /w==\nphoto:< file:///tmp/photo"), "not valid UTF-8")]
     fn says_that_a_value_stands_in_another_file(#[case] text: &str, #[case] said: &str) {
         let told = told(&meaning(false), &format!("{}\n", text.replace("dn: uid=ann", "dn: cn=ann")));
@@ -434,5 +437,6 @@ mod tests {
         let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
         let Members::Partial(members, why) = &entry.members else { panic!("{entry:?}") };
         assert!(members.len() == 1 && why.contains("its member stands in another file"), "{why}");
+        assert_eq!(entry.place.as_deref(), Some("line 1 of a.ldif"));
     }
 }

@@ -148,6 +148,7 @@ impl Schema {
             fields,
             attributes: self.literal(attributes),
             members: if kind == Kind::Group { members(attributes) } else { Members::None },
+            place: None,
         })
     }
 

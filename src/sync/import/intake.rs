@@ -1,5 +1,6 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -708,7 +709,22 @@ impl Intake {
             let Stored { names, edges } = Stored::new(&names, edges.as_ref())?;
             self.pending.push(Version::Whole { row, hash, content, names, edges });
             self.importing.note(Known { row, hash, standing: Standing::Present });
+        } else if entry.place.is_some() {
+            self.stands_elsewhere(row, hash, content)?;
         }
+        Ok(())
+    }
+
+    /// What is wrong with an entry is looked for where it stands now. Of what it states nothing changed.
+    fn stands_elsewhere(&mut self, row: RowId, hash: Fingerprint, content: String) -> Result<(), StoreError> {
+        self.flush_of(row)?;
+        let Some(last) = self.importing.last(row)?.filter(|last| last.content != content) else {
+            return Ok(());
+        };
+        self.untold.insert(row.0);
+        self.written.insert(row.0);
+        let Stored { names, edges } = Stored::new(&last.names, last.edges.as_ref())?;
+        self.pending.push(Version::Whole { row, hash, content, names, edges });
         Ok(())
     }
 
@@ -849,7 +865,7 @@ impl Intake {
     ) -> Result<bool, StoreError> {
         let last = self.importing.last(row)?;
         Ok(last.is_some_and(|last| {
-            last.content == content && last.names == *names && last.edges.as_ref() == edges
+            stated(&last.content) == stated(content) && last.names == *names && last.edges.as_ref() == edges
         }))
     }
 
@@ -927,7 +943,7 @@ impl Intake {
         let first_new = self.info.as_ref().map_or(0, |info| info.next_name);
         let is_told = |before: &RoaringBitmap| (now - before).min().is_none_or(|name| name >= first_new);
         Ok(last.is_some_and(|last| {
-            last.content == content
+            stated(&last.content) == stated(content)
                 && last.names == *names
                 && last.edges.is_some_and(|(before, _)| is_told(&before))
         }))
@@ -988,11 +1004,14 @@ impl Intake {
             }
         };
         if !as_it_was {
-            return self.unreadable(Some(&entry.anchor), entry.dn.clone(), why);
+            let place = entry.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+            return self.unreadable(Some(&entry.anchor), entry.dn.clone(), why + &place);
         }
         let mut entry = entry.clone();
-        if let Members::Complete(members) = &mut entry.members {
-            entry.members = Members::Partial(std::mem::take(members), why);
+        match &mut entry.members {
+            Members::Complete(members) => entry.members = Members::Partial(std::mem::take(members), why),
+            Members::Partial(..) => {}
+            Members::None => entry.place = None,
         }
         self.replace(&entry)
     }
@@ -1059,9 +1078,19 @@ fn shown(what: String) -> String {
     format!("{} ({} bytes)", text::clean_within(&what, LONGEST), what.len())
 }
 
+/// What an entry states by its content: not where it stands, which changes with what stands before it.
+fn stated(content: &str) -> Cow<'_, str> {
+    let states = |content: &str| {
+        let entry: Entry = serde_json::from_str(content).ok()?;
+        serde_json::to_string(&Entry { place: None, ..entry }).ok()
+    };
+    let with_place = content.contains("\"place\":").then(|| states(content)).flatten();
+    with_place.map_or(Cow::Borrowed(content), Cow::Owned)
+}
+
 /// Whether this is the content of the entry, but for its members.
 fn is_of(content: &str, entry: &Entry) -> bool {
-    let bare = |entry: Entry| Entry { names: Vec::new(), members: Members::None, ..entry };
+    let bare = |entry: Entry| Entry { names: Vec::new(), members: Members::None, place: None, ..entry };
     serde_json::from_str(content).is_ok_and(|was: Entry| bare(was) == bare(entry.clone()))
 }
 
@@ -1083,7 +1112,7 @@ impl Stored {
             Some((edges, complete)) => (edges.as_slice(), [1 + u8::from(*complete)]),
             None => (&[][..], [0]),
         };
-        fingerprint([content.as_bytes(), &self.names, edges, &complete])
+        fingerprint([stated(content).as_bytes(), &self.names, edges, &complete])
     }
 }
 

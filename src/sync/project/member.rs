@@ -47,7 +47,10 @@ impl Path {
         };
         let unread = vanished || matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. });
         let partial = match &row.entry.members {
-            Members::Partial(_, why) => Some(why.as_str().into()),
+            Members::Partial(_, why) => Some(match &row.entry.place {
+                Some(place) => format!("{why} ({place})").into(),
+                None => why.as_str().into(),
+            }),
             Members::None | Members::Complete(_) => None,
         };
         Self { row: row.id, standing, unread, dn: row.entry.dn.as_str().into(), partial }
