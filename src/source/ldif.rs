@@ -141,7 +141,7 @@ impl Overview {
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
-        self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(name)));
+        self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
         self.of_active_directory += usize::from(active_directory::is_of(attributes));
         self.with_state += usize::from(attributes.has("useraccountcontrol"));
         let dn = record.dns.first().map_or("", String::as_str);
@@ -152,11 +152,11 @@ impl Overview {
         }
     }
 
-    /// The attribute that holds the anchor, in lower case.
+    /// The attribute that holds the anchor.
     fn anchor(&self, config: &LdifConfig, pinned: Option<&str>) -> Result<String, SourceError> {
         match (&config.anchor, pinned) {
-            (Some(anchor), _) => return Ok(anchor.to_lowercase()),
-            (None, Some(name)) if self.with_pinned == 0 && name != "dn" => {
+            (Some(anchor), _) => return Ok(anchor.clone()),
+            (None, Some(name)) if self.with_pinned == 0 && !name.eq_ignore_ascii_case("dn") => {
                 return Err(invalid(format!(
                     "entries are known by {name} since the first read, and no entry of {} has it; nothing was taken. Export that \
                      attribute too (ldapsearch … '*' '+'). If it is gone for ever, set anchorAttribute to another one: then \
@@ -170,7 +170,7 @@ impl Overview {
         // That which most have: of equals the first.
         let offered = ANCHORS.iter().zip(self.anchors).rev().filter(|(_, count)| *count > 0);
         let most = offered.max_by_key(|(_, count)| *count);
-        most.map(|(name, _)| name.to_lowercase()).ok_or_else(|| {
+        most.map(|(name, _)| (*name).to_owned()).ok_or_else(|| {
             invalid(format!(
                 "no entry of {} has an immutable id ({}); export the operational attributes too (ldapsearch … '*' '+'), or \
                  set anchorAttribute to an attribute that never changes (`dn` for the DN itself: then a rename is a leaver \
@@ -304,7 +304,7 @@ impl<'a> Reading<'a> {
             cursor: None,
             fields: Schema::fields(),
             attributes: self.config.literal.clone(),
-            scope: format!("ldif anchor={}{filters}", self.meaning.schema.anchor),
+            scope: format!("ldif anchor={}{filters}", self.meaning.schema.anchor.to_lowercase()),
             notices,
             vendor: None,
             feed: None,

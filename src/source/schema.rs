@@ -74,22 +74,22 @@ pub(in crate::source) const OF_NO_KIND: &str = "its classes are those of no user
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
 
-/// The attribute by which the entries of the last read are known, in lower case.
+/// The attribute by which the entries of the last read are known.
 pub(in crate::source) fn pinned(known_by: Option<&KnownBy>) -> Option<String> {
     let KnownBy { id, scope } = known_by?;
-    let before = || {
-        // As it stood at the end of the scope before it was kept.
-        let last = scope.rsplit("\n\n").next().unwrap_or_default();
-        let last = last.strip_prefix("ldif anchor=").unwrap_or(last);
-        ANCHORS.iter().find(|name| name.eq_ignore_ascii_case(last)).map(|name| name.to_lowercase())
-    };
-    id.clone().or_else(before)
+    let spelled = |id: &str| ANCHORS.iter().find(|name| name.eq_ignore_ascii_case(id)).copied();
+    if let Some(id) = id {
+        return Some(spelled(id).unwrap_or(id).to_owned());
+    }
+    // As it stood at the end of the scope before it was kept.
+    let last = scope.rsplit("\n\n").next().unwrap_or_default();
+    spelled(last.strip_prefix("ldif anchor=").unwrap_or(last)).map(str::to_owned)
 }
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
 pub struct Schema {
-    /// The attribute that holds the anchor, lower case; `dn` means the normalised DN itself.
+    /// The attribute that holds the anchor, as whoever chose it spells it; `dn` means the normalised DN itself.
     pub anchor: String,
     /// The literal attributes that policies and connectors name, as they spell them.
     pub literal: BTreeSet<String>,
@@ -123,8 +123,8 @@ impl Schema {
             let name = name.split(';').next().unwrap_or(name);
             names.entry(name.to_lowercase()).or_insert_with(|| name.to_owned());
         }
-        if self.anchor != "dn" {
-            names.entry(self.anchor.clone()).or_insert_with(|| self.anchor.clone());
+        if !self.is_dn() {
+            names.entry(self.anchor.to_lowercase()).or_insert_with(|| self.anchor.clone());
         }
         names.into_values().collect()
     }
@@ -207,9 +207,14 @@ impl Schema {
         ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(&self.anchor))
     }
 
+    /// Whether the DN itself is the anchor.
+    pub(in crate::source) fn is_dn(&self) -> bool {
+        self.anchor.eq_ignore_ascii_case("dn")
+    }
+
     fn anchor(&self, dn: &str, attributes: &Attributes) -> Result<Anchor, Unreadable> {
         let refuse = |why: String| Unreadable { anchor: None, why };
-        if self.anchor == "dn" {
+        if self.is_dn() {
             return Dn::parse(dn)
                 .map(|dn| Anchor::new(dn.as_str()))
                 .map_err(|error| refuse(error.to_string()));
@@ -671,13 +676,14 @@ mod tests {
         let known_by = |id: Option<&str>, scope: &str| {
             pinned(Some(&KnownBy { id: id.map(str::to_owned), scope: scope.to_owned() }))
         };
-        assert_eq!(known_by(None, "ldif anchor=nsuniqueid").as_deref(), Some("nsuniqueid"));
+        assert_eq!(known_by(None, "ldif anchor=nsuniqueid").as_deref(), Some("nsUniqueId"));
         assert_eq!(
             known_by(None, "dc=x\n\n(a=b)\n\n(c=d)\n\ncn=r\n\nentryuuid").as_deref(),
-            Some("entryuuid")
+            Some("entryUUID")
         );
         assert_eq!(known_by(None, "dc=x\n\n\n\n(a=b)\n\n(c=d)\n\nreader@corp"), None);
-        assert_eq!(known_by(Some("objectguid"), "ldif anchor=dn").as_deref(), Some("objectguid"));
+        assert_eq!(known_by(Some("objectguid"), "ldif anchor=dn").as_deref(), Some("objectGUID"));
+        assert_eq!(known_by(Some("roomNumber"), "ldif anchor=dn").as_deref(), Some("roomNumber"));
         assert_eq!(pinned(None), None);
     }
 

@@ -83,7 +83,7 @@ async fn without_the_attribute_that_they_are_known_by_nothing_is_read() {
     let known = desk.known();
     assert_eq!(known.0, BTreeSet::from(["e-1".to_owned()]));
     let error = desk.read(None, &["ann nsUniqueId: a-1"]).await.unwrap_err().to_string();
-    assert!(error.contains("known by entryuuid") && error.contains("anchorAttribute"), "{error}");
+    assert!(error.contains("known by entryUUID") && error.contains("anchorAttribute"), "{error}");
     assert_eq!(desk.known(), known);
     // Whoever says so knows them by another one from then on.
     desk.read(Some("nsUniqueId"), &["ann nsUniqueId: a-1"]).await.unwrap();
@@ -97,7 +97,7 @@ async fn the_attribute_that_most_have_is_the_first_to_be_chosen() {
     let desk = Desk::new();
     let imported =
         desk.read(None, &["ann nsUniqueId: a-1", "bob nsUniqueId: b-1|entryUUID: e-2"]).await.unwrap();
-    assert_eq!(imported.info.id.as_deref(), Some("nsuniqueid"));
+    assert_eq!(imported.info.id.as_deref(), Some("nsUniqueId"));
 }
 
 const TEXT: &str = "objectGUID: 4E12AC45-6e38-4a11-bdbf-82af381af98e";

@@ -143,7 +143,7 @@ async fn reads_what_attributes_mean() {
     let literal = BTreeSet::from(["CN;Lang-JA".to_owned(), "cn".to_owned()]);
     let (changes, ended) = read(LdapConfig { literal, ..config(&[&slapd.url()]) }).await;
     let completion = ended.unwrap();
-    assert_eq!(completion.id.as_deref(), Some("entryuuid"));
+    assert_eq!(completion.id.as_deref(), Some("entryUUID"));
     assert!(
         completion.notices.iter().any(|notice| notice.starts_with("1 alias ")),
         "{:?}",
@@ -528,7 +528,7 @@ fn two_with_one_id_name_each_other_and_recover() {
     let before = desk.registry();
     slapd.modify(&person("kai", 72).replacen('\n', "\nchangetype: add\n", 1));
     for _ in 0..2 {
-        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have one employeenumber (72)");
+        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have one employeeNumber (72)");
         said.says(&format!("uid=jon,ou=people,{SUFFIX} and uid=kai,ou=people,{SUFFIX}"));
         assert_eq!(desk.registry(), before);
     }

@@ -574,7 +574,7 @@ impl Session {
         Completion {
             mode,
             directory,
-            id: Some("objectguid".to_owned()),
+            id: Some("objectGUID".to_owned()),
             server: Some(server),
             cursor: next.and_then(|next| next.cursor()),
             fields: crate::source::schema::Schema::fields(),

@@ -145,7 +145,7 @@ pub(super) async fn anchor(
     users: &str,
     pinned: Option<&str>,
 ) -> Result<String, SourceError> {
-    if pinned == Some("dn") {
+    if pinned.is_some_and(|pinned| pinned.eq_ignore_ascii_case("dn")) {
         return Ok("dn".to_owned());
     }
     let wanted = pinned.map_or_else(|| ANCHORS.to_vec(), |pinned| vec![pinned]);

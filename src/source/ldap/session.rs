@@ -38,8 +38,6 @@ pub(super) struct Session {
     facts: Facts,
     bases: Vec<String>,
     schema: Schema,
-    /// The attribute that holds the anchor.
-    anchor: String,
     /// Who came in a read of changes, and under what name.
     there: HashMap<Anchor, String>,
     /// Whose primary group is which, of those who came.
@@ -60,7 +58,7 @@ impl Session {
             Some(anchor) => anchor.clone(),
             None => facts::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
         };
-        let schema = Schema { anchor: anchor.to_lowercase(), literal: config.literal.clone() };
+        let schema = Schema { anchor, literal: config.literal.clone() };
         let filters = [user_filter(&config), group_filter(&config)];
         let untold = Untold::of(filters, &config.literal, &contexts(&bases, &facts));
         Ok(Self {
@@ -69,7 +67,6 @@ impl Session {
             facts,
             bases,
             schema,
-            anchor,
             there: HashMap::new(),
             primaries: Primaries::default(),
             untold,
@@ -143,10 +140,10 @@ impl Session {
             };
             return none(&format!("the server does not offer syncrepl (RFC 4533){remedy}"));
         }
-        if !self.anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
+        if !self.schema.anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
             let reason = format!(
                 "the anchor is {}, and syncrepl (RFC 4533) knows entries by their entryUUID",
-                self.anchor
+                self.schema.anchor
             );
             return none(&reason);
         }
@@ -242,7 +239,7 @@ impl Session {
         }
         // Those who left first: others may have their names by now.
         for some in named.chunks(look_up::AT_ONCE) {
-            let ids = look_up::filter(&self.anchor, some);
+            let ids = look_up::filter(&self.schema.anchor, some);
             self.entries(Kind::User, Some(&ids), reading).await?;
             self.entries(Kind::Group, Some(&ids), reading).await?;
         }
@@ -278,7 +275,7 @@ impl Session {
             let query = Query {
                 base,
                 filter: self.either(),
-                attributes: vec![self.anchor.clone()],
+                attributes: vec![self.schema.anchor.clone()],
                 page_size: self.page_size(),
                 ..Query::default()
             };
@@ -464,7 +461,7 @@ impl Session {
 
     /// How entries are asked for by the anchor.
     fn asking(&self) -> Asking {
-        Asking::by(&self.anchor, self.page_size())
+        Asking::by(&self.schema.anchor, self.page_size())
     }
 
     fn completion(self, mode: Mode, mut next: Option<Resume>, mut feed: Feed) -> Completion {
@@ -515,7 +512,7 @@ impl Session {
         let normal = |base: &String| Dn::parse(base).map_or_else(|_| base.clone(), |dn| dn.to_string());
         let bases: BTreeSet<String> = self.bases.iter().map(normal).collect();
         let bases: Vec<String> = bases.into_iter().collect();
-        let anchor = self.anchor.to_lowercase();
+        let anchor = self.schema.anchor.to_lowercase();
         let who = self.config.bind.as_ref().map_or("", |bind| bind.dn.as_str());
         [&bases.join("\n"), self.users(), self.groups(), who, &anchor].join("\n\n")
     }

@@ -120,17 +120,17 @@ impl Meaning {
 
     /// Every id that a record shows for certain.
     fn ids(&self, record: &Record) -> Vec<Anchor> {
-        let anchor = &self.schema.anchor;
-        if anchor == "dn" {
+        let anchor = schema::name(&self.schema.anchor);
+        if self.schema.is_dn() {
             let dns = record.dns.iter().filter_map(|dn| Dn::parse(dn).ok());
             return dns.map(|dn| Anchor::new(dn.as_str())).collect();
         }
-        let is_last = matches!(&record.end, End::Open(Some(last)) if schema::name(last) == *anchor);
+        let is_last = matches!(&record.end, End::Open(Some(last)) if schema::name(last) == anchor);
         let mut ids: Vec<Anchor> = Vec::new();
-        if record.unknown.contains(anchor) || is_last {
+        if record.unknown.contains(anchor.as_ref()) || is_last {
             return ids;
         }
-        for id in record.attributes.values(anchor).map(schema::anchor) {
+        for id in record.attributes.values(&anchor).map(schema::anchor) {
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -182,10 +182,10 @@ impl Meaning {
     }
 
     /// The attribute with a value in another file for which an entry cannot be read.
-    fn elsewhere<'a>(&self, kind: Kind, record: &'a Record, ids: &[Anchor]) -> Option<&'a str> {
+    fn elsewhere<'a>(&'a self, kind: Kind, record: &'a Record, ids: &[Anchor]) -> Option<&'a str> {
         let anchor = &self.schema.anchor;
-        if let (true, Some(name)) = (ids.is_empty(), record.unknown.get(anchor)) {
-            return Some(name);
+        if ids.is_empty() && record.unknown.contains(schema::name(anchor).as_ref()) {
+            return Some(anchor);
         }
         let dn = record.dns.first()?;
         let reads = |attributes: &Attributes| self.entry(kind, dn, attributes, ids).is_ok();
@@ -283,7 +283,7 @@ mod tests {
     use crate::source::ldif::parse::Reader;
 
     fn meaning(domain: bool) -> Meaning {
-        let anchor = if domain { "objectguid" } else { "entryuuid" }.to_owned();
+        let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
             schema: Schema { anchor, literal: BTreeSet::new() },
             states: domain,
