@@ -556,6 +556,24 @@ mod tests {
         assert!(error.why.contains("could") && error.why.contains(why), "{error}");
     }
 
+    #[rstest]
+    #[case("'memberOf' in user.values", "write `size(user.values['memberOf']) > 0`")]
+    #[case("!('room' in user.attributes)", "write `size(user.values['room']) > 0`")]
+    #[case("['a'].exists(n, n in user['values'])", "write `size(user.values['name']) > 0`")]
+    #[case("'mail' in user", "write `user['mail'] != ''`")]
+    #[case("user.values.exists(name, name == 'memberOf')", "must be followed by the attribute")]
+    #[case("[user.attributes].exists(all, all['room'] == '')", "must be followed by the attribute")]
+    #[case("[user].exists(one, one.values['room'] == [])", "names one of its fields")]
+    #[case("user['values']['ro' + 'om'] == []", "written out")]
+    #[case("user['val' + 'ues']['room'] == []", "written out")]
+    #[case("has(user.values.room)", "could not be read")]
+    #[case("user.values[?'room'] == optional.none()", "")]
+    #[case("user.?mail == optional.none()", "")]
+    fn no_way_to_an_attribute_leaves_it_unread(#[case] text: &str, #[case] why: &str) {
+        let error = Expression::compile(text, Subject::User, Returns::Bool).unwrap_err();
+        assert!(error.why.contains(why), "{error}");
+    }
+
     #[test]
     fn knows_what_it_reads() {
         let text = "user.mail != '' && user.attributes['a b'] == user.values['c'][0]";

@@ -111,6 +111,9 @@ impl Walk<'_> {
                     let why = format!("`{name}` is not a function; there are {}", FUNCTIONS.join(", "));
                     return Err(self.error(of, &why));
                 }
+                if call.func_name == operators::IN {
+                    self.presence(of, &call.args)?;
+                }
                 call.target.iter().try_for_each(|target| self.expression(target))?;
                 call.args.iter().try_for_each(|argument| self.expression(argument))
             }
@@ -147,6 +150,25 @@ impl Walk<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// `"mail" in user`, `"memberOf" in user.values`: what is not read is in neither, so it would say "no" of everybody.
+    fn presence(&self, of: &IdedExpr, sides: &[IdedExpr]) -> Result<(), ExpressionError> {
+        let [name, map] = sides else { return Ok(()) };
+        let name = match &name.expr {
+            Expr::Literal(LiteralValue::String(name)) => name.inner(),
+            _ => "name",
+        };
+        let variable = self.subject.variable();
+        let instead = match member(map) {
+            _ if self.is_subject(map) => format!("{variable}['{name}'] != ''"),
+            Some((inner, Some("attributes" | "values"))) if self.is_subject(inner) => {
+                format!("size({variable}.values['{name}']) > 0")
+            }
+            _ => return Ok(()),
+        };
+        Err(self
+            .error(of, &format!("`in` cannot tell what is empty from what was not read: write `{instead}`")))
     }
 
     /// `user.mail`, `user["mail"]`.
