@@ -29,6 +29,7 @@ mod tests;
 mod user;
 
 use connector::One;
+pub(crate) use doubt::counts;
 pub use ground::Grounds;
 pub use projection::{Group, Newcomer, Projection, QuarantineReason, Quarantined, Skipped, User, Verdict};
 

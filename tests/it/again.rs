@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use rollcall::directory::{Change, Mode};
+use rollcall::directory::{Change, ConnectorName, Mode};
 use rollcall::spec;
 use rollcall::sync::policy::Policy;
 use rollcall::sync::run::{Basis, Options, RunReport, Stop, Work, run_on};
 use rollcall::target::Target;
 use rollcall::target::registry::Registry;
+use rstest::rstest;
 
 use crate::by_need::{Desk, Read, anchor, entry, first, read, rows};
 use crate::support::fake_target::{Fake, Trouble};
@@ -221,4 +222,26 @@ async fn a_run_looks_at_what_changed_and_at_what_hangs_on_it() {
     assert_eq!(looked_at(vec![person(1)]).await, Some(3), "they, their group, and the one around it");
     assert_eq!(looked_at(vec![Change::Tombstone(anchor(15))]).await, Some(3));
     assert_eq!(looked_at(vec![]).await, Some(3), "who leaves is looked at until it is over");
+}
+
+#[rstest]
+#[case::another_field("where: 'user.mail != \"x\"'", Some(0))]
+#[case::a_field_that_it_reads("where: 'user.title != \"x\"'", None)]
+#[tokio::test]
+async fn a_loss_by_many_has_everybody_looked_at_if_the_policy_reads_it(
+    #[case] users: &str,
+    #[case] expected: Option<u64>,
+) {
+    let (desk, policy, mut basis) = (Desk::new(), policy(users, "", ""), None);
+    let untitled: Vec<Change> = (10..20).map(|number| entry(number, number, 0, None)).collect();
+    let changes = [first().changes, vec![], vec![], untitled, vec![], vec![]];
+    let mut looked_at = None;
+    for (at, changes) in changes.into_iter().enumerate() {
+        let mode = if at == 0 { Mode::Full } else { Mode::Delta };
+        let read = Read { changes, mode, seconds: i64::try_from(at).unwrap(), ..first() };
+        looked_at = step(&desk, &registry(&desk, &policy), &policy, &mut basis, &read).await.looked_at;
+    }
+    let tripped =
+        desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap().info().tripped.len();
+    assert_eq!((tripped, looked_at), (1, expected));
 }

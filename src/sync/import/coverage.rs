@@ -75,11 +75,12 @@ impl Carried {
         let mut after = BTreeMap::new();
         for (field, coverage) in before.iter().filter(|(field, _)| Place::of(field).is_none()) {
             let now = self.0.remove(field).unwrap_or_default() | (&coverage.current - read);
-            let carried = &coverage.baseline & there;
+            let baseline = watched(coverage, &now, there);
+            let carried = &baseline & there;
             let lost = &carried - &now;
             let tripped = is_much(lost.len(), carried.len());
             let judged = if tripped {
-                Coverage { baseline: coverage.baseline.clone(), current: now, tripped: carried.len(), lost }
+                Coverage { baseline, current: now, tripped: carried.len(), lost }
             } else {
                 Coverage { baseline: now.clone(), current: now, ..Coverage::default() }
             };
@@ -89,6 +90,18 @@ impl Carried {
             after.insert(field, Coverage { baseline: now.clone(), current: now, ..Coverage::default() });
         }
         after
+    }
+}
+
+/// Who is expected to carry a field. While the rule is tripped the baseline stands; who carries the field since, and loses it as
+/// one of many in this read, is expected to carry it too.
+fn watched(coverage: &Coverage, now: &RoaringBitmap, there: &RoaringBitmap) -> RoaringBitmap {
+    let since = &coverage.current & there;
+    let lost = &since - now;
+    if coverage.tripped > 0 && is_much(lost.len(), since.len()) {
+        &coverage.baseline | &coverage.current
+    } else {
+        coverage.baseline.clone()
     }
 }
 
@@ -165,6 +178,32 @@ mod tests {
         };
         assert_eq!((left(9..10), left(0..2), left(0..3)), (3, 1, 0));
         assert_eq!(without(&tripped, &BTreeMap::new()), tripped);
+    }
+
+    /// Fifty of a hundred lost it; a hundred others came after that, and so many of them are left that carry it.
+    #[rstest]
+    #[case::all(200, 50, 100)]
+    #[case::an_ordinary_day(190, 50, 100)]
+    #[case::many_lose_it(160, 90, 200)]
+    #[case::all_lose_it(100, 150, 200)]
+    fn who_carries_it_since_a_loss_is_watched_too(
+        #[case] until: u32,
+        #[case] lost: u64,
+        #[case] carried: u64,
+    ) {
+        let carrying =
+            |until: u32| Carried(BTreeMap::from([("mail".to_owned(), rows(0..50) | rows(100..until))]));
+        let (few, all) = (rows(0..100), rows(0..200));
+        let tripped = now(50).judge(&before(100), &few, &few);
+        let grown = carrying(200).judge(&tripped, &all, &all);
+        assert_eq!(
+            (grown["mail"].lost.len(), grown["mail"].tripped),
+            (50, 100),
+            "that more have it brings nothing back"
+        );
+        let judged = carrying(until).judge(&grown, &all, &all);
+        assert_eq!((judged["mail"].lost.len(), judged["mail"].tripped), (lost, carried));
+        assert!(judged["mail"].lost.is_superset(&rows(50..100)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use roaring::RoaringBitmap;
 
 use super::{group, user};
 use crate::directory::{Kind, Place, SubjectId, fields};
-use crate::store::snapshot::{Presence, Row, RowId, SnapshotInfo};
+use crate::store::snapshot::{Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::sync::expression::Expression;
 use crate::sync::policy::{Policy, Vouching};
 
@@ -20,14 +20,7 @@ pub(super) struct Doubt<'a> {
 
 impl<'a> Doubt<'a> {
     pub(super) fn new(policy: &Policy, vouching: &Vouching, info: &'a SnapshotInfo) -> Self {
-        let users = policy
-            .users
-            .r#where
-            .iter()
-            .chain(&vouching.disabled_when)
-            .chain(policy.users.attributes.values());
-        let users = read(user::fields_read(), users);
-        let groups = read(group::fields_read(), policy.groups.r#where.iter());
+        let (users, groups) = (of_users(policy, vouching), of_groups(policy));
         let tripped = |read: BTreeSet<String>| {
             let lost = info.tripped.iter().filter(move |(field, _)| read.contains(*field));
             lost.map(|(field, trip)| (field.as_str(), &trip.lost)).collect()
@@ -67,6 +60,21 @@ impl<'a> Doubt<'a> {
             }
         }
     }
+}
+
+/// What of a snapshot's doubts counts for a policy: fields that it reads, and places.
+pub(crate) fn counts(policy: &Policy, vouching: &Vouching, tripped: &mut BTreeMap<String, Trip>) {
+    let (users, groups) = (of_users(policy, vouching), of_groups(policy));
+    tripped.retain(|field, _| Place::of(field).is_some() || users.contains(field) || groups.contains(field));
+}
+
+fn of_users(policy: &Policy, vouching: &Vouching) -> BTreeSet<String> {
+    let rules = policy.users.r#where.iter().chain(&vouching.disabled_when);
+    read(user::fields_read(), rules.chain(policy.users.attributes.values()))
+}
+
+fn of_groups(policy: &Policy) -> BTreeSet<String> {
+    read(group::fields_read(), policy.groups.r#where.iter())
 }
 
 fn read<'e>(

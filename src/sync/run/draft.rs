@@ -21,7 +21,7 @@ use crate::sync::import::coverage;
 use crate::sync::plan::{self, Plan, Previous, Vouched};
 use crate::sync::policy::{Limits, Policy, Vouching};
 use crate::sync::project::{
-    Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, project,
+    Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, counts, project,
 };
 
 /// What a draft is made of.
@@ -141,7 +141,10 @@ impl Drafting {
                 return Ok(Err(why));
             };
             let accepted = self.store.accepted_losses(self.place, &vouching.connector)?;
-            snapshot.set_tripped(coverage::without(&snapshot.info().tripped, &accepted));
+            let mut tripped = coverage::without(&snapshot.info().tripped, &accepted);
+            // What the policy does not read is no reason to look at everybody.
+            counts(&self.policy, vouching, &mut tripped);
+            snapshot.set_tripped(tripped);
             snapshots.push(snapshot);
         }
         let stop = &self.options.stop;
