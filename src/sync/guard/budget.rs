@@ -290,12 +290,13 @@ pub fn spends(step: &Planned, part: Option<&RoaringBitmap>) -> Vec<(Class, Optio
         (Action::RemoveMembers(removal), _) => {
             let ended = part.map_or_else(|| removal.ended.clone(), |part| &removal.ended & part);
             let configuration = &ended & &removal.configuration;
-            let weak = (&ended & &removal.weak) - &configuration;
-            let data = ended - &configuration - &weak;
+            let weak = &ended & &removal.weak;
+            let both = &configuration & &weak;
             [
-                (Evidence::data(Grade::EdgeRemoved), data),
-                (Evidence::data(Grade::AbsentUnconfirmed), weak),
-                (Evidence::configuration(Grade::EdgeRemoved), configuration),
+                (Evidence::data(Grade::EdgeRemoved), ended - &configuration - &weak),
+                (Evidence::data(Grade::AbsentUnconfirmed), weak - &both),
+                (Evidence::configuration(Grade::EdgeRemoved), configuration - &both),
+                (Evidence::configuration(Grade::AbsentUnconfirmed), both),
             ]
             .into_iter()
             .filter(|(_, members)| !members.is_empty())
@@ -304,5 +305,37 @@ pub fn spends(step: &Planned, part: Option<&RoaringBitmap>) -> Vec<(Class, Optio
         }
         (_, Some(class)) => vec![(class, step.evidence, 1)],
         (_, None) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::plan::Phase;
+
+    #[test]
+    fn what_is_spent_is_what_was_planned() {
+        let ended: RoaringBitmap = (0..10).collect();
+        let (weak, configuration) = ((0..6).collect(), (4..9).collect());
+        let removal = Removal { ended: ended.clone(), weak, configuration, ..Removal::default() };
+        let step = Planned::new(
+            SubjectId(1),
+            SubjectKind::Group,
+            Phase::Revoke,
+            Action::RemoveMembers(removal.clone().into()),
+        );
+        for part in [ended, (3..8).collect()] {
+            let (mut planned, mut spent) = (BTreeMap::new(), BTreeMap::new());
+            for bucket in part.iter().flat_map(|member| Bucket::of_membership(&removal, member)) {
+                *planned.entry(bucket).or_insert(0) += 1;
+            }
+            for (class, evidence, count) in spends(&step, Some(&part)) {
+                let Evidence { grade, configuration } = evidence.unwrap();
+                for bucket in Bucket::of(class, configuration, grade.is_weak()) {
+                    *spent.entry(bucket).or_insert(0) += count;
+                }
+            }
+            assert_eq!(planned, spent);
+        }
     }
 }
