@@ -24,6 +24,17 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Tombstone,
+        Self::Disabled,
+        Self::Absent,
+        Self::AbsentUnconfirmed,
+        Self::Vanished,
+        Self::OutOfScope,
+        Self::EdgeRemoved,
+    ];
+
     /// Grades that only say that the entry did not come.
     pub fn is_absence(self) -> bool {
         matches!(self, Self::Absent | Self::AbsentUnconfirmed | Self::Vanished)

@@ -50,6 +50,8 @@ pub struct Input<'a> {
     pub locked: &'a HashSet<(String, Option<String>)>,
     /// What is not planned and was held before.
     pub standing: &'a [Line],
+    /// Whether that counts in the limits beside what is planned: it would be done if it could be judged.
+    pub standing_counts: bool,
     /// What time it is.
     pub now: Timestamp,
 }
@@ -71,10 +73,7 @@ pub struct Guarded {
 
 /// Judges.
 pub fn guard(input: Input<'_>) -> Guarded {
-    let lines = Lines {
-        input,
-        approved: input.approved.iter().flat_map(|hold| &hold.lines).flat_map(line::covers).collect(),
-    };
+    let lines = Lines::new(input);
     let budgets = Budgets::count(input, &lines);
     let exceeded = budgets.exceeded();
     let all = input.limits.on_exceed == OnExceed::HoldAll && !exceeded.is_empty();
@@ -90,16 +89,18 @@ pub fn guard(input: Input<'_>) -> Guarded {
     judge.judge();
     let Judge { held, mut guarded, .. } = judge;
     guarded.blocked.extend(input.plan.blocked.iter().cloned());
-    let mut held = held;
-    let same = |line: &Line, other: &Line| (&line.subject, &line.member) == (&other.subject, &other.member);
-    for line in input.standing {
-        if !held.iter().any(|held| same(held, line)) {
-            held.push(line.clone());
-        }
-    }
-    guarded.hold = line::hold(input, held, &exceeded);
+    guarded.hold = line::hold(input, with_standing(held, input.standing), &exceeded);
     guarded.exceeded = exceeded;
     guarded
+}
+
+/// What is held, and what was held before of others than these.
+fn with_standing(mut held: Vec<Line>, standing: &[Line]) -> Vec<Line> {
+    let whose = |line: &Line| (line.subject.clone(), line.member.clone());
+    let mut named: HashSet<_> =
+        if standing.is_empty() { HashSet::new() } else { held.iter().map(whose).collect() };
+    held.extend(standing.iter().filter(|line| named.insert(whose(line))).cloned());
+    held
 }
 
 struct Judge<'a> {
@@ -176,7 +177,7 @@ impl Judge<'_> {
             let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
             let why = if !step.doubtful.is_empty() {
                 line::lost(&step.doubtful)
-            } else if self.lines.is_locked_in(step.subject, Some(member)) {
+            } else if self.lines.is_locked_membership(step.subject, member) {
                 line::STOOD.to_owned()
             } else if whole_group {
                 "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
@@ -221,7 +222,7 @@ impl Judge<'_> {
                     .find(|bucket| self.budgets.exceeds(*bucket));
                 let line = self.lines.of_leaver(*subject, kind, now.evidence);
                 let doubtful = self.input.plan.doubtful.get(subject);
-                let locked = self.lines.is_locked_in(*subject, None);
+                let locked = self.lines.is_locked_in(*subject);
                 let held = doubtful.is_some() || exceeds.is_some() || self.all || locked;
                 if held && !self.lines.is_approved(&line) {
                     let why = match doubtful {

@@ -6,7 +6,7 @@ use std::fmt;
 use roaring::RoaringBitmap;
 
 use super::Input;
-use super::line::Lines;
+use super::line::{self, Lines};
 use crate::directory::{Evidence, Grade, SubjectId, SubjectKind};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
@@ -209,15 +209,47 @@ impl Budgets {
                 }
             }
         }
+        let mut standing = HashMap::new();
+        if input.standing_counts {
+            standing = budgets.count_standing(input, lines);
+        }
         for step in &input.plan.steps {
             if let Action::RemoveMembers(removal) = &step.action {
-                budgets.count_memberships(input, lines, step, removal);
+                let standing = standing.get(&step.subject).copied().unwrap_or_default();
+                budgets.count_memberships(input, lines, (step, removal), standing);
             }
         }
         budgets
     }
 
-    fn count_memberships(&mut self, input: Input<'_>, lines: &Lines<'_>, step: &Planned, removal: &Removal) {
+    /// Counts what cannot be judged now and was held before. Gives how many memberships of each group are among it.
+    fn count_standing(&mut self, input: Input<'_>, lines: &Lines<'_>) -> HashMap<SubjectId, u64> {
+        let groups = input.subjects.by_id.values().filter(|subject| subject.kind == SubjectKind::Group);
+        let groups: HashMap<String, SubjectId> =
+            groups.map(|group| (group.key.to_string(), group.id)).collect();
+        let mut of_groups: HashMap<SubjectId, u64> = HashMap::new();
+        for line in input.standing.iter().filter(|line| !lines.is_approved(line)) {
+            let Some((class, evidence)) = line::counts(line) else { continue };
+            let of_membership = class == Class::MemberRemoval && line.member.is_some();
+            if let Some(group) = groups.get(&line.subject).filter(|_| of_membership) {
+                *of_groups.entry(*group).or_default() += 1;
+            }
+            let (configuration, weak) = evidence
+                .map_or((false, false), |evidence| (evidence.configuration, evidence.grade.is_weak()));
+            for bucket in Bucket::of(class, configuration, weak) {
+                self.entry(input, bucket).planned += 1;
+            }
+        }
+        of_groups
+    }
+
+    fn count_memberships(
+        &mut self,
+        input: Input<'_>,
+        lines: &Lines<'_>,
+        (step, removal): (&Planned, &Removal),
+        standing: u64,
+    ) {
         let mut ended = 0;
         for member in &removal.ended {
             if lines.any_approved() && lines.is_approved(&lines.of_membership(step, removal, member)) {
@@ -231,8 +263,8 @@ impl Budgets {
         let spent = self.ended.get(&step.subject).copied().unwrap_or_default();
         let size = input.subjects.link(step.subject).map_or(0, |link| link.members.len()) + spent;
         let limit = input.limits.member_removals_per_group;
-        if size >= limit.minimum_size && (ended + spent) * 100 > size * u64::from(limit.percent) && ended > 0
-        {
+        let all = ended + standing + spent;
+        if size >= limit.minimum_size && all * 100 > size * u64::from(limit.percent) && ended > 0 {
             self.groups.insert(step.subject);
         }
     }

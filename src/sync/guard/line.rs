@@ -23,10 +23,18 @@ pub(super) fn covers(line: &Line) -> [Identity; 2] {
 /// Makes lines, and knows which are approved.
 pub(super) struct Lines<'a> {
     pub(super) input: Input<'a>,
-    pub(super) approved: HashSet<Identity>,
+    approved: HashSet<Identity>,
+    /// The keys of groups of which some member is locked.
+    locked_groups: HashSet<&'a str>,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) fn new(input: Input<'a>) -> Self {
+        let approved = input.approved.iter().flat_map(|hold| &hold.lines).flat_map(covers).collect();
+        let locked = input.locked.iter().filter(|(_, member)| member.is_some());
+        Self { input, approved, locked_groups: locked.map(|(group, _)| group.as_str()).collect() }
+    }
+
     pub(super) fn any_approved(&self) -> bool {
         !self.approved.is_empty()
     }
@@ -44,22 +52,27 @@ impl Lines<'_> {
     pub(super) fn is_locked(&self, step: &Planned) -> bool {
         let takes = step.evidence.is_some() || matches!(step.action, Action::Update { renames: true, .. });
         takes
-            && (self.is_locked_in(step.subject, None)
+            && (self.is_locked_in(step.subject)
                 || matches!(step.action, Action::Delete | Action::Empty)
                     && self.has_locked_members(step.subject))
     }
 
-    pub(super) fn is_locked_in(&self, subject: SubjectId, member: Option<u32>) -> bool {
-        !self.input.locked.is_empty()
-            && self
-                .input
-                .locked
-                .contains(&(self.key(subject), member.map(|member| self.key(SubjectId(member)))))
+    /// Whether something was held before of this user or group itself.
+    pub(super) fn is_locked_in(&self, subject: SubjectId) -> bool {
+        !self.input.locked.is_empty() && self.input.locked.contains(&(self.key(subject), None))
+    }
+
+    /// Whether something was held before of this membership, or of the member itself.
+    pub(super) fn is_locked_membership(&self, group: SubjectId, member: u32) -> bool {
+        if self.input.locked.is_empty() {
+            return false;
+        }
+        let member = SubjectId(member);
+        self.is_locked_in(member) || self.input.locked.contains(&(self.key(group), Some(self.key(member))))
     }
 
     fn has_locked_members(&self, group: SubjectId) -> bool {
-        let key = self.key(group);
-        self.input.locked.iter().any(|(subject, member)| member.is_some() && *subject == key)
+        !self.locked_groups.is_empty() && self.locked_groups.contains(self.key(group).as_str())
     }
 
     pub(super) fn of_step(&self, step: &Planned) -> Line {
@@ -232,6 +245,20 @@ fn grade(evidence: Evidence) -> String {
         evidence.grade.to_string()
     }
 }
+
+/// What a line's removal counts as, if it is one: the class, and the evidence.
+pub(super) fn counts(line: &Line) -> Option<(Class, Option<Evidence>)> {
+    let class = CLASSES.iter().copied().find(|class| name(*class) == line.class)?;
+    let evidence = line.grade.as_ref().and_then(|text| {
+        let grade = text.strip_suffix(Line::BY_EDIT).unwrap_or(text);
+        let grade = Grade::ALL.iter().copied().find(|one| one.to_string() == grade)?;
+        Some(Evidence { grade, configuration: line.is_configuration() })
+    });
+    Some((class, evidence))
+}
+
+const CLASSES: &[Class] =
+    &[Class::UserRemoval, Class::GroupRemoval, Class::MemberRemoval, Class::IdentifierChange, Class::Disable];
 
 fn name(class: Class) -> &'static str {
     match class {

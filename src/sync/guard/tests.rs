@@ -72,6 +72,7 @@ impl Case {
             approved: &self.approved,
             locked: &self.locked,
             standing: &self.standing,
+            standing_counts: true,
             now: now(),
         })
     }
@@ -360,6 +361,69 @@ fn from_whom_something_stands_held_nothing_is_taken() {
     case.approved = vec![hold];
     case.standing.clear();
     assert_eq!(case.goes_and_held(), (5, 0), "what was approved of the group goes apart");
+}
+
+#[rstest]
+#[case::the_membership((GROUPS, Some(6)), 1)]
+#[case::the_member((6, None), 1)]
+#[case::another_membership((GROUPS, Some(9)), 0)]
+#[case::the_group_itself((GROUPS, None), 0)]
+fn no_membership_of_somebody_who_is_held_ends(
+    #[case] (subject_id, member): (u32, Option<u32>),
+    #[case] held: usize,
+) {
+    let mut case = Case::new(100, 1);
+    let key = |id: u32| subject(id).key.to_string();
+    case.plan.steps.push(members_end(GROUPS, 5..8));
+    case.locked = HashSet::from([(key(subject_id), member.map(key))]);
+    let guarded = case.judge();
+    let lines = guarded.hold.map_or_else(Vec::new, |hold| hold.lines);
+    assert_eq!(lines.len(), held);
+    assert!(lines.iter().all(|line| line.member == Some(key(6))));
+    let Action::RemoveMembers(removal) = &guarded.execute[0].action else { panic!() };
+    assert_eq!(removal.ended.len(), 3 - held as u64);
+}
+
+/// Ten of a hundred may go.
+#[rstest]
+#[case::within_the_limit(5, 5, 0)]
+#[case::above_it_with_what_is_planned(5, 6, 5)]
+fn what_cannot_be_judged_counts_and_locks_nobody_else(
+    #[case] planned: u32,
+    #[case] standing: u32,
+    #[case] held: usize,
+) {
+    let all = Case::new(100, 0).leave(1..1 + planned + standing, data(Grade::Absent));
+    let lines = Case {
+        limits: Limits {
+            on_exceed: OnExceed::HoldAll,
+            user_removals: Budget { count: 0, percent: 0 },
+            ..all.limits.clone()
+        },
+        ..all
+    };
+    let lines = lines.judge().hold.unwrap().lines;
+    let mut case = Case::new(100, 0).leave(1..planned + 1, data(Grade::Absent));
+    let is_planned = |line: &Line| (1..=planned).any(|id| line.subject == subject(id).key.to_string());
+    case.standing = lines.into_iter().filter(|line| !is_planned(line)).collect();
+    assert_eq!(case.standing.len(), standing as usize);
+    assert_eq!(case.goes_and_held(), (planned as usize - held, standing as usize + held));
+}
+
+#[test]
+fn two_hundred_thousand_lines_stand_beside_what_is_planned() {
+    let mut case = Case::new(900, 900);
+    let key = |id: u32| subject(id).key.to_string();
+    let deletion = |id| Planned { action: Action::Delete, ..removal_of(id, data(Grade::Absent)) };
+    case.plan.steps = (GROUPS..GROUPS + 900).map(deletion).collect();
+    let line = case.judge().hold.unwrap().lines.swap_remove(0);
+    let of = |number: u32| Line { subject: key(number), member: Some(key(1)), ..line.clone() };
+    case.standing = (10_000..210_000).map(of).collect();
+    case.locked = case.standing.iter().map(|line| (line.subject.clone(), line.member.clone())).collect();
+    let began = std::time::Instant::now();
+    assert_eq!(case.goes_and_held(), (0, 200_900));
+    // A square of it takes many minutes.
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
 
 /// What a person approves covers one thing that is done, and nothing graver.

@@ -353,6 +353,7 @@ impl Drafting {
                 spent: &spent,
                 base,
                 approved,
+                standing_counts: stands.counts,
                 locked: &stands.locked,
                 standing: &stands.unplanned,
                 now,

@@ -36,6 +36,8 @@ pub(super) struct Stands {
     pub(super) unplanned: Vec<Line>,
     /// From whom nothing may be taken: the key of a user or group, and of a member.
     pub(super) locked: HashSet<(String, Option<String>)>,
+    /// Whether what is not planned would be done if it could be judged.
+    pub(super) counts: bool,
     /// Whether anything of it was held under another spec.
     pub(super) from_before: bool,
 }
@@ -61,21 +63,21 @@ impl Standing<'_> {
             if !is_open {
                 continue;
             }
-            if !planned.has(subject, member) {
+            let is_planned = planned.has(subject, member);
+            if !is_planned {
                 let settled = self.fresh && approved.contains(&line.identity());
                 if settled {
                     continue;
                 }
                 unplanned.push(line.clone());
             }
-            open.push((line.subject.clone(), line.member.clone()));
-        }
-        // Where all of it can be judged, it is.
-        if self.same_spec && unplanned.is_empty() {
-            return Stands::default();
+            // What can be judged by the spec that it was held under, is.
+            if !is_planned || !self.same_spec {
+                open.push((line.subject.clone(), line.member.clone()));
+            }
         }
         let from_before = !self.same_spec && !open.is_empty();
-        Stands { unplanned, locked: open.into_iter().collect(), from_before }
+        Stands { unplanned, locked: open.into_iter().collect(), counts: self.same_spec, from_before }
     }
 
     /// Whether the directory may still call for what the line says.
@@ -162,5 +164,68 @@ impl Planned {
             Some(member) => self.memberships.contains(&(subject, member.0)),
             None => self.subjects.contains(&subject),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roaring::RoaringBitmap;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::directory::{Anchor, DirectoryId, Key, Owner, SubjectKind, TargetId, UserContent};
+    use crate::store::link::{Link, Subject};
+    use crate::sync::plan::{Phase, Planned as Step};
+
+    fn subject(id: u32) -> Subject {
+        let content = UserContent { user_name: format!("u{id}"), ..UserContent::default() };
+        let link = Link {
+            target: TargetId(format!("t{id}").into()),
+            confirmed: crate::directory::Content::User(content).into(),
+            active: true,
+            members: RoaringBitmap::new(),
+            leaving: None,
+        };
+        let (directory, anchor) = (DirectoryId::new("d"), Anchor::new(format!("a{id}")));
+        let key = Key::new(&Owner::new("test", "all"), &directory, &anchor);
+        let id = SubjectId(id);
+        Subject { id, kind: SubjectKind::User, key, anchors: vec![(directory, anchor)], link: Some(link) }
+    }
+
+    /// Two are held, of whom the second cannot be read any more.
+    #[rstest]
+    #[case::by_the_spec_of_now(true, &[2])]
+    #[case::by_another_one(false, &[1, 2])]
+    fn only_what_cannot_be_judged_is_locked(#[case] same_spec: bool, #[case] locked: &[u32]) {
+        let all: Vec<Subject> = [1, 2].map(subject).into();
+        let key = |id: u32| subject(id).key.to_string();
+        let line = |id: u32| {
+            let line = serde_json::json!({ "class": "userRemoval", "subject": key(id), "grade": "Absent", "verb": "disable" });
+            serde_json::from_value::<Line>(line).unwrap()
+        };
+        let hold = serde_json::json!({
+            "owner": "test/all", "digest": "", "specHash": "", "since": "2026-01-01T00:00:00Z", "lines": [line(1), line(2)]
+        });
+        let before = serde_json::from_value(hold).unwrap();
+        let subjects =
+            Subjects { by_id: all.into_iter().map(|one| (one.id, one)).collect(), ..Subjects::default() };
+        let steps = vec![Step::new(SubjectId(1), SubjectKind::User, Phase::Disable, Action::Disable)];
+        let plan = Plan { steps, ..Plan::default() };
+        let mut now = Projection::default();
+        now.users.insert(SubjectId(2), Verdict::Frozen);
+        let then = same_spec.then_some(&now);
+        let standing = Standing {
+            before: &before,
+            same_spec,
+            then,
+            now: &now,
+            plan: &plan,
+            subjects: &subjects,
+            fresh: true,
+        };
+        let stands = standing.judge(&HashSet::new());
+        assert_eq!(stands.unplanned, [line(2)]);
+        assert_eq!(stands.locked, locked.iter().map(|id| (key(*id), None)).collect());
+        assert_eq!((stands.counts, stands.from_before), (same_spec, !same_spec));
     }
 }
