@@ -27,7 +27,8 @@ pub struct Hold {
     pub digest: String,
     /// The policy's spec hash that it was made under.
     pub spec_hash: String,
-    /// The policy's specs that the oldest of its lines were held under, as JSON. Holds of earlier versions have none.
+    /// The policy's specs that the oldest of its lines were held under, as JSON; empty where nobody can tell any more. Holds of
+    /// earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
     /// The limits that it was held by, as JSON: the strictest since something is held.
@@ -36,6 +37,7 @@ pub struct Hold {
     /// When it was first seen, in this form.
     pub since: Timestamp,
     /// Why, in one sentence for a person.
+    #[serde(default)]
     pub reason: String,
     /// What is held, sorted.
     pub lines: Vec<Line>,
@@ -65,13 +67,16 @@ pub struct Line {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verb: String,
     /// The same, in words.
+    #[serde(default)]
     pub action: String,
     /// The name of the user or group.
+    #[serde(default)]
     pub name: String,
     /// The member's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_name: Option<String>,
     /// The rule that holds it.
+    #[serde(default)]
     pub why: String,
 }
 

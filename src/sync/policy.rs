@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::directory::{ConnectorName, Owner};
 use crate::sync::expression::Expression;
@@ -224,6 +225,27 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Of each limit the stricter one of this and of what another version may have kept as JSON. What that does not say, or says
+    /// in a way that is not known, is no limit.
+    #[must_use]
+    pub fn and_kept(&self, kept: &str) -> Self {
+        let (Ok(Value::Object(mine)), Ok(Value::Object(kept))) =
+            (serde_json::to_value(self), serde_json::from_str(kept))
+        else {
+            return self.clone();
+        };
+        let mut limits = self.clone();
+        for (name, value) in kept {
+            let Some(value) = mine.get(&name).map(|mine| filled(mine, value)) else { continue };
+            let mut with = mine.clone();
+            with.insert(name, value);
+            if let Ok(with) = serde_json::from_value::<Self>(Value::Object(with)) {
+                limits = limits.and(&with);
+            }
+        }
+        limits
+    }
+
     /// Of each limit the stricter one.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -252,6 +274,18 @@ impl Limits {
     }
 }
 
+/// What was kept, and of what is missing in it what there is now.
+fn filled(now: &Value, kept: Value) -> Value {
+    match (now, kept) {
+        (Value::Object(now), Value::Object(kept)) => {
+            let mut filled = now.clone();
+            filled.extend(kept.into_iter().filter(|(name, _)| now.contains_key(name)));
+            Value::Object(filled)
+        }
+        (_, kept) => kept,
+    }
+}
+
 /// A share of one group's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerGroup {
@@ -268,4 +302,54 @@ pub enum OnExceed {
     HoldRemovals,
     /// Everything.
     HoldAll,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn limits(count: u64, on_exceed: OnExceed) -> Limits {
+        let budget = Budget { count, percent: 50 };
+        Limits {
+            window: Duration::from_hours(24),
+            user_removals: budget,
+            group_removals: budget,
+            member_removals: budget,
+            member_removals_per_group: PerGroup { percent: 50, minimum_size: 10 },
+            identifier_changes: budget,
+            disables: budget,
+            quarantined: budget,
+            on_exceed,
+        }
+    }
+
+    /// What other versions may have kept beside a limit of seven users.
+    #[rstest]
+    #[case::all_of_it(|_: &mut Value| ())]
+    #[case::not_every_limit(|kept: &mut Value| drop(kept.as_object_mut().unwrap().remove("window")))]
+    #[case::another_one(|kept: &mut Value| kept["deletions"] = json!({ "count": 3 }))]
+    #[case::another_mode(|kept: &mut Value| kept["on_exceed"] = json!("HoldSome"))]
+    #[case::half_of_a_limit(|kept: &mut Value| kept["user_removals"] = json!({ "count": 7 }))]
+    #[case::more_of_a_limit(|kept: &mut Value| kept["user_removals"]["minimum"] = json!(9))]
+    #[case::one_in_another_form(|kept: &mut Value| kept["disables"] = json!("7 %"))]
+    fn limits_that_another_version_kept_stay_in_force(#[case] change: fn(&mut Value)) {
+        let mut kept = serde_json::to_value(limits(7, OnExceed::HoldRemovals)).unwrap();
+        change(&mut kept);
+        let now = limits(900, OnExceed::HoldRemovals).and_kept(&kept.to_string());
+        assert_eq!((now.user_removals.count, now.group_removals.count), (7, 7));
+        assert_eq!(now.on_exceed, OnExceed::HoldRemovals);
+    }
+
+    #[test]
+    fn what_is_no_limit_is_none() {
+        let now = limits(900, OnExceed::HoldRemovals);
+        for kept in ["", "{}", "[]", "null", "{\"userRemovals\": 1}"] {
+            assert_eq!(now.and_kept(kept), now, "{kept}");
+        }
+        let kept = serde_json::to_string(&limits(7, OnExceed::HoldAll)).unwrap();
+        assert_eq!(now.and_kept(&kept), limits(7, OnExceed::HoldAll));
+    }
 }

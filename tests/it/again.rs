@@ -245,3 +245,58 @@ async fn a_loss_by_many_has_everybody_looked_at_if_the_policy_reads_it(
         desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap().info().tripped.len();
     assert_eq!((tripped, looked_at), (1, expected));
 }
+
+/// Twelve are gone, which is held; after that a line of the store is as another version wrote it.
+#[rstest]
+#[case::without_a_spec("json_remove(body, '$.spec', '$.limits')")]
+#[case::without_one_of_the_limits(
+    "json_set(body, '$.limits', json_remove(json_extract(body, '$.limits'), '$.window') || '')"
+)]
+#[case::without_words(
+    "json_remove(body, '$.reason', '$.lines[0].why', '$.lines[0].action', '$.lines[0].name')"
+)]
+#[tokio::test]
+async fn what_another_version_held_is_let_go_by_no_edit(#[case] body: &str) {
+    let (desk, mut basis) = (Desk::new(), None);
+    let raised = policy("", "", "userRemovals: { count: 900, percent: 100 }");
+    let strict = policy("", "", "");
+    let gone =
+        |numbers: std::ops::Range<u8>| numbers.map(|number| Change::Tombstone(anchor(number))).collect();
+    let delta = |seconds, changes| Read { changes, mode: Mode::Delta, seconds, ..first() };
+    for seconds in [1, 2] {
+        step(&desk, &registry(&desk, &strict), &strict, &mut basis, &Read { seconds, ..first() }).await;
+    }
+    let held = step(&desk, &registry(&desk, &strict), &strict, &mut basis, &delta(3, gone(10..22))).await;
+    assert_eq!(held.held.map(|hold| hold.lines.len()), Some(12));
+    desk.raw().execute(&format!("UPDATE hold SET body = {body}"), []).unwrap();
+    for seconds in 4..8 {
+        let read = delta(seconds, Vec::new());
+        let report = step(&desk, &registry(&desk, &raised), &raised, &mut basis, &read).await;
+        assert_eq!(report.held.map(|hold| hold.lines.len()), Some(12), "in run {seconds}");
+        assert_eq!(report.in_step.users, 50);
+    }
+    if body.contains("window") {
+        // Nor do the others go who leave meanwhile.
+        let read = delta(8, gone(22..32));
+        let report = step(&desk, &registry(&desk, &raised), &raised, &mut basis, &read).await;
+        assert_eq!(report.held.map(|hold| hold.lines.len()), Some(22));
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_of_a_group_stands_while_it_cannot_be_read() {
+    let (desk, policy, mut basis) = (Desk::new(), policy("", "", ""), None);
+    let alone = (0..6).map(|number| entry(number, number, 0, Some((vec![], true)))).collect();
+    let unreadable = Change::Unreadable {
+        anchor: Some(anchor(0)),
+        what: "cn=n0,dc=x".to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    for (at, changes) in [vec![], vec![], vec![], alone, vec![unreadable], vec![]].into_iter().enumerate() {
+        let (mode, changes) = if at == 0 { (Mode::Full, first().changes) } else { (Mode::Delta, changes) };
+        let read = Read { changes, mode, seconds: i64::try_from(at).unwrap(), ..first() };
+        let report = step(&desk, &registry(&desk, &policy), &policy, &mut basis, &read).await;
+        let held = report.held.map_or(0, |hold| hold.lines.len());
+        assert_eq!(held, if at < 3 { 0 } else { 12 }, "in run {at}");
+    }
+}

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::import::coverage;
 use crate::sync::plan::{self, Plan, Previous, Vouched};
-use crate::sync::policy::{Limits, Policy, Vouching};
+use crate::sync::policy::{Policy, Vouching};
 use crate::sync::project::{
     Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, counts, project,
 };
@@ -320,10 +320,8 @@ impl Drafting {
         let now = self.now;
         let kept = until_now.before.as_ref().and_then(|before| before.limits.as_deref());
         // While something is held, no edit raises the limits that hold it.
-        let limits = match kept.and_then(|kept| serde_json::from_str::<Limits>(kept).ok()) {
-            Some(kept) => self.policy.limits.and(&kept),
-            None => self.policy.limits.clone(),
-        };
+        let limits =
+            kept.map_or_else(|| self.policy.limits.clone(), |kept| self.policy.limits.and_kept(kept));
         let since = now.checked_sub(limits.window).unwrap_or(Timestamp::MIN);
         let spent = self.store.spent(self.place, since)?;
         let base = state
@@ -353,14 +351,15 @@ impl Drafting {
                 spent: &spent,
                 base,
                 approved,
-                standing_counts: stands.counts,
                 locked: &stands.locked,
                 standing: &stands.unplanned,
+                standing_counts: stands.counts,
                 now,
             });
             if let Some(hold) = &mut guarded.hold {
                 let before = until_now.before.as_ref();
-                let oldest = before.filter(|_| stands.from_before).and_then(|before| before.spec.clone());
+                let oldest = before.filter(|_| stands.from_before);
+                let oldest = oldest.map(|before| before.spec.clone().unwrap_or_default());
                 hold.spec = oldest.or_else(|| Some(self.policy.spec_json.clone()));
                 hold.limits = serde_json::to_string(&limits).ok();
                 if hold.reason.is_empty()
