@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) line: usize,
     /// As written: one, unless records ran together or the line is missing.
     pub(super) dns: Vec<String>,
+    /// Whether something stands before its DN, which may be of the record before.
+    headless: bool,
     /// What it states.
     pub(super) attributes: Attributes,
     /// The same before the last line, if that line may go on.
@@ -93,7 +95,7 @@ impl<R: BufRead> Reader<R> {
         };
         let Some(mut this) = this else { return Ok(None) };
         self.ahead = self.read()?;
-        if self.ahead.as_ref().is_some_and(|next| next.dns.is_empty()) {
+        if self.ahead.as_ref().is_some_and(|next| next.headless) {
             this.end = End::Torn;
         }
         Ok(Some(this))
@@ -151,6 +153,7 @@ impl<R: BufRead> Reader<R> {
                     record.certain = record.attributes.clone();
                 }
                 let last = record.take(number, &text)?;
+                record.headless |= number == record.line && last != "dn";
                 if last == "dn" {
                     self.reports.record();
                 }
@@ -161,7 +164,8 @@ impl<R: BufRead> Reader<R> {
         if self.reports.counted {
             record.end = End::Proven;
         }
-        if record.dns.is_empty() {
+        record.headless |= record.dns.is_empty();
+        if record.headless {
             let why = "it does not begin with `dn:`; if lines are missing here, export it again";
             record.damage.get_or_insert_with(|| why.to_owned());
         }
@@ -221,7 +225,7 @@ impl Record {
 fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     let colon = text.iter().position(|byte| *byte == b':');
     let (description, rest) = text.split_at(colon.unwrap_or(text.len()));
-    let name = String::from_utf8_lossy(description).trim().to_lowercase();
+    let name = String::from_utf8_lossy(description).to_lowercase();
     let Some(rest) = rest.get(1..) else {
         if name == "-" {
             return Ok((name, Stated::Elsewhere));
@@ -231,7 +235,8 @@ fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     };
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let bare = name.split(';').next().unwrap_or_default();
-    if bare.is_empty() || !bare.bytes().all(valid) {
+    // A blank is in no name, and in no option: so the line came to this otherwise than by an exporter.
+    if bare.is_empty() || !bare.bytes().all(valid) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         let shown: String = name.chars().take(40).collect();
         return Err((name, format!("{shown:?} stands before the colon, and is no attribute name")));
     }
@@ -322,6 +327,9 @@ mod tests {
     #[case::start("cn: a\n\n", "does not begin with `dn:`")]
     #[case::together("dn: cn=a\nsn: a\ndn: cn=b\nsn: b\n\n", "line 3: another record begins within it")]
     #[case::dn("dn:: /w==\n\n", "line 1: the DN is not valid UTF-8")]
+    #[case::late("entryUUID: a\ndn: cn=a\nsn: a\n\n", "does not begin with `dn:`")]
+    #[case::blank("dn: cn=a\nmember : cn=b\n\n", "line 2: \"member \" stands before the colon")]
+    #[case::blank_in_an_option("dn: cn=a\nmember;range=0- 1: cn=b\n\n", "stands before the colon")]
     #[case::elsewhere("dn:< file:///tmp/dn\n\n", "does not begin with `dn:`")]
     fn says_what_is_wrong_with_a_record_and_goes_on(#[case] text: &str, #[case] why: &str) {
         let records = records(&format!("{text}dn: cn=z\ncn: z\n\n"));
@@ -340,6 +348,7 @@ mod tests {
 
     #[rstest]
     #[case::torn("dn: cn=a\ncn: a\n\nsn: a\n\n", End::Torn)]
+    #[case::torn_before_another("dn: cn=a\ncn: a\n\nsn: a\ndn: cn=b\n\n", End::Torn)]
     #[case("dn: cn=a\ncn: a\n", End::Open(None))]
     #[case("dn: cn=a\ncn: a", End::Open(Some("cn".to_owned())))]
     #[case("dn: cn=a", End::Open(Some("dn".to_owned())))]
