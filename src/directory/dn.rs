@@ -39,7 +39,11 @@ impl Dn {
             Err("it is longer than 16384 bytes")
         } else {
             let mut parser = Parser { rest: text };
-            parser.dn()
+            // As it is kept it may be longer than it was spelt, and is read again.
+            parser.dn().and_then(|normal| match normal.len() {
+                0..=Self::LONGEST => Ok(normal),
+                _ => Err("it is longer than 16384 bytes where what is no text is escaped"),
+            })
         };
         // Enough of it to know it again.
         dn.map(Self).map_err(|why| DnError { text: text.chars().take(256).collect(), why })
@@ -407,6 +411,13 @@ mod tests {
             let error = Dn::parse(&of(Dn::LONGEST + 1)).unwrap_err();
             assert!(error.why.contains("16384 bytes") && error.text.len() < 600, "{error}");
         }
+        // What is kept is read again; three signs stand for each byte of what is no text.
+        let of = |length: usize| format!("cn=\\ff{}", "a".repeat(length - 1));
+        let longest = (Dn::LONGEST - 3) / 3;
+        let dn = Dn::parse(&of(longest)).unwrap();
+        assert_eq!(dn.as_str().len(), 3 + 3 * longest);
+        assert_eq!(Dn::parse(dn.as_str()), Ok(dn));
+        assert!(Dn::parse(&of(longest + 1)).unwrap_err().why.contains("no text is escaped"));
     }
 
     #[test]
