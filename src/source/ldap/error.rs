@@ -18,7 +18,7 @@ pub(super) fn connecting(url: &str, name: &str, failed: &Failed) -> SourceError 
     match failed {
         Failed::Io(error) => connecting_io(url, name, error),
         Failed::Ended(None) => connecting_io(url, name, &io::ErrorKind::UnexpectedEof.into()),
-        Failed::Ended(Some(_)) | Failed::Silent | Failed::Filter(_) => {
+        Failed::Ended(Some(_)) | Failed::Silent | Failed::NoRoom | Failed::Filter(_) => {
             unreachable(url, "it ended the connection while it was made")
         }
         Failed::Refused(what) => refused(url, what, 0),
@@ -149,6 +149,14 @@ pub(super) fn lost(url: &str, failed: &Failed, came: u64) -> SourceError {
         Failed::Ended(None) => "was lost".to_owned(),
         Failed::Ended(Some(notice)) => format!("was ended by the server ({})", code(notice)),
         Failed::Refused(what) => return refused(url, what, came),
+        Failed::NoRoom => {
+            let message = format!(
+                "large messages of other connections took all the room that there is for such messages for too long, so the \
+                 connection to {url} was ended; {}",
+                so_far(came)
+            );
+            return SourceError::new(Reason::Interrupted, message);
+        }
         Failed::Filter(filter) => {
             let message = format!("{filter} is no LDAP filter (RFC 4515); nothing was read");
             return SourceError::new(Reason::InvalidData, message);

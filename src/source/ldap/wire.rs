@@ -6,6 +6,7 @@ pub(in crate::source) mod ber;
 pub(in crate::source) mod filter;
 pub(super) mod limit;
 pub(super) mod message;
+mod room;
 mod talk;
 
 pub(super) use message::{Control, LdapResult, Request, Response, Scope};

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::ber::{self, Malformed, SEQUENCE};
-use super::limit::{BEFORE_BIND, MESSAGE, UNASKED};
+use super::limit::{BEFORE_BIND, LARGE, LARGE_WITHIN, MESSAGE, UNASKED};
 use super::message::{Control, LdapResult, Message, Request, Response};
+use super::room::{NoRoom, Room};
 
 /// For the next bytes of an answer, and for a request to be taken.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -29,6 +30,8 @@ pub(in crate::source::ldap) enum Failed {
     Ended(Option<LdapResult>),
     /// What it sent is beyond a bound, or no LDAP.
     Refused(String),
+    /// Other large messages had all the room that there is for them.
+    NoRoom,
     /// What should be asked is no LDAP filter.
     Filter(String),
 }
@@ -36,6 +39,12 @@ pub(in crate::source::ldap) enum Failed {
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<NoRoom> for Failed {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
     }
 }
 
@@ -58,6 +67,8 @@ pub(in crate::source::ldap) struct Talk {
     /// What came and was not understood yet, from `read` on.
     buffer: Vec<u8>,
     read: usize,
+    /// What the buffer has of what all connections share.
+    room: Room,
     /// Of the request that is being answered.
     id: i32,
     /// How long a message may be.
@@ -76,6 +87,7 @@ impl Talk {
             url: url.to_owned(),
             buffer: Vec::new(),
             read: 0,
+            room: Room::shared(),
             id: 0,
             longest: BEFORE_BIND,
             unasked: 0,
@@ -123,6 +135,7 @@ impl Talk {
 
     /// The next answer to the request.
     pub(in crate::source::ldap) async fn hear(&mut self) -> Result<(Response, Vec<Control>), Failed> {
+        self.forget();
         loop {
             let (from, to) = self.message().await?;
             let message = Message::parse(&self.buffer[from..to])?;
@@ -159,8 +172,7 @@ impl Talk {
                 return Err(Malformed("it does not begin as a message").into());
             }
             let length = match ber::head(there)? {
-                Some((_, before, length)) if length > self.longest => {
-                    let _: usize = before;
+                Some((_, _, length)) if length > self.longest => {
                     return Err(Failed::Refused(format!(
                         "a message of {length} bytes, and {} are the most",
                         self.longest
@@ -170,10 +182,25 @@ impl Talk {
                     let from = self.read + before;
                     return Ok((from, from + length));
                 }
-                Some((_, before, length)) => before + length,
+                Some((_, before, length)) => {
+                    // Not for what is only said to come.
+                    if there.len() >= LARGE {
+                        self.room.take(before + length).await?;
+                    }
+                    before + length
+                }
                 None => CHUNK,
             };
             self.more(length).await?;
+        }
+    }
+
+    /// Lets go of a large message that was understood.
+    fn forget(&mut self) {
+        if self.room.give_back() {
+            self.buffer.drain(..self.read);
+            self.read = 0;
+            self.buffer.shrink_to(CHUNK);
         }
     }
 
@@ -181,15 +208,20 @@ impl Talk {
     async fn more(&mut self, length: usize) -> Result<(), Failed> {
         self.buffer.drain(..self.read);
         self.read = 0;
-        if self.buffer.is_empty() && self.buffer.capacity() > 16 * CHUNK {
-            self.buffer = Vec::new();
-        }
         // Room for what is there, doubled, and never for what is only said to come.
         let room = length.saturating_sub(self.buffer.len()).clamp(CHUNK, self.buffer.len().max(CHUNK));
         if self.buffer.capacity() - self.buffer.len() < CHUNK {
             self.buffer.reserve_exact(room);
         }
-        match timeout(ANSWER, self.stream.read_buf(&mut self.buffer)).await {
+        let left = self.room.left();
+        let reading = self.stream.read_buf(&mut self.buffer);
+        match timeout(left.unwrap_or(ANSWER).min(ANSWER), reading).await {
+            Err(_) if left.is_some_and(|left| left < ANSWER) => {
+                let minutes = LARGE_WITHIN.as_secs() / 60;
+                Err(Failed::Refused(format!(
+                    "a message that had not come to its end after {minutes} minutes"
+                )))
+            }
             Err(_) => Err(Failed::Silent),
             Ok(Ok(0)) => Err(Failed::Ended(None)),
             Ok(Ok(_)) => Ok(()),
@@ -202,10 +234,11 @@ impl Talk {
 mod tests {
     use rstest::rstest;
     use tokio::io::DuplexStream;
+    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::source::ldap::wire::Scope;
-    use crate::source::ldap::wire::ber::element;
+    use crate::source::ldap::wire::ber::{OCTETS, element};
 
     /// A server that has said this to the first request.
     fn said(bytes: &[u8]) -> Talk {
@@ -301,5 +334,79 @@ mod tests {
             assert!(matches!(talk.hear().await, Ok((Response::SearchDone(_), _))));
         }
         assert!(matches!(talk.hear().await, Err(Failed::Ended(None))));
+    }
+    /// A message with an entry of so many bytes.
+    fn large(bytes: usize) -> Vec<u8> {
+        let entry = element(0x64, &element(OCTETS, &vec![b'a'; bytes]));
+        element(SEQUENCE, &[b"\x02\x01\x01", entry.as_slice()].concat())
+    }
+
+    async fn hears(bytes: &[u8], room: &Arc<Semaphore>) -> Talk {
+        let mut talk = said(bytes);
+        talk.room = Room::of(room.clone());
+        talk.bound();
+        search(&mut talk).await;
+        talk
+    }
+
+    #[tokio::test]
+    async fn large_messages_share_their_room_and_give_it_back() {
+        let room = Arc::new(Semaphore::new(3 * LARGE));
+        let two = [large(2 * LARGE), done(1)].concat();
+        let (mut one, mut other) = (hears(&two, &room).await, hears(&two, &room).await);
+        let mut small = hears(&[large(LARGE / 2), done(1)].concat(), &room).await;
+        assert!(matches!(one.hear().await, Ok((Response::Entry(_), _))));
+        {
+            let waiting = other.hear();
+            tokio::pin!(waiting);
+            assert!(futures::poll!(&mut waiting).is_pending());
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+                assert!(futures::poll!(&mut waiting).is_pending(), "there is room for one of them only");
+            }
+            assert!(matches!(small.hear().await, Ok((Response::Entry(_), _))), "most messages need none");
+            assert!(matches!(one.hear().await, Ok((Response::SearchDone(_), _))));
+            assert!(matches!(waiting.await, Ok((Response::Entry(_), _))));
+        }
+        assert!(one.buffer.capacity() <= 2 * CHUNK, "its memory is given back too");
+        drop(other);
+        assert_eq!(room.available_permits(), 3 * LARGE, "also by one that ends");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_keeps_room_from_others_for_long() {
+        let room = Arc::new(Semaphore::new(3 * LARGE));
+        let whole = large(2 * LARGE);
+        let (client, mut server) = tokio::io::duplex(64 << 10);
+        let begun = whole[..whole.len() - 100].to_vec();
+        tokio::spawn(async move {
+            server.write_all(&begun).await.unwrap();
+            while server.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(ANSWER / 2).await;
+            }
+        });
+        let mut slow = Talk { room: Room::of(room.clone()), id: 1, ..Talk::over(client, "ldap://slow") };
+        slow.bound();
+        let mut other = hears(&whole, &room).await;
+        let slow = async {
+            let heard = slow.hear().await;
+            drop(slow);
+            heard
+        };
+        let (slow, other) = tokio::join!(slow, async {
+            tokio::time::sleep(ANSWER).await;
+            other.hear().await
+        });
+        assert!(matches!(slow, Err(Failed::Refused(why)) if why.contains("after 5 minutes")));
+        assert!(matches!(other, Ok((Response::Entry(_), _))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_finds_no_room_says_so() {
+        let room = Arc::new(Semaphore::new(3 * LARGE));
+        let all = room.clone().acquire_many_owned(u32::try_from(2 * LARGE).unwrap()).await.unwrap();
+        let mut talk = hears(&large(2 * LARGE), &room).await;
+        assert!(matches!(talk.hear().await, Err(Failed::NoRoom)));
+        drop(all);
     }
 }
