@@ -47,10 +47,10 @@ simulate: setup ## Live through RUNS lives from SEED on, and check the promises 
 	RUNS=$(or $(RUNS),10000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test simulate lives_keep -- --nocapture
 
 .PHONY: fuzz
-fuzz: setup ## Damage exports, LDAP conversations, names, filters and manifests at random, COUNT of each, from SEED on
-	EXPORTS=$(or $(COUNT),100000) CONVERSATIONS=$(or $(CONVERSATIONS),20000) NAMES=$(or $(COUNT),1000000) \
-		LDAP_FILTERS=$(or $(COUNT),1000000) SCIM_FILTERS=$(or $(COUNT),1000000) MANIFESTS=$(or $(COUNT),100000) \
-		SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test mutations -- --nocapture
+fuzz: setup ## Damage EXPORTS, CONVERSATIONS and REQUESTS at random, so many of each, and each kind of text for MINUTES, from SEED on
+	EXPORTS=$(or $(EXPORTS),100000) CONVERSATIONS=$(or $(CONVERSATIONS),20000) REQUESTS=$(or $(REQUESTS),100000) \
+		MINUTES=$(or $(MINUTES),30) SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --profile simulate --test mutations -- --nocapture
 
 .PHONY: breaks
 breaks: setup ## Break each promise on purpose, and let the simulator find it
