@@ -9,7 +9,7 @@
 //!   for longer than the write may take. What was begun ends with the lease.
 //! - A job or watch that dies ends the process, with its reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -48,6 +48,7 @@ mod delay;
 mod event;
 mod gate;
 mod lease;
+mod namespaces;
 pub mod policy;
 mod sight;
 mod status;
@@ -138,9 +139,8 @@ where
 {
     let Given { client, open, clock, served, metrics, readiness, stop } = given;
     let gate = Gate::new(stop.clone());
-    for namespace in settings.scope.parts() {
-        served.expect(namespace.as_deref());
-    }
+    let chosen = settings.scope.namespace_selector.is_some();
+    served.expect(if chosen { vec![None] } else { settings.scope.parts() });
     readiness.expect(LEASE);
     let holder_clock = clock.clone();
     let mut holder =
@@ -156,57 +156,18 @@ where
         served
             .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
         readiness.reached(LEASE);
-        let (fatal, mut dying) = mpsc::channel(1);
-        // What the watches tell goes to the context, which holds what they saw: it is set before they run.
-        let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
-        let hears = whom.clone();
-        let tell = move |kind, name: Name, happened| {
-            if let Some(context) = hears.get() {
-                context.told(kind, &name, happened);
-            }
-        };
-        let (parts, following) =
-            watch::prepare(&client, &settings.scope, &readiness, &metrics, &clock, &tell);
-        let context = Arc::new(Context {
-            recorder: Arc::new(event::Recorder::new(client.clone(), &settings.claim.identity)),
-            client,
-            store,
-            clock,
-            gate,
-            served,
-            metrics,
-            scope: settings.scope,
-            parts,
-            connectors: Memories::default(),
-            policies: Memories::default(),
-            imports: Semaphore::new(settings.imports.max(1)),
-            runs: Semaphore::new(settings.runs.max(1)),
-            stopping: stop.clone(),
-            jobs: TaskTracker::new(),
-            fatal,
-        });
-        drop(whom.set(context.clone()));
-        let mut tasks = JoinSet::new();
-        for one in following {
-            tasks.spawn(one);
-        }
-        tasks.spawn(work(context.clone()));
-        tasks.spawn(intact(context.clone()));
-        tasks.spawn(again(context.clone()));
+        let (mut namespaces, following) =
+            namespaces::Namespaces::new(&client, settings.scope, &readiness, &metrics);
+        let identity = settings.claim.identity;
+        let (imports, runs) = (settings.imports.max(1), settings.runs.max(1));
+        let ends = stop.clone();
+        let all =
+            Works { client, store, clock, gate, served, metrics, readiness, identity, imports, runs, stop };
         let ended = tokio::select! {
-            biased;
-            () = stop.cancelled() => Ok(()),
-            why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
-            ended = tasks.join_next() => Err(Error::Died(match ended {
-                Some(Err(error)) => format!("a task died: {error}"),
-                Some(Ok(())) | None => "a watch or controller ended by itself".to_owned(),
-            })),
+            ended = rounds(&all, &mut namespaces) => ended,
+            () = following => Err(Error::Died("the watch of the namespaces ended by itself".to_owned())),
         };
-        stop.cancel();
-        context.jobs.close();
-        if tokio::time::timeout(GRACE, context.jobs.wait()).await.is_err() {
-            tracing::warn!("some work did not come to a safe point in time; it is settled by the next run");
-        }
+        ends.cancel();
         ended
     };
     let ended = tokio::select! {
@@ -217,6 +178,118 @@ where
         holder.release().await;
     }
     ended
+}
+
+/// What the operator works with for as long as it has the lease, whatever namespaces it watches.
+struct Works {
+    client: Client,
+    store: Store,
+    clock: Arc<dyn Timer>,
+    gate: Gate,
+    served: Served,
+    metrics: Metrics,
+    readiness: Readiness,
+    identity: String,
+    imports: usize,
+    runs: usize,
+    stop: CancellationToken,
+}
+
+/// One round after the other, each for as long as the same namespaces are watched.
+async fn rounds(all: &Works, namespaces: &mut namespaces::Namespaces) -> Result<(), Error> {
+    let mut before = (BTreeSet::new(), BTreeSet::new());
+    loop {
+        let Some(scope) = all.stop.run_until_cancelled(namespaces.scope()).await else { return Ok(()) };
+        // Of what is not watched any more nothing is told.
+        let (policies, connectors): (BTreeSet<Name>, BTreeSet<Name>) = before;
+        for name in policies.iter().filter(|name| !scope.covers(&name.namespace)) {
+            all.metrics.forget_policy(&name.to_string());
+        }
+        for name in connectors.iter().filter(|name| !scope.covers(&name.namespace)) {
+            all.metrics.forget_connector(&name.to_string());
+        }
+        match round(all, &scope, namespaces.change(&scope)).await? {
+            Some(there) => before = there,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Works for the namespaces of this scope, until others are to be watched: then it says which policies and connectors
+/// there were. `None` is the end.
+async fn round(
+    all: &Works,
+    scope: &Scope,
+    change: impl Future<Output = ()>,
+) -> Result<Option<(BTreeSet<Name>, BTreeSet<Name>)>, Error> {
+    let Works { client, store, clock, gate, served, metrics, readiness, stop, .. } = all;
+    let over = stop.child_token();
+    gate.begin(&over);
+    served.expect(scope.parts());
+    readiness.parts_are(&scope.parts().into_iter().flatten().collect());
+    let (fatal, mut dying) = mpsc::channel(1);
+    // What the watches tell goes to the context, which holds what they saw: it is set before they run.
+    let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
+    let hears = whom.clone();
+    let tell = move |kind, name: Name, happened| {
+        if let Some(context) = hears.get() {
+            context.told(kind, &name, happened);
+        }
+    };
+    let (parts, following) = watch::prepare(client, scope, readiness, metrics, clock, &tell);
+    let context = Arc::new(Context {
+        recorder: Arc::new(event::Recorder::new(client.clone(), &all.identity)),
+        client: client.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        gate: gate.clone(),
+        served: served.clone(),
+        metrics: metrics.clone(),
+        scope: scope.clone(),
+        parts,
+        connectors: Memories::default(),
+        policies: Memories::default(),
+        imports: Semaphore::new(all.imports),
+        runs: Semaphore::new(all.runs),
+        stopping: over.clone(),
+        jobs: TaskTracker::new(),
+        fatal,
+    });
+    drop(whom.set(context.clone()));
+    let mut tasks = JoinSet::new();
+    for one in following {
+        tasks.spawn(one);
+    }
+    tasks.spawn(work(context.clone()));
+    tasks.spawn(intact(context.clone()));
+    tasks.spawn(again(context.clone()));
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(()),
+        why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
+        ended = tasks.join_next() => Err(Error::Died(match ended {
+            Some(Err(error)) => format!("a task died: {error}"),
+            Some(Ok(())) | None => "a watch or controller ended by itself".to_owned(),
+        })),
+        () = change => {
+            tracing::info!("other namespaces are watched from now on; what is under way goes on after that");
+            over.cancel();
+            tasks.shutdown().await;
+            context.jobs.close();
+            // Nothing of the next round may begin beside it.
+            stop.run_until_cancelled(context.jobs.wait()).await;
+            for namespace in scope.parts().into_iter().flatten() {
+                metrics.not_watched(&namespace);
+            }
+            return Ok(Some(context.there()));
+        }
+    };
+    stop.cancel();
+    context.jobs.close();
+    if tokio::time::timeout(GRACE, context.jobs.wait()).await.is_err() {
+        tracing::warn!("some work did not come to a safe point in time; it is settled by the next run");
+    }
+    ended.map(|()| None)
 }
 
 /// Opens the store; another replica that is about to end may still have it.

@@ -46,6 +46,15 @@ pub(super) struct Operator {
     /// Objects in every namespace are ours. The operator must then be allowed to read every Secret.
     #[arg(long, env = "ROLLCALL_ALL_NAMESPACES", conflicts_with = "watch_namespaces")]
     all_namespaces: bool,
+    /// Objects in the namespaces with these labels are ours, such as `rollcall.dev/watch=true`, as they come and go. The operator must
+    /// be allowed to list namespaces, and to work in each of these.
+    #[arg(
+        long,
+        env = "ROLLCALL_WATCH_NAMESPACE_SELECTOR",
+        value_name = "SELECTOR",
+        conflicts_with_all = ["watch_namespaces", "all_namespaces"]
+    )]
+    watch_namespace_selector: Option<String>,
     /// Only objects with these labels are ours, such as `shard=a`; a policy and its connectors need the
     /// same.
     #[arg(long, env = "ROLLCALL_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
@@ -181,7 +190,12 @@ impl Operator {
             (false, true) => Some(BTreeSet::from([own.to_owned()])),
             (false, false) => Some(named),
         };
-        Scope { namespaces, selector: self.watch_label_selector.clone().filter(|it| !it.is_empty()) }
+        let namespace_selector = self.watch_namespace_selector.clone().filter(|it| !it.is_empty());
+        Scope {
+            namespaces,
+            namespace_selector,
+            selector: self.watch_label_selector.clone().filter(|it| !it.is_empty()),
+        }
     }
 
     /// No other living process has it, and it tells where this one runs.

@@ -136,6 +136,8 @@ impl Context {
             }
             (Kind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
             (Kind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
+            // Told to whoever chooses among them.
+            (Kind::Namespace, _) => {}
         }
     }
 

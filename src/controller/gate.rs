@@ -27,6 +27,8 @@ struct Term {
     until: Option<Instant>,
     /// Ends what was begun in it.
     over: CancellationToken,
+    /// Ends it, too.
+    round: CancellationToken,
 }
 
 /// Why nothing may be written, in words.
@@ -42,7 +44,7 @@ pub enum Shut {
 
 impl Gate {
     pub(super) fn new(stop: CancellationToken) -> Self {
-        let term = Term { until: None, over: stop.child_token() };
+        let term = Term { until: None, over: stop.child_token(), round: stop.clone() };
         Self { term: Arc::new(Mutex::new(term)), again: Arc::default(), stop }
     }
 
@@ -51,8 +53,20 @@ impl Gate {
         let mut term = self.term();
         term.until = Some(moment);
         if term.over.is_cancelled() && !self.stop.is_cancelled() {
-            term.over = self.stop.child_token();
+            term.over = term.round.child_token();
             self.again.notify_one();
+        }
+    }
+
+    /// What is begun from now on ends with `round`, too.
+    pub(super) fn begin(&self, round: &CancellationToken) {
+        let mut term = self.term();
+        // If the lease has run out, nothing is begun.
+        let ran_out = term.until.is_some_and(|until| until <= Instant::now());
+        term.round = round.clone();
+        term.over = round.child_token();
+        if ran_out {
+            term.over.cancel();
         }
     }
 
@@ -125,6 +139,11 @@ mod tests {
         gate.again().await;
         let second = gate.ends();
         assert!(first.is_cancelled() && !second.is_cancelled());
+        let round = stop.child_token();
+        gate.begin(&round);
+        let third = gate.ends();
+        round.cancel();
+        assert!(third.is_cancelled() && !second.is_cancelled() && gate.check().is_ok());
         stop.cancel();
         assert!(second.is_cancelled());
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -40,6 +40,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Scope {
     /// In which namespaces; `None` means in all.
     pub namespaces: Option<BTreeSet<String>>,
+    /// In the namespaces with these labels, as they come and go; `namespaces` counts for nothing then.
+    pub namespace_selector: Option<String>,
     /// With which labels.
     pub selector: Option<String>,
 }
@@ -80,6 +82,7 @@ pub(super) enum Kind {
     Policy,
     Secret,
     ConfigMap,
+    Namespace,
 }
 
 impl Kind {
@@ -93,6 +96,7 @@ impl Kind {
             Self::Policy => "SyncPolicies",
             Self::Secret => "Secrets",
             Self::ConfigMap => "ConfigMaps",
+            Self::Namespace => "Namespaces",
         }
     }
 
@@ -103,6 +107,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::Secret => "secret",
             Self::ConfigMap => "config map",
+            Self::Namespace => "namespace",
         }
     }
 }
@@ -120,7 +125,7 @@ impl Scope {
 }
 
 /// A watch that runs for as long as it is polled; it tells what happened.
-type Following = futures::future::BoxFuture<'static, ()>;
+pub(super) type Following = futures::future::BoxFuture<'static, ()>;
 
 /// Prepares everything that is to be watched; `tell` hears of what happened once the futures run.
 pub(super) fn prepare<F>(
@@ -174,6 +179,34 @@ where
         parts.push(Part { namespace, connectors, policies, secrets, config_maps, sight });
     }
     (parts, following)
+}
+
+/// Follows the namespaces with these labels; `tell` hears of what happened once the future runs.
+pub(super) fn namespaces<F>(
+    client: &Client,
+    selector: &str,
+    readiness: &Readiness,
+    metrics: &Metrics,
+    tell: F,
+) -> (Sight, Following)
+where
+    F: Fn(Kind, Name, Happened) + Send + 'static,
+{
+    let (kind, sight) = (Kind::Namespace, Sight::default());
+    readiness.expect(kind.plural());
+    metrics.watching(kind.word(), "", false);
+    let follow = Follow {
+        kind,
+        what: kind.plural().to_owned(),
+        namespace: String::new(),
+        readiness: readiness.clone(),
+        sight: sight.clone(),
+        metrics: metrics.clone(),
+        tell: move |name, happened| tell(kind, name, happened),
+    };
+    let config = watcher::Config::default().labels(selector);
+    let stream = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config);
+    (sight, Box::pin(follow.run(stream.modify(prune), spec_hash)))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -30,9 +30,16 @@ impl Readiness {
         Self { part: Some(part.to_owned()), things: self.things.clone() }
     }
 
-    /// `name` is needed from now on, and not there yet.
+    /// `name` is needed from now on; if nothing is known of it, it is not there yet.
     pub fn expect(&self, name: &str) {
-        self.set(name, State::Expected);
+        let thing = (self.part.clone(), name.to_owned());
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).entry(thing).or_insert(State::Expected);
+    }
+
+    /// There are no other parts than these any more.
+    pub fn parts_are(&self, parts: &BTreeSet<String>) {
+        let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
+        things.retain(|(part, _), _| part.as_ref().is_none_or(|part| parts.contains(part)));
     }
 
     /// `name` is there.
@@ -97,6 +104,10 @@ mod tests {
         assert!(readiness.is_ready(), "what is known is served");
         assert_eq!(readiness.missing(), ["c", "lease"].map(str::to_owned).into());
         readiness.expect("lease");
+        assert!(readiness.is_ready(), "it was there before");
+        readiness.parts_are(&BTreeSet::from(["one".to_owned()]));
+        assert_eq!(readiness.missing(), ["lease".to_owned()].into());
+        readiness.expect("listeners");
         assert!(!readiness.is_ready());
     }
 }

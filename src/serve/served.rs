@@ -75,9 +75,21 @@ impl Served {
         }
     }
 
-    /// Nobody knows yet which policies there are in this namespace, or in any if it is `None`.
-    pub fn expect(&self, namespace: Option<&str>) {
-        self.write().unlisted.insert(namespace.map(str::to_owned));
+    /// Nobody knows yet which policies there are in these namespaces, or in any if one is `None`. Of policies that are
+    /// elsewhere nobody knows any more what their readers must show.
+    pub fn expect(&self, namespaces: Vec<Option<String>>) {
+        let mut tokens = self.write();
+        tokens.unlisted = namespaces.into_iter().collect();
+        let Tokens { known, unlisted, unseen, .. } = &mut *tokens;
+        let elsewhere = |owner: &Owner| {
+            !unlisted.iter().any(|of| of.as_deref().is_none_or(|namespace| namespace == owner.namespace()))
+        };
+        unseen.retain(|owner| !elsewhere(owner));
+        for (_, known) in
+            known.iter_mut().filter(|(owner, known)| known.state == State::Served && elsewhere(owner))
+        {
+            known.state = State::Waiting;
+        }
     }
 
     /// There are these in the namespace; each is still to be looked at. Those that were there before are gone.
@@ -251,10 +263,30 @@ mod tests {
     }
 
     #[test]
+    fn readers_of_what_is_not_watched_any_more_wait() {
+        let (staff, guests) = (Owner::new("identity", "staff"), Owner::new("sales", "guests"));
+        let served = Served::default();
+        let namespaces =
+            |these: &[&str]| these.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
+        served.expect(namespaces(&["identity", "sales"]));
+        for owner in [&staff, &guests] {
+            served.listed(Some(owner.namespace()), BTreeSet::from([owner.clone()]));
+            served.serve(owner.clone(), Secret::new(owner.namespace()));
+        }
+        served.expect(namespaces(&["identity"]));
+        assert_eq!(served.who(&staff, b"identity"), Caller::Reader, "those of others go on to read");
+        assert_eq!(served.who(&guests, b"sales"), Caller::Early);
+        served.expect(namespaces(&["identity", "sales"]));
+        assert_eq!(served.who(&guests, b"sales"), Caller::Early, "nobody has looked yet");
+        served.serve(guests.clone(), Secret::new("sales"));
+        assert_eq!(served.who(&guests, b"sales"), Caller::Reader);
+    }
+
+    #[test]
     fn a_shared_token_is_nobody_elses_before_all_are_known() {
         let (staff, guests) = (Owner::new("identity", "staff"), Owner::new("identity", "guests"));
         let served = Served::default();
-        served.expect(None);
+        served.expect(vec![None]);
         served.recall([(staff.clone(), digest(b"old")), (guests.clone(), digest(b"old"))]);
         served.listed(None, BTreeSet::from([staff.clone(), guests.clone(), Owner::new("sales", "staff")]));
         served.serve(guests.clone(), Secret::new("new"));
@@ -286,7 +318,7 @@ mod tests {
         let (staff, guests, former) = (owner("staff"), owner("guests"), owner("former"));
         let elsewhere = Owner::new("sales", "staff");
         let served = Served::default();
-        served.expect(Some("identity"));
+        served.expect(vec![Some("identity".to_owned())]);
         served.recall([(staff.clone(), digest(b"one")), (former.clone(), digest(b"old"))]);
         assert_eq!(served.who(&staff, b"one"), Caller::Early);
         assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "it is not known what there is");

@@ -373,6 +373,12 @@ impl Metrics {
         self.0.operating.watches.at(&[("kind", kind), ("namespace", namespace)]).set(i64::from(up));
     }
 
+    /// What was watched in this namespace is not any more.
+    pub fn not_watched(&self, namespace: &str) {
+        let there = |name: &str, value: &str| name == "namespace" && value == namespace;
+        self.0.operating.watches.keep(&[], |labels| !labels.iter().any(|(name, value)| there(name, value)));
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use crate::support::cluster::{Cluster, PATIENCE, repository};
+use crate::support::cluster::{Cluster, PATIENCE};
 use crate::support::namespace::Namespace;
 use crate::support::process::eventually;
 
@@ -303,18 +303,6 @@ fn the_operator_may_do_what_it_must(#[case] verb: &str, #[case] what: &str, #[ca
     let operator = format!("system:serviceaccount:{}:rollcall", home.name());
     assert_eq!(can(&operator, home, verb, what), may);
     assert!(!can(&operator, elsewhere, verb, what), "in a namespace that it does not watch");
-}
-
-#[test]
-fn all_of_it_is_installed_by_one_command() {
-    let cluster = Cluster::shared();
-    let admin = cluster.admin("rollcall");
-    admin.run(&["apply", "-k", repository("deploy").to_str().unwrap()]).exits(0);
-    let operator = admin.as_user("system:serviceaccount:rollcall:rollcall");
-    eventually(PATIENCE, "the operator's rights count", || {
-        let may = |verb, what| operator.run(&["auth", "can-i", verb, what]).code == 0;
-        (may("list", "secrets") && may("update", "leases.coordination.k8s.io/rollcall")).then_some(())
-    });
 }
 
 /// Whether `user` may; `what` is a resource, with a subresource (`/status`) or a name behind it.

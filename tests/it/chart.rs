@@ -178,7 +178,24 @@ fn all_namespaces_are_watched_only_when_that_is_said() {
     assert!(rendered["statefulset.yaml"].contains("ROLLCALL_ALL_NAMESPACES"));
 }
 
+#[test]
+fn what_is_chosen_by_label_is_bound_by_whoever_labels_it() {
+    let rendered = render(&with(&chart().join("ci/tenants.yaml")));
+    let watched = objects(&rendered["watched.yaml"]);
+    let named = |object: &Value| {
+        format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+    };
+    let role = "ClusterRole rollcall-rollcall";
+    let expected = [role, &format!("{role}-watched"), "ClusterRoleBinding rollcall-rollcall"];
+    assert_eq!(watched.iter().map(named).collect::<Vec<_>>(), expected);
+    assert_eq!(watched[0]["rules"].as_array().unwrap().len(), 1);
+    assert_eq!(watched[0]["rules"][0]["resources"], serde_json::json!(["namespaces"]));
+    assert!(rendered["statefulset.yaml"].contains("ROLLCALL_WATCH_NAMESPACE_SELECTOR"));
+    assert!(!rendered["statefulset.yaml"].contains("ROLLCALL_WATCH_NAMESPACES"));
+}
+
 #[rstest]
+#[case::all_and_chosen(&["watchAllNamespaces=true", "watchNamespaceSelector=a"], "watchNamespaceSelector excludes")]
 #[case::both(&["watchAllNamespaces=true", "watchNamespaces={a}"], "exclude each other")]
 #[case::no_host(&["ingress.enabled=true"], "ingress.host: name the host")]
 #[case::no_certificate(&["ingress.enabled=true", "ingress.host=a"], "ingress.tlsSecret: name the Secret")]

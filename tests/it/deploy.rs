@@ -1,7 +1,8 @@
 //! The ways in which it is installed and taken away: what holds data stays.
 
 use crate::support::chart::{chart, helm};
-use crate::support::cluster::{Cluster, repository};
+use crate::support::cluster::{Cluster, PATIENCE, repository};
+use crate::support::process::eventually;
 
 const POLICY: &str = "apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: { name: staff }\nspec:\n  \
     connectors: [{ name: corp }]\n  target: { registry: {} }\n";
@@ -14,6 +15,11 @@ fn whoever_deletes_the_workload_deletes_no_data() {
     for layer in ["deploy/data", "deploy"] {
         rollcall.run(&["apply", "-k", &folder(layer)]).exits(0);
     }
+    let operator = rollcall.as_user("system:serviceaccount:rollcall:rollcall");
+    eventually(PATIENCE, "the operator's rights count", || {
+        let may = |verb, what| operator.run(&["auth", "can-i", verb, what]).code == 0;
+        (may("list", "secrets") && may("update", "leases.coordination.k8s.io/rollcall")).then_some(())
+    });
     rollcall.apply(POLICY).exits(0);
     rollcall.run(&["delete", "-k", &folder("deploy")]).exits(0).says("statefulset.apps \"rollcall\" deleted");
     for what in ["namespace/rollcall", "pvc/rollcall", "crd/syncpolicies.rollcall.dev", "syncpolicy/staff"] {

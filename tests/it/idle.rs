@@ -52,7 +52,7 @@ impl Within {
                     stop: ends,
                 };
                 let settings = Settings {
-                    scope: Scope { namespaces: Some([name.clone()].into()), selector: None },
+                    scope: Scope { namespaces: Some([name.clone()].into()), ..Scope::default() },
                     claim: Claim {
                         namespace: name,
                         name: "rollcall".to_owned(),

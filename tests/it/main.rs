@@ -10,6 +10,7 @@ mod architecture;
 mod breaks;
 mod by_need;
 mod chart;
+mod chosen;
 mod cli;
 mod cluster;
 mod compatibility;

@@ -50,6 +50,15 @@ impl Operator {
         Self::run_as(account, Path::new(&binary), home, home.name(), &[])
     }
 
+    #[allow(dead_code, reason = "of those who share this, one lets labels choose")]
+    /// Starts the operator in `home`, which has rights in these namespaces, with arguments that say which it is to watch.
+    pub(crate) fn choosing(home: &Namespace<'_>, rights: &[&Namespace<'_>], more: &[&str]) -> Self {
+        home.install_operator(rights);
+        let binary =
+            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+        Self::run(Path::new(&binary), home, "", more)
+    }
+
     /// The same with another program, which is called with the same arguments.
     pub(crate) fn run(program: &Path, home: &Namespace<'_>, watched: &str, more: &[&str]) -> Self {
         Self::run_as("rollcall", program, home, watched, more)
@@ -60,9 +69,9 @@ impl Operator {
         let address = || format!("127.0.0.1:{}", own_port());
         let (scim, health, metrics, admin) = (address(), address(), address(), address());
         let data = folder.path().join("data").display().to_string();
+        let named = Some(("--watch-namespaces", watched)).filter(|_| !watched.is_empty());
         let flags = [
             ("--data", data.as_str()),
-            ("--watch-namespaces", watched),
             ("--scim-address", &scim),
             ("--health-address", &health),
             ("--metrics-address", &metrics),
@@ -70,7 +79,7 @@ impl Operator {
             ("--namespace", home.name()),
             ("--lease-name", "rollcall"),
         ];
-        let flags = flags.into_iter().flat_map(|(flag, value)| [flag, value]);
+        let flags = flags.into_iter().chain(named).flat_map(|(flag, value)| [flag, value]);
         let arguments = ["operator"].into_iter().chain(flags).chain(more.iter().copied());
         let arguments = arguments.map(str::to_owned).collect();
         let (program, kubeconfig) = (program.to_owned(), home.kubeconfig_of(account));
