@@ -70,6 +70,13 @@ impl Dn {
         rdn.split('+').filter_map(|one| Some(one.split_once('=')?.0)).collect()
     }
 
+    /// The values, in normal form, that its first part has of this attribute (by its short name, in lower case).
+    pub fn first_values(&self, attribute: &str) -> impl Iterator<Item = String> {
+        let first = self.0.split(',').next().unwrap_or_default();
+        let values = first.split('+').filter_map(|one| one.split_once('='));
+        values.filter(move |(kind, _)| *kind == attribute).filter_map(|(_, value)| unescaped(value))
+    }
+
     /// The longest DN that both are within.
     #[must_use]
     pub fn common_suffix(&self, other: &Self) -> Self {
@@ -302,6 +309,11 @@ impl Parser<'_> {
     fn spaces(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
     }
+}
+
+/// A value of a normalised DN as it is without escapes.
+fn unescaped(value: &str) -> Option<String> {
+    String::from_utf8(Parser { rest: value }.unquoted().ok()?).ok()
 }
 
 fn push(value: &mut Vec<u8>, c: char) {

@@ -163,7 +163,8 @@ impl Reading {
         let not_text = || "its DN is not valid UTF-8; correct it in the directory".to_owned();
         let why = raw.beyond.clone().or_else(|| (!raw.dn_is_text).then(not_text));
         let change = if let Some(why) = why {
-            let anchor = raw.attributes.values(&schema.anchor).next().map(schema::anchor);
+            let id = raw.attributes.values(&schema.anchor).next();
+            let anchor = id.and_then(|id| schema::anchor(&schema.anchor, id));
             Change::Unreadable { anchor, what: raw.dn, why }
         } else {
             let Some(mut change) = schema.told(&raw.dn, &raw.attributes, Some(kind)) else { return Ok(()) };

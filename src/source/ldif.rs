@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{
-    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, Filler, Mode, Shown,
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, Filler, Kind, Mode, Shown,
 };
 use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, ANCHORS, Attributes, Schema, active_directory};
@@ -30,6 +30,7 @@ use self::classes::Classes;
 use self::filter::Filter;
 use self::meaning::Meaning;
 use self::parse::{Ending, Problem, Reader, Record};
+use self::text::{Sum, Text};
 use self::under_way::UnderWay;
 
 /// What to read, and how.
@@ -86,6 +87,9 @@ impl Source for LdifSource {
 /// One pass over the file that finds out what a read needs to know beforehand, then one that reads.
 struct Reading<'a> {
     config: &'a LdifConfig,
+    text: Text,
+    /// Of what the first pass read.
+    sum: Sum,
     meaning: Meaning,
     directory: DirectoryId,
     classes: Classes,
@@ -111,15 +115,25 @@ struct Overview {
     /// How many accounts are of Active Directory, and how many show their state.
     of_active_directory: usize,
     with_state: usize,
+    /// How many have an id in the form in which servers write it, for each of [`ANCHORS`].
+    formed: [usize; ANCHORS.len()],
+    /// The attributes that the filters ask for and that some entry has.
+    asked_for: BTreeSet<String>,
+    /// The groups of Active Directory that are the primary one of somebody, by their relative ids.
+    primary_ids: BTreeSet<u32>,
     primaries: Primaries,
+    /// The ids of those who have a primary group, each by the attribute that may hold it.
+    accounts: HashMap<Dn, Vec<(String, Anchor)>>,
     /// The first record that cannot be understood.
     damage: Option<String>,
 }
 
 impl Overview {
-    fn note(&mut self, record: &Record, pinned: Option<&str>) {
+    fn note(&mut self, record: &Record, pinned: Option<&str>, asked: &BTreeSet<String>) {
         let attributes = &record.attributes;
         match record.dns.first().map(|dn| Dn::parse(dn)) {
+            // A DN that may go on is none.
+            Some(Ok(_)) if record.end == parse::End::Open(Some("dn".to_owned())) => self.entries += 1,
             Some(Ok(dn)) if record.damage.is_none() => {
                 self.entries += 1;
                 self.suffix =
@@ -135,21 +149,62 @@ impl Overview {
                 self.damage.get_or_insert_with(|| format!("line {}: {}", record.line, error.why));
             }
         }
-        for (name, count) in ANCHORS.iter().zip(&mut self.anchors) {
-            *count += usize::from(attributes.has(&name.to_lowercase()));
+        for (name, (count, formed)) in ANCHORS.iter().zip(self.anchors.iter_mut().zip(&mut self.formed)) {
+            let lower = name.to_lowercase();
+            *count += usize::from(attributes.has(&lower));
+            *formed += usize::from(attributes.values(&lower).any(|value| schema::is_formed(name, value)));
         }
+        self.asked_for.extend(asked.iter().filter(|name| attributes.has(name)).cloned());
+        self.primary_ids.extend(active_directory::number::<u32>(attributes, "primarygroupid"));
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
         self.of_active_directory += usize::from(active_directory::is_of(attributes));
         self.with_state += usize::from(attributes.has("useraccountcontrol"));
-        let dn = record.dns.first().map_or("", String::as_str);
-        self.primaries.note(dn, attributes);
-        if record.damage.is_some() || record.end != parse::End::Proven {
-            // What it does not say may be whose primary group is which.
-            self.primaries.note(dn, &account(attributes));
+        // What a record does not say may be whose primary group is which, and it may not say it of whom it seems to.
+        if may_hide_an_account(record) {
+            self.primaries.hide();
         }
+        let is_last =
+            matches!(&record.end, parse::End::Open(Some(last)) if schema::name(last) == "gidnumber");
+        if let (None, Some(dn), false) = (&record.damage, record.dns.first(), is_last) {
+            self.primaries.note(dn, attributes);
+            self.note_account(dn, attributes, pinned);
+        }
+    }
+
+    /// Notes who has a primary group: a DN may be somebody else's by now, an id is not.
+    fn note_account(&mut self, dn: &str, attributes: &Attributes, pinned: Option<&str>) {
+        let Some(dn) = Dn::parse(dn).ok().filter(|_| active_directory::is_a(attributes, "posixAccount"))
+        else {
+            return;
+        };
+        let id = |name: &str| {
+            let id = attributes.values(name).next().and_then(|value| schema::anchor(name, value))?;
+            Some((schema::name(name).into_owned(), id))
+        };
+        let ids = pinned.map_or_else(
+            || ANCHORS.iter().filter_map(|name| id(name)).collect(),
+            |pinned| id(pinned).into_iter().collect(),
+        );
+        self.accounts.insert(dn, ids);
+    }
+
+    /// The ids of those who have a primary group, by the attribute that holds the ids.
+    fn accounts(&mut self, anchor: &str) -> HashMap<Dn, Anchor> {
+        let anchor = schema::name(anchor);
+        let accounts = std::mem::take(&mut self.accounts).into_iter();
+        let id = |ids: Vec<(String, Anchor)>| ids.into_iter().find(|(name, _)| *name == anchor);
+        accounts.filter_map(|(dn, ids)| Some((dn, id(ids)?.1))).collect()
+    }
+
+    /// Whether the ids of this attribute are of the form in which servers write them, but for such as were damaged.
+    fn is_formed(&self, anchor: &str) -> bool {
+        let counts = ANCHORS.iter().zip(self.anchors.iter().zip(&self.formed));
+        counts
+            .filter(|(name, _)| name.eq_ignore_ascii_case(anchor))
+            .any(|(_, (all, formed))| formed * 2 > *all)
     }
 
     /// The attribute that holds the anchor.
@@ -193,25 +248,44 @@ impl Overview {
     }
 }
 
-/// An account that shows no primary group, if that may be one of which this is what came.
-fn account(of: &Attributes) -> Attributes {
-    let mut account = Attributes::new();
-    if !of.has("objectclass") || active_directory::is_a(of, "posixAccount") {
-        account.add("objectClass", [b"posixAccount".to_vec()]);
+/// Whether this may be what came of an account that does not show its primary group: of one that was damaged, whose end did
+/// not come, or whose classes are not those of one, though it has what only accounts have.
+fn may_hide_an_account(record: &Record) -> bool {
+    let attributes = &record.attributes;
+    let has_id = ANCHORS.iter().any(|name| attributes.has(&name.to_lowercase()));
+    if !attributes.has("objectclass") || meaning::hides_others(record, has_id) {
+        return true;
     }
-    account
+    if active_directory::is_a(attributes, "posixAccount") {
+        return record.damage.is_some() || record.end != parse::End::Proven;
+    }
+    let is_group =
+        active_directory::is_a(attributes, "posixGroup") || schema::kind(attributes) == Some(Kind::Group);
+    let is_like_one =
+        attributes.has("uidnumber") || attributes.has("gidnumber") || attributes.has("homedirectory");
+    is_like_one && !is_group && !active_directory::is_of(attributes)
 }
 
 impl<'a> Reading<'a> {
     fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
+        let filter = |text: &Option<String>| text.as_deref().map(Filter::parse).transpose().map_err(invalid);
+        let (users, groups) = (filter(&config.user_filter)?, filter(&config.group_filter)?);
+        let asked: BTreeSet<String> =
+            [&users, &groups].into_iter().flatten().flat_map(Filter::names).collect();
         let mut overview = Overview::default();
-        each_record(config, |record| {
+        let text = Text::open(&config.input, &config.name)?;
+        let mut sum = Sum::default();
+        let ending = each_record(&config.name, &text, &mut sum, |record| {
             if sink.is_closed() {
                 return Err(Stop::Cancelled);
             }
-            overview.note(&record, pinned);
+            overview.note(&record, config.anchor.as_deref().or(pinned), &asked);
             Ok(())
         })?;
+        if ending.doubt.is_some() {
+            // Somebody may be in what did not come.
+            overview.primaries.hide();
+        }
         let name = &config.name;
         if overview.entries == 0 {
             let damage = overview.damage.map(|damage| format!(" ({damage})")).unwrap_or_default();
@@ -236,20 +310,30 @@ impl<'a> Reading<'a> {
         let mut notices = Vec::new();
         if overview.of_active_directory > 0 && !states {
             notices.push(format!(
-                "{name} is of Active Directory, and no entry shows its userAccountControl, so nobody in it counts as disabled; \
+                "{name} is of Active Directory, and no entry shows its userAccountControl, so of nobody it is known whether they are disabled; \
                  export that attribute too"
             ));
         }
-        let filter = |text: &Option<String>| text.as_deref().map(Filter::parse).transpose().map_err(invalid);
+        let nowhere: BTreeSet<String> = asked.difference(&overview.asked_for).cloned().collect();
+        if let Some(first) = nowhere.first() {
+            notices.push(format!(
+                "no entry of {name} has {first}, which a filter of this connector asks for, so for want of it nobody who was read is left \
+                 out, and nobody new is read; export that attribute too"
+            ));
+        }
         let meaning = Meaning {
-            schema: Schema { anchor, literal: config.literal.clone() },
+            formed: overview.is_formed(&anchor),
             states,
+            nowhere,
+            accounts: overview.accounts(&anchor),
+            primary_ids: overview.primary_ids,
             primaries: overview.primaries,
-            users: filter(&config.user_filter)?,
-            groups: filter(&config.group_filter)?,
+            users,
+            groups,
             name: name.clone(),
+            schema: Schema { anchor, literal: config.literal.clone() },
         };
-        Ok(Self { config, meaning, directory, classes: Classes::default(), notices })
+        Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }
 
     fn run(mut self, sink: &Sink) -> Result<Completion, SourceError> {
@@ -257,7 +341,8 @@ impl<'a> Reading<'a> {
         let mut seen: HashMap<Fingerprint, usize> = HashMap::new();
         let mut last = None;
         let (meaning, classes) = (&self.meaning, &mut self.classes);
-        let ending = each_record(self.config, |record| {
+        let mut sum = Sum::default();
+        let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
             if let parse::End::Open(_) = record.end {
                 last = Some(record.line);
             }
@@ -271,6 +356,14 @@ impl<'a> Reading<'a> {
             }
             Ok(())
         })?;
+        if !sum.is_same(&self.sum) {
+            let message = format!(
+                "{} changed while it was read, and nothing was taken; write an export to another file and move it there (mv) once it \
+                 is complete",
+                self.config.name
+            );
+            return Err(SourceError::new(Reason::Interrupted, message));
+        }
         let Ending { references, doubt, shown } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
@@ -351,10 +444,12 @@ fn invalid(message: String) -> SourceError {
 
 /// Calls `each` for every record; returns what became clear at the end.
 fn each_record(
-    config: &LdifConfig,
+    name: &str,
+    text: &Text,
+    sum: &mut Sum,
     mut each: impl FnMut(Record) -> Result<(), Stop>,
 ) -> Result<Ending, SourceError> {
-    let mut reader = Reader::new(text::open(&config.input, &config.name)?);
+    let mut reader = Reader::new(text.pass(sum)?);
     loop {
         let next = match reader.next() {
             Ok(None) => return Ok(reader.ending()),
@@ -366,7 +461,7 @@ fn each_record(
             Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
             Err(Stop::Problem(Problem { line, why, cut })) => {
                 let reason = if cut { Reason::Interrupted } else { Reason::InvalidData };
-                return Err(SourceError::new(reason, format!("{}, line {line}: {why}", config.name)));
+                return Err(SourceError::new(reason, format!("{name}, line {line}: {why}")));
             }
         }
     }

@@ -176,7 +176,7 @@ impl Schema {
             // Who is listed by a name that cannot be read cannot be told from who is not listed.
             Some(Stated::Undecodable) => return Err(unreadable(UNDECODABLE.to_owned())),
             Some(Stated::Values(uids)) => names.extend(uids.iter().map(|uid| Reference::uid(uid))),
-            None => {}
+            None => names.extend(normal.first_values("uid").map(|uid| Reference::uid(&uid))),
         }
         let (mut disabled, mut expires) = (None, None);
         let fields = if active_directory::is_of(attributes) {
@@ -221,7 +221,7 @@ impl Schema {
         }
         let values: Vec<&[u8]> = attributes.values(&self.anchor).collect();
         match values.as_slice() {
-            [value] => Ok(anchor(value)),
+            [value] => anchor(&self.anchor, value).ok_or_else(|| refuse(no_id(&self.anchor))),
             [] => Err(refuse(format!(
                 "it has no {}, which would tell it apart for ever; let the account read that attribute, or set \
                  anchorAttribute to one that every entry has",
@@ -234,6 +234,14 @@ impl Schema {
             ))),
         }
     }
+}
+
+/// What is wrong with an entry whose id is none.
+pub(in crate::source) fn no_id(attribute: &str) -> String {
+    format!(
+        "its {attribute} is no id that could tell it apart: it is blank, or not of the form that such an id has; correct it in the \
+         directory, or set anchorAttribute to one that every entry has"
+    )
 }
 
 /// What to say of so many aliases.
@@ -269,6 +277,7 @@ fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stat
         let all = all.iter().map(|name| name.trim().to_owned()).collect();
         stated.insert(field.to_owned(), Stated::Values(all));
     }
+    hidden(attributes, dn, name).then(|| stated.insert(field.to_owned(), Stated::Undecodable));
     addresses(attributes, &mut stated);
     stated
 }
@@ -295,15 +304,33 @@ pub(super) fn stated_by(tables: &[Table], field: &str) -> Vec<&'static str> {
     names
 }
 
-/// An anchor's spelling: a UUID's letter case means nothing, and what is no text is written in
-/// hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.)
-pub fn anchor(value: &[u8]) -> Anchor {
-    match std::str::from_utf8(value) {
-        Ok(text) if value.len() != 16 && !text.contains(char::is_control) => {
-            Anchor::new(text.trim().to_lowercase())
+/// The anchor that a value of this attribute is, in one spelling: a UUID's letter case means nothing, and what is no text is
+/// written in hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.) `None` of one
+/// that says nothing, and of one that servers give and that has the form of none.
+pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
+    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control));
+    match text.filter(|_| value.len() != 16) {
+        _ if !is_said(value) => None,
+        Some(text) => Some(Anchor::new(text.trim().to_lowercase())),
+        None if value.len() == 16 || !ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(attribute)) => {
+            Some(Anchor::new(hexadecimal(value)))
         }
-        _ => Anchor::new(hexadecimal(value)),
+        None => None,
     }
+}
+
+/// Whether a value is an id of the form in which servers write that attribute.
+pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
+    if value.len() == 16 {
+        return true;
+    }
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let text = text.trim();
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let parts: &[usize] =
+        if attribute.eq_ignore_ascii_case("nsUniqueId") { &[8; 4] } else { &[8, 4, 4, 4, 12] };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split('-').map(|part| if digits(part) { part.len() } else { 0 }).eq(parts.iter().copied())
 }
 
 /// Octets as two digits each.
@@ -375,10 +402,16 @@ pub(super) fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Sta
     if let Some(named) = attributes.is_whole(name).then(|| named(attributes, name, dn)).flatten() {
         return Some(Stated::Values(vec![named]));
     }
-    Some(match all(attributes, name)? {
-        Stated::Values(values) => Stated::Values(values.into_iter().take(1).collect()),
-        Stated::Undecodable => Stated::Undecodable,
-    })
+    match all(attributes, name) {
+        Some(Stated::Values(values)) => Some(Stated::Values(values.into_iter().take(1).collect())),
+        Some(Stated::Undecodable) => Some(Stated::Undecodable),
+        None => hidden(attributes, dn, name).then_some(Stated::Undecodable),
+    }
+}
+
+/// Whether an entry must have this attribute, as its DN begins with it (X.501 section 9.3), and does not show it.
+fn hidden(attributes: &Attributes, dn: &Dn, name: &str) -> bool {
+    dn.first_types().contains(&name) && !attributes.values(name).any(is_said)
 }
 
 /// The value that the DN has of an attribute.
@@ -577,6 +610,31 @@ mod tests {
         assert_eq!(group.fields[fields::NAME], values(&names.split(',').collect::<Vec<_>>()));
     }
 
+    /// What an entry begins with in its DN, it has: if it does not show that, it is hidden.
+    #[rstest]
+    #[case::group("cn=sales,dc=x", &["objectClass: groupOfNames"], fields::NAME, true)]
+    #[case::group_of_two("ou=it+cn=sales,dc=x", &["objectClass: posixGroup"], fields::NAME, true)]
+    #[case::long_name("commonName=sales,dc=x", &["objectClass: group", "displayName: Sales"], fields::NAME, true)]
+    #[case::blank("cn=sales,dc=x", &["objectClass: groupOfNames", "cn:  "], fields::NAME, true)]
+    #[case::person("uid=zoe,dc=x", &["objectClass: person", "cn: Zoe"], fields::USER_NAME, true)]
+    #[case::of_a_domain("CN=Zoe,DC=x", &["objectClass: person", "objectClass: user", "objectGUID: g"], fields::DISPLAY_NAME, true)]
+    #[case::shown("cn=sales,dc=x", &["objectClass: groupOfNames", "cn: s"], fields::NAME, false)]
+    #[case::no_such_name("ou=sales,dc=x", &["objectClass: groupOfNames"], fields::NAME, false)]
+    fn a_name_that_the_dn_shows_is_there(
+        #[case] dn: &str,
+        #[case] lines: &[&str],
+        #[case] field: &str,
+        #[case] hidden: bool,
+    ) {
+        let is = entry(dn, lines).fields.get(field) == Some(&Stated::Undecodable);
+        assert_eq!(is, hidden);
+    }
+
+    #[test]
+    fn somebody_is_listed_by_the_login_name_in_the_dn_too() {
+        assert!(entry("uid=Zoe,dc=x", &["objectClass: person"]).names.contains(&Reference::uid("zoe")));
+    }
+
     #[test]
     fn blanks_around_addresses_and_login_names_mean_nothing() {
         let lines =
@@ -665,10 +723,38 @@ mod tests {
             (&ann.fields[fields::USER_NAME], &ann.fields[fields::MAIL]),
             (&values(&["ann@corp"]), &values(&["a@x"]))
         );
+        let unclear =
+            of(&[&common[..], &["userAccountControl: 512", "msExchRecipientTypeDetails: x"]].concat());
+        assert!(
+            schema()
+                .entry("cn=Ann,dc=x", &unclear, None)
+                .unwrap_err()
+                .why
+                .contains("msExchRecipientTypeDetails")
+        );
         let unclear = of(&[&common[..], &["userAccountControl: ?"]].concat());
         assert!(
             schema().entry("cn=Ann,dc=x", &unclear, None).unwrap_err().why.contains("userAccountControl")
         );
+    }
+
+    /// An export of a domain may leave the ids away and be known by others.
+    #[rstest]
+    #[case::by_its_state(&["objectClass: person", "userAccountControl: 514"], true)]
+    #[case::by_its_name(&["objectClass: person", "objectClass: user", "sAMAccountName: ann"], true)]
+    #[case::group(&["objectClass: group", "objectSid: s"], true)]
+    #[case::contact(&["objectClass: contact", "instanceType: 4"], true)]
+    #[case::group_elsewhere(&["objectClass: group"], false)]
+    #[case::user_elsewhere(&["objectClass: person", "objectClass: user"], false)]
+    #[case::samba(&["objectClass: posixAccount", "sAMAccountName: ann"], false)]
+    fn a_domain_is_known_without_its_ids(#[case] lines: &[&str], #[case] is: bool) {
+        assert_eq!(active_directory::is_of(&of(lines)), is);
+    }
+
+    #[test]
+    fn a_group_of_a_domain_is_called_by_its_account_name() {
+        let lines = ["objectClass: group", "objectGUID: g", "cn: Admins", "sAMAccountName: it-admins"];
+        assert_eq!(entry("CN=Admins,OU=it,DC=x", &lines).fields[fields::NAME], values(&["it-admins"]));
     }
 
     #[test]
@@ -746,8 +832,38 @@ mod tests {
 
     #[test]
     fn binary_anchors_are_written_in_hexadecimal() {
-        assert_eq!(anchor(b"0123456789abcdef").as_str(), "30313233343536373839616263646566");
-        assert_eq!(anchor(&[0, 255]).as_str(), "00ff");
-        assert_eq!(anchor(b"66446001-22A8-11ED").as_str(), "66446001-22a8-11ed");
+        let spelt = |name: &str, value: &[u8]| anchor(name, value).unwrap().as_str().to_owned();
+        assert_eq!(spelt("objectguid", b"0123456789abcdef"), "30313233343536373839616263646566");
+        assert_eq!(spelt("objectsid", &[0, 255]), "00ff");
+        assert_eq!(spelt("entryuuid", b"66446001-22A8-11ED"), "66446001-22a8-11ed");
+    }
+
+    #[rstest]
+    #[case::empty("employeenumber", b"")]
+    #[case::blank("employeenumber", b" \t ")]
+    #[case::blank_of_16("entryuuid", b"                ")]
+    #[case::not_text("entryuuid", b"\xff1234567")]
+    #[case::control("nsuniqueid", b"66446001-\x01")]
+    fn what_says_nothing_is_no_anchor(#[case] name: &str, #[case] value: &[u8]) {
+        assert_eq!(anchor(name, value), None);
+        let mut of = of(&["objectClass: person"]);
+        of.remove("entryuuid");
+        of.add(name, [value.to_vec()]);
+        let schema = Schema { anchor: name.to_owned(), literal: BTreeSet::new() };
+        let error = schema.entry("cn=a", &of, None).unwrap_err();
+        assert!(error.anchor.is_none() && error.why.contains("is no id"), "{error}");
+    }
+
+    #[rstest]
+    #[case("entryuuid", b"9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", true)]
+    #[case("objectguid", b"{9B1DEB4D-3B7D-4BAD-9BDD-2B0D7B3DCB6D}", true)]
+    #[case("objectguid", b"0123456789abcdef", true)]
+    #[case("nsuniqueid", b"66446001-22a811ed-8cd8b3c1-7b5e0f1a", true)]
+    #[case("entryuuid", b"9b1deb4d-3b7d-4bad%9bdd-2b0d7b3dcb6d", false)]
+    #[case("entryuuid", b"9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6dcn: a", false)]
+    #[case("ipauniqueid", b"9b1deb4d-3b7d-4bad-9bdd", false)]
+    #[case("nsuniqueid", b"66446001-22a8-11ed-8cd8-b3c17b5e0f1a", false)]
+    fn an_id_of_a_server_has_a_form(#[case] name: &str, #[case] value: &[u8], #[case] formed: bool) {
+        assert_eq!(is_formed(name, value), formed);
     }
 }

@@ -237,6 +237,37 @@ async fn a_read_that_hangs_on_a_thread_of_its_own_is_given_up() {
     drop(let_go);
 }
 
+/// An account that was in a state, and how it comes next.
+#[rstest]
+#[case::was_disabled(Some(true), None, None, false)]
+#[case::enabled_again(Some(true), Some(false), None, true)]
+#[case::a_mailbox_without_a_login(Some(true), None, Some("room"), true)]
+#[case::was_enabled(Some(false), None, None, true)]
+#[case::never_had_one(None, None, None, true)]
+#[tokio::test]
+async fn who_was_disabled_and_shows_no_state_any_more_stays_so(
+    #[case] was: Option<bool>,
+    #[case] is: Option<bool>,
+    #[case] mailbox: Option<&str>,
+    #[case] taken: bool,
+) {
+    let account = |disabled, title: &str, mailbox: Option<&str>| {
+        let Change::Replace(entry) = titled("zoe", Some(title)) else { panic!() };
+        let mailbox = mailbox.map(|of| (fields::MAILBOX.to_owned(), Stated::Values(vec![of.to_owned()])));
+        let fields = entry.fields.clone().into_iter().chain(mailbox).collect();
+        Change::Replace(Box::new(Entry { disabled, fields, ..*entry }))
+    };
+    let desk = Desk::new();
+    desk.import(&read(vec![account(was, "Clerk", None)])).await.unwrap();
+    for _ in 0..2 {
+        desk.import(&read(vec![account(is, "Boss", mailbox)])).await.unwrap();
+        assert_eq!(desk.presence("zoe") == Presence::Present, taken);
+        assert_eq!(desk.rows()["zoe"].entry.disabled, if taken { is } else { was });
+    }
+    let imported = desk.import(&read(vec![account(was, "Clerk", None)])).await.unwrap();
+    assert_eq!((imported.unreadable, desk.presence("zoe")), (0, Presence::Present));
+}
+
 #[tokio::test]
 async fn a_read_that_brings_nothing_new_writes_no_entry() {
     let desk = Desk::new();

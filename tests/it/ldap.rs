@@ -483,7 +483,7 @@ async fn looks_up_in_every_spelling_of_an_anchor(
         user_filter: Some("(uid=nobody)".to_owned()),
         ..config(&[&slapd.url()])
     });
-    let (there, gone) = (schema::anchor(there.as_bytes()), schema::anchor(gone.as_bytes()));
+    let (there, gone) = [there, gone].map(|id| schema::anchor("entryUUID", id.as_bytes()).unwrap()).into();
     let settled = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
     let called = HashMap::from([(there.clone(), vec![format!("uid=u1,ou=people,{SUFFIX}")])]);
     let (server, found) = (Some(slapd.url()), vec![there]);

@@ -323,7 +323,7 @@ pub(super) const NO_SUCH_OBJECT: u32 = 32;
 /// The one id that an entry shows.
 fn shown(attribute: &str, raw: &Raw) -> Option<Anchor> {
     let mut values = raw.attributes.values(attribute);
-    let id = schema::anchor(values.next()?);
+    let id = schema::anchor(attribute, values.next()?)?;
     values.next().is_none().then_some(id)
 }
 

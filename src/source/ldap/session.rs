@@ -282,7 +282,8 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 let Found::Entry(entry) = found else { continue };
-                for anchor in entry.attributes.values(&self.schema.anchor).map(schema::anchor) {
+                let id = &self.schema.anchor;
+                for anchor in entry.attributes.values(id).filter_map(|value| schema::anchor(id, value)) {
                     if !self.there.contains_key(&anchor) {
                         reading.change(Change::Unchanged(anchor)).await?;
                     }
@@ -351,8 +352,10 @@ impl Session {
                             self.primaries.note(&entry.dn, &entry.attributes);
                         }
                         if only.is_some() {
-                            let values = entry.attributes.values(&self.schema.anchor);
-                            self.there.extend(values.map(|value| (schema::anchor(value), entry.dn.clone())));
+                            let id = &self.schema.anchor;
+                            let ids =
+                                entry.attributes.values(id).filter_map(|value| schema::anchor(id, value));
+                            self.there.extend(ids.map(|id| (id, entry.dn.clone())));
                         }
                         if kind == Kind::Group && only.is_some() && entry.attributes.has("gidnumber") {
                             later.push(entry);

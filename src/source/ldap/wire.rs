@@ -4,7 +4,7 @@
 
 pub(in crate::source) mod ber;
 pub(in crate::source) mod filter;
-pub(super) mod limit;
+pub(in crate::source) mod limit;
 pub(super) mod message;
 mod room;
 mod talk;

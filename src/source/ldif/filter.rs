@@ -1,8 +1,13 @@
 //! LDAP filters (RFC 4515), asked of the entries of a file. Pure.
+//!
+//! The answer has three values (RFC 4511 section 4.5.1.7): what is not known of an entry neither finds it nor leaves it out.
 
+use std::collections::BTreeSet;
+
+use crate::directory::Dn;
 use crate::source::ldap::wire::ber::Elements;
 use crate::source::ldap::wire::filter;
-use crate::source::schema::Attributes;
+use crate::source::schema::{self, Attributes};
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +48,41 @@ impl Filter {
         filter::parse(text).and_then(|sent| of(parts(&sent)?.pop()?)).ok_or_else(unknown)
     }
 
-    /// Whether it finds an entry with these attributes.
-    pub(super) fn finds(&self, attributes: &Attributes) -> bool {
-        let values = |name: &str, is: &dyn Fn(&[u8]) -> bool| attributes.values(name).any(is);
+    /// Whether it finds an entry with these attributes; `None` if that cannot be told. `hides` says of an attribute, in lower
+    /// case, whether the entry may have more values of it than came.
+    pub(super) fn finds(&self, attributes: &Attributes, hides: &dyn Fn(&str) -> bool) -> Option<bool> {
+        let values = |description: &str, is: &dyn Fn(&[u8]) -> bool| {
+            if attributes.values(description).any(is) {
+                return Some(true);
+            }
+            let name = schema::name(description);
+            let is_text = |value: &[u8]| std::str::from_utf8(value).is_ok();
+            let known =
+                attributes.is_whole(&name) && attributes.values(description).all(is_text) && !hides(&name);
+            known.then_some(false)
+        };
+        // What decides does so whatever the others are.
+        let among = |parts: &[Self], decides: bool| {
+            let answers = || parts.iter().map(|part| part.finds(attributes, hides));
+            if answers().any(|answer| answer == Some(decides)) {
+                return Some(decides);
+            }
+            answers().all(|answer| answer.is_some()).then_some(!decides)
+        };
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.finds(attributes)),
-            Self::Any(parts) => parts.iter().any(|part| part.finds(attributes)),
-            Self::Not(part) => !part.finds(attributes),
+            Self::All(parts) => among(parts, false),
+            Self::Any(parts) => among(parts, true),
+            Self::Not(part) => part.finds(attributes, hides).map(|found| !found),
             Self::Present(name) => values(name, &|_| true),
             Self::Equal(name, wanted) => {
                 let is_class = name.eq_ignore_ascii_case("objectClass");
-                values(name, &|value| is_same(value, wanted) || (is_class && is_above(wanted, value)))
+                let is_category = name.eq_ignore_ascii_case("objectCategory");
+                values(name, &|value| {
+                    is_same(value, wanted)
+                        || (is_class && is_above(wanted, value))
+                        || (is_category && is_category_of(value, wanted))
+                        || is_same_dn(value, wanted)
+                })
             }
             Self::Like(name, start, parts, end) => values(name, &|value| is_like(value, start, parts, end)),
             Self::AtLeast(name, least) => values(name, &|value| compare(value, least).is_ge()),
@@ -62,6 +91,22 @@ impl Filter {
                 let set = number(value).map(|value| value & bits);
                 set.is_some_and(|set| if *all { set == *bits } else { set != 0 })
             }),
+        }
+    }
+}
+
+impl Filter {
+    /// The attributes that it asks for, in lower case.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::names).collect(),
+            Self::Not(part) => part.names(),
+            Self::Present(name)
+            | Self::Equal(name, _)
+            | Self::Like(name, ..)
+            | Self::AtLeast(name, _)
+            | Self::AtMost(name, _)
+            | Self::Bits(name, ..) => BTreeSet::from([schema::name(name).into_owned()]),
         }
     }
 }
@@ -138,6 +183,25 @@ fn is_above(class: &[u8], of: &[u8]) -> bool {
     SUPERIORS.iter().any(|(one, above)| is_same(of, one.as_bytes()) && is_same(class, above.as_bytes()))
 }
 
+/// Whether both are DNs, and the same one in two spellings.
+fn is_same_dn(value: &[u8], wanted: &[u8]) -> bool {
+    let dn = |text: &[u8]| Dn::parse(std::str::from_utf8(text).ok().filter(|text| text.contains('='))?).ok();
+    dn(wanted).is_some_and(|wanted| dn(value) == Some(wanted))
+}
+
+/// Active Directory finds `objectCategory` by a class too: that by which the first part of the DN is called, or which shares it.
+fn is_category_of(value: &[u8], wanted: &[u8]) -> bool {
+    let Some(dn) = std::str::from_utf8(value).ok().and_then(|value| Dn::parse(value).ok()) else {
+        return false;
+    };
+    let wanted = String::from_utf8_lossy(wanted).trim().to_lowercase();
+    let wanted = match wanted.as_str() {
+        "user" | "contact" | "inetorgperson" | "organizationalperson" => "person",
+        other => other,
+    };
+    dn.first_values("cn").any(|category| category.replace('-', "") == wanted.replace('-', ""))
+}
+
 fn is_like(value: &[u8], start: &[u8], parts: &[Vec<u8>], end: &[u8]) -> bool {
     let value = folded(value.trim_ascii());
     let Some(mut rest) = value.strip_prefix(start) else { return false };
@@ -194,7 +258,54 @@ mod tests {
         ] {
             attributes.add(name, [value.as_bytes().to_vec()]);
         }
-        assert_eq!(Filter::parse(filter).unwrap().finds(&attributes), found);
+        assert_eq!(Filter::parse(filter).unwrap().finds(&attributes, &|_| false), Some(found));
+    }
+
+    /// `ou` came in another character set, `memberOf` in part, `title` and `l` not at all: `l` may be hidden.
+    #[rstest]
+    #[case("(ou=sales)", None)]
+    #[case("(!(ou=sales))", None)]
+    #[case("(ou=*)", Some(true))]
+    #[case("(memberOf=cn=a,dc=x)", Some(true))]
+    #[case("(memberOf=cn=b,dc=x)", None)]
+    #[case("(title=boss)", Some(false))]
+    #[case("(l=Rome)", None)]
+    #[case("(l=*)", None)]
+    #[case("(!(L=Rome))", None)]
+    #[case("(l>=7)", None)]
+    #[case("(l=R*)", None)]
+    #[case("(l:1.2.840.113556.1.4.803:=2)", None)]
+    #[case("(&(l=Rome)(title=boss))", Some(false))]
+    #[case("(&(l=Rome)(ou=*))", None)]
+    #[case("(|(l=Rome)(ou=*))", Some(true))]
+    #[case("(|(l=Rome)(title=boss))", None)]
+    fn what_is_not_known_neither_finds_nor_leaves_out(#[case] filter: &str, #[case] found: Option<bool>) {
+        let mut attributes = Attributes::new();
+        attributes.add("ou", [vec![0xe9]]);
+        attributes.add("memberOf;range=0-0", [b"cn=a,dc=x".to_vec()]);
+        let filter = Filter::parse(filter).unwrap();
+        assert_eq!(filter.finds(&attributes, &|name| name == "l"), found);
+    }
+
+    #[rstest]
+    #[case("(objectCategory=person)", true)]
+    #[case("(objectCategory=user)", true)]
+    #[case("(objectCategory=organizationalUnit)", false)]
+    #[case("(objectCategory=CN=Person, CN=Schema,DC=x)", true)]
+    #[case("(objectCategory=CN=Computer,CN=Schema,DC=x)", false)]
+    #[case("(manager=cn=Smith\\5c, Zoe,ou=a, dc=x)", true)]
+    #[case("(manager=cn=Smith,ou=a,dc=x)", false)]
+    fn names_are_compared_as_names(#[case] filter: &str, #[case] found: bool) {
+        let mut attributes = Attributes::new();
+        attributes.add("objectCategory", [b"CN=Person,CN=Schema,DC=x".to_vec()]);
+        attributes.add("manager", [b"cn=Smith\\2C Zoe,ou=a,dc=x".to_vec()]);
+        assert_eq!(Filter::parse(filter).unwrap().finds(&attributes, &|_| false), Some(found));
+    }
+
+    #[test]
+    fn knows_what_it_asks_for() {
+        let filter = Filter::parse("(&(objectClass=person)(|(!(employeeType=a))(CN;lang-de=*)))").unwrap();
+        assert_eq!(filter.names().into_iter().collect::<Vec<_>>().join(" "), "cn employeetype objectclass");
     }
 
     #[rstest]

@@ -1,10 +1,10 @@
 //! What records mean: from what a file states to what is told of an entry. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::filter::Filter;
-use super::parse::{End, Record};
-use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, OfNoKind};
+use super::parse::{End, Record, UNKNOWN};
+use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, OfNoKind, Reference};
 use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, Attributes, Schema, active_directory};
 
@@ -17,12 +17,32 @@ const SINGLE: &[&str] = &[
     "entrycsn",
     "createtimestamp",
     "modifytimestamp",
+    "creatorsname",
+    "modifiersname",
     "structuralobjectclass",
+    "entrydn",
+    "parentid",
+    "gidnumber",
+    "uidnumber",
+    "homedirectory",
+    "loginshell",
+    "distinguishedname",
     "useraccountcontrol",
     "samaccountname",
+    "samaccounttype",
+    "objectsid",
+    "objectcategory",
+    "instancetype",
+    "primarygroupid",
+    "accountexpires",
+    "whencreated",
+    "whenchanged",
+    "usncreated",
+    "usnchanged",
+    "pwdlastset",
 ];
 /// Attributes that list members.
-const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
+pub(super) const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
 /// Attributes that hold the entry's own DN.
 const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
 /// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
@@ -35,8 +55,16 @@ const KINDS: &[Kind] = &[Kind::User, Kind::Contact, Kind::Group];
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     pub(super) schema: Schema,
+    /// Whether ids are of the form in which servers write them: then one that is not was damaged.
+    pub(super) formed: bool,
     /// Whether accounts of Active Directory show their state in this file.
     pub(super) states: bool,
+    /// The attributes that the filters ask for and no entry of this file has, in lower case.
+    pub(super) nowhere: BTreeSet<String>,
+    /// The groups of Active Directory that are the primary one of somebody, by their relative ids.
+    pub(super) primary_ids: BTreeSet<u32>,
+    /// The ids of those who have a primary group.
+    pub(super) accounts: HashMap<Dn, Anchor>,
     /// Whose primary group is which: a group may come before those who are in it.
     pub(super) primaries: Primaries,
     pub(super) users: Option<Filter>,
@@ -51,6 +79,8 @@ enum Is {
     Of(Kind),
     /// None of those that are read, though it may have been one.
     Outside,
+    /// It cannot be told whether it is one of those that are read.
+    Unclear,
     Neither,
 }
 
@@ -63,7 +93,7 @@ impl Meaning {
         }
         let Some(dn) = record.dns.first() else { return Vec::new() };
         let tell = |change: Change| vec![change];
-        let is = self.is(&record.attributes);
+        let is = self.is(record);
         let kind = if let Is::Of(kind) = is { Some(kind) } else { None };
         let told = match self.schema.told(dn, &record.attributes, kind) {
             Some(gone @ (Change::Tombstone(_) | Change::Outside(_))) => return tell(gone),
@@ -72,8 +102,19 @@ impl Meaning {
         let kind = match is {
             Is::Of(kind) if told || ids.is_empty() => kind,
             Is::Outside => return ids.into_iter().map(Change::Outside).collect(),
+            Is::Unclear if record.end != End::Proven || !record.unknown.is_empty() => {
+                return self.unreadable(record, &ids, UNCLEAR);
+            }
+            Is::Unclear => {
+                let no_kind = |anchor| {
+                    let why = self.at(record, UNCLEAR);
+                    Change::OfNoKind(OfNoKind { anchor, what: dn.clone(), why, kinds: KINDS })
+                };
+                return ids.into_iter().map(no_kind).collect();
+            }
             Is::Of(_) | Is::Neither => {
-                let why = self.at(record, schema::OF_NO_KIND);
+                let is_alias = schema::is_alias(&record.attributes);
+                let why = self.at(record, if is_alias { ALIAS } else { schema::OF_NO_KIND });
                 let hides = record.end != End::Proven || !record.attributes.has("objectclass");
                 return match ids.into_iter().next() {
                     Some(anchor) => {
@@ -126,16 +167,14 @@ impl Meaning {
             return dns.map(|dn| Anchor::new(dn.as_str())).collect();
         }
         let is_last = matches!(&record.end, End::Open(Some(last)) if schema::name(last) == anchor);
-        let mut ids: Vec<Anchor> = Vec::new();
         if record.unknown.contains(anchor.as_ref()) || is_last {
-            return ids;
+            return Vec::new();
         }
-        for id in record.attributes.values(&anchor).map(schema::anchor) {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids
+        let values = record.attributes.values(&self.schema.anchor);
+        let formed = values.filter(|value| !self.formed || schema::is_formed(&anchor, value));
+        let mut seen = HashSet::new();
+        let ids = formed.filter_map(|value| schema::anchor(&anchor, value));
+        ids.filter(|id| seen.insert(id.clone())).collect()
     }
 
     /// Why a record cannot be understood, or is not that of one entry.
@@ -150,19 +189,10 @@ impl Meaning {
             Ok(normal) => normal,
             Err(error) => return Some(error.to_string()),
         };
-        let attributes = &record.attributes;
-        let doubled = SINGLE.iter().find(|name| {
-            let values: BTreeSet<&[u8]> = attributes.values(name).collect();
-            values.len() > 1
-        });
         let together = if ids.len() > 1 {
             format!("it has {} values of {}", ids.len(), self.schema.anchor)
-        } else if let Some(name) = doubled {
-            format!("it has several values of {name}")
-        } else if record.end == End::Proven && !is_own(&normal, record) {
-            "its DN is not the one that it states".to_owned()
         } else {
-            return None;
+            together(record, &normal)?
         };
         Some(format!("{together}: two records may have run together; export it again"))
     }
@@ -172,13 +202,19 @@ impl Meaning {
         // A DN that may go on is none.
         let dns = if is_cut { &[][..] } else { record.dns.as_slice() };
         let place = format!("the record at line {} of {}", record.line, self.name);
-        (0..ids.len().max(dns.len()).max(1))
-            .map(|at| Change::Unreadable {
-                anchor: ids.get(at).cloned(),
-                what: dns.get(at).or(dns.last()).unwrap_or(&place).clone(),
-                why: self.at(record, why),
-            })
-            .collect()
+        let shown = (0..ids.len().max(dns.len()).max(1)).map(|at| Change::Unreadable {
+            anchor: ids.get(at).cloned(),
+            what: dns.get(at).or(dns.last()).unwrap_or(&place).clone(),
+            why: self.at(record, why),
+        });
+        let mut changes: Vec<Change> = shown.collect();
+        // Of this it is known already that it may be anybody.
+        let is_anybody = ids.is_empty() && dns.is_empty();
+        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty())) {
+            let why = self.at(record, MISSING);
+            changes.push(Change::Unreadable { anchor: None, what: place, why });
+        }
+        changes
     }
 
     /// The attribute with a value in another file for which an entry cannot be read.
@@ -189,15 +225,18 @@ impl Meaning {
         }
         let dn = record.dns.first()?;
         let reads = |attributes: &Attributes| self.entry(kind, dn, attributes, ids).is_ok();
-        let without = |but: Option<&String>| {
-            let mut attributes = record.attributes.clone();
-            for name in record.unknown.iter().filter(|name| Some(*name) != but) {
-                attributes.remove(name);
-            }
-            attributes
+        let mut attributes = record.attributes.clone();
+        for name in &record.unknown {
+            attributes.remove(name);
+        }
+        let mut names = reads(&attributes).then_some(&record.unknown).into_iter().flatten();
+        let hides = |name: &&String| {
+            attributes.add(name, [UNKNOWN.to_vec()]);
+            let reads = reads(&attributes);
+            attributes.remove(name);
+            !reads
         };
-        let mut names = reads(&without(None)).then_some(&record.unknown).into_iter().flatten();
-        names.find(|name| !reads(&without(Some(name)))).map(String::as_str)
+        names.find(hides).map(String::as_str)
     }
 
     /// A reason, with the place.
@@ -209,19 +248,37 @@ impl Meaning {
         format!("line {} of {}", record.line, self.name)
     }
 
-    fn is(&self, attributes: &Attributes) -> Is {
-        let finds = |filter: &Option<Filter>| filter.as_ref().map(|filter| filter.finds(attributes));
-        match schema::kind(attributes) {
-            Some(Kind::Group) if finds(&self.groups) == Some(false) => Is::Outside,
-            Some(Kind::User | Kind::Contact) if finds(&self.users) == Some(false) => Is::Outside,
-            Some(kind) => Is::Of(kind),
-            None if finds(&self.users) == Some(true) => Is::Of(Kind::User),
-            None if finds(&self.groups) == Some(true) => Is::Of(Kind::Group),
-            None => Is::Neither,
+    fn is(&self, record: &Record) -> Is {
+        let Some(kind) = schema::kind(&record.attributes) else {
+            let found = |filter: &Option<Filter>| {
+                filter.as_ref().is_some_and(|filter| self.finds(filter, record) == Some(true))
+            };
+            return match (found(&self.users), found(&self.groups)) {
+                (true, _) => Is::Of(Kind::User),
+                (_, true) => Is::Of(Kind::Group),
+                _ => Is::Neither,
+            };
+        };
+        let filter = if kind == Kind::Group { &self.groups } else { &self.users };
+        match filter.as_ref().map(|filter| self.finds(filter, record)) {
+            None | Some(Some(true)) => Is::Of(kind),
+            Some(Some(false)) => Is::Outside,
+            Some(None) => Is::Unclear,
         }
     }
 
+    /// Whether a filter finds an entry; `None` if that cannot be told. An attribute that no entry of the file has may be one that
+    /// was not exported, and a record without an end may state more: that leaves nobody out.
+    fn finds(&self, filter: &Filter, record: &Record) -> Option<bool> {
+        let is_open = record.end != End::Proven;
+        let found = filter.finds(&record.attributes, &|name| is_open || self.nowhere.contains(name));
+        found.or_else(|| filter.finds(&record.attributes, &|_| false).filter(|found| *found))
+    }
+
     fn entry(&self, kind: Kind, dn: &str, attributes: &Attributes, ids: &[Anchor]) -> Result<Entry, String> {
+        if ids.is_empty() && attributes.values(&self.schema.anchor).next().is_some() {
+            return Err(schema::no_id(&self.schema.anchor));
+        }
         if ids.is_empty() {
             return Err(format!(
                 "it has no {}, which would tell it apart for ever; export that attribute too, or set anchorAttribute to one \
@@ -236,7 +293,26 @@ impl Meaning {
         }
         let entry = self.schema.entry(dn, attributes, Some(kind)).map_err(|error| error.why)?;
         let mut entry = entry.ok_or_else(|| "it is neither user, contact nor group".to_owned())?;
+        let listed = entry.members.references().len();
         self.primaries.join(attributes, &mut entry.members);
+        if let Members::Complete(all) | Members::Partial(all, _) = &mut entry.members {
+            // These come of this file alone: none of them is meant by a name of before.
+            for one in all.iter_mut().skip(listed) {
+                if let Reference::Dn(dn) = one
+                    && let Some(id) = self.accounts.get(dn)
+                {
+                    *one = Reference::Anchor(id.clone());
+                }
+            }
+        }
+        if kind != Kind::Group && active_directory::is_a(attributes, "posixAccount") {
+            entry.names.push(Reference::Anchor(entry.anchor.clone()));
+        }
+        let is_primary =
+            || active_directory::relative_id(attributes).is_some_and(|id| self.primary_ids.contains(&id));
+        if let (Members::Complete(members), true) = (&mut entry.members, is_primary()) {
+            entry.members = Members::Partial(std::mem::take(members), PRIMARY.to_owned());
+        }
         Ok(entry)
     }
 }
@@ -244,10 +320,14 @@ impl Meaning {
 /// What is wrong with an entry of which a value that counts stands in another file.
 fn elsewhere(name: &str) -> String {
     format!(
-        "a value of its {name} stands in another file (`{name}:< …`), so it is not known; export the values themselves: leave -t \
+        "a value of its {name} stands in another file (`{name}:< …`), or is too large, so it is not known; export the values themselves: leave -t \
          away when you export with ldapsearch"
     )
 }
+
+/// What is wrong with the list of a group of Active Directory that is somebody's primary one.
+const PRIMARY: &str = "it is the primary group of some accounts (primaryGroupID), which its member list does not show: who is in it stays; read \
+     the directory with a connector of the kind activeDirectory";
 
 /// What is wrong with a record at the end of a file.
 const UNENDED: &str = "the file ends within the record, or without the empty line that ends it, so what it does not say is \
@@ -256,13 +336,53 @@ const UNENDED: &str = "the file ends within the record, or without the empty lin
 /// What is wrong with a record that may go on after its end.
 const TORN: &str = "lines without a DN follow it, which may be its own; export it again";
 
+/// What is wrong with a record of which the filters cannot tell whether it is read.
+const UNCLEAR: &str = "what userFilter or groupFilter asks of it is not known, so it cannot be told whether it is one of those that are \
+     read; export the attributes that the filters ask for, with all their values";
+
+/// What is said of the place where a record was damaged so that others may be gone with what is missing.
+const MISSING: &str = "text is missing there or was damaged, and other records may have stood in it, so whoever is missing stays; export \
+     it again";
+
+/// What is wrong with an alias that has the id of somebody.
+const ALIAS: &str = "it is an alias (objectClass alias), which stands for an entry elsewhere; whoever it names is read where their own \
+     entry is, so export that place too";
+
+/// Why a record is that of several entries, if it is.
+fn together(record: &Record, dn: &Dn) -> Option<String> {
+    let attributes = &record.attributes;
+    let is_several = |name: &&&str| {
+        let mut values = attributes.values(name);
+        let first = values.next();
+        values.any(|other| Some(other) != first)
+    };
+    if let Some(name) = SINGLE.iter().find(is_several) {
+        return Some(format!("it has several values of {name}"));
+    }
+    // Of several that stand elsewhere nothing is known.
+    if let Some(name) = attributes.doubled().find(|name| !record.unknown.contains(*name)) {
+        return Some(format!("a value of its {name} stands there twice"));
+    }
+    (record.end == End::Proven && !is_own(dn, record))
+        .then(|| "its DN is not the one that it states".to_owned())
+}
+
+/// Whether what is wrong with a record shows that text is missing, so that others may have stood there.
+pub(super) fn hides_others(record: &Record, has_id: bool) -> bool {
+    record.hides_others
+        || match record.dns.first() {
+            None => has_id,
+            Some(dn) => Dn::parse(dn).is_ok_and(|dn| together(record, &dn).is_some()),
+        }
+}
+
 /// Whether a DN fits what the record states.
 fn is_own(dn: &Dn, record: &Record) -> bool {
     let attributes = &record.attributes;
     let stated = |name: &str| attributes.has(name) && !record.unknown.contains(name);
     let names_it = |name: &&str| {
         let mut own = attributes.all(name).filter_map(|own| Dn::parse(std::str::from_utf8(own).ok()?).ok());
-        own.next().is_none_or(|first| first == *dn || own.any(|own| own == *dn))
+        own.all(|own| own == *dn)
     };
     let has = |kind: &str| {
         !NAMING.contains(&kind)
@@ -286,7 +406,11 @@ mod tests {
         let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
             schema: Schema { anchor, literal: BTreeSet::new() },
+            formed: false,
             states: domain,
+            nowhere: BTreeSet::new(),
+            primary_ids: BTreeSet::new(),
+            accounts: HashMap::new(),
             primaries: Primaries::default(),
             users: None,
             groups: None,
@@ -317,6 +441,8 @@ mod tests {
         }
     }
 
+    /// Whoever is missing may have stood there.
+    const ANYBODY: &str = "unreadable ? the record at line 1 of a.ldif";
     const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a\n";
 
     #[rstest]
@@ -331,12 +457,20 @@ mod tests {
     #[case::before_its_id("dn: uid=ann,dc=x\nuid: ann\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::in_its_id("dn: uid=ann,dc=x\nobjectClass: person\nentryUUID: a", &["unreadable ? uid=ann,dc=x"])]
     #[case::in_its_dn("dn: uid=an", &["unreadable ? the record at line 1 of a.ldif"])]
-    #[case::another_dn_within(&format!("{ANN}dn: uid=bob,dc=x\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=bob,dc=x"])]
-    #[case::another_id_within(&format!("{ANN}uid: bob\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=ann,dc=x"])]
-    #[case::another_entry_within("dn: uid=ann,dc=x\nobjectClass: person\nuid: bob\nentryUUID: b\n\n", &["unreadable b uid=ann,dc=x"])]
-    #[case::another_name_within(&format!("{ANN}entryDN: uid=bob,dc=x\n\n"), &["unreadable a uid=ann,dc=x"])]
-    #[case::another_time_within(&format!("{ANN}createTimestamp: 1\ncreateTimestamp: 2\n\n"), &["unreadable a uid=ann,dc=x"])]
-    #[case::without_a_dn("uid: ann\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif"])]
+    #[case::another_dn_within(&format!("{ANN}dn: uid=bob,dc=x\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=bob,dc=x", ANYBODY])]
+    #[case::another_id_within(&format!("{ANN}uid: bob\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=ann,dc=x", ANYBODY])]
+    #[case::another_entry_within("dn: uid=ann,dc=x\nobjectClass: person\nuid: bob\nentryUUID: b\n\n", &["unreadable b uid=ann,dc=x", ANYBODY])]
+    #[case::another_name_within(&format!("{ANN}entryDN: uid=bob,dc=x\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::another_name_beside(&format!("{ANN}distinguishedName: uid=ann,dc=x\nentryDN: uid=ann,dc=x\nentryDN: uid=bob,dc=x\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::another_time_within(&format!("{ANN}createTimestamp: 1\ncreateTimestamp: 2\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::another_number_within(&format!("{ANN}uidNumber: 7\nmail: a@x\nuidNumber: 8\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::lines_of_two("dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nobjectClass: person\nuid: bob\nentryUUID: b\n\n", &["unreadable b uid=ann,dc=x", ANYBODY])]
+    #[case::a_value_twice(&format!("{ANN}l: Rome\nl: Rome\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::a_value_elsewhere_twice(&format!("{ANN}photo:< file:///a\nphoto:< file:///b\n\n"), &["is a"])]
+    #[case::control(&format!("{ANN}l: \0\0\n\n"), &["unreadable a uid=ann,dc=x", ANYBODY])]
+    #[case::control_over_the_dn("\0\0\0: x\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif", ANYBODY])]
+    #[case::without_a_dn("uid: ann\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif", ANYBODY])]
+    #[case::blank_id("dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: \n\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::odd_dn("dn: ann\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a ann"])]
     #[case::odd_line(&format!("{ANN}what\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::unknown_class("dn: uid=ann,dc=x\nobjectClass: persn\nentryUUID: a\n\n", &["no kind a"])]
@@ -385,7 +519,7 @@ mod tests {
         let text = format!(
             "dn: CN=Ann,DC=x\nobjectClass: top\nobjectClass: {}\nobjectClass: {class}\ncn: Ann\n\
              objectGUID: 0b31ee10-94ad-44e9-a3a2-1a3f1b8d0d11\n{line}\n\n",
-            if class == "group" { "top" } else { "person" },
+            if class == "group" { "extensibleObject" } else { "person" },
         );
         let told = told(&meaning(true), &text);
         assert_eq!(short(&told[0]).split(' ').next(), Some(is), "{told:?}");
@@ -418,6 +552,84 @@ mod tests {
         let meaning = Meaning { users: filter(users), groups: filter(groups), ..meaning(false) };
         let text = format!("{ANN}\ndn: cn=g,dc=x\nobjectClass: groupOfURLs\ncn: g\nentryUUID: g\n\n");
         assert_eq!(told(&meaning, &text).iter().map(short).collect::<Vec<_>>(), expected);
+    }
+
+    /// A filter leaves nobody out by what did not come.
+    #[rstest]
+    #[case::out("(title=boss)", "title: clerk\n\n", "outside a")]
+    #[case::in_scope("(title=boss)", "title: boss\n\n", "is a")]
+    #[case::unended("(title=boss)", "l: Rome\n", "unreadable a uid=ann,dc=x")]
+    #[case::unended_in("(title=boss)", "title: boss\n", "at least a")]
+    #[case::cut_within("(title=boss)", "title: bo", "unreadable a uid=ann,dc=x")]
+    #[case::a_further_value_may_follow("(title=boss)", "title: clerk\n", "unreadable a uid=ann,dc=x")]
+    #[case::torn("(title=boss)", "l: Rome\n\ntitle: boss\n\n", "unreadable a uid=ann,dc=x")]
+    #[case::elsewhere("(title=boss)", "title:< file:///t\n\n", "unreadable a uid=ann,dc=x")]
+    #[case::not_elsewhere("(!(title=boss))", "title:< file:///t\n\n", "unreadable a uid=ann,dc=x")]
+    #[case::not_text("(title=boss)", "title:: 6Q==\n\n", "no kind a")]
+    #[case::in_part("(title=boss)", "title;range=0-0: clerk\n\n", "no kind a")]
+    #[case::not_exported("(roomNumber=7)", "title: boss\n\n", "no kind a")]
+    #[case::not_exported_among_others("(&(title=boss)(roomNumber=7))", "title: clerk\n\n", "outside a")]
+    #[case::nobody_has_what_leaves_out("(!(roomNumber=7))", "title: boss\n\n", "is a")]
+    fn a_filter_leaves_nobody_out_by_what_did_not_come(
+        #[case] filter: &str,
+        #[case] lines: &str,
+        #[case] expected: &str,
+    ) {
+        let users = Some(Filter::parse(filter).unwrap());
+        let nowhere = BTreeSet::from(["roomnumber".to_owned()]);
+        let meaning = Meaning { nowhere, users, ..meaning(false) };
+        assert_eq!(short(&told(&meaning, &format!("{ANN}{lines}"))[0]), expected);
+    }
+
+    #[rstest]
+    #[case("9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "is 9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d")]
+    #[case("9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6", "unreadable ? uid=ann,dc=x")]
+    #[case("9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6dl: Rome", "unreadable ? uid=ann,dc=x")]
+    #[case("9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcbZZ", "unreadable ? uid=ann,dc=x")]
+    fn an_id_that_is_none_in_form_is_of_nobody_else(#[case] id: &str, #[case] expected: &str) {
+        let meaning = Meaning { formed: true, ..meaning(false) };
+        let text = ANN.replace("entryUUID: a", &format!("entryUUID: {id}"));
+        let told = told(&meaning, &format!("{text}\n"));
+        assert_eq!(told.iter().map(short).collect::<Vec<_>>(), [expected]);
+    }
+
+    /// Of a group of a domain whose number is 1105, and somebody's primary group.
+    #[rstest]
+    #[case("AQUAAAAAAAUVAAAAAQAAAAEAAAABAAAAUQQAAA==", false)]
+    #[case("AQUAAAAAAAUVAAAAAQAAAAEAAAABAAAAUgQAAA==", true)]
+    fn a_primary_group_of_a_domain_lists_some_only(#[case] sid: &str, #[case] complete: bool) {
+        let meaning = Meaning { primary_ids: BTreeSet::from([1105]), ..meaning(true) };
+        let text = format!(
+            "dn: CN=G,DC=x\nobjectClass: group\ncn: G\nsAMAccountName: G\nobjectGUID: g\nobjectSid:: {sid}\nmember: CN=Ann,DC=x\n\n"
+        );
+        let told = told(&meaning, &text);
+        let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(matches!(entry.members, Members::Complete(_)), complete, "{entry:?}");
+    }
+
+    #[test]
+    fn whose_primary_group_it_is_is_told_by_their_ids() {
+        let mut meaning = meaning(false);
+        let account = "objectClass: posixAccount\nuid: zoe\ngidNumber: 7\nentryUUID: z\n\n";
+        let mut of = Attributes::new();
+        of.add("objectClass", [b"posixAccount".to_vec()]);
+        of.add("gidNumber", [b"7".to_vec()]);
+        meaning.primaries.note("uid=zoe,dc=x", &of);
+        meaning.accounts.insert(Dn::parse("uid=zoe,dc=x").unwrap(), Anchor::new("z"));
+        let group = "objectClass: posixGroup\ncn: g\ngidNumber: 7\nmemberUid: abe\nentryUUID: g\n\n";
+        let told = told(&meaning, &format!("dn: cn=g,dc=x\n{group}dn: uid=zoe,dc=x\n{account}"));
+        let [Change::Replace(group), Change::Replace(zoe)] = told.as_slice() else { panic!("{told:?}") };
+        let id = Reference::Anchor(Anchor::new("z"));
+        assert_eq!(group.members, Members::Complete(vec![Reference::uid("abe"), id.clone()]));
+        assert!(zoe.names.contains(&id));
+    }
+
+    #[test]
+    fn many_ids_in_one_record_take_no_time() {
+        let ids = (0..50_000).map(|at| format!("entryUUID: {at}\n")).collect::<Vec<_>>().concat();
+        let began = std::time::Instant::now();
+        assert_eq!(told(&meaning(false), &format!("dn: cn=a\nobjectClass: person\n{ids}\n")).len(), 50_001);
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 
     #[rstest]

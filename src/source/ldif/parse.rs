@@ -8,11 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::line::{Line, Lines};
+use super::meaning;
 use super::report::Reports;
+use crate::source::ldap::wire::limit;
 use crate::source::schema::{self, Attributes};
 
 /// What stands for a value that is not known: no text, so nothing that is understood.
-const UNKNOWN: &[u8] = &[0xff];
+pub(super) const UNKNOWN: &[u8] = &[0xff];
 
 /// One content record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,13 @@ pub(super) struct Record {
     pub(super) unknown: BTreeSet<String>,
     /// Why it cannot be understood.
     pub(super) damage: Option<String>,
+    /// Whether what is wrong with it shows that text is missing: other records may have stood there.
+    pub(super) hides_others: bool,
+    /// How much it states, beside lists of others.
+    bytes: usize,
+    values: usize,
+    /// Whether it states more than a record may, so that no more is taken in.
+    beyond: bool,
     /// Whether it certainly ends where it does, and not where the file was cut.
     pub(super) end: End,
 }
@@ -107,6 +116,9 @@ impl<R: BufRead> Reader<R> {
                 continue;
             }
             if line.text.starts_with(b"#") {
+                if has_control(&line.text) {
+                    self.reports.doubt.get_or_insert_with(|| format!("line {}: {CONTROL}", line.number));
+                }
                 self.reports.comment(line.number, &line.text)?;
                 continue;
             }
@@ -145,6 +157,10 @@ impl<R: BufRead> Reader<R> {
             if text.is_empty() {
                 record.end = End::Proven;
                 break;
+            }
+            if has_control(&text) {
+                record.damage.get_or_insert_with(|| format!("line {number}: {CONTROL}"));
+                record.hides_others = true;
             }
             if text.starts_with(b"#") {
                 self.reports.comment(number, &text)?;
@@ -196,21 +212,54 @@ impl Record {
                     let why =
                         format!("line {line}: another record begins within it; an empty line is missing");
                     self.damage.get_or_insert(why);
+                    self.hides_others = true;
                 }
                 let dn = String::from_utf8(dn).unwrap_or_else(|error| {
                     let why = format!("line {line}: the DN is not valid UTF-8; correct it in the directory");
                     self.damage.get_or_insert(why);
                     String::from_utf8_lossy(error.as_bytes()).into_owned()
                 });
-                self.dns.push(dn);
+                if self.dns.len() < limit::ATTRIBUTES {
+                    self.dns.push(dn);
+                } else {
+                    self.ends_here(line, "more than 10000 records ran together");
+                }
             }
-            (_, Stated::Value(value)) => self.attributes.add(&name, [value]),
-            (_, Stated::Elsewhere) => {
-                self.attributes.add(&name, [UNKNOWN.to_vec()]);
-                self.unknown.insert(schema::name(&name).into_owned());
-            }
+            (_, Stated::Value(value)) => self.add(&name, Some(value), line),
+            (_, Stated::Elsewhere) => self.add(&name, None, line),
         }
         Ok(name)
+    }
+
+    /// Takes in a value, within what an entry that a server sends may state. One beyond that is not known, as one that stands in
+    /// another file.
+    fn add(&mut self, description: &str, value: Option<Vec<u8>>, line: usize) {
+        if self.beyond {
+            return;
+        }
+        let name = schema::name(description);
+        self.values += 1;
+        if self.values > limit::VALUES {
+            return self.ends_here(line, "it has more than 1000000 values");
+        }
+        if !self.attributes.has(&name) && self.attributes.names().len() >= limit::ATTRIBUTES {
+            return self.ends_here(line, "it has more than 10000 attributes");
+        }
+        let value = value.filter(|value| value.len() <= limit::VALUE);
+        if let Some(value) = value.as_ref().filter(|_| !meaning::MEMBERS.contains(&name.as_ref())) {
+            self.bytes += value.len();
+        }
+        let value = value.filter(|_| self.bytes <= limit::ENTRY).unwrap_or_else(|| {
+            self.unknown.insert(name.clone().into_owned());
+            UNKNOWN.to_vec()
+        });
+        self.attributes.add(description, [value]);
+    }
+
+    /// It states more than any entry does: nothing further is taken in.
+    fn ends_here(&mut self, line: usize, why: &str) {
+        self.damage.get_or_insert_with(|| format!("line {line}: {why}"));
+        (self.beyond, self.hides_others) = (true, true);
     }
 
     /// What it states without its last line, whose name is this.
@@ -219,6 +268,14 @@ impl Record {
         without.add(last, [UNKNOWN.to_vec()]);
         without
     }
+}
+
+/// What is wrong with a line that holds what no text does.
+const CONTROL: &str = "it holds control characters, so the text was damaged there";
+
+/// Whether a line holds control characters: text has none but tabs and the breaks that word processors put into it.
+fn has_control(text: &[u8]) -> bool {
+    text.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | 0x0b | 0x0c))
 }
 
 /// `name[;options]: value`, `name:: base64`. The name in lower case, with its options; or with what is wrong.
@@ -286,6 +343,7 @@ mod tests {
             for record in &mut records {
                 record.line = expected[0].line;
                 record.certain = Attributes::new();
+                (record.bytes, record.values) = (expected[0].bytes, expected[0].values);
                 record.end = End::Proven;
             }
             assert_eq!(records, expected, "{other}");
@@ -299,6 +357,9 @@ mod tests {
     #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "holds 2 entries, and it holds 1")]
     #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "holds 0 entries, and it holds 1")]
     #[case("# LDAPv3\n\ndn: cn=a\n\n", 4, "has no end")]
+    #[case("# LDAPv3\n\nresult: 0 Success\n\n", 4, "has no end")]
+    #[case("# LDAPv3\n\n# numResponses: 1\n", 3, "has no end")]
+    #[case("# LDAPv3\n\ndn: cn=a\n\nresult: 0 Success\n\n# numResponses: 1\n", 7, "has no end")]
     #[case("dn: cn=a\n\nresult: 4 Size limit exceeded\n", 3, "did not reach its end")]
     #[case("dn: cn=a\nchangetype: modify\n", 2, "file of changes")]
     #[case("dn: cn=a\nadd: mail\nmail: a@x\n-\n\n", 4, "file of changes")]
@@ -338,6 +399,59 @@ mod tests {
         assert_eq!((records.len(), records[1].dns.concat().as_str(), &records[1].damage), (2, "cn=z", &None));
     }
 
+    /// In whatever line of a record control characters stand, something may be missing there.
+    #[rstest]
+    #[case::in_a_value("dn: cn=a\nsn: b\0\0\nuid: a\n\n")]
+    #[case::in_a_name("dn: cn=a\n\x01sn: b\n\n")]
+    #[case::over_lines("dn: cn=a\nsn: b\0\0\0\0\0l: Rome\n\n")]
+    #[case::in_a_comment("dn: cn=a\n# \0\0\n\n")]
+    #[case::in_the_dn("dn: cn=a\x1f\n\n")]
+    #[case::before_the_dn("\0\0dn: cn=a\n\n")]
+    #[case::delete("dn: cn=a\nsn: b\x7f\n\n")]
+    #[case::carriage_return("dn: cn=a\nsn: b\rc\n\n")]
+    fn control_characters_are_damage(#[case] text: &str) {
+        let records = records(&format!("{text}dn: cn=z\ncn: z\n\n"));
+        assert!(records[0].damage.is_some() && records[0].hides_others, "{records:?}");
+        assert!(records[1].damage.is_none() && !records[1].hides_others);
+    }
+
+    #[test]
+    fn a_comment_between_records_that_is_damaged_may_have_held_others() {
+        let doubt = |text| read(text).unwrap().1.doubt;
+        assert!(doubt("dn: cn=a\n\n# b\0\0\0\n\n").is_some_and(|why| why.contains("line 3")));
+        assert_eq!(doubt("dn: cn=a\n\n# b\n\n"), None);
+        let text = "dn: cn=a\nsn: a\tb\nl: c\x0bd\n\n";
+        assert_eq!(records(text)[0].damage, None, "text may have tabs");
+    }
+
+    #[rstest]
+    #[case::value(&format!("photo: {}\n", "a".repeat(limit::VALUE + 1)), "photo")]
+    #[case::entry(&format!("photo: {}\n", "a".repeat(limit::VALUE / 2)).repeat(9), "cn photo")]
+    #[case::as_much_as_may_be(&format!("photo: {}\n", "a".repeat(limit::VALUE)), "")]
+    fn what_is_beyond_the_bounds_of_an_entry_is_not_known(#[case] lines: &str, #[case] unknown: &str) {
+        let records = records(&format!("dn: cn=a\n{lines}cn: a\n\n"));
+        assert_eq!(records[0].unknown.iter().cloned().collect::<Vec<_>>().join(" "), unknown);
+        assert_eq!(records[0].damage, None);
+    }
+
+    #[rstest]
+    #[case::attributes(&(0..=limit::ATTRIBUTES).map(|at| format!("a{at}: x\n")).collect::<Vec<_>>().concat(), "more than 10000 attributes")]
+    #[case::attributes_elsewhere(&(0..=limit::ATTRIBUTES).map(|at| format!("a{at}:< x\n")).collect::<Vec<_>>().concat(), "more than 10000 attributes")]
+    #[case::records(&"dn: cn=b\n".repeat(limit::ATTRIBUTES), "another record begins within it")]
+    fn a_record_states_no_more_than_an_entry_may(#[case] lines: &str, #[case] why: &str) {
+        let records = records(&format!("dn: cn=a\n{lines}cn: a\n\ndn: cn=z\ncn: z\n\n"));
+        let damage = records[0].damage.as_deref().unwrap_or_default();
+        assert!(damage.contains(why) && records[0].hides_others, "{damage}");
+        assert!(!records[0].attributes.has("cn") && records[1].damage.is_none());
+    }
+
+    #[test]
+    fn a_list_may_be_long() {
+        let member = format!("member: cn={}\n", "a".repeat(1 << 10));
+        let records = records(&format!("dn: cn=a\n{}\n", member.repeat(5000)));
+        assert_eq!(records[0].damage, None);
+    }
+
     #[test]
     fn odd_names_and_values_that_stand_elsewhere_are_taken() {
         let records = records("dn: cn=a\nfirst_name: A\njpegPhoto:< file:///tmp/photo\nsn: a\n\n");
@@ -372,6 +486,8 @@ mod tests {
     #[case::report(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]
     #[case::report_without_result(&format!("{HEAD}dn: cn=a\n\n# search result\n\n# numEntries: 1\n"), "leave -L away")]
     #[case::two_reports(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numEntries: 1\n{HEAD}dn: cn=b\n\n{DONE}\n# numEntries: 1\n"), "")]
+    #[case::a_second_one_that_found_nobody(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n{HEAD}{DONE}\n# numResponses: 1\n"), "")]
+    #[case::a_first_one_that_found_nobody(&format!("{HEAD}{DONE}\n# numResponses: 1\n{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]
     #[case::pages(&format!("{HEAD}dn: cn=a\n\n{DONE}control: 1.2 false MA==\npagedresults: cookie=PA==\n{HEAD}dn: cn=b\n\n{DONE}pagedresults: cookie=\n\n# numEntries: 2\n"), "")]
     fn knows_whether_all_entries_stand_in_it(#[case] text: &str, #[case] doubt: &str) {
         let ending = read(text).unwrap().1.doubt.unwrap_or_default();

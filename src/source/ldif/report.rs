@@ -36,10 +36,21 @@ pub(super) struct Reports {
 }
 
 /// A report of `ldapsearch`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Report {
     /// Whether it showed how its search ended.
     result: bool,
+    /// Whether it showed how many answers came. It shows how many entries did (`# numEntries`) only where there were some.
+    responses: bool,
+    /// Whether a record came.
+    records: bool,
+}
+
+impl Report {
+    /// Whether it reached its end and found nobody.
+    fn found_nobody(&self) -> bool {
+        self.result && self.responses && !self.records
+    }
 }
 
 impl Reports {
@@ -47,6 +58,9 @@ impl Reports {
     pub(super) fn record(&mut self) {
         self.entries += 1;
         self.counted = false;
+        if let Some(report) = &mut self.open {
+            report.records = true;
+        }
     }
 
     /// A comment. `# numEntries: 3` ends a report of `ldapsearch`, `# total number of entries: 3` what ldap3 writes.
@@ -54,7 +68,11 @@ impl Reports {
         let text = String::from_utf8_lossy(text);
         let text = text.trim_end();
         if text == "# LDAPv3" {
-            self.open = Some(Report { result: false });
+            self.open = Some(Report::default());
+        } else if text.starts_with("# numResponses:") {
+            if let Some(report) = &mut self.open {
+                report.responses = true;
+            }
         } else if let Some(number) = text.strip_prefix("# numEntries:") {
             self.count(line, number)?;
             if self.more {
@@ -144,7 +162,7 @@ impl Reports {
     pub(super) fn end(&self, line: usize) -> Result<(), Problem> {
         let why = if self.more {
             "the last page says that there are more (its cookie is not empty), so the search did not reach its end"
-        } else if self.open.is_some() {
+        } else if self.open.as_ref().is_some_and(|report| !report.found_nobody()) {
             "the report of ldapsearch has no end (# numEntries), so it was cut"
         } else {
             return Ok(());

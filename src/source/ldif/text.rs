@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Cursor as Bytes};
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,30 +43,90 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
 const WIDE: &str =
     "LDIF is UTF-8: write it so (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)";
 
-/// The text, from its beginning.
-pub(super) fn open(input: &Input, name: &str) -> Result<Box<dyn BufRead>, SourceError> {
-    let unreadable = |error: std::io::Error| {
-        let message = format!("{name} cannot be read: {error}; check the path and its rights");
-        SourceError::new(Reason::NotFound, message)
-    };
-    let mut text: Box<dyn BufRead> = match input {
-        Input::Text(text) => Box::new(Bytes::new(text.clone())),
-        // Opening a pipe waits for somebody who writes, and it cannot be read twice.
-        Input::Path(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
-            let message = format!("{name} is no file but a folder, a pipe or a device; name a file");
-            return Err(SourceError::new(Reason::NotFound, message));
-        }
-        Input::Path(path) => {
-            Box::new(BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?))
-        }
-    };
-    match foreign(text.fill_buf().map_err(unreadable)?) {
-        None => Ok(text),
-        Some((is, remedy)) => Err(SourceError::new(
-            Reason::InvalidData,
-            format!("{name} is {is}, and an LDIF export is text; {remedy}"),
-        )),
+/// A text that is read twice. It is opened once, so that a file that takes the other one's place is not read as the rest of it.
+pub(super) struct Text {
+    name: String,
+    source: Opened,
+}
+
+enum Opened {
+    File(File),
+    Text(Arc<[u8]>),
+}
+
+/// What was read in one go from the beginning on: enough to know that it was the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sum {
+    bytes: u64,
+    hash: DefaultHasher,
+}
+
+/// The text, from its beginning; what is read of it is summed up.
+pub(super) type Pass<'a> = BufReader<Summed<'a>>;
+
+/// What is read, and its sum.
+pub(super) struct Summed<'a> {
+    input: Box<dyn Read + 'a>,
+    sum: &'a mut Sum,
+}
+
+impl Text {
+    pub(super) fn open(input: &Input, name: &str) -> Result<Self, SourceError> {
+        let name = name.to_owned();
+        let source = match input {
+            Input::Text(text) => Opened::Text(text.clone()),
+            // Opening a pipe waits for somebody who writes, and it cannot be read twice.
+            Input::Path(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+                let message = format!("{name} is no file but a folder, a pipe or a device; name a file");
+                return Err(SourceError::new(Reason::NotFound, message));
+            }
+            Input::Path(path) => Opened::File(File::open(path).map_err(|error| unreadable(&name, &error))?),
+        };
+        Ok(Self { name, source })
     }
+
+    /// Reads it from its beginning.
+    pub(super) fn pass<'a>(&'a self, sum: &'a mut Sum) -> Result<Pass<'a>, SourceError> {
+        let failed = |error: io::Error| unreadable(&self.name, &error);
+        let input: Box<dyn Read + 'a> = match &self.source {
+            Opened::File(file) => {
+                let mut file = file;
+                file.seek(SeekFrom::Start(0)).map_err(failed)?;
+                Box::new(file)
+            }
+            Opened::Text(text) => Box::new(&text[..]),
+        };
+        let mut text = BufReader::with_capacity(1 << 16, Summed { input, sum });
+        match foreign(text.fill_buf().map_err(failed)?) {
+            None => Ok(text),
+            Some((is, remedy)) => Err(SourceError::new(
+                Reason::InvalidData,
+                format!("{} is {is}, and an LDIF export is text; {remedy}", self.name),
+            )),
+        }
+    }
+}
+
+impl Sum {
+    /// Whether the same was read.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.bytes, self.hash.finish()) == (other.bytes, other.hash.finish())
+    }
+}
+
+impl Read for Summed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(into)?;
+        let read = into.get(..count).unwrap_or_default();
+        self.sum.bytes += read.len() as u64;
+        self.sum.hash.write(read);
+        Ok(count)
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> SourceError {
+    let message = format!("{name} cannot be read: {error}; check the path and its rights");
+    SourceError::new(Reason::NotFound, message)
 }
 
 /// What a file that begins so is, if it is no text, and what to do.
@@ -95,7 +156,8 @@ mod tests {
     #[case(b"d\x00n\x00:\x00", "UTF-16")]
     #[case(b"\x00d\x00n\x00:", "UTF-16")]
     fn what_is_no_text_is_named_with_the_remedy(#[case] bytes: &[u8], #[case] said: &str) {
-        let Err(error) = open(&Input::Text(bytes.into()), "a.ldif") else { panic!("it was taken") };
+        let text = Text::open(&Input::Text(bytes.into()), "a.ldif").unwrap();
+        let Err(error) = text.pass(&mut Sum::default()) else { panic!("it was taken") };
         assert!(error.message.contains(said) && error.message.contains("a.ldif"), "{error}");
     }
 
@@ -105,6 +167,42 @@ mod tests {
     #[case(b"\xef\xbb\xbfdn: dc=x\n")]
     #[case(b"\n\ndn: dc=x\n")]
     fn text_is_taken(#[case] bytes: &[u8]) {
-        assert!(open(&Input::Text(bytes.into()), "a.ldif").is_ok());
+        let text = Text::open(&Input::Text(bytes.into()), "a.ldif").unwrap();
+        assert!(text.pass(&mut Sum::default()).is_ok());
+    }
+
+    /// What one pass reads.
+    fn read(text: &Text) -> (String, Sum) {
+        let (mut sum, mut read) = (Sum::default(), String::new());
+        text.pass(&mut sum).unwrap().read_to_string(&mut read).unwrap();
+        (read, sum)
+    }
+
+    #[test]
+    fn a_file_that_takes_the_place_of_another_is_not_read_as_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ldif");
+        fs::write(&path, "dn: dc=x\n").unwrap();
+        let text = Text::open(&Input::Path(path.clone()), "a.ldif").unwrap();
+        let (_, first) = read(&text);
+        fs::write(folder.path().join("new"), "dn: dc=y\n").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        let (again, second) = read(&text);
+        assert_eq!(again, "dn: dc=x\n");
+        assert!(first.is_same(&second));
+    }
+
+    #[rstest]
+    #[case::longer("dn: dc=x\n\ndn: ou=y,dc=x\n")]
+    #[case::shorter("dn")]
+    #[case::as_long("dn: dc=y\n")]
+    fn a_file_that_is_written_while_it_is_read_is_another_one(#[case] other: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ldif");
+        fs::write(&path, "dn: dc=x\n").unwrap();
+        let text = Text::open(&Input::Path(path.clone()), "a.ldif").unwrap();
+        let (_, first) = read(&text);
+        fs::write(&path, other).unwrap();
+        assert!(!first.is_same(&read(&text).1));
     }
 }

@@ -54,6 +54,10 @@ const OTHERS: &[&str] = &[
     "member",
 ];
 
+/// What entries of a domain have, and others do not.
+const OF_A_DOMAIN: &[&str] =
+    &["objectguid", "objectsid", "samaccountname", "samaccounttype", "objectcategory", "instancetype"];
+
 /// Bits of `userAccountControl`.
 const DISABLED: i64 = 0x2;
 /// Trusts between domains, workstations, domain controllers.
@@ -180,11 +184,12 @@ pub(super) fn asked() -> Vec<&'static str> {
     [OTHERS, &further].concat()
 }
 
-/// Whether an entry is of a domain: it shows an id and a state as accounts there have them, or an id and a class of a domain.
+/// Whether an entry is of a domain: it shows a state as accounts there have it, or a class of a domain and something else that
+/// only entries of a domain have. Its id need not be among that: an export may leave it away.
 pub(in crate::source) fn is_of(attributes: &Attributes) -> bool {
-    let class = |class| is_a(attributes, class);
-    attributes.has("objectguid")
-        && (attributes.has("useraccountcontrol") || class("contact") || class("user"))
+    let is_class = || ["user", "computer", "contact", "group"].iter().any(|class| is_a(attributes, class));
+    attributes.has("useraccountcontrol")
+        || (OF_A_DOMAIN.iter().any(|name| attributes.has(name)) && is_class())
 }
 
 /// Whether nobody means this when they speak of users: a machine, a trust, an account that every domain has.
@@ -210,8 +215,12 @@ pub(super) fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<S
         }
     }
     addresses(attributes, &mut stated);
-    if let Some(mailbox) = mailbox(attributes) {
-        stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
+    match mailbox(attributes) {
+        Ok(None) => {}
+        Ok(Some(mailbox)) => {
+            stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
+        }
+        Err(_) => drop(stated.insert(fields::MAILBOX.to_owned(), Stated::Undecodable)),
     }
     stated
 }
@@ -221,11 +230,10 @@ pub(super) fn state(
     kind: Kind,
     attributes: &Attributes,
 ) -> Result<(Option<bool>, Option<Timestamp>), String> {
-    let has_login = !mailbox(attributes).is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox));
-    match kind {
-        Kind::User if has_login => Ok((Some(disabled(attributes)?), expires(attributes)?)),
-        _ => Ok((None, None)),
+    if kind != Kind::User || mailbox(attributes)?.is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox)) {
+        return Ok((None, None));
     }
+    Ok((Some(disabled(attributes)?), expires(attributes)?))
 }
 
 /// The attributes that state a neutral field, or whom a group has in it.
@@ -295,12 +303,16 @@ pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
     }
 }
 
-fn mailbox(attributes: &Attributes) -> Option<&'static str> {
-    let (name, kinds) = [("msexchrecipienttypedetails", MAILBOXES), ("msexchrecipientdisplaytype", SHOWN_AS)]
-        .into_iter()
-        .find(|(name, _)| attributes.has(name))?;
-    let stated: i64 = number(attributes, name)?;
-    kinds.iter().find(|(number, _)| *number == stated).map(|(_, mailbox)| *mailbox)
+/// What kind of mailbox it has that is not simply a user's own. Of what cannot be read it is not known whether its account is
+/// disabled by design.
+fn mailbox(attributes: &Attributes) -> Result<Option<&'static str>, String> {
+    let stated = [("msExchRecipientTypeDetails", MAILBOXES), ("msExchRecipientDisplayType", SHOWN_AS)];
+    let is_said = |name: &str| values(attributes, &name.to_lowercase()).any(super::is_said);
+    let Some((name, kinds)) = stated.into_iter().find(|(name, _)| is_said(name)) else { return Ok(None) };
+    let stated: i64 = number(attributes, &name.to_lowercase()).ok_or_else(|| {
+        format!("its {name} is no number, so it cannot be told whether its account is one that nobody logs in with")
+    })?;
+    Ok(kinds.iter().find(|(number, _)| *number == stated).map(|(_, mailbox)| *mailbox))
 }
 
 /// Every account has this attribute, so one that does not show it hides it.
@@ -470,6 +482,18 @@ mod tests {
         let details = format!("msexchrecipienttypedetails: {details}");
         let entry = user(&["useraccountcontrol: 514", &details]);
         assert_eq!((stated(&entry, fields::MAILBOX).concat().as_str(), entry.disabled), (kind, disabled));
+    }
+
+    #[rstest]
+    #[case("msexchrecipienttypedetails: ?")]
+    #[case("msexchrecipienttypedetails: 99999999999999999999")]
+    #[case("msexchrecipientdisplaytype: room")]
+    fn a_mailbox_of_a_kind_that_cannot_be_read_is_not_taken(#[case] line: &str) {
+        let change = change(&["objectclass: person", "useraccountcontrol: 514", line]);
+        assert!(
+            matches!(&change, Change::Unreadable { why, .. } if why.contains("is no number")),
+            "{change:?}"
+        );
     }
 
     #[rstest]

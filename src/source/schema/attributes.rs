@@ -5,7 +5,7 @@
 //! 389 Directory Server writes its replication state so, deleted values too.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// An attribute's values as they came.
 type Values = Vec<Vec<u8>>;
@@ -139,13 +139,27 @@ impl Attributes {
             .find(|(range, _)| range.first == first)
     }
 
+    /// The names of those of which one value stands twice under one description. An attribute's values are a set (RFC 4511
+    /// section 4.1.7), so no server says that of one entry.
+    pub fn doubled(&self) -> impl Iterator<Item = &str> {
+        let is_doubled = |attribute: &&Attribute| {
+            let parts = attribute.parts.iter().map(|part| &part.values);
+            let mut all = std::iter::once(&attribute.plain).chain(attribute.tagged.values()).chain(parts);
+            all.any(|values| {
+                let mut seen = HashSet::with_capacity(if values.len() > 1 { values.len() } else { 0 });
+                values.len() > 1 && !values.iter().all(|value| seen.insert(value))
+            })
+        };
+        self.0.iter().filter(move |(_, attribute)| is_doubled(attribute)).map(|(name, _)| name.as_str())
+    }
+
     /// Forgets an attribute.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
 
     /// The names of what came, without options, in lower case.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
@@ -275,6 +289,16 @@ mod tests {
     fn only_an_asterisk_is_the_end(#[case] lines: &[&str], #[case] whole: bool) {
         let attributes = of(lines);
         assert_eq!((attributes.is_whole("member"), attributes.is_whole("memberof")), (whole, true));
+    }
+
+    #[rstest]
+    #[case(&["cn: a", "cn: a"], "cn")]
+    #[case(&["sn: x", "cn;lang-ja: a", "cn: a", "CN;Lang-JA: a"], "cn")]
+    #[case(&["member;range=0-1: a", "member;range=0-1: b"], "")]
+    #[case(&["cn: a", "cn: A", "cn;lang-ja: a", "sn: a"], "")]
+    #[case(&["cn;vucsn-5f0e: a", "cn;vucsn-5f0e;deleted: a"], "")]
+    fn an_attribute_is_a_set(#[case] lines: &[&str], #[case] doubled: &str) {
+        assert_eq!(of(lines).doubled().collect::<Vec<_>>().join(","), doubled);
     }
 
     #[test]

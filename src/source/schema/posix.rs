@@ -35,6 +35,11 @@ impl Primaries {
         }
     }
 
+    /// Notes that somebody's is not known.
+    pub(in crate::source) fn hide(&mut self) {
+        self.hidden = true;
+    }
+
     /// Adds those whose primary group it is to the members that a group states.
     pub(in crate::source) fn join(&self, attributes: &Attributes, members: &mut Members) {
         let Some(group) = number(attributes) else { return };

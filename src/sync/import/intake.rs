@@ -682,6 +682,13 @@ impl Intake {
             }
         }
         if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
+            if let Some(known) = known.filter(|_| shows_no_state(entry))
+                && known.standing != Standing::Gone
+                && self.was_disabled(known.row)?
+            {
+                self.read.remove(row.0);
+                return self.unreadable(Some(&entry.anchor), entry.dn.clone(), STATELESS.to_owned());
+            }
             // Neither is part of the hash, which is of what was stated.
             let edges = match edges {
                 Some((stated, complete)) if self.info.is_some() => {
@@ -726,6 +733,14 @@ impl Intake {
         let Stored { names, edges } = Stored::new(&last.names, last.edges.as_ref())?;
         self.pending.push(Version::Whole { row, hash, content, names, edges });
         Ok(())
+    }
+
+    /// Whether an account was disabled, or was to expire, when it was read last.
+    fn was_disabled(&mut self, row: RowId) -> Result<bool, StoreError> {
+        self.flush_of(row)?;
+        let last = self.importing.last(row)?;
+        let was = last.and_then(|last| serde_json::from_str::<Entry>(&last.content).ok());
+        Ok(was.is_some_and(|was| was.disabled == Some(true) || was.expires.is_some()))
     }
 
     /// What an entry is called, and by which names lists may still have it.
@@ -1086,6 +1101,15 @@ fn stated(content: &str) -> Cow<'_, str> {
     };
     let with_place = content.contains("\"place\":").then(|| states(content)).flatten();
     with_place.map_or(Cow::Borrowed(content), Cow::Owned)
+}
+
+/// What is wrong with an account that was known to be disabled and does not say any more whether it is.
+const STATELESS: &str = "it was disabled, or was to expire, and shows no state any more (userAccountControl), so it cannot be told whether \
+     it is; read or export that attribute too";
+
+/// Whether an account says nothing of whether it is disabled. Of a mailbox that nobody logs in with, that says nothing.
+fn shows_no_state(entry: &Entry) -> bool {
+    entry.kind == Kind::User && entry.disabled.is_none() && !entry.fields.contains_key(fields::MAILBOX)
 }
 
 /// Whether this is the content of the entry, but for its members.

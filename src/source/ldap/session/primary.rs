@@ -38,7 +38,9 @@ impl Session {
                 let mut search = Search::new(&mut self.connection, query);
                 while let Some(found) = search.next(reading.came).await? {
                     if let Found::Entry(raw) = found {
-                        groups.extend(raw.attributes.values(&self.schema.anchor).map(schema::anchor));
+                        let id = &self.schema.anchor;
+                        groups
+                            .extend(raw.attributes.values(id).filter_map(|value| schema::anchor(id, value)));
                     }
                 }
                 for group in groups.into_iter().filter(|group| !self.there.contains_key(group)) {

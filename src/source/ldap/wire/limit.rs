@@ -15,13 +15,13 @@ pub(in crate::source::ldap) const LARGE_WITHIN: Duration = Duration::from_mins(5
 /// So long it waits for room: those before it have come by then, or are refused.
 pub(in crate::source::ldap) const WAIT_FOR_ROOM: Duration = Duration::from_mins(10);
 /// Values of one attribute of one entry, members too.
-pub(in crate::source::ldap) const VALUES: usize = 1_000_000;
+pub(in crate::source) const VALUES: usize = 1_000_000;
 /// Bytes of one value.
-pub(in crate::source::ldap) const VALUE: usize = 1 << 20;
+pub(in crate::source) const VALUE: usize = 1 << 20;
 /// Attributes of one entry.
-pub(in crate::source::ldap) const ATTRIBUTES: usize = 10_000;
+pub(in crate::source) const ATTRIBUTES: usize = 10_000;
 /// Bytes of everything that an entry says beside lists of others.
-pub(in crate::source::ldap) const ENTRY: usize = 4 << 20;
+pub(in crate::source) const ENTRY: usize = 4 << 20;
 /// Messages on one connection that nobody asked for.
 pub(in crate::source::ldap) const UNASKED: u64 = 1000;
 /// Pages in a row that bring nothing.
