@@ -237,6 +237,31 @@ async fn a_read_that_hangs_on_a_thread_of_its_own_is_given_up() {
     drop(let_go);
 }
 
+/// A damaged entry that bears the id of one and the name of this one.
+#[rstest]
+#[case::of_another("cn=ann,dc=x", true)]
+#[case::its_own("cn=bob,dc=x", false)]
+#[case::new("cn=bobby,dc=x", false)]
+#[tokio::test]
+async fn who_is_missing_may_have_stood_between_two_who_ran_together(#[case] what: &str, #[case] stays: bool) {
+    let desk = Desk::new();
+    let all = ["ann", "bob", "cid"];
+    desk.import(&Read { looks_up: false, ..read(all.map(person).into()) }).await.unwrap();
+    let (what, why) = (what.to_owned(), "it is damaged".to_owned());
+    let damaged = Change::Unreadable { anchor: Some(Anchor::new("bob")), what, why };
+    let came = if stays { vec![damaged] } else { vec![person("ann"), damaged] };
+    desk.import(&Read { looks_up: false, ..read(came) }).await.unwrap();
+    assert_eq!(
+        matches!(desk.presence("cid"), Presence::Unsettled { .. }),
+        stays,
+        "{:?}",
+        desk.presence("cid")
+    );
+    for one in ["ann", "bob"] {
+        assert!(!matches!(desk.presence(one), Presence::Gone { .. }));
+    }
+}
+
 /// An account that was in a state, and how it comes next.
 #[rstest]
 #[case::was_disabled(Some(true), None, None, false)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::filter::Filter;
 use super::parse::{End, Record, UNKNOWN};
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, OfNoKind, Reference};
-use crate::source::schema::posix::Primaries;
+use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::{self, Attributes, Schema, active_directory};
 
 /// Attributes of which an entry has one value; more are those of two records that ran together.
@@ -210,11 +210,19 @@ impl Meaning {
         let mut changes: Vec<Change> = shown.collect();
         // Of this it is known already that it may be anybody.
         let is_anybody = ids.is_empty() && dns.is_empty();
-        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty())) {
+        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_its_id(record))
+        {
             let why = self.at(record, MISSING);
             changes.push(Change::Unreadable { anchor: None, what: place, why });
         }
         changes
+    }
+
+    /// Whether lines of a record were lost, as it shows no id of any kind where servers gave all others one.
+    fn lost_its_id(&self, record: &Record) -> bool {
+        let has_id = schema::ANCHORS.iter().any(|name| record.attributes.has(&name.to_lowercase()));
+        let is_whole = !matches!(record.end, End::Open(_));
+        self.formed && is_whole && !has_id && schema::kind(&record.attributes).is_some()
     }
 
     /// The attribute with a value in another file for which an entry cannot be read.
@@ -305,6 +313,13 @@ impl Meaning {
                 }
             }
         }
+        let hides_number =
+            active_directory::is_a(attributes, "posixGroup") && posix::number(attributes).is_none();
+        if let (Members::Complete(members), true) =
+            (&mut entry.members, hides_number && !self.accounts.is_empty())
+        {
+            entry.members = Members::Partial(std::mem::take(members), NO_NUMBER.to_owned());
+        }
         if kind != Kind::Group && active_directory::is_a(attributes, "posixAccount") {
             entry.names.push(Reference::Anchor(entry.anchor.clone()));
         }
@@ -324,6 +339,9 @@ fn elsewhere(name: &str) -> String {
          away when you export with ldapsearch"
     )
 }
+
+/// What is wrong with the list of a POSIX group that does not show its number.
+const NO_NUMBER: &str = "it shows no gidNumber, so it cannot be told whose primary group it is: who is in it stays; export that attribute too";
 
 /// What is wrong with the list of a group of Active Directory that is somebody's primary one.
 const PRIMARY: &str = "it is the primary group of some accounts (primaryGroupID), which its member list does not show: who is in it stays; read \
@@ -593,6 +611,20 @@ mod tests {
         assert_eq!(told.iter().map(short).collect::<Vec<_>>(), [expected]);
     }
 
+    /// Where servers give ids, a record without one lost lines, and others may have been lost with them.
+    #[rstest]
+    #[case::lost("objectClass: person\nuid: ann\n\n", true)]
+    #[case::of_another_server("objectClass: person\nuid: ann\nnsUniqueId: 7\n\n", false)]
+    #[case::of_no_kind("objectClass: device\n\n", false)]
+    fn a_record_that_lost_its_id_may_have_been_followed_by_others(
+        #[case] lines: &str,
+        #[case] anybody: bool,
+    ) {
+        let meaning = Meaning { formed: true, ..meaning(false) };
+        let told = told(&meaning, &format!("dn: uid=ann,dc=x\n{lines}"));
+        assert_eq!(told.iter().any(|change| short(change) == ANYBODY), anybody, "{told:?}");
+    }
+
     /// Of a group of a domain whose number is 1105, and somebody's primary group.
     #[rstest]
     #[case("AQUAAAAAAAUVAAAAAQAAAAEAAAABAAAAUQQAAA==", false)]
@@ -622,6 +654,13 @@ mod tests {
         let id = Reference::Anchor(Anchor::new("z"));
         assert_eq!(group.members, Members::Complete(vec![Reference::uid("abe"), id.clone()]));
         assert!(zoe.names.contains(&id));
+        // Of a group that does not show its number, it may be anybody's.
+        for line in ["", "gidNumber: 7x\n", "gidNumber:< file:///tmp/g\n"] {
+            let group = format!("dn: cn=g,dc=x\nobjectClass: posixGroup\ncn: g\n{line}entryUUID: g\n\n");
+            let told = self::told(&meaning, &group);
+            let [Change::Replace(group)] = told.as_slice() else { panic!("{told:?}") };
+            assert!(matches!(&group.members, Members::Partial(_, why) if why.contains("gidNumber")));
+        }
     }
 
     #[test]

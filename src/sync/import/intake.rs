@@ -1052,6 +1052,14 @@ impl Intake {
             }
         }
         self.unidentified.extend(name);
+        if let (Some(known), Some(name)) = (known, name) {
+            // With the id of one and the name of another it is made of two, and others may have stood between them.
+            let [row, name] = [known.row.0, name].map(|one| RoaringBitmap::from_iter([one]));
+            self.flush_of(known.row)?;
+            if self.importing.bearers(&row, &name)?.is_empty() {
+                self.nameless = Nameless::AnybodyMissing;
+            }
+        }
         match (known, anchor) {
             // One that was gone has come back in some form, so it is gone no more.
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
