@@ -12,7 +12,7 @@ pub mod ldif;
 pub mod schema;
 mod sink;
 
-pub use sink::{KnownBy, LastRead, Sink};
+pub use sink::{KnownBy, LastRead, Lists, Sink};
 
 /// A directory that can be read.
 ///

@@ -36,6 +36,20 @@ impl Reference {
         self.key_parts().concat()
     }
 
+    /// The reference of a key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (tag, value) = key.split_once(':')?;
+        let text = || value.to_owned();
+        match tag {
+            "a" => Some(Self::Anchor(Anchor::new(value))),
+            "d" => Dn::parse(value).ok().map(Self::Dn),
+            "s" => Some(Self::Sid(text())),
+            "u" => Some(Self::Uid(text())),
+            "m" => Some(Self::Address(text())),
+            _ => None,
+        }
+    }
+
     /// Whether this is the key of a DN.
     pub fn is_dn(key: &str) -> bool {
         key.starts_with("d:")
@@ -60,6 +74,21 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_that_of_its_reference() {
+        let references = [
+            Reference::Anchor(Anchor::new("00ff:1")),
+            Reference::Dn(Dn::parse("CN=Lee\\, Ann,DC=x").unwrap()),
+            Reference::Sid("S-1-5-21-1".to_owned()),
+            Reference::uid("ann:1"),
+            Reference::address("ann@x.example"),
+        ];
+        for reference in references {
+            assert_eq!(Reference::of_key(&reference.key()), Some(reference));
+        }
+        assert_eq!(Reference::of_key("retired 7 u:ann"), None);
+    }
 
     #[test]
     fn blanks_and_letter_case_make_no_other_name() {

@@ -1,12 +1,12 @@
 //! Where a source puts what it reads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use super::{Reason, SourceError};
-use crate::directory::{Anchor, Batch};
+use crate::directory::{Anchor, Batch, Dn, Reference};
 
 /// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.
 #[derive(Clone)]
@@ -20,11 +20,36 @@ pub trait LastRead: Send + Sync {
     /// The DNs of those of these entries that were there, as the directory spelt them.
     fn called(&self, entries: &[Anchor]) -> HashMap<Anchor, String>;
 
+    /// Those of these entries that were not there; `None` if that cannot be told.
+    fn strange(&self, _entries: &[Anchor]) -> Option<HashSet<Anchor>> {
+        None
+    }
+
+    /// The members of those of these entries that were there and are groups, `None` of those of which not all were known; all
+    /// `None` if that cannot be told.
+    fn members(&self, _entries: &[Anchor]) -> Option<Lists> {
+        None
+    }
+
+    /// The values of a literal attribute of those of these entries that were there; `None` if that cannot be told.
+    fn values(&self, _attribute: &str, _entries: &[Anchor]) -> Option<HashMap<Anchor, Vec<String>>> {
+        None
+    }
+
+    /// Those who were there and of whom a value of this literal attribute names one of these entries; `None` if that cannot be
+    /// told.
+    fn naming(&self, _attribute: &str, _dns: &BTreeSet<Dn>) -> Option<Vec<Anchor>> {
+        None
+    }
+
     /// How its entries are known, if anything was read.
     fn known_by(&self) -> Option<KnownBy> {
         None
     }
 }
+
+/// The members of groups, `None` where not all are known.
+pub type Lists = HashMap<Anchor, Option<Vec<Reference>>>;
 
 /// How the entries of the last read are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +91,37 @@ impl Sink {
     pub async fn called(&self, entries: Vec<Anchor>) -> HashMap<Anchor, String> {
         let Some(last) = self.last.clone() else { return HashMap::new() };
         tokio::task::spawn_blocking(move || last.called(&entries)).await.unwrap_or_default()
+    }
+
+    /// Those of these entries that were not there at the last read; `None` if that cannot be told.
+    pub async fn strange(&self, entries: Vec<Anchor>) -> Option<HashSet<Anchor>> {
+        let last = self.last.clone()?;
+        tokio::task::spawn_blocking(move || last.strange(&entries)).await.ok().flatten()
+    }
+
+    /// The members, at the last read, of those of these entries that were groups, `None` of those of which not all were
+    /// known; all `None` if that cannot be told.
+    pub async fn members(&self, entries: Vec<Anchor>) -> Option<Lists> {
+        let last = self.last.clone()?;
+        tokio::task::spawn_blocking(move || last.members(&entries)).await.ok().flatten()
+    }
+
+    /// The values, at the last read, of a literal attribute of those of these entries that were there; `None` if that cannot
+    /// be told.
+    pub async fn values(
+        &self,
+        attribute: &'static str,
+        entries: Vec<Anchor>,
+    ) -> Option<HashMap<Anchor, Vec<String>>> {
+        let last = self.last.clone()?;
+        tokio::task::spawn_blocking(move || last.values(attribute, &entries)).await.ok().flatten()
+    }
+
+    /// Those who were there at the last read and of whom a value of this literal attribute names one of these entries; `None` if
+    /// that cannot be told. All are looked through.
+    pub async fn naming(&self, attribute: &'static str, dns: BTreeSet<Dn>) -> Option<Vec<Anchor>> {
+        let last = self.last.clone()?;
+        tokio::task::spawn_blocking(move || last.naming(attribute, &dns)).await.ok().flatten()
     }
 }
 

@@ -18,8 +18,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Mode};
-use crate::source::{KnownBy, LastRead, Sink, Source, SourceError};
+use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Mode};
+use crate::source::{KnownBy, LastRead, Lists, Sink, Source, SourceError};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -120,7 +120,8 @@ pub async fn import<S: Source>(
     // One batch ahead: enough for reading and writing to overlap.
     let (batches_to, batches) = mpsc::channel::<Batch>(1);
     let last = Last { store: store.clone(), connector: connector.clone(), known_by: intake.known_by() };
-    let sink = Sink::after(Arc::new(last), batches_to);
+    let last: Arc<dyn LastRead> = Arc::new(last);
+    let sink = Sink::after(last.clone(), batches_to);
     let given_up = CancellationToken::new();
     let ended = given_up.clone();
     let writing = spawn_blocking(move || {
@@ -161,7 +162,7 @@ pub async fn import<S: Source>(
     let settled = Box::pin(settle(source, absent, options.look_ups, deadline, clock.now())).await;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
-        Some(feed) => told(source, &feed, deadline).await,
+        Some(feed) => told(source, &feed, last, deadline).await,
         None => None,
     };
     let finished_at = clock.now();
@@ -194,6 +195,22 @@ impl LastRead for Last {
         self.store.called(&self.connector, entries).unwrap_or_default()
     }
 
+    fn strange(&self, entries: &[Anchor]) -> Option<HashSet<Anchor>> {
+        self.store.strange(&self.connector, entries).ok()
+    }
+
+    fn members(&self, entries: &[Anchor]) -> Option<Lists> {
+        self.store.members(&self.connector, entries).ok()
+    }
+
+    fn values(&self, attribute: &str, entries: &[Anchor]) -> Option<HashMap<Anchor, Vec<String>>> {
+        self.store.values(&self.connector, attribute, entries).ok()
+    }
+
+    fn naming(&self, attribute: &str, dns: &BTreeSet<Dn>) -> Option<Vec<Anchor>> {
+        self.store.naming(&self.connector, attribute, dns).ok()
+    }
+
     fn known_by(&self) -> Option<KnownBy> {
         self.known_by.clone()
     }
@@ -205,24 +222,46 @@ struct Sealing {
     settled: Settled,
     doubles: Vec<(Double, Is)>,
     /// Of whom the feed told since the cursor, where this read checks it.
-    told: Option<HashSet<Anchor>>,
+    told: Option<Told>,
     /// When the read ended.
     read_at: Timestamp,
     finished_at: Timestamp,
 }
 
-/// Of whom the feed tells since `cursor`; `None` if it cannot say.
-async fn told<S: Source>(source: &S, cursor: &Cursor, deadline: Deadline) -> Option<HashSet<Anchor>> {
+/// Of whom a feed told.
+#[derive(Debug, Default)]
+struct Told {
+    of: HashSet<Anchor>,
+    /// Who is there as they were, if it listed all: of who is missing that tells too.
+    listed: Option<HashSet<Anchor>>,
+}
+
+impl Told {
+    fn is_of(&self, anchor: &Anchor) -> bool {
+        self.of.contains(anchor) || self.listed.as_ref().is_some_and(|listed| !listed.contains(anchor))
+    }
+}
+
+/// Of whom the feed tells since `cursor`, after what was read `last`; `None` if it cannot say.
+async fn told<S: Source>(
+    source: &S,
+    cursor: &Cursor,
+    last: Arc<dyn LastRead>,
+    deadline: Deadline,
+) -> Option<Told> {
     let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
     let hearing = async {
-        let mut told = HashSet::new();
+        let (mut of, mut listed) = (HashSet::new(), HashSet::new());
         while let Some(batch) = batches.recv().await {
-            let news = batch.0.iter().filter(|change| !matches!(change, Change::Unchanged(_)));
-            told.extend(news.filter_map(|change| change.anchor().cloned()));
+            for change in &batch.0 {
+                let told = if matches!(change, Change::Unchanged(_)) { &mut listed } else { &mut of };
+                told.extend(change.anchor().cloned());
+            }
         }
-        told
+        (of, listed)
     };
-    let read = deadline.answer(source.read(Some(cursor), batches_to.into()));
-    let (ended, told) = tokio::join!(read, hearing);
-    ended.is_ok().then_some(told)
+    let read = deadline.answer(source.read(Some(cursor), Sink::after(last, batches_to)));
+    let (ended, (of, listed)) = tokio::join!(read, hearing);
+    let completion = ended.ok()?;
+    Some(Told { of, listed: (completion.mode == Mode::Full).then_some(listed) })
 }

@@ -291,6 +291,23 @@ fn keys(
     Ok(keys)
 }
 
+/// The references of these names, as they were stated, whoever they mean by now; `None` if one cannot be told.
+pub(super) fn stated(
+    reader: &Transaction<'_>,
+    connector: i64,
+    names: &RoaringBitmap,
+) -> Result<Option<Vec<Reference>>, StoreError> {
+    let reference = |(_, key): (u32, String)| {
+        let mut key = key.as_str();
+        while let Some(retired) = key.strip_prefix(RETIRED) {
+            let numbered = key.strip_prefix(FORMER).and_then(|rest| Some(rest.split_once(' ')?.1));
+            key = numbered.unwrap_or(retired).split_once(' ')?.1;
+        }
+        Reference::of_key(key)
+    };
+    Ok(keys(reader, connector, names)?.into_iter().map(reference).collect())
+}
+
 /// The names that a row bears in its newest version.
 fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBitmap, StoreError> {
     let stored: Option<Vec<u8>> = reader

@@ -1,6 +1,6 @@
 //! Reading what was sealed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -8,14 +8,17 @@ use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use super::index::{Index, Kind, fingerprint};
+use super::names::stated;
 use super::pin::Pin;
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
-use crate::directory::{Anchor, ConnectorName, Entry};
+use crate::directory::{Anchor, ConnectorName, Dn, Entry, Reference, Stated};
 use crate::store::bitmap;
 use crate::store::{Store, StoreError};
 
 /// The standing of who is there.
 const PRESENT: u8 = 0;
+/// The standing of who is gone.
+const GONE: u8 = 2;
 /// Rows that are handed over together …
 const BATCH: usize = 200;
 /// … and how many such batches wait at most.
@@ -29,6 +32,9 @@ pub struct Snapshot {
     info: SnapshotInfo,
     _pin: Pin,
 }
+
+/// Hears of an entry what was selected of its last version.
+type LastOf<'e> = dyn FnMut((&Transaction<'_>, i64), &Anchor, &SqlRow<'_>) -> Result<(), StoreError> + 'e;
 
 impl Store {
     /// What `connector` last read; `None` before its first seal.
@@ -62,6 +68,120 @@ impl Store {
         connector: &ConnectorName,
         entries: &[Anchor],
     ) -> Result<HashMap<Anchor, String>, StoreError> {
+        let mut called = HashMap::new();
+        let select = "SELECT standing, json_extract(content, '$.dn')";
+        self.last_of(connector, entries, select, &mut |_, anchor, row| {
+            if row.get::<_, u8>(0)? == PRESENT {
+                called.insert(anchor.clone(), row.get(1)?);
+            }
+            Ok(())
+        })?;
+        Ok(called)
+    }
+
+    /// Those of these entries that were not there when `connector` read last.
+    pub fn strange(
+        &self,
+        connector: &ConnectorName,
+        entries: &[Anchor],
+    ) -> Result<HashSet<Anchor>, StoreError> {
+        let mut strange: HashSet<Anchor> = entries.iter().cloned().collect();
+        self.last_of(connector, entries, "SELECT standing", &mut |_, anchor, row| {
+            if row.get::<_, u8>(0)? != GONE {
+                strange.remove(anchor);
+            }
+            Ok(())
+        })?;
+        Ok(strange)
+    }
+
+    /// The members of those of these entries that are groups, as `connector` read them last; `None` where not all are known.
+    pub fn members(
+        &self,
+        connector: &ConnectorName,
+        entries: &[Anchor],
+    ) -> Result<HashMap<Anchor, Option<Vec<Reference>>>, StoreError> {
+        let mut members = HashMap::new();
+        self.last_of(connector, entries, "SELECT standing, complete, edges", &mut |reader, anchor, row| {
+            let (standing, complete): (u8, bool) = (row.get(0)?, row.get(1)?);
+            if let Some(edges) = row.get::<_, Option<Vec<u8>>>(2)?.filter(|_| standing != GONE) {
+                let is_known = complete && standing == PRESENT;
+                let list = is_known.then(|| stated(reader.0, reader.1, &bitmap::read(&edges)?));
+                members.insert(anchor.clone(), list.transpose()?.flatten());
+            }
+            Ok(())
+        })?;
+        Ok(members)
+    }
+
+    /// The values of a literal attribute, whatever the letter case of its name, of those of these entries that are there, as
+    /// `connector` read them last.
+    pub fn values(
+        &self,
+        connector: &ConnectorName,
+        attribute: &str,
+        entries: &[Anchor],
+    ) -> Result<HashMap<Anchor, Vec<String>>, StoreError> {
+        let mut values = HashMap::new();
+        let select = "SELECT standing, json_extract(content, '$.attributes')";
+        self.last_of(connector, entries, select, &mut |_, anchor, row| {
+            if row.get::<_, u8>(0)? != PRESENT {
+                return Ok(());
+            }
+            let stored: Option<String> = row.get(1)?;
+            let attributes: BTreeMap<String, Stated> =
+                stored.map_or_else(|| Ok(BTreeMap::new()), |stored| serde_json::from_str(&stored))?;
+            let of = attributes.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
+            let of = of.filter_map(|(_, stated)| match stated {
+                Stated::Values(values) => Some(values),
+                Stated::Undecodable => None,
+            });
+            values.insert(anchor.clone(), of.flatten().collect());
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// Those who are there, as `connector` read them last, and of whom a value of this literal attribute names one of these
+    /// entries. All are looked through.
+    pub fn naming(
+        &self,
+        connector: &ConnectorName,
+        attribute: &str,
+        dns: &BTreeSet<Dn>,
+    ) -> Result<Vec<Anchor>, StoreError> {
+        let Some(snapshot) = self.snapshot(connector)? else { return Ok(Vec::new()) };
+        // Many name the same.
+        let mut known: HashMap<String, bool> = HashMap::new();
+        let mut naming = Vec::new();
+        snapshot.for_each_row(&mut |row| {
+            let named = row.entry.attributes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
+            let values = named.filter_map(|(_, stated)| match stated {
+                Stated::Values(values) => Some(values),
+                Stated::Undecodable => None,
+            });
+            let mut names = |value: &String| {
+                *known.entry(value.clone()).or_insert_with(|| {
+                    // It may have ids in front (`<GUID=…>;CN=…`).
+                    let dn = Dn::parse(value.rsplit(">;").next().unwrap_or(value));
+                    dn.is_ok_and(|dn| dns.contains(&dn))
+                })
+            };
+            if row.presence == Presence::Present && values.flatten().any(&mut names) {
+                naming.push(row.entry.anchor);
+            }
+        })?;
+        Ok(naming)
+    }
+
+    /// Calls `each` with those of these entries of which something is known, and what is selected of it.
+    fn last_of(
+        &self,
+        connector: &ConnectorName,
+        entries: &[Anchor],
+        select: &str,
+        each: &mut LastOf<'_>,
+    ) -> Result<(), StoreError> {
         let found = self.read(|reader| {
             Ok::<_, StoreError>(
                 reader
@@ -70,27 +190,25 @@ impl Store {
                     .optional()?,
             )
         })?;
-        let Some((id, sealed)) = found else { return Ok(HashMap::new()) };
+        let Some((id, sealed)) = found else { return Ok(()) };
         let mut index = Index::stored(self, id, Kind::Anchors);
-        let mut called = HashMap::new();
+        let mut rows = Vec::new();
         for anchor in entries {
-            let Some(row) = index.get(&fingerprint([anchor.as_str().as_bytes()]))? else { continue };
-            let version: Option<(u8, String)> = self.read(|reader| {
-                Ok::<_, StoreError>(
-                    reader
-                        .prepare_cached(
-                            "SELECT standing, json_extract(content, '$.dn') FROM version
-                             WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
-                        )?
-                        .query_row(params![id, row, sealed], |row| Ok((row.get(0)?, row.get(1)?)))
-                        .optional()?,
-                )
-            })?;
-            if let Some((PRESENT, dn)) = version {
-                called.insert(anchor.clone(), dn);
-            }
+            let row = index.get(&fingerprint([anchor.as_str().as_bytes()]))?;
+            rows.extend(row.map(|row| (anchor, row)));
         }
-        Ok(called)
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached(&format!(
+                "{select} FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1"
+            ))?;
+            for (anchor, row) in rows {
+                let mut found = statement.query(params![id, row, sealed])?;
+                if let Some(row) = found.next()? {
+                    each((reader, id), anchor, row)?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What comes in during one import: compared with what is known, and written if it differs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::pending::Pending;
 use super::place::Places;
 use super::settle::{Absent, Missing, Settled};
 use super::stranger::Strangers;
-use super::{Imported, Sealing, shrinkage};
+use super::{Imported, Sealing, Told, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
     Mode, OfNoKind, Place, Reference, fields,
@@ -612,10 +612,10 @@ impl Intake {
     }
 
     /// What changed without the feed having told of it.
-    fn missed(&self, told: Option<&HashSet<Anchor>>) -> Result<u64, StoreError> {
+    fn missed(&self, told: Option<&Told>) -> Result<u64, StoreError> {
         let Some(told) = told else { return Ok(0) };
         let changed = self.importing.anchors(&(&self.written - &self.untold))?;
-        Ok(changed.iter().filter(|(_, anchor)| !told.contains(anchor)).count() as u64)
+        Ok(changed.iter().filter(|(_, anchor)| !told.is_of(anchor)).count() as u64)
     }
 
     /// Users, groups and contacts that are present. Where only changes came, the counts of before change by
