@@ -8,9 +8,11 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::task::JoinSet;
 
+use self::back_link::BackLinks;
 use self::facts::Facts;
 use self::feed::Resume;
 use self::session::Session;
+use self::wire::filter::escape;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Filler, Kind};
 use crate::secret::Secret;
 use crate::source::schema::posix::Primaries;
@@ -18,6 +20,7 @@ use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod active_directory;
+mod back_link;
 mod computed;
 mod connection;
 mod decode;
@@ -38,6 +41,9 @@ pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeF
 pub const USER_FILTER: &str = "(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))";
 /// What is a group unless the configuration says otherwise.
 pub const GROUP_FILTER: &str = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))";
+
+/// Above so many changes everything is read: that is one search, and not hundreds.
+const MANY: usize = 5000;
 
 /// So many references to other servers are named; all are counted.
 const REFERENCES: usize = 3;
@@ -152,16 +158,18 @@ impl Reading {
         Self { sink, filler: Filler::default(), came: 0, references: Vec::new(), referrals: 0 }
     }
 
-    /// An entry came. `primaries` are those whose primary group it may be.
+    /// An entry came. `primaries` are those whose primary group it may be; `links` are worked out from groups.
     async fn entry(
         &mut self,
         schema: &Schema,
         kind: Kind,
         raw: decode::Raw,
         primaries: &Primaries,
+        links: &mut BackLinks,
     ) -> Result<(), SourceError> {
         let not_text = || "its DN is not valid UTF-8; correct it in the directory".to_owned();
         let why = raw.beyond.clone().or_else(|| (!raw.dn_is_text).then(not_text));
+        let mut primary = Vec::new();
         let change = if let Some(why) = why {
             let id = raw.attributes.values(&schema.anchor).next();
             let anchor = id.and_then(|id| schema::anchor(&schema.anchor, id));
@@ -169,10 +177,17 @@ impl Reading {
         } else {
             let Some(mut change) = schema.told(&raw.dn, &raw.attributes, Some(kind)) else { return Ok(()) };
             if let Change::Replace(entry) = &mut change {
+                let stated = entry.members.references().len();
                 primaries.join(&raw.attributes, &mut entry.members);
+                if links.are_used() {
+                    primary = entry.members.references().iter().skip(stated).cloned().collect();
+                }
             }
             change
         };
+        if kind == Kind::Group {
+            links.list(&change, primary);
+        }
         self.change(change).await
     }
 
@@ -188,6 +203,20 @@ impl Reading {
             Some(batch) => self.sink.send(batch).await,
             None => Ok(()),
         }
+    }
+
+    /// These are there. Those of them who were not before, to be read; `None` if they are too many, or that cannot be told.
+    async fn listed(&mut self, all: Vec<Anchor>) -> Result<Option<Vec<Anchor>>, SourceError> {
+        if all.is_empty() {
+            return Ok(Some(all));
+        }
+        let Some(new) = self.sink.strange(all.clone()).await.filter(|new| new.len() <= MANY) else {
+            return Ok(None);
+        };
+        for anchor in all.into_iter().filter(|anchor| !new.contains(anchor)) {
+            self.change(Change::Unchanged(anchor)).await?;
+        }
+        Ok(Some(new.into_iter().collect()))
     }
 
     async fn flush(&mut self) -> Result<(), SourceError> {
@@ -242,6 +271,13 @@ fn only_context(bases: &[String], facts: &Facts) -> Option<String> {
 /// Those who match `filter` and, if it is given, `only`.
 fn among(only: Option<&str>, filter: &str) -> String {
     only.map_or_else(|| filter.to_owned(), |only| format!("(&{only}{})", in_brackets(filter)))
+}
+
+/// Those of whom the attribute has one of these DNs.
+fn any_of<D: ToString>(attribute: &str, dns: &[D]) -> String {
+    let terms: Vec<String> =
+        dns.iter().map(|dn| format!("({attribute}={})", escape(&dn.to_string()))).collect();
+    format!("(|{})", terms.concat())
 }
 
 /// Those who match either filter.

@@ -1,6 +1,8 @@
 //! Change feeds: the life of a person on a real domain controller, by each feed, comes to the same as by reading
 //! everything each time.
 
+use rstest::rstest;
+
 use self::life::life;
 use self::shown::Shown;
 use crate::support::cli::Desk;
@@ -10,10 +12,10 @@ use crate::support::happening::Happening;
 use crate::support::lives::{self, Life, Lived, Server};
 use crate::support::office::Registry;
 use crate::support::operator::Operator;
-use crate::support::registry::Synced;
+use crate::support::registry::{Synced, differences};
 use crate::support::samba::{ADMIN, DOMAIN, PASSWORD, Samba};
 use crate::support::toxiproxy::Toxiproxy;
-use crate::support::world::{HIDEABLE, Memberships, POLICY, Spelling};
+use crate::support::world::{HIDEABLE, Memberships, POLICY, Spelling, policy_over_groups};
 
 mod life;
 mod shown;
@@ -22,6 +24,7 @@ const READER: &str = "ADTEST\\reader";
 const READER_DN: &str = "CN=reader,CN=Users,DC=ad,DC=example,DC=test";
 
 /// A way to read the domain.
+#[derive(Clone)]
 struct Way {
     /// Of its Secret, connector and policy.
     name: &'static str,
@@ -39,9 +42,20 @@ const WAYS: [Way; 5] = [
     Way { name: "without-rights", feed: "Auto", who: READER, active: "UsnChanged" },
 ];
 
+/// Those who may see deleted entries, without which groups are not followed.
+const THAT_SEE_DELETED: [Way; 3] = {
+    let [everything, by_numbers, as_told, ..] = WAYS;
+    [everything, by_numbers, as_told]
+};
+
 impl Way {
     /// What a user would write.
     fn manifests(&self, url: &str) -> String {
+        self.manifests_by(url, "", POLICY)
+    }
+
+    /// The same, with this filter and policy.
+    fn manifests_by(&self, url: &str, filter: &str, policy: &str) -> String {
         let Self { name, feed, who, .. } = self;
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name} }}\n\
@@ -49,9 +63,9 @@ impl Way {
              apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: {name} }}\nspec:\n  \
              activeDirectory:\n    urls: [\"{url}\"]\n    insecure: true\n    \
              credentialsSecretRef: {{ name: {name} }}\n    excludeDNs: [\"OU=Out,{DOMAIN}\"]\n    \
-             changeFeed: {feed}\n---\n\
+             changeFeed: {feed}{filter}\n---\n\
              apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: {name} }}\nspec:\n  \
-             connectors: [{{ name: {name} }}]\n  target: {{ registry: {{}} }}\n{POLICY}\n"
+             connectors: [{{ name: {name} }}]\n  target: {{ registry: {{}} }}\n{policy}\n"
         )
     }
 
@@ -183,6 +197,74 @@ fn a_right_that_is_granted_is_used_without_more_ado() {
     feed("DirSync");
 }
 
+const IN_TEAM: &str =
+    "\n    userFilter: \"(&(objectCategory=person)(memberOf=CN=team,OU=Groups,DC=ad,DC=example,DC=test))\"";
+
+/// Its group is not read.
+const NOT_THE_READER: &str =
+    "\n    userFilter: \"(&(objectCategory=person)(objectClass=user)(!(sAMAccountName=reader)))\"";
+
+/// The feeds that the ways come to, in their order.
+#[rstest]
+#[case::by_a_mapping("", policy_over_groups(), ["FullRead", "UsnChanged", "DirSync", "FullRead", "FullRead"])]
+#[case::by_a_filter(IN_TEAM, POLICY.to_owned(), ["FullRead", "UsnChanged", "DirSync", "DirSync", "UsnChanged"])]
+fn who_enters_or_leaves_a_group_arrives_by_every_feed(
+    #[case] filter: &str,
+    #[case] policy: String,
+    #[case] feeds: [&str; WAYS.len()],
+) {
+    let samba = domain();
+    samba.modify(&life::company());
+    let person = |name: &str| {
+        format!(
+            "dn: CN={name},OU=Staff,{DOMAIN}\nchangetype: add\nobjectClass: user\nsAMAccountName: {name}\n\
+             userAccountControl: 544\nmail: {name}@example.test\n\n"
+        )
+    };
+    let group = |name: &str, change: &str| format!("dn: CN={name},OU=Groups,{DOMAIN}\n{change}\n\n");
+    let member = |verb: &str, name: &str, who: &str| {
+        group(name, &format!("changetype: modify\n{verb}: member\nmember: CN={who},OU=Staff,{DOMAIN}"))
+    };
+    let renamed =
+        |name: &str, to: &str| group(name, &format!("changetype: modrdn\nnewrdn: CN={to}\ndeleteoldrdn: 1"));
+    let made =
+        |name: &str| group(name, &format!("changetype: add\nobjectClass: group\nsAMAccountName: {name}"));
+    samba.modify(&["ann", "bob", "cyd"].map(person).concat());
+    samba.modify(&(made("outer") + &member("add", "team", "ann")));
+    let readers = WAYS.map(|way| {
+        let desk = Desk::new();
+        // Ids depend on the policy's name.
+        desk.write("manifests.yaml", Way { name: "all", ..way }.manifests_by(&samba.url(), filter, &policy));
+        desk
+    });
+    let steps = [
+        String::new(),
+        // What happens first after everything was read counts for all who are in a group.
+        member("add", "team", "bob"),
+        member("delete", "team", "ann") + &member("add", "team", "cyd"),
+        group("outer", &format!("changetype: modify\nadd: member\nmember: CN=team,OU=Groups,{DOMAIN}")),
+        renamed("team", "crew"),
+        renamed("crew", "team"),
+        person("dan") + &member("add", "team", "dan") + &member("delete", "team", "bob"),
+        group("team", "changetype: delete"),
+        made("team") + &member("add", "team", "bob"),
+    ];
+    for (at, step) in steps.iter().enumerate() {
+        if !step.is_empty() {
+            samba.modify(step);
+        }
+        let [everything, told @ ..] = readers.each_ref().map(Synced::by);
+        for (told, feed) in told.iter().zip(&feeds[1..]) {
+            let differ = differences(&everything.resources, &told.resources);
+            let connector = told.connector();
+            assert!(differ.is_empty(), "step {at}: {differ:?}: {connector:#}");
+            assert_eq!(connector["changeFeed"]["active"], *feed, "step {at}: {connector:#}");
+            let full = at == 0 || !filter.is_empty() || *feed == "FullRead";
+            assert_eq!(connector["lastImport"]["mode"], if full { "Full" } else { "Delta" }, "{connector:#}");
+        }
+    }
+}
+
 const ACTIVE_DIRECTORY: Spelling = Spelling {
     suffix: DOMAIN,
     naming: "cn",
@@ -208,8 +290,14 @@ impl Server for Samba {
     }
 }
 
-#[test]
-fn random_lives_are_the_same_by_every_feed() {
+#[rstest]
+#[case::of_everybody("", POLICY.to_owned(), &WAYS)]
+#[case::with_a_mapping_over_groups(NOT_THE_READER, policy_over_groups(), &THAT_SEE_DELETED)]
+fn random_lives_are_the_same_by_every_feed(
+    #[case] filter: &str,
+    #[case] policy: String,
+    #[case] ways: &[Way],
+) {
     let mut lived = Lived::default();
     let first = faults::count("SEED", 1);
     for seed in first..first + faults::count("DOMAINS", 2) {
@@ -217,14 +305,18 @@ fn random_lives_are_the_same_by_every_feed() {
         samba.modify(&ACTIVE_DIRECTORY.founding());
         samba.grant(&format!("{HIDEABLE},{DOMAIN}"), "D;CI;RPLCLORC;;", ["group", "unsighted"]);
         let proxy = Toxiproxy::to(samba.address, 389);
-        let readers = WAYS.map(|way| {
+        let reader = |way: &Way| {
             let desk = Desk::new();
             let url = if way.active == "FullRead" { samba.url() } else { proxy.url() };
             // Ids depend on the policy's name.
-            desk.write("manifests.yaml", Way { name: "all", ..way }.manifests(&url));
+            desk.write(
+                "manifests.yaml",
+                Way { name: "all", ..way.clone() }.manifests_by(&url, filter, &policy),
+            );
             lives::Reader { name: way.name, feed: way.active, loses_sight: way.who == READER, desk }
-        });
-        let life = Life::new(samba, proxy, readers.into(), (&ACTIVE_DIRECTORY, READER_DN), seed);
+        };
+        let readers = ways.iter().map(reader).collect();
+        let life = Life::new(samba, proxy, readers, (&ACTIVE_DIRECTORY, READER_DN), seed);
         lived += life.live(faults::count("CHANGES", 80));
     }
     lived.tell("Samba");

@@ -20,9 +20,9 @@ use crate::support::process::eventually;
 use crate::support::registry::Synced;
 use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 use crate::support::toxiproxy::Toxiproxy;
-use crate::support::world::{GROUPS, HIDEABLE, Memberships, POLICY, Spelling, UNSIGHTED};
+use crate::support::world::{GROUPS, HIDEABLE, Memberships, POLICY, Spelling, UNSIGHTED, policy_over_groups};
 
-const MODULES: &str = "moduleload syncprov\nmoduleload refint";
+const MODULES: &str = "moduleload syncprov\nmoduleload refint\nmoduleload memberof";
 const READER: &str = "cn=reader,dc=example,dc=test";
 /// It keeps what was deleted.
 const WITH_LOG: &str = "overlay syncprov\nsyncprov-sessionlog 10000\noverlay refint\nrefint_attributes member\nrefint_nothing cn=nobody";
@@ -113,12 +113,17 @@ fn life() -> Vec<(&'static str, String)> {
 
 /// Who reads the directory, with a store of its own.
 fn reader(slapd: &Slapd, url: &str, who: &str, feed: &str) -> Desk {
+    reader_by(slapd, url, who, (feed, "", POLICY))
+}
+
+/// The same, with this filter and policy.
+fn reader_by(slapd: &Slapd, url: &str, who: &str, (feed, filter, policy): (&str, &str, &str)) -> Desk {
     let bases = ["Staff", "Groups"].map(|name| format!("'{}'", at(&format!("ou={name}")))).join(", ");
     let ldap = format!(
-        "    baseDNs: [{bases}]\n    changeFeed: {feed}\n    disabledWhen: \"user.employeeType == 'gone'\""
+        "    baseDNs: [{bases}]\n    changeFeed: {feed}\n    disabledWhen: \"user.employeeType == 'gone'\"{filter}"
     );
     let desk = Desk::new();
-    let manifests = slapd.manifests(&ldap, POLICY).replace(&slapd.url(), url).replace(ADMIN, who);
+    let manifests = slapd.manifests(&ldap, policy).replace(&slapd.url(), url).replace(ADMIN, who);
     desk.write("manifests.yaml", manifests);
     desk
 }
@@ -214,12 +219,13 @@ impl Server for Slapd {
     }
 }
 
-/// A directory with these entries, in which [`READER`] sees [`HIDEABLE`] unless it is in [`UNSIGHTED`].
+/// A directory with these entries, in which [`READER`] sees [`HIDEABLE`] unless it is in [`UNSIGHTED`], and which says of
+/// everybody in which groups they are.
 fn with_rights(ldif: &str) -> Slapd {
     let reader =
         format!("dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {PASSWORD}\n\n");
     let database = format!(
-        "{WITH_LOG}\naccess to attrs=userPassword by * auth\n\
+        "overlay memberof\n{WITH_LOG}\naccess to attrs=userPassword by * auth\n\
          access to dn.subtree=\"{HIDEABLE},{SUFFIX}\" by group.exact=\"{UNSIGHTED},{SUFFIX}\" none by * read\n\
          access to * by * read"
     );
@@ -266,8 +272,13 @@ fn an_account_that_loses_sight_of_a_place_for_a_while_removes_nobody(#[case] res
     }
 }
 
-#[test]
-fn random_lives_are_the_same_by_the_feed() {
+const IN_A_GROUP: &str = "\n    userFilter: \"(&(objectClass=inetOrgPerson)(memberOf=*))\"";
+
+#[rstest]
+#[case::of_everybody("", POLICY.to_owned())]
+#[case::with_a_mapping_over_groups("", policy_over_groups())]
+#[case::of_who_is_in_a_group(IN_A_GROUP, POLICY.to_owned())]
+fn random_lives_are_the_same_by_the_feed(#[case] filter: &str, #[case] policy: String) {
     let base = format!(
         "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n"
     );
@@ -278,7 +289,8 @@ fn random_lives_are_the_same_by_the_feed() {
         let slapd = with_rights(&company);
         let proxy = Toxiproxy::start(slapd.port());
         let reader = |name, url: &str, who: &str, feed| {
-            let desk = reader(&slapd, url, who, if feed == "FullRead" { feed } else { "Auto" });
+            let wanted = if feed == "FullRead" { feed } else { "Auto" };
+            let desk = reader_by(&slapd, url, who, (wanted, filter, &policy));
             Reader { name, feed, loses_sight: who == READER, desk }
         };
         let readers = vec![

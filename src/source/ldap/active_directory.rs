@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::back_link::BackLinks;
 use super::computed::Untold;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
@@ -28,6 +29,7 @@ use crate::source::schema::active_directory::{self as schema, Schema};
 use crate::source::schema::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
+mod again;
 mod dir_sync;
 mod discovery;
 mod feed;
@@ -187,8 +189,8 @@ impl Session {
             && resume.goes_on_as(next)
             && let Some(changes) = self.changes(resume).await?
         {
-            let (read, not_all) = self.read_changes(&changes, Reading::new(sink.clone())).await?;
-            if !not_all {
+            let reading = Reading::new(sink.clone());
+            if let Some(read) = self.read_changes(&changes, resume.after_all, reading).await? {
                 return self.complete_changes(read, resume.at(changes.place), feed).await;
             }
         }
@@ -218,38 +220,45 @@ impl Session {
             self.groups(base, None, &mut reading, &mut primaries).await?;
         }
         reading.flush().await?;
+        let not_read = self.untold.links.not_seen();
+        self.untold.links.miss(not_read);
         Ok(self.completion(Mode::Full, next, feed))
     }
 
-    /// Reads what changed. Says whether something was renamed that has others in it, or is unclear: then that was not all.
+    /// Reads what changed. `None` if something was renamed that has others in it, or is unclear: then that was not all.
     async fn read_changes(
         &mut self,
         changes: &Changes,
+        after_all: bool,
         mut reading: Reading,
-    ) -> Result<(Reading, bool), SourceError> {
+    ) -> Result<Option<Reading>, SourceError> {
+        self.untold.links.keep_lists();
+        // Entries that are there, and are not read.
+        let mut others = Vec::new();
         let (mut first, mut own) = (Primaries::default(), Primaries::default());
         let asking = self.asking();
         // Whether somebody came in no way that says whether they are read: they are looked for among all.
         let mut unclear = false;
-        let touched: Vec<&Anchor> = changes.touched.iter().collect();
+        let touched: Vec<Anchor> = changes.touched.iter().cloned().collect();
         for some in touched.chunks(look_up::AT_ONCE) {
-            let ids: String = some.iter().map(|one| schema::guid_filter(one)).collect();
-            let ids = format!("(|{ids})");
-            for base in self.bases.clone() {
-                self.users(base.clone(), Some(&ids), &mut reading, &mut first).await?;
-                self.groups(base, Some(&ids), &mut reading, &mut own).await?;
-            }
+            self.read_these(some, &mut reading, &mut first, &mut own).await?;
             // Who does not come is outside if found there; else the next read tells.
-            let missing = some.iter().filter(|one| !self.there.contains(**one));
-            let missing: Vec<Anchor> = missing.map(|one| (*one).clone()).collect();
+            let missing = some.iter().filter(|one| !self.there.contains(*one));
+            let missing: Vec<Anchor> = missing.cloned().collect();
             let contexts = contexts(&self.bases, &self.facts);
             let found = asking.settle(&mut self.connection, (&contexts, None), &missing).await?;
+            others.extend(found.there.values().map(|seen| Extended::of(&seen.dn).dn.to_owned()));
+            // One that is not to be seen may be a group.
+            unclear |= self.untold.links.are_used() && found.there.len() < missing.len();
             let left = self.left(&asking, &found.there).await?;
             unclear |= left.unclear;
             let outside = left.outside.into_iter().map(Change::Outside);
             for change in outside.chain(left.of_no_kind.into_iter().map(Change::OfNoKind)) {
                 reading.change(change).await?;
             }
+        }
+        if self.untold.is_in_filters() && !self.list_ids(true, &mut reading, &mut first, &mut own).await? {
+            return Ok(None);
         }
         for (group, added) in first.whose {
             if let Some(group) = self.group_of(group).await?.filter(|group| !self.there.contains(group)) {
@@ -268,7 +277,54 @@ impl Session {
             let filter = format!("(&(|{ids}){})", feed::CONTAINERS);
             holds_others |= !self.anchors(contexts, filter, &[]).await?.is_empty();
         }
-        Ok((reading, holds_others || unclear))
+        if holds_others || unclear {
+            return Ok(None);
+        }
+        let are_told = !self.untold.links.are_used()
+            || self.read_again(changes, &others, after_all, &mut reading, &mut own).await?;
+        Ok(are_told.then_some(reading))
+    }
+
+    /// Lists who is there, without those who came; reads those who were not there before, if that is wanted. False if they
+    /// are too many.
+    async fn list_ids(
+        &mut self,
+        reads_new: bool,
+        reading: &mut Reading,
+        first: &mut Primaries,
+        own: &mut Primaries,
+    ) -> Result<bool, SourceError> {
+        let either = either(self.user_filter(), self.group_filter());
+        let listed = self.anchors(self.bases.clone(), either, &self.excluded.clone()).await?;
+        let listed: Vec<Anchor> = listed.into_iter().filter(|one| !self.there.contains(one)).collect();
+        if !reads_new {
+            for anchor in listed {
+                reading.change(Change::Unchanged(anchor)).await?;
+            }
+            return Ok(true);
+        }
+        let Some(new) = reading.listed(listed).await? else { return Ok(false) };
+        for some in new.chunks(look_up::AT_ONCE) {
+            self.read_these(some, reading, first, own).await?;
+        }
+        Ok(true)
+    }
+
+    /// Reads these, as far as they are among those who are read.
+    async fn read_these(
+        &mut self,
+        these: &[Anchor],
+        reading: &mut Reading,
+        first: &mut Primaries,
+        own: &mut Primaries,
+    ) -> Result<(), SourceError> {
+        let ids: String = these.iter().map(schema::guid_filter).collect();
+        let ids = format!("(|{ids})");
+        for base in self.bases.clone() {
+            self.users(base.clone(), Some(&ids), reading, first).await?;
+            self.groups(base, Some(&ids), reading, own).await?;
+        }
+        Ok(())
     }
 
     /// Ends a read of changes. Who may not see what was deleted lists everybody who is there.
@@ -279,15 +335,12 @@ impl Session {
         feed: Option<Feed>,
     ) -> Result<Completion, SourceError> {
         let context = only_context(&self.bases, &self.facts).unwrap_or_default();
-        let mut mode = Mode::Delta;
-        if !self.sees_deleted(&context).await? {
+        let is_listed = self.untold.is_in_filters();
+        let mut mode = if is_listed { Mode::Full } else { Mode::Delta };
+        if !is_listed && !self.sees_deleted(&context).await? {
             mode = Mode::Full;
-            let either = either(self.user_filter(), self.group_filter());
-            for anchor in self.anchors(self.bases.clone(), either, &self.excluded.clone()).await? {
-                if !self.there.contains(&anchor) {
-                    reading.change(Change::Unchanged(anchor)).await?;
-                }
-            }
+            let (mut first, mut own) = (Primaries::default(), Primaries::default());
+            self.list_ids(false, &mut reading, &mut first, &mut own).await?;
         }
         reading.flush().await?;
         let feed = match feed {
@@ -357,7 +410,7 @@ impl Session {
             if in_parts || only.is_some() {
                 later.push((raw, in_parts));
             } else {
-                self.schema.group(&raw, None, primaries, reading).await?;
+                self.schema.group(&raw, None, primaries, reading, &mut self.untold.links).await?;
             }
         }
         for (raw, in_parts) in later {
@@ -370,7 +423,7 @@ impl Session {
             if let (Some(_), Some(relative)) = (only, schema::relative_id(&raw.attributes)) {
                 self.ask_primaries(relative, reading, primaries).await?;
             }
-            self.schema.group(&raw, members, primaries, reading).await?;
+            self.schema.group(&raw, members, primaries, reading, &mut self.untold.links).await?;
         }
         Ok(())
     }
@@ -636,6 +689,7 @@ impl Schema {
         members: Option<Members>,
         primaries: &Primaries,
         reading: &mut Reading,
+        links: &mut BackLinks,
     ) -> Result<(), SourceError> {
         let relative = schema::relative_id(&raw.attributes);
         let Some(mut change) = self.change(raw, Kind::Group) else { return Ok(()) };
@@ -645,6 +699,8 @@ impl Schema {
             }
             primaries.join(relative, &mut group.members);
         }
+        // Nobody is listed by their primary group too.
+        links.list(&change, Vec::new());
         reading.change(change).await
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::back_link::BackLinks;
 use super::either;
 use crate::directory::{Dn, Kind};
 use crate::source::schema::Attributes;
@@ -87,8 +88,12 @@ pub(super) const SEARCHES: &[&str] = &["memberurl", "labeleduri"];
 /// What of all that is used is not told of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Untold {
-    /// Of which nothing is told.
+    /// Policies use them, of which nothing is told.
     computed: BTreeSet<String>,
+    /// Filters do: who they find is told by listing them all.
+    in_filters: BTreeSet<String>,
+    /// Those that are worked out from groups, as far as they can be followed.
+    pub(super) links: BackLinks,
     /// Of which nothing is told when others are renamed or deleted.
     references: BTreeSet<String>,
     /// Attributes of which only their values tell what they are.
@@ -107,12 +112,15 @@ impl Untold {
         for (name, value) in assertions(&either(filters[0], filters[1])) {
             let names_others = is_several(value) && Dn::parse(value).is_ok();
             if is_computed(&name) || (names_others && !is_known(&name)) {
-                untold.computed.insert(name);
+                untold.in_filters.insert(name);
             } else if REFERENCES.contains(&name.as_str()) {
                 untold.references.insert(name);
             }
         }
         for name in literal.iter().map(|name| plain(name)) {
+            if untold.links.follow(&name) {
+                continue;
+            }
             if is_computed(&name) {
                 untold.computed.insert(name);
             } else if REFERENCES.contains(&name.as_str()) {
@@ -129,6 +137,7 @@ impl Untold {
         if kind == Kind::Group && is_dynamic(attributes) {
             self.dynamic_groups += 1;
         }
+        self.links.note(attributes);
         let Self { watched, computed, contexts, .. } = self;
         watched.retain(|name| {
             let mut values = attributes.all(name);
@@ -152,10 +161,11 @@ impl Untold {
         let mut reasons = Vec::new();
         if !self.computed.is_empty() {
             reasons.push(format!(
-                "filters or policies use {}, which the server works out from other entries: no feed tells when that changes",
+                "policies use {}, which the server works out from other entries: no feed tells when that changes",
                 listed(&self.computed)
             ));
         }
+        reasons.extend(self.links.cannot_be_followed());
         match self.dynamic_groups {
             0 => {}
             1 => reasons.push("1 group is dynamic: no feed tells when its members change".to_owned()),
@@ -177,9 +187,22 @@ impl Untold {
         })
     }
 
-    /// What to say of that where a feed tells who was.
-    pub(super) fn remark(&self) -> Option<String> {
-        Some(format!("{}: then everything is read", self.refers()?))
+    /// Whether whom the filters find must be listed, because no feed tells of that.
+    pub(super) fn is_in_filters(&self) -> bool {
+        !self.in_filters.is_empty()
+    }
+
+    /// What to say of a feed that is used all the same.
+    pub(super) fn remarks(&self) -> String {
+        let in_filters = self.is_in_filters().then(|| {
+            format!(
+                "filters use {}, of which no feed tells: the ids of all whom they find are listed at each read",
+                listed(&self.in_filters)
+            )
+        });
+        let refers = self.refers().map(|refers| format!("{refers}: then everything is read"));
+        let remarks = [refers, in_filters, self.links.remark()];
+        remarks.into_iter().flatten().collect::<Vec<_>>().join(". ")
     }
 }
 
@@ -259,16 +282,20 @@ mod tests {
     #[case("(msExchDelegateListBL=*)", Some("msexchdelegatelistbl"))]
     #[case("(worksFor=ou=sales,dc=x)", Some("worksfor"))]
     #[case("(cn=Lee\\2c Ann)", None)]
-    fn a_filter_by_what_is_computed_needs_all(#[case] filter: &str, #[case] named: Option<&str>) {
+    fn a_filter_by_what_is_computed_is_listed(#[case] filter: &str, #[case] named: Option<&str>) {
         assert!(wire::filter::parse(filter).is_some());
-        let reason = untold(filter, &[]).needs_all();
-        assert_eq!(reason.is_some(), named.is_some(), "{reason:?}");
-        assert!(reason.unwrap_or_default().contains(named.unwrap_or_default()));
+        let untold = untold(filter, &[]);
+        assert_eq!(untold.needs_all(), None);
+        assert_eq!(untold.is_in_filters(), named.is_some());
+        let remarks = untold.remarks();
+        assert_eq!(remarks.is_empty(), named.is_none(), "{remarks}");
+        assert!(remarks.contains(named.unwrap_or_default()), "{remarks}");
     }
 
     #[rstest]
     #[case("mail", None, None)]
-    #[case("memberOf", Some("memberof"), None)]
+    #[case("memberOf", None, None)]
+    #[case("isMemberOf", Some("ismemberof"), None)]
     #[case("tokenGroupsGlobalAndUniversal", Some("tokengroups"), None)]
     #[case("directReports", Some("directreports"), None)]
     #[case("c-l", Some("c-l"), None)]
@@ -284,6 +311,17 @@ mod tests {
             assert_eq!(reason.is_some(), named.is_some(), "{reason:?}");
             assert!(reason.unwrap_or_default().contains(named.unwrap_or_default()));
         }
+    }
+
+    #[rstest]
+    #[case("memberof", true)]
+    #[case("MemberOf", true)]
+    #[case("tokenGroups", false)]
+    #[case("mail", false)]
+    fn links_from_groups_are_followed(#[case] name: &str, #[case] followed: bool) {
+        let untold = untold("(objectClass=person)", &[name]);
+        assert_eq!(untold.links.are_used(), followed);
+        assert_eq!(untold.remarks().contains("is read again"), followed);
     }
 
     fn attributes(name: &str, value: &str) -> Attributes {

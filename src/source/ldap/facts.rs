@@ -30,6 +30,8 @@ const OF_ACTIVE_DIRECTORY: &[&str] = &[
     "dnsHostName",
     "dsServiceName",
     "highestCommittedUSN",
+    "configurationNamingContext",
+    "isGlobalCatalogReady",
     "currentTime",
 ];
 

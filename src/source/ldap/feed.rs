@@ -18,6 +18,13 @@ pub(super) struct Resume {
     /// Of everything that must not have changed in between.
     pub(super) fingerprint: String,
     pub(super) place: Vec<u8>,
+    /// Whether the last read was of everything: its lists may be newer than what it read of people.
+    #[serde(default = "of_everything")]
+    pub(super) after_all: bool,
+}
+
+fn of_everything() -> bool {
+    true
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +70,9 @@ impl Resume {
         (self.feed, &self.fingerprint) == (next.feed, &next.fingerprint)
     }
 
-    /// The same at a later time.
+    /// The same at a later time, when what changed was read.
     pub(super) fn at(&self, place: Vec<u8>) -> Self {
-        Self { place, ..self.clone() }
+        Self { place, after_all: false, ..self.clone() }
     }
 
     pub(super) fn cursor(&self) -> Option<Cursor> {

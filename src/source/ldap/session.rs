@@ -14,8 +14,8 @@ use super::search::{Found, Query, Search};
 use super::wire::Scope;
 use super::wire::filter::escape;
 use super::{
-    GROUP_FILTER, LdapConfig, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory, either,
-    in_brackets, only_context, sync_repl,
+    GROUP_FILTER, LdapConfig, MANY, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory,
+    either, in_brackets, only_context, sync_repl,
 };
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
 use crate::source::schema::posix::Primaries;
@@ -23,12 +23,10 @@ use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, SourceError};
 use crate::words::count;
 
-/// Above so many changes everything is read: that is one search, and not hundreds.
-const MANY: usize = 5000;
-
 /// How long a server is given to rename somebody in lists too (OpenLDAP's refint does it beside the change).
 const MOMENT: Duration = Duration::from_secs(2);
 
+mod again;
 mod primary;
 
 /// One server, for one read.
@@ -97,7 +95,7 @@ impl Session {
         {
             if let Some(changes) = sync_repl::changes(&mut self.connection, &context, &resume.place).await? {
                 let mut reading = Reading::new(sink.clone());
-                if let Some(mode) = self.read_changes(&changes, &mut reading).await? {
+                if let Some(mode) = self.read_changes(&changes, resume.after_all, &mut reading).await? {
                     reading.flush().await?;
                     return Ok(self.completion(mode, Some(next.at(changes.place)), feed));
                 }
@@ -126,6 +124,12 @@ impl Session {
         }
         if let Some(reason) = self.untold.needs_all() {
             return none(&reason);
+        }
+        if self.untold.links.are_used() && self.facts.contexts.len() > 1 {
+            return none(
+                "policies use memberof, which may name groups of each of the server's naming contexts, and a feed is of one: so \
+                 everything is read each time",
+            );
         }
         let Some(context) = only_context(&self.bases, &self.facts) else {
             return none(
@@ -162,8 +166,8 @@ impl Session {
         };
         let attributes = self.schema.attributes().into_iter().collect::<Vec<_>>().join(" ");
         let fingerprint = feed::fingerprint(&[&self.connection.url, &self.scope(), &attributes]);
-        let resume = Resume { feed: FeedKind::SyncRepl, fingerprint, place };
-        let reason = self.untold.remark().unwrap_or_default();
+        let resume = Resume { feed: FeedKind::SyncRepl, fingerprint, place, after_all: true };
+        let reason = self.untold.remarks();
         Ok((Some(resume), Feed { active: FeedKind::SyncRepl.name().to_owned(), reason }))
     }
 
@@ -177,6 +181,8 @@ impl Session {
         self.entries(Kind::User, None, &mut reading).await?;
         self.entries(Kind::Group, None, &mut reading).await?;
         reading.flush().await?;
+        let not_read = self.untold.links.not_seen();
+        self.untold.links.miss(not_read);
         self.note_aliases().await;
         if reading.referrals > 0 {
             let these = reading.references.join(", ");
@@ -197,9 +203,13 @@ impl Session {
     async fn read_changes(
         &mut self,
         changes: &Changes,
+        after_all: bool,
         reading: &mut Reading,
     ) -> Result<Option<Mode>, SourceError> {
         let mut mode = Mode::Delta;
+        self.untold.links.keep_lists();
+        // Entries that are there, and are not read.
+        let mut others = Vec::new();
         let contexts = contexts(&self.bases, &self.facts);
         let named: Vec<Anchor> = changes.touched.union(&changes.deleted).cloned().collect();
         if named.len() > MANY {
@@ -221,7 +231,14 @@ impl Session {
             if some.iter().any(|one| is_open(one) || is_unclear(one)) {
                 return Ok(None);
             }
+            // One that is not deleted and not to be seen may be a group.
+            let is_unseen =
+                |one: &&Anchor| !changes.deleted.contains(*one) && !anywhere.there.contains_key(*one);
+            if self.untold.links.are_used() && some.iter().any(|one| is_unseen(&one)) {
+                return Ok(None);
+            }
             for one in some.iter().filter(|one| !within.there.contains_key(*one)) {
+                others.extend(anywhere.there.get(one).map(|seen| seen.dn.clone()));
                 // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
                 if let Some(seen) = anywhere.there.get(one)
                     && within.missing.contains(one)
@@ -243,6 +260,13 @@ impl Session {
             self.entries(Kind::User, Some(&ids), reading).await?;
             self.entries(Kind::Group, Some(&ids), reading).await?;
         }
+        let lists_all = self.untold.is_in_filters();
+        if lists_all {
+            mode = Mode::Full;
+            if !self.list_ids(true, reading).await? {
+                return Ok(None);
+            }
+        }
         self.tell_primaries(reading).await?;
         // Who was renamed is so in their groups too, of which a server that sees to that itself (OpenLDAP's
         // refint) does not tell; and a newcomer may have the name of somebody whom a group still lists.
@@ -261,16 +285,21 @@ impl Session {
         for lists in is {
             self.entries(Kind::Group, Some(&lists), reading).await?;
         }
+        if self.untold.links.are_used() && !self.read_again(changes, &others, after_all, reading).await? {
+            return Ok(None);
+        }
         // A server calls deleted also who was changed where the account may not look any more. So that a place that was
         // hidden from it is not emptied one by one, within the limits, all who are missing are found at once.
-        if mode == Mode::Full {
-            self.list_ids(reading).await?;
+        if mode == Mode::Full && !lists_all {
+            self.list_ids(false, reading).await?;
         }
         Ok(Some(mode))
     }
 
-    /// Lists who is there, without those who came.
-    async fn list_ids(&mut self, reading: &mut Reading) -> Result<(), SourceError> {
+    /// Lists who is there, without those who came; reads those who were not there before, if that is wanted. False if they
+    /// are too many.
+    async fn list_ids(&mut self, reads_new: bool, reading: &mut Reading) -> Result<bool, SourceError> {
+        let mut listed = Vec::new();
         for base in self.bases.clone() {
             let query = Query {
                 base,
@@ -284,13 +313,24 @@ impl Session {
                 let Found::Entry(entry) = found else { continue };
                 let id = &self.schema.anchor;
                 for anchor in entry.attributes.values(id).filter_map(|value| schema::anchor(id, value)) {
-                    if !self.there.contains_key(&anchor) {
+                    if self.there.contains_key(&anchor) {
+                        continue;
+                    }
+                    if reads_new {
+                        listed.push(anchor);
+                    } else {
                         reading.change(Change::Unchanged(anchor)).await?;
                     }
                 }
             }
         }
-        Ok(())
+        let Some(new) = reading.listed(listed).await? else { return Ok(false) };
+        for some in new.chunks(look_up::AT_ONCE) {
+            let ids = look_up::filter(&self.schema.anchor, some);
+            self.entries(Kind::User, Some(&ids), reading).await?;
+            self.entries(Kind::Group, Some(&ids), reading).await?;
+        }
+        Ok(true)
     }
 
     /// A server that sees to its lists itself does so a moment after. One that does not is not waited for any longer.
@@ -361,7 +401,8 @@ impl Session {
                             later.push(entry);
                             continue;
                         }
-                        reading.entry(&self.schema, kind, entry, &self.primaries).await?;
+                        let links = &mut self.untold.links;
+                        reading.entry(&self.schema, kind, entry, &self.primaries, links).await?;
                     }
                     Found::Unintelligible(what) => {
                         reading.unintelligible(what).await?;
@@ -376,7 +417,7 @@ impl Session {
             drop(search);
             for group in later {
                 let primaries = self.ask_primaries(&group, reading.came).await?;
-                reading.entry(&self.schema, kind, group, &primaries).await?;
+                reading.entry(&self.schema, kind, group, &primaries, &mut self.untold.links).await?;
             }
         }
         Ok(())

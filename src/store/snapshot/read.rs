@@ -155,8 +155,8 @@ impl Store {
         let mut known: HashMap<String, bool> = HashMap::new();
         let mut naming = Vec::new();
         snapshot.for_each_row(&mut |row| {
-            let named = row.entry.attributes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
-            let values = named.filter_map(|(_, stated)| match stated {
+            let of = row.entry.attributes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
+            let values = of.filter_map(|(_, stated)| match stated {
                 Stated::Values(values) => Some(values),
                 Stated::Undecodable => None,
             });

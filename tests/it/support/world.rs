@@ -24,6 +24,14 @@ pub(crate) const POLICY: &str = "  users: { recreated: Replace, emailDomains: [e
     memberRemovalsPerGroup: { percent: 100 }
     identifierChanges: { count: 900, percent: 100 }";
 
+/// The same, with a mapping over what the server works out from groups.
+pub(crate) fn policy_over_groups() -> String {
+    let title = ["team", "extra", "all"]
+        .map(|group| format!("(user.values['memberOf'].exists(g, g.lowerAscii().startsWith('cn={group},')) ? '{group} ' : '')"))
+        .join(" + ");
+    POLICY.replace("users: {", &format!("users: {{ attributes: {{ title: \"'in ' + {title}\" }},"))
+}
+
 const STAFF: &str = "ou=Staff";
 const OUT: &str = "ou=Out";
 const PLACES: &[&str] = &[STAFF, HIDEABLE, OUT];

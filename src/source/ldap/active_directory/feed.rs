@@ -86,12 +86,18 @@ impl Session {
         let Some(context) = only_context(&self.bases, &self.facts) else {
             return none("baseDNs lie in several domains, and a feed is of one: use a connector for each");
         };
+        if self.untold.links.are_used()
+            && let Some(reason) = self.no_back_links(&context).await?
+        {
+            return none(&reason);
+        }
         let Some(fingerprint) = fingerprint else {
             let why = "the account may not read the invocationId of the domain controller (NTDS Settings, below \
                        CN=Sites,CN=Configuration), which every account may unless that was taken away";
             return none(why);
         };
-        let resume = |feed, place| Some(Resume { feed, fingerprint: fingerprint.clone(), place });
+        let resume =
+            |feed, place| Some(Resume { feed, fingerprint: fingerprint.clone(), place, after_all: true });
         let named = |active: &str, reason: String| Feed { active: active.to_owned(), reason };
         if wanted != ChangeFeed::UsnChanged {
             if let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSync).await? {
@@ -126,15 +132,16 @@ impl Session {
         Ok((resume(Kind::UsnChanged, place), named("UsnChanged", reasons.join(". "))))
     }
 
-    fn account(&self) -> &str {
+    pub(super) fn account(&self) -> &str {
         self.config.ldap.bind.as_ref().map_or("ACCOUNT", |bind| bind.dn.as_str())
     }
 
     /// What to say of a feed that goes on.
     pub(super) async fn remarks(&mut self, context: &str) -> Result<String, SourceError> {
         let blindness = self.blindness(context).await?;
-        let remarks = self.untold.remark().into_iter().chain(Some(blindness).filter(|it| !it.is_empty()));
-        Ok(remarks.collect::<Vec<_>>().join(". "))
+        let mut remarks = vec![self.untold.remarks(), blindness];
+        remarks.retain(|remark| !remark.is_empty());
+        Ok(remarks.join(". "))
     }
 
     /// What keeps deletions from being told of; empty if nothing does, or if there are none to be told of.
