@@ -102,6 +102,18 @@ fn a_preview_makes_no_older_store_good() {
 }
 
 #[test]
+fn a_run_of_what_is_being_deleted_ends_at_its_next_operation() {
+    let mut staff = staff("Apply", SyncPolicyStatus::default());
+    let mut memory = Memory::default();
+    let begun = memory.begins(&staff, 7);
+    staff.0.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(100)));
+    assert!(memory.look(&staff, 7).begin.is_none());
+    assert!(begun.job.cancel.is_cancelled());
+    memory.done(None, begun, true, at(110), &Metrics::new());
+    assert!(memory.look(&staff, 8).begin.is_none(), "nothing is begun any more, whatever is read");
+}
+
+#[test]
 fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let before = ran(7);
     let shown = writing::blind(&before.conditions, Some(1), at(60), &Error::Slow);
