@@ -52,6 +52,10 @@ fuzz: setup ## Damage EXPORTS, CONVERSATIONS and REQUESTS at random, so many of 
 		MINUTES=$(or $(MINUTES),30) SEED=$(or $(SEED),1) \
 		$(CARGO) test --locked --profile simulate --test mutations -- --nocapture
 
+.PHONY: damage
+damage: setup ## Change a byte of a store, DAMAGES times from SEED on, and see whether what it changes is noticed
+	DAMAGES=$(or $(DAMAGES),1000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test it damage:: -- --nocapture
+
 .PHONY: breaks
 breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks

@@ -38,7 +38,7 @@ use self::watch::{Happened, Kind, Ours, Part};
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::spec::Name;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, soundness};
 use crate::telemetry::{Asked, Metrics, chain};
 
 pub mod condition;
@@ -263,6 +263,7 @@ async fn round(
     tasks.spawn(work(context.clone()));
     tasks.spawn(intact(context.clone()));
     tasks.spawn(again(context.clone()));
+    tasks.spawn(sound(context.clone()));
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
@@ -432,5 +433,25 @@ async fn intact(context: Arc<Context>) {
             drop(context.fatal.send(why.to_owned()).await);
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Looks at the whole store at the start, and again and again: whether what is in it is what was written.
+async fn sound(context: Arc<Context>) {
+    loop {
+        let looked_at = context.clock.now();
+        match context.stored(Store::examine).await {
+            Ok(damage) => {
+                for damage in &damage {
+                    tracing::error!(damage, "the store is damaged: restore a backup");
+                }
+                context.metrics.store_damaged(!damage.is_empty());
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store could not be looked at");
+                context.metrics.store_damaged(matches!(error, StoreError::Damaged(_)));
+            }
+        }
+        context.clock.until(delay::later(looked_at, soundness::EVERY)).await;
     }
 }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 mod absence;
 pub(crate) mod bitmap;
 pub(crate) mod dense;
+mod digest;
 mod error;
 pub mod exception;
 mod folder;
@@ -29,9 +30,11 @@ mod reader;
 pub mod registry;
 mod schema;
 pub mod snapshot;
+pub mod soundness;
 #[cfg(test)]
 mod tests;
 
+use digest::Tally;
 pub use error::StoreError;
 pub use folder::take_back;
 use snapshot::{Pins, Seals};
@@ -55,15 +58,22 @@ struct Inner {
     /// Which file that was when it was opened.
     file: Option<u64>,
     /// `None` for a store that is only read.
-    writer: Option<Mutex<Connection>>,
+    writer: Option<Mutex<Writer>>,
     readers: Mutex<Vec<Connection>>,
     /// Snapshots that are being read.
     pins: Pins,
     seals: Seals,
+    findings: soundness::Findings,
     /// How often an object of the registry was made or deleted since the store was opened.
     registry_changes: AtomicU64,
     /// Held for as long as the store is open for writing.
     _lock: Option<File>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    tally: Arc<Tally>,
 }
 
 impl Store {
@@ -72,9 +82,12 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let lock = folder::take(folder)?;
         let path = folder.join(FILE);
-        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        schema::prepare(&mut writer, &path)?;
-        Ok(Self::new(path, Some(writer), Some(lock)))
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::prepare(&mut connection, &path)?;
+        let writer = Writer { tally: Tally::listen(&connection)?, connection };
+        let store = Self::new(path, Some(writer), Some(lock));
+        store.write(snapshot::drop_outdated)?;
+        Ok(store)
     }
 
     /// Opens the store in `folder` for reading, while another process may be writing.
@@ -88,10 +101,14 @@ impl Store {
         let store = Self::new(path, None, None);
         // A process that died while it made the store leaves a file without tables.
         let found = store.read(|reader| schema::check(reader, &store.inner.path))?;
-        if found == 0 { Err(missing()) } else { Ok(store) }
+        if found == 0 {
+            return Err(missing());
+        }
+        store.vouch_for_store()?;
+        Ok(store)
     }
 
-    fn new(path: PathBuf, writer: Option<Connection>, lock: Option<File>) -> Self {
+    fn new(path: PathBuf, writer: Option<Writer>, lock: Option<File>) -> Self {
         let file = fs::metadata(&path).ok().map(|found| found.ino());
         let inner = Inner {
             file,
@@ -100,6 +117,7 @@ impl Store {
             readers: Mutex::default(),
             pins: Pins::default(),
             seals: Seals::default(),
+            findings: soundness::Findings::default(),
             registry_changes: AtomicU64::new(0),
             _lock: lock,
         };
@@ -125,8 +143,12 @@ impl Store {
         fs::metadata(&self.inner.path).is_ok_and(|found| Some(found.ino()) == self.inner.file)
     }
 
-    /// Writes one consistent copy of the whole store to `to`, which must not be there yet.
+    /// Writes one consistent copy of the whole store to `to`, which must not be there yet. No backup holds what is not what
+    /// was written.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        if let Some(damage) = self.examine()?.into_iter().next() {
+            return Err(StoreError::Damaged(damage));
+        }
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
         drop(made.map_err(|error| StoreError::Backup { to: to.display().to_string(), error })?);
         let reader = self.reader()?;
@@ -144,10 +166,13 @@ impl Store {
         let Some(writer) = &self.inner.writer else {
             return Err(StoreError::ReadOnly.into());
         };
-        let mut writer = lock(writer);
+        let Writer { connection, tally } = &mut *lock(writer);
+        // What a transaction that was given up changed does not count.
+        tally.clear();
         let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let value = work(&transaction)?;
+        tally.note(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         Ok(value)
     }

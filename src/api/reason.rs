@@ -46,6 +46,7 @@ pub mod connector {
         DEPENDENCY_NOT_READY = "DependencyNotReady", "Ready, Reconciling", "A Secret or ConfigMap that the spec names is not there, or does not hold what it must: the connector goes on by itself once it does.";
         STORE_FAILED = "StoreFailed", "Ready", "The data folder could not be used; the message says why.";
         API_SERVER_FAILED = "ApiServerFailed", "Ready", "The apiserver did not answer, or refused the operator something that it needs, such as to read a Secret: the message says what; nothing is done until it can be seen again.";
+        STORE_DAMAGED = "StoreDamaged", "Ready", "Bytes of the database changed by themselves: nothing is read into it, and nothing is planned or removed on its word. Check the disk, and restore a backup.";
         SUSPENDED = "Suspended", "Ready", "The connector rests because spec.suspend is true.";
         PROGRESSING = "Progressing", "Ready, Reconciling", "The first read of this spec is under way, or about to be; the message says how far it is.";
         PROGRESSING_WITH_RETRY = "ProgressingWithRetry", "Reconciling", "The last read failed, and it is tried again.";
@@ -73,6 +74,7 @@ pub mod policy {
         API_SERVER_FAILED = "ApiServerFailed", "Ready", "The apiserver did not answer, or refused the operator something that it needs, such as to read a Secret: the message says what; nothing is done until it can be seen again.";
         SUSPENDED = "Suspended", "Ready", "The policy rests because spec.suspend is true.";
         STORE_RESET = "StoreReset", "Ready, StoreReset", "What was remembered of the target is gone or older than it was (was the volume replaced?): nothing is served until a complete run has rebuilt it; from an empty store that run removes nobody, from an older one it goes on within the limits.";
+        STORE_DAMAGED = "StoreDamaged", "Ready", "Bytes of the database changed by themselves: nothing is planned or removed on its word, and what does not match is not served. Check the disk, and restore a backup.";
         PROGRESSING = "Progressing", "Ready, Reconciling", "The first run of this spec is under way, or about to be; the message says how far it is.";
         PROGRESSING_WITH_RETRY = "ProgressingWithRetry", "Reconciling", "Something failed, and it is tried again.";
         HEALTHY = "Healthy", "SourcesHealthy", "All directories of the policy are read, and recently enough.";

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -102,6 +103,9 @@ impl Sync {
             return Ok(Exit::Invalid);
         }
         let store = Store::open(&self.data)?;
+        // Beside what is read, so that no run has to wait for it.
+        let looked_at = store.clone();
+        let looking = thread::spawn(move || looked_at.examine());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(self.everything(resolved, &store));
         // A read that was given up may hang in the system; nobody waits for it.
@@ -109,6 +113,12 @@ impl Sync {
         match self.output {
             Output::Table => print::table(out, &done, &self)?,
             Output::Json => print::json(out, &done)?,
+        }
+        let damage =
+            looking.join().unwrap_or_else(|_| Err(StoreError::Ended("looking at it panicked".to_owned())))?;
+        if let Some(damage) = damage.into_iter().next() {
+            out::error(StoreError::Damaged(damage));
+            return Ok(Exit::Failed);
         }
         Ok(done.exit(&self))
     }

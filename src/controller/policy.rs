@@ -250,7 +250,8 @@ impl Memory {
         );
         self.handled.clone_from(&status.last_handled_sync_requested_at);
         let Some(last) = status.last_run.as_ref().filter(|_| !self.reset) else { return };
-        let failed = last.reason == reason::policy::FAILED.name;
+        let failures = [reason::policy::FAILED, reason::policy::STORE_DAMAGED];
+        let failed = failures.iter().any(|reason| last.reason == reason.name);
         self.failed = failed.then(|| (last.finished_at.0.min(now), 1));
         if let Some(runnable) = runnable
             && stored.applied_spec.as_ref() == Some(&runnable.policy.spec_json)

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::gate::WRITE;
 use crate::api::reason;
 use crate::spec::Name;
+use crate::store::StoreError;
 use crate::telemetry::Write;
 use crate::text::replace_unseen;
 
@@ -173,6 +174,7 @@ pub(super) fn blind(
 ) -> Vec<Condition> {
     use super::condition::{Conditions, Status};
     let reason = match error {
+        Error::Store(StoreError::Damaged(_)) => reason::connector::STORE_DAMAGED,
         Error::Store(_) => reason::connector::STORE_FAILED,
         _ => reason::connector::API_SERVER_FAILED,
     };
@@ -188,7 +190,11 @@ pub(super) fn blind(
 
 /// Whether a status says of `Ready` that nobody can look.
 fn is_blind(conditions: &[Condition]) -> bool {
-    let reasons = [reason::connector::API_SERVER_FAILED, reason::connector::STORE_FAILED];
+    let reasons = [
+        reason::connector::API_SERVER_FAILED,
+        reason::connector::STORE_FAILED,
+        reason::connector::STORE_DAMAGED,
+    ];
     super::condition::find(conditions, "Ready")
         .is_some_and(|ready| ready.status == "False" && reasons.iter().any(|it| it.name == ready.reason))
 }

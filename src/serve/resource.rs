@@ -60,7 +60,7 @@ pub(super) fn resource(object: Object, names: &mut Names<'_, '_>, base: &str) ->
                 location,
             ))?)
         }
-        _ => Err(StoreError::Corrupt(format!("the registry's object {id} is of two kinds"))),
+        _ => Err(StoreError::Damaged(format!("the registry's object {id} is of two kinds"))),
     }
 }
 

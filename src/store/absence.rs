@@ -209,6 +209,7 @@ mod tests {
                 store.write(|writer| Ok::<_, StoreError>(writer.execute(&insert, [])?)).unwrap();
             }
         }
+        store.take_for_written().unwrap();
     }
 
     /// How many rows of it there are in each table.
@@ -342,6 +343,7 @@ mod tests {
             2 * CHUNK + 1
         );
         store.write(|writer| Ok::<_, StoreError>(writer.execute(&many, [])?)).unwrap();
+        store.take_for_written().unwrap();
         forget_others(&store, 0);
         store
             .forget_absent(
@@ -375,6 +377,7 @@ mod tests {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
+        store.take_for_written().unwrap();
         forget_others(&store, 0);
         let snapshot = store.snapshot(&connector).unwrap().unwrap();
         thread::scope(|scope| {

@@ -111,9 +111,12 @@ pub enum StoreError {
     /// SQLite says no.
     #[error("the store failed: {0}")]
     Sqlite(rusqlite::Error),
-    /// A stored value is not what this version writes.
-    #[error("the store is damaged ({0}); restore a backup, or start with a new data folder")]
-    Corrupt(String),
+    /// What is stored is not what was written.
+    #[error(
+        "the store is damaged ({0}); nothing is planned or removed on its word. Check the disk, and restore a backup \
+         (docs/operations.md says how), or start with a new data folder"
+    )]
+    Damaged(String),
     /// Whoever asked does not want it any more, for this reason.
     #[error("{0}")]
     GivenUp(String),
@@ -144,14 +147,24 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
                 Self::Unwritable(error.to_string())
             }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            None if is_of_a_value(&error) => Self::Damaged(error.to_string()),
             _ => Self::Sqlite(error),
         }
     }
 }
 
+/// Whether it says that a value is none of those that are written there.
+fn is_of_a_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(
+        error,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+    )
+}
+
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Corrupt(error.to_string())
+        Self::Damaged(error.to_string())
     }
 }

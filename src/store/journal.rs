@@ -149,7 +149,7 @@ impl Class {
 
     fn from_number(number: u8) -> Result<Self, StoreError> {
         let class = Self::ALL.into_iter().find(|class| class.number() == number);
-        class.ok_or_else(|| StoreError::Corrupt(format!("a journal row of class {number}")))
+        class.ok_or_else(|| StoreError::Damaged(format!("a journal row of class {number}")))
     }
 }
 
@@ -308,7 +308,8 @@ fn intend<'e>(
     effects: impl IntoIterator<Item = &'e Effect>,
 ) -> Result<Vec<i64>, StoreError> {
     let mut insert = writer.prepare_cached(
-        "INSERT INTO intent (policy, target, subject, run, effect, members) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO intent (policy, target, subject, run, effect, members)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE put_intent(?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let intend = |effect: &Effect| {
         let members = effect.link.as_ref().map(|link| bitmap::write(&link.members)).transpose()?;
@@ -347,7 +348,7 @@ fn write_journal(
 ) -> Result<(), StoreError> {
     let mut insert = writer.prepare_cached(
         "INSERT INTO journal (policy, run, at, verb, subject, class, evidence, count, approved)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE put_journal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     let mut row = |class: Option<Class>, evidence: Option<Evidence>, count: u64| {
         insert.execute(params![

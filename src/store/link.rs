@@ -180,8 +180,10 @@ impl Store {
             }
         }
         self.write(|writer| {
-            let mut subject = writer
-                .prepare_cached("INSERT INTO subject (policy, id, kind, key) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut subject = writer.prepare_cached(
+                "INSERT INTO subject (policy, id, kind, key)
+                 SELECT ?1, ?2, ?3, ?4 WHERE put_subject(?1, ?2, ?3, ?4)",
+            )?;
             let mut anchor = writer.prepare_cached(
                 "INSERT OR IGNORE INTO anchor (policy, subject, directory, anchor) VALUES (?1, ?2, ?3, ?4)",
             )?;
@@ -294,7 +296,7 @@ fn write(writer: &Transaction<'_>, place: Place, subject: SubjectId, link: &Link
     writer
         .prepare_cached(
             "INSERT OR REPLACE INTO link (policy, target, subject, object, confirmed, active, leaving, members)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE put_link(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             place.policy,
@@ -311,7 +313,10 @@ fn write(writer: &Transaction<'_>, place: Place, subject: SubjectId, link: &Link
 
 fn claim(writer: &Transaction<'_>, place: Place, link: &Link) -> Result<(), StoreError> {
     writer
-        .prepare_cached("INSERT OR REPLACE INTO claim (target, object, policy) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO claim (target, object, policy)
+             SELECT ?1, ?2, ?3 WHERE put_claim(?1, ?2, ?3)",
+        )?
         .execute(params![place.target, link.target.0, place.policy])?;
     Ok(())
 }
@@ -337,7 +342,7 @@ fn read(
     while let Some(row) = rows.next()? {
         let id = SubjectId(row.get(0)?);
         if id.0 >= *next {
-            return Err(StoreError::Corrupt(format!("subject {} where the next is {next}", id.0)));
+            return Err(StoreError::Damaged(format!("subject {} where the next is {next}", id.0)));
         }
         let kind = kind(row.get(1)?);
         let key = Key::from_uuid(Uuid::from_bytes(row.get(2)?));

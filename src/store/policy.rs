@@ -129,7 +129,7 @@ impl Store {
                 .prepare_cached("SELECT first_complete_at, applied_spec FROM policy WHERE id = ?1")?
                 .query_row([place.policy], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let first_complete_at = first
-                .map(|text| text.parse().map_err(|error| StoreError::Corrupt(format!("a time: {error}"))))
+                .map(|text| text.parse().map_err(|error| StoreError::Damaged(format!("a time: {error}"))))
                 .transpose()?;
             let mut statement = reader.prepare_cached(
                 "SELECT at, users, groups, memberships FROM census WHERE policy = ?1 ORDER BY at",

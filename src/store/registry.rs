@@ -68,12 +68,14 @@ impl Store {
         })
     }
 
-    /// Reads the policy's part of the registry as of one moment; `None` if it never ran.
+    /// Reads the policy's part of the registry as of one moment; `None` if it never ran. What is not what was written is
+    /// not read.
     pub fn read_registry<T>(
         &self,
         owner: &Owner,
         work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        self.vouch_for_registry(owner)?;
         self.read(|reader| {
             let policy = reader
                 .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
@@ -385,7 +387,11 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(written() - before, 3, "two users and the group that they were in");
+        assert_eq!(
+            written() - before,
+            4,
+            "two users and the group that they were in, and the sum of the table"
+        );
         let read = |part: &Part<'_>| {
             let numbers = part.by_id(id(10)).unwrap().unwrap().members;
             Ok((members(part, 10), members(part, 11), numbers))

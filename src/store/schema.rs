@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{StoreError, digest};
 
 /// Marks the file as ours: "Roll" in ASCII.
 const APPLICATION_ID: i32 = 0x526f_6c6c;
@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/exception.sql"),
     include_str!("schema/reader.sql"),
     include_str!("schema/number.sql"),
+    include_str!("schema/digest.sql"),
 ];
 
 /// The schema that this version writes.
@@ -32,8 +33,11 @@ const MIGRATIONS: &[&str] = &[
 const OURS: u32 = MIGRATIONS.len() as u32;
 
 /// The least schema that a reader of our files must know: it grows only when a migration changes what
-/// older versions would misread.
-const MIN_READER: u32 = 1;
+/// older versions would misread. One that does not keep the sums of what it writes would leave a store that seems damaged.
+const MIN_READER: u32 = DIGEST;
+
+/// The schema from which on it is known what each table should hold.
+pub(super) const DIGEST: u32 = 7;
 
 /// Sets the writing connection up and brings the file to this version; an older file is copied first.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -49,7 +53,13 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     }
     for (migration, number) in MIGRATIONS.iter().zip(1..).skip_while(|(_, number)| *number <= found) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
+        transaction.execute_batch(migration).map_err(|error| match error.sqlite_error_code() {
+            // What it makes is there already, or what it changes is not.
+            Some(ErrorCode::Unknown) => {
+                StoreError::Damaged(format!("its schema is not that of version {found}: {error}"))
+            }
+            _ => error.into(),
+        })?;
         if number == 1 {
             transaction.execute(
                 "INSERT INTO store (id, sequence, min_reader) VALUES (?1, 0, ?2)",
@@ -59,10 +69,11 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         }
         transaction.execute("UPDATE store SET min_reader = max(min_reader, ?1)", [MIN_READER])?;
         transaction.pragma_update(None, "user_version", number)?;
+        if number == OURS {
+            digest::begin(&transaction)?;
+        }
         transaction.commit()?;
     }
-    // After a change by a version that does not keep it, the index is made anew.
-    connection.execute("DELETE FROM indexed WHERE (SELECT indexed <> sequence FROM store)", [])?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod seals;
 mod write;
 
 pub use begin::Before;
+pub(super) use index::drop_outdated;
 pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, Standing};
 pub(super) use pin::Pins;

@@ -3,6 +3,7 @@
 //! # Guarantees
 //! - A run reads sealed snapshots only.
 //! - What an earlier run left open (it was killed) is settled before anything is planned.
+//! - It goes by what was written: of a store in which bytes changed by themselves nothing is planned.
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
 //!   whole and holds nothing that an edit removes.
 
@@ -89,7 +90,13 @@ pub async fn run_on<T: Target>(
     let started_at = clock.now();
     let identity = target.identity().to_owned();
     let (reader, owner) = (store.clone(), policy.owner.clone());
-    let place = blocking(move || reader.place(&owner, &identity)).await?;
+    let connectors: Vec<_> = policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect();
+    let vouched_for = move || {
+        let place = reader.place(&owner, &identity)?;
+        reader.vouch_for_run(place, &connectors)?;
+        Ok(place)
+    };
+    let place = blocking(vouched_for).await?;
     // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
     let mut before = if options.preview { None } else { basis.take() };
     if !options.preview {

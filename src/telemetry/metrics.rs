@@ -379,6 +379,11 @@ impl Metrics {
         self.0.operating.watches.keep(&[], |labels| !labels.iter().any(|(name, value)| there(name, value)));
     }
 
+    /// The store was looked at as a whole.
+    pub fn store_damaged(&self, damaged: bool) {
+        self.0.operating.damaged.at(&[]).set(i64::from(damaged));
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {

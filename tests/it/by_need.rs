@@ -227,6 +227,7 @@ proptest! {
         for (at, mut read) in std::iter::once(first()).chain(reads).enumerate() {
             read.seconds = i64::try_from(at).unwrap();
             found.raw().execute("DELETE FROM indexed", []).unwrap();
+            found.store.take_for_written().unwrap();
             let [one, other] = [&noted, &found].map(|desk| runtime.block_on(desk.import(&read)));
             prop_assert_eq!(one.is_ok(), other.is_ok());
             prop_assert_eq!(noted.content(), found.content());
@@ -257,6 +258,7 @@ async fn what_an_older_version_wrote_in_between_is_seen() {
              UPDATE connector SET next_row = next_row + 1;",
         )
         .unwrap();
+    desk.store.take_for_written().unwrap();
     let desk = desk.reopen();
     let quiet = Read { changes: Vec::new(), mode: Mode::Delta, seconds: 1, ..first() };
     let imported = desk.import(&quiet).await.unwrap();

@@ -360,6 +360,7 @@ fn what_was_last_read_too_long_ago_is_not_green() {
     let then = "UPDATE connector SET info = json_set(info, '$.completed_at', '2020-01-01T00:00:00Z')";
     assert_eq!(store.execute(then, []).unwrap(), 1);
     drop(store);
+    Store::open(&desk.path("data")).unwrap().take_for_written().unwrap();
     let rests = MANIFESTS.replace("directoryID: corp }", "directoryID: corp }, suspend: true");
     desk.write("manifests.yaml", &rests);
     desk.sync(&[]).exits(1).says("SourceFailed").says("was not read, so nothing was removed on its word");

@@ -170,6 +170,7 @@ fn metrics() -> String {
     metrics.conditions("SyncPolicy", "p", false, [("Ready", "True")]);
     metrics.store_reset("p", 1);
     metrics.lease_held(true);
+    metrics.store_damaged(false);
     metrics.watching("secret", "n", true);
     metrics.api_write(Write::Status);
     metrics.api_failed(Asked::Watch);

@@ -17,6 +17,7 @@ mod compatibility;
 mod conditions;
 mod crds;
 mod cuts;
+mod damage;
 mod deltas;
 mod deploy;
 mod discovery;

@@ -653,6 +653,48 @@ fn from_backup(meanwhile: impl Fn(&Office)) {
 }
 
 #[test]
+fn a_damaged_store_shows_and_nothing_of_it_is_served_or_taken() {
+    let mut office = Office::open();
+    office.operator.secret(TOKEN);
+    office.namespace.apply(&readers(TOKEN));
+    office.namespace.apply(&served(""));
+    let path = format!("/policies/{}/staff/scim/v2/Users", office.namespace.name());
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = |office: &Office| {
+        web::ask(office.operator.scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "")
+    };
+    office.in_step();
+    eventually(PATIENCE, "readers are let in", || (ask(&office).status == 200).then_some(()));
+    office.operator.stop();
+    // One flag in one row.
+    let database = rusqlite::Connection::open(office.operator.data().join("rollcall.db")).unwrap();
+    assert_eq!(database.execute("UPDATE registry SET active = 0 WHERE number = 3", []).unwrap(), 1);
+    drop(database);
+    office.operator.restart();
+    office.slapd.modify(&leaves("alan"));
+    office.read_now();
+    let staff = office.namespace.until("syncpol", "staff", is("Ready", "False", "StoreDamaged"));
+    assert!(staff["status"]["conditions"].to_string().contains("restore a backup"), "{staff}");
+    eventually(PATIENCE, "the token is known", || (ask(&office).status != 401).then_some(()));
+    ask(&office).is(503);
+    eventually(PATIENCE, "the metric says it", || {
+        let (_, numbers) = http::get(&office.operator.metrics, "/metrics").unwrap();
+        numbers.lines().any(|line| line == "rollcall_store_damaged 1").then_some(())
+    });
+    // Of the connector nothing is damaged.
+    office.namespace.until("dirconn", "corp", is("Ready", "True", "Read"));
+    let data = office.operator.data();
+    office.operator.stop();
+    let data = data.to_str().unwrap();
+    for verb in [&["registry", "export"][..], &["backup", "--to", "-"]] {
+        rollcall(&[verb, &["--data", data]].concat())
+            .exits(1)
+            .says("the store is damaged")
+            .says("restore a backup");
+    }
+}
+
+#[test]
 fn it_says_what_it_does_in_numbers_and_in_lines() {
     let office = Office::open();
     office.in_step();

@@ -35,8 +35,8 @@ fn new(can_die: bool) -> Vec<u8> {
             }
         }
     }
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     drop(connection);
+    Store::open(folder.path()).unwrap().take_for_written().unwrap();
     fs::read(file).unwrap()
 }
 
@@ -79,6 +79,7 @@ impl Disk {
         });
         if let Some((mut disk, store)) = used {
             disk.empty();
+            store.take_for_written().unwrap();
             return (disk, store);
         }
         let folder = folder();

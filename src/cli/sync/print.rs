@@ -15,6 +15,7 @@ use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};
 use crate::cli::out::Out;
 use crate::cli::table::Table;
 use crate::clock::{Clock as _, SystemClock};
+use crate::controller::policy::status::failure;
 use crate::directory::Place;
 use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
@@ -90,7 +91,7 @@ fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
             Err(why) => {
                 let reason = match why {
                     NotRun::Connector(_) => reason::policy::CONNECTOR_NOT_FOUND,
-                    NotRun::Store(_) => reason::policy::FAILED,
+                    NotRun::Store(why) => failure(why),
                 };
                 without(not_ready(reason, why.to_string(), now))
             }

@@ -101,7 +101,8 @@ impl Failure {
         };
         let mut ready = failed(&"Ready")?;
         // What is said while nobody can look says nothing of the directory: how far its last read came is said beside it.
-        if [reasons::API_SERVER_FAILED, reasons::STORE_FAILED].iter().any(|it| it.name == ready.reason) {
+        let blind = [reasons::API_SERVER_FAILED, reasons::STORE_FAILED, reasons::STORE_DAMAGED];
+        if blind.iter().any(|it| it.name == ready.reason) {
             ready = STAGES.iter().find_map(failed)?;
         }
         let reason = *reasons::ALL.iter().find(|reason| reason.name == ready.reason)?;

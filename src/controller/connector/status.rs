@@ -13,6 +13,7 @@ use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status, find};
 use crate::source;
 use crate::spec::{Problem, SourceConfig};
+use crate::store::StoreError;
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
@@ -215,7 +216,7 @@ fn stage(reason: Reason) -> Option<usize> {
         Some(0)
     } else if reason == connector::AUTHENTICATION_FAILED {
         Some(1)
-    } else if reason == connector::STORE_FAILED {
+    } else if [connector::STORE_FAILED, connector::STORE_DAMAGED].contains(&reason) {
         None
     } else {
         Some(2)
@@ -339,7 +340,11 @@ fn message(imported: &Imported) -> String {
 
 /// Why a read failed, in one word.
 pub(super) fn reason(error: &ImportError) -> Reason {
-    let ImportError::Source(error) = error else { return connector::STORE_FAILED };
+    let error = match error {
+        ImportError::Source(error) => error,
+        ImportError::Store(StoreError::Damaged(_)) => return connector::STORE_DAMAGED,
+        ImportError::Store(_) => return connector::STORE_FAILED,
+    };
     match error.reason {
         source::Reason::Unreachable => connector::UNREACHABLE,
         source::Reason::TlsFailed => connector::TLS_FAILED,

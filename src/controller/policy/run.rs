@@ -162,7 +162,7 @@ impl Memory {
                 self.take(&report, store, &begin.runnable);
             }
             Some(Err(error)) => {
-                self.cannot(&error.to_string(), RanOf::of(&begin.runnable), begin.approve, now);
+                self.cannot(&error, RanOf::of(&begin.runnable), begin.approve, now);
             }
             _ => self.given_up(),
         }
@@ -208,13 +208,13 @@ impl Memory {
     }
 
     /// A run could not even begin: the next one is told what this one was.
-    fn cannot(&mut self, why: &str, ran: RanOf, approve: Option<String>, now: Timestamp) {
-        tracing::error!(why, "the run failed");
+    fn cannot(&mut self, error: &StoreError, ran: RanOf, approve: Option<String>, now: Timestamp) {
+        tracing::error!(%error, "the run failed");
         let before = self.failed.map_or(0, |(_, count)| count);
         self.failed = Some((now, before.saturating_add(1)));
         self.ended = Some(ran);
         self.unheard = approve;
-        self.status.last_run = Some(status::could_not(why, now));
+        self.status.last_run = Some(status::could_not(status::failure(error), &error.to_string(), now));
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
         let mut memory = Memory::default();
         let ran = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some("sha256:0".to_owned());
-        memory.cannot("the disk is full", ran, approval.clone(), Timestamp::UNIX_EPOCH);
+        memory.cannot(&StoreError::Full, ran, approval.clone(), Timestamp::UNIX_EPOCH);
         assert_eq!(memory.unheard, approval, "the next run is told of it");
     }
 

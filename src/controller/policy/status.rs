@@ -11,6 +11,7 @@ use crate::controller::condition::{Conditions, Status, find};
 use crate::controller::connector::status::problems;
 use crate::directory::ConnectorName;
 use crate::spec::Problem;
+use crate::store::StoreError;
 use crate::store::hold::Hold;
 use crate::sync::run::{RunReport, Verdict};
 use crate::words::{count, thousands};
@@ -290,13 +291,13 @@ pub(super) fn quarantined(status: &SyncPolicyStatus) -> u64 {
 }
 
 /// A run that could not begin.
-pub(super) fn could_not(why: &str, now: Timestamp) -> LastRun {
+pub(super) fn could_not(reason: Reason, why: &str, now: Timestamp) -> LastRun {
     LastRun {
         id: String::new(),
         started_at: Time(now),
         finished_at: Time(now),
         result: "Failed".to_owned(),
-        reason: policy::FAILED.name.to_owned(),
+        reason: reason.name.to_owned(),
         message: why.to_owned(),
         created: 0,
         updated: 0,
@@ -307,6 +308,11 @@ pub(super) fn could_not(why: &str, now: Timestamp) -> LastRun {
         members_removed: 0,
         quarantined: 0,
     }
+}
+
+/// Why a run could not begin, as a reason.
+pub fn failure(why: &StoreError) -> Reason {
+    if matches!(why, StoreError::Damaged(_)) { policy::STORE_DAMAGED } else { policy::FAILED }
 }
 
 /// A verdict as a reason.

@@ -49,7 +49,7 @@ fn stored(sequence: u64, approved: bool) -> Stored {
 fn ran(sequence: u64) -> SyncPolicyStatus {
     SyncPolicyStatus {
         store: Some(store(sequence)),
-        last_run: Some(status::could_not("as it is", at(50))),
+        last_run: Some(status::could_not(reason::policy::FAILED, "as it is", at(50))),
         ..SyncPolicyStatus::default()
     }
 }

@@ -32,6 +32,7 @@ struct Noted {
 impl Store {
     /// Begins an import of `connector`. There must be only one at a time for each connector.
     pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
+        self.refuse_damaged(connector)?;
         let (id, sealed) = self.write(|writer| {
             let id = numbers::of_connector(writer, connector)?;
             let found: (i64, i64) = writer

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::Reference;
@@ -185,12 +185,18 @@ impl Index {
     }
 }
 
+/// After a change by a version that does not keep it, the index is made anew.
+pub(in crate::store) fn drop_outdated(writer: &Transaction<'_>) -> Result<(), StoreError> {
+    writer.execute("DELETE FROM indexed WHERE (SELECT indexed <> sequence FROM store)", [])?;
+    Ok(())
+}
+
 impl Part {
     fn stored(row: &Row<'_>) -> Result<Self, StoreError> {
         let stored = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let (numbers, rest) = stored.as_chunks::<20>();
         if !rest.is_empty() {
-            return Err(StoreError::Corrupt("numbers of anchors or names".to_owned()));
+            return Err(StoreError::Damaged("numbers of anchors or names".to_owned()));
         }
         let numbers = numbers.iter().map(|stored| {
             let (mut fingerprint, mut number) = (Fingerprint::default(), [0; 4]);

@@ -371,7 +371,7 @@ impl Presence {
                     .or_else(|_| serde_json::from_str(detail).map(|since| (since, None)))?;
                 Self::Unsettled { since, server }
             }
-            other => return Err(StoreError::Corrupt(format!("an entry whose standing is {other}"))),
+            other => return Err(StoreError::Damaged(format!("an entry whose standing is {other}"))),
         })
     }
 

@@ -428,13 +428,15 @@ impl Importing {
             };
         }
         self.newest = self.store.write(|writer| {
-            let mut insert =
-                writer.prepare_cached("INSERT INTO entry (connector, id, anchor) VALUES (?1, ?2, ?3)")?;
+            let mut insert = writer.prepare_cached(
+                "INSERT INTO entry (connector, id, anchor) SELECT ?1, ?2, ?3 WHERE put_entry(?1, ?2, ?3)",
+            )?;
             for (row, anchor) in &rows {
                 insert.execute(params![self.connector, row.0, anchor.as_str()])?;
             }
-            let mut insert =
-                writer.prepare_cached("INSERT INTO name (connector, id, key) VALUES (?1, ?2, ?3)")?;
+            let mut insert = writer.prepare_cached(
+                "INSERT INTO name (connector, id, key) SELECT ?1, ?2, ?3 WHERE put_name(?1, ?2, ?3)",
+            )?;
             for (number, key) in &names {
                 insert.execute(params![self.connector, number, key])?;
             }
@@ -521,7 +523,8 @@ impl Version {
                     .prepare_cached(
                         "INSERT INTO version (connector, entry, sequence, standing, detail, hash, content, names,
                                               complete, edges)
-                         VALUES (?1, ?2, ?3, 0, NULL, ?4, ?5, ?6, ?7, ?8)",
+                         SELECT ?1, ?2, ?3, 0, NULL, ?4, ?5, ?6, ?7, ?8
+                         WHERE put_version(?1, ?2, ?3, 0, NULL, ?4, ?5, ?6, ?7, ?8)",
                     )?
                     .execute(params![
                         connector,
@@ -540,8 +543,10 @@ impl Version {
                     .prepare_cached(
                         "INSERT INTO version (connector, entry, sequence, standing, detail, hash, content, names,
                                               complete, edges)
-                         SELECT connector, entry, ?3, ?4, ?5, hash, content, names, complete, edges FROM version
-                         WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
+                         SELECT ?1, ?2, ?3, ?4, ?5, hash, content, names, complete, edges FROM (
+                             SELECT hash, content, names, complete, edges FROM version
+                             WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1)
+                         WHERE put_version(?1, ?2, ?3, ?4, ?5, hash, content, names, complete, edges)",
                     )?
                     .execute(params![connector, row.0, sequence.cast_signed(), standing, detail])?;
             }

@@ -10,6 +10,7 @@ use super::labelled::{Labelled, register, with_unit};
 pub(super) struct Operating {
     pub(super) suspended: Labelled<Gauge>,
     pub(super) lease: Labelled<Gauge>,
+    pub(super) damaged: Labelled<Gauge>,
     pub(super) watches: Labelled<Gauge>,
     pub(super) reconcile_duration: Labelled<Histogram>,
     pub(super) reconcile_errors: Labelled<Counter>,
@@ -25,6 +26,11 @@ impl Operating {
                 registry,
                 "lease_held",
                 "1 while this process holds the lease; without it nothing is read, run or written",
+            ),
+            damaged: register(
+                registry,
+                "store_damaged",
+                "1 if bytes of the database changed by themselves, 0 if not, as it was last looked at as a whole",
             ),
             watches: register(
                 registry,

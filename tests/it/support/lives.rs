@@ -274,4 +274,6 @@ fn a_day_goes_by(desk: &Desk) {
     let store = rusqlite::Connection::open(desk.path("data").join(rollcall::store::FILE)).unwrap();
     let then = "UPDATE connector SET info = json_set(info, '$.full_at', '2020-01-01T00:00:00Z')";
     assert_eq!(store.execute(then, []).unwrap(), 1);
+    drop(store);
+    rollcall::store::Store::open(&desk.path("data")).unwrap().take_for_written().unwrap();
 }

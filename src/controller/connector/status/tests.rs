@@ -311,14 +311,15 @@ fn every_reason_is_said_where_the_documents_say() {
     ];
     let errors = all.map(|reason| ImportError::Source(source::SourceError::new(reason, "why")));
     let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
-    let store = failure(reason(&ImportError::Store(crate::store::StoreError::Full)));
+    let store = [StoreError::Full, StoreError::Damaged(String::new())];
+    let store = store.map(|error| failure(reason(&ImportError::Store(error))));
     let read = a_read(0);
     let remarked = [
         Read { feed: Some(feed("grant it a right")), ..a_read(0) },
         Read { certificate_ends_at: Some(at(200)), ..a_read(0) },
         Read { skew: Some(SignedDuration::from_mins(5)), ..a_read(0) },
     ];
-    let states = failures.iter().chain([&store]).map(State::Failed).chain([
+    let states = failures.iter().chain(&store).map(State::Failed).chain([
         State::Invalid(&[]),
         State::Lacking(&[]),
         State::Suspended,

@@ -24,7 +24,7 @@ fn ran(reason: Reason, quarantined: u64) -> SyncPolicyStatus {
         message: "as it is".to_owned(),
         result: "Applied".to_owned(),
         quarantined,
-        ..could_not("", at(50))
+        ..could_not(reason, "", at(50))
     };
     SyncPolicyStatus { last_run: Some(last), ..SyncPolicyStatus::default() }
 }
@@ -108,6 +108,7 @@ fn lacking() -> Case {
 #[case::source_failing(Case { sources: failing(), ..Case::new(ran(policy::IN_STEP, 0)) }, "False", "SourceFailed", &["Reconciling", "SourcesHealthy"])]
 #[case::source_failing_before_the_first_run(Case { sources: failing(), unrun: true, ..Case::new(SyncPolicyStatus::default()) }, "False", "SourceFailed", &["Reconciling", "SourcesHealthy"])]
 #[case::target_failing(Case::new(ran(policy::FAILED, 0)), "False", "Failed", &["Reconciling", "SourcesHealthy"])]
+#[case::damaged(Case::new(ran(policy::STORE_DAMAGED, 0)), "False", "StoreDamaged", &["Reconciling", "SourcesHealthy"])]
 #[case::held(Case::new(held()), "False", "Held", &["Stalled", "SourcesHealthy", "PlanHeld"])]
 #[case::held_while_the_source_fails(Case { sources: failing(), ..Case::new(held()) }, "False", "SourceFailed", &["Reconciling", "SourcesHealthy", "PlanHeld"])]
 #[case::invalid(invalid(), "False", "InvalidSpec", &["Stalled", "SourcesHealthy"])]
@@ -172,6 +173,7 @@ fn every_reason_is_said_where_the_documents_say() {
         Case { reset: true, ..Case::new(ran(policy::IN_STEP, 0)) },
         Case { sources: failing(), ..Case::new(held()) },
         Case::new(ran(policy::IN_STEP, 1)),
+        Case::new(ran(failure(&StoreError::Damaged(String::new())), 0)),
         Case::new(held()),
         invalid(),
         missing(),
