@@ -7,6 +7,7 @@ use crate::source::ldap::decode::{self, Raw};
 const BIND: u8 = 0x60;
 const SEARCH: u8 = 0x63;
 const EXTENDED: u8 = 0x77;
+const ABANDON: u8 = 0x50;
 const CONTROLS: u8 = 0xa0;
 
 /// How far below the base.
@@ -36,6 +37,8 @@ pub(in crate::source::ldap) enum Request<'a> {
         password: &'a str,
     },
     StartTls,
+    /// No more answers to the request with this id are wanted (RFC 4511 section 4.11).
+    Abandon(i32),
     Search {
         base: &'a str,
         scope: Scope,
@@ -97,6 +100,7 @@ impl Request<'_> {
                 ber::element(BIND, &[version, dn, password].concat())
             }
             Self::StartTls => ber::element(EXTENDED, &ber::element(0x80, b"1.3.6.1.4.1.1466.20037")),
+            Self::Abandon(id) => ber::natural(ABANDON, id.unsigned_abs()),
             Self::Search { base, scope, filter, attributes, at_most } => {
                 let names = attributes.iter().flat_map(|name| ber::element(OCTETS, name.as_bytes()));
                 let names: Vec<u8> = names.collect();
@@ -188,6 +192,11 @@ impl<'a> Message<'a> {
         matches!(self.op, 0x64 | 0x65 | 0x73)
     }
 
+    /// Whether it is the last one of a search.
+    pub(super) fn ends_search(&self) -> bool {
+        self.op == 0x65
+    }
+
     /// What it says, and the controls that came with it.
     pub(super) fn response(mut self) -> Result<(Response, Vec<Control>), Malformed> {
         let response = match self.op {
@@ -247,6 +256,7 @@ mod tests {
         let login = Request::Bind { dn: "cn=a", password: "p" };
         let expected = b"\x30\x11\x02\x01\x07\x60\x0c\x02\x01\x03\x04\x04cn=a\x80\x01p";
         assert_eq!(login.message(7, &[]).unwrap(), expected);
+        assert_eq!(Request::Abandon(300).message(8, &[]).unwrap(), b"\x30\x07\x02\x01\x08\x50\x02\x01\x2c");
         let attributes = ["cn".to_owned()];
         let search = Request::Search {
             base: "",

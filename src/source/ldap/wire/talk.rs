@@ -71,6 +71,10 @@ pub(in crate::source::ldap) struct Talk {
     room: Room,
     /// Of the request that is being answered.
     id: i32,
+    /// Whether that is a search whose end was not heard yet.
+    is_open: bool,
+    /// Searches that were given up before their end, whose answers may still come.
+    abandoned: Vec<i32>,
     /// How long a message may be.
     longest: usize,
     unasked: u64,
@@ -89,6 +93,8 @@ impl Talk {
             read: 0,
             room: Room::shared(),
             id: 0,
+            is_open: false,
+            abandoned: Vec::new(),
             longest: BEFORE_BIND,
             unasked: 0,
         }
@@ -115,22 +121,40 @@ impl Talk {
         self.longest = MESSAGE;
     }
 
-    /// Sends a request; the one before it was answered to its end.
+    /// Sends a request. A search that was not heard to its end is given up, and what still comes of it passed over.
     pub(in crate::source::ldap) async fn ask(
         &mut self,
         request: Request<'_>,
         controls: &[Control],
     ) -> Result<(), Failed> {
-        self.id = self.id.checked_add(1).unwrap_or(1);
+        let abandon = self.abandon();
+        self.id = self.next_id();
         let message = request.message(self.id, controls).ok_or_else(|| match request {
             Request::Search { filter, .. } => Failed::Filter(filter.to_owned()),
             _ => Failed::Filter(String::new()),
         })?;
+        self.is_open = matches!(request, Request::Search { .. });
+        let message = [abandon, message].concat();
         let sending = async {
             self.stream.write_all(&message).await?;
             self.stream.flush().await
         };
         Ok(timeout(ANSWER, sending).await.map_err(|_| Failed::Silent)??)
+    }
+
+    /// What tells the server that no more is wanted of the search that is open; empty if none is.
+    fn abandon(&mut self) -> Vec<u8> {
+        if !std::mem::take(&mut self.is_open) {
+            return Vec::new();
+        }
+        let open = self.id;
+        self.abandoned.push(open);
+        self.id = self.next_id();
+        Request::Abandon(open).message(self.id, &[]).unwrap_or_default()
+    }
+
+    fn next_id(&self) -> i32 {
+        self.id.checked_add(1).unwrap_or(1)
     }
 
     /// The next answer to the request.
@@ -141,10 +165,17 @@ impl Talk {
             let message = Message::parse(&self.buffer[from..to])?;
             self.read = to;
             if message.id == self.id {
+                self.is_open &= !message.ends_search();
                 return Ok(message.response()?);
             }
             if let Some(notice) = message.disconnection()? {
                 return Err(Failed::Ended(Some(notice)));
+            }
+            if self.abandoned.contains(&message.id) {
+                if message.ends_search() {
+                    self.abandoned.retain(|id| *id != message.id);
+                }
+                continue;
             }
             if message.is_of_search() {
                 // Passed over, it would be an entry that is not there.
@@ -321,6 +352,32 @@ mod tests {
             let Err(Failed::Refused(why)) = talk.hear().await else { panic!("{id} is taken") };
             assert!(why.contains("not under way"), "{why}");
         }
+    }
+
+    /// An entry without a name, in answer to a request.
+    fn entry(id: u8) -> Vec<u8> {
+        element(SEQUENCE, &[b"\x02\x01", [id].as_slice(), b"\x64\x04\x04\x00\x30\x00"].concat())
+    }
+
+    #[rstest]
+    #[case::that_goes_on_for_a_while(&[entry(1), entry(1), done(1), done(3)])]
+    #[case::that_ends_at_once(&[entry(1), done(3)])]
+    #[case::that_ends_late(&[entry(1), entry(3), done(1), done(3)])]
+    #[tokio::test]
+    async fn a_search_that_is_given_up_does_not_disturb_the_next(#[case] answers: &[Vec<u8>]) {
+        let mut talk = said(&answers.concat());
+        search(&mut talk).await;
+        assert!(matches!(talk.hear().await, Ok((Response::Entry(_), _))));
+        search(&mut talk).await;
+        assert_eq!(talk.id, 3, "the message between them gives up the first");
+        loop {
+            match talk.hear().await.unwrap().0 {
+                Response::SearchDone(_) => break,
+                other => assert!(matches!(other, Response::Entry(_)), "{other:?}"),
+            }
+        }
+        search(&mut talk).await;
+        assert_eq!(talk.id, 4, "nothing is to be given up");
     }
 
     #[tokio::test]
