@@ -184,6 +184,19 @@ impl Resolving<'_> {
         }
     }
 
+    /// Entries are known and looked up by it, so it must be able to stand in a filter.
+    fn anchor_attribute(&mut self, at: &str, name: &str) {
+        let is_word =
+            |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic()) && is_word(name);
+        if !(name.is_empty() || is_name || name.split('.').all(is_number)) {
+            let why = "it is no attribute's name: a letter, then letters, digits, - and _, without options (;lang-de); or a number \
+                       such as 2.5.4.3";
+            self.problem(at, why);
+        }
+    }
+
     fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {
         const AT: &str = "spec.ldap";
         self.urls(AT, &ldap.urls, ldap.start_tls, ldap.insecure);
@@ -192,6 +205,8 @@ impl Resolving<'_> {
         if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
             let why = "a DN changes when somebody is renamed or moves; name an attribute that never does, or leave it out";
             self.problem("spec.ldap.anchorAttribute", why);
+        } else {
+            self.anchor_attribute("spec.ldap.anchorAttribute", &ldap.anchor_attribute);
         }
         let bind = ldap.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
         let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
@@ -291,6 +306,7 @@ let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
                     .fail("spec.ldif", "name exactly one place: path, secretKeyRef or configMapKeyRef");
             }
         };
+        self.anchor_attribute("spec.ldif.anchorAttribute", &ldif.anchor_attribute);
         Some(SourceConfig::Ldif(LdifConfig {
             input,
             name,

@@ -62,6 +62,7 @@ fn takes_a_connector(#[case] spec: &str) {
 #[case("  ldap: { urls: [\"ldaps://a\"], userFilter: \"(uid=*\" }", &["spec.ldap.userFilter", "(uid=* is no LDAP filter", "parentheses"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], baseDNs: [\"corp\"] }", &["spec.ldap.baseDNs[0]", "corp is no DN"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], disabledWhen: \"user.mial == ''\" }", &["spec.ldap.disabledWhen", "line 1, column 5", "did you mean `mail`?"])]
+#[case("  ldap: { urls: [\"ldaps://a\"], anchorAttribute: \"employee number\" }", &["spec.ldap.anchorAttribute", "no attribute's name"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], anchorAttribute: dn }", &["spec.ldap.anchorAttribute", "renamed"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], pageSize: 0 }", &["spec.ldap.pageSize", "at least 1"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }", &["spec.ldap.credentialsSecretRef", "there is no Secret id/reader", "there is: none"])]

@@ -78,7 +78,7 @@ fn bracketed(rest: &mut &[u8], depth: usize) -> Option<Vec<u8>> {
 }
 
 fn item(rest: &mut &[u8]) -> Option<Vec<u8>> {
-    let attribute = take_while(rest, |byte| byte.is_ascii_alphanumeric() || b"-.;".contains(&byte));
+    let attribute = take_while(rest, |byte| byte.is_ascii_alphanumeric() || b"-_.;".contains(&byte));
     if !attribute.is_empty() && !is_description(attribute) {
         return None;
     }
@@ -203,6 +203,7 @@ mod tests {
     #[case("(a:=x)", b"\xa9\x06\x82\x01a\x83\x01x")]
     #[case("(a:dn:=x)", b"\xa9\x09\x82\x01a\x83\x01x\x84\x01\xff")]
     #[case("(:dn:r:=x)", b"\xa9\x09\x81\x01r\x83\x01x\x84\x01\xff")]
+    #[case("(a_b=x)", b"\xa3\x08\x04\x03a_b\x04\x01x")]
     #[case("(a;lang-de=x)", b"\xa3\x0e\x04\x09a;lang-de\x04\x01x")]
     fn says_it_as_the_standard_does(#[case] text: &str, #[case] expected: &[u8]) {
         assert_eq!(parse(text).as_deref(), Some(expected), "{text}");
@@ -225,6 +226,7 @@ mod tests {
     #[case("(!(a=b)(c=d))")]
     #[case("(:=x)")]
     #[case("(1a=x)")]
+    #[case("(_a=x)")]
     #[case("(1..2=x)")]
     fn takes_nothing_else(#[case] text: &str) {
         assert_eq!(parse(text), None, "{text}");
