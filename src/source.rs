@@ -36,6 +36,17 @@ pub trait Source: Send + Sync {
     /// `None` for a source that cannot look up (a file).
     fn look_up(&self, anchors: &[Anchor])
     -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send;
+
+    /// The same, where the DNs that they had are known: a source that may find too little by an id looks there too, before it
+    /// says that somebody is missing.
+    fn look_up_called(
+        &self,
+        anchors: &[Anchor],
+        called: &HashMap<Anchor, String>,
+    ) -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send {
+        let _ = called;
+        self.look_up(anchors)
+    }
 }
 
 /// Which anchors a look-up found. An anchor that is in none of the lists was not settled and is no

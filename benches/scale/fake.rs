@@ -16,7 +16,8 @@ pub(crate) struct Fake(pub(crate) Size);
 impl Source for Fake {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let Self(size) = *self;
-        let schema = Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new() };
+        let schema =
+            Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new(), demands_members: false };
         let mut filler = Filler::default();
         for at in 0..size.people + size.groups {
             let (dn, attributes) = if at < size.people { person(at) } else { group(size, at - size.people) };

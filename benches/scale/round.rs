@@ -180,7 +180,11 @@ impl Scene<'_> {
 
     /// Users, then groups, with the filters and attributes that Rollcall asks with.
     fn ldapsearch(&self, server: &Slapd) -> Result<Taken> {
-        let schema = Schema { anchor: "entryUUID".to_owned(), literal: std::collections::BTreeSet::new() };
+        let schema = Schema {
+            anchor: "entryUUID".to_owned(),
+            literal: std::collections::BTreeSet::new(),
+            demands_members: false,
+        };
         let attributes: Vec<String> = schema.attributes().into_iter().collect();
         let searches: Vec<String> = [USER_FILTER, GROUP_FILTER]
             .map(|filter| {

@@ -59,7 +59,7 @@ pub struct Completion {
 }
 
 /// What a server or a file showed of itself while it was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// When the certificate that it proved itself with ends.
     pub certificate_ends_at: Option<Timestamp>,
@@ -67,6 +67,8 @@ pub struct Shown {
     pub clock: Option<Timestamp>,
     /// Whether nothing shows that what came is all: it may have been cut.
     pub no_end: bool,
+    /// How far its copy of the directory is, as its source writes that.
+    pub progress: Option<String>,
 }
 
 /// How changes come.

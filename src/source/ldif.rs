@@ -331,7 +331,7 @@ impl<'a> Reading<'a> {
             users,
             groups,
             name: name.clone(),
-            schema: Schema { anchor, literal: config.literal.clone() },
+            schema: Schema { anchor, literal: config.literal.clone(), demands_members: false },
         };
         Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }

@@ -71,12 +71,16 @@ const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it cannot b
 /// What is wrong with an entry that is neither user, contact nor group.
 pub(in crate::source) const OF_NO_KIND: &str = "its classes are those of no user, contact or group; correct them, or name it with userFilter or groupFilter";
 
+/// What is wrong with a list that cannot be empty and is.
+const NO_MEMBER: &str = "it shows no member, and the server has no such group without one, so they are hidden; let the account that \
+     reads see that attribute";
+
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
 
 /// The attribute by which the entries of the last read are known.
 pub(in crate::source) fn pinned(known_by: Option<&KnownBy>) -> Option<String> {
-    let KnownBy { id, scope } = known_by?;
+    let KnownBy { id, scope, .. } = known_by?;
     let spelled = |id: &str| ANCHORS.iter().find(|name| name.eq_ignore_ascii_case(id)).copied();
     if let Some(id) = id {
         return Some(spelled(id).unwrap_or(id).to_owned());
@@ -93,6 +97,8 @@ pub struct Schema {
     pub anchor: String,
     /// The literal attributes that policies and connectors name, as they spell them.
     pub literal: BTreeSet<String>,
+    /// Whether a group of names must have a member (RFC 4519 sections 3.5 and 3.6): one that shows none hides them.
+    pub demands_members: bool,
 }
 
 /// An entry that cannot be taken.
@@ -197,9 +203,20 @@ impl Schema {
             expires,
             fields,
             attributes: literal.collect(),
-            members: if kind == Kind::Group { members(attributes) } else { Members::None },
+            members: if kind == Kind::Group { self.members(attributes) } else { Members::None },
             place: None,
         }))
+    }
+
+    fn members(&self, attributes: &Attributes) -> Members {
+        let is_said = |name| attributes.all(name).next().is_some();
+        let is_of_names = ["groupOfNames", "groupOfUniqueNames"]
+            .iter()
+            .any(|class| active_directory::is_a(attributes, class));
+        if self.demands_members && is_of_names && !is_said("member") && !is_said("uniquemember") {
+            return Members::Partial(Vec::new(), NO_MEMBER.to_owned());
+        }
+        members(attributes)
     }
 
     /// Whether the server itself gave the ids, so that none is ever given again.
@@ -222,11 +239,7 @@ impl Schema {
         let values: Vec<&[u8]> = attributes.values(&self.anchor).collect();
         match values.as_slice() {
             [value] => anchor(&self.anchor, value).ok_or_else(|| refuse(no_id(&self.anchor))),
-            [] => Err(refuse(format!(
-                "it has no {}, which would tell it apart for ever; let the account read that attribute, or set \
-                 anchorAttribute to one that every entry has",
-                self.anchor
-            ))),
+            [] => Err(refuse(without_id(&self.anchor))),
             several => Err(refuse(format!(
                 "it has {} values of {}, and an anchor has exactly one; set anchorAttribute to another attribute",
                 several.len(),
@@ -241,6 +254,14 @@ pub(in crate::source) fn no_id(attribute: &str) -> String {
     format!(
         "its {attribute} is no id that could tell it apart: it is blank, or not of the form that such an id has; correct it in the \
          directory, or set anchorAttribute to one that every entry has"
+    )
+}
+
+/// What is wrong with an entry that does not show the attribute that holds the ids.
+pub(in crate::source) fn without_id(attribute: &str) -> String {
+    format!(
+        "it has no {attribute}, which would tell it apart for ever; let the account read that attribute, or set anchorAttribute \
+         to one that every entry has"
     )
 }
 
@@ -503,7 +524,11 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::from(["employeeStatus".to_owned()]) }
+        Schema {
+            anchor: "entryuuid".to_owned(),
+            literal: BTreeSet::from(["employeeStatus".to_owned()]),
+            demands_members: false,
+        }
     }
 
     fn attributes(of: &[(&str, &[&[u8]])]) -> Attributes {
@@ -565,6 +590,23 @@ mod tests {
 
     fn entry(dn: &str, lines: &[&str]) -> Entry {
         schema().entry(dn, &of(lines), None).unwrap().unwrap()
+    }
+
+    #[rstest]
+    #[case::none(&["objectClass: groupOfNames"], false)]
+    #[case::unique(&["objectClass: groupOfUniqueNames"], false)]
+    #[case::one(&["objectClass: groupOfNames", "member: uid=ann,dc=x"], true)]
+    #[case::nobody(&["objectClass: groupOfUniqueNames", "uniqueMember: "], true)]
+    #[case::posix(&["objectClass: posixGroup"], true)]
+    fn a_group_that_must_have_a_member_and_shows_none_hides_them(
+        #[case] lines: &[&str],
+        #[case] complete: bool,
+    ) {
+        let (anywhere, openldap) = (schema(), Schema { demands_members: true, ..schema() });
+        let members =
+            |schema: &Schema| schema.entry("cn=team,dc=x", &of(lines), None).unwrap().unwrap().members;
+        assert_eq!(matches!(members(&openldap), Members::Complete(_)), complete);
+        assert!(matches!(members(&anywhere), Members::Complete(_)));
     }
 
     #[test]
@@ -697,7 +739,7 @@ mod tests {
 
     #[test]
     fn an_id_that_people_give_is_not_deleted_with_who_bore_it() {
-        let schema = Schema { anchor: "employeenumber".to_owned(), literal: BTreeSet::new() };
+        let schema = Schema { anchor: "employeenumber".to_owned(), ..schema() };
         let deleted = of(&["objectClass: person", "objectClass: nsTombstone", "employeeNumber: 7"]);
         assert_eq!(schema.told("cn=a,dc=x", &deleted, None), None);
     }
@@ -760,7 +802,7 @@ mod tests {
     #[test]
     fn what_older_versions_sealed_says_by_what_entries_are_known() {
         let known_by = |id: Option<&str>, scope: &str| {
-            pinned(Some(&KnownBy { id: id.map(str::to_owned), scope: scope.to_owned() }))
+            pinned(Some(&KnownBy { id: id.map(str::to_owned), scope: scope.to_owned(), progress: None }))
         };
         assert_eq!(known_by(None, "ldif anchor=nsuniqueid").as_deref(), Some("nsUniqueId"));
         assert_eq!(
@@ -849,7 +891,7 @@ mod tests {
         let mut of = of(&["objectClass: person"]);
         of.remove("entryuuid");
         of.add(name, [value.to_vec()]);
-        let schema = Schema { anchor: name.to_owned(), literal: BTreeSet::new() };
+        let schema = Schema { anchor: name.to_owned(), literal: BTreeSet::new(), demands_members: false };
         let error = schema.entry("cn=a", &of, None).unwrap_err();
         assert!(error.anchor.is_none() && error.why.contains("is no id"), "{error}");
     }

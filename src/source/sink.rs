@@ -58,6 +58,8 @@ pub struct KnownBy {
     pub id: Option<String>,
     /// What decided which of them came: before the attribute was kept, that said it.
     pub scope: String,
+    /// How far the copy of the server was that told of them, as in [`Shown::progress`](crate::directory::Shown::progress).
+    pub progress: Option<String>,
 }
 
 impl Sink {

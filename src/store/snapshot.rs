@@ -49,6 +49,9 @@ pub struct SnapshotInfo {
     /// Which server told of everybody who is present.
     #[serde(default)]
     pub server: Option<String>,
+    /// How far the copy of that server was, as its source writes that.
+    #[serde(default)]
+    pub progress: Option<String>,
     /// The last change number that the seal made visible.
     pub sequence: u64,
     /// Counts the completed imports; grows with each, changed or not.
@@ -124,6 +127,9 @@ pub struct Stranger {
     pub what: String,
     /// What is wrong with it and what to do.
     pub why: String,
+    /// When a read that was sealed brought it first; `None` for one of this read, or of a time when that was not noted.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 /// A field that too many entries lost.

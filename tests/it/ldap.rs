@@ -644,3 +644,40 @@ async fn a_connection_cut_anywhere_gives_no_completion() {
     }
     assert!(cuts > 5 && whole > 2, "{cuts} cuts and {whole} whole reads prove little");
 }
+
+#[test]
+fn a_server_that_is_behind_the_one_before_is_not_believed() {
+    let ldif = large(12, 2, 5, 5);
+    let setup = Setup {
+        ldif: &ldif,
+        global: "moduleload syncprov",
+        database: "overlay syncprov",
+        ..Setup::default()
+    };
+    let (mut ahead, behind) = (Slapd::start(&setup), Slapd::start(&setup));
+    let desk = Desk::new();
+    let urls = format!("\"{}\", \"{}\"", ahead.url(), behind.url());
+    let manifests = ahead.manifests("    anchorAttribute: uid", "");
+    desk.write("manifests.yaml", manifests.replace(&format!("\"{}\"", ahead.url()), &urls));
+    desk.sync(&[]).exits(0);
+    let before = active(&desk);
+    let joins = |uid: &str| {
+        format!(
+            "dn: uid={uid},ou=people,{SUFFIX}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\n\
+             mail: {uid}@example.test\n"
+        )
+    };
+    ahead.modify(&joins("joiner"));
+    desk.sync(&[]).exits(0);
+    assert_eq!(active(&desk), before + 1);
+    ahead.stop();
+    for _ in 0..2 {
+        let said = desk.sync(&[]).said();
+        assert!(said.contains("contextCSN") && said.contains(&behind.url()), "{said}");
+        assert_eq!(active(&desk), before + 1);
+    }
+    // It has caught up.
+    behind.modify(&joins("joiner"));
+    desk.sync(&[]).exits(0);
+    assert_eq!(active(&desk), before + 1);
+}

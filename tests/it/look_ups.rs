@@ -56,13 +56,19 @@ async fn one_there_and_one_gone(slapd: &Slapd) -> [Anchor; 2] {
     "access to dn.subtree=\"ou=people,dc=example,dc=test\" attrs=entryUUID by READER none by * read",
     0
 )]
+#[case::one_is_not_found_by_the_id(
+    "access to dn.base=\"HIDDEN\" attrs=entryUUID by READER none by * read",
+    1
+)]
 #[case::one_shows_no_class("access to dn.base=\"HIDDEN\" attrs=objectClass by READER none by * read", 1)]
 #[tokio::test]
 async fn what_is_shown_in_part_is_neither_missing_nor_outside(#[case] access: &str, #[case] missing: usize) {
     let slapd = company(&access.replace("HIDDEN", HIDDEN));
     let [there, gone] = one_there_and_one_gone(&slapd).await;
     let source = LdapSource::new(config(&slapd, &["ou=people", "ou=groups"]));
-    let answer = source.look_up(&[there, gone.clone()]).await.unwrap().unwrap();
+    let called = [(&there, "u000001"), (&gone, "u000002")]
+        .map(|(one, uid)| (one.clone(), format!("uid={uid},ou=people,{SUFFIX}")));
+    let answer = source.look_up_called(&[there, gone.clone()], &called.into()).await.unwrap().unwrap();
     assert_eq!((answer.found.len(), answer.missing.len()), (0, missing), "{answer:?}");
     assert!(answer.missing.iter().all(|one| *one == gone));
 }
@@ -78,12 +84,13 @@ async fn who_lies_elsewhere_is_outside_whatever_is_shown() {
 }
 
 #[rstest]
-#[case::full_reads("FullRead")]
-#[case::syncrepl("Auto")]
+#[case::full_reads("FullRead", "search")]
+#[case::syncrepl("Auto", "search")]
+#[case::nor_is_found_by_it("FullRead", "none")]
 #[test]
-fn who_is_renamed_and_shows_no_id_any_more_stays(#[case] feed: &str) {
+fn who_is_renamed_and_shows_no_id_any_more_stays(#[case] feed: &str, #[case] may: &str) {
     let renamed = format!("uid=hidden,ou=people,{SUFFIX}");
-    let access = format!("access to dn.base=\"{renamed}\" attrs=entryUUID by READER search by * read");
+    let access = format!("access to dn.base=\"{renamed}\" attrs=entryUUID by READER {may} by * read");
     let slapd = company(&access);
     let desk = Desk::new();
     let manifests = slapd.manifests(&format!("    changeFeed: {feed}"), "");

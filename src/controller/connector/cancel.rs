@@ -1,6 +1,8 @@
 //! A source whose read can be given up. The import that reads it then ends as any read that ended early
 //! does, and nothing of it is taken.
 
+use std::collections::HashMap;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::directory::{Anchor, Completion, Cursor};
@@ -22,6 +24,17 @@ impl<S: Source> Source for Cancellable<S> {
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         tokio::select! {
             found = self.source.look_up(anchors) => found,
+            () = self.cancel.cancelled() => Err(cancelled()),
+        }
+    }
+
+    async fn look_up_called(
+        &self,
+        anchors: &[Anchor],
+        called: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
+        tokio::select! {
+            found = self.source.look_up_called(anchors, called) => found,
             () = self.cancel.cancelled() => Err(cancelled()),
         }
     }

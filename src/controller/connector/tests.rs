@@ -213,6 +213,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         directory: DirectoryId::new("dc=corp"),
         id: None,
         server: None,
+        progress: None,
         sequence,
         completion: 1,
         completed_at: at(0),

@@ -14,7 +14,7 @@ use super::back_link::BackLinks;
 use super::computed::Untold;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use super::feed::{Changes, Resume};
 use super::look_up::{self, Asking, Seen, Unread};
 use super::search::{Found, Query, Search};
@@ -146,10 +146,9 @@ impl Session {
             Some(discovery) => discovery.servers(&config.ldap).await?,
             None => (Server::of(&config.ldap.urls), Vec::new()),
         };
-        let mut connection = Connection::open(&config.ldap, &servers).await?;
+        let (mut connection, facts) = facts::connect(&config.ldap, &servers, behind).await?;
         notices.append(&mut connection.skipped);
         connection.skipped = notices;
-        let facts = Facts::read(&mut connection).await?;
         if !facts.has("supportedcapabilities", ACTIVE_DIRECTORY) {
             let why = format!(
                 "{} is no Active Directory domain controller; read it with the kind ldap",
@@ -235,7 +234,7 @@ impl Session {
         self.untold.links.keep_lists();
         // Entries that are there, and are not read.
         let mut others = Vec::new();
-        let (mut first, mut own) = (Primaries::default(), Primaries::default());
+        let (mut first, mut own) = (Primaries::default(), Primaries::to_be_asked());
         let asking = self.asking();
         // Whether somebody came in no way that says whether they are read: they are looked for among all.
         let mut unclear = false;
@@ -393,39 +392,49 @@ impl Session {
         reading: &mut Reading,
         primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
+        // Where not everybody came, those of whom one is the primary group are asked for.
+        if let Some(only) = only {
+            for group in self.relative_ids(base.clone(), only).await? {
+                primaries.ask_of(group);
+                self.ask_primaries(group, reading, primaries).await?;
+            }
+        }
         let query = self.query(base, among(only, self.group_filter()));
         let mut later = Vec::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
             self.untold.note(Kind::Group, &raw.attributes);
-            let in_parts = !raw.attributes.is_whole("member");
-            if in_parts {
-                // Its parts are read when this search is over: until then only its name is kept.
-                raw.attributes.remove("member");
-            }
             if only.is_some() {
                 self.there.extend(schema::anchor(&raw.attributes));
             }
-            if in_parts || only.is_some() {
-                later.push((raw, in_parts));
-            } else {
+            if raw.attributes.is_whole("member") {
                 self.schema.group(&raw, None, primaries, reading, &mut self.untold.links).await?;
+            } else {
+                // Its parts are read when this search is over: until then only its name is kept.
+                raw.attributes.remove("member");
+                later.push(raw);
             }
         }
-        for (raw, in_parts) in later {
-            let members = if in_parts {
-                Some(range::members(&mut self.connection, &raw, reading.came).await?)
-            } else {
-                None
-            };
-            // Where not everybody came, those of whom it is the primary group are asked for.
-            if let (Some(_), Some(relative)) = (only, schema::relative_id(&raw.attributes)) {
-                self.ask_primaries(relative, reading, primaries).await?;
-            }
-            self.schema.group(&raw, members, primaries, reading, &mut self.untold.links).await?;
+        for raw in later {
+            let members = range::members(&mut self.connection, &raw, reading.came).await?;
+            self.schema.group(&raw, Some(members), primaries, reading, &mut self.untold.links).await?;
         }
         Ok(())
+    }
+
+    /// The numbers of these groups in the domain.
+    async fn relative_ids(&mut self, base: String, groups: &str) -> Result<HashSet<u32>, SourceError> {
+        let attributes = vec!["objectSid".to_owned()];
+        let query = Query { attributes, ..self.query(base, among(Some(groups), self.group_filter())) };
+        let mut ids = HashSet::new();
+        let mut search = Search::new(&mut self.connection, query);
+        while let Some(found) = search.next(0).await? {
+            if let Found::Entry(raw) = found {
+                ids.extend(schema::relative_id(&raw.attributes));
+            }
+        }
+        Ok(ids)
     }
 
     /// Asks whose primary group this is.
@@ -705,6 +714,15 @@ impl Schema {
     }
 }
 
+/// Why a domain controller is not believed: it has not caught up with the others since it was started, or was ever made, so
+/// whoever joined is not there, and whoever was disabled is not.
+fn behind(facts: &Facts) -> Option<&'static str> {
+    facts.text("issynchronized").is_some_and(|is| is.eq_ignore_ascii_case("FALSE")).then_some(
+        "it says that it has not caught up with the other domain controllers yet (isSynchronized FALSE); look at its \
+         replication with `repadmin /showrepl`, or name another one in urls",
+    )
+}
+
 /// Whose entry it is, by the attribute or by what stands before its name.
 fn identity(raw: &Raw) -> Option<Anchor> {
     let named = || Extended::of(&raw.dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
@@ -733,4 +751,25 @@ async fn entry(found: Found, excluded: &[Dn], reading: &mut Reading) -> Result<O
 fn is_within(dn: &str, excluded: &[Dn]) -> bool {
     !excluded.is_empty()
         && Dn::parse(dn).is_ok_and(|dn| excluded.iter().any(|excluded| dn.is_within(excluded)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(&[], false)]
+    #[case(&["TRUE"], false)]
+    #[case(&["FALSE"], true)]
+    #[case(&["false"], true)]
+    fn a_domain_controller_that_has_not_caught_up_is_not_believed(
+        #[case] said: &[&str],
+        #[case] is_behind: bool,
+    ) {
+        let mut facts = Facts::default();
+        facts.root.add("isSynchronized", said.iter().map(|value| value.as_bytes().to_vec()));
+        assert_eq!(behind(&facts).is_some(), is_behind);
+    }
 }

@@ -140,6 +140,11 @@ impl Connection {
             let why = "the password in the Secret that credentialsSecretRef names is not UTF-8 text";
             SourceError::new(Reason::AuthenticationFailed, why)
         })?;
+        if dn.trim().is_empty() {
+            let why = "the username in the Secret that credentialsSecretRef names is empty; some servers take that for an \
+                       anonymous login";
+            return Err(SourceError::new(Reason::AuthenticationFailed, why));
+        }
         if password.is_empty() {
             // RFC 4513 section 5.1.2: servers take it for an anonymous login, and some say yes.
             let why = "the password in the Secret that credentialsSecretRef names is empty";

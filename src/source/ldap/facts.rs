@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Server};
 use super::decode::Raw;
-use super::error;
+use super::progress::Progress;
+use super::wire::limit::UNASKED;
 use super::wire::{Control, Request, Response, Scope};
+use super::{LdapConfig, error, sync_repl};
 use crate::directory::Shown;
 use crate::source::schema::Attributes;
 use crate::source::{Reason, SourceError};
@@ -33,6 +35,7 @@ const OF_ACTIVE_DIRECTORY: &[&str] = &[
     "configurationNamingContext",
     "isGlobalCatalogReady",
     "currentTime",
+    "isSynchronized",
 ];
 
 /// Immutable ids, in the order in which they are chosen. 389 Directory Server gives every entry a
@@ -56,6 +59,8 @@ pub(super) struct Facts {
     pub(super) vendor: Option<String>,
     /// All that was asked of the rootDSE.
     pub(super) root: Attributes,
+    /// How far its copy is, if it says.
+    pub(super) progress: Progress,
     /// What its clock said, and when that was heard.
     pub(super) clock: Option<(Timestamp, Instant)>,
 }
@@ -86,6 +91,7 @@ impl Facts {
         };
         let clock = texts("currenttime").first().and_then(|text| time(text));
         Ok(Self {
+            progress: Progress::default(),
             clock: clock.map(|clock| (clock, heard_at)),
             contexts,
             default,
@@ -107,6 +113,7 @@ impl Facts {
             certificate_ends_at: connection.certificate_ends_at,
             clock: self.clock.and_then(now),
             no_end: false,
+            progress: self.progress.text(),
         }
     }
 
@@ -121,6 +128,40 @@ impl Facts {
     }
 }
 
+/// Connects to the first server that answers and holds what the others do, and hears what it says of itself. `behind` says
+/// why one does not.
+pub(super) async fn connect(
+    config: &LdapConfig,
+    servers: &[Server],
+    behind: impl Fn(&Facts) -> Option<&'static str>,
+) -> Result<(Connection, Facts), SourceError> {
+    let (mut skipped, mut left) = (Vec::new(), servers);
+    loop {
+        let mut connection = match Connection::open(config, left).await {
+            Err(error) if !skipped.is_empty() => {
+                skipped.push(error.message);
+                return Err(SourceError::new(error.reason, skipped.join("; ")));
+            }
+            opened => opened?,
+        };
+        skipped.append(&mut connection.skipped);
+        let mut facts = Facts::read(&mut connection).await?;
+        if facts.vendor.as_deref().is_some_and(is_openldap) {
+            facts.progress = sync_repl::progress(&mut connection, config, &facts).await?;
+        }
+        let Some(why) = behind(&facts) else {
+            connection.skipped = skipped;
+            return Ok((connection, facts));
+        };
+        skipped.push(format!("{} is not read: {why}", connection.url));
+        let tried = left.iter().position(|server| server.url == connection.url).unwrap_or(left.len() - 1);
+        left = &left[tried + 1..];
+        if left.is_empty() {
+            return Err(SourceError::new(Reason::Unreachable, skipped.join("; ")));
+        }
+    }
+}
+
 /// Whether advice for OpenLDAP may help: a server that says that it is another has no use for it.
 pub(super) fn may_be_openldap(facts: &Facts) -> bool {
     facts.vendor.as_deref().is_none_or(is_openldap)
@@ -132,7 +173,7 @@ pub(super) fn is_openldap(vendor: &str) -> bool {
 }
 
 /// A time as directories write it (RFC 4517 section 3.3.13), if it is of the usual form, in UTC.
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     let (seconds, rest) = text.split_at_checked("YYYYMMDDhhmmss".len())?;
     rest.ends_with('Z').then_some(())?;
     let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", seconds).ok()?;
@@ -211,11 +252,15 @@ pub(super) async fn some(
     let search = Request::Search { base, scope, filter, attributes: &attributes, at_most };
     connection.ask(search, controls, 0).await?;
     let mut found = Vec::new();
+    let mut others = 0;
     let result = loop {
         match connection.hear(0).await?.0 {
-            Response::Entry(entry) => found.extend(entry),
+            Response::Entry(Some(entry)) if found.len() < at_most as usize => found.push(entry),
+            // More than was asked for is not kept, and a server that does not come to an end is not heard any longer.
+            Response::Entry(Some(_)) => return Ok(found),
             Response::SearchDone(result) => break result,
-            _ => {}
+            _ if others == UNASKED => return Ok(found),
+            _ => others += 1,
         }
     };
     // So many were asked for, so a size limit is as good as an end.

@@ -22,6 +22,9 @@ pub(super) const AT_ONCE: usize = 200;
 /// So many who are there are asked for, to see whether one of them is found by the id.
 const KNOWN: u32 = 20;
 
+/// So many other entries with the id of one are named.
+const OTHERS: usize = 100;
+
 /// Objects that refer to other servers are objects like others (RFC 3296): what this server holds is asked for, and who
 /// was read was read here.
 const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
@@ -47,8 +50,8 @@ pub(super) struct Seen {
     /// Other entries with the same id.
     pub(super) others: Vec<String>,
     pub(super) classes: Classes,
-    /// Whether it has others in it, if it says so.
-    pub(super) holds_others: bool,
+    /// Whether it has others in it, if it says.
+    pub(super) holds_others: Option<bool>,
 }
 
 /// What the classes say that an entry shows.
@@ -118,7 +121,8 @@ impl Seen {
     /// Another answer with the same id: the same entry again, or another one. What counts is which came last.
     fn add(&mut self, other: Self) {
         let Self { dn, mut others, .. } = std::mem::replace(self, other);
-        if dn != self.dn && !others.contains(&dn) {
+        // So many are named; however many there are, none of them is settled.
+        if dn != self.dn && others.len() < OTHERS && !others.contains(&dn) {
             others.push(dn);
         }
         others.retain(|other| *other != self.dn);
@@ -156,8 +160,8 @@ impl Answer {
         match id(&raw).filter(|id| asked.contains(id)) {
             Some(id) => {
                 let classes = Classes::of(&raw.attributes);
-                let mut stated = raw.attributes.values("hassubordinates");
-                let holds_others = stated.any(|value| value.eq_ignore_ascii_case(b"TRUE"));
+                let stated = raw.attributes.values("hassubordinates").next();
+                let holds_others = stated.map(|value| !value.eq_ignore_ascii_case(b"FALSE"));
                 let seen = Seen { dn: raw.dn, others: Vec::new(), classes, holds_others };
                 match self.there.entry(id) {
                     Slot::Occupied(mut first) => first.get_mut().add(seen),
@@ -277,7 +281,7 @@ async fn by_dn(
     let mut settled = Settled::default();
     for anchor in asked {
         let dn = anchor.as_str().to_owned();
-        let seen = Seen { dn, others: Vec::new(), classes: Classes::Hidden, holds_others: false };
+        let seen = Seen { dn, others: Vec::new(), classes: Classes::Hidden, holds_others: None };
         if only.is_some() && seen.lies_outside(places) {
             settled.missing.insert(anchor.clone());
             continue;
@@ -315,6 +319,39 @@ async fn by_dn(
         }
     }
     Ok(settled)
+}
+
+/// Whether the server says that an entry is not under the DN that it had: nothing is there, or another one, which shows its
+/// id. One that shows none may be it. That it is held elsewhere is asked for, so that no server is taken for its chain.
+pub(super) async fn has_left(
+    connection: &mut Connection,
+    attribute: &str,
+    anchor: &Anchor,
+    dn: &str,
+) -> Result<bool, SourceError> {
+    let query = Query {
+        base: dn.to_owned(),
+        base_only: true,
+        filter: "(objectClass=*)".to_owned(),
+        attributes: vec![attribute.to_owned()],
+        ..Query::default()
+    };
+    let mut search = Search::new(connection, query);
+    let mut is_another = false;
+    loop {
+        match search.next(0).await {
+            Ok(Some(Found::Entry(raw))) if shown(attribute, &raw).is_some_and(|id| id != *anchor) => {
+                is_another = true;
+            }
+            Ok(Some(_)) => return Ok(false),
+            Ok(None) => return Ok(is_another),
+            Err(_) if search.code == Some(NO_SUCH_OBJECT) => return Ok(true),
+            Err(error) if matches!(error.reason, Reason::NotFound | Reason::AccessDenied) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The result code by which a server says that it has no such entry.

@@ -1,6 +1,6 @@
 //! One server, for one read: everything, or what changed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use super::connection::{Connection, Server};
 use super::facts::{self, Facts};
 use super::feed::{self, Changes, Kind as FeedKind, Resume};
 use super::look_up::{self, Asking, Unread};
+use super::progress::Progress;
 use super::search::{Found, Query, Search};
 use super::wire::Scope;
 use super::wire::filter::escape;
@@ -18,7 +19,7 @@ use super::{
     either, in_brackets, only_context, sync_repl,
 };
 use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
-use crate::source::schema::posix::Primaries;
+use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::{self, Schema};
 use crate::source::{LookUp, Reason, Sink, SourceError};
 use crate::words::count;
@@ -40,14 +41,21 @@ pub(super) struct Session {
     there: HashMap<Anchor, String>,
     /// Whose primary group is which, of those who came.
     primaries: Primaries,
+    /// Whether somebody does not show theirs, if that was asked.
+    hides_primary_group: Option<bool>,
     untold: Untold,
 }
 
 impl Session {
-    /// `pinned` is the attribute by which entries are known, if there were any.
-    pub(super) async fn open(config: LdapConfig, pinned: Option<&str>) -> Result<Self, SourceError> {
-        let mut connection = Connection::open(&config, &Server::of(&config.urls)).await?;
-        let facts = Facts::read(&mut connection).await?;
+    /// `pinned` is the attribute by which entries are known, if there were any, and `heard` how far the server was that told
+    /// of them.
+    pub(super) async fn open(
+        config: LdapConfig,
+        pinned: Option<&str>,
+        heard: &Progress,
+    ) -> Result<Self, SourceError> {
+        let behind = |facts: &Facts| facts.progress.is_behind(heard).then_some(BEHIND);
+        let (mut connection, facts) = facts::connect(&config, &Server::of(&config.urls), behind).await?;
         if facts.has("supportedcapabilities", super::active_directory::ACTIVE_DIRECTORY) {
             return Err(SourceError::new(Reason::InvalidData, of_active_directory(&connection.url)));
         }
@@ -56,7 +64,9 @@ impl Session {
             Some(anchor) => anchor.clone(),
             None => facts::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
         };
-        let schema = Schema { anchor, literal: config.literal.clone() };
+        // OpenLDAP keeps to that; 389 Directory Server and OpenDJ have such groups without members.
+        let demands_members = facts.vendor.as_deref().is_some_and(facts::is_openldap);
+        let schema = Schema { anchor, literal: config.literal.clone(), demands_members };
         let filters = [user_filter(&config), group_filter(&config)];
         let untold = Untold::of(filters, &config.literal, &contexts(&bases, &facts));
         Ok(Self {
@@ -67,8 +77,14 @@ impl Session {
             schema,
             there: HashMap::new(),
             primaries: Primaries::default(),
+            hides_primary_group: None,
             untold,
         })
+    }
+
+    /// How far the server is.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.facts.progress
     }
 
     /// The attribute that holds the anchors, as it is pinned.
@@ -210,6 +226,8 @@ impl Session {
         self.untold.links.keep_lists();
         // Entries that are there, and are not read.
         let mut others = Vec::new();
+        // Those who are told to be deleted, and are not to be seen.
+        let mut unseen = Vec::new();
         let contexts = contexts(&self.bases, &self.facts);
         let named: Vec<Anchor> = changes.touched.union(&changes.deleted).cloned().collect();
         if named.len() > MANY {
@@ -219,11 +237,20 @@ impl Session {
         let by_classes = look_up::by_classes(&self.config);
         for some in named.chunks(look_up::AT_ONCE) {
             let anywhere = asking.settle(&mut self.connection, (&contexts, None), some).await?;
-            if anywhere.there.values().any(|seen| seen.holds_others) {
-                return Ok(None);
-            }
             let read = (self.bases.as_slice(), Some(either.as_str()));
             let within = asking.settle(&mut self.connection, read, some).await?;
+            let called = reading.sink.called(within.there.keys().cloned().collect()).await;
+            for (one, seen) in &anywhere.there {
+                // Users and groups that are called as before, and do not say, are not worth a search each.
+                let holds_others = match seen.holds_others {
+                    Some(holds_others) => holds_others,
+                    None if called.get(one) == Some(&seen.dn) => false,
+                    None => self.holds_others(&seen.dn).await?,
+                };
+                if holds_others {
+                    return Ok(None);
+                }
+            }
             let unread = |one: &Anchor| anywhere.there.get(one).map(|seen| seen.unread(&self.bases));
             let is_open = |one: &Anchor| !anywhere.missing.contains(one) && !anywhere.there.contains_key(one);
             // Who came in no way that says who it is, or cannot be told to be outside, is looked for among all.
@@ -239,7 +266,6 @@ impl Session {
             }
             for one in some.iter().filter(|one| !within.there.contains_key(*one)) {
                 others.extend(anywhere.there.get(one).map(|seen| seen.dn.clone()));
-                // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
                 if let Some(seen) = anywhere.there.get(one)
                     && within.missing.contains(one)
                 {
@@ -249,12 +275,14 @@ impl Session {
                     };
                     reading.change(change).await?;
                 } else if changes.deleted.contains(one) && anywhere.missing.contains(one) {
+                    // A server calls deleted also who was changed where the account may not look any more, so that is no word
+                    // of who is gone: all who are there are listed, and who is missing is looked for as after any read.
                     mode = Mode::Full;
-                    reading.change(Change::Tombstone(one.clone())).await?;
+                    unseen.push(one.clone());
                 }
+                // What is neither there nor told to be deleted is hidden, or went just now: the next read tells.
             }
         }
-        // Those who left first: others may have their names by now.
         for some in named.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.schema.anchor, some);
             self.entries(Kind::User, Some(&ids), reading).await?;
@@ -266,6 +294,12 @@ impl Session {
             if !self.list_ids(true, reading).await? {
                 return Ok(None);
             }
+        }
+        // Who has a name by which lists may still have somebody who is gone would be in them.
+        let called = reading.sink.called(unseen.clone()).await;
+        let left: HashSet<Dn> = unseen.iter().filter_map(|one| Dn::parse(called.get(one)?).ok()).collect();
+        if self.there.values().any(|dn| Dn::parse(dn).is_ok_and(|dn| left.contains(&dn))) {
+            return Ok(None);
         }
         self.tell_primaries(reading).await?;
         // Who was renamed is so in their groups too, of which a server that sees to that itself (OpenLDAP's
@@ -288,8 +322,6 @@ impl Session {
         if self.untold.links.are_used() && !self.read_again(changes, &others, after_all, reading).await? {
             return Ok(None);
         }
-        // A server calls deleted also who was changed where the account may not look any more. So that a place that was
-        // hidden from it is not emptied one by one, within the limits, all who are missing are found at once.
         if mode == Mode::Full && !lists_all {
             self.list_ids(false, reading).await?;
         }
@@ -310,8 +342,21 @@ impl Session {
             };
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
-                let Found::Entry(entry) = found else { continue };
+                let entry = match found {
+                    Found::Entry(entry) => entry,
+                    Found::Unintelligible(what) => {
+                        reading.unintelligible(what).await?;
+                        continue;
+                    }
+                    Found::Reference(_) => continue,
+                };
                 let id = &self.schema.anchor;
+                // Who shows no id may be anybody who is missing.
+                if !entry.attributes.values(id).any(|value| schema::anchor(id, value).is_some()) {
+                    let why = schema::without_id(id);
+                    reading.change(Change::Unreadable { anchor: None, what: entry.dn, why }).await?;
+                    continue;
+                }
                 for anchor in entry.attributes.values(id).filter_map(|value| schema::anchor(id, value)) {
                     if self.there.contains_key(&anchor) {
                         continue;
@@ -331,6 +376,16 @@ impl Session {
             self.entries(Kind::Group, Some(&ids), reading).await?;
         }
         Ok(true)
+    }
+
+    /// Whether an entry that does not say so has others in it, or may have.
+    async fn holds_others(&mut self, dn: &str) -> Result<bool, SourceError> {
+        let place = (dn, Scope::OneLevel);
+        match facts::some(&mut self.connection, &[], place, "(objectClass=*)", &["1.1"], 1).await {
+            Ok(within) => Ok(!within.is_empty()),
+            Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// A server that sees to its lists itself does so a moment after. One that does not is not waited for any longer.
@@ -378,17 +433,22 @@ impl Session {
     ) -> Result<(), SourceError> {
         let filter = if kind == Kind::Group { self.groups() } else { self.users() };
         let filter = among(only, filter);
+        // Where not everybody came, those of whom one is the primary group are asked for.
+        let asked = match only {
+            Some(only) if kind == Kind::Group => Some(self.ask_primaries(only, reading.came).await?),
+            _ => None,
+        };
         for base in self.bases.clone() {
             let attributes = self.attributes(kind);
             let query = Query { attributes, ..self.query(base, filter.clone()) };
-            // Groups whose primary members have to be asked for: not everybody came.
-            let mut later = Vec::new();
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 match found {
                     Found::Entry(entry) => {
                         self.untold.note(kind, &entry.attributes);
-                        if kind != Kind::Group {
+                        if kind != Kind::Group && posix::is_hidden(&entry.attributes) {
+                            self.primaries.hide();
+                        } else if kind != Kind::Group {
                             self.primaries.note(&entry.dn, &entry.attributes);
                         }
                         if only.is_some() {
@@ -397,14 +457,13 @@ impl Session {
                                 entry.attributes.values(id).filter_map(|value| schema::anchor(id, value));
                             self.there.extend(ids.map(|id| (id, entry.dn.clone())));
                         }
-                        if kind == Kind::Group && only.is_some() && entry.attributes.has("gidnumber") {
-                            later.push(entry);
-                            continue;
-                        }
+                        let primaries = asked.as_ref().unwrap_or(&self.primaries);
                         let links = &mut self.untold.links;
-                        reading.entry(&self.schema, kind, entry, &self.primaries, links).await?;
+                        reading.entry(&self.schema, kind, entry, primaries, links).await?;
                     }
                     Found::Unintelligible(what) => {
+                        // It may be anybody.
+                        self.primaries.hide();
                         reading.unintelligible(what).await?;
                     }
                     Found::Reference(urls) => {
@@ -413,11 +472,6 @@ impl Session {
                         reading.references.truncate(REFERENCES);
                     }
                 }
-            }
-            drop(search);
-            for group in later {
-                let primaries = self.ask_primaries(&group, reading.came).await?;
-                reading.entry(&self.schema, kind, group, &primaries, &mut self.untold.links).await?;
             }
         }
         Ok(())
@@ -440,7 +494,12 @@ impl Session {
         }
     }
 
-    pub(super) async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
+    /// `called` are the DNs that they had, as far as those are known.
+    pub(super) async fn look_up(
+        mut self,
+        anchors: &[Anchor],
+        called: &HashMap<Anchor, String>,
+    ) -> Result<LookUp, SourceError> {
         let (asking, either) = (self.asking(), self.either());
         let by_classes = look_up::by_classes(&self.config);
         let contexts = contexts(&self.bases, &self.facts);
@@ -454,8 +513,7 @@ impl Session {
                 }
                 settled => settled?,
             };
-            let called = settled.there.iter().map(|(one, seen)| (one.clone(), seen.called()));
-            answer.called.extend(called);
+            answer.called.extend(settled.there.iter().map(|(one, seen)| (one.clone(), seen.called())));
             let found: Vec<Anchor> = settled.there.keys().cloned().collect();
             if !found.is_empty() {
                 // One that the read should have brought came, moved or changed while it went on: the next
@@ -476,8 +534,17 @@ impl Session {
             if works.is_none() {
                 works = Some(self.finds_by_id(&asking).await?);
             }
-            if works == Some(true) {
-                answer.missing.extend(some.iter().filter(|one| settled.missing.contains(*one)).cloned());
+            if works != Some(true) {
+                continue;
+            }
+            for one in some.iter().filter(|one| settled.missing.contains(*one)) {
+                // Where ids are the DNs, that was asked already.
+                let dn = called.get(one).filter(|_| !asking.attribute.eq_ignore_ascii_case("dn"));
+                let has_left = match dn {
+                    Some(dn) => look_up::has_left(&mut self.connection, &asking.attribute, one, dn).await?,
+                    None => true,
+                };
+                answer.missing.extend(has_left.then(|| one.clone()));
             }
         }
         Ok(answer)
@@ -492,13 +559,24 @@ impl Session {
                 finds |= facts::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
                 continue;
             }
-            for filter in [self.users().to_owned(), self.groups().to_owned(), "(objectClass=*)".to_owned()] {
+            let mut known = false;
+            for filter in [self.users().to_owned(), self.groups().to_owned()] {
                 match asking.works(&mut self.connection, &base, &in_brackets(&filter)).await? {
-                    Some(true) => finds = true,
-                    Some(false) if filter != "(objectClass=*)" => return Ok(false),
-                    Some(false) | None => {}
+                    Some(true) => known = true,
+                    Some(false) => return Ok(false),
+                    None => {}
                 }
             }
+            // Where there is neither user nor group, anything will do. It is no search that every server does.
+            known = known
+                || match asking.works(&mut self.connection, &base, "(objectClass=*)").await {
+                    Ok(works) => works == Some(true),
+                    Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::LimitExceeded) => {
+                        false
+                    }
+                    Err(error) => return Err(error),
+                };
+            finds |= known;
         }
         Ok(finds)
     }
@@ -569,6 +647,12 @@ fn listing<'d>(dns: impl Iterator<Item = &'d String>) -> Vec<String> {
     let some = |some: &[_]| format!("(|{})", some.iter().map(of).collect::<String>());
     dns.chunks(look_up::AT_ONCE / 2).map(some).collect()
 }
+
+/// Why a server is not believed whose copy of the directory is older than what was read before: whoever joined since is not
+/// there, and whoever was disabled since is not.
+const BEHIND: &str = "it lacks changes that were read before (contextCSN): its replication is behind, it was set back, or it does not let \
+     the account read contextCSN any more. Nothing was taken. It is read again as soon as it has caught up; if it was set back on purpose, change \
+     something on it";
 
 /// Of a server that only another kind understands.
 fn of_active_directory(url: &str) -> String {

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
+use super::LdapConfig;
 use super::connection::Connection;
 use super::facts::{self, Facts};
 use super::feed::Changes;
+use super::progress::Progress;
 use super::wire::ber::{self, BOOLEAN, ENUMERATED, Elements, Malformed, OCTETS, SEQUENCE, SET};
 use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Anchor;
@@ -33,6 +35,28 @@ pub(super) async fn place(
     connection: &mut Connection,
     context: &str,
 ) -> Result<Option<Vec<u8>>, SourceError> {
+    let stated = context_csn(connection, context).await?;
+    Ok((!stated.is_empty()).then(|| format!("rid=000,csn={}", stated.join(";")).into_bytes()))
+}
+
+/// How far the server's copy is of what is read, as far as that is to be seen.
+pub(super) async fn progress(
+    connection: &mut Connection,
+    config: &LdapConfig,
+    facts: &Facts,
+) -> Result<Progress, SourceError> {
+    let mut progress = Progress::default();
+    let bases = super::bases(&config.base_dns, facts).unwrap_or_default();
+    for context in super::contexts(&bases, facts) {
+        for number in context_csn(connection, &context).await? {
+            progress.note(&context.to_lowercase(), &number);
+        }
+    }
+    Ok(progress)
+}
+
+/// The last change that each server has told of, if that is to be seen.
+async fn context_csn(connection: &mut Connection, context: &str) -> Result<Vec<String>, SourceError> {
     let base = facts::one(connection, context, "(objectClass=*)", Scope::Base, &["contextCSN"]).await;
     let base = match base {
         Ok(base) => base,
@@ -40,8 +64,7 @@ pub(super) async fn place(
         Err(error) => return Err(error),
     };
     let stated = base.iter().flat_map(|base| base.values("contextcsn"));
-    let stated: Vec<&str> = stated.filter_map(|csn| std::str::from_utf8(csn).ok()).collect();
-    Ok((!stated.is_empty()).then(|| format!("rid=000,csn={}", stated.join(";")).into_bytes()))
+    Ok(stated.filter_map(|csn| String::from_utf8(csn.to_vec()).ok()).collect())
 }
 
 /// What changed since the cookie; `None` if the server does not tell that any more.

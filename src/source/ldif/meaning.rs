@@ -423,7 +423,7 @@ mod tests {
     fn meaning(domain: bool) -> Meaning {
         let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
-            schema: Schema { anchor, literal: BTreeSet::new() },
+            schema: Schema { anchor, literal: BTreeSet::new(), demands_members: false },
             formed: false,
             states: domain,
             nowhere: BTreeSet::new(),

@@ -63,6 +63,10 @@ const DISABLED: i64 = 0x2;
 /// Trusts between domains, workstations, domain controllers.
 const MACHINE: i64 = 0x800 | 0x1000 | 0x2000;
 
+/// What is wrong with an account that does not show when it expires.
+const NO_EXPIRY: &str = "it shows no accountExpires, so it cannot be told whether the account has expired; let the account that reads \
+     see that attribute";
+
 /// Kinds of mailbox (`msExchRecipientTypeDetails`) that are not simply a user's own.
 const MAILBOXES: &[(i64, &str)] = &[
     (0x2, "linked"),
@@ -122,7 +126,9 @@ impl Schema {
         let what = Extended::of(dn).dn;
         let Some(anchor) = anchor(attributes) else {
             let why = "it shows no objectGUID; let the account read that attribute".to_owned();
-            return Some(Change::Unreadable { anchor: None, what: what.to_owned(), why });
+            // Its name says all the same who it is.
+            let anchor = Extended::of(dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
+            return Some(Change::Unreadable { anchor, what: what.to_owned(), why });
         };
         if is_deleted(attributes) {
             return Some(Change::Tombstone(anchor));
@@ -140,6 +146,10 @@ impl Schema {
         }
         let fields = stated(kind, &normal, attributes);
         let (disabled, expires) = state(kind, attributes)?;
+        // A domain controller gives each account one, so an account that does not show it hides it.
+        if disabled.is_some() && !attributes.has("accountexpires") {
+            return Err(NO_EXPIRY.to_owned());
+        }
         let mut names = vec![Reference::Anchor(anchor.clone()), Reference::Dn(normal)];
         names.extend(values(attributes, "objectsid").find_map(name::sid).map(Reference::Sid));
         Ok(Entry {
@@ -424,6 +434,9 @@ mod tests {
         let mut attributes = Attributes::new();
         attributes.add("objectGUID", [GUID.to_vec()]);
         attributes.add("primaryGroupID", [b"513".to_vec()]);
+        if !lines.iter().any(|line| line.starts_with("accountexpires")) {
+            attributes.add("accountExpires", [b"0".to_vec()]);
+        }
         for (name, value) in lines.iter().map(|line| line.split_once(": ").unwrap()) {
             attributes.add(name, [value.as_bytes().to_vec()]);
         }
@@ -520,6 +533,21 @@ mod tests {
         assert_eq!(user(&["useraccountcontrol: 512", &format!("accountexpires: {ticks}")]).expires, at);
     }
 
+    #[rstest]
+    #[case::user(&["objectclass: user"], false)]
+    #[case::contact(&["objectclass: contact"], true)]
+    #[case::mailbox_without_a_login(&["objectclass: user", "msexchrecipienttypedetails: 4"], true)]
+    fn an_account_that_does_not_show_when_it_expires_is_not_understood(
+        #[case] lines: &[&str],
+        #[case] is_understood: bool,
+    ) {
+        let lines = [&["objectclass: person", "useraccountcontrol: 512"], lines].concat();
+        let mut attributes = attributes(&lines);
+        attributes.remove("accountexpires");
+        let told = Schema { literal: BTreeSet::new() }.told(DN, &attributes, Kind::User).unwrap();
+        assert_eq!(matches!(told, Change::Replace(_)), is_understood, "{told:?}");
+    }
+
     #[test]
     fn what_hides_whether_it_is_disabled_is_not_taken() {
         let hidden = change(&["objectclass: person"]);
@@ -528,6 +556,13 @@ mod tests {
         );
         let gone = change(&["isdeleted: TRUE"]);
         assert_eq!(gone, Change::Tombstone(Anchor::new("30313233343536373839616263646566")));
+        let mut nameless = attributes(&["objectclass: person"]);
+        nameless.remove("objectguid");
+        let told = Schema { literal: BTreeSet::new() }.told(DN, &nameless, Kind::User).unwrap();
+        assert!(
+            matches!(told, Change::Unreadable { anchor: Some(_), .. }),
+            "its name says who it is: {told:?}"
+        );
         let computer = attributes(&["objectclass: person", "objectclass: computer"]);
         assert_eq!(Schema { literal: BTreeSet::new() }.told(DN, &computer, Kind::User), None);
     }

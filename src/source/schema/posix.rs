@@ -1,7 +1,7 @@
 //! Primary groups of POSIX accounts (RFC 2307): each account states the number of its own, and need not be among those whom
 //! the group lists. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Attributes, active_directory, is_deleted, is_nobody, is_said};
 use crate::directory::{Dn, Members, Reference};
@@ -10,23 +10,36 @@ use crate::directory::{Dn, Members, Reference};
 const HIDDEN: &str = "an account shows no gidNumber, so it cannot be told whether this is its primary group; let the account that \
      reads see that attribute, or export it";
 
+/// What is wrong with a list of a group that must have a number (RFC 2307) and shows none.
+const NO_NUMBER: &str = "the group shows no gidNumber, so it cannot be told whose primary group it is; let the account that reads \
+     see that attribute, or export it";
+/// What is wrong with a list of a group that had another number when it was asked whose primary group it is.
+const NOT_ASKED: &str = "the number of the group changed while it was read";
+
 /// Whose primary group is which, by the group's number.
 #[derive(Clone, Debug, Default)]
 pub(in crate::source) struct Primaries {
     whose: HashMap<String, Vec<Dn>>,
     /// Whether somebody does not show theirs: it may be any.
     hidden: bool,
+    /// The numbers of which that was asked, where not everybody came.
+    asked: Option<HashSet<String>>,
 }
 
 impl Primaries {
-    /// Notes what an account states. Those of Active Directory have primary groups of another kind.
+    /// Those of groups with these numbers, which are asked for.
+    pub(in crate::source) fn of(numbers: HashSet<String>) -> Self {
+        Self { asked: Some(numbers), ..Self::default() }
+    }
+
+    /// Somebody does not show theirs.
+    pub(in crate::source) fn hide(&mut self) {
+        self.hidden = true;
+    }
+
+    /// Notes what an account states.
     pub(in crate::source) fn note(&mut self, dn: &str, attributes: &Attributes) {
-        let is_account = active_directory::is_a(attributes, "posixAccount");
-        if !is_account
-            || is_deleted(attributes)
-            || is_nobody(attributes)
-            || active_directory::is_of(attributes)
-        {
+        if !is_account(attributes) {
             return;
         }
         match (number(attributes), Dn::parse(dn)) {
@@ -35,19 +48,23 @@ impl Primaries {
         }
     }
 
-    /// Notes that somebody's is not known.
-    pub(in crate::source) fn hide(&mut self) {
-        self.hidden = true;
-    }
-
     /// Adds those whose primary group it is to the members that a group states.
     pub(in crate::source) fn join(&self, attributes: &Attributes, members: &mut Members) {
-        let Some(group) = number(attributes) else { return };
-        let (Members::Complete(listed) | Members::Partial(listed, _)) = members else { return };
-        let whose = self.whose.get(&group).into_iter().flatten();
-        listed.extend(whose.cloned().map(Reference::Dn));
-        if let (Members::Complete(listed), true) = (&mut *members, self.hidden) {
-            *members = Members::Partial(std::mem::take(listed), HIDDEN.to_owned());
+        let (Members::Complete(listed) | Members::Partial(listed, _)) = &mut *members else { return };
+        let group = number(attributes);
+        let whose = group.as_ref().and_then(|group| self.whose.get(group));
+        listed.extend(whose.into_iter().flatten().cloned().map(Reference::Dn));
+        let is_asked = |group: &String| self.asked.as_ref().is_none_or(|asked| asked.contains(group));
+        let why = match &group {
+            // Where nobody has a primary group, it is nobody's.
+            None if self.asked.is_none() && self.whose.is_empty() && !self.hidden => return,
+            None if active_directory::is_a(attributes, "posixGroup") => NO_NUMBER,
+            Some(_) if self.hidden => HIDDEN,
+            Some(group) if !is_asked(group) => NOT_ASKED,
+            _ => return,
+        };
+        if let Members::Complete(listed) = &mut *members {
+            *members = Members::Partial(std::mem::take(listed), why.to_owned());
         }
     }
 
@@ -55,6 +72,19 @@ impl Primaries {
     pub(in crate::source) fn numbers(&self) -> impl Iterator<Item = (&str, &[Dn])> {
         self.whose.iter().map(|(number, whose)| (number.as_str(), whose.as_slice()))
     }
+}
+
+/// Whether it has a primary group of this kind. Accounts of Active Directory have some of another kind.
+fn is_account(attributes: &Attributes) -> bool {
+    active_directory::is_a(attributes, "posixAccount")
+        && !is_deleted(attributes)
+        && !is_nobody(attributes)
+        && !active_directory::is_of(attributes)
+}
+
+/// Whether it has a primary group and does not show which, or does not show what it is.
+pub(in crate::source) fn is_hidden(attributes: &Attributes) -> bool {
+    !attributes.has("objectclass") || (is_account(attributes) && number(attributes).is_none())
 }
 
 /// The number of a group, or of somebody's primary one.
@@ -102,5 +132,50 @@ mod tests {
         let mut others = Members::Complete(Vec::new());
         primaries.join(&of(&["objectClass: groupOfNames"]), &mut others);
         assert_eq!(others, Members::Complete(Vec::new()));
+    }
+
+    #[rstest]
+    #[case::no_number(&["objectClass: posixGroup"], false)]
+    #[case::a_word(&["objectClass: posixGroup", "gidNumber: staff"], false)]
+    #[case::another_kind(&["objectClass: groupOfNames"], true)]
+    #[case::another_number(&["objectClass: posixGroup", "gidNumber: 101"], true)]
+    fn a_group_that_shows_no_number_may_be_the_primary_one_of_anybody(
+        #[case] group: &[&str],
+        #[case] complete: bool,
+    ) {
+        let mut somebody = Primaries::default();
+        somebody.note("uid=ann,dc=x", &of(&["objectClass: posixAccount", "gidNumber: 100"]));
+        let mut asked = Primaries::of(HashSet::from(["101".to_owned()]));
+        let is_complete = |primaries: &Primaries| {
+            let mut members = Members::Complete(Vec::new());
+            primaries.join(&of(group), &mut members);
+            matches!(members, Members::Complete(_))
+        };
+        assert_eq!(is_complete(&somebody), complete);
+        assert_eq!(is_complete(&asked), complete);
+        assert!(is_complete(&Primaries::default()) || group.len() > 1, "nobody has a primary group");
+        asked.hide();
+        assert_eq!(is_complete(&asked), !active_directory::is_a(&of(group), "posixGroup"));
+    }
+
+    #[test]
+    fn a_group_of_whose_number_nobody_was_asked_is_incomplete() {
+        let mut members = Members::Complete(Vec::new());
+        let group = of(&["objectClass: posixGroup", "gidNumber: 100"]);
+        Primaries::of(HashSet::from(["101".to_owned()])).join(&group, &mut members);
+        assert!(matches!(members, Members::Partial(_, why) if why.contains("changed")));
+    }
+
+    #[rstest]
+    #[case(&["objectClass: posixAccount", "gidNumber: 100"], false)]
+    #[case(&["objectClass: posixAccount"], true)]
+    #[case(&["gidNumber: 100"], true)]
+    #[case(&["objectClass: person"], false)]
+    #[case(&["objectClass: posixAccount", "uid: pc$"], false)]
+    fn whoever_may_have_a_primary_group_that_is_not_shown_hides_it(
+        #[case] of_it: &[&str],
+        #[case] hidden: bool,
+    ) {
+        assert_eq!(is_hidden(&of(of_it)), hidden);
     }
 }

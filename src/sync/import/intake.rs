@@ -55,8 +55,9 @@ fn trips(coverage: BTreeMap<String, Coverage>) -> BTreeMap<String, Trip> {
 enum Nameless {
     /// None came.
     Nobody,
-    /// Those that came did so in the read before: anybody who was missing then, and was not looked up.
-    MissingBefore,
+    /// Those that came did so in a read before, the newest of them at this time: anybody who is missing since then or longer,
+    /// and is not settled.
+    MissingBefore(Timestamp),
     /// Anybody who is missing.
     AnybodyMissing,
 }
@@ -88,6 +89,8 @@ pub(super) struct Intake {
     unidentified: RoaringBitmap,
     /// … and of those among them that no read before this one brought.
     newly_unidentified: RoaringBitmap,
+    /// When the newest of the others came first.
+    unidentified_since: Option<Timestamp>,
     /// Whom one may be that shows neither an id nor the name of somebody.
     nameless: Nameless,
     /// Rows that a read of everything found outside of what is read.
@@ -136,6 +139,7 @@ impl Intake {
             doubles: BTreeMap::new(),
             unidentified: RoaringBitmap::new(),
             newly_unidentified: RoaringBitmap::new(),
+            unidentified_since: None,
             nameless: Nameless::Nobody,
             outside: RoaringBitmap::new(),
             is_full: false,
@@ -158,7 +162,11 @@ impl Intake {
 
     /// How those who were read before are known.
     pub(super) fn known_by(&self) -> Option<KnownBy> {
-        self.info.as_ref().map(|info| KnownBy { id: info.id.clone(), scope: info.scope.clone() })
+        self.info.as_ref().map(|info| KnownBy {
+            id: info.id.clone(),
+            scope: info.scope.clone(),
+            progress: info.progress.clone(),
+        })
     }
 
     /// Whether a feed is to be checked by a read of everything.
@@ -242,11 +250,13 @@ impl Intake {
         let absent = absent - there;
         let mut before = self.importing.unsettled(&absent)?;
         let told = self.told_by();
+        let called = self.importing.called(&absent, false)?;
+        let mut called: HashMap<RowId, String> = called.into_iter().map(|(row, _, dn)| (row, dn)).collect();
         let missing = |(row, anchor)| {
             let (since, server) = before
                 .remove(&row)
                 .map_or_else(|| (None, told.clone()), |(since, server)| (Some(since), server));
-            Missing { row, anchor, server, since }
+            Missing { row, anchor, dn: called.remove(&row), server, since }
         };
         Ok(self.importing.anchors(&absent)?.into_iter().map(missing).collect())
     }
@@ -260,7 +270,7 @@ impl Intake {
         let nameless = if !of_nobody.is_disjoint(&self.newly_unidentified) {
             Nameless::AnybodyMissing
         } else if !of_nobody.is_empty() {
-            Nameless::MissingBefore
+            Nameless::MissingBefore(self.unidentified_since.unwrap_or(Timestamp::MAX))
         } else {
             Nameless::Nobody
         };
@@ -327,12 +337,13 @@ impl Intake {
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
-        let (strangers, stranger_count) = self.strangers.now(full);
+        let (strangers, stranger_count) = self.strangers.now(full, finished_at);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
             id: completion.id,
             server: completion.server,
+            progress: completion.shown.progress,
             sequence: 0,
             completion: 0,
             completed_at: finished_at,
@@ -402,7 +413,7 @@ impl Intake {
         if !kept.is_empty() {
             self.unreadable += 1;
             let (what, why) = ("the end of the file".to_owned(), shrinkage::CUT.to_owned());
-            self.strangers.add(Stranger { what, why, anchor: None });
+            self.strangers.add(Stranger { what, why, anchor: None, since: None });
         }
         Ok(!kept.is_empty())
     }
@@ -415,12 +426,14 @@ impl Intake {
         at: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
-        let cannot = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
-        let cannot: RoaringBitmap = cannot.map(|(row, _)| row.0).collect();
+        let gone =
+            settled.iter().filter(|(_, absent)| matches!(absent, Absent::CannotLookUp | Absent::Missing));
+        let gone: RoaringBitmap = gone.map(|(row, _)| row.0).collect();
         let kept = match self.nameless {
-            Nameless::AnybodyMissing => cannot,
-            Nameless::MissingBefore => {
-                self.importing.unsettled(&cannot)?.into_keys().map(|row| row.0).collect()
+            Nameless::AnybodyMissing => gone,
+            Nameless::MissingBefore(came) => {
+                let missed = self.importing.unsettled(&gone)?.into_iter();
+                missed.filter(|(_, (since, _))| *since <= came).map(|(row, _)| row.0).collect()
             }
             Nameless::Nobody => RoaringBitmap::new(),
         };
@@ -449,6 +462,11 @@ impl Intake {
             };
             removed += 1;
             self.written.insert(row.0);
+            if self.listed {
+                // Not all lists were read.
+                self.flush_of(row)?;
+                self.importing.retire_names(row)?;
+            }
             let presence = Presence::Gone { evidence: Evidence { grade, configuration }, since: at };
             self.pending.push(Version::Presence { row, presence });
         }
@@ -475,7 +493,7 @@ impl Intake {
             let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
             for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
                 let (what, why) = (what.clone(), why.clone());
-                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()) });
+                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()), since: None });
             }
             let Some((before, _, presence)) = before else { continue };
             let frozen = Presence::Unreadable(why);
@@ -541,7 +559,10 @@ impl Intake {
             }
             places.insert(field.clone(), Coverage { lost, ..Coverage::default() });
         }
-        for (dn, rows) in self.vanished(missing)? {
+        // Whoever goes from a place in which nobody is yet goes with those who went before.
+        let lost = places.values().fold(missing.clone(), |all, place| all | &place.lost);
+        let vanished = if missing.is_empty() { BTreeMap::new() } else { self.vanished(&lost)? };
+        for (dn, rows) in vanished {
             places.entry(Place::field(&dn)).or_default().lost |= rows;
         }
         for place in places.values_mut() {
@@ -1040,15 +1061,17 @@ impl Intake {
         // Whoever it is, the one who had this name last is not missing.
         let dn = Dn::parse(&what).ok();
         let what = shown(what);
-        let was_one = self.strangers.heard_of(anchor, Some(&what));
+        let since = self.strangers.heard_of(anchor, Some(&what));
         let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
-        let was_one = was_one && dn.is_some();
+        let came = since.filter(|_| dn.is_some());
         if anchor.is_none() {
             match name {
-                Some(name) if !was_one => _ = self.newly_unidentified.insert(name),
-                Some(_) => {}
-                None if was_one => self.nameless = self.nameless.max(Nameless::MissingBefore),
-                None => self.nameless = Nameless::AnybodyMissing,
+                Some(name) if came.is_none() => _ = self.newly_unidentified.insert(name),
+                Some(_) => self.unidentified_since = self.unidentified_since.max(came),
+                None => {
+                    let may_be = came.map_or(Nameless::AnybodyMissing, Nameless::MissingBefore);
+                    self.nameless = self.nameless.max(may_be);
+                }
             }
         }
         self.unidentified.extend(name);
@@ -1074,7 +1097,7 @@ impl Intake {
                 }
             }
             _ => {
-                self.strangers.add(Stranger { what, why, anchor: anchor.cloned() });
+                self.strangers.add(Stranger { what, why, anchor: anchor.cloned(), since });
             }
         }
         Ok(())

@@ -20,6 +20,8 @@ const ANOTHER_SERVER: Duration = Duration::from_hours(24);
 pub(super) struct Missing {
     pub(super) row: RowId,
     pub(super) anchor: Anchor,
+    /// The DN that it had.
+    pub(super) dn: Option<String>,
     /// Which server told of it last.
     pub(super) server: Option<String>,
     /// Since when it is missed, if it was missed before.
@@ -98,7 +100,10 @@ pub(super) async fn settle<S: Source>(
         if notices.is_empty() && asked < look_ups {
             asked += chunk.len();
             let anchors: Vec<Anchor> = chunk.iter().map(|missing| missing.anchor.clone()).collect();
-            answer = match deadline.answer(source.look_up(&anchors)).await {
+            let called =
+                chunk.iter().filter_map(|missing| Some((missing.anchor.clone(), missing.dn.clone()?)));
+            let called = called.collect();
+            answer = match deadline.answer(source.look_up_called(&anchors, &called)).await {
                 Ok(Some(answer)) => Answer::Came(answer),
                 Ok(None) => Answer::Cannot,
                 Err(error) => {

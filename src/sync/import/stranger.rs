@@ -1,5 +1,7 @@
 //! Entries that came, could not be understood, and never were: all are counted, the first are named.
 
+use jiff::Timestamp;
+
 use crate::directory::Anchor;
 use crate::store::snapshot::{SnapshotInfo, Stranger};
 
@@ -22,20 +24,19 @@ impl Strangers {
         Self { before, count_before, ..Self::default() }
     }
 
-    /// Something was said of this entry: whatever it was before, it is none of those any more. Whether it was one.
-    pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) -> bool {
+    /// Something was said of this entry: whatever it was before, it is none of those any more. Since when it was one.
+    pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) -> Option<Timestamp> {
         if self.before.is_empty() {
-            return false;
+            return None;
         }
         let is_it = |stranger: &Stranger| {
             let by_anchor = stranger.anchor.as_ref().zip(anchor).is_some_and(|(of, anchor)| of == anchor);
             by_anchor || dn.is_some_and(|dn| stranger.what == dn)
         };
-        let count = self.before.len();
-        self.before.retain(|stranger| !is_it(stranger));
-        let were = count - self.before.len();
-        self.count_before = self.count_before.saturating_sub(were as u64);
-        were > 0
+        let were: Vec<Stranger> = self.before.extract_if(.., |stranger| is_it(stranger)).collect();
+        self.count_before = self.count_before.saturating_sub(were.len() as u64);
+        // Where it was not noted, it may be whoever is missing.
+        were.iter().map(|stranger| stranger.since.unwrap_or(Timestamp::MAX)).max()
     }
 
     /// What one of this read with this anchor is called, if one is named.
@@ -51,9 +52,12 @@ impl Strangers {
         }
     }
 
-    /// After a read of everything those that came, else also those of which nothing was said.
-    pub(super) fn now(self, full: bool) -> (Vec<Stranger>, u64) {
+    /// After a read of everything those that came, else also those of which nothing was said. New ones are so from `now` on.
+    pub(super) fn now(self, full: bool, now: Timestamp) -> (Vec<Stranger>, u64) {
         let Self { mut named, mut count, before, count_before } = self;
+        for stranger in &mut named {
+            stranger.since.get_or_insert(now);
+        }
         if !full {
             named.extend(before);
             named.truncate(NAMED);

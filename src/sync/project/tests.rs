@@ -76,6 +76,7 @@ impl Case {
             directory: DirectoryId::new("d"),
             id: None,
             server: None,
+            progress: None,
             sequence: 1,
             completion: 1,
             completed_at: Timestamp::UNIX_EPOCH,

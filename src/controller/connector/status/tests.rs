@@ -16,6 +16,7 @@ fn a_read(unsettled: u64) -> Read {
         directory: DirectoryId::new("dc=corp"),
         id: None,
         server: None,
+        progress: None,
         sequence: 9,
         completion: 2,
         completed_at: at(90),

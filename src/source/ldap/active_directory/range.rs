@@ -65,6 +65,10 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
             Ok(references) => members.extend(references),
             Err(why) => return Ok(Parts::Broken(members, why)),
         }
+        if range.last.is_some_and(|last| last >= from && last - from + 1 != values.len()) {
+            let why = format!("the server gave fewer or more members from number {from} on than it said");
+            return Ok(Parts::Broken(members, why));
+        }
         match range.last {
             // The last part says so with an asterisk, and in no other way.
             None => return Ok(Parts::All(members)),

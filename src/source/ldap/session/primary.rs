@@ -1,30 +1,84 @@
 //! Whose primary group is which, where not everybody came.
 
-use super::{Search, Session};
+use std::collections::HashSet;
+
+use super::{Query, Search, Session};
 use crate::directory::{Change, Reference};
 use crate::source::SourceError;
-use crate::source::ldap::decode::Raw;
 use crate::source::ldap::search::Found;
 use crate::source::ldap::{Reading, among};
 use crate::source::schema;
 use crate::source::schema::posix::{self, Primaries};
 
+/// What tells whether an account shows its primary group.
+const OF_ACCOUNT: &[&str] = &["objectClass", "gidNumber", "uid", "objectGUID", "userAccountControl"];
+
 impl Session {
-    /// Asks for those whose primary group this is.
-    pub(super) async fn ask_primaries(&mut self, group: &Raw, came: u64) -> Result<Primaries, SourceError> {
-        let mut primaries = Primaries::default();
-        let Some(number) = posix::number(&group.attributes) else { return Ok(primaries) };
-        let filter = among(Some(&format!("(gidNumber={number})")), self.users());
-        for base in self.bases.clone() {
-            let query = self.query(base, filter.clone());
-            let mut search = Search::new(&mut self.connection, query);
-            while let Some(found) = search.next(came).await? {
-                if let Found::Entry(raw) = found {
-                    primaries.note(&raw.dn, &raw.attributes);
+    /// Asks for those whose primary group one of these groups is.
+    pub(super) async fn ask_primaries(&mut self, groups: &str, came: u64) -> Result<Primaries, SourceError> {
+        let numbers = self.numbers(groups, came).await?;
+        let mut primaries = Primaries::of(numbers.clone());
+        if numbers.is_empty() {
+            return Ok(primaries);
+        }
+        for number in &numbers {
+            let filter = among(Some(&format!("(gidNumber={number})")), self.users());
+            for base in self.bases.clone() {
+                let query = self.query(base, filter.clone());
+                let mut search = Search::new(&mut self.connection, query);
+                while let Some(found) = search.next(came).await? {
+                    match found {
+                        Found::Entry(raw) if posix::is_hidden(&raw.attributes) => primaries.hide(),
+                        Found::Entry(raw) => primaries.note(&raw.dn, &raw.attributes),
+                        Found::Unintelligible(_) => primaries.hide(),
+                        Found::Reference(_) => {}
+                    }
                 }
             }
         }
+        if self.is_a_primary_group_hidden(came).await? {
+            primaries.hide();
+        }
         Ok(primaries)
+    }
+
+    /// The numbers of these groups.
+    async fn numbers(&mut self, groups: &str, came: u64) -> Result<HashSet<String>, SourceError> {
+        let filter = among(Some(groups), self.groups());
+        let mut numbers = HashSet::new();
+        for base in self.bases.clone() {
+            let attributes = vec!["gidNumber".to_owned()];
+            let query = Query { attributes, ..self.query(base, filter.clone()) };
+            let mut search = Search::new(&mut self.connection, query);
+            while let Some(found) = search.next(came).await? {
+                if let Found::Entry(raw) = found {
+                    numbers.extend(posix::number(&raw.attributes));
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Whether anybody does not show theirs: a search by the number need not find them. It is asked once in a read.
+    async fn is_a_primary_group_hidden(&mut self, came: u64) -> Result<bool, SourceError> {
+        if let Some(hidden) = self.hides_primary_group {
+            return Ok(hidden);
+        }
+        let mut hidden = false;
+        for base in self.bases.clone() {
+            let attributes = OF_ACCOUNT.iter().map(|name| (*name).to_owned()).collect();
+            let query = Query { attributes, ..self.query(base, self.users().to_owned()) };
+            let mut search = Search::new(&mut self.connection, query);
+            while !hidden && let Some(found) = search.next(came).await? {
+                hidden = match found {
+                    Found::Entry(raw) => posix::is_hidden(&raw.attributes),
+                    Found::Unintelligible(_) => true,
+                    Found::Reference(_) => false,
+                };
+            }
+        }
+        self.hides_primary_group = Some(hidden);
+        Ok(hidden)
     }
 
     /// Tells the groups of those who came whose primary one they are; groups that came themselves know it.

@@ -22,9 +22,21 @@ pub(in crate::source) struct Primaries {
     pub(in crate::source) hidden: bool,
     /// Whether that was asked, where not everybody came.
     pub(in crate::source) asked: bool,
+    /// The groups of which it was asked whose primary one they are, where not everybody came.
+    asked_of: Option<HashSet<u32>>,
 }
 
 impl Primaries {
+    /// Those of groups that are asked for.
+    pub(in crate::source) fn to_be_asked() -> Self {
+        Self { asked_of: Some(HashSet::new()), ..Self::default() }
+    }
+
+    /// It is asked whose primary group this is.
+    pub(in crate::source) fn ask_of(&mut self, group: u32) {
+        self.asked_of.get_or_insert_default().insert(group);
+    }
+
     /// Notes what an entry states, whatever else of it can be understood.
     pub(in crate::source) fn note(&mut self, attributes: &Attributes) {
         if is_deleted(attributes) || is_a(attributes, "computer") {
@@ -40,10 +52,17 @@ impl Primaries {
     /// Adds those whose primary group it is to the members that a group states. Where somebody does not show theirs, it may be
     /// this one; where it is not known whose it is, the list is partial: who is not in it may be one of them.
     pub(in crate::source) fn join(&self, group: Option<u32>, members: &mut Members) {
+        let is_asked = |group: u32| self.asked_of.as_ref().is_none_or(|asked| asked.contains(&group));
+        let see = "; let the account that reads see that attribute";
         let why = match group {
-            None => Some("it shows no objectSid, by which it is known whose primary group it is"),
+            None => {
+                Some(format!("it shows no objectSid, by which it is known whose primary group it is{see}"))
+            }
             Some(group) if self.nameless.contains(&group) => {
-                Some("it is the primary group of one who shows no objectGUID")
+                Some(format!("it is the primary group of one who shows no objectGUID{see}"))
+            }
+            Some(group) if !is_asked(group) => {
+                Some("it came after it was asked whose primary group it is; the next read tells".to_owned())
             }
             Some(_) => None,
         };
@@ -53,7 +72,6 @@ impl Primaries {
             listed.extend(self.hidden.then(|| Reference::Anchor(Anchor::new(SOMEBODY))));
         }
         if let (Members::Complete(listed), Some(why)) = (&mut *members, why) {
-            let why = format!("{why}; let the account that reads see that attribute");
             *members = Members::Partial(std::mem::take(listed), why);
         }
     }
@@ -114,6 +132,14 @@ mod tests {
         let mut primaries = Primaries::default();
         primaries.note(&entry(lines));
         assert_eq!(joined(&primaries), expected);
+    }
+
+    #[test]
+    fn a_group_of_which_nobody_was_asked_is_incomplete() {
+        let mut primaries = Primaries::to_be_asked();
+        primaries.ask_of(GROUP);
+        primaries.note(&entry(&["objectclass: user", "primarygroupid: 513"]));
+        assert_eq!(joined(&primaries), [(2, true), (1, false)]);
     }
 
     #[test]
