@@ -284,7 +284,7 @@ fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stat
     let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
     let mut stated = BTreeMap::new();
     for (field, sources) in table {
-        if let Some(value) = sources.iter().find_map(|name| chosen(attributes, name, dn)) {
+        if let Some(value) = first_of(attributes, sources, field, dn) {
             stated.insert((*field).to_owned(), value);
         }
     }
@@ -419,15 +419,23 @@ pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> 
 }
 
 /// The one value that counts of an attribute of which there may be several: that in the DN, else the first of [`all`].
-pub(super) fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stated> {
+fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stated> {
     if let Some(named) = attributes.is_whole(name).then(|| named(attributes, name, dn)).flatten() {
         return Some(Stated::Values(vec![named]));
     }
-    match all(attributes, name) {
-        Some(Stated::Values(values)) => Some(Stated::Values(values.into_iter().take(1).collect())),
-        Some(Stated::Undecodable) => Some(Stated::Undecodable),
-        None => hidden(attributes, dn, name).then_some(Stated::Undecodable),
-    }
+    Some(match all(attributes, name)? {
+        Stated::Values(values) => Stated::Values(values.into_iter().take(1).collect()),
+        Stated::Undecodable => Stated::Undecodable,
+    })
+}
+
+/// The first of these attributes that an entry shows. What somebody or a group is called by is hidden where the DN begins with it
+/// and none is shown; a display name may be missing.
+pub(super) fn first_of(attributes: &Attributes, sources: &[&str], field: &str, dn: &Dn) -> Option<Stated> {
+    let names = [fields::NAME, fields::USER_NAME].contains(&field);
+    let hides = || names && sources.iter().any(|name| hidden(attributes, dn, name));
+    let shown = sources.iter().find_map(|name| chosen(attributes, name, dn));
+    shown.or_else(|| hides().then_some(Stated::Undecodable))
 }
 
 /// Whether an entry must have this attribute, as its DN begins with it (X.501 section 9.3), and does not show it.
@@ -659,7 +667,9 @@ mod tests {
     #[case::long_name("commonName=sales,dc=x", &["objectClass: group", "displayName: Sales"], fields::NAME, true)]
     #[case::blank("cn=sales,dc=x", &["objectClass: groupOfNames", "cn:  "], fields::NAME, true)]
     #[case::person("uid=zoe,dc=x", &["objectClass: person", "cn: Zoe"], fields::USER_NAME, true)]
-    #[case::of_a_domain("CN=Zoe,DC=x", &["objectClass: person", "objectClass: user", "objectGUID: g"], fields::DISPLAY_NAME, true)]
+    #[case::of_a_domain("CN=Sales,DC=x", &["objectClass: group", "objectGUID: g"], fields::NAME, true)]
+    #[case::display_name("CN=Zoe,DC=x", &["objectClass: person", "objectClass: user", "objectGUID: g"], fields::DISPLAY_NAME, false)]
+    #[case::display_name_elsewhere("cn=Zoe,dc=x", &["objectClass: person", "uid: zoe"], fields::DISPLAY_NAME, false)]
     #[case::shown("cn=sales,dc=x", &["objectClass: groupOfNames", "cn: s"], fields::NAME, false)]
     #[case::no_such_name("ou=sales,dc=x", &["objectClass: groupOfNames"], fields::NAME, false)]
     fn a_name_that_the_dn_shows_is_there(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use self::name::Extended;
-use super::{Attributes, Table, all, chosen, hexadecimal};
+use super::{Attributes, Table, all, first_of, hexadecimal};
 use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
 
 pub(in crate::source) mod name;
@@ -220,7 +220,7 @@ pub(super) fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<S
     let mut stated = BTreeMap::new();
     let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
     for (field, sources) in table {
-        if let Some(value) = sources.iter().find_map(|name| chosen(attributes, name, dn)) {
+        if let Some(value) = first_of(attributes, sources, field, dn) {
             stated.insert((*field).to_owned(), value);
         }
     }
