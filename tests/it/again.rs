@@ -269,6 +269,7 @@ async fn what_another_version_held_is_let_go_by_no_edit(#[case] body: &str) {
     let held = step(&desk, &registry(&desk, &strict), &strict, &mut basis, &delta(3, gone(10..22))).await;
     assert_eq!(held.held.map(|hold| hold.lines.len()), Some(12));
     desk.raw().execute(&format!("UPDATE hold SET body = {body}"), []).unwrap();
+    desk.store.take_for_written().unwrap();
     for seconds in 4..8 {
         let read = delta(seconds, Vec::new());
         let report = step(&desk, &registry(&desk, &raised), &raised, &mut basis, &read).await;

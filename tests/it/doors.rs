@@ -271,8 +271,9 @@ async fn is_ready_when_nothing_is_missing() {
     assert_eq!(ready().await, (503, "waiting for the lease\n".to_owned()));
     readiness.reached("the lease");
     assert_eq!(ready().await, (200, "ok\n".to_owned()));
+    // What was known goes on to be served.
     readiness.lost("SyncPolicies");
-    assert_eq!(ready().await.0, 503);
+    assert_eq!(ready().await, (200, "ok\nwaiting for SyncPolicies\n".to_owned()));
     stop.cancel();
     serving.await.unwrap().unwrap();
 }
@@ -283,7 +284,10 @@ async fn metrics_are_open_metrics() {
     let address = listener.local_addr().unwrap();
     metrics.api_write(Write::Status);
     let serving = tokio::spawn(serve::metrics(listener, metrics, stop.clone()));
-    let answer = ask(address, "GET", "/metrics", &[], "").await.is(200);
+    let plain = ask(address, "GET", "/metrics", &[], "").await.is(200);
+    assert!(plain.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let open = [("Accept", "application/openmetrics-text; version=1.0.0")];
+    let answer = ask(address, "GET", "/metrics", &open, "").await.is(200);
     assert!(
         answer.header("content-type").unwrap().starts_with("application/openmetrics-text; version=1.0.0")
     );
