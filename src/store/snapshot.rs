@@ -22,6 +22,7 @@ pub use begin::Before;
 pub(super) use index::drop_outdated;
 pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, Standing};
+pub use names::Former;
 pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub(super) use seals::Seals;

@@ -76,6 +76,29 @@ impl Importing {
         Ok(is_of_now)
     }
 
+    /// Leaves to these rows the names that they bear and that this import gave to somebody else, as far as they are older than
+    /// `until`: lists mean them by those until they are read under other names.
+    pub fn keep_names(&mut self, rows: &RoaringBitmap, until: u32) -> Result<(), StoreError> {
+        let given: RoaringBitmap = self.given.keys().copied().filter(|name| *name < until).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let mut kept = Vec::new();
+        self.store.read(|reader| {
+            for row in rows {
+                let names = borne(reader, self.connector, row)? & &given;
+                kept.extend(keys(reader, self.connector, &names)?.into_iter().map(|of| (RowId(row), of)));
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        for (row, (name, key)) in kept {
+            if self.take_away(row, name, &key)? {
+                self.former.insert(name, row);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes which of its names the row was not called by before this import.
     pub fn give(&mut self, row: RowId, names: &RoaringBitmap) -> Result<(), StoreError> {
         let new = names - self.borne_by(&RoaringBitmap::from_iter([row.0]))?;

@@ -20,8 +20,8 @@ use crate::directory::{
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Importing, Known, Last, Lent, Presence, RowId, Shrunk, SnapshotInfo,
-    Standing, Stranger, Trip, Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Former, Importing, Known, Last, Lent, Presence, RowId, Shrunk,
+    SnapshotInfo, Standing, Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 use crate::text;
@@ -112,6 +112,8 @@ pub(super) struct Intake {
     changed: RoaringBitmap,
     /// What lists state that did not state it before.
     newly_listed: BTreeMap<RowId, RoaringBitmap>,
+    /// Whom lists are taken to mean by the name of before, who did not come yet.
+    presumed: HashMap<RowId, Vec<Former>>,
     unreadable: u64,
 }
 
@@ -152,6 +154,7 @@ impl Intake {
             strangers,
             changed: RoaringBitmap::new(),
             newly_listed: BTreeMap::new(),
+            presumed: HashMap::new(),
             unreadable: 0,
         })
     }
@@ -298,9 +301,9 @@ impl Intake {
             completion.cursor = None;
             notices.push(double::notice(doubles));
         }
-        self.read_lists_again()?;
         let held = self.hold(&mut settled, &completion)?;
         let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
+        self.read_lists_again()?;
         if self.nameless != Nameless::Nobody && unsettled > 0 {
             notices.push(
                 "entries that are missing stay as they are, because what could not be read may be of them; see the exceptions"
@@ -781,6 +784,15 @@ impl Intake {
         Ok(again | former | names)
     }
 
+    /// Who did not come, or not as one who could be understood, and is not gone, is who lists meant by the names that they had,
+    /// whoever is called so by now.
+    fn keep_names(&mut self) -> Result<(), StoreError> {
+        let Some(until) = self.info.as_ref().map(|info| info.next_name) else { return Ok(()) };
+        let not_read = self.importing.there() - &self.read;
+        self.importing.keep_names(&not_read, until)?;
+        self.name_anew()
+    }
+
     /// Gives another number to the names of those who came before it was known whose names those had been.
     fn name_anew(&mut self) -> Result<(), StoreError> {
         for Lent { row, name } in self.importing.take_lent() {
@@ -824,6 +836,9 @@ impl Intake {
             if !self.importing.bears(former.row, stated)? {
                 meant.remove(now);
                 meant.insert(former.name);
+                if !self.read.contains(former.row.0) {
+                    self.presumed.entry(group).or_default().push(former);
+                }
             }
         }
         Ok(meant)
@@ -832,15 +847,19 @@ impl Intake {
     /// A list that came before somebody whose name another has by now means the other, if it names both, or states the
     /// name for the first time.
     fn read_lists_again(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.keep_names()?;
         let former = self.importing.former_here().clone();
-        if former.is_empty() {
+        let mut presumed = std::mem::take(&mut self.presumed);
+        if former.is_empty() && presumed.is_empty() {
             return Ok(());
         }
         for (group, new) in std::mem::take(&mut self.newly_listed) {
             self.flush_of(group)?;
             let Some(last) = self.importing.last(group)? else { continue };
             let Some((edges, complete)) = last.edges else { continue };
-            let meant = self.meant_by_now(&former, &edges, &new)?;
+            let presumed = presumed.remove(&group).unwrap_or_default();
+            let meant = self.meant_by_now(&former, &presumed, &edges, &new)?;
             if meant != edges {
                 self.written.insert(group.0);
                 self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
@@ -853,28 +872,32 @@ impl Intake {
     fn meant_by_now(
         &mut self,
         former: &HashMap<u32, RowId>,
+        presumed: &[Former],
         edges: &RoaringBitmap,
         new: &RoaringBitmap,
     ) -> Result<RoaringBitmap, StoreError> {
         let mut meant = edges.clone();
-        let mut open: Vec<(u32, RowId)> = former
-            .iter()
-            .map(|(name, row)| (*name, *row))
-            .filter(|(name, _)| edges.contains(*name))
-            .collect();
+        let of = |name: u32| former.get(&name).map(|row| (name, *row, None));
+        let presumed = presumed.iter().filter(|one| edges.contains(one.name));
+        let mut open: Vec<(u32, RowId, Option<u32>)> = edges.iter().filter_map(of).collect();
+        open.extend(presumed.map(|one| (one.name, one.row, one.now)));
         loop {
-            let before = open.len();
             let mut left = Vec::new();
-            for (name, row) in open {
+            let mut is_settled = true;
+            for (name, row, now) in std::mem::take(&mut open) {
                 meant.remove(name);
                 self.flush_of(row)?;
-                let is_anothers = new.contains(name) || self.importing.bears(row, &meant)?;
-                meant.insert(if is_anothers { self.importing.number_anew(name)? } else { name });
-                if !is_anothers {
-                    left.push((name, row));
+                if !new.contains(name) && !self.importing.bears(row, &meant)? {
+                    meant.insert(name);
+                    left.push((name, row, now));
+                    continue;
                 }
+                is_settled = false;
+                let now = now.map_or_else(|| self.importing.number_anew(name), Ok)?;
+                meant.insert(now);
+                left.extend(of(now));
             }
-            if left.len() == before {
+            if is_settled {
                 return Ok(meant);
             }
             open = left;
