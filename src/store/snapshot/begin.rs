@@ -100,7 +100,7 @@ impl Store {
                 touched: RoaringBitmap::new(),
                 new_rows: Vec::new(),
                 new_names: Vec::new(),
-                retired: Vec::new(),
+                retired: RoaringBitmap::new(),
                 former: HashMap::new(),
                 given: HashMap::new(),
                 lent: Vec::new(),

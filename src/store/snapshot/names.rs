@@ -57,7 +57,7 @@ impl Importing {
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         for (name, key) in self.keys(|borne| borne, row)? {
             if self.take_away(row, name, &key)? {
-                self.retired.push(name);
+                self.retired.insert(name);
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Importing {
     pub fn stated(&self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
         let is_stated = |name: u32, key: &str| {
-            !key.starts_with(RETIRED) && !self.retired.contains(&name) && self.former.get(&name) != Some(&row)
+            !key.starts_with(RETIRED) && !self.retired.contains(name) && self.former.get(&name) != Some(&row)
         };
         Ok(keys.into_iter().filter(|(name, key)| is_stated(*name, key)).map(|(name, _)| name).collect())
     }
@@ -134,7 +134,7 @@ impl Importing {
         let keys = self.keys(|borne| borne - names, row)?;
         let again = keys.into_iter().filter(|(name, key)| match key.strip_prefix(RETIRED) {
             Some(retired) => retired.split_once(' ').is_some_and(|(_, key)| is_stated(key)),
-            None => self.retired.contains(name) && is_stated(key),
+            None => self.retired.contains(*name) && is_stated(key),
         });
         Ok(again.map(|(name, _)| name).collect())
     }
@@ -178,9 +178,8 @@ impl Importing {
     pub fn call_again(&mut self, rows: &RoaringBitmap) -> Result<HashMap<u32, u32>, StoreError> {
         let mut names: RoaringBitmap =
             self.former.iter().filter(|(_, row)| rows.contains(row.0)).map(|(name, _)| *name).collect();
-        let retired: RoaringBitmap = self.retired.iter().copied().collect();
-        if !retired.is_empty() {
-            names |= retired & self.borne_by(rows)?;
+        if !self.retired.is_empty() {
+            names |= &self.retired & self.borne_by(rows)?;
         }
         let mut again = Vec::new();
         for (name, key) in self.store.read(|reader| keys(reader, self.connector, &names))? {
@@ -196,7 +195,7 @@ impl Importing {
             }
             self.names.insert(fingerprint, name)?;
             self.former.remove(&name);
-            self.retired.retain(|retired| *retired != name);
+            self.retired.remove(name);
             stand_for.extend(since.map(|since| (since, name)));
         }
         self.new_names.retain(|(name, _)| !stand_for.contains_key(name));

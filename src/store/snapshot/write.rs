@@ -88,7 +88,7 @@ pub struct Importing {
     pub(super) new_rows: Vec<(RowId, Anchor)>,
     pub(super) new_names: Vec<(u32, String)>,
     /// Names that mean nobody any more once this is sealed.
-    pub(super) retired: Vec<u32>,
+    pub(super) retired: RoaringBitmap,
     /// Names by which these rows were called before, once this is sealed.
     pub(super) former: HashMap<u32, RowId>,
     /// Rows that are called so since this import, and were not before it.
