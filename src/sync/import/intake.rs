@@ -8,24 +8,27 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
-use super::double::{self, Double, Is};
+use super::double::{self, Double};
 use super::pending::Pending;
-use super::place::Places;
 use super::settle::{Absent, Missing, Settled};
 use super::stranger::Strangers;
 use super::{Imported, Sealing, Told, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
-    Mode, OfNoKind, Place, Reference, fields,
+    Mode, OfNoKind, Reference, fields,
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Former, Importing, Known, Last, Lent, Presence, RowId, Shrunk,
-    SnapshotInfo, Standing, Stranger, Trip, Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Former, Importing, Known, Last, Presence, RowId, Shrunk, SnapshotInfo,
+    Standing, Stranger, Trip, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 use crate::text;
 use crate::words::count;
+
+mod doubles;
+mod lists;
+mod places;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
 /// mailbox: most have none that is of a kind of its own.
@@ -281,11 +284,6 @@ impl Intake {
         Ok(())
     }
 
-    /// Ids that came with several DNs.
-    pub(super) fn doubles(&self) -> Vec<Double> {
-        self.doubles.values().cloned().collect()
-    }
-
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
         let Settled { absent: mut settled, of_no_kind, mut notices } = settled;
@@ -476,151 +474,6 @@ impl Intake {
         Ok((removed, unsettled))
     }
 
-    /// What stands of ids that several entries bear is what stood before; how many such there are.
-    fn settle_doubles(&mut self, doubles: Vec<(Double, Is)>, attribute: &str) -> Result<usize, StoreError> {
-        let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
-        let rows: RoaringBitmap = several.iter().map(|(double, _)| double.row.0).collect();
-        let mut before = Vec::with_capacity(several.len());
-        for (double, _) in &several {
-            before.push(self.importing.revert(double.row)?);
-            self.seen.insert(double.row.0);
-        }
-        self.tombstones -= &rows;
-        for of in [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds) {
-            *of -= &rows;
-        }
-        self.read_lists_as_before(&rows)?;
-        for ((double, is), before) in several.iter().zip(before) {
-            let (row, why) = (double.row, double.why(*is, attribute));
-            self.unreadable += double.dns().count() as u64;
-            let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
-            for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
-                let (what, why) = (what.clone(), why.clone());
-                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()), since: None });
-            }
-            let Some((before, _, presence)) = before else { continue };
-            let frozen = Presence::Unreadable(why);
-            if presence != frozen {
-                self.importing.note(Known { standing: Standing::Unreadable, ..before });
-                self.written.insert(row.0);
-                self.untold.insert(row.0);
-                self.pending.push(Version::Presence { row, presence: frozen });
-            }
-        }
-        self.flush()?;
-        Ok(several.len())
-    }
-
-    /// Has these rows be called what they were called before this read, of which everything was taken back; lists that came
-    /// after they seemed to have another name state that by its number of then.
-    fn read_lists_as_before(&mut self, rows: &RoaringBitmap) -> Result<(), StoreError> {
-        let stand_for = self.importing.call_again(rows)?;
-        if stand_for.is_empty() {
-            return Ok(());
-        }
-        let damaged: RoaringBitmap = self.damaged.keys().copied().collect();
-        let lists = (&self.written - &self.tombstones - damaged) | rows;
-        for row in lists.into_iter().map(RowId) {
-            let Some(Last { content, names, edges: Some((edges, complete)) }) = self.importing.last(row)?
-            else {
-                continue;
-            };
-            let meant: RoaringBitmap =
-                edges.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name)).collect();
-            if meant == edges {
-                continue;
-            }
-            let meant = Last { content, names, edges: Some((meant, complete)) };
-            let before = self.importing.revert(row)?;
-            if before.is_some_and(|(_, _, presence)| presence == Presence::Present)
-                && self.importing.last(row)?.as_ref() == Some(&meant)
-            {
-                self.changed.remove(row.0);
-                self.written.remove(row.0);
-            } else {
-                self.write_again(row, meant)?;
-            }
-        }
-        self.flush()
-    }
-
-    /// Places that vanished, in this read or before it, as far as they are not back.
-    fn places(&self, missing: &RoaringBitmap) -> Result<BTreeMap<String, Coverage>, StoreError> {
-        let before =
-            self.coverage.iter().filter(|(field, place)| Place::of(field).is_some() && place.tripped > 0);
-        let back = &self.seen | &self.tombstones;
-        let mut places: BTreeMap<String, Coverage> = BTreeMap::new();
-        for (field, place) in before {
-            let mut lost = &place.lost - &back;
-            // A group that stays away where others are back has gone as any other, whoever is in it.
-            if !place.lost.is_disjoint(&self.seen) {
-                for (row, kind, _) in self.importing.called(&lost, false)? {
-                    if kind == Kind::Group {
-                        lost.remove(row.0);
-                    }
-                }
-            }
-            places.insert(field.clone(), Coverage { lost, ..Coverage::default() });
-        }
-        // Whoever goes from a place in which nobody is yet goes with those who went before.
-        let lost = places.values().fold(missing.clone(), |all, place| all | &place.lost);
-        let vanished = if missing.is_empty() { BTreeMap::new() } else { self.vanished(&lost)? };
-        for (dn, rows) in vanished {
-            places.entry(Place::field(&dn)).or_default().lost |= rows;
-        }
-        for place in places.values_mut() {
-            place.tripped = place.lost.len();
-        }
-        Ok(places)
-    }
-
-    /// The places from which everybody is missing.
-    fn vanished(&self, missing: &RoaringBitmap) -> Result<BTreeMap<Dn, RoaringBitmap>, StoreError> {
-        let missing = self.importing.called(missing, false)?;
-        let mut places = Places::of(missing.iter().map(|(row, kind, dn)| (*row, *kind, dn.as_str())));
-        if places.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        self.importing.for_each_dn(&mut |row, dn| {
-            if self.seen.contains(row.0) {
-                places.there(dn);
-            }
-            !places.is_empty()
-        })?;
-        if !places.is_empty() {
-            let moved = self.importing.called(&(&self.written & &self.read), true)?;
-            for (_, _, from) in &moved {
-                places.moved(from);
-            }
-        }
-        Ok(places.vanished())
-    }
-
-    /// Notes that an anchor came, if it came before with another DN.
-    fn note_double(&mut self, row: RowId, anchor: &Anchor, dn: &str) -> Result<(), StoreError> {
-        if let Some(double) = self.doubles.get_mut(&row) {
-            double.add(dn);
-            return Ok(());
-        }
-        let before = match self.damaged.get(&row.0) {
-            Some(before) => before.clone(),
-            None if self.read.contains(row.0) => {
-                self.flush_of(row)?;
-                let last = self.importing.called(&RoaringBitmap::from_iter([row.0]), false)?;
-                let Some((_, _, before)) = last.into_iter().next() else { return Ok(()) };
-                before
-            }
-            None if self.is_full && self.tombstones.contains(row.0) => double::DELETED.to_owned(),
-            None => return Ok(()),
-        };
-        if !double::is_same(&before, dn) {
-            let mut double = Double::new(row, anchor, &before);
-            double.add(dn);
-            self.doubles.insert(row, double);
-        }
-        Ok(())
-    }
-
     /// Whether many are missing, where `now` are there. What is read may be another part of the directory by now.
     fn shrunk(&self, completion: &Completion, now: u64, at: Timestamp) -> Option<Shrunk> {
         let last = self.info.as_ref().filter(|last| last.scope == completion.scope)?;
@@ -726,20 +579,20 @@ impl Intake {
             }
             let names = self.with_former(known, &names, &entry.names)?;
             self.name_anew()?;
-            if known.is_some_and(|known| known.standing == Standing::Present)
-                && edges.is_some()
-                && self.is_as_it_was(row, &content, &names, edges.as_ref())?
-            {
-                return Ok(());
+            let now = Last { content, names, edges };
+            let last = if now.edges.is_some() { self.importing.last(row)? } else { None };
+            if let Some(last) = last {
+                let is_present = known.is_some_and(|known| known.standing == Standing::Present);
+                if is_present && Self::is_as_it_was(&last, &now) {
+                    return Ok(());
+                }
+                if self.cursor.is_some() && self.only_lost_members(&last, &now) {
+                    self.untold.insert(row.0);
+                }
             }
             self.changed.insert(row.0);
             self.written.insert(row.0);
-            if self.cursor.is_some() && self.only_lost_members(row, &content, &names, edges.as_ref())? {
-                self.untold.insert(row.0);
-            }
-            let Stored { names, edges } = Stored::new(&names, edges.as_ref())?;
-            self.pending.push(Version::Whole { row, hash, content, names, edges });
-            self.importing.note(Known { row, hash, standing: Standing::Present });
+            self.write(row, hash, now)?;
         } else if entry.place.is_some() {
             self.stands_elsewhere(row, hash, content)?;
         }
@@ -754,9 +607,7 @@ impl Intake {
         };
         self.untold.insert(row.0);
         self.written.insert(row.0);
-        let Stored { names, edges } = Stored::new(&last.names, last.edges.as_ref())?;
-        self.pending.push(Version::Whole { row, hash, content, names, edges });
-        Ok(())
+        self.write(row, hash, Last { content, ..last })
     }
 
     /// Whether an account was disabled, or was to expire, when it was read last.
@@ -767,165 +618,18 @@ impl Intake {
         Ok(was.is_some_and(|was| was.disabled == Some(true) || was.expires.is_some()))
     }
 
-    /// What an entry is called, and by which names lists may still have it.
-    fn with_former(
-        &mut self,
-        known: Option<Known>,
-        names: &RoaringBitmap,
-        stated: &[Reference],
-    ) -> Result<RoaringBitmap, StoreError> {
-        let Some(known) = known else { return Ok(names.clone()) };
-        let again = self.importing.names_again(known.row, names, stated)?;
-        let former = if known.standing == Standing::Gone {
-            RoaringBitmap::new()
-        } else {
-            self.importing.former_names(known.row, names)?
-        };
-        Ok(again | former | names)
-    }
-
-    /// Who did not come, or not as one who could be understood, and is not gone, is who lists meant by the names that they had,
-    /// whoever is called so by now.
-    fn keep_names(&mut self) -> Result<(), StoreError> {
-        let Some(until) = self.info.as_ref().map(|info| info.next_name) else { return Ok(()) };
-        let not_read = self.importing.there() - &self.read;
-        self.importing.keep_names(&not_read, until)?;
-        self.name_anew()
-    }
-
-    /// Gives another number to the names of those who came before it was known whose names those had been.
-    fn name_anew(&mut self) -> Result<(), StoreError> {
-        for Lent { row, name } in self.importing.take_lent() {
-            if self.tombstones.contains(row.0) || self.damaged.contains_key(&row.0) {
-                continue;
-            }
-            self.flush_of(row)?;
-            let Some(Last { content, mut names, edges }) = self.importing.last(row)? else { continue };
-            if !names.remove(name) {
-                continue;
-            }
-            let mut stated = self.importing.stated(row, &names)?;
-            let number = self.importing.number_anew(name)?;
-            self.importing.give(row, &RoaringBitmap::from_iter([number]))?;
-            names.insert(number);
-            stated.insert(number);
-            let hash = Stored::new(&stated, edges.as_ref())?.hash(&content);
-            let Stored { names, edges } = Stored::new(&names, edges.as_ref())?;
-            self.importing.note(Known { row, hash, standing: Standing::Present });
-            self.written.insert(row.0);
-            self.pending.push(Version::Whole { row, hash, content, names, edges });
-        }
-        Ok(())
-    }
-
-    /// A list that stated the former name of somebody, and states it still, means them: the server has not seen to it
-    /// since, unless it names them as they are called now, too.
-    fn as_meant(&mut self, group: RowId, stated: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
-        self.flush_of(group)?;
-        let before = self.importing.edges(group)?;
-        let new = stated - &before;
-        if !new.is_empty() {
-            self.newly_listed.insert(group, new);
-        }
-        let mut meant = stated.clone();
-        for former in self.importing.former_among(&(&before - stated))? {
-            let Some(now) = former.now.filter(|now| stated.contains(*now) && !before.contains(*now)) else {
-                continue;
-            };
-            self.flush_of(former.row)?;
-            if !self.importing.bears(former.row, stated)? {
-                meant.remove(now);
-                meant.insert(former.name);
-                if !self.read.contains(former.row.0) {
-                    self.presumed.entry(group).or_default().push(former);
-                }
-            }
-        }
-        Ok(meant)
-    }
-
-    /// A list that came before somebody whose name another has by now means the other, if it names both, or states the
-    /// name for the first time.
-    fn read_lists_again(&mut self) -> Result<(), StoreError> {
-        self.flush()?;
-        self.keep_names()?;
-        let former = self.importing.former_here().clone();
-        let mut presumed = std::mem::take(&mut self.presumed);
-        if former.is_empty() && presumed.is_empty() {
-            return Ok(());
-        }
-        for (group, new) in std::mem::take(&mut self.newly_listed) {
-            self.flush_of(group)?;
-            let Some(last) = self.importing.last(group)? else { continue };
-            let Some((edges, complete)) = last.edges else { continue };
-            let presumed = presumed.remove(&group).unwrap_or_default();
-            let meant = self.meant_by_now(&former, &presumed, &edges, &new)?;
-            if meant != edges {
-                self.written.insert(group.0);
-                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a list means once it is known who is called how. One name that means somebody else may be why another does.
-    fn meant_by_now(
-        &mut self,
-        former: &HashMap<u32, RowId>,
-        presumed: &[Former],
-        edges: &RoaringBitmap,
-        new: &RoaringBitmap,
-    ) -> Result<RoaringBitmap, StoreError> {
-        let mut meant = edges.clone();
-        let of = |name: u32| former.get(&name).map(|row| (name, *row, None));
-        let presumed = presumed.iter().filter(|one| edges.contains(one.name));
-        let mut open: Vec<(u32, RowId, Option<u32>)> = edges.iter().filter_map(of).collect();
-        open.extend(presumed.map(|one| (one.name, one.row, one.now)));
-        loop {
-            let mut left = Vec::new();
-            let mut is_settled = true;
-            for (name, row, now) in std::mem::take(&mut open) {
-                meant.remove(name);
-                self.flush_of(row)?;
-                if !new.contains(name) && !self.importing.bears(row, &meant)? {
-                    meant.insert(name);
-                    left.push((name, row, now));
-                    continue;
-                }
-                is_settled = false;
-                let now = now.map_or_else(|| self.importing.number_anew(name), Ok)?;
-                meant.insert(now);
-                left.extend(of(now));
-            }
-            if is_settled {
-                return Ok(meant);
-            }
-            open = left;
-        }
-    }
-
     /// Writes what is known of an entry with another list.
-    fn write_again(&mut self, row: RowId, Last { content, names, edges }: Last) -> Result<(), StoreError> {
-        let stored = Stored::new(&names, edges.as_ref())?;
-        let hash = stored.hash(&content);
-        let Stored { names, edges } = stored;
-        self.importing.note(Known { row, hash, standing: Standing::Present });
-        self.pending.push(Version::Whole { row, hash, content, names, edges });
-        Ok(())
+    fn write_again(&mut self, row: RowId, now: Last) -> Result<(), StoreError> {
+        let hash = Stored::new(&now.names, now.edges.as_ref())?.hash(&now.content);
+        self.write(row, hash, now)
     }
 
-    /// Whether a group is what it was, by other names.
-    fn is_as_it_was(
-        &self,
-        row: RowId,
-        content: &str,
-        names: &RoaringBitmap,
-        edges: Option<&(RoaringBitmap, bool)>,
-    ) -> Result<bool, StoreError> {
-        let last = self.importing.last(row)?;
-        Ok(last.is_some_and(|last| {
-            stated(&last.content) == stated(content) && last.names == *names && last.edges.as_ref() == edges
-        }))
+    /// Writes an entry that is there; the hash is of what it states, by whatever numbers lists mean it.
+    fn write(&mut self, row: RowId, hash: Fingerprint, now: Last) -> Result<(), StoreError> {
+        let Stored { names, edges } = Stored::new(&now.names, now.edges.as_ref())?;
+        self.importing.note(Known { row, hash, standing: Standing::Present });
+        self.pending.push(Version::Whole { row, hash, content: now.content, names, edges });
+        Ok(())
     }
 
     /// The directory says so.
@@ -986,26 +690,6 @@ impl Intake {
         self.changed.insert(known.row.0);
         self.written.insert(known.row.0);
         self.write_again(known.row, Last { edges: Some((edges | added, complete)), ..last })
-    }
-
-    /// Whether a group only lost members, which a feed need not tell of when they are gone themselves; or has names
-    /// that were never stated before, as one that left has if a list still states it.
-    fn only_lost_members(
-        &self,
-        row: RowId,
-        content: &str,
-        names: &RoaringBitmap,
-        edges: Option<&(RoaringBitmap, bool)>,
-    ) -> Result<bool, StoreError> {
-        let Some((now, _)) = edges else { return Ok(false) };
-        let last = self.importing.last(row)?;
-        let first_new = self.info.as_ref().map_or(0, |info| info.next_name);
-        let is_told = |before: &RoaringBitmap| (now - before).min().is_none_or(|name| name >= first_new);
-        Ok(last.is_some_and(|last| {
-            stated(&last.content) == stated(content)
-                && last.names == *names
-                && last.edges.is_some_and(|(before, _)| is_told(&before))
-        }))
     }
 
     /// It is there, and not among those that are read.

@@ -1,0 +1,80 @@
+//! Ids that come on several entries of one read: what stands of them is what stood before.
+
+use roaring::RoaringBitmap;
+
+use super::Intake;
+use crate::directory::Anchor;
+use crate::store::StoreError;
+use crate::store::snapshot::{Known, Presence, RowId, Standing, Stranger, Version};
+use crate::sync::import::double::{self, Double, Is};
+
+impl Intake {
+    /// Ids that came with several DNs.
+    pub(in crate::sync::import) fn doubles(&self) -> Vec<Double> {
+        self.doubles.values().cloned().collect()
+    }
+
+    /// Notes that an anchor came, if it came before with another DN.
+    pub(super) fn note_double(&mut self, row: RowId, anchor: &Anchor, dn: &str) -> Result<(), StoreError> {
+        if let Some(double) = self.doubles.get_mut(&row) {
+            double.add(dn);
+            return Ok(());
+        }
+        let before = match self.damaged.get(&row.0) {
+            Some(before) => before.clone(),
+            None if self.read.contains(row.0) => {
+                self.flush_of(row)?;
+                let last = self.importing.called(&RoaringBitmap::from_iter([row.0]), false)?;
+                let Some((_, _, before)) = last.into_iter().next() else { return Ok(()) };
+                before
+            }
+            None if self.is_full && self.tombstones.contains(row.0) => double::DELETED.to_owned(),
+            None => return Ok(()),
+        };
+        if !double::is_same(&before, dn) {
+            let mut double = Double::new(row, anchor, &before);
+            double.add(dn);
+            self.doubles.insert(row, double);
+        }
+        Ok(())
+    }
+
+    /// What stands of ids that several entries bear is what stood before; how many such there are.
+    pub(super) fn settle_doubles(
+        &mut self,
+        doubles: Vec<(Double, Is)>,
+        attribute: &str,
+    ) -> Result<usize, StoreError> {
+        let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
+        let rows: RoaringBitmap = several.iter().map(|(double, _)| double.row.0).collect();
+        let mut before = Vec::with_capacity(several.len());
+        for (double, _) in &several {
+            before.push(self.importing.revert(double.row)?);
+            self.seen.insert(double.row.0);
+        }
+        self.tombstones -= &rows;
+        for of in [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds) {
+            *of -= &rows;
+        }
+        self.read_lists_as_before(&rows)?;
+        for ((double, is), before) in several.iter().zip(before) {
+            let (row, why) = (double.row, double.why(*is, attribute));
+            self.unreadable += double.dns().count() as u64;
+            let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
+            for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
+                let (what, why) = (what.clone(), why.clone());
+                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()), since: None });
+            }
+            let Some((before, _, presence)) = before else { continue };
+            let frozen = Presence::Unreadable(why);
+            if presence != frozen {
+                self.importing.note(Known { standing: Standing::Unreadable, ..before });
+                self.written.insert(row.0);
+                self.untold.insert(row.0);
+                self.pending.push(Version::Presence { row, presence: frozen });
+            }
+        }
+        self.flush()?;
+        Ok(several.len())
+    }
+}

@@ -1,0 +1,199 @@
+//! Whom lists mean: by which names people are called now, by which they were before, and who has those by now.
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+
+use super::{Intake, Stored, stated};
+use crate::directory::Reference;
+use crate::store::StoreError;
+use crate::store::snapshot::{Former, Known, Last, Lent, Presence, RowId, Standing};
+
+impl Intake {
+    /// What an entry is called, and by which names lists may still have it.
+    pub(super) fn with_former(
+        &mut self,
+        known: Option<Known>,
+        names: &RoaringBitmap,
+        stated: &[Reference],
+    ) -> Result<RoaringBitmap, StoreError> {
+        let Some(known) = known else { return Ok(names.clone()) };
+        let again = self.importing.names_again(known.row, names, stated)?;
+        let former = if known.standing == Standing::Gone {
+            RoaringBitmap::new()
+        } else {
+            self.importing.former_names(known.row, names)?
+        };
+        Ok(again | former | names)
+    }
+
+    /// Who did not come, or not as one who could be understood, and is not gone, is who lists meant by the names that they had,
+    /// whoever is called so by now.
+    pub(super) fn keep_names(&mut self) -> Result<(), StoreError> {
+        let Some(until) = self.info.as_ref().map(|info| info.next_name) else { return Ok(()) };
+        let not_read = self.importing.there() - &self.read;
+        self.importing.keep_names(&not_read, until)?;
+        self.name_anew()
+    }
+
+    /// Gives another number to the names of those who came before it was known whose names those had been.
+    pub(super) fn name_anew(&mut self) -> Result<(), StoreError> {
+        for Lent { row, name } in self.importing.take_lent() {
+            if self.tombstones.contains(row.0) || self.damaged.contains_key(&row.0) {
+                continue;
+            }
+            self.flush_of(row)?;
+            let Some(Last { content, mut names, edges }) = self.importing.last(row)? else { continue };
+            if !names.remove(name) {
+                continue;
+            }
+            let mut stated = self.importing.stated(row, &names)?;
+            let number = self.importing.number_anew(name)?;
+            self.importing.give(row, &RoaringBitmap::from_iter([number]))?;
+            names.insert(number);
+            stated.insert(number);
+            let hash = Stored::new(&stated, edges.as_ref())?.hash(&content);
+            self.written.insert(row.0);
+            self.write(row, hash, Last { content, names, edges })?;
+        }
+        Ok(())
+    }
+
+    /// A list that stated the former name of somebody, and states it still, means them: the server has not seen to it
+    /// since, unless it names them as they are called now, too.
+    pub(super) fn as_meant(
+        &mut self,
+        group: RowId,
+        stated: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, StoreError> {
+        self.flush_of(group)?;
+        let before = self.importing.edges(group)?;
+        let new = stated - &before;
+        if !new.is_empty() {
+            self.newly_listed.insert(group, new);
+        }
+        let mut meant = stated.clone();
+        for former in self.importing.former_among(&(&before - stated))? {
+            let Some(now) = former.now.filter(|now| stated.contains(*now) && !before.contains(*now)) else {
+                continue;
+            };
+            self.flush_of(former.row)?;
+            if !self.importing.bears(former.row, stated)? {
+                meant.remove(now);
+                meant.insert(former.name);
+                if !self.read.contains(former.row.0) {
+                    self.presumed.entry(group).or_default().push(former);
+                }
+            }
+        }
+        Ok(meant)
+    }
+
+    /// A list that came before somebody whose name another has by now means the other, if it names both, or states the
+    /// name for the first time.
+    pub(super) fn read_lists_again(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.keep_names()?;
+        let former = self.importing.former_here().clone();
+        let mut presumed = std::mem::take(&mut self.presumed);
+        if former.is_empty() && presumed.is_empty() {
+            return Ok(());
+        }
+        for (group, new) in std::mem::take(&mut self.newly_listed) {
+            self.flush_of(group)?;
+            let Some(last) = self.importing.last(group)? else { continue };
+            let Some((edges, complete)) = last.edges else { continue };
+            let presumed = presumed.remove(&group).unwrap_or_default();
+            let meant = self.meant_by_now(&former, &presumed, &edges, &new)?;
+            if meant != edges {
+                self.written.insert(group.0);
+                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a list means once it is known who is called how. One name that means somebody else may be why another does.
+    pub(super) fn meant_by_now(
+        &mut self,
+        former: &HashMap<u32, RowId>,
+        presumed: &[Former],
+        edges: &RoaringBitmap,
+        new: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, StoreError> {
+        let mut meant = edges.clone();
+        let of = |name: u32| former.get(&name).map(|row| (name, *row, None));
+        let presumed = presumed.iter().filter(|one| edges.contains(one.name));
+        let mut open: Vec<(u32, RowId, Option<u32>)> = edges.iter().filter_map(of).collect();
+        open.extend(presumed.map(|one| (one.name, one.row, one.now)));
+        loop {
+            let mut left = Vec::new();
+            let mut is_settled = true;
+            for (name, row, now) in std::mem::take(&mut open) {
+                meant.remove(name);
+                self.flush_of(row)?;
+                if !new.contains(name) && !self.importing.bears(row, &meant)? {
+                    meant.insert(name);
+                    left.push((name, row, now));
+                    continue;
+                }
+                is_settled = false;
+                let now = now.map_or_else(|| self.importing.number_anew(name), Ok)?;
+                meant.insert(now);
+                left.extend(of(now));
+            }
+            if is_settled {
+                return Ok(meant);
+            }
+            open = left;
+        }
+    }
+
+    /// Has these rows be called what they were called before this read, of which everything was taken back; lists that came
+    /// after they seemed to have another name state that by its number of then.
+    pub(super) fn read_lists_as_before(&mut self, rows: &RoaringBitmap) -> Result<(), StoreError> {
+        let stand_for = self.importing.call_again(rows)?;
+        if stand_for.is_empty() {
+            return Ok(());
+        }
+        let damaged: RoaringBitmap = self.damaged.keys().copied().collect();
+        let lists = (&self.written - &self.tombstones - damaged) | rows;
+        for row in lists.into_iter().map(RowId) {
+            let Some(Last { content, names, edges: Some((edges, complete)) }) = self.importing.last(row)?
+            else {
+                continue;
+            };
+            let meant: RoaringBitmap =
+                edges.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name)).collect();
+            if meant == edges {
+                continue;
+            }
+            let meant = Last { content, names, edges: Some((meant, complete)) };
+            let before = self.importing.revert(row)?;
+            if before.is_some_and(|(_, _, presence)| presence == Presence::Present)
+                && self.importing.last(row)?.as_ref() == Some(&meant)
+            {
+                self.changed.remove(row.0);
+                self.written.remove(row.0);
+            } else {
+                self.write_again(row, meant)?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Whether a group only lost members, which a feed need not tell of when they are gone themselves; or has names
+    /// that were never stated before, as one that left has if a list still states it.
+    pub(super) fn only_lost_members(&self, last: &Last, now: &Last) -> bool {
+        let (Some((before, _)), Some((edges, _))) = (&last.edges, &now.edges) else { return false };
+        let first_new = self.info.as_ref().map_or(0, |info| info.next_name);
+        stated(&last.content) == stated(&now.content)
+            && last.names == now.names
+            && (edges - before).min().is_none_or(|name| name >= first_new)
+    }
+
+    /// Whether a group is what it was, by other names.
+    pub(super) fn is_as_it_was(last: &Last, now: &Last) -> bool {
+        stated(&last.content) == stated(&now.content) && last.names == now.names && last.edges == now.edges
+    }
+}
