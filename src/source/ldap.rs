@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::task::JoinSet;
 
-use self::back_link::BackLinks;
+use self::back_link::{BackLinks, List};
 use self::facts::Facts;
 use self::feed::Resume;
 use self::progress::Progress;
@@ -214,6 +214,25 @@ impl Reading {
             links.list(&change, primary);
         }
         self.change(change).await
+    }
+
+    /// Of whom the server may say something else by now because these lists changed, though their entries came: those who
+    /// came before the lists, and after a read of everything those too who were named by them. `None` if that cannot be told, or
+    /// they are too many.
+    async fn came_before_lists(
+        &self,
+        mut came: BTreeSet<Anchor>,
+        called: &HashMap<Anchor, String>,
+        lists: &[List],
+        after_all: bool,
+    ) -> Option<BTreeSet<Anchor>> {
+        if lists.is_empty() && called.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        if after_all {
+            came.extend(self.sink.naming(back_link::FOLLOWED, back_link::names_of(called, lists)).await?);
+        }
+        (came.len() <= MANY).then_some(came)
     }
 
     /// Something came that should be an entry.

@@ -7,7 +7,7 @@ use crate::directory::{Anchor, Dn, Reference};
 use crate::source::ldap::back_link::{self, List};
 use crate::source::ldap::feed::Changes;
 use crate::source::ldap::wire::Scope;
-use crate::source::ldap::{MANY, Reading, among, any_of, either, facts, look_up, only_context};
+use crate::source::ldap::{Reading, among, any_of, either, facts, look_up, only_context};
 use crate::source::{Reason, SourceError};
 
 /// Groups are read again too: so often at most.
@@ -93,19 +93,12 @@ impl Session {
                 return Ok(false);
             }
             let mut ids = BTreeSet::new();
-            if round == 0 && (!lists.is_empty() || !called.is_empty()) {
-                // Who came before the lists may show what they were by then.
-                ids.extend(self.there.iter().cloned());
-                if after_all {
-                    let names = back_link::names_of(&called, &lists);
-                    let Some(naming) = reading.sink.naming(back_link::FOLLOWED, names).await else {
-                        return Ok(false);
-                    };
-                    ids.extend(naming);
-                }
-                if ids.len() > MANY {
+            if round == 0 {
+                let came = self.there.iter().cloned().collect();
+                let Some(came) = reading.came_before_lists(came, &called, &lists, after_all).await else {
                     return Ok(false);
-                }
+                };
+                ids = came;
             }
             deleted.clear();
             known.extend(lists.into_iter().filter_map(|list| Some((list.group?, list.members))));

@@ -52,24 +52,14 @@ impl Session {
             self.connection.skipped.push(back_link::too_many(again.len()));
             return Ok(false);
         }
-        if !lists.is_empty() || !called.is_empty() {
-            // Who came before the lists may show what they were by then.
-            let mut ids: BTreeSet<Anchor> = self.there.keys().cloned().collect();
-            if after_all {
-                let names = back_link::names_of(&called, &lists);
-                let Some(naming) = reading.sink.naming(back_link::FOLLOWED, names).await else {
-                    return Ok(false);
-                };
-                ids.extend(naming);
-            }
-            if ids.len() > MANY {
-                return Ok(false);
-            }
-            let ids: Vec<Anchor> = ids.into_iter().collect();
-            for some in ids.chunks(look_up::AT_ONCE) {
-                let ids = look_up::filter(&self.schema.anchor, some);
-                self.entries(Kind::User, Some(&ids), reading).await?;
-            }
+        let came = self.there.keys().cloned().collect();
+        let Some(came) = reading.came_before_lists(came, &called, &lists, after_all).await else {
+            return Ok(false);
+        };
+        let came: Vec<Anchor> = came.into_iter().collect();
+        for some in came.chunks(look_up::AT_ONCE) {
+            let ids = look_up::filter(&self.schema.anchor, some);
+            self.entries(Kind::User, Some(&ids), reading).await?;
         }
         let are_called: BTreeSet<&Dn> = lists.iter().filter_map(|list| list.dn.as_ref()).collect();
         let were_called = called.values().filter_map(|dn| Dn::parse(dn).ok());
