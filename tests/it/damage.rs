@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use rollcall::clock::Clock as _;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Kind, Members, Mode, Owner,
-    Reference, Stated, SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Kind, Members, Mode, Owner, SubjectKind, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
@@ -21,6 +20,7 @@ use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
+use crate::support::memory::{entry, name, policy};
 
 const PEOPLE: usize = 100;
 
@@ -38,24 +38,6 @@ impl Source for Directory {
     async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
         Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }))
     }
-}
-
-fn name(anchor: &str) -> Reference {
-    Reference::Dn(Dn::parse(&format!("cn={anchor},dc=corp")).unwrap())
-}
-
-fn entry(anchor: &str, kind: Kind, stated: &[(&str, &str)], members: Members) -> Change {
-    let stated =
-        stated.iter().map(|(field, value)| ((*field).to_owned(), Stated::Values(vec![(*value).to_owned()])));
-    Change::Replace(Box::new(Entry {
-        anchor: Anchor::new(anchor),
-        kind,
-        dn: format!("cn={anchor},dc=corp"),
-        names: vec![name(anchor)],
-        fields: stated.collect(),
-        members,
-        ..Entry::nobody()
-    }))
 }
 
 fn person(number: usize) -> Change {
@@ -96,13 +78,7 @@ async fn read(store: &Store, directory: &Directory, clock: &Hand) -> Result<(), 
 }
 
 async fn bring_in_step(store: &Store, clock: &Hand) -> Result<RunReport, Error> {
-    let manifest = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp, namespace: test }\n\
-                    spec: { ldif: { path: none } }\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
-                    metadata: { name: all, namespace: test }\n\
-                    spec: { connectors: [{ name: corp }], target: { registry: {} } }\n";
-    let mut manifests = spec::manifest::Manifests::default();
-    manifests.text("test", manifest, None);
-    let policy = spec::resolve(&manifests.objects).policies[0].policy.clone();
+    let policy = policy();
     let target = Registry::new(store.clone(), owner());
     let work = Work { store, target: &target, policy: Arc::clone(&policy), rebuild: spec::rebuild, clock };
     Ok(run(work, Options { id: Some("run".to_owned()), ..Options::default() }, |_, _| {}).await?)

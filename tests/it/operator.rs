@@ -610,19 +610,25 @@ fn nor_is_one_whose_objects_come_from_git() {
     });
 }
 
-/// The volume comes from a backup; `meanwhile` is done before the operator is started on it.
-fn from_backup(meanwhile: impl Fn(&Office)) {
-    let mut office = Office::open();
+/// The registry has readers, and they are let in. Gives how one of them asks for all users.
+fn let_readers_in(office: &mut Office) -> impl Fn(&Office) -> web::Answer + use<> {
     office.operator.secret(TOKEN);
     office.namespace.apply(&readers(TOKEN));
     office.namespace.apply(&served(""));
     let path = format!("/policies/{}/staff/scim/v2/Users", office.namespace.name());
     let bearer = format!("Bearer {TOKEN}");
-    let ask = |office: &Office| {
+    let ask = move |office: &Office| {
         web::ask(office.operator.scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "")
     };
     office.in_step();
-    eventually(PATIENCE, "readers are let in", || (ask(&office).status == 200).then_some(()));
+    eventually(PATIENCE, "readers are let in", || (ask(office).status == 200).then_some(()));
+    ask
+}
+
+/// The volume comes from a backup; `meanwhile` is done before the operator is started on it.
+fn from_backup(meanwhile: impl Fn(&Office)) {
+    let mut office = Office::open();
+    let ask = let_readers_in(&mut office);
     office.operator.stop();
     let (data, backup) = (office.operator.data(), tempfile::tempdir().unwrap());
     let copy = |from: &Path, to: &Path| {
@@ -655,16 +661,7 @@ fn from_backup(meanwhile: impl Fn(&Office)) {
 #[test]
 fn a_damaged_store_shows_and_nothing_of_it_is_served_or_taken() {
     let mut office = Office::open();
-    office.operator.secret(TOKEN);
-    office.namespace.apply(&readers(TOKEN));
-    office.namespace.apply(&served(""));
-    let path = format!("/policies/{}/staff/scim/v2/Users", office.namespace.name());
-    let bearer = format!("Bearer {TOKEN}");
-    let ask = |office: &Office| {
-        web::ask(office.operator.scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "")
-    };
-    office.in_step();
-    eventually(PATIENCE, "readers are let in", || (ask(&office).status == 200).then_some(()));
+    let ask = let_readers_in(&mut office);
     office.operator.stop();
     // One flag in one row.
     let database = rusqlite::Connection::open(office.operator.data().join("rollcall.db")).unwrap();

@@ -18,6 +18,7 @@ pub(crate) mod kubectl;
 pub(crate) mod limits;
 pub(crate) mod lives;
 pub(crate) mod look;
+pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod office;

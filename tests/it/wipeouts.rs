@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Dn, Entry, Kind, Members, Mode, Owner,
-    Reference, Stated, SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Kind, Members, Mode, Owner, Reference,
+    SubjectKind, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::spec;
@@ -18,6 +18,7 @@ use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
+use crate::support::memory::{entry, name, policy};
 
 /// A directory, and how it answers.
 #[derive(Clone, Default)]
@@ -52,24 +53,6 @@ impl Source for Directory {
         let missing = if self.look_up == Answer::Missing { anchors.to_vec() } else { Vec::new() };
         Ok(Some(LookUp { missing, ..LookUp::default() }))
     }
-}
-
-fn name(anchor: &str) -> Reference {
-    Reference::Dn(Dn::parse(&format!("cn={anchor},dc=corp")).unwrap())
-}
-
-fn entry(anchor: &str, kind: Kind, stated: &[(&str, &str)], members: Members) -> Change {
-    let stated =
-        stated.iter().map(|(field, value)| ((*field).to_owned(), Stated::Values(vec![(*value).to_owned()])));
-    Change::Replace(Box::new(Entry {
-        anchor: Anchor::new(anchor),
-        kind,
-        dn: format!("cn={anchor},dc=corp"),
-        names: vec![name(anchor)],
-        fields: stated.collect(),
-        members,
-        ..Entry::nobody()
-    }))
 }
 
 fn person(number: usize) -> Change {
@@ -130,13 +113,7 @@ impl Desk {
     }
 
     async fn run(&self, failed: bool) -> RunReport {
-        let manifest = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp, namespace: test }\n\
-                        spec: { ldif: { path: none } }\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
-                        metadata: { name: all, namespace: test }\n\
-                        spec: { connectors: [{ name: corp }], target: { registry: {} } }\n";
-        let mut manifests = spec::manifest::Manifests::default();
-        manifests.text("test", manifest, None);
-        let policy = spec::resolve(&manifests.objects).policies[0].policy.clone();
+        let policy = policy();
         let target = Registry::new(self.store.clone(), Owner::new("test", "all"));
         let work = Work {
             store: &self.store,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Kind, Members, Mode, Owner,
-    Reference, Stated, SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Kind, Members, Mode, Owner, Reference,
+    SubjectKind, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
@@ -17,6 +17,7 @@ use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
+use crate::support::memory::{entry_at, policy};
 
 /// What is read, and what a look-up says.
 #[derive(Clone, Default)]
@@ -41,35 +42,22 @@ impl Source for Directory {
     }
 }
 
-fn entry(anchor: &str, dn: &str, kind: Kind, stated: &[(&str, String)], members: Members) -> Change {
-    let stated =
-        stated.iter().map(|(field, value)| ((*field).to_owned(), Stated::Values(vec![value.clone()])));
-    Change::Replace(Box::new(Entry {
-        anchor: Anchor::new(anchor),
-        kind,
-        dn: dn.to_owned(),
-        names: vec![Reference::Dn(Dn::parse(dn).unwrap())],
-        fields: stated.collect(),
-        members,
-        ..Entry::nobody()
-    }))
-}
-
 /// Somebody with an address made of the DN's first value.
 pub(super) fn person(anchor: &str, dn: &str) -> Change {
     let mail = format!("{}@corp.example", first(dn));
-    entry(anchor, dn, Kind::User, &[(fields::MAIL, mail)], Members::None)
+    entry_at(dn, anchor, Kind::User, &[(fields::MAIL, &mail)], Members::None)
 }
 
 /// Somebody with an address made of the anchor, whatever the DN.
 pub(super) fn person_by_anchor(anchor: &str, dn: &str) -> Change {
-    entry(anchor, dn, Kind::User, &[(fields::MAIL, format!("{anchor}@corp.example"))], Members::None)
+    let mail = format!("{anchor}@corp.example");
+    entry_at(dn, anchor, Kind::User, &[(fields::MAIL, &mail)], Members::None)
 }
 
 /// A group of those with these DNs.
 pub(super) fn group(anchor: &str, dn: &str, members: &[&str]) -> Change {
     let members = members.iter().map(|dn| Reference::Dn(Dn::parse(dn).unwrap())).collect();
-    entry(anchor, dn, Kind::Group, &[(fields::NAME, first(dn))], Members::Complete(members))
+    entry_at(dn, anchor, Kind::Group, &[(fields::NAME, &first(dn))], Members::Complete(members))
 }
 
 fn first(dn: &str) -> String {
@@ -100,13 +88,7 @@ impl Company {
     }
 
     pub(super) async fn run(&self, approve: Option<String>) -> RunReport {
-        let manifest = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp, namespace: test }\n\
-                        spec: { ldif: { path: none } }\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
-                        metadata: { name: all, namespace: test }\n\
-                        spec: { connectors: [{ name: corp }], target: { registry: {} } }\n";
-        let mut manifests = spec::manifest::Manifests::default();
-        manifests.text("test", manifest, None);
-        let policy = spec::resolve(&manifests.objects).policies[0].policy.clone();
+        let policy = policy();
         let target = Registry::new(self.store.clone(), Owner::new("test", "all"));
         let work = Work {
             store: &self.store,
