@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::civil::date;
 use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, Members, Stated, fields};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
@@ -14,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::support::cli::Desk;
 use crate::support::company::{hurtful, large, tree};
 use crate::support::cut::Cut;
-use crate::support::slapd::{ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
+use crate::support::slapd::{self, ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 
 pub(crate) fn config(urls: &[&str]) -> LdapConfig {
     LdapConfig {
@@ -177,7 +176,7 @@ async fn trusts_the_given_authority_and_no_other() {
 async fn a_certificate_must_be_valid_and_for_the_server() {
     let ldif = large(1, 0, 0, 0);
     let expired =
-        Slapd::start(&Setup { ldif: &ldif, certificate_ends: Some(date(2020, 1, 1)), ..Setup::default() });
+        Slapd::start(&Setup { ldif: &ldif, certificate_ends: Some(slapd::LONG_AGO), ..Setup::default() });
     let (_, ended) =
         read(LdapConfig { ca_pem: Some(expired.ca()), ..config(&[&expired.secure_url()]) }).await;
     fails(ended, Reason::TlsFailed, &["has expired", "renew it"]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jiff::civil::Date;
+use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
@@ -16,6 +16,8 @@ use super::port::own_port;
 pub(crate) const SUFFIX: &str = "dc=example,dc=test";
 pub(crate) const ADMIN: &str = "cn=admin,dc=example,dc=test";
 pub(crate) const PASSWORD: &str = "secret";
+/// The end of a certificate that has expired: 1 January 2020.
+pub(crate) const LONG_AGO: Timestamp = Timestamp::constant(1_577_836_800, 0);
 
 /// How the server is to be.
 #[derive(Default)]
@@ -28,8 +30,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) database: &'a str,
     /// Names in its certificate, if not 127.0.0.1.
     pub(crate) names: &'a [&'a str],
-    /// The day on which its certificate ends, if not in a far future.
-    pub(crate) certificate_ends: Option<Date>,
+    /// When its certificate ends, to the second, if not in a far future.
+    pub(crate) certificate_ends: Option<Timestamp>,
     /// Whether it shows the authority's own certificate.
     pub(crate) self_signed: bool,
 }
@@ -221,10 +223,9 @@ pub(crate) fn certificates(folder: &TempDir, setup: &Setup<'_>) {
     let names = if setup.names.is_empty() { &["127.0.0.1"] } else { setup.names };
     let mut server =
         CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-    if let Some(day) = setup.certificate_ends {
-        let (month, date) = (day.month().unsigned_abs(), day.day().unsigned_abs());
+    if let Some(end) = setup.certificate_ends {
         server.not_before = date_time_ymd(2019, 1, 1);
-        server.not_after = date_time_ymd(day.year().into(), month, date);
+        server.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end.as_second().unsigned_abs());
     }
     let server_key = KeyPair::generate().unwrap();
     write("server.pem", server.signed_by(&server_key, &issuer).unwrap().pem());
