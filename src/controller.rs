@@ -28,13 +28,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::context::{Context, Memories, owner};
+use self::context::{Context, States, owner};
 use self::gate::Gate;
 pub use self::gate::Shut;
 use self::lease::LEASE;
-pub use self::lease::{Claim, Times};
+pub use self::lease::{LeaseSettings, Times};
 pub use self::watch::Scope;
-use self::watch::{Happened, Kind, Ours, Part};
+use self::watch::{Happened, NamespaceCaches, Ours, WatchedKind};
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::spec::Name;
@@ -53,8 +53,8 @@ pub mod policy;
 mod sight;
 mod status;
 mod sweep;
-mod wake;
 mod watch;
+mod work_queue;
 
 /// So many objects of one kind are looked at at once.
 const AT_ONCE: u16 = 16;
@@ -72,15 +72,15 @@ pub struct Settings {
     /// Which objects are ours.
     pub scope: Scope,
     /// The lease to hold.
-    pub claim: Claim,
+    pub lease: LeaseSettings,
     /// How many directories are read at once.
     pub imports: usize,
     /// How many policies run at once.
     pub runs: usize,
 }
 
-/// What the operator is given.
-pub struct Given<O> {
+/// What the operator needs from outside.
+pub struct Dependencies<O> {
     /// The apiserver.
     pub client: Client,
     /// Opens the store, once the lease is ours.
@@ -132,19 +132,19 @@ pub enum Error {
     Died(String),
 }
 
-/// Runs until `given.stop`, or until something ends it.
-pub async fn run<O>(given: Given<O>, settings: Settings) -> Result<(), Error>
+/// Runs until `dependencies.stop`, or until something ends it.
+pub async fn run<O>(dependencies: Dependencies<O>, settings: Settings) -> Result<(), Error>
 where
     O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,
 {
-    let Given { client, open, clock, served, metrics, readiness, stop } = given;
+    let Dependencies { client, open, clock, served, metrics, readiness, stop } = dependencies;
     let gate = Gate::new(stop.clone());
     let chosen = settings.scope.namespace_selector.is_some();
     served.expect(if chosen { vec![None] } else { settings.scope.parts() });
     readiness.expect(LEASE);
     let holder_clock = clock.clone();
     let mut holder =
-        lease::Holder::new(&client, settings.claim.clone(), gate.clone(), &*holder_clock, metrics.clone());
+        lease::Holder::new(&client, settings.lease.clone(), gate.clone(), &*holder_clock, metrics.clone());
     if !holder.acquire(&stop).await {
         return Ok(());
     }
@@ -158,7 +158,7 @@ where
         readiness.reached(LEASE);
         let (mut namespaces, following) =
             namespaces::Namespaces::new(&client, settings.scope, &readiness, &metrics);
-        let identity = settings.claim.identity;
+        let identity = settings.lease.identity;
         let (imports, runs) = (settings.imports.max(1), settings.runs.max(1));
         let ends = stop.clone();
         let all =
@@ -247,8 +247,8 @@ async fn round(
         metrics: metrics.clone(),
         scope: scope.clone(),
         parts,
-        connectors: Memories::default(),
-        policies: Memories::default(),
+        connectors: States::default(),
+        policies: States::default(),
         imports: Semaphore::new(all.imports),
         runs: Semaphore::new(all.runs),
         stopping: over.clone(),
@@ -316,7 +316,7 @@ where
 async fn work(context: Arc<Context>) {
     let parts = &context.parts;
     let sweep = async {
-        let known = [Kind::Connector, Kind::Policy];
+        let known = [WatchedKind::Connector, WatchedKind::Policy];
         join_all(parts.iter().map(|part| part.sight.listed(&known))).await;
         sweep::sweep(context.clone()).await;
     };
@@ -324,16 +324,16 @@ async fn work(context: Arc<Context>) {
 }
 
 /// Both controllers.
-async fn controllers(context: &Arc<Context>, part: &Part) {
+async fn controllers(context: &Arc<Context>, part: &NamespaceCaches) {
     let connectors = async {
-        part.sight.can_look(Kind::Connector).await;
-        controller(context, Kind::Connector, &part.connectors, connector::reconcile).await;
+        part.sight.can_look(WatchedKind::Connector).await;
+        controller(context, WatchedKind::Connector, &part.connectors, connector::reconcile).await;
     };
     let policies = async {
-        part.sight.can_look(Kind::Policy).await;
+        part.sight.can_look(WatchedKind::Policy).await;
         let owners = part.policies.cache.state().iter().map(|policy| owner(&Name::of(&**policy))).collect();
         context.served.listed(part.namespace.as_deref(), owners);
-        controller(context, Kind::Policy, &part.policies, policy::reconcile).await;
+        controller(context, WatchedKind::Policy, &part.policies, policy::reconcile).await;
     };
     tokio::join!(connectors, policies);
 }
@@ -341,7 +341,7 @@ async fn controllers(context: &Arc<Context>, part: &Part) {
 /// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.
 fn controller<K, Reconciling>(
     context: &Arc<Context>,
-    kind: Kind,
+    kind: WatchedKind,
     ours: &Ours<K>,
     reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
 ) -> BoxFuture<'static, ()>
@@ -349,8 +349,8 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     Reconciling: Future<Output = Result<Action, Error>> + Send + 'static,
 {
-    let (context, wake) = (context.clone(), ours.wake.clone());
-    let calls = wake.clone().calls().map(|name| ObjectRef::<K>::new(&name.name).within(&name.namespace));
+    let (context, queue) = (context.clone(), ours.queue.clone());
+    let calls = queue.clone().calls().map(|name| ObjectRef::<K>::new(&name.name).within(&name.namespace));
     let stop = context.stopping.clone();
     let stumbles = Arc::new(Stumbles::default());
     let counts = stumbles.clone();
@@ -386,7 +386,7 @@ where
             tracing::warn!(kind = kind.word(), object = %name, error = chain(error), "could not be looked at; trying again");
         }
         let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
-        wake.at(&name, Some(at));
+        queue.at(&name, Some(at));
         Action::await_change()
     };
     Controller::for_stream(stream::pending(), ours.cache.clone())
@@ -416,7 +416,7 @@ impl Stumbles {
     }
 }
 
-/// Looks at everybody when the lease is ours again after it was not: much may be due since.
+/// Looks at every object when the lease is ours again after it was not: much may be due since.
 async fn again(context: Arc<Context>) {
     loop {
         context.gate.again().await;

@@ -233,7 +233,7 @@ fn using<'a>(
     policies: impl IntoIterator<Item = &'a Runnable>,
 ) -> impl Iterator<Item = &'a Runnable> {
     let uses = move |runnable: &&Runnable| {
-        runnable.policy.connectors.iter().any(|vouching| vouching.connector == *connector)
+        runnable.policy.connectors.iter().any(|binding| binding.connector == *connector)
     };
     policies.into_iter().filter(uses)
 }

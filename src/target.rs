@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use crate::directory::{Found, Match, Operation, Outcome};
+use crate::directory::{Match, Operation, Outcome, TargetObject};
 
 pub mod registry;
 
@@ -31,7 +31,7 @@ pub trait Target: Send + Sync {
         &self,
         kind: crate::directory::SubjectKind,
         by: &Match,
-    ) -> impl Future<Output = Result<Vec<Found>, TargetError>> + Send;
+    ) -> impl Future<Output = Result<Vec<TargetObject>, TargetError>> + Send;
 }
 
 /// What a target can do.

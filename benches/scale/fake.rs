@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use rollcall::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Filler, Kind, Mode};
-use rollcall::source::schema::{Attributes, Schema};
+use rollcall::directory::{Anchor, Change, Completion, Cursor, DirectoryId, EntryKind, Filler, Mode};
+use rollcall::source::schema::{Attributes, EntrySchema};
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 
 use crate::slapd::SUFFIX;
@@ -17,11 +17,11 @@ impl Source for Fake {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let Self(size) = *self;
         let schema =
-            Schema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new(), demands_members: false };
+            EntrySchema { anchor: "entryuuid".to_owned(), literal: BTreeSet::new(), demands_members: false };
         let mut filler = Filler::default();
         for at in 0..size.people + size.groups {
             let (dn, attributes) = if at < size.people { person(at) } else { group(size, at - size.people) };
-            let kind = if at < size.people { Kind::User } else { Kind::Group };
+            let kind = if at < size.people { EntryKind::User } else { EntryKind::Group };
             let entry = schema.entry(&dn, &attributes, Some(kind)).ok().flatten();
             if let Some(batch) = entry.and_then(|entry| filler.add(Change::Replace(Box::new(entry)))) {
                 sink.send(batch).await?;
@@ -36,7 +36,7 @@ impl Source for Fake {
             id: None,
             server: None,
             cursor: None,
-            fields: Schema::fields(),
+            fields: EntrySchema::fields(),
             attributes: BTreeSet::new(),
             scope: "everything".to_owned(),
             notices: Vec::new(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use rollcall::source::ldap::{GROUP_FILTER, USER_FILTER};
-use rollcall::source::schema::Schema;
+use rollcall::source::schema::EntrySchema;
 use tempfile::TempDir;
 
 use crate::measure::{Taken, measure};
@@ -180,7 +180,7 @@ impl Scene<'_> {
 
     /// Users, then groups, with the filters and attributes that Rollcall asks with.
     fn ldapsearch(&self, server: &Slapd) -> Result<Taken> {
-        let schema = Schema {
+        let schema = EntrySchema {
             anchor: "entryUUID".to_owned(),
             literal: std::collections::BTreeSet::new(),
             demands_members: false,

@@ -12,10 +12,10 @@ use rollcall::source::ldap::{ActiveDirectorySource, LdapSource};
 use rollcall::spec::{self, SourceConfig, manifest};
 use rollcall::store::Store;
 use rollcall::sync::import::{self, Imported, import};
-use rollcall::sync::plan::{self, Vouched, plan};
+use rollcall::sync::plan::{self, Freshness, plan};
 use rollcall::sync::policy::Policy;
 use rollcall::sync::project::{View, project};
-use rollcall::sync::run::{self, Verdict};
+use rollcall::sync::run::{self, RunResult};
 use rollcall::target::Target as _;
 use rollcall::target::registry::Registry;
 
@@ -77,7 +77,7 @@ fn work<'a>(store: &'a Store, target: &'a Registry, policy: Arc<Policy>) -> run:
 async fn apply(store: &Store, policy: Arc<Policy>) -> Result<()> {
     let target = Registry::new(store.clone(), policy.owner.clone());
     let report = run::run(work(store, &target, policy), run::Options::default(), |_, _| ()).await?;
-    ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}: {:?}", report.verdict(), report.failed);
+    ensure!(report.result() == RunResult::InStep, "the run ended {:?}: {:?}", report.result(), report.failed);
     println!("{} {} {}", report.in_step.users, report.in_step.groups, report.in_step.memberships);
     Ok(())
 }
@@ -98,7 +98,7 @@ async fn again(store: &Store, policy: &Arc<Policy>, connector: &ConnectorName) -
         let began = Instant::now();
         let report = run::run_on(&mut basis, work, run::Options::default(), |_, _| ()).await?;
         let took = began.elapsed().as_secs_f64();
-        ensure!(report.verdict() == Verdict::InStep, "the run ended {:?}", report.verdict());
+        ensure!(report.result() == RunResult::InStep, "the run ended {:?}", report.result());
         if people > 0 {
             ensure!(report.looked_at.is_some(), "it looked at everything");
             ensure!(report.applied.users.updated == people as u64, "{:?}", report.applied.users);
@@ -123,7 +123,7 @@ fn only_plan(store: &Store, policy: &Policy) -> Result<()> {
         projection: &projection,
         previous: rollcall::sync::plan::Previous::Same,
         subjects: &subjects,
-        vouched: Vouched { completion: snapshot.info().completion, fresh: true },
+        freshness: Freshness { completion: snapshot.info().completion, fresh: true },
         first_run: false,
         now: SystemClock.now(),
     });

@@ -22,7 +22,7 @@ use self::listen::Addresses;
 use super::Exit;
 use crate::api;
 use crate::clock::SystemClock;
-use crate::controller::{self, Claim, Given, Scope, Settings, Times};
+use crate::controller::{self, Dependencies, LeaseSettings, Scope, Settings, Times};
 use crate::serve::{self, Readiness, Served, Tls};
 use crate::spec;
 use crate::store::{self, Store, StoreError};
@@ -141,7 +141,7 @@ impl Operator {
         let data = self.data.clone();
         let settings = Settings {
             scope: self.scope(&own),
-            claim: Claim {
+            lease: LeaseSettings {
                 namespace: own.clone(),
                 name: self.lease_name.clone(),
                 identity: self.identity(),
@@ -150,7 +150,7 @@ impl Operator {
             imports: self.imports,
             runs: self.runs,
         };
-        let given = Given {
+        let given = Dependencies {
             client,
             open: move || {
                 store::take_back(&data).map_err(|error| StoreError::folder(&data, error))?;

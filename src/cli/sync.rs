@@ -18,7 +18,7 @@ use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
 use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
-use crate::sync::run::{self, Approval, RunReport, Stop, Verdict, run};
+use crate::sync::run::{self, Approval, RunReport, RunResult, Stop, run};
 use crate::target::registry::Registry;
 
 mod print;
@@ -178,11 +178,11 @@ impl Sync {
     ) -> Result<RunReport, NotRun> {
         let policy = &runnable.policy;
         if let Some(missing) =
-            policy.connectors.iter().find(|vouching| !resolved.connectors.contains_key(&vouching.connector))
+            policy.connectors.iter().find(|binding| !resolved.connectors.contains_key(&binding.connector))
         {
             return Err(NotRun::Connector(missing.connector.clone()));
         }
-        let mine = policy.connectors.iter().map(|vouching| vouching.connector.clone());
+        let mine = policy.connectors.iter().map(|binding| binding.connector.clone());
         let (timeout, until) = (runnable.timeout, Instant::now() + runnable.timeout);
         let stop = Stop::when(move || {
             let why = || format!("the run took longer than {} s (spec.timeout)", timeout.as_secs());
@@ -216,12 +216,12 @@ impl Done {
             Ok(_) => Exit::Fine,
             Err(_) => Exit::Failed,
         });
-        let runs = self.runs.iter().map(|(_, report)| match report.as_ref().map(RunReport::verdict) {
+        let runs = self.runs.iter().map(|(_, report)| match report.as_ref().map(RunReport::result) {
             Err(NotRun::Connector(_)) => Exit::Invalid,
             Err(NotRun::Store(_))
-            | Ok(Verdict::Failed | Verdict::SourceFailed | Verdict::TooManyQuarantined) => Exit::Failed,
-            Ok(Verdict::Held) => Exit::Held,
-            Ok(Verdict::InStep | Verdict::InStepWithExceptions | Verdict::Previewed) => Exit::Fine,
+            | Ok(RunResult::Failed | RunResult::SourceFailed | RunResult::TooManyQuarantined) => Exit::Failed,
+            Ok(RunResult::Held) => Exit::Held,
+            Ok(RunResult::InStep | RunResult::InStepWithExceptions | RunResult::Previewed) => Exit::Fine,
         });
         let input = if self.resolved.problems.is_empty() && !self.approval_missed(sync) {
             Exit::Fine

@@ -10,7 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use tokio_util::sync::CancellationToken;
 
-use self::decide::{Facts, Failed, Intervals, Next};
+use self::decide::{Failed, Inputs, Intervals, Next};
 use self::import::{Failure, Job, Read};
 use self::resolve::{Key, Resolved};
 use super::context::Context;
@@ -42,7 +42,7 @@ const PROGRESS: Duration = Duration::from_secs(30);
 /// What is remembered of a connector while the process lives; all that must survive it is in the store
 /// and in the status.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct ControllerState {
     /// What the object came to.
     resolved: Option<Resolved>,
     /// What the last read was begun with.
@@ -68,7 +68,7 @@ pub(super) struct Memory {
     /// What is said while no look succeeds.
     blind: Option<Vec<Condition>>,
     /// What policies were last told.
-    standing: Standing,
+    health: ConnectorHealth,
 }
 
 /// What a policy asks for.
@@ -82,7 +82,7 @@ pub(super) enum Asked {
 
 /// What a policy needs to know of a connector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct ConnectorHealth {
     /// Whether the last read that ended was of what the connector is now, or no other is to be had.
     pub(super) settled: bool,
     /// Why it cannot be read.
@@ -110,7 +110,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     let known = match &object.0 {
         Ok(known) => known,
         Err(invalid) => {
-            let written = context.connectors.with(&name, |memory| memory.written.clone());
+            let written = context.connectors.with(&name, |state| state.written.clone());
             let before = written.as_ref().map(|written| &written.status);
             let status = status::unreadable(invalid, before, context.clock.now());
             let version = invalid.metadata.resource_version.as_ref();
@@ -124,15 +124,15 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     let resolved = resolve::resolve(context, &name, known).await?;
     let info = context.snapshot_info(&name).await?;
     let (now, ends) = (context.clock.now(), context.gate.ends());
-    let reconciled = context.connectors.with(&name, |memory| {
-        memory.recall(known, &resolved, info.as_ref(), now, &context.metrics);
-        memory.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &ends)
+    let reconciled = context.connectors.with(&name, |state| {
+        state.recall(known, &resolved, info.as_ref(), now, &context.metrics);
+        state.reconcile(known, &resolved, info.map(|info| info.completed_at), now, &ends)
     });
     if let Some(begin) = reconciled.begin {
         import::begin(context, &name, begin);
     }
     context.connector_alarm(&name, reconciled.wake_at);
-    if reconciled.standing_changed {
+    if reconciled.health_changed {
         context.wake_policies_of(&name);
     }
     context.shows("DirectoryConnector", &name, known.spec.suspend, &reconciled.conditions);
@@ -146,7 +146,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
 
 async fn write(context: &Context, object: &Object, status: DirectoryConnectorStatus) -> Result<(), Error> {
     let written = writing::write(context, object, status).await?;
-    context.connectors.with(&Name::of(object), |memory| memory.written = Some(written));
+    context.connectors.with(&Name::of(object), |state| state.written = Some(written));
     Ok(())
 }
 
@@ -154,8 +154,7 @@ async fn write(context: &Context, object: &Object, status: DirectoryConnectorSta
 async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     let (name, now) = (Name::of(object), context.clock.now());
     let Ok(known) = &object.0 else { return };
-    let (told, before, status) =
-        context.connectors.with(&name, |memory| memory.look_failed(known, error, now));
+    let (told, before, status) = context.connectors.with(&name, |state| state.look_failed(known, error, now));
     context.metrics.condition("DirectoryConnector", &name.to_string(), "Ready", "False");
     if told {
         context.wake_policies_of(&name);
@@ -172,14 +171,14 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
 struct Reconciled {
     begin: Option<import::Begin>,
     wake_at: Option<Timestamp>,
-    standing_changed: bool,
+    health_changed: bool,
     /// Of the status as it is now.
     conditions: Vec<Condition>,
     /// The status before, and one that is to be written.
     status: Option<(Option<DirectoryConnectorStatus>, DirectoryConnectorStatus)>,
 }
 
-impl Memory {
+impl ControllerState {
     /// At the first sight in this process: what the status says is how things are.
     fn recall(
         &mut self,
@@ -247,7 +246,7 @@ impl Memory {
         // Directories lock an account after a few wrong passwords: whatever is edited, the same one is tried again only when
         // its time comes, or when a person asks for it.
         let refused = failure.is_some() && self.refused.as_ref() == Some(&resolved.account);
-        let next = decide::decide(&Facts {
+        let next = decide::decide(&Inputs {
             now,
             whose: &whose,
             suspended,
@@ -293,14 +292,14 @@ impl Memory {
         let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
         let stands = writing::stands(self.written.as_ref(), shown, &status);
         let before = self.written.as_ref().map(|written| written.status.clone());
-        let standing = self.standing_now(resolved, suspended);
-        let standing_changed = standing != self.standing;
-        self.standing = standing;
+        let health = self.health_now(resolved, suspended);
+        let health_changed = health != self.health;
+        self.health = health;
         let progress = (unread && self.job.is_some()).then(|| super::delay::later(now, PROGRESS));
         Reconciled {
             begin,
             wake_at: next_at.or(progress),
-            standing_changed,
+            health_changed,
             conditions: status.conditions.clone(),
             status: (!stands).then_some((before, status)),
         }
@@ -322,8 +321,8 @@ impl Memory {
         let conditions = writing::blind(&before.conditions, object.metadata.generation, now, error);
         self.blind = Some(conditions.clone());
         let failing = Some(error.to_string());
-        let told = self.standing.failing != failing;
-        self.standing.failing = failing;
+        let told = self.health.failing != failing;
+        self.health.failing = failing;
         let said = before.conditions.clone();
         let status = DirectoryConnectorStatus { conditions, ..before };
         let shown = (object.metadata.resource_version.as_ref(), object.status.as_ref());
@@ -356,7 +355,7 @@ impl Memory {
             (Ok(_), Some(Ok(read))) => status::State::Read(read),
             (Ok(_), None) => status::State::AsBefore,
         };
-        status::status(&status::Facts {
+        status::status(&status::StatusInput {
             before: self.status.as_ref(),
             generation: object.metadata.generation,
             now,
@@ -378,13 +377,13 @@ impl Memory {
         })
     }
 
-    fn standing_now(&self, resolved: &Resolved, suspended: bool) -> Standing {
+    fn health_now(&self, resolved: &Resolved, suspended: bool) -> ConnectorHealth {
         let failing = match (&resolved.connector, &self.outcome) {
             (Err(problems), _) => Some(status::problems(problems)),
             (Ok(_), Some(Err(failure))) => Some(failure.message.clone()),
             (Ok(_), _) => None,
         };
-        Standing {
+        ConnectorHealth {
             // What rests is not read, however long somebody waits: what was read last holds.
             settled: suspended
                 || resolved.connector.is_err()
@@ -416,7 +415,7 @@ impl Memory {
     }
 
     /// What policies need to know.
-    pub(super) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(super) fn health(&self) -> &ConnectorHealth {
+        &self.health
     }
 }

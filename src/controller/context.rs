@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
-use super::watch::{Happened, Kind, Part, Scope};
+use super::watch::{Happened, NamespaceCaches, Scope, WatchedKind};
 use super::{Error, condition, connector, policy};
 use crate::api::reason;
 use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
@@ -44,9 +44,9 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     pub(super) recorder: Arc<Recorder>,
     pub(super) scope: Scope,
-    pub(super) parts: Vec<Part>,
-    pub(super) connectors: Memories<connector::Memory>,
-    pub(super) policies: Memories<policy::Memory>,
+    pub(super) parts: Vec<NamespaceCaches>,
+    pub(super) connectors: States<connector::ControllerState>,
+    pub(super) policies: States<policy::ControllerState>,
     /// How many imports go on at once.
     pub(super) imports: Semaphore,
     /// How many runs go on at once.
@@ -59,15 +59,15 @@ pub(super) struct Context {
 }
 
 /// What is remembered of each object of one kind.
-pub(super) struct Memories<M>(Mutex<HashMap<Name, M>>);
+pub(super) struct States<M>(Mutex<HashMap<Name, M>>);
 
-impl<M> Default for Memories<M> {
+impl<M> Default for States<M> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<M: Default> Memories<M> {
+impl<M: Default> States<M> {
     /// Works with what is remembered of one; never for long.
     pub(super) fn with<T>(&self, name: &Name, work: impl FnOnce(&mut M) -> T) -> T {
         let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,51 +97,51 @@ impl Context {
     }
 
     /// What a watch told.
-    pub(super) fn told(&self, kind: Kind, name: &Name, happened: Happened) {
+    pub(super) fn told(&self, kind: WatchedKind, name: &Name, happened: Happened) {
         match (kind, happened) {
             (_, Happened::Seen) => self.wake_part(&name.namespace),
-            (Kind::Connector, Happened::Changed) => {
+            (WatchedKind::Connector, Happened::Changed) => {
                 self.wake_connector(name);
                 self.wake_policies_of(name);
             }
-            (Kind::Connector, Happened::Restated) => {
-                let stands = |it: DirectoryConnector| self.connectors.with(name, |memory| memory.stands(&it));
+            (WatchedKind::Connector, Happened::Restated) => {
+                let stands = |it: DirectoryConnector| self.connectors.with(name, |state| state.stands(&it));
                 if !self.connector(name).is_some_and(stands) {
                     self.wake_connector(name);
                 }
             }
-            (Kind::Connector, Happened::Gone) => {
-                self.connectors.forget(name, connector::Memory::give_up);
+            (WatchedKind::Connector, Happened::Gone) => {
+                self.connectors.forget(name, connector::ControllerState::give_up);
                 self.connector_alarm(name, None);
                 self.metrics.forget_connector(&name.to_string());
                 self.wake_policies_of(name);
             }
-            (Kind::Policy, Happened::Changed) => {
+            (WatchedKind::Policy, Happened::Changed) => {
                 self.wake_policy(name);
                 for connector in self.policy(name).iter().flat_map(|policy| &policy.spec.connectors) {
                     self.wake_connector(&name.beside(&connector.name));
                 }
             }
-            (Kind::Policy, Happened::Restated) => {
-                let stands = |it: SyncPolicy| self.policies.with(name, |memory| memory.stands(&it));
+            (WatchedKind::Policy, Happened::Restated) => {
+                let stands = |it: SyncPolicy| self.policies.with(name, |state| state.stands(&it));
                 if !self.policy(name).is_some_and(stands) {
                     self.wake_policy(name);
                 }
             }
-            (Kind::Policy, Happened::Gone) => {
-                self.policies.forget(name, policy::Memory::give_up);
+            (WatchedKind::Policy, Happened::Gone) => {
+                self.policies.forget(name, policy::ControllerState::give_up);
                 self.policy_alarm(name, None);
                 self.served.gone(&owner(name));
                 self.metrics.forget_policy(&name.to_string());
             }
-            (Kind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
-            (Kind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
+            (WatchedKind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
+            (WatchedKind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
             // Told to whoever chooses among them.
-            (Kind::Namespace, _) => {}
+            (WatchedKind::Namespace, _) => {}
         }
     }
 
-    /// Everybody looks.
+    /// Every object is looked at.
     pub(super) fn wake_all(&self) {
         let (policies, connectors) = self.there();
         for name in &connectors {
@@ -156,24 +156,25 @@ impl Context {
     pub(super) fn sees(&self, of: &Name, references: &BTreeSet<Reference>) -> Result<(), Error> {
         let Some(part) = self.part(&of.namespace) else { return Ok(()) };
         let referred = references.iter().map(|reference| match reference {
-            Reference::Secret(_) => Kind::Secret,
-            Reference::ConfigMap(_) => Kind::ConfigMap,
+            Reference::Secret(_) => WatchedKind::Secret,
+            Reference::ConfigMap(_) => WatchedKind::ConfigMap,
         });
-        let kinds: Vec<Kind> = [Kind::Connector, Kind::Policy].into_iter().chain(referred).collect();
+        let kinds: Vec<WatchedKind> =
+            [WatchedKind::Connector, WatchedKind::Policy].into_iter().chain(referred).collect();
         part.sight.missing(&kinds).map_or(Ok(()), |why| Err(Error::Unseen(why)))
     }
 
-    /// Everybody in a part looks again.
+    /// Every object of these namespaces is looked at again.
     fn wake_part(&self, namespace: &str) {
         let Some(part) = self.parts.iter().find(|part| part.namespace.as_deref().unwrap_or("") == namespace)
         else {
             return;
         };
         for object in part.connectors.cache.state() {
-            part.connectors.wake.now(&Name::of(&*object));
+            part.connectors.queue.now(&Name::of(&*object));
         }
         for object in part.policies.cache.state() {
-            part.policies.wake.now(&Name::of(&*object));
+            part.policies.queue.now(&Name::of(&*object));
         }
     }
 
@@ -184,7 +185,7 @@ impl Context {
                 && object.metadata.namespace.as_deref() == Some(&name.namespace)
                 && reference::of_connector(&object.spec).contains(reference)
             {
-                part.connectors.wake.now(&Name::of(object));
+                part.connectors.queue.now(&Name::of(object));
             }
         }
         for object in part.policies.cache.state() {
@@ -192,7 +193,7 @@ impl Context {
                 && object.metadata.namespace.as_deref() == Some(&name.namespace)
                 && reference::of_policy(&object.spec).contains(reference)
             {
-                part.policies.wake.now(&Name::of(object));
+                part.policies.queue.now(&Name::of(object));
             }
         }
     }
@@ -200,14 +201,14 @@ impl Context {
     /// Somebody is to look at a connector.
     pub(super) fn wake_connector(&self, name: &Name) {
         if let Some(part) = self.part(&name.namespace) {
-            part.connectors.wake.now(name);
+            part.connectors.queue.now(name);
         }
     }
 
     /// Somebody is to look at a policy.
     pub(super) fn wake_policy(&self, name: &Name) {
         if let Some(part) = self.part(&name.namespace) {
-            part.policies.wake.now(name);
+            part.policies.queue.now(name);
         }
     }
 
@@ -221,14 +222,14 @@ impl Context {
     /// When a connector is to be looked at next, if nothing happens.
     pub(super) fn connector_alarm(&self, name: &Name, at: Option<Timestamp>) {
         if let Some(part) = self.part(&name.namespace) {
-            part.connectors.wake.at(name, at);
+            part.connectors.queue.at(name, at);
         }
     }
 
     /// When a policy is to be looked at next, if nothing happens.
     pub(super) fn policy_alarm(&self, name: &Name, at: Option<Timestamp>) {
         if let Some(part) = self.part(&name.namespace) {
-            part.policies.wake.at(name, at);
+            part.policies.queue.at(name, at);
         }
     }
 
@@ -264,7 +265,7 @@ impl Context {
         (policies, connectors.map(|object| Name::of(&*object)).collect())
     }
 
-    fn part(&self, namespace: &str) -> Option<&Part> {
+    fn part(&self, namespace: &str) -> Option<&NamespaceCaches> {
         self.parts.iter().find(|part| part.namespace.as_deref().is_none_or(|this| this == namespace))
     }
 

@@ -22,9 +22,9 @@ use crate::telemetry::{Asked, Metrics, Write, chain};
 /// What the process is not ready without.
 pub(super) const LEASE: &str = "lease";
 
-/// Which Lease, and who we are.
+/// Which Lease, and who asks for it.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct LeaseSettings {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -80,13 +80,13 @@ impl Default for Times {
 /// Holds a Lease, or tries to.
 pub(super) struct Holder<'a> {
     api: Api<Lease>,
-    claim: Claim,
+    settings: LeaseSettings,
     gate: Gate,
     clock: &'a dyn Clock,
     metrics: Metrics,
     /// How often the Lease had changed hands when it came to be ours.
     transitions: Option<i32>,
-    /// Another's claim as last seen, and since when.
+    /// Another's identity as last seen, and since when.
     seen: Option<(Seen, Instant)>,
 }
 
@@ -109,13 +109,13 @@ enum Attempt {
 impl<'a> Holder<'a> {
     pub(super) fn new(
         client: &Client,
-        claim: Claim,
+        settings: LeaseSettings,
         gate: Gate,
         clock: &'a dyn Clock,
         metrics: Metrics,
     ) -> Self {
-        let api = Api::namespaced(client.clone(), &claim.namespace);
-        Self { api, claim, gate, clock, metrics, transitions: None, seen: None }
+        let api = Api::namespaced(client.clone(), &settings.namespace);
+        Self { api, settings, gate, clock, metrics, transitions: None, seen: None }
     }
 
     /// Waits until the Lease is ours; false if we are to stop before.
@@ -125,15 +125,15 @@ impl<'a> Holder<'a> {
             match self.attempt().await {
                 Ok(Attempt::Ours) => {
                     tracing::info!(
-                        lease = self.claim.name,
-                        identity = self.claim.identity,
+                        lease = self.settings.name,
+                        identity = self.settings.identity,
                         "this replica is the active one"
                     );
                     return true;
                 }
                 Ok(Attempt::Theirs(holder)) if holder != told => {
                     tracing::info!(
-                        lease = self.claim.name,
+                        lease = self.settings.name,
                         holder,
                         "waiting: another replica is the active one"
                     );
@@ -141,10 +141,10 @@ impl<'a> Holder<'a> {
                 }
                 Ok(Attempt::Theirs(_)) => {}
                 Err(why) => {
-                    tracing::warn!(lease = self.claim.name, why, "the lease cannot be had; trying again");
+                    tracing::warn!(lease = self.settings.name, why, "the lease cannot be had; trying again");
                 }
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.claim.times.every)).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(self.settings.times.every)).await.is_none() {
                 return false;
             }
         }
@@ -156,10 +156,10 @@ impl<'a> Holder<'a> {
         let (mut ran_out, mut told) = (None::<Instant>, String::new());
         loop {
             let pause = if ran_out.is_some() {
-                self.claim.times.every
+                self.settings.times.every
             } else {
                 // So early that a slow renewal still ends before the lease does.
-                self.claim.times.every.min(self.gate.remaining())
+                self.settings.times.every.min(self.gate.remaining())
             };
             tokio::time::sleep(pause).await;
             if ran_out.is_none() && self.gate.remaining().is_zero() {
@@ -167,7 +167,7 @@ impl<'a> Holder<'a> {
                 self.gate.close();
                 self.holds(readiness, false);
                 tracing::warn!(
-                    lease = self.claim.name,
+                    lease = self.settings.name,
                     "the lease has run out: nothing is done until it is renewed, and the registry is served as it was"
                 );
             }
@@ -178,20 +178,20 @@ impl<'a> Holder<'a> {
                         self.holds(readiness, true);
                         let after = since.elapsed().as_secs();
                         tracing::info!(
-                            lease = self.claim.name,
+                            lease = self.settings.name,
                             after,
                             "the lease is ours again; the work goes on"
                         );
                     }
                 }
                 Ok(Attempt::Theirs(holder)) => return format!("the lease was taken over by {holder}"),
-                Err(why) if ran_out.is_some_and(|since| since.elapsed() >= self.claim.times.outlasts) => {
+                Err(why) if ran_out.is_some_and(|since| since.elapsed() >= self.settings.times.outlasts) => {
                     return format!("the lease could not be renewed in time: {why}");
                 }
                 Err(why) => {
                     if told != why {
                         tracing::warn!(
-                            lease = self.claim.name,
+                            lease = self.settings.name,
                             why,
                             "the lease was not renewed; trying again"
                         );
@@ -214,11 +214,11 @@ impl<'a> Holder<'a> {
     /// Lets another replica have it at once.
     pub(super) async fn release(&self) {
         let released = async {
-            let Some(mut lease) = self.api.get_opt(&self.claim.name).await? else { return Ok(()) };
+            let Some(mut lease) = self.api.get_opt(&self.settings.name).await? else { return Ok(()) };
             let spec = lease.spec.get_or_insert_default();
-            if spec.holder_identity.as_deref() == Some(&self.claim.identity) {
+            if spec.holder_identity.as_deref() == Some(&self.settings.identity) {
                 spec.holder_identity = None;
-                self.api.replace(&self.claim.name, &PostParams::default(), &lease).await?;
+                self.api.replace(&self.settings.name, &PostParams::default(), &lease).await?;
             }
             Ok::<(), kube::Error>(())
         };
@@ -242,22 +242,22 @@ impl<'a> Holder<'a> {
         };
         let attempt = attempt.inspect_err(|_| self.metrics.api_failed(Asked::Lease))?;
         if attempt == Attempt::Ours {
-            self.gate.open_until(asked_at + self.claim.times.lasts);
+            self.gate.open_until(asked_at + self.settings.times.lasts);
         }
         Ok(attempt)
     }
 
     async fn ask(&mut self) -> Result<Attempt, kube::Error> {
-        let found = self.api.get_opt(&self.claim.name).await?;
+        let found = self.api.get_opt(&self.settings.name).await?;
         let (mut lease, exists) = match found {
             Some(lease) => (lease, true),
             None => (self.fresh(), false),
         };
         let spec = lease.spec.get_or_insert_default();
         let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
-        if let Some(holder) = holder.clone().filter(|holder| *holder != self.claim.identity) {
+        if let Some(holder) = holder.clone().filter(|holder| *holder != self.settings.identity) {
             let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-            let lasts = lasts.map_or(self.claim.times.lasts, Duration::from_secs);
+            let lasts = lasts.map_or(self.settings.times.lasts, Duration::from_secs);
             let seen = Seen {
                 holder: Some(holder.clone()),
                 renewed: spec.renew_time.clone(),
@@ -278,21 +278,22 @@ impl<'a> Holder<'a> {
             return Ok(Attempt::Theirs("another replica, which has let go of it since".to_owned()));
         }
         let now = MicroTime(self.clock.now());
-        if holder.as_deref() != Some(&self.claim.identity) {
+        if holder.as_deref() != Some(&self.settings.identity) {
             spec.lease_transitions = Some(spec.lease_transitions.unwrap_or(0) + i32::from(exists));
             spec.acquire_time = Some(now.clone());
         }
-        spec.holder_identity = Some(self.claim.identity.clone());
+        spec.holder_identity = Some(self.settings.identity.clone());
         spec.renew_time = Some(now);
         // Never less than what we ourselves go by.
-        let seconds = self.claim.times.lasts.as_secs() + u64::from(self.claim.times.lasts.subsec_nanos() > 0);
+        let seconds =
+            self.settings.times.lasts.as_secs() + u64::from(self.settings.times.lasts.subsec_nanos() > 0);
         spec.lease_duration_seconds = i32::try_from(seconds).ok();
         let transitions = spec.lease_transitions.unwrap_or(0);
         self.metrics.api_write(Write::Lease);
         // Of a conflict the next attempt shows whether another replica was quicker, or our own last attempt, which
         // a slow apiserver did after all.
         if exists {
-            self.api.replace(&self.claim.name, &PostParams::default(), &lease).await?;
+            self.api.replace(&self.settings.name, &PostParams::default(), &lease).await?;
         } else {
             self.api.create(&PostParams::default(), &lease).await?;
         }
@@ -301,7 +302,7 @@ impl<'a> Holder<'a> {
     }
 
     fn fresh(&self) -> Lease {
-        let metadata = ObjectMeta { name: Some(self.claim.name.clone()), ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name: Some(self.settings.name.clone()), ..ObjectMeta::default() };
         Lease { metadata, spec: Some(LeaseSpec::default()) }
     }
 }
@@ -362,8 +363,13 @@ mod tests {
         Times::new(lasts, every, outlasts)
     }
 
-    fn claim(times: Times) -> Claim {
-        Claim { namespace: "ns".to_owned(), name: "rollcall".to_owned(), identity: "us".to_owned(), times }
+    fn settings(times: Times) -> LeaseSettings {
+        LeaseSettings {
+            namespace: "ns".to_owned(),
+            name: "rollcall".to_owned(),
+            identity: "us".to_owned(),
+            times,
+        }
     }
 
     /// One who has the lease and renews it, what it may write meanwhile, and how it says how it is.
@@ -373,7 +379,7 @@ mod tests {
         let (client, held, ready) = (fake.client(), gate.clone(), readiness.clone());
         let (acquired, is_held) = tokio::sync::oneshot::channel();
         let renewing = tokio::spawn(async move {
-            let mut holder = Holder::new(&client, claim(times), held, &SystemClock, Metrics::new());
+            let mut holder = Holder::new(&client, settings(times), held, &SystemClock, Metrics::new());
             assert!(holder.acquire(&CancellationToken::new()).await);
             ready.reached(LEASE);
             acquired.send(()).unwrap();
@@ -479,7 +485,7 @@ mod tests {
         let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
         let gate = Gate::new(CancellationToken::new());
         let mut holder =
-            Holder::new(&client, claim(Times::default()), gate.clone(), &SystemClock, Metrics::new());
+            Holder::new(&client, settings(Times::default()), gate.clone(), &SystemClock, Metrics::new());
         let why = holder.attempt().await.unwrap_err();
         assert!(why.contains("the object has been modified"), "{why}");
         assert!(gate.remaining().is_zero(), "nor that it is ours");

@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::sync::watch as channel;
 
 use super::sight::Sight;
-use super::watch::{self, Following, Happened, Kind, Scope};
+use super::watch::{self, Following, Happened, Scope, WatchedKind};
 use crate::serve::Readiness;
 use crate::spec::Name;
 use crate::telemetry::Metrics;
@@ -34,7 +34,7 @@ impl Namespaces {
             return (Self { scope, chosen: None }, Box::pin(std::future::pending()));
         };
         let (sender, chosen) = channel::channel(BTreeSet::new());
-        let tell = move |_: Kind, name: Name, happened| tell(&sender, name.name, happened);
+        let tell = move |_: WatchedKind, name: Name, happened| tell(&sender, name.name, happened);
         let (sight, following) = watch::namespaces(client, selector, readiness, metrics, tell);
         (Self { scope, chosen: Some((chosen, sight)) }, following)
     }
@@ -42,7 +42,7 @@ impl Namespaces {
     /// The scope as it is, once that is known.
     pub(super) async fn scope(&mut self) -> Scope {
         let Some((chosen, sight)) = &mut self.chosen else { return self.scope.clone() };
-        sight.listed(&[Kind::Namespace]).await;
+        sight.listed(&[WatchedKind::Namespace]).await;
         let namespaces = Some(chosen.borrow_and_update().clone());
         Scope { namespaces, ..self.scope.clone() }
     }
@@ -83,7 +83,7 @@ mod tests {
         let mut namespaces = Namespaces { scope: Scope::default(), chosen: Some((chosen, sight.clone())) };
         tell(&sender, "a".to_owned(), Happened::Changed);
         assert!(namespaces.scope().now_or_never().is_none(), "the rest is still to come");
-        sight.reached(Kind::Namespace);
+        sight.reached(WatchedKind::Namespace);
         let scope = namespaces.scope().await;
         assert_eq!(scope.namespaces, Some(BTreeSet::from(["a".to_owned()])));
         let mut change = Box::pin(namespaces.change(&scope));

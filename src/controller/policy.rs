@@ -11,7 +11,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use tokio_util::sync::CancellationToken;
 
-use self::decide::{Facts, Last, Next};
+use self::decide::{Inputs, Last, Next};
 use self::resolve::Resolved;
 use self::run::Job;
 use self::sources::Sources;
@@ -25,7 +25,7 @@ use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
 use crate::secret::Secret;
 use crate::spec::reference;
 use crate::spec::{Name, Runnable};
-use crate::sync::run::Basis;
+use crate::sync::run::RunState;
 use crate::telemetry::{Metrics, chain};
 use crate::text::clean;
 
@@ -48,7 +48,7 @@ const PROGRESS: Duration = Duration::from_secs(30);
 /// What is remembered of a policy while the process lives; all that must survive it is in the store and
 /// in the status.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct ControllerState {
     /// What the object came to.
     resolved: Option<Resolved>,
     /// The run under way.
@@ -58,7 +58,7 @@ pub(super) struct Memory {
     /// What the last run that ended was begun with …
     ended: Option<RanOf>,
     /// … and what it left to the next one.
-    basis: Option<Basis>,
+    left_by_last_run: Option<RunState>,
     /// When the last run failed, and how many did in a row.
     failed: Option<(Timestamp, u32)>,
     /// The last approval that a run has seen, and whether that was a preview, which does nothing of it.
@@ -118,7 +118,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
         Ok(known) => known,
         Err(invalid) => {
             context.served.pause(&owner(&name));
-            let written = context.policies.with(&name, |memory| memory.written.clone());
+            let written = context.policies.with(&name, |state| state.written.clone());
             let before = written.as_ref().map(|written| written.status.clone()).unwrap_or_default();
             let status = status::unreadable(invalid, &before, context.clock.now());
             let version = invalid.metadata.resource_version.as_ref();
@@ -133,12 +133,12 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     let digest = known.annotations().get(APPROVE);
     let stored = stored::look(context, &name, digest).await?;
     let now = context.clock.now();
-    let (approval, look_up, reset) = context.policies.with(&name, |memory| {
-        memory.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
-        memory.withdraw(digest, stored.withdrawn);
+    let (approval, look_up, reset) = context.policies.with(&name, |state| {
+        state.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
+        state.withdraw(digest, stored.withdrawn);
         let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
-        let approval = memory.unseen(digest, &stored, previews);
-        (approval, memory.to_look_up(digest, &stored), memory.reset)
+        let approval = state.unseen(digest, &stored, previews);
+        (approval, state.to_look_up(digest, &stored), state.reset)
     });
     context.served.outdated(&owner(&name), reset);
     admit(context, &name, resolved.token.as_ref()).await?;
@@ -146,7 +146,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     let ends = context.gate.ends();
     let reconciled = context
         .policies
-        .with(&name, |memory| memory.reconcile(known, &resolved, &sources, approval, now, &ends));
+        .with(&name, |state| state.reconcile(known, &resolved, &sources, approval, now, &ends));
     if let Some(begin) = reconciled.begin {
         run::begin(context, &name, begin);
     }
@@ -168,7 +168,7 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
 
 async fn write(context: &Context, object: &Object, status: SyncPolicyStatus) -> Result<(), Error> {
     let written = writing::write(context, object, status).await?;
-    context.policies.with(&Name::of(object), |memory| memory.written = Some(written));
+    context.policies.with(&Name::of(object), |state| state.written = Some(written));
     Ok(())
 }
 
@@ -176,7 +176,7 @@ async fn write(context: &Context, object: &Object, status: SyncPolicyStatus) -> 
 async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     let (name, now) = (Name::of(object), context.clock.now());
     let Ok(known) = &object.0 else { return };
-    let (before, status) = context.policies.with(&name, |memory| memory.look_failed(known, error, now));
+    let (before, status) = context.policies.with(&name, |state| state.look_failed(known, error, now));
     context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", "False");
     let Some(status) = status else { return };
     let conditions = status.conditions.clone();
@@ -186,7 +186,7 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     }
 }
 
-/// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the bearer is not
+/// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the reader is not
 /// taken for a stranger. While a token that the policy names is not there, its readers wait.
 async fn admit(context: &Context, name: &Name, token: Option<&Result<Secret, String>>) -> Result<(), Error> {
     let owner = owner(name);
@@ -221,7 +221,7 @@ struct Reconciled {
     write: Option<(Option<SyncPolicyStatus>, Box<SyncPolicyStatus>)>,
 }
 
-impl Memory {
+impl ControllerState {
     /// At the first sight in this process: what the status and the store say is how things are.
     fn recall(
         &mut self,
@@ -293,7 +293,7 @@ impl Memory {
         let scheduled = schedule
             .zip(last)
             .and_then(|(schedule, last)| Some(delay::apart(schedule.next_after(last.started_at)?, &whose)));
-        let next = decide::decide(&Facts {
+        let next = decide::decide(&Inputs {
             now,
             suspended,
             valid: runnable.is_some() && sources.missing.is_empty(),
@@ -314,7 +314,7 @@ impl Memory {
                 runnable: runnable.clone(),
                 approve: approval.clone().or(self.unheard.take()),
                 failed: sources.failed.clone(),
-                basis: self.basis.take(),
+                left_by_last_run: self.left_by_last_run.take(),
                 job: job.clone(),
             });
             self.job = Some(job);
@@ -327,7 +327,7 @@ impl Memory {
             Next::Run | Next::Rest => None,
         };
         let unrun = runnable.is_some_and(|runnable| self.ended.as_ref() != Some(&RanOf::of(runnable)));
-        self.status = status::status(&status::Facts {
+        self.status = status::status(&status::StatusInput {
             before: &self.status,
             generation: object.metadata.generation,
             now,

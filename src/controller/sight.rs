@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::watch::Kind;
+use super::watch::WatchedKind;
 
 /// Which kinds are watched; clones share it.
 #[derive(Clone, Debug)]
@@ -14,9 +14,9 @@ pub(super) struct Sight(Arc<watch::Sender<Kinds>>);
 #[derive(Debug, Default)]
 struct Kinds {
     /// Of which everything that there was came at least once.
-    listed: BTreeSet<Kind>,
+    listed: BTreeSet<WatchedKind>,
     /// Of which nothing is told, and why.
-    lost: BTreeMap<Kind, String>,
+    lost: BTreeMap<WatchedKind, String>,
 }
 
 impl Default for Sight {
@@ -27,13 +27,13 @@ impl Default for Sight {
 
 impl Sight {
     /// Nothing is told of this kind any more. Returns whether that is new.
-    pub(super) fn lost(&self, kind: Kind, why: &str) -> bool {
+    pub(super) fn lost(&self, kind: WatchedKind, why: &str) -> bool {
         let is_new = |kinds: &mut Kinds| kinds.lost.insert(kind, why.to_owned()).as_deref() != Some(why);
         self.0.send_if_modified(is_new)
     }
 
     /// Everything is told of this kind. Returns whether it was lost.
-    pub(super) fn reached(&self, kind: Kind) -> bool {
+    pub(super) fn reached(&self, kind: WatchedKind) -> bool {
         let mut was_lost = false;
         self.0.send_if_modified(|kinds| {
             was_lost = kinds.lost.remove(&kind).is_some();
@@ -43,22 +43,22 @@ impl Sight {
     }
 
     /// Why nothing is told of the first of these kinds that is lost.
-    pub(super) fn missing(&self, kinds: &[Kind]) -> Option<String> {
+    pub(super) fn missing(&self, kinds: &[WatchedKind]) -> Option<String> {
         let seen = self.0.borrow();
         kinds.iter().find_map(|kind| seen.lost.get(kind).cloned())
     }
 
     /// Waits until everything of these kinds came at least once.
-    pub(super) async fn listed(&self, these: &[Kind]) {
+    pub(super) async fn listed(&self, these: &[WatchedKind]) {
         self.until(|kinds| these.iter().all(|kind| kinds.listed.contains(kind))).await;
     }
 
     /// Waits until everything of this kind came at least once, and of each other that too, or it is lost, which is then said
     /// of whom it concerns.
-    pub(super) async fn can_look(&self, at: Kind) {
+    pub(super) async fn can_look(&self, at: WatchedKind) {
         self.until(|kinds| {
             let known = |kind| kinds.listed.contains(kind) || kinds.lost.contains_key(kind);
-            kinds.listed.contains(&at) && Kind::ALL.iter().all(known)
+            kinds.listed.contains(&at) && WatchedKind::ALL.iter().all(known)
         })
         .await;
     }
@@ -79,18 +79,18 @@ mod tests {
     fn a_kind_is_looked_at_once_it_came_and_the_rest_did_or_cannot() {
         let sight = Sight::default();
         let looks = |kind| sight.can_look(kind).now_or_never().is_some();
-        sight.reached(Kind::Connector);
-        assert!(sight.lost(Kind::Policy, "forbidden"));
-        assert!(!sight.lost(Kind::Policy, "forbidden"), "that is known");
-        assert!(!looks(Kind::Connector), "the rest is still to come");
-        assert!(!sight.reached(Kind::Secret) && !sight.reached(Kind::ConfigMap));
-        assert!(looks(Kind::Connector), "it is to say so");
-        assert!(!looks(Kind::Policy));
-        let both = [Kind::Connector, Kind::Policy];
+        sight.reached(WatchedKind::Connector);
+        assert!(sight.lost(WatchedKind::Policy, "forbidden"));
+        assert!(!sight.lost(WatchedKind::Policy, "forbidden"), "that is known");
+        assert!(!looks(WatchedKind::Connector), "the rest is still to come");
+        assert!(!sight.reached(WatchedKind::Secret) && !sight.reached(WatchedKind::ConfigMap));
+        assert!(looks(WatchedKind::Connector), "it is to say so");
+        assert!(!looks(WatchedKind::Policy));
+        let both = [WatchedKind::Connector, WatchedKind::Policy];
         assert!(sight.listed(&both).now_or_never().is_none());
         assert_eq!(sight.missing(&both).as_deref(), Some("forbidden"));
-        assert!(sight.reached(Kind::Policy));
-        assert!(looks(Kind::Policy) && sight.listed(&both).now_or_never().is_some());
+        assert!(sight.reached(WatchedKind::Policy));
+        assert!(looks(WatchedKind::Policy) && sight.listed(&both).now_or_never().is_some());
         assert_eq!(sight.missing(&both), None);
     }
 }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
 use super::sight::Sight;
-use super::wake::Wake;
+use super::work_queue::WorkQueue;
 use super::{connector, policy};
 use crate::clock::Timer;
 use crate::serve::Readiness;
@@ -49,11 +49,11 @@ pub struct Scope {
 /// The objects of one of our kinds: as last seen, and who is to be looked at.
 pub(super) struct Ours<K: Lookup<DynamicType = ()> + 'static> {
     pub(super) cache: Store<K>,
-    pub(super) wake: Arc<Wake>,
+    pub(super) queue: Arc<WorkQueue>,
 }
 
 /// One namespace, or all of them.
-pub(super) struct Part {
+pub(super) struct NamespaceCaches {
     pub(super) namespace: Option<String>,
     pub(super) connectors: Ours<connector::Object>,
     pub(super) policies: Ours<policy::Object>,
@@ -77,7 +77,7 @@ pub(super) enum Happened {
 
 /// What a watch brings of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum WatchedKind {
     Connector,
     Policy,
     Secret,
@@ -85,7 +85,7 @@ pub(super) enum Kind {
     Namespace,
 }
 
-impl Kind {
+impl WatchedKind {
     /// Of each part.
     pub(super) const ALL: [Self; 4] = [Self::Connector, Self::Policy, Self::Secret, Self::ConfigMap];
 
@@ -135,9 +135,9 @@ pub(super) fn prepare<F>(
     metrics: &Metrics,
     clock: &Arc<dyn Timer>,
     tell: &F,
-) -> (Vec<Part>, Vec<Following>)
+) -> (Vec<NamespaceCaches>, Vec<Following>)
 where
-    F: Fn(Kind, Name, Happened) + Clone + Send + 'static,
+    F: Fn(WatchedKind, Name, Happened) + Clone + Send + 'static,
 {
     let mut parts = Vec::new();
     let mut following: Vec<Following> = Vec::new();
@@ -149,7 +149,7 @@ where
         let all = watcher::Config::default();
         let within = namespace.as_deref();
         let sight = Sight::default();
-        let follow = |kind: Kind| {
+        let follow = |kind: WatchedKind| {
             let (tell, metrics) = (tell.clone(), metrics.clone());
             let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
             let all = kind.plural();
@@ -162,21 +162,21 @@ where
         };
         let (connectors, writer) = reflector::store();
         let stream = watcher(api(client, within), ours.clone()).reflect(writer);
-        following.push(Box::pin(follow(Kind::Connector).run(stream, spec_hash)));
+        following.push(Box::pin(follow(WatchedKind::Connector).run(stream, spec_hash)));
         let (policies, writer) = reflector::store();
         let stream = watcher(api(client, within), ours).reflect(writer);
-        following.push(Box::pin(follow(Kind::Policy).run(stream, spec_hash)));
+        following.push(Box::pin(follow(WatchedKind::Policy).run(stream, spec_hash)));
         let (secrets, writer) = reflector::store();
         let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
         let stream = stream.modify(prune).reflect(writer);
-        following.push(Box::pin(follow(Kind::Secret).run(stream, version_hash)));
+        following.push(Box::pin(follow(WatchedKind::Secret).run(stream, version_hash)));
         let (config_maps, writer) = reflector::store();
         let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all);
         let stream = stream.modify(prune).reflect(writer);
-        following.push(Box::pin(follow(Kind::ConfigMap).run(stream, version_hash)));
-        let connectors = Ours { cache: connectors, wake: Arc::new(Wake::new(clock.clone())) };
-        let policies = Ours { cache: policies, wake: Arc::new(Wake::new(clock.clone())) };
-        parts.push(Part { namespace, connectors, policies, secrets, config_maps, sight });
+        following.push(Box::pin(follow(WatchedKind::ConfigMap).run(stream, version_hash)));
+        let connectors = Ours { cache: connectors, queue: Arc::new(WorkQueue::new(clock.clone())) };
+        let policies = Ours { cache: policies, queue: Arc::new(WorkQueue::new(clock.clone())) };
+        parts.push(NamespaceCaches { namespace, connectors, policies, secrets, config_maps, sight });
     }
     (parts, following)
 }
@@ -190,9 +190,9 @@ pub(super) fn namespaces<F>(
     tell: F,
 ) -> (Sight, Following)
 where
-    F: Fn(Kind, Name, Happened) + Send + 'static,
+    F: Fn(WatchedKind, Name, Happened) + Send + 'static,
 {
-    let (kind, sight) = (Kind::Namespace, Sight::default());
+    let (kind, sight) = (WatchedKind::Namespace, Sight::default());
     readiness.expect(kind.plural());
     metrics.watching(kind.word(), "", false);
     let follow = Follow {
@@ -242,7 +242,7 @@ fn version_hash<K: Resource>(object: &K) -> u64 {
 
 /// One watch.
 struct Follow<F> {
-    kind: Kind,
+    kind: WatchedKind,
     what: String,
     /// Where; empty if everywhere.
     namespace: String,
@@ -412,7 +412,7 @@ mod tests {
 
     fn follow<F>(readiness: &Readiness, tell: F) -> Follow<F> {
         Follow {
-            kind: Kind::Secret,
+            kind: WatchedKind::Secret,
             what: "Secrets".to_owned(),
             namespace: "ns".to_owned(),
             readiness: readiness.clone(),
@@ -435,8 +435,8 @@ mod tests {
         let (sight, metrics) = (one.sight.clone(), one.metrics.clone());
         drop(timeout(Duration::from_hours(1), one.run(refused, version_hash::<Secret>)).await);
         assert!((60..=130).contains(&asked.get()), "{} questions in an hour", asked.get());
-        assert!(sight.missing(&[Kind::Secret]).unwrap().contains("Secrets cannot be watched"));
-        assert_eq!(sight.missing(&[Kind::ConfigMap]), None);
+        assert!(sight.missing(&[WatchedKind::Secret]).unwrap().contains("Secrets cannot be watched"));
+        assert_eq!(sight.missing(&[WatchedKind::ConfigMap]), None);
         assert_eq!(*told.borrow(), [(Name::new("ns", ""), Happened::Seen)]);
         let up = |value: u8| format!("rollcall_watch_up{{kind=\"secret\",namespace=\"ns\"}} {value}");
         assert!(metrics.text().unwrap().lines().any(|line| line == up(0)));
@@ -444,7 +444,7 @@ mod tests {
             Follow { sight: sight.clone(), metrics: metrics.clone(), ..follow(&readiness, |_, _| {}) };
         let listed = stream::iter([Ok(Init), Ok(InitDone)]);
         again.run(listed, version_hash::<Secret>).await;
-        assert_eq!(sight.missing(&[Kind::Secret]), None);
+        assert_eq!(sight.missing(&[WatchedKind::Secret]), None);
         assert!(metrics.text().unwrap().lines().any(|line| line == up(1)));
     }
 

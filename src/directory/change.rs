@@ -1,6 +1,6 @@
 //! What a source says while it reads.
 
-use super::{Anchor, Entry, Kind, Reference, Stated};
+use super::{Anchor, Entry, EntryKind, Reference, Stated};
 
 /// One thing a source found. Of an anchor that comes again in one read the later one counts; in a read of everything an
 /// entry that is both there and deleted is an exception.
@@ -57,7 +57,7 @@ pub struct OfNoKind {
     /// What it is, and what to do.
     pub why: String,
     /// Those who are told by their classes alone, and by no filter that somebody wrote.
-    pub kinds: &'static [Kind],
+    pub kinds: &'static [EntryKind],
 }
 
 impl Change {

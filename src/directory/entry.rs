@@ -10,7 +10,7 @@ use super::{Anchor, Reference};
 /// What kind of thing an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Kind {
+pub enum EntryKind {
     /// Somebody with an account in the directory.
     User,
     /// A group of entries.
@@ -126,7 +126,7 @@ pub struct Entry {
     /// Its immutable id.
     pub anchor: Anchor,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its distinguished name (or path) as the directory spells it, for people to read.
     pub dn: String,
     /// Every name by which groups may refer to it, its DN among them. The store keeps them apart.
@@ -158,7 +158,7 @@ impl Entry {
     pub fn nobody() -> Self {
         Self {
             anchor: Anchor::new(""),
-            kind: Kind::User,
+            kind: EntryKind::User,
             dn: String::new(),
             names: Vec::new(),
             disabled: None,

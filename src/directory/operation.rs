@@ -121,7 +121,7 @@ pub enum Match {
 
 /// An object as it stands at a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct TargetObject {
     /// Its id there.
     pub id: TargetId,
     /// The key that it bears, if it bears one (ours or another policy's).

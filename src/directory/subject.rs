@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Anchor, DirectoryId, Kind};
+use super::{Anchor, DirectoryId, EntryKind};
 
 /// The policy's `namespace/name`: who owns links, and what keys are derived from. Never a resource's
 /// UID or a store id, so that it survives both.
@@ -53,10 +53,10 @@ pub enum SubjectKind {
 
 impl SubjectKind {
     /// What an entry of this kind is at a target: a contact is a person too.
-    pub fn of(kind: Kind) -> Self {
+    pub fn of(kind: EntryKind) -> Self {
         match kind {
-            Kind::User | Kind::Contact => Self::User,
-            Kind::Group => Self::Group,
+            EntryKind::User | EntryKind::Contact => Self::User,
+            EntryKind::Group => Self::Group,
         }
     }
 }

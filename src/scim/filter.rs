@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::path::{Path, Scope};
-use super::schema::{Kind, ResourceType};
+use super::schema::{AttributeType, ResourceType};
 
 mod parse;
 

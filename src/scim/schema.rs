@@ -35,7 +35,7 @@ pub struct Definition {
     /// Its name.
     pub name: &'static str,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: AttributeType,
     /// Whether it has several values.
     pub many: bool,
     /// Whether letter case matters in comparisons.
@@ -51,7 +51,7 @@ pub struct Definition {
 
 /// What the values of an attribute are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AttributeType {
     /// Texts.
     Text,
     /// An address of something on the web.
@@ -63,7 +63,7 @@ pub enum Kind {
 }
 
 impl Definition {
-    const fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
+    const fn new(name: &'static str, kind: AttributeType, about: &'static str) -> Self {
         Self {
             name,
             kind,
@@ -79,11 +79,11 @@ impl Definition {
     }
 
     const fn text(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Text, about)
+        Self::new(name, AttributeType::Text, about)
     }
 
     const fn complex(name: &'static str, about: &'static str, parts: &'static [Definition]) -> Self {
-        Self { parts, ..Self::new(name, Kind::Complex, about) }
+        Self { parts, ..Self::new(name, AttributeType::Complex, about) }
     }
 
     const fn many(self) -> Self {
@@ -123,20 +123,20 @@ impl Definition {
     fn published(&self) -> Value {
         let mut fields = Map::new();
         let kind = match self.kind {
-            Kind::Text => "string",
-            Kind::Reference => "reference",
-            Kind::Boolean => "boolean",
-            Kind::Complex => "complex",
+            AttributeType::Text => "string",
+            AttributeType::Reference => "reference",
+            AttributeType::Boolean => "boolean",
+            AttributeType::Complex => "complex",
         };
         fields.insert("name".to_owned(), self.name.into());
         fields.insert("type".to_owned(), kind.into());
         fields.insert("multiValued".to_owned(), self.many.into());
         fields.insert("description".to_owned(), self.about.into());
         fields.insert("required".to_owned(), self.required.into());
-        if matches!(self.kind, Kind::Text | Kind::Reference) {
+        if matches!(self.kind, AttributeType::Text | AttributeType::Reference) {
             fields.insert("caseExact".to_owned(), self.exact.into());
         }
-        if self.kind == Kind::Reference {
+        if self.kind == AttributeType::Reference {
             fields.insert("referenceTypes".to_owned(), json!(["external"]));
         }
         if !self.values.is_empty() {
@@ -146,7 +146,7 @@ impl Definition {
         fields.insert("mutability".to_owned(), "readOnly".into());
         fields.insert("returned".to_owned(), if self.is_always() { "always" } else { "default" }.into());
         fields.insert("uniqueness".to_owned(), if self.unique { "server" } else { "none" }.into());
-        if self.kind == Kind::Complex {
+        if self.kind == AttributeType::Complex {
             let parts: Vec<Value> = self.parts.iter().map(Self::published).collect();
             fields.insert("subAttributes".to_owned(), parts.into());
         }
@@ -248,20 +248,20 @@ pub static USER_CORE: Schema = Schema {
         ),
         Definition::text("displayName", "The name to show."),
         Definition::text("nickName", "What friends say."),
-        Definition::new("profileUrl", Kind::Reference, "A page about the person."),
+        Definition::new("profileUrl", AttributeType::Reference, "A page about the person."),
         Definition::text("title", "The job title."),
         Definition::text("userType", "What the person is to the organisation."),
         Definition::text("preferredLanguage", "The language to write in."),
         Definition::text("locale", "How to write dates and numbers."),
         Definition::text("timezone", "The time zone."),
-        Definition::new("active", Kind::Boolean, "Whether the account may be used."),
+        Definition::new("active", AttributeType::Boolean, "Whether the account may be used."),
         Definition::complex(
             "emails",
             "E-mail addresses, the primary one first.",
             &[
                 Definition::text("value", "The address."),
                 Definition::text("type", "What it is for.").of(&["work"]),
-                Definition::new("primary", Kind::Boolean, "Whether it is the main one."),
+                Definition::new("primary", AttributeType::Boolean, "Whether it is the main one."),
             ],
         )
         .many(),
@@ -338,26 +338,26 @@ mod tests {
     use litemap::LiteMap;
 
     /// Names in `value` that `definitions` lack.
-    fn strangers(value: &Value, definitions: &'static [Definition], path: &str, found: &mut Vec<String>) {
+    fn undefined(value: &Value, definitions: &'static [Definition], path: &str, found: &mut Vec<String>) {
         let each: Vec<&Value> = value.as_array().map_or_else(|| vec![value], |many| many.iter().collect());
         for object in each.into_iter().filter_map(Value::as_object) {
             for (name, value) in object {
                 match definitions.iter().find(|definition| definition.name == name) {
-                    Some(definition) => strangers(value, definition.parts, &format!("{path}{name}."), found),
+                    Some(definition) => undefined(value, definition.parts, &format!("{path}{name}."), found),
                     None => found.push(format!("{path}{name}")),
                 }
             }
         }
     }
 
-    fn strangers_of(resource: &Value, of: &ResourceType) -> Vec<String> {
+    fn undefined_in(resource: &Value, of: &ResourceType) -> Vec<String> {
         let mut found = Vec::new();
         let mut resource = resource.as_object().unwrap().clone();
         if let Some(extension) = resource.remove(of.extension.id) {
-            strangers(&extension, of.extension.attributes, "extension.", &mut found);
+            undefined(&extension, of.extension.attributes, "extension.", &mut found);
         }
         resource.retain(|name, _| find(COMMON, name).is_none());
-        strangers(&resource.into(), of.core.attributes, "", &mut found);
+        undefined(&resource.into(), of.core.attributes, "", &mut found);
         found
     }
 
@@ -366,15 +366,15 @@ mod tests {
         let all: LiteMap<String, String> =
             USER_ATTRIBUTES.iter().map(|attribute| (attribute.name.to_owned(), "x".to_owned())).collect();
         let user = User::new("1".into(), "ada".into(), &["a@b".to_owned()], &all, true, "/1".into());
-        assert_eq!(strangers_of(&serde_json::to_value(user).unwrap(), &USER), [""; 0]);
+        assert_eq!(undefined_in(&serde_json::to_value(user).unwrap(), &USER), [""; 0]);
         let member = Member { display: "ada".into(), value: "1".into(), r#type: MemberType::User };
         let of_group =
             ["mail", "description"].map(|name| (name.to_owned(), "x".to_owned())).into_iter().collect();
         let group = Group::new("2".into(), "Poets".into(), vec![member], &of_group, "/2".into());
         let mut group = serde_json::to_value(group).unwrap();
-        assert_eq!(strangers_of(&group, &GROUP), [""; 0]);
+        assert_eq!(undefined_in(&group, &GROUP), [""; 0]);
         group["shoeSize"] = "38".into();
-        assert_eq!(strangers_of(&group, &GROUP), ["shoeSize"]);
+        assert_eq!(undefined_in(&group, &GROUP), ["shoeSize"]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What must be reached before the process is ready; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    part: Part,
-    things: Arc<Mutex<BTreeMap<(Part, String), State>>>,
+    part: Component,
+    things: Arc<Mutex<BTreeMap<(Component, String), State>>>,
 }
 
 /// How it is with a thing.
@@ -21,7 +21,7 @@ enum State {
 }
 
 /// What a thing is part of; `None` is the process.
-type Part = Option<String>;
+type Component = Option<String>;
 
 impl Readiness {
     /// The same, for the things of a part. Of several parts, one that has all its things is enough.
@@ -67,7 +67,7 @@ impl Readiness {
     /// Whether the process is ready.
     pub fn is_ready(&self) -> bool {
         let things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut whole: BTreeMap<&Part, bool> = BTreeMap::new();
+        let mut whole: BTreeMap<&Component, bool> = BTreeMap::new();
         for ((part, _), state) in &*things {
             *whole.entry(part).or_insert(true) &= *state != State::Expected;
         }

@@ -190,7 +190,7 @@ impl Shared {
                 403,
                 "there is no registry of this policy for this token; check the namespace and the name in the URL",
             )),
-            Caller::Stranger => Err(Failure::new(
+            Caller::Invalid => Err(Failure::new(
                 401,
                 "the registry is for whoever bears the policy's token: send `Authorization: Bearer …` with what is \
                  in the Secret that spec.target.registry.tokenSecretRef names, and check the URL",

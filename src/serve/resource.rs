@@ -8,16 +8,16 @@ use serde_json::Value;
 use crate::directory::{Content, SubjectKind};
 use crate::scim::{Group, Member, MemberType, User};
 use crate::store::StoreError;
-use crate::store::registry::{Object, Part};
+use crate::store::registry::{Object, PolicyRegistry};
 
 /// What a member list shows of each object: an id, a name and a kind; read when first asked for.
 pub(super) struct Names<'p, 't> {
-    part: &'p Part<'t>,
+    part: &'p PolicyRegistry<'t>,
     known: HashMap<u32, Option<Member>>,
 }
 
 impl<'p, 't> Names<'p, 't> {
-    pub(super) fn new(part: &'p Part<'t>) -> Self {
+    pub(super) fn new(part: &'p PolicyRegistry<'t>) -> Self {
         Self { part, known: HashMap::new() }
     }
 

@@ -63,7 +63,7 @@ pub(super) enum Caller {
     /// Bears something that may be a token: not all are known yet.
     Unknown,
     /// Bears nothing that we gave.
-    Stranger,
+    Invalid,
 }
 
 impl Served {
@@ -179,7 +179,7 @@ impl Served {
         }
         let state = tokens.known.get(owner).map(|known| known.state);
         match (bool::from(own), bool::from(other)) {
-            _ if token.is_empty() => Caller::Stranger,
+            _ if token.is_empty() => Caller::Invalid,
             (true, _) => match state {
                 Some(State::Served) => Caller::Reader,
                 Some(State::Gone) => Caller::Late,
@@ -188,7 +188,7 @@ impl Served {
             // It may be this policy's, too. Said of the whole namespace, it tells nobody which policies there are.
             (false, _) if tokens.lacks(owner) => Caller::Unknown,
             (false, true) => Caller::Other,
-            (false, false) => Caller::Stranger,
+            (false, false) => Caller::Invalid,
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
     fn knows_who_asks() {
         let (staff, guests) = (Owner::new("identity", "staff"), Owner::new("identity", "guests"));
         let served = Served::default();
-        assert_eq!(served.who(&staff, b"one"), Caller::Stranger);
+        assert_eq!(served.who(&staff, b"one"), Caller::Invalid);
         served.serve(staff.clone(), Secret::new("one"));
         served.serve(guests.clone(), Secret::new("other"));
         for (owner, token, caller) in [
@@ -236,30 +236,26 @@ mod tests {
             (&staff, "other", Caller::Other),
             (&guests, "other", Caller::Reader),
             (&Owner::new("identity", "nobody"), "one", Caller::Other),
-            (&staff, "on", Caller::Stranger),
-            (&staff, "", Caller::Stranger),
+            (&staff, "on", Caller::Invalid),
+            (&staff, "", Caller::Invalid),
         ] {
             assert_eq!(served.who(owner, token.as_bytes()), caller, "{owner} {token}");
         }
         served.serve(staff.clone(), Secret::new("new"));
-        assert_eq!(
-            served.who(&staff, b"one"),
-            Caller::Stranger,
-            "a token that was replaced is worth nothing"
-        );
+        assert_eq!(served.who(&staff, b"one"), Caller::Invalid, "a token that was replaced is worth nothing");
         assert_eq!(served.who(&staff, b"new"), Caller::Reader);
         served.withdraw(&staff);
-        assert_eq!(served.who(&staff, b"new"), Caller::Stranger);
+        assert_eq!(served.who(&staff, b"new"), Caller::Invalid);
         served.gone(&guests);
         assert_eq!(served.who(&guests, b"other"), Caller::Late, "it is told that the policy is gone");
         assert_eq!(served.who(&staff, b"other"), Caller::Other);
         served.serve(guests.clone(), Secret::new("another"));
-        assert_eq!(served.who(&guests, b"other"), Caller::Stranger);
+        assert_eq!(served.who(&guests, b"other"), Caller::Invalid);
         served.pause(&guests);
         assert_eq!(served.who(&guests, b"another"), Caller::Early);
         assert_eq!(served.who(&guests, b"one that is made meanwhile"), Caller::Unknown);
         served.withdraw(&guests);
-        assert_eq!(served.who(&guests, b"another"), Caller::Stranger);
+        assert_eq!(served.who(&guests, b"another"), Caller::Invalid);
     }
 
     #[test]
@@ -295,7 +291,7 @@ mod tests {
         assert_eq!(served.who(&staff, b"new"), Caller::Reader);
         let nobody = Owner::new("identity", "nobody");
         assert_eq!(served.who(&nobody, b"new"), Caller::Other, "what is not known elsewhere does not matter");
-        assert_eq!(served.who(&nobody, b"old"), Caller::Stranger);
+        assert_eq!(served.who(&nobody, b"old"), Caller::Invalid);
     }
 
     #[test]
@@ -322,7 +318,7 @@ mod tests {
         served.recall([(staff.clone(), digest(b"one")), (former.clone(), digest(b"old"))]);
         assert_eq!(served.who(&staff, b"one"), Caller::Early);
         assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "it is not known what there is");
-        assert_eq!(served.who(&elsewhere, b"other"), Caller::Stranger, "that namespace is not ours");
+        assert_eq!(served.who(&elsewhere, b"other"), Caller::Invalid, "that namespace is not ours");
         served.listed(Some("identity"), BTreeSet::from([staff.clone(), guests.clone()]));
         assert_eq!(served.who(&former, b"old"), Caller::Late);
         assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "nobody has looked at it");
@@ -330,8 +326,8 @@ mod tests {
         assert_eq!(served.who(&guests, b"other"), Caller::Reader);
         assert_eq!(served.who(&guests, b"wrong"), Caller::Unknown, "it may be that of the one that is left");
         assert_eq!(served.serve(staff.clone(), Secret::new("one")), None, "that was remembered");
-        assert_eq!(served.who(&guests, b"wrong"), Caller::Stranger);
-        assert_eq!(served.who(&guests, b""), Caller::Stranger);
+        assert_eq!(served.who(&guests, b"wrong"), Caller::Invalid);
+        assert_eq!(served.who(&guests, b""), Caller::Invalid);
     }
 
     #[test]
@@ -339,7 +335,7 @@ mod tests {
         let staff = Owner::new("identity", "staff");
         let served = Served::default();
         served.serve(staff.clone(), Secret::new(""));
-        assert_eq!(served.who(&staff, b""), Caller::Stranger);
+        assert_eq!(served.who(&staff, b""), Caller::Invalid);
         served.serve(staff, Secret::new("hunter2"));
         assert_eq!(format!("{served:?}"), r#"{Owner("identity/staff")}"#);
     }

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::task::JoinSet;
 
 use self::back_link::{BackLinks, List};
-use self::facts::Facts;
 use self::feed::Resume;
 use self::progress::Progress;
+use self::root_dse::RootDse;
 use self::session::Session;
 use self::wire::filter::escape;
-use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, Filler, Kind};
+use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Dn, EntryKind, Filler};
 use crate::secret::Secret;
 use crate::source::schema::posix::Primaries;
-use crate::source::schema::{self, Schema};
+use crate::source::schema::{self, EntrySchema};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod active_directory;
@@ -26,11 +26,11 @@ mod computed;
 mod connection;
 mod decode;
 mod error;
-mod facts;
 mod feed;
 mod look_up;
 mod progress;
 mod refusal;
+mod root_dse;
 mod search;
 mod session;
 mod sync_repl;
@@ -169,7 +169,7 @@ async fn contained<T: Send + 'static>(
 }
 
 /// A read under way.
-struct Reading {
+struct LdapRead {
     sink: Sink,
     filler: Filler,
     came: u64,
@@ -178,7 +178,7 @@ struct Reading {
     referrals: u64,
 }
 
-impl Reading {
+impl LdapRead {
     fn new(sink: Sink) -> Self {
         Self { sink, filler: Filler::default(), came: 0, references: Vec::new(), referrals: 0 }
     }
@@ -186,8 +186,8 @@ impl Reading {
     /// An entry came. `primaries` are those whose primary group it may be; `links` are worked out from groups.
     async fn entry(
         &mut self,
-        schema: &Schema,
-        kind: Kind,
+        schema: &EntrySchema,
+        kind: EntryKind,
         raw: decode::Raw,
         primaries: &Primaries,
         links: &mut BackLinks,
@@ -210,7 +210,7 @@ impl Reading {
             }
             change
         };
-        if kind == Kind::Group {
+        if kind == EntryKind::Group {
             links.list(&change, primary);
         }
         self.change(change).await
@@ -272,7 +272,7 @@ impl Reading {
 }
 
 /// Where to read: what is configured, without what lies within another, else the server's contexts.
-fn bases(configured: &[String], facts: &Facts) -> Result<Vec<String>, SourceError> {
+fn bases(configured: &[String], facts: &RootDse) -> Result<Vec<String>, SourceError> {
     if configured.is_empty() {
         if facts.default.is_empty() {
             return Err(SourceError::new(
@@ -296,7 +296,7 @@ fn bases(configured: &[String], facts: &Facts) -> Result<Vec<String>, SourceErro
 }
 
 /// The naming contexts that the bases lie in; a base that lies in none stands for itself.
-fn contexts(bases: &[String], facts: &Facts) -> Vec<String> {
+fn contexts(bases: &[String], facts: &RootDse) -> Vec<String> {
     let of = |base: &String| {
         let dn = Dn::parse(base).ok()?;
         let holds = |context: &&String| Dn::parse(context).is_ok_and(|context| dn.is_within(&context));
@@ -307,7 +307,7 @@ fn contexts(bases: &[String], facts: &Facts) -> Vec<String> {
 }
 
 /// The one naming context that is read; a feed is of one.
-fn only_context(bases: &[String], facts: &Facts) -> Option<String> {
+fn only_context(bases: &[String], facts: &RootDse) -> Option<String> {
     let mut contexts = contexts(bases, facts);
     contexts.pop().filter(|_| contexts.is_empty())
 }
@@ -334,7 +334,7 @@ fn in_brackets(filter: &str) -> String {
     if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
 }
 
-fn directory(bases: &[String], facts: &Facts) -> DirectoryId {
+fn directory(bases: &[String], facts: &RootDse) -> DirectoryId {
     let normal = |context: &String| {
         Dn::parse(context).map_or_else(|_| context.clone(), |context| context.as_str().to_owned())
     };
@@ -346,12 +346,12 @@ fn directory(bases: &[String], facts: &Facts) -> DirectoryId {
 mod tests {
     use super::*;
 
-    fn facts(contexts: &[&str]) -> Facts {
-        Facts {
+    fn facts(contexts: &[&str]) -> RootDse {
+        RootDse {
             contexts: contexts.iter().map(|context| (*context).to_owned()).collect(),
             default: contexts.iter().map(|context| (*context).to_owned()).collect(),
             pages: true,
-            ..Facts::default()
+            ..RootDse::default()
         }
     }
 

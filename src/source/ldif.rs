@@ -8,10 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{
-    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, Filler, Kind, Mode, Shown,
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, EntryKind, Filler, Mode, Shown,
 };
 use crate::source::schema::posix::Primaries;
-use crate::source::schema::{self, ANCHORS, Attributes, Schema, active_directory};
+use crate::source::schema::{self, ANCHORS, Attributes, EntrySchema, active_directory};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
@@ -72,7 +72,7 @@ impl Source for LdifSource {
         let pinned = schema::pinned(sink.known_by().as_ref());
         let reading = tokio::task::spawn_blocking(move || {
             let _under_way = UnderWay::begin(&config)?;
-            Reading::new(&config, pinned.as_deref(), &sink)?.run(&sink)
+            LdifRead::new(&config, pinned.as_deref(), &sink)?.run(&sink)
         });
         reading.await.map_err(|error| {
             SourceError::new(Reason::Interrupted, "reading the file ended").caused_by(error)
@@ -85,7 +85,7 @@ impl Source for LdifSource {
 }
 
 /// One pass over the file that finds out what a read needs to know beforehand, then one that reads.
-struct Reading<'a> {
+struct LdifRead<'a> {
     config: &'a LdifConfig,
     text: Text,
     /// Of what the first pass read.
@@ -259,14 +259,14 @@ fn may_hide_an_account(record: &Record) -> bool {
     if active_directory::is_a(attributes, "posixAccount") {
         return record.damage.is_some() || record.end != parse::End::Proven;
     }
-    let is_group =
-        active_directory::is_a(attributes, "posixGroup") || schema::kind(attributes) == Some(Kind::Group);
+    let is_group = active_directory::is_a(attributes, "posixGroup")
+        || schema::kind(attributes) == Some(EntryKind::Group);
     let is_like_one =
         attributes.has("uidnumber") || attributes.has("gidnumber") || attributes.has("homedirectory");
     is_like_one && !is_group && !active_directory::is_of(attributes)
 }
 
-impl<'a> Reading<'a> {
+impl<'a> LdifRead<'a> {
     fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
         let filter = |text: &Option<String>| text.as_deref().map(Filter::parse).transpose().map_err(invalid);
         let (users, groups) = (filter(&config.user_filter)?, filter(&config.group_filter)?);
@@ -331,7 +331,7 @@ impl<'a> Reading<'a> {
             users,
             groups,
             name: name.clone(),
-            schema: Schema { anchor, literal: config.literal.clone(), demands_members: false },
+            schema: EntrySchema { anchor, literal: config.literal.clone(), demands_members: false },
         };
         Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }
@@ -395,7 +395,7 @@ impl<'a> Reading<'a> {
             id: Some(self.meaning.schema.anchor.clone()),
             server: None,
             cursor: None,
-            fields: Schema::fields(),
+            fields: EntrySchema::fields(),
             attributes: self.config.literal.clone(),
             scope: format!("ldif anchor={}{filters}", self.meaning.schema.anchor.to_lowercase()),
             notices,

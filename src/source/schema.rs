@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 use crate::source::KnownBy;
 
 pub(in crate::source) mod active_directory;
@@ -92,7 +92,7 @@ pub(in crate::source) fn pinned(known_by: Option<&KnownBy>) -> Option<String> {
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
-pub struct Schema {
+pub struct EntrySchema {
     /// The attribute that holds the anchor, as whoever chose it spells it; `dn` means the normalised DN itself.
     pub anchor: String,
     /// The literal attributes that policies and connectors name, as they spell them.
@@ -111,7 +111,7 @@ pub struct Unreadable {
     pub why: String,
 }
 
-impl Schema {
+impl EntrySchema {
     /// Every attribute that has to be asked for.
     pub fn attributes(&self) -> BTreeSet<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
@@ -141,7 +141,7 @@ impl Schema {
     }
 
     /// What an entry that came says. `wanted` is what was searched for, if it was. `None` if that is nothing.
-    pub fn told(&self, dn: &str, attributes: &Attributes, wanted: Option<Kind>) -> Option<Change> {
+    pub fn told(&self, dn: &str, attributes: &Attributes, wanted: Option<EntryKind>) -> Option<Change> {
         match self.entry(dn, attributes, wanted) {
             Ok(Some(entry)) => Some(Change::Replace(Box::new(entry))),
             Err(Unreadable { anchor, why }) => Some(Change::Unreadable { anchor, what: dn.to_owned(), why }),
@@ -151,7 +151,7 @@ impl Schema {
                     // An id that people give may be somebody else's by now.
                     return self.is_given_by_the_server().then_some(Change::Tombstone(anchor));
                 }
-                let is_person = kind(attributes).or(wanted).is_some_and(|kind| kind != Kind::Group);
+                let is_person = kind(attributes).or(wanted).is_some_and(|kind| kind != EntryKind::Group);
                 (is_person && is_nobody(attributes)).then_some(Change::Outside(anchor))
             }
         }
@@ -164,14 +164,15 @@ impl Schema {
         &self,
         dn: &str,
         attributes: &Attributes,
-        wanted: Option<Kind>,
+        wanted: Option<EntryKind>,
     ) -> Result<Option<Entry>, Unreadable> {
         let Some(kind) = kind(attributes).or(wanted) else { return Ok(None) };
-        let is_other = wanted.is_some_and(|wanted| (wanted == Kind::Group) != (kind == Kind::Group));
+        let is_other =
+            wanted.is_some_and(|wanted| (wanted == EntryKind::Group) != (kind == EntryKind::Group));
         if is_other || is_deleted(attributes) || is_alias(attributes) {
             return Ok(None);
         }
-        if kind != Kind::Group && is_nobody(attributes) {
+        if kind != EntryKind::Group && is_nobody(attributes) {
             return Ok(None);
         }
         let anchor = self.anchor(dn, attributes)?;
@@ -203,7 +204,7 @@ impl Schema {
             expires,
             fields,
             attributes: literal.collect(),
-            members: if kind == Kind::Group { self.members(attributes) } else { Members::None },
+            members: if kind == EntryKind::Group { self.members(attributes) } else { Members::None },
             place: None,
         }))
     }
@@ -280,8 +281,8 @@ pub(in crate::source) fn aliases(count: u64) -> String {
 }
 
 /// The neutral fields of an entry.
-fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
-    let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
+fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
+    let table = if kind == EntryKind::Group { GROUP_FIELDS } else { USER_FIELDS };
     let mut stated = BTreeMap::new();
     for (field, sources) in table {
         if let Some(value) = first_of(attributes, sources, field, dn) {
@@ -289,7 +290,8 @@ fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stat
         }
     }
     // Of several names of which none is in the DN, all: no order among them says which one counts.
-    let (field, name) = if kind == Kind::Group { (fields::NAME, "cn") } else { (fields::USER_NAME, "uid") };
+    let (field, name) =
+        if kind == EntryKind::Group { (fields::NAME, "cn") } else { (fields::USER_NAME, "uid") };
     let all = match named(attributes, name, dn) {
         Some(named) => Some(Stated::Values(vec![named])),
         None => all(attributes, name),
@@ -361,7 +363,7 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// What an entry is by its classes; `None` if it is neither user, contact nor group.
-pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
+pub(in crate::source) fn kind(attributes: &Attributes) -> Option<EntryKind> {
     let classes: Vec<String> = attributes
         .all("objectclass")
         .map(|class| String::from_utf8_lossy(class).trim().to_lowercase())
@@ -370,11 +372,11 @@ pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
     // A contact is an organizationalPerson too, and a group class wins over none: a posixAccount that
     // is also a groupOfNames stays a person.
     if has(CONTACT_CLASSES) {
-        Some(Kind::Contact)
+        Some(EntryKind::Contact)
     } else if has(USER_CLASSES) {
-        Some(Kind::User)
+        Some(EntryKind::User)
     } else if has(GROUP_CLASSES) {
-        Some(Kind::Group)
+        Some(EntryKind::Group)
     } else {
         None
     }
@@ -531,8 +533,8 @@ mod tests {
 
     use super::*;
 
-    fn schema() -> Schema {
-        Schema {
+    fn schema() -> EntrySchema {
+        EntrySchema {
             anchor: "entryuuid".to_owned(),
             literal: BTreeSet::from(["employeeStatus".to_owned()]),
             demands_members: false,
@@ -572,7 +574,7 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(entry.anchor.as_str(), "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d");
-        assert_eq!(entry.kind, Kind::User);
+        assert_eq!(entry.kind, EntryKind::User);
         assert_eq!(entry.fields[fields::MAIL], values(&["a.smith@x.example", "ann@x.example"]));
         assert_eq!(entry.fields[fields::ALIASES], values(&["ann@x.example", "smith@x.example"]));
         assert_eq!(entry.fields[fields::DISPLAY_NAME], values(&["Ann Smith"]));
@@ -610,9 +612,9 @@ mod tests {
         #[case] lines: &[&str],
         #[case] complete: bool,
     ) {
-        let (anywhere, openldap) = (schema(), Schema { demands_members: true, ..schema() });
+        let (anywhere, openldap) = (schema(), EntrySchema { demands_members: true, ..schema() });
         let members =
-            |schema: &Schema| schema.entry("cn=team,dc=x", &of(lines), None).unwrap().unwrap().members;
+            |schema: &EntrySchema| schema.entry("cn=team,dc=x", &of(lines), None).unwrap().unwrap().members;
         assert_eq!(matches!(members(&openldap), Members::Complete(_)), complete);
         assert!(matches!(members(&anywhere), Members::Complete(_)));
     }
@@ -749,7 +751,7 @@ mod tests {
 
     #[test]
     fn an_id_that_people_give_is_not_deleted_with_who_bore_it() {
-        let schema = Schema { anchor: "employeenumber".to_owned(), ..schema() };
+        let schema = EntrySchema { anchor: "employeenumber".to_owned(), ..schema() };
         let deleted = of(&["objectClass: person", "objectClass: nsTombstone", "employeeNumber: 7"]);
         assert_eq!(schema.told("cn=a,dc=x", &deleted, None), None);
     }
@@ -874,10 +876,10 @@ mod tests {
 
     #[rstest]
     #[case(&["organizationalUnit"], None)]
-    #[case(&["posixGroup"], Some(Kind::Group))]
-    #[case(&["person", "organizationalPerson", "contact"], Some(Kind::Contact))]
-    #[case(&["posixAccount", "groupOfNames"], Some(Kind::User))]
-    fn classes_make_the_kind(#[case] classes: &[&str], #[case] expected: Option<Kind>) {
+    #[case(&["posixGroup"], Some(EntryKind::Group))]
+    #[case(&["person", "organizationalPerson", "contact"], Some(EntryKind::Contact))]
+    #[case(&["posixAccount", "groupOfNames"], Some(EntryKind::User))]
+    fn classes_make_the_kind(#[case] classes: &[&str], #[case] expected: Option<EntryKind>) {
         let classes: Vec<&[u8]> = classes.iter().map(|class| class.as_bytes()).collect();
         assert_eq!(kind(&attributes(&[("objectclass", &classes)])), expected);
     }
@@ -901,7 +903,8 @@ mod tests {
         let mut of = of(&["objectClass: person"]);
         of.remove("entryuuid");
         of.add(name, [value.to_vec()]);
-        let schema = Schema { anchor: name.to_owned(), literal: BTreeSet::new(), demands_members: false };
+        let schema =
+            EntrySchema { anchor: name.to_owned(), literal: BTreeSet::new(), demands_members: false };
         let error = schema.entry("cn=a", &of, None).unwrap_err();
         assert!(error.anchor.is_none() && error.why.contains("is no id"), "{error}");
     }

@@ -15,8 +15,8 @@ use crate::directory::{ConnectorName, Owner};
 use crate::secret::Secret;
 use crate::sync::expression::{Expression, Returns, Subject};
 use crate::sync::policy::{
-    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
-    Policy, Rung, Step, UserRules, Vouching,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
+    OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
 use crate::target::registry::{USER_ATTRIBUTES, user_attribute};
 
@@ -95,7 +95,7 @@ struct Resolving<'a> {
 }
 
 impl Resolving<'_> {
-    fn connectors(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Vec<Vouching>> {
+    fn connectors(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Vec<ConnectorBinding>> {
         let [only] = spec.connectors.as_slice() else {
             self.problem("spec.connectors", "name exactly one connector; several are not possible yet");
             return None;
@@ -122,7 +122,11 @@ impl Resolving<'_> {
             self.problem("spec.connectors[0].maxAge", why);
         }
         let connector_name = ConnectorName::new(&self.name.namespace, &only.name);
-        Some(vec![Vouching { connector: connector_name, max_age, disabled_when: disabled_when(connector) }])
+        Some(vec![ConnectorBinding {
+            connector: connector_name,
+            max_age,
+            disabled_when: disabled_when(connector),
+        }])
     }
 
     fn schedule(&mut self, schedule: &ApiSchedule) -> Option<Schedule> {
@@ -142,7 +146,7 @@ impl Resolving<'_> {
             }
         }
         let wanted = self.optional("spec.users.where", &users.r#where, Subject::User);
-        let leavers = self.ladder(users);
+        let leavers = self.leaver_steps(users);
         let mut attributes = BTreeMap::new();
         for (attribute, text) in &users.attributes {
             let field = format!("spec.users.attributes.{attribute}");
@@ -177,29 +181,29 @@ impl Resolving<'_> {
         })
     }
 
-    fn ladder(&mut self, users: &Users) -> Option<Vec<Rung>> {
-        let mut ladder: Vec<Rung> = Vec::new();
+    fn leaver_steps(&mut self, users: &Users) -> Option<Vec<LeaverStep>> {
+        let mut schedule: Vec<LeaverStep> = Vec::new();
         let mut sound = true;
         if users.leavers.is_empty() {
             self.problem("spec.users.leavers", "name at least one step, such as {after: 0s, do: Disable}");
             sound = false;
         }
-        for (at, rung) in users.leavers.iter().enumerate() {
+        for (at, step) in users.leavers.iter().enumerate() {
             let field = format!("spec.users.leavers[{at}]");
-            let Some(after) = self.duration(&format!("{field}.after"), &rung.after) else {
+            let Some(after) = self.duration(&format!("{field}.after"), &step.after) else {
                 sound = false;
                 continue;
             };
-            let step = match rung.r#do {
-                UserAction::Disable => Step::Disable,
-                UserAction::Delete => Step::Delete,
+            let action = match step.r#do {
+                UserAction::Disable => LeaverAction::Disable,
+                UserAction::Delete => LeaverAction::Delete,
             };
-            if let Some(before) = ladder.last() {
-                let why = if before.step == Step::Delete {
+            if let Some(before) = schedule.last() {
+                let why = if before.action == LeaverAction::Delete {
                     Some("comes after a step that deletes the user; nothing is left to do then".to_owned())
                 } else if before.after >= after {
                     Some("must come later than the step before it: raise its after".to_owned())
-                } else if before.step == step {
+                } else if before.action == action {
                     Some("does what the step before it does; remove one of them".to_owned())
                 } else {
                     None
@@ -209,9 +213,9 @@ impl Resolving<'_> {
                     sound = false;
                 }
             }
-            ladder.push(Rung { after, step });
+            schedule.push(LeaverStep { after, action });
         }
-        sound.then_some(ladder)
+        sound.then_some(schedule)
     }
 
     fn groups(&mut self, groups: &Groups) -> Option<GroupRules> {
@@ -227,11 +231,11 @@ impl Resolving<'_> {
                 ApiNesting::Preserve => Nesting::Preserve,
             },
             membership: Membership::Owned,
-            vanished: Rung {
+            vanished: LeaverStep {
                 after: after?,
-                step: match groups.vanished.r#do {
-                    GroupAction::Empty => Step::Empty,
-                    GroupAction::Delete => Step::Delete,
+                action: match groups.vanished.r#do {
+                    GroupAction::Empty => LeaverAction::Empty,
+                    GroupAction::Delete => LeaverAction::Delete,
                 },
             },
             adopt: Adopt::Never,

@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::directory::{ConnectorName, Owner};
 
 /// What may be forgotten: a row, and all rows that belong to it.
-struct Kind {
+struct OwnedTables {
     table: &'static str,
     /// The column with its namespace and name.
     name: &'static str,
@@ -19,7 +19,7 @@ struct Kind {
     tables: &'static [(&'static str, &'static str)],
 }
 
-const POLICY: Kind = Kind {
+const POLICY: OwnedTables = OwnedTables {
     table: "policy",
     name: "owner",
     tables: &[
@@ -40,7 +40,7 @@ const POLICY: Kind = Kind {
         ("journal", "id"),
     ],
 };
-const CONNECTOR: Kind = Kind {
+const CONNECTOR: OwnedTables = OwnedTables {
     table: "connector",
     name: "name",
     tables: &[
@@ -96,7 +96,7 @@ impl Store {
         Ok(policies.len() + connectors.len())
     }
 
-    fn forget(&self, kind: &Kind, id: i64) -> Result<(), StoreError> {
+    fn forget(&self, kind: &OwnedTables, id: i64) -> Result<(), StoreError> {
         while !self.write(|writer| kind.forget_some(writer, id, CHUNK))? {
             thread::sleep(PAUSE);
         }
@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-impl Kind {
+impl OwnedTables {
     fn note(
         &self,
         writer: &Transaction<'_>,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     /// Gives it so many rows in each table, and a name.
-    fn fill(store: &Store, kind: &Kind, id: i64, rows: i64) {
+    fn fill(store: &Store, kind: &OwnedTables, id: i64, rows: i64) {
         let named = format!("INSERT INTO {} (id, {}) VALUES ({id}, 'test/n{id}')", kind.table, kind.name);
         store.write(|writer| Ok::<_, StoreError>(writer.execute(&named, [])?)).unwrap();
         for (table, key) in kind.tables {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     /// How many rows of it there are in each table.
-    fn left(store: &Store, kind: &Kind, id: i64) -> Vec<i64> {
+    fn left(store: &Store, kind: &OwnedTables, id: i64) -> Vec<i64> {
         let count = |(table, _): &(&str, &str)| {
             let sql = format!("SELECT count(*) FROM {table} WHERE {} = ?1", kind.table);
             store
@@ -223,7 +223,7 @@ mod tests {
         kind.tables.iter().map(count).collect()
     }
 
-    fn numbers(store: &Store, kind: &Kind) -> Vec<i64> {
+    fn numbers(store: &Store, kind: &OwnedTables) -> Vec<i64> {
         let sql = format!("SELECT id FROM {} ORDER BY id", kind.table);
         let numbers = store.read(|reader| {
             let mut statement = reader.prepare(&sql)?;

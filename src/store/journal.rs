@@ -100,7 +100,7 @@ pub struct Intent {
 
 /// What became of an intent.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub struct IntentOutcome {
     /// The intent; none for what happens here only.
     pub intent: Option<i64>,
     /// What it did, if it did.
@@ -113,7 +113,7 @@ pub struct Done {
     /// When.
     pub at: Timestamp,
     /// What became of intents.
-    pub settled: Vec<Settled>,
+    pub settled: Vec<IntentOutcome>,
     /// Links that changed with them.
     pub along: Vec<(SubjectId, Link)>,
 }
@@ -392,7 +392,7 @@ mod tests {
                     spends: vec![(Class::UserRemoval, None, 1)],
                     approved: false,
                 };
-                let settled = vec![Settled { intent: None, effect: Some(effect) }];
+                let settled = vec![IntentOutcome { intent: None, effect: Some(effect) }];
                 store.settle(place, "run", &Done { at: at(hours), settled, along: Vec::new() }).unwrap();
             }
         }

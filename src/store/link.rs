@@ -53,15 +53,16 @@ pub struct Link {
     pub leaving: Option<Leaving>,
 }
 
-/// How far a leaver is down the ladder.
+/// How far the offboarding of a leaver is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
     /// When it was first seen to have left.
     pub since: Timestamp,
     /// Why.
     pub evidence: Evidence,
-    /// How many rungs were executed.
-    pub rungs: u32,
+    /// How many steps were executed.
+    #[serde(rename = "rungs")]
+    pub steps_done: u32,
     /// When the last of them was.
     pub executed_at: Option<Timestamp>,
     /// The completion that the last of them rested on (0 before the first).
@@ -116,7 +117,7 @@ pub struct Place {
 
 /// Which policy an object at the target belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum Ownership {
     /// The one that asks.
     Ours,
     /// Another.
@@ -142,7 +143,7 @@ impl Store {
         })
     }
 
-    /// Everybody that the policy knows, with their objects at the target.
+    /// All subjects that the policy knows, with their objects at the target.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
             let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
@@ -236,7 +237,7 @@ impl Store {
     }
 
     /// Which policy has this object.
-    pub fn claimed(&self, place: Place, object: &TargetId) -> Result<Option<Claim>, StoreError> {
+    pub fn owner_of(&self, place: Place, object: &TargetId) -> Result<Option<Ownership>, StoreError> {
         self.read(|reader| {
             let claim: Option<(i64, String)> = reader
                 .prepare_cached(
@@ -248,7 +249,7 @@ impl Store {
             Ok(claim.and_then(|(policy, owner)| {
                 let (namespace, name) = owner.split_once('/')?;
                 let ours = policy == place.policy;
-                Some(if ours { Claim::Ours } else { Claim::Of(Owner::new(namespace, name)) })
+                Some(if ours { Ownership::Ours } else { Ownership::Of(Owner::new(namespace, name)) })
             }))
         })
     }

@@ -11,7 +11,7 @@ use crate::directory::{Owner, SubjectKind};
 
 /// How many objects were linked at one moment: what budgets take their percentages of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Census {
+pub struct Baseline {
     /// When.
     pub at: Timestamp,
     /// Linked users.
@@ -30,10 +30,10 @@ pub struct PolicyState {
     /// The specs that the last complete run applied, as `Policy::spec_json`.
     pub applied_spec: Option<String>,
     /// Oldest first.
-    pub censuses: Vec<Census>,
+    pub baselines: Vec<Baseline>,
 }
 
-impl Census {
+impl Baseline {
     /// Nothing.
     pub fn nothing(at: Timestamp) -> Self {
         Self { at, users: 0, groups: 0, memberships: 0 }
@@ -63,27 +63,27 @@ impl Census {
 
     /// Counts what is linked.
     pub fn of(subjects: &Subjects, at: Timestamp) -> Self {
-        let mut census = Self::nothing(at);
+        let mut baseline = Self::nothing(at);
         for subject in subjects.by_id.values() {
             if let Some(link) = &subject.link {
                 match subject.kind {
-                    SubjectKind::User => census.users += 1,
-                    SubjectKind::Group => census.groups += 1,
+                    SubjectKind::User => baseline.users += 1,
+                    SubjectKind::Group => baseline.groups += 1,
                 }
-                census.memberships += link.members.len();
+                baseline.memberships += link.members.len();
             }
         }
-        census
+        baseline
     }
 }
 
 impl PolicyState {
     /// How much there was when the window began; if that was before the first complete run ended, what
     /// there was then.
-    pub fn base(&self, now: Timestamp, window: Duration) -> Option<Census> {
+    pub fn base(&self, now: Timestamp, window: Duration) -> Option<Baseline> {
         let start = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        let before = self.censuses.iter().rfind(|census| census.at <= start);
-        before.or(self.censuses.first()).copied()
+        let before = self.baselines.iter().rfind(|baseline| baseline.at <= start);
+        before.or(self.baselines.first()).copied()
     }
 }
 
@@ -135,14 +135,14 @@ impl Store {
                 "SELECT at, users, groups, memberships FROM census WHERE policy = ?1 ORDER BY at",
             )?;
             let rows = statement.query_map([place.policy], |row| {
-                Ok(Census {
+                Ok(Baseline {
                     at: Timestamp::from_second(row.get(0)?).unwrap_or(Timestamp::MIN),
                     users: row.get::<_, i64>(1)?.cast_unsigned(),
                     groups: row.get::<_, i64>(2)?.cast_unsigned(),
                     memberships: row.get::<_, i64>(3)?.cast_unsigned(),
                 })
             })?;
-            Ok(PolicyState { first_complete_at, applied_spec, censuses: rows.collect::<Result<_, _>>()? })
+            Ok(PolicyState { first_complete_at, applied_spec, baselines: rows.collect::<Result<_, _>>()? })
         })
     }
 
@@ -150,7 +150,7 @@ impl Store {
     pub fn complete_run(
         &self,
         place: Place,
-        census: Census,
+        baseline: Baseline,
         applied_spec: Option<&str>,
         window: Duration,
     ) -> Result<(), StoreError> {
@@ -160,7 +160,7 @@ impl Store {
                     "UPDATE policy SET first_complete_at = coalesce(first_complete_at, ?2),
                                        applied_spec = coalesce(?3, applied_spec) WHERE id = ?1",
                 )?
-                .execute(params![place.policy, census.at.to_string(), applied_spec])?;
+                .execute(params![place.policy, baseline.at.to_string(), applied_spec])?;
             writer
                 .prepare_cached(
                     "INSERT OR REPLACE INTO census (policy, at, users, groups, memberships)
@@ -168,13 +168,13 @@ impl Store {
                 )?
                 .execute(params![
                     place.policy,
-                    census.at.as_second(),
-                    census.users.cast_signed(),
-                    census.groups.cast_signed(),
-                    census.memberships.cast_signed()
+                    baseline.at.as_second(),
+                    baseline.users.cast_signed(),
+                    baseline.groups.cast_signed(),
+                    baseline.memberships.cast_signed()
                 ])?;
             // One from before the window's start is needed, older ones are not.
-            let start = census.at.checked_sub(window).unwrap_or(Timestamp::MIN);
+            let start = baseline.at.checked_sub(window).unwrap_or(Timestamp::MIN);
             writer
                 .prepare_cached(
                     "DELETE FROM census WHERE policy = ?1 AND at < (

@@ -30,7 +30,7 @@ pub struct Object {
 }
 
 /// The registry of one policy, within one transaction.
-pub struct Part<'t> {
+pub struct PolicyRegistry<'t> {
     transaction: &'t Transaction<'t>,
     policy: i64,
     changes: &'t AtomicU64,
@@ -43,7 +43,7 @@ pub struct Part<'t> {
 
 /// Whether a change was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeResult {
     /// It was.
     Made,
     /// There is no such object.
@@ -57,11 +57,11 @@ impl Store {
     pub fn change_registry<T>(
         &self,
         owner: &Owner,
-        work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&PolicyRegistry<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.write(|writer| {
             let policy = numbers::of_policy(writer, owner)?;
-            let part = Part::new(writer, policy, &self.inner.registry_changes);
+            let part = PolicyRegistry::new(writer, policy, &self.inner.registry_changes);
             let value = work(&part)?;
             part.take_out_gone()?;
             Ok(value)
@@ -73,7 +73,7 @@ impl Store {
     pub fn read_registry<T>(
         &self,
         owner: &Owner,
-        work: impl FnOnce(&Part<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&PolicyRegistry<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         self.vouch_for_registry(owner)?;
         self.read(|reader| {
@@ -82,7 +82,7 @@ impl Store {
                 .query_row([owner.as_str()], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;
-            policy.map(|policy| work(&Part::new(reader, policy, changes))).transpose()
+            policy.map(|policy| work(&PolicyRegistry::new(reader, policy, changes))).transpose()
         })
     }
 }
@@ -92,7 +92,7 @@ const COLUMNS: &str = "number, kind, id, active, content, members";
 const WITH_MEMBERS: &str = "SELECT id, members FROM registry INDEXED BY registry_name
      WHERE policy = ?1 AND kind = ?2 AND members IS NOT NULL";
 
-impl<'t> Part<'t> {
+impl<'t> PolicyRegistry<'t> {
     fn new(transaction: &'t Transaction<'t>, policy: i64, changes: &'t AtomicU64) -> Self {
         Self { transaction, policy, changes, next: Cell::new(None), gone: RefCell::default() }
     }
@@ -179,7 +179,7 @@ impl<'t> Part<'t> {
     }
 
     /// Makes an object, active and without members.
-    pub fn create(&self, id: Uuid, content: &Content) -> Result<Change, StoreError> {
+    pub fn create(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         self.changes.fetch_add(1, Ordering::SeqCst);
         let kind = match content {
             Content::User(_) => SubjectKind::User,
@@ -202,7 +202,7 @@ impl<'t> Part<'t> {
             ]);
         let made = change(made)?;
         // A number that was not taken is free still.
-        self.next.set(if made == Change::Made { next.checked_add(1) } else { Some(next) });
+        self.next.set(if made == ChangeResult::Made { next.checked_add(1) } else { Some(next) });
         Ok(made)
     }
 
@@ -222,7 +222,7 @@ impl<'t> Part<'t> {
     }
 
     /// Changes an object's content.
-    pub fn update(&self, id: Uuid, content: &Content) -> Result<Change, StoreError> {
+    pub fn update(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
             .prepare_cached("UPDATE registry SET name_key = ?3, content = ?4 WHERE policy = ?1 AND id = ?2")?
@@ -236,7 +236,7 @@ impl<'t> Part<'t> {
     }
 
     /// Enables or disables a user.
-    pub fn set_active(&self, id: Uuid, active: bool) -> Result<Change, StoreError> {
+    pub fn set_active(&self, id: Uuid, active: bool) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
             .prepare_cached("UPDATE registry SET active = ?3 WHERE policy = ?1 AND id = ?2")?
@@ -245,7 +245,7 @@ impl<'t> Part<'t> {
     }
 
     /// Sets a group's members.
-    pub fn set_members(&self, id: Uuid, members: &RoaringBitmap) -> Result<Change, StoreError> {
+    pub fn set_members(&self, id: Uuid, members: &RoaringBitmap) -> Result<ChangeResult, StoreError> {
         let members = if members.is_empty() { None } else { Some(bitmap::write(members)?) };
         let made = self
             .transaction
@@ -255,16 +255,16 @@ impl<'t> Part<'t> {
     }
 
     /// Deletes an object, and takes it out of every group.
-    pub fn delete(&self, id: Uuid) -> Result<Change, StoreError> {
+    pub fn delete(&self, id: Uuid) -> Result<ChangeResult, StoreError> {
         let gone: Option<u32> = self
             .transaction
             .prepare_cached("DELETE FROM registry WHERE policy = ?1 AND id = ?2 RETURNING number")?
             .query_row(params![self.policy, id.as_bytes()], |row| row.get(0))
             .optional()?;
-        let Some(gone) = gone else { return Ok(Change::Missing) };
+        let Some(gone) = gone else { return Ok(ChangeResult::Missing) };
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.gone.borrow_mut().insert(gone);
-        Ok(Change::Made)
+        Ok(ChangeResult::Made)
     }
 
     /// Takes whoever is gone out of every group.
@@ -308,12 +308,12 @@ impl<'t> Part<'t> {
     }
 }
 
-fn change(made: Result<usize, rusqlite::Error>) -> Result<Change, StoreError> {
+fn change(made: Result<usize, rusqlite::Error>) -> Result<ChangeResult, StoreError> {
     match made {
-        Ok(0) => Ok(Change::Missing),
-        Ok(_) => Ok(Change::Made),
+        Ok(0) => Ok(ChangeResult::Missing),
+        Ok(_) => Ok(ChangeResult::Made),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-            Ok(Change::NameTaken)
+            Ok(ChangeResult::NameTaken)
         }
         Err(error) => Err(error.into()),
     }
@@ -356,7 +356,7 @@ mod tests {
             .unwrap();
     }
 
-    fn members(part: &Part<'_>, group: u8) -> Vec<u8> {
+    fn members(part: &PolicyRegistry<'_>, group: u8) -> Vec<u8> {
         let members = part.by_id(id(group)).unwrap().unwrap().members;
         members
             .iter()
@@ -376,8 +376,8 @@ mod tests {
         store
             .change_registry(&owner, |part| {
                 for gone in [1, 4] {
-                    assert_eq!(part.delete(id(gone))?, Change::Made);
-                    assert_eq!(part.delete(id(gone))?, Change::Missing);
+                    assert_eq!(part.delete(id(gone))?, ChangeResult::Made);
+                    assert_eq!(part.delete(id(gone))?, ChangeResult::Missing);
                 }
                 assert_eq!(
                     part.by_id(id(10))?.unwrap().members.len(),
@@ -392,7 +392,7 @@ mod tests {
             4,
             "two users and the group that they were in, and the sum of the table"
         );
-        let read = |part: &Part<'_>| {
+        let read = |part: &PolicyRegistry<'_>| {
             let numbers = part.by_id(id(10)).unwrap().unwrap().members;
             Ok((members(part, 10), members(part, 11), numbers))
         };
@@ -427,7 +427,7 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        let read = |part: &Part<'_>| Ok((members(part, 10), members(part, 11)));
+        let read = |part: &PolicyRegistry<'_>| Ok((members(part, 10), members(part, 11)));
         assert_eq!(store.read_registry(&owner, read).unwrap(), Some((vec![1, 2], vec![3, 5])));
     }
 

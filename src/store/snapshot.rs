@@ -21,7 +21,7 @@ mod write;
 pub use begin::Before;
 pub(super) use index::drop_outdated;
 pub use index::{Fingerprint, fingerprint};
-pub use known::{Known, Standing};
+pub use known::{Known, PresenceByte};
 pub use names::Former;
 pub(super) use pin::Pins;
 pub use read::Snapshot;
@@ -89,9 +89,11 @@ pub struct SnapshotInfo {
     pub tripped: BTreeMap<String, Trip>,
     /// Entries that came, could not be understood, and were never understood before; the first of
     /// them.
-    pub strangers: Vec<Stranger>,
+    #[serde(rename = "strangers")]
+    pub unreadable: Vec<UnreadableEntry>,
     /// How many of those there are.
-    pub stranger_count: u64,
+    #[serde(rename = "stranger_count")]
+    pub unreadable_count: u64,
     /// Names from this number on were stated for the first time in the last read.
     #[serde(default)]
     pub new_names: u32,
@@ -120,7 +122,7 @@ pub struct Shrunk {
 
 /// An entry that came and that nothing is known of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stranger {
+pub struct UnreadableEntry {
     /// Its anchor, if that could be told.
     #[serde(default)]
     pub anchor: Option<Anchor>,

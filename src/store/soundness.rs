@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use crate::directory::{Content, UserContent};
     use crate::store::FILE;
-    use crate::store::registry::Change;
+    use crate::store::registry::ChangeResult;
 
     fn user(name: &str) -> Content {
         Content::User(UserContent { user_name: name.to_owned(), ..UserContent::default() })
@@ -260,13 +260,13 @@ mod tests {
         let store = Store::open(folder).unwrap();
         let owners = ["staff", "guests"].map(|name| Owner::new("test", name));
         for owner in &owners {
-            let fill = |part: &super::super::registry::Part<'_>| {
+            let fill = |part: &super::super::registry::PolicyRegistry<'_>| {
                 for number in 1..4 {
-                    assert_eq!(part.create(id(number), &user(&format!("user{number}")))?, Change::Made);
+                    assert_eq!(part.create(id(number), &user(&format!("user{number}")))?, ChangeResult::Made);
                 }
                 // What is refused leaves no trace.
-                assert_eq!(part.create(id(9), &user("user1"))?, Change::NameTaken);
-                assert_eq!(part.update(id(2), &user("user1"))?, Change::NameTaken);
+                assert_eq!(part.create(id(9), &user("user1"))?, ChangeResult::NameTaken);
+                assert_eq!(part.update(id(2), &user("user1"))?, ChangeResult::NameTaken);
                 Ok(())
             };
             store.change_registry(owner, fill).unwrap();
@@ -333,7 +333,7 @@ mod tests {
         let [damaged, _] = two(folder.path());
         by_hand(folder.path(), "UPDATE registry SET active = 0 WHERE policy = 1 AND number = 2");
         let store = Store::open(folder.path()).unwrap();
-        let mend = |part: &super::super::registry::Part<'_>| {
+        let mend = |part: &super::super::registry::PolicyRegistry<'_>| {
             part.set_active(id(2), true)?;
             part.delete(id(2))
         };

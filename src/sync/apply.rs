@@ -15,7 +15,7 @@ use roaring::RoaringBitmap;
 
 use crate::clock::Clock;
 use crate::directory::{Content, Operation, Outcome, SubjectId, SubjectKind, TargetId};
-use crate::store::journal::{Done, Effect, Rejection, Settled, Verb};
+use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
 use crate::store::link::{Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -157,7 +157,9 @@ impl<T: Target> Apply<'_, T> {
         }
         let (mut local, mut open): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| one.operation.is_none());
-        self.settle(local.drain(..).map(|one| Settled { intent: None, effect: Some(one.effect) }).collect());
+        self.settle(
+            local.drain(..).map(|one| IntentOutcome { intent: None, effect: Some(one.effect) }).collect(),
+        );
         self.intend(&mut open).await?;
         let mut attempt = 0;
         while !open.is_empty() {
@@ -229,8 +231,8 @@ impl<T: Target> Apply<'_, T> {
                 }
                 Outcome::Gone => settled.push(one.lost()),
                 Outcome::NameTaken(name) => match self.adopt(&mut one, &name).await {
-                    adopt::Verdict::Adopt => again.push(one),
-                    adopt::Verdict::Leave(why) => settled.extend(self.put_aside(one, why).await),
+                    adopt::Adoption::Adopt => again.push(one),
+                    adopt::Adoption::Leave(why) => settled.extend(self.put_aside(one, why).await),
                 },
                 Outcome::Rejected(why) => settled.extend(self.put_aside(one, why).await),
                 Outcome::Retry { after, why } => {
@@ -294,7 +296,7 @@ impl<T: Target> Apply<'_, T> {
 
     /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
     /// been heard, in part at least. Where nobody can look, the intent stays open, and this run ends: the next looks.
-    async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<Settled> {
+    async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<IntentOutcome> {
         let looked = if one.unclear { self.look(&one.effect).await } else { Ok(None) };
         match looked {
             Ok(effect) => {
@@ -305,7 +307,7 @@ impl<T: Target> Apply<'_, T> {
                 } else {
                     self.reject(&one, why);
                 }
-                Some(Settled { intent: one.intent, effect })
+                Some(IntentOutcome { intent: one.intent, effect })
             }
             // Nothing else may be done to the object before it is known what became of it.
             Err(why) => {
@@ -347,7 +349,7 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// Makes true here what was done there.
-    fn settle(&mut self, settled: Vec<Settled>) {
+    fn settle(&mut self, settled: Vec<IntentOutcome>) {
         if settled.is_empty() {
             return;
         }
@@ -386,19 +388,19 @@ impl<T: Target> Apply<'_, T> {
 }
 
 impl Open<'_> {
-    fn settled(self) -> Settled {
-        Settled { intent: self.intent, effect: Some(self.effect) }
+    fn settled(self) -> IntentOutcome {
+        IntentOutcome { intent: self.intent, effect: Some(self.effect) }
     }
 
     /// It did not happen.
-    fn undone(self) -> Settled {
-        Settled { intent: self.intent, effect: None }
+    fn undone(self) -> IntentOutcome {
+        IntentOutcome { intent: self.intent, effect: None }
     }
 
     /// Its object is not there any more.
-    fn lost(self) -> Settled {
+    fn lost(self) -> IntentOutcome {
         let effect = Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..self.effect };
-        Settled { intent: self.intent, effect: Some(effect) }
+        IntentOutcome { intent: self.intent, effect: Some(effect) }
     }
 }
 

@@ -12,7 +12,7 @@ use cel::common::ast::IdedExpr;
 use cel::objects::{Key as MapKey, Map, Value};
 use cel::{Context, Env, ExecutionError, Program};
 
-use crate::directory::{Entry, FieldState, Kind, fields};
+use crate::directory::{Entry, EntryKind, FieldState, fields};
 
 mod cost;
 mod names;
@@ -238,7 +238,7 @@ impl Expression {
                 ("id", _) => Some(Value::from(entry.anchor.as_str())),
                 ("dn", _) => Some(Value::from(entry.dn.as_str())),
                 ("kind", _) => {
-                    Some(Value::from(if entry.kind == Kind::Contact { "contact" } else { "user" }))
+                    Some(Value::from(if entry.kind == EntryKind::Contact { "contact" } else { "user" }))
                 }
                 (_, FieldState::Unknown) => None,
                 (fields::ALIASES, state) => Some(list(state)),

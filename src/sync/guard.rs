@@ -14,7 +14,7 @@ use crate::directory::{Owner, SubjectId, SubjectKind};
 use crate::store::hold::{Hold, Line};
 use crate::store::journal::{Class, Spent};
 use crate::store::link::{Leaving, Subjects};
-use crate::store::policy::Census;
+use crate::store::policy::Baseline;
 use crate::sync::plan::{Action, Blocked, Plan, Planned, Removal};
 use crate::sync::policy::{Limits, OnExceed};
 
@@ -43,7 +43,7 @@ pub struct Input<'a> {
     /// What was executed within the window.
     pub spent: &'a [Spent],
     /// How much there was at the window's start.
-    pub base: Census,
+    pub base: Baseline,
     /// Holds that a person approved, still valid, made under this spec.
     pub approved: &'a [Hold],
     /// From whom nothing is taken because it was held before: the key of a user or group, and of a member.
@@ -157,7 +157,7 @@ impl Judge<'_> {
             return Some(line::STOOD.to_owned());
         }
         let exceeds = Bucket::of_step(step).into_iter().find(|bucket| self.budgets.exceeds(*bucket));
-        if exceeds.is_some() || self.all { Some(line::grounds(step, exceeds)) } else { None }
+        if exceeds.is_some() || self.all { Some(line::cause(step, exceeds)) } else { None }
     }
 
     /// The part of a removal of members that may go, and apart from it what a person approved.
@@ -182,7 +182,7 @@ impl Judge<'_> {
             } else if whole_group {
                 "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
             } else if exceeds.is_some() || self.all {
-                line::grounds(step, exceeds)
+                line::cause(step, exceeds)
             } else {
                 continue;
             };
@@ -203,9 +203,9 @@ impl Judge<'_> {
             .collect()
     }
 
-    /// A leaver is judged when first seen, though the first rung may be due much later.
+    /// A leaver is judged when first seen, though the first step may be due much later.
     fn newly_leaving(&mut self) {
-        let steps = self.input.plan.with_a_rung();
+        let steps = self.input.plan.leavers();
         for (subject, leaving) in &self.input.plan.leaving {
             let Some(now) = leaving else {
                 self.guarded.leaving.insert(*subject, None);

@@ -33,13 +33,13 @@ mod place;
 mod settle;
 mod shrinkage;
 mod spelling;
-mod stranger;
+mod unreadable;
 mod view;
 
 use deadline::Deadline;
 use double::{Double, Is};
 use intake::Intake;
-use settle::{Settled, settle};
+use settle::{LookUpResult, settle};
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +219,7 @@ impl LastRead for Last {
 /// What an intake needs to become a snapshot.
 struct Sealing {
     completion: Completion,
-    settled: Settled,
+    settled: LookUpResult,
     doubles: Vec<(Double, Is)>,
     /// Of whom the feed told since the cursor, where this read checks it.
     told: Option<Told>,

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 
 use crate::directory::{Content, Evidence, SubjectId, SubjectKind};
 use crate::store::link::{Leaving, Subjects};
-use crate::sync::policy::{Policy, Step};
+use crate::sync::policy::{LeaverAction, Policy};
 use crate::sync::project::Projection;
 
 mod leaver;
@@ -36,7 +36,7 @@ pub struct Input<'a> {
     /// What the target holds of ours.
     pub subjects: &'a Subjects,
     /// Who vouches.
-    pub vouched: Vouched,
+    pub freshness: Freshness,
     /// Whether the policy never completed a run against this target.
     pub first_run: bool,
     /// What time it is.
@@ -58,7 +58,7 @@ pub enum Previous<'a> {
 
 /// The word on which removals rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vouched {
+pub struct Freshness {
     /// The number of the last completion.
     pub completion: u64,
     /// Whether it is recent enough, and the connector is not failing.
@@ -75,12 +75,12 @@ pub struct Plan {
     /// Links whose `leaving` changes without an operation: newly seen leavers, and returned ones.
     pub leaving: BTreeMap<SubjectId, Option<Leaving>>,
     /// What is done first, when its time comes, with newly seen leavers who have no step yet.
-    pub later: BTreeMap<SubjectId, Step>,
+    pub later: BTreeMap<SubjectId, LeaverAction>,
     /// Newly seen leavers without a step yet, whose entry lost fields that tripped the coverage rule.
     pub doubtful: BTreeMap<SubjectId, Vec<String>>,
     /// Subjects that the policy protects and that would have been removed or disabled.
     pub protected: Vec<SubjectId>,
-    /// When something falls due that no import will announce (a rung, an account that expires).
+    /// When something falls due that no import will announce (a step of a leaver, an account that expires).
     pub due: Option<Timestamp>,
 }
 
@@ -116,8 +116,8 @@ pub struct Planned {
     pub action: Action,
     /// Why it may remove, for what removes.
     pub evidence: Option<Evidence>,
-    /// The rung that this executes, counted from 1, for a leaver's or vanished group's step.
-    pub rung: Option<u32>,
+    /// The step of the schedule that this executes, counted from 1, for a leaver's or vanished group's step.
+    pub step_number: Option<u32>,
     /// Fields that tripped the coverage rule and on which this depends: held until they are back or
     /// a person approves.
     pub doubtful: Vec<String>,
@@ -197,7 +197,7 @@ pub fn plan(input: Input<'_>) -> Plan {
     plan
 }
 
-/// Who leaves in this plan, by a rung that is planned or was executed before.
+/// Who leaves in this plan, by a step that is planned or was executed before.
 type Going = BTreeSet<SubjectId>;
 
 impl Planned {
@@ -208,7 +208,7 @@ impl Planned {
             phase,
             action,
             evidence: None,
-            rung: None,
+            step_number: None,
             doubtful: Vec::new(),
             needs_look_up: false,
             after: None,
@@ -229,8 +229,8 @@ impl Phase {
 
 impl Plan {
     /// Of whom a step is planned because they left.
-    pub fn with_a_rung(&self) -> BTreeSet<SubjectId> {
-        self.steps.iter().filter(|step| step.rung.is_some()).map(|step| step.subject).collect()
+    pub fn leavers(&self) -> BTreeSet<SubjectId> {
+        self.steps.iter().filter(|step| step.step_number.is_some()).map(|step| step.subject).collect()
     }
 
     fn note_due(&mut self, due: Timestamp) {

@@ -18,7 +18,7 @@ pub struct Policy {
     /// Who owns what it makes.
     pub owner: Owner,
     /// Where entries come from, in order of precedence.
-    pub connectors: Vec<Vouching>,
+    pub connectors: Vec<ConnectorBinding>,
     /// Which users, and how.
     pub users: UserRules,
     /// Which groups, and how.
@@ -37,7 +37,7 @@ pub struct Policy {
 impl Policy {
     /// Every expression that it evaluates, the connectors' rules among them.
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
-        let connectors = self.connectors.iter().filter_map(|vouching| vouching.disabled_when.as_ref());
+        let connectors = self.connectors.iter().filter_map(|binding| binding.disabled_when.as_ref());
         let conditions = self.users.r#where.iter().chain(&self.groups.r#where);
         connectors.chain(conditions).chain(self.users.attributes.values())
     }
@@ -45,7 +45,7 @@ impl Policy {
 
 /// A connector, as one policy uses it.
 #[derive(Clone, Debug)]
-pub struct Vouching {
+pub struct ConnectorBinding {
     /// Which one.
     pub connector: ConnectorName,
     /// How old its last completion may be for removals to rest on it.
@@ -67,8 +67,8 @@ pub struct UserRules {
     pub without_mailboxes: BTreeSet<String>,
     /// What a disabled account means.
     pub disabled: OnDisabled,
-    /// The ladder for those who left: at least one rung, `after` growing.
-    pub leavers: Vec<Rung>,
+    /// The schedule for those who left: at least one step, `after` growing.
+    pub leavers: Vec<LeaverStep>,
     /// What to do with a new anchor that has a leaver's name.
     pub recreated: OnRecreated,
     /// Whether existing objects may be adopted, and by what.
@@ -93,7 +93,7 @@ pub struct GroupRules {
     /// Whose members we may take out.
     pub membership: Membership,
     /// What to do when a group is gone.
-    pub vanished: Rung,
+    pub vanished: LeaverStep,
     /// Whether existing objects may be adopted.
     pub adopt: Adopt,
 }
@@ -109,18 +109,18 @@ pub enum OnDisabled {
     Ignore,
 }
 
-/// One step of a ladder.
+/// One step of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rung {
+pub struct LeaverStep {
     /// How long after the person was first seen to have left.
     pub after: Duration,
     /// What to do then.
-    pub step: Step,
+    pub action: LeaverAction,
 }
 
-/// What a rung does.
+/// What a step of the schedule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Step {
+pub enum LeaverAction {
     /// Disable the account (users only).
     Disable,
     /// Take all members out, and keep the group (groups only).
@@ -165,7 +165,7 @@ pub enum MatchBy {
 /// What becomes of groups in groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nesting {
-    /// Everybody who is in a group by any path is its direct member.
+    /// Members of inner groups become direct members of the outer group.
     Flatten,
     /// A group in a group stays one, where both are in scope.
     Preserve,

@@ -1,6 +1,6 @@
 //! From snapshots to what a target should hold. Pure, but for reading the pinned snapshots.
 //!
-//! A projection looks at every entry, or goes on from what the one before it left ([`Grounds`]) and looks only at what may be
+//! A projection looks at every entry, or goes on from what the one before it left ([`IncrementalState`]) and looks only at what may be
 //! another thing now. Of what both look at they say the same.
 
 use std::collections::BTreeMap;
@@ -14,24 +14,26 @@ use crate::store::link::Subjects;
 use crate::store::snapshot::{Edges, Row, RowId, SnapshotInfo};
 use crate::sync::policy::Policy;
 
-mod bearer;
 mod candidate;
 mod collision;
 mod connector;
 mod doubt;
-mod few;
-mod ground;
 mod group;
+mod incremental;
 mod member;
+mod name_index;
+mod number_set;
 mod projection;
 #[cfg(test)]
 mod tests;
 mod user;
 
-use connector::One;
+use connector::ConnectorProjection;
 pub(crate) use doubt::counts;
-pub use ground::Grounds;
-pub use projection::{Group, Newcomer, Projection, QuarantineReason, Quarantined, Skipped, User, Verdict};
+pub use incremental::IncrementalState;
+pub use projection::{
+    Group, Newcomer, Projection, QuarantineReason, Quarantined, Skipped, SubjectState, User,
+};
 
 /// A sealed snapshot, pinned: what a projection reads.
 pub trait View {
@@ -57,7 +59,7 @@ pub fn project(
     known: &Subjects,
     now: Timestamp,
 ) -> Result<Projection, StoreError> {
-    Projecting { policy, views, known, now }.on(&mut Grounds::default(), &Look::AtEverything)
+    Projecting { policy, views, known, now }.on(&mut IncrementalState::default(), &Look::AtEverything)
 }
 
 /// What a projection looks at.
@@ -65,7 +67,7 @@ pub fn project(
 pub enum Look {
     /// Every entry.
     AtEverything,
-    /// These rows of each view, as [`Grounds::look`] says; then only those have to be known whom [`Grounds::whom`] names.
+    /// These rows of each view, as [`IncrementalState::look`] says; then only those have to be known whom [`IncrementalState::whom`] names.
     At(Vec<RoaringBitmap>),
 }
 
@@ -83,24 +85,25 @@ pub struct Projecting<'a> {
 }
 
 impl Projecting<'_> {
-    /// Looks, going on from `grounds`, and leaves there what the next one needs.
-    pub fn on(self, grounds: &mut Grounds, look: &Look) -> Result<Projection, StoreError> {
+    /// Looks, going on from `incremental`, and leaves there what the next one needs.
+    pub fn on(self, incremental: &mut IncrementalState, look: &Look) -> Result<Projection, StoreError> {
         let Self { policy, views, known, now } = self;
         if *look == Look::AtEverything {
-            *grounds = Grounds::new(views.len(), now);
+            *incremental = IncrementalState::new(views.len(), now);
         }
         let mut projection = Projection::default();
-        let each = views.iter().zip(&policy.connectors).zip(&mut grounds.each);
-        for (at, ((view, vouching), ground)) in each.enumerate() {
+        let each = views.iter().zip(&policy.connectors).zip(&mut incremental.each);
+        for (at, ((view, binding), state)) in each.enumerate() {
             let rows = match look {
                 Look::AtEverything => None,
                 Look::At(rows) => rows.get(at),
             };
             let projection = &mut projection;
-            One { policy, vouching, view: *view, known, now, ground, projection }.project(rows)?;
+            ConnectorProjection { policy, binding, view: *view, known, now, state, projection }
+                .project(rows)?;
         }
         // A subject of which no connector has a row: nothing was read that could say anything about it.
-        grounds.rowless.clear();
+        incremental.rowless.clear();
         let mut unread = BTreeMap::new();
         for subject in known.by_id.values() {
             let has_row = match subject.kind {
@@ -110,26 +113,26 @@ impl Projecting<'_> {
             if has_row {
                 continue;
             }
-            grounds.rowless.insert(subject.id.0);
+            incremental.rowless.insert(subject.id.0);
             // Of leavers it is known that they left.
             if let Some(link) = subject.link.as_ref().filter(|link| link.active && link.leaving.is_none()) {
                 unread.insert(subject.id, Quarantined::unread(subject.kind, link.confirmed.name()));
             }
             match subject.kind {
-                SubjectKind::User => drop(projection.users.insert(subject.id, Verdict::Frozen)),
-                SubjectKind::Group => drop(projection.groups.insert(subject.id, Verdict::Frozen)),
+                SubjectKind::User => drop(projection.users.insert(subject.id, SubjectState::Frozen)),
+                SubjectKind::Group => drop(projection.groups.insert(subject.id, SubjectState::Frozen)),
             }
         }
         if !unread.is_empty() {
             // Those of another kind than before have a row, and are named already.
-            for subject in grounds.each.iter().flat_map(|ground| ground.subjects.values()) {
+            for subject in incremental.each.iter().flat_map(|state| state.subjects.values()) {
                 unread.remove(subject);
             }
             projection.quarantined.extend(unread.into_values());
         }
-        grounds.now = now;
-        for ground in &grounds.each {
-            projection.at_rest |= &ground.rest;
+        incremental.now = now;
+        for state in &incremental.each {
+            projection.at_rest |= &state.rest;
         }
         Ok(projection)
     }

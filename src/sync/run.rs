@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::directory::ConnectorName;
 use crate::store::hold::Line;
 use crate::store::link::{Place, Subjects};
-use crate::store::policy::Census;
+use crate::store::policy::Baseline;
 use crate::store::{Store, StoreError};
 use crate::sync::guard::Guarded;
 use crate::sync::plan::{Action, Planned};
@@ -26,15 +26,15 @@ use crate::sync::policy::Policy;
 use crate::sync::{apply, blocking};
 use crate::target::Target;
 
-mod basis;
 mod draft;
 mod report;
-mod standing;
+mod state;
+mod still_held;
 mod stop;
 
-pub use basis::Basis;
 use draft::{Draft, Drafting};
-pub use report::{Approval, Approved, BlockedName, RunReport, Verdict};
+pub use report::{Approval, Approved, BlockedName, RunReport, RunResult};
+pub use state::RunState;
 pub use stop::Stop;
 
 /// What a run is of.
@@ -77,10 +77,10 @@ pub async fn run<T: Target>(
     run_on(&mut None, work, options, progress).await
 }
 
-/// Runs, going on from what the policy's last run in this process left in `basis`, if it can, and leaves there what the next
+/// Runs, going on from what the policy's last run in this process left in `previous`, if it can, and leaves there what the next
 /// one needs. What is done is the same.
 pub async fn run_on<T: Target>(
-    basis: &mut Option<Basis>,
+    previous: &mut Option<RunState>,
     work: Work<'_, T>,
     options: Options,
     progress: impl Fn(u64, u64),
@@ -90,7 +90,7 @@ pub async fn run_on<T: Target>(
     let started_at = clock.now();
     let identity = target.identity().to_owned();
     let (reader, owner) = (store.clone(), policy.owner.clone());
-    let connectors: Vec<_> = policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect();
+    let connectors: Vec<_> = policy.connectors.iter().map(|binding| binding.connector.clone()).collect();
     let vouched_for = move || {
         let place = reader.place(&owner, &identity)?;
         reader.vouch_for_run(place, &connectors)?;
@@ -98,7 +98,7 @@ pub async fn run_on<T: Target>(
     };
     let place = blocking(vouched_for).await?;
     // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
-    let mut before = if options.preview { None } else { basis.take() };
+    let mut before = if options.preview { None } else { previous.take() };
     if !options.preview {
         match apply::recover(target, store, place, &id, clock).await? {
             Ok(0) => {}
@@ -113,7 +113,7 @@ pub async fn run_on<T: Target>(
         store: store.clone(),
         place,
         subjects: Subjects::default(),
-        elsewhere: Census::nothing(started_at),
+        elsewhere: Baseline::nothing(started_at),
         policy: policy.clone(),
         rebuild,
         options: options.clone(),
@@ -136,11 +136,11 @@ pub async fn run_on<T: Target>(
     let finished_at = clock.now();
     if !options.preview && applied.failed.is_none() {
         let (store, accepts, spec) = (store.clone(), draft.accepted_losses(), draft.applied_spec(&policy));
-        let (policy, census) = (policy.clone(), draft.linked(finished_at));
-        blocking(move || complete(&store, place, &policy, census, spec.as_deref(), &accepts)).await?;
+        let (policy, baseline) = (policy.clone(), draft.linked(finished_at));
+        blocking(move || complete(&store, place, &policy, baseline, spec.as_deref(), &accepts)).await?;
     }
     if !options.preview {
-        *basis = Some(draft.basis(&policy, place, finished_at));
+        *previous = Some(draft.state(&policy, place, finished_at));
     }
     let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
     // A run that could not do all of its work does not know all of them.
@@ -151,7 +151,7 @@ pub async fn run_on<T: Target>(
     tracing::info!(
         policy = %policy.owner,
         run = report.id,
-        verdict = ?report.verdict(),
+        verdict = ?report.result(),
         looked_at = report.looked_at,
         users = report.in_step.users,
         groups = report.in_step.groups,
@@ -174,22 +174,22 @@ async fn cannot(
     let known = blocking(move || Ok::<_, StoreError>((store.subjects(place)?, store.current_hold(place)?)));
     let (subjects, held) = known.await?;
     // It judged nothing, so what was held still is.
-    Ok(RunReport { held, ..RunReport::cannot(id, Census::of(&subjects, at), why) })
+    Ok(RunReport { held, ..RunReport::cannot(id, Baseline::of(&subjects, at), why) })
 }
 
 fn complete(
     store: &Store,
     place: Place,
     policy: &Policy,
-    census: Census,
+    baseline: Baseline,
     applied_spec: Option<&str>,
     accepted: &[BTreeMap<String, RoaringBitmap>],
 ) -> Result<(), StoreError> {
-    store.complete_run(place, census, applied_spec, policy.limits.window)?;
-    for (vouching, accepted) in policy.connectors.iter().zip(accepted) {
-        store.accept_losses(place, &vouching.connector, accepted)?;
+    store.complete_run(place, baseline, applied_spec, policy.limits.window)?;
+    for (binding, accepted) in policy.connectors.iter().zip(accepted) {
+        store.accept_losses(place, &binding.connector, accepted)?;
     }
-    store.purge_journal(census.at, crate::store::journal::RETENTION)
+    store.purge_journal(baseline.at, crate::store::journal::RETENTION)
 }
 
 impl Draft {
@@ -212,7 +212,7 @@ impl Draft {
         if fields.is_empty() {
             return Vec::new();
         }
-        let open = self.grounds.rows_of(&self.open);
+        let open = self.incremental.rows_of(&self.open);
         let each = self.infos.iter().zip(open);
         each.map(|(info, open)| {
             let lost = info.tripped.iter().filter(|(field, _)| fields.contains(field));

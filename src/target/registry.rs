@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{Capabilities, Target, TargetError};
-use crate::directory::{Content, Found, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId};
-use crate::store::registry::{Change, Object, Part};
+use crate::directory::{Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject};
+use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
 
 pub use crate::scim::{USER_ATTRIBUTES, user_attribute};
@@ -66,7 +66,7 @@ impl Target for Registry {
         }
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         let (registry, by) = (self.clone(), by.clone());
         let look = move || registry.store.read_registry(&registry.owner, |part| find(part, kind, &by));
         let found = spawn_blocking(look).await.map_err(|error| error.to_string());
@@ -78,7 +78,7 @@ impl Target for Registry {
 impl Registry {
     fn numbers<'p, 't>(
         &self,
-        part: &'p Part<'t>,
+        part: &'p PolicyRegistry<'t>,
         batch: &[Operation],
     ) -> Result<Numbers<'p, 't>, StoreError> {
         let members = |operation: &Operation| match operation {
@@ -100,7 +100,7 @@ impl Registry {
 
 /// The numbers of members, read at once where a batch has many.
 struct Numbers<'p, 't> {
-    part: &'p Part<'t>,
+    part: &'p PolicyRegistry<'t>,
     all: Option<Arc<HashMap<Uuid, u32>>>,
 }
 
@@ -118,11 +118,13 @@ impl Numbers<'_, '_> {
         match operation {
             Operation::Create { key, content } => create(part, *key, content),
             Operation::Update { id, content, .. } => {
-                let changed = uuid(id).map_or(Ok(Change::Missing), |uuid| part.update(uuid, content))?;
+                let changed =
+                    uuid(id).map_or(Ok(ChangeResult::Missing), |uuid| part.update(uuid, content))?;
                 Ok(outcome(changed, id, content.name()))
             }
             Operation::SetActive { id, active } => {
-                let changed = uuid(id).map_or(Ok(Change::Missing), |uuid| part.set_active(uuid, *active))?;
+                let changed =
+                    uuid(id).map_or(Ok(ChangeResult::Missing), |uuid| part.set_active(uuid, *active))?;
                 Ok(outcome(changed, id, ""))
             }
             Operation::AddMembers { group, members } => {
@@ -132,7 +134,7 @@ impl Numbers<'_, '_> {
                 self.members(group, members, |now, these| now - these)
             }
             Operation::Delete { id, .. } => {
-                uuid(id).map_or(Ok(Change::Missing), |uuid| part.delete(uuid))?;
+                uuid(id).map_or(Ok(ChangeResult::Missing), |uuid| part.delete(uuid))?;
                 Ok(Outcome::Done(id.clone()))
             }
         }
@@ -157,29 +159,29 @@ impl Numbers<'_, '_> {
     }
 }
 
-fn create(part: &Part<'_>, key: Key, content: &Content) -> Result<Outcome, StoreError> {
+fn create(part: &PolicyRegistry<'_>, key: Key, content: &Content) -> Result<Outcome, StoreError> {
     let uuid = key.as_uuid();
     let id = TargetId(key.to_string().into());
     // Nearly always it is not there yet; the table itself says if it is.
     let created = part.create(uuid, content)?;
-    if created == Change::Made || part.by_id(uuid)?.is_none() {
+    if created == ChangeResult::Made || part.by_id(uuid)?.is_none() {
         return Ok(outcome(created, &id, content.name()));
     }
     match part.update(uuid, content)? {
-        Change::Made => Ok(outcome(part.set_active(uuid, true)?, &id, "")),
+        ChangeResult::Made => Ok(outcome(part.set_active(uuid, true)?, &id, "")),
         other => Ok(outcome(other, &id, content.name())),
     }
 }
 
-fn outcome(change: Change, id: &TargetId, name: &str) -> Outcome {
+fn outcome(change: ChangeResult, id: &TargetId, name: &str) -> Outcome {
     match change {
-        Change::Made => Outcome::Done(id.clone()),
-        Change::Missing => Outcome::Gone,
-        Change::NameTaken => Outcome::NameTaken(name.to_owned()),
+        ChangeResult::Made => Outcome::Done(id.clone()),
+        ChangeResult::Missing => Outcome::Gone,
+        ChangeResult::NameTaken => Outcome::NameTaken(name.to_owned()),
     }
 }
 
-fn find(part: &Part<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, StoreError> {
+fn find(part: &PolicyRegistry<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, StoreError> {
     let mut objects = Vec::new();
     match by {
         Match::Id(id) => objects.extend(uuid(id).map_or(Ok(None), |uuid| part.by_id(uuid))?),
@@ -201,10 +203,10 @@ fn find(part: &Part<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, St
     Ok(objects.into_iter().map(|object| found(object, &ids)).collect())
 }
 
-fn found(object: Object, ids: &HashMap<u32, Uuid>) -> Found {
+fn found(object: Object, ids: &HashMap<u32, Uuid>) -> TargetObject {
     let members = object.members.iter().filter_map(|number| ids.get(&number));
     let members = members.map(|id| TargetId(id.to_string().into())).collect();
-    Found {
+    TargetObject {
         id: TargetId(object.id.to_string().into()),
         key: Some(Key::from_uuid(object.id)),
         content: object.content,

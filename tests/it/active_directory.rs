@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use rollcall::directory::{
-    Batch, Change, Completion, Cursor, Entry, Kind, Members, Mode, Reference, Stated, fields,
+    Batch, Change, Completion, Cursor, Entry, EntryKind, Members, Mode, Reference, Stated, fields,
 };
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{
@@ -129,7 +129,7 @@ async fn reads_a_domain_as_it_is() {
     );
 
     let ann = entries["Ann Lee"];
-    assert_eq!((ann.kind, ann.disabled, ann.expires), (Kind::User, Some(false), None));
+    assert_eq!((ann.kind, ann.disabled, ann.expires), (EntryKind::User, Some(false), None));
     assert_eq!(ann.dn, format!("CN=Ann Lee,OU=Staff,{DOMAIN}"));
     assert_eq!(ann.anchor.as_str().len(), 32);
     assert_eq!(ann.fields[fields::MAIL], values(&["Ann.Lee@example.test"]));
@@ -141,7 +141,7 @@ async fn reads_a_domain_as_it_is() {
     assert_eq!(cid.expires, Some("2025-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
     assert_eq!(cid.attributes["Manager"], values(&[&ann.dn]));
     let dora = entries["Dora"];
-    assert_eq!((dora.kind, dora.disabled), (Kind::Contact, None));
+    assert_eq!((dora.kind, dora.disabled), (EntryKind::Contact, None));
     assert_eq!(dora.fields[fields::MAIL], values(&["dora@partner.test"]));
 
     let by = |entry: &Entry| Reference::Anchor(entry.anchor.clone());

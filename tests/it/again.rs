@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rollcall::directory::{Change, ConnectorName, Mode};
 use rollcall::spec;
 use rollcall::sync::policy::Policy;
-use rollcall::sync::run::{Basis, Options, RunReport, Stop, Work, run_on};
+use rollcall::sync::run::{Options, RunReport, RunState, Stop, Work, run_on};
 use rollcall::target::Target;
 use rollcall::target::registry::Registry;
 use rstest::rstest;
@@ -51,7 +51,7 @@ async fn step(
     desk: &Desk,
     target: &impl Target,
     policy: &Arc<Policy>,
-    basis: &mut Option<Basis>,
+    basis: &mut Option<RunState>,
     read: &Read,
 ) -> RunReport {
     // One that ends early brings nothing.

@@ -17,7 +17,7 @@ use rollcall::store::journal::{Intent, Spent};
 use rollcall::store::link::Place;
 use rollcall::sync::import::{self, import};
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
-use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
+use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
 
 use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Trouble};
@@ -138,7 +138,7 @@ async fn an_object_that_matches_is_adopted_and_counted() {
     let theirs = bench.foreign("a.lovelace", "ADA@corp.example");
     let report = bench.run("one", &["ada", "grace"], 0).await;
     assert_eq!((report.applied.users.adopted, report.applied.users.created), (1, 1));
-    assert_eq!(report.verdict(), Verdict::InStep);
+    assert_eq!(report.result(), RunResult::InStep);
     let object = bench.target.objects()[&theirs].clone();
     assert_eq!(object.content.name(), "ada@corp.example");
     assert!(object.key.is_some());
@@ -151,9 +151,9 @@ async fn an_adopted_object_that_was_disabled_is_enabled_by_the_next_run_and_not_
     let theirs = bench.foreign("a.lovelace", "ada@corp.example");
     bench.target.objects().get_mut(&theirs).unwrap().active = false;
     let report = bench.run("one", &["ada"], 0).await;
-    assert_eq!((report.verdict(), report.applied.users.adopted), (Verdict::InStepWithExceptions, 1));
+    assert_eq!((report.result(), report.applied.users.adopted), (RunResult::InStepWithExceptions, 1));
     assert_eq!(report.due, Some(report.started_at), "it is not forgotten, though no read brings anything");
-    assert_eq!(bench.run("one", &["ada"], 60).await.verdict(), Verdict::InStep);
+    assert_eq!(bench.run("one", &["ada"], 60).await.result(), RunResult::InStep);
     assert!(bench.target.objects()[&theirs].active);
 }
 
@@ -179,7 +179,7 @@ async fn what_is_another_entrys_is_nobodys_to_adopt() {
         user.emails = vec!["grace@corp.example".to_owned()];
     }
     let report = bench.run("one", &["ada", "grace"], 60).await;
-    assert_eq!((report.verdict(), report.applied.users.created), (Verdict::InStep, 1));
+    assert_eq!((report.result(), report.applied.users.created), (RunResult::InStep, 1));
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn what_is_ours_is_found_again_when_the_store_is_lost() {
     bench.store = Store::open(folder.path()).unwrap();
     bench.adopt = Adopt::Never;
     let report = bench.run("one", &["ada", "grace"], 0).await;
-    assert_eq!((report.applied.users.adopted, report.verdict()), (2, Verdict::InStep));
+    assert_eq!((report.applied.users.adopted, report.result()), (2, RunResult::InStep));
     assert_eq!(*bench.target.objects(), before);
 }
 
@@ -244,7 +244,7 @@ async fn an_ambiguous_create_makes_one_object() {
         let bench = Bench::new();
         bench.target.trouble([trouble.clone()]);
         let report = bench.run("one", &["ada"], 0).await;
-        assert_eq!((report.applied.users.created, report.verdict()), (1, Verdict::InStep), "{trouble:?}");
+        assert_eq!((report.applied.users.created, report.result()), (1, RunResult::InStep), "{trouble:?}");
         assert_eq!(bench.count(), 1, "{trouble:?}");
         assert_eq!(bench.run("one", &["ada"], 60).await.applied.users.created, 0);
     }
@@ -256,7 +256,7 @@ async fn patience_is_as_long_as_the_target_asks() {
     bench.target.trouble([Trouble::Busy(Some(Duration::from_secs(30))), Trouble::Busy(None)]);
     let began = tokio::time::Instant::now();
     let report = bench.run("one", &["ada"], 0).await;
-    assert_eq!(report.verdict(), Verdict::InStep);
+    assert_eq!(report.result(), RunResult::InStep);
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(32) && took < Duration::from_secs(40), "{took:?}");
 }
@@ -266,10 +266,10 @@ async fn a_target_that_is_never_ready_is_left_for_the_next_run() {
     let bench = Bench::new();
     bench.target.trouble(vec![Trouble::Busy(None); 20]);
     let report = bench.run("one", &["ada"], 0).await;
-    assert_eq!(report.verdict(), Verdict::Failed);
+    assert_eq!(report.result(), RunResult::Failed);
     assert!(report.failed.unwrap().contains("put off to the next run: too many requests"));
     bench.target.no_trouble();
-    assert_eq!(bench.run("one", &["ada"], 60).await.verdict(), Verdict::InStep);
+    assert_eq!(bench.run("one", &["ada"], 60).await.result(), RunResult::InStep);
     let place = bench.store.place(&Owner::new("test", "one"), "fake:https://fake.example").unwrap();
     assert_eq!(bench.store.open_intents(place).unwrap(), []);
 }
@@ -280,13 +280,13 @@ async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
     bench.run("one", &["ada", "grace"], 0).await;
     // She leaves; it happens, the answer is lost, and then the target has no time for anything.
     bench.target.trouble([vec![Trouble::LostAfter], vec![Trouble::Busy(None); 20]].concat());
-    assert_eq!(bench.run("one", &["grace"], 60).await.verdict(), Verdict::Failed);
+    assert_eq!(bench.run("one", &["grace"], 60).await.result(), RunResult::Failed);
     assert_eq!(bench.open_intents().len(), 1);
     bench.target.no_trouble();
     let report = bench.run("one", &["grace"], 120).await;
     assert_eq!(
-        (report.verdict(), report.applied.users.disabled),
-        (Verdict::InStep, 0),
+        (report.result(), report.applied.users.disabled),
+        (RunResult::InStep, 0),
         "it is not done twice"
     );
     assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1), "and it counts");
@@ -303,9 +303,9 @@ async fn what_is_found_again_and_not_made_as_it_should_be_is_not_in_step() {
     }
     bench.target.trouble([Trouble::LostBefore, Trouble::Rejects]);
     let report = bench.run("one", &["ada"], 0).await;
-    assert_eq!((report.applied.users.adopted, report.verdict()), (1, Verdict::InStepWithExceptions));
+    assert_eq!((report.applied.users.adopted, report.result()), (1, RunResult::InStepWithExceptions));
     let report = bench.run("one", &["ada"], 120).await;
-    assert_eq!((report.applied.users.updated, report.verdict()), (1, Verdict::InStep));
+    assert_eq!((report.applied.users.updated, report.result()), (1, RunResult::InStep));
 }
 
 /// She leaves; it happens, the answer is lost, and the second try is refused.
@@ -321,19 +321,19 @@ async fn disabled_unheard_then_rejected(deaf: u64) -> (Bench, RunReport) {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_not_believed_when_an_earlier_try_may_have_been_heard() {
     let (bench, report) = disabled_unheard_then_rejected(0).await;
-    assert_eq!((report.verdict(), report.applied.users.disabled), (Verdict::InStep, 1));
+    assert_eq!((report.result(), report.applied.users.disabled), (RunResult::InStep, 1));
     let again = bench.run("one", &["grace"], 120).await;
-    assert_eq!((again.verdict(), again.applied.users.disabled), (Verdict::InStep, 0));
+    assert_eq!((again.result(), again.applied.users.disabled), (RunResult::InStep, 0));
     assert_eq!(bench.spent().len(), 1, "it counts once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_looking_tells_nothing_the_next_run_looks() {
     let (bench, report) = disabled_unheard_then_rejected(1).await;
-    assert_eq!((report.verdict(), report.applied.users.disabled), (Verdict::Failed, 0));
+    assert_eq!((report.result(), report.applied.users.disabled), (RunResult::Failed, 0));
     assert_eq!(bench.open_intents().len(), 1);
     let again = bench.run("one", &["grace"], 120).await;
-    assert_eq!((again.verdict(), again.applied.users.disabled), (Verdict::InStep, 0));
+    assert_eq!((again.result(), again.applied.users.disabled), (RunResult::InStep, 0));
     assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1));
 }
 
@@ -358,7 +358,7 @@ async fn what_is_rejected_is_tried_again_with_decay() {
     bench.run("one", &["ada", "grace"], 150).await;
     assert_eq!(creates(&bench), 3);
     let report = bench.run("one", &["ada", "grace"], 200).await;
-    assert_eq!((creates(&bench), report.verdict()), (4, Verdict::InStep));
+    assert_eq!((creates(&bench), report.result()), (4, RunResult::InStep));
 }
 
 #[tokio::test]
@@ -374,7 +374,7 @@ async fn what_somebody_deleted_is_made_again_when_next_touched() {
     let report = bench.run("one", &["grace", "hedy"], 60).await;
     assert_eq!((report.applied.users.lost, report.applied.users.disabled), (1, 0));
     let report = bench.run("one", &["ada", "grace", "hedy"], 120).await;
-    assert_eq!((report.applied.users.created, report.verdict()), (1, Verdict::InStep));
+    assert_eq!((report.applied.users.created, report.result()), (1, RunResult::InStep));
 }
 
 #[tokio::test]

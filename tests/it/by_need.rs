@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Kind, Members, Mode, Reference,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Members, Mode, Reference,
     Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
@@ -75,7 +75,7 @@ pub(crate) fn entry(number: u8, name: u8, title: u8, members: Option<(Vec<u8>, b
     Change::Replace(Box::new(Entry {
         anchor: anchor(number),
         dn: format!("cn=n{name},dc=x"),
-        kind: if members.is_some() { Kind::Group } else { Kind::User },
+        kind: if members.is_some() { EntryKind::Group } else { EntryKind::User },
         names: names(vec![name]),
         fields: title.into_iter().chain([stated(called, format!("n{name}"))]).collect(),
         members: match members {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rollcall::clock::Clock as _;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Kind, Members, Mode, Owner, SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, EntryKind, Members, Mode, Owner, SubjectKind,
+    fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
@@ -43,7 +44,7 @@ impl Source for Directory {
 fn person(number: usize) -> Change {
     let (anchor, mail) = (format!("u{number}"), format!("p{number}@corp.example"));
     let stated = [(fields::USER_NAME, anchor.as_str()), (fields::MAIL, &mail), (fields::DISPLAY_NAME, &mail)];
-    entry(&anchor, Kind::User, &stated, Members::None)
+    entry(&anchor, EntryKind::User, &stated, Members::None)
 }
 
 /// Ten groups, each of every tenth.
@@ -52,7 +53,12 @@ fn company(people: usize) -> Directory {
     for group in 0..10 {
         let members = (group..people).step_by(10).map(|number| name(&format!("u{number}"))).collect();
         let anchor = format!("g{group}");
-        changes.push(entry(&anchor, Kind::Group, &[(fields::NAME, &anchor)], Members::Complete(members)));
+        changes.push(entry(
+            &anchor,
+            EntryKind::Group,
+            &[(fields::NAME, &anchor)],
+            Members::Complete(members),
+        ));
     }
     Directory(changes)
 }
@@ -123,7 +129,7 @@ async fn live(folder: &Path, directory: &Directory) -> Result<Outcome, Error> {
     let before = served(&store)?;
     read(&store, directory, &clock).await?;
     let report = bring_in_step(&store, &clock).await?;
-    let planned = format!("{:?} {:?} {:?}", report.verdict(), report.applied, report.held);
+    let planned = format!("{:?} {:?} {:?}", report.result(), report.applied, report.held);
     Ok(Outcome { served: before, planned, after: served(&store)? })
 }
 

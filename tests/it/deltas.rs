@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Grade, Kind, Members, Mode,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Grade, Members, Mode,
     Reference, Stated, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
@@ -85,7 +85,7 @@ fn team(members: &[&str]) -> Change {
     let members = Members::Complete(members.iter().map(|name| by(name)).collect());
     Change::Replace(Box::new(Entry {
         anchor: Anchor::new("team"),
-        kind: Kind::Group,
+        kind: EntryKind::Group,
         members,
         ..Entry::nobody()
     }))
@@ -152,7 +152,7 @@ const DN: &str = "cn=ann,dc=x";
 fn group_of_ann() -> Change {
     Change::Replace(Box::new(Entry {
         anchor: Anchor::new("team"),
-        kind: Kind::Group,
+        kind: EntryKind::Group,
         members: Members::Complete(vec![Reference::Dn(Dn::parse(DN).unwrap())]),
         ..Entry::nobody()
     }))
@@ -287,16 +287,16 @@ async fn what_cannot_be_understood_counts_until_the_directory_says_more_of_it() 
     let desk = Desk::new();
     let first = [company(), vec![strange("eve"), strange("fay")]].concat();
     let first = desk.import(&Directory { all: first, changed: Vec::new(), mode: Mode::Delta }, 0).await.info;
-    assert_eq!(first.stranger_count, 2);
+    assert_eq!(first.unreadable_count, 2);
     // Nothing is new, and no policy needs to look.
     let quiet = desk.import(&delta(Vec::new()), 10).await.info;
-    assert_eq!((quiet.stranger_count, quiet.sequence), (2, first.sequence));
+    assert_eq!((quiet.unreadable_count, quiet.sequence), (2, first.sequence));
     let again = desk.import(&delta(vec![strange("eve")]), 20).await.info;
-    assert_eq!((again.stranger_count, again.strangers.len()), (2, 2));
+    assert_eq!((again.unreadable_count, again.unreadable.len()), (2, 2));
     // No entry was written, and yet there is something to see.
     let gone = desk.import(&delta(vec![Change::Tombstone(Anchor::new("fay"))]), 30).await.info;
-    assert_eq!((gone.stranger_count, &*gone.strangers[0].what), (1, "cn=eve"));
+    assert_eq!((gone.unreadable_count, &*gone.unreadable[0].what), (1, "cn=eve"));
     assert!(gone.sequence > quiet.sequence);
     let understood = desk.import(&delta(vec![person("eve", "Clerk")]), 40).await.info;
-    assert_eq!((understood.stranger_count, understood.users), (0, 4));
+    assert_eq!((understood.unreadable_count, understood.users), (0, 4));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use rollcall::clock::Clock as _;
-use rollcall::controller::{self, Claim, Given, Scope, Settings, Times};
+use rollcall::controller::{self, Dependencies, LeaseSettings, Scope, Settings, Times};
 use rollcall::serve::{Readiness, Served};
 use rollcall::store::Store;
 use rollcall::telemetry::Metrics;
@@ -42,7 +42,7 @@ impl Within {
                 let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
                 let options = KubeConfigOptions::default();
                 let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
-                let given = Given {
+                let given = Dependencies {
                     client: kube::Client::try_from(config.await.unwrap()).unwrap(),
                     open: move || Store::open(&folder),
                     clock: timer,
@@ -53,7 +53,7 @@ impl Within {
                 };
                 let settings = Settings {
                     scope: Scope { namespaces: Some([name.clone()].into()), ..Scope::default() },
-                    claim: Claim {
+                    lease: LeaseSettings {
                         namespace: name,
                         name: "rollcall".to_owned(),
                         identity: "within".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roaring::RoaringBitmap;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Evidence, Grade, Members,
     Mode, OfNoKind, Owner, Reference, Shown, Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
@@ -31,7 +31,7 @@ struct Read {
     /// There, though the read does not bring them.
     elsewhere: Vec<&'static str>,
     /// There, and of no kind: it says nothing of those who were of these kinds.
-    of_no_kind: (Vec<&'static str>, &'static [Kind]),
+    of_no_kind: (Vec<&'static str>, &'static [EntryKind]),
     directory: &'static str,
     scope: &'static str,
     /// Who is read, and who answers a look-up.
@@ -71,7 +71,7 @@ impl Source for Read {
     }
 }
 
-fn of_no_kind(name: &str, kinds: &'static [Kind]) -> OfNoKind {
+fn of_no_kind(name: &str, kinds: &'static [EntryKind]) -> OfNoKind {
     let (what, why) = (format!("cn={name},dc=x"), "it is a printer".to_owned());
     OfNoKind { anchor: Anchor::new(name), what, why, kinds }
 }
@@ -98,7 +98,7 @@ fn titled(name: &str, title: Option<&str>) -> Change {
 fn team(name: &str, members: Members) -> Change {
     Change::Replace(Box::new(Entry {
         anchor: Anchor::new(name),
-        kind: Kind::Group,
+        kind: EntryKind::Group,
         dn: format!("cn={name},dc=x"),
         names: vec![dn(name)],
         members,
@@ -318,13 +318,13 @@ async fn what_is_missing_is_looked_up_and_graded_by_what_is_found() {
 }
 
 #[rstest]
-#[case::people_by_their_classes(&[Kind::User], &["ann"])]
-#[case::groups_by_their_classes(&[Kind::Group], &["team"])]
-#[case::both(&[Kind::User, Kind::Group], &["ann", "team"])]
+#[case::people_by_their_classes(&[EntryKind::User], &["ann"])]
+#[case::groups_by_their_classes(&[EntryKind::Group], &["team"])]
+#[case::both(&[EntryKind::User, EntryKind::Group], &["ann", "team"])]
 #[case::by_filters_of_somebodys_own(&[], &[])]
 #[tokio::test]
 async fn what_is_of_no_kind_stays_unless_a_filter_of_somebodys_own_leaves_it_out(
-    #[case] kinds: &'static [Kind],
+    #[case] kinds: &'static [EntryKind],
     #[case] stay: &[&str],
     #[values(false, true)] told: bool,
 ) {
@@ -542,7 +542,7 @@ async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
         what: what.to_owned(),
         why: "it is damaged".to_owned(),
     };
-    let no_kind = |anchor: &str| Change::OfNoKind(of_no_kind(anchor, &[Kind::User]));
+    let no_kind = |anchor: &str| Change::OfNoKind(of_no_kind(anchor, &[EntryKind::User]));
     for (odd, stays) in [
         (unreadable(Some("bob"), "cn=somebody,dc=x"), "Unreadable"),
         (unreadable(None, "cn=bob,dc=x"), "Unreadable"),
@@ -666,9 +666,9 @@ async fn a_name_of_any_length_is_shown_in_part() {
         why: "it has no id".to_owned(),
     };
     let imported = desk.import(&read(vec![odd(&"n".repeat(100_000)), odd(&"n".repeat(1000))])).await.unwrap();
-    let lengths: Vec<usize> = imported.info.strangers.iter().map(|stranger| stranger.what.len()).collect();
+    let lengths: Vec<usize> = imported.info.unreadable.iter().map(|stranger| stranger.what.len()).collect();
     assert!(lengths[0] < 1100 && lengths[1] == 1008, "{lengths:?}");
-    assert!(imported.info.strangers[0].what.ends_with("(100008 bytes)"));
+    assert!(imported.info.unreadable[0].what.ends_with("(100008 bytes)"));
 }
 
 #[tokio::test]
@@ -682,12 +682,12 @@ async fn far_fewer_in_a_file_that_shows_no_end_take_nobody_away_until_one_has_th
     for left in [3, 3, 6] {
         let done = desk.import(&file(0..left, true)).await.unwrap();
         assert_eq!((done.removed, done.unsettled), (0, u64::from(8 - left)), "{left} came");
-        assert!(done.info.strangers.iter().any(|one| one.what == "the end of the file"), "{:?}", done.info);
+        assert!(done.info.unreadable.iter().any(|one| one.what == "the end of the file"), "{:?}", done.info);
     }
     assert!(matches!(desk.presence("p7"), Presence::Unsettled { .. }));
     assert_eq!(desk.presence("p5"), Presence::Present, "it is there again");
     let whole = desk.import(&file(0..6, false)).await.unwrap();
-    assert_eq!((whole.removed, whole.unsettled, whole.info.stranger_count), (2, 0, 0));
+    assert_eq!((whole.removed, whole.unsettled, whole.info.unreadable_count), (2, 0, 0));
     is_gone(&desk.presence("p7"), Grade::AbsentUnconfirmed, false);
 }
 
@@ -697,7 +697,7 @@ async fn a_few_leavers_in_a_file_that_shows_no_end_are_gone() {
     let file = |changes| Read { looks_up: false, no_end: true, ..read(changes) };
     desk.import(&file(vec![person("ann"), person("bob"), person("cid")])).await.unwrap();
     let done = desk.import(&file(vec![person("ann"), person("bob")])).await.unwrap();
-    assert_eq!((done.removed, done.info.stranger_count), (1, 0));
+    assert_eq!((done.removed, done.info.unreadable_count), (1, 0));
     is_gone(&desk.presence("cid"), Grade::AbsentUnconfirmed, false);
 }
 

@@ -24,7 +24,7 @@ async fn only_who_bears_the_policys_token_is_let_in() {
     for (path, token, status) in [
         (USERS, Some(right.as_str()), 200),
         (USERS, Some("bearer the token of staff"), 200),
-        // Strangers learn of no policy whether it is there,
+        // Readers without a token learn of no policy whether it is there,
         (USERS, None, 401),
         (nobodys, None, 401),
         (USERS, Some("Bearer wrong"), 401),

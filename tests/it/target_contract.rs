@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rollcall::directory::{
-    Anchor, Content, DirectoryId, Found, GroupContent, Key, Match, Operation, Outcome, Owner, SubjectKind,
-    TargetId, UserContent,
+    Anchor, Content, DirectoryId, GroupContent, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId,
+    TargetObject, UserContent,
 };
 use rollcall::store::Store;
 use rollcall::target::Target;
@@ -42,7 +42,7 @@ impl<T: Target> Suite<T> {
         }
     }
 
-    async fn find(&self, kind: SubjectKind, by: Match) -> Vec<Found> {
+    async fn find(&self, kind: SubjectKind, by: Match) -> Vec<TargetObject> {
         self.0.find(kind, &by).await.unwrap()
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Kind, Members, Mode, Owner, Reference,
-    SubjectKind, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, EntryKind, Members, Mode, Owner,
+    Reference, SubjectKind, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
 use rollcall::sync::import::{self, ImportError, Imported, import};
-use rollcall::sync::run::{Options, RunReport, Verdict, Work, run};
+use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
@@ -57,11 +57,11 @@ impl Source for Directory {
 
 fn person(number: usize) -> Change {
     let (anchor, mail) = (format!("u{number}"), format!("p{number}@corp.example"));
-    entry(&anchor, Kind::User, &[(fields::USER_NAME, &anchor), (fields::MAIL, &mail)], Members::None)
+    entry(&anchor, EntryKind::User, &[(fields::USER_NAME, &anchor), (fields::MAIL, &mail)], Members::None)
 }
 
 fn group(anchor: &str, called: &str, members: Members) -> Change {
-    entry(anchor, Kind::Group, &[(fields::NAME, called)], members)
+    entry(anchor, EntryKind::Group, &[(fields::NAME, called)], members)
 }
 
 fn everybody(count: usize) -> Vec<Reference> {
@@ -99,7 +99,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let desk = Self { store: Store::open(folder.path()).unwrap(), _folder: folder };
         desk.import(directory).await.unwrap();
-        assert_eq!(desk.run(false).await.verdict(), Verdict::InStep);
+        assert_eq!(desk.run(false).await.result(), RunResult::InStep);
         desk
     }
 
@@ -133,7 +133,7 @@ impl Desk {
             Err(ImportError::Source(error)) => assert_eq!(error.reason, reason),
             other => panic!("{other:?}"),
         }
-        assert_eq!(self.run(true).await.verdict(), Verdict::SourceFailed);
+        assert_eq!(self.run(true).await.result(), RunResult::SourceFailed);
         assert_eq!(self.held(), before);
     }
 
@@ -142,7 +142,7 @@ impl Desk {
         let before = self.held();
         self.import(directory).await.unwrap();
         let report = self.run(false).await;
-        assert_eq!(report.verdict(), Verdict::Held);
+        assert_eq!(report.result(), RunResult::Held);
         assert!(report.held.unwrap().lines.len() >= lines);
         assert_eq!(self.held(), before);
     }
@@ -202,7 +202,7 @@ async fn one_thousand_five_hundred_and_one_members() {
         assert_eq!(desk.held().groups["staff"], 1498.max(come as u64));
     }
     desk.import(&of(1501, Members::Complete(everybody(1501)))).await.unwrap();
-    assert_eq!(desk.run(false).await.verdict(), Verdict::InStep);
+    assert_eq!(desk.run(false).await.result(), RunResult::InStep);
     assert_eq!(desk.held(), Held { active: 1501, groups: BTreeMap::from([("staff".to_owned(), 1501)]) });
 }
 
@@ -230,7 +230,7 @@ async fn one_renamed_group() {
     let mut directory = company(41);
     directory.changes[41] = group("staff", "personnel", Members::Complete(everybody(41)));
     desk.import(&directory).await.unwrap();
-    assert_eq!(desk.run(false).await.verdict(), Verdict::InStep);
+    assert_eq!(desk.run(false).await.result(), RunResult::InStep);
     let groups = BTreeMap::from([("personnel".to_owned(), 41), ("all".to_owned(), 41)]);
     assert_eq!(desk.held(), Held { active: 41, groups });
 }
@@ -247,7 +247,7 @@ async fn one_malformed_entry() {
     };
     desk.import(&directory).await.unwrap();
     let report = desk.run(false).await;
-    assert_eq!((report.verdict(), report.quarantined_count), (Verdict::InStepWithExceptions, 1));
+    assert_eq!((report.result(), report.quarantined_count), (RunResult::InStepWithExceptions, 1));
     assert_eq!(report.applied.users.created, 1);
     let groups = BTreeMap::from([("staff".to_owned(), 41), ("all".to_owned(), 41)]);
     assert_eq!(desk.held(), Held { active: 41, groups });

@@ -200,7 +200,7 @@ impl Life {
     /// What an entry was called when it was read last, in lower case.
     fn name_of(&self, anchor: &str) -> Option<String> {
         let person = self.knowledge.people.get(anchor).map(|heard| heard.last.user_name());
-        let team = || self.knowledge.teams.get(anchor).map(|heard| heard.last.name.clone());
+        let team = || self.knowledge.groups.get(anchor).map(|heard| heard.last.name.clone());
         person.or_else(team).map(|name| name.to_lowercase())
     }
 

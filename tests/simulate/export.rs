@@ -36,7 +36,7 @@ pub(crate) fn write(world: &World, reader: &Reader, dice: &mut Dice) -> Vec<u8> 
     for (anchor, person) in &seen.people {
         put(&mut records, anchor, person_record(world, anchor, person, dice), reader, dice);
     }
-    for (anchor, team) in &seen.teams {
+    for (anchor, team) in &seen.groups {
         put(&mut records, anchor, team_record(world, anchor, team, reader, dice), reader, dice);
     }
     for anchor in &reader.buried {

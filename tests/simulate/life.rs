@@ -7,7 +7,7 @@ use std::mem::replace;
 use rollcall::directory::{Anchor, ConnectorName, DirectoryId, Entry, Key, Owner, TargetId};
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
-use rollcall::sync::run::{Basis, RunReport};
+use rollcall::sync::run::{RunReport, RunState};
 
 use crate::check::Removal;
 use crate::clock::TestClock;
@@ -65,7 +65,7 @@ pub(crate) struct Life {
     /// Whether the last run left something to the next one.
     pub(crate) waits: bool,
     /// What the last run of this process left to the next.
-    basis: Option<Basis>,
+    basis: Option<RunState>,
     keys: HashMap<Key, String>,
     pub(crate) story: Vec<String>,
     pub(crate) counts: BTreeMap<String, u64>,

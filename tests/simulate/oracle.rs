@@ -48,7 +48,7 @@ impl<T> Heard<T> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Knowledge {
     pub(crate) people: BTreeMap<String, Heard<Person>>,
-    pub(crate) teams: BTreeMap<String, Heard<Team>>,
+    pub(crate) groups: BTreeMap<String, Heard<Team>>,
     /// Groups of whose members only some could be read: who else is in them cannot be told.
     pub(crate) partial: BTreeSet<String>,
     /// Who had a department when it was last believed that departments can be read …
@@ -69,7 +69,7 @@ impl Knowledge {
         let before: Vec<(String, Person)> = self.there().collect();
         for anchor in &brought.unreadable {
             let known = self.people.get_mut(anchor).map(|heard| &mut heard.standing);
-            let known = known.or_else(|| self.teams.get_mut(anchor).map(|heard| &mut heard.standing));
+            let known = known.or_else(|| self.groups.get_mut(anchor).map(|heard| &mut heard.standing));
             if let Some(standing) = known {
                 *standing = Standing::Unreadable;
             }
@@ -83,7 +83,7 @@ impl Knowledge {
                 } else {
                     self.carry.remove(anchor);
                 }
-            } else if let Some(team) = seen.teams.get(anchor) {
+            } else if let Some(team) = seen.groups.get(anchor) {
                 self.learn_team(anchor, team, reader.partial.contains(anchor));
             }
         }
@@ -101,8 +101,8 @@ impl Knowledge {
             (true, _) => Standing::Unsettled,
         };
         let people = self.people.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
-        let teams = self.teams.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
-        for (anchor, standing) in people.chain(teams) {
+        let groups = self.groups.iter_mut().map(|(anchor, heard)| (anchor, &mut heard.standing));
+        for (anchor, standing) in people.chain(groups) {
             if brought.tombstones.contains(anchor) {
                 *standing = Standing::Gone;
             } else if absent(anchor) && !matches!(standing, Standing::Gone | Standing::WeaklyGone) {
@@ -130,11 +130,11 @@ impl Knowledge {
             self.partial.insert(anchor.to_owned());
             let all: Vec<String> = team.members.iter().cloned().collect();
             last.members = Reader::half(&all).into_iter().collect();
-            if let Some(before) = self.teams.get(anchor) {
+            if let Some(before) = self.groups.get(anchor) {
                 last.members.extend(before.last.members.iter().cloned());
             }
         }
-        self.teams.insert(anchor.to_owned(), Heard { last, standing: Standing::Here });
+        self.groups.insert(anchor.to_owned(), Heard { last, standing: Standing::Here });
     }
 
     /// When more than a tenth, and at least five, lose their departments at once, that is no fact about
@@ -196,10 +196,10 @@ impl Knowledge {
         let mut seen = BTreeSet::from([team.to_owned()]);
         let mut open = vec![team.to_owned()];
         while let Some(team) = open.pop() {
-            for member in self.teams.get(&team).map(|team| &team.last.members).into_iter().flatten() {
+            for member in self.groups.get(&team).map(|team| &team.last.members).into_iter().flatten() {
                 if self.people.contains_key(member) {
                     found.insert(member.clone());
-                } else if self.teams.get(member).is_some_and(|inner| !inner.is_gone()) {
+                } else if self.groups.get(member).is_some_and(|inner| !inner.is_gone()) {
                     if !rules.flatten {
                         // No group is a member of itself.
                         if *member != team {
@@ -217,7 +217,7 @@ impl Knowledge {
     /// Whether the list of a group in this one could not be read again: it names its members as they were called before, so
     /// nobody can be told to be out of it.
     pub(crate) fn has_old_list(&self, rules: &Rules, team: &str) -> bool {
-        let inner = |team: &String| self.teams.get(team).filter(|heard| !heard.is_gone());
+        let inner = |team: &String| self.groups.get(team).filter(|heard| !heard.is_gone());
         let mut seen = BTreeSet::new();
         let mut open = vec![team.to_owned()];
         while let Some(heard) = open.pop().as_ref().and_then(inner) {
@@ -232,7 +232,7 @@ impl Knowledge {
 
     /// Whether every group's list was read as it is now.
     pub(crate) fn all_lists_are_read(&self) -> bool {
-        self.partial.is_empty() && self.teams.values().all(|heard| heard.standing != Standing::Unreadable)
+        self.partial.is_empty() && self.groups.values().all(|heard| heard.standing != Standing::Unreadable)
     }
 
     /// Why this person's account may be taken away; an error says why it may not.
@@ -269,9 +269,9 @@ impl Knowledge {
 
     /// Why this entry may be quarantined, if it may.
     pub(crate) fn is_bad(&self, rules: &Rules, anchor: &str) -> bool {
-        if let Some(heard) = self.teams.get(anchor) {
+        if let Some(heard) = self.groups.get(anchor) {
             let name = heard.last.name.to_lowercase();
-            let others = self.teams.iter().filter(|(other, heard)| *other != anchor && !heard.is_gone());
+            let others = self.groups.iter().filter(|(other, heard)| *other != anchor && !heard.is_gone());
             return heard.standing == Standing::Unreadable
                 || others.into_iter().any(|(_, other)| other.last.name.to_lowercase() == name);
         }

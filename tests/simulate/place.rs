@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rollcall::directory::{Found, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId};
+use rollcall::directory::{Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject};
 use rollcall::store::Store;
 use rollcall::store::registry::Object as Row;
 use rollcall::target::registry::Registry;
@@ -112,7 +112,7 @@ impl Target for Mortal {
         outcomes
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         self.registry.find(kind, by).await
     }
 }

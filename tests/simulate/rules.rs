@@ -8,7 +8,7 @@ use std::time::Duration;
 use rollcall::directory::Content;
 use rollcall::spec;
 use rollcall::sync::policy::{
-    Adopt, MatchBy, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, Rung, Step,
+    Adopt, LeaverAction, LeaverStep, MatchBy, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup, Policy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -171,10 +171,10 @@ impl Rules {
         });
         policy.spec_json = serde_json::to_string(&(name, self)).unwrap();
         policy.spec_hash.clone_from(&policy.spec_json);
-        let rung = |step, hours| Rung { after: Duration::from_hours(hours), step };
-        let disable = Some(rung(Step::Disable, self.hours_to_disable()));
+        let step = |action, hours| LeaverStep { after: Duration::from_hours(hours), action };
+        let disable = Some(step(LeaverAction::Disable, self.hours_to_disable()));
         let disable = disable.filter(|_| self.leavers != OfLeavers::Delete);
-        let delete = self.hours_to_delete().map(|hours| rung(Step::Delete, hours));
+        let delete = self.hours_to_delete().map(|hours| step(LeaverAction::Delete, hours));
         policy.users.leavers = disable.into_iter().chain(delete).collect();
         policy.users.recreated = match self.recreated {
             OfRecreated::Relink => OnRecreated::Relink,
@@ -190,7 +190,8 @@ impl Rules {
         policy.users.adopt =
             if self.adopts { Adopt::By(vec![MatchBy::ExternalId, MatchBy::Email]) } else { Adopt::Never };
         policy.groups.nesting = if self.flatten { Nesting::Flatten } else { Nesting::Preserve };
-        policy.groups.vanished.step = if self.deletes_groups { Step::Delete } else { Step::Empty };
+        policy.groups.vanished.action =
+            if self.deletes_groups { LeaverAction::Delete } else { LeaverAction::Empty };
         let limits = &mut policy.limits;
         limits.user_removals.count = self.limits.users;
         limits.group_removals.count = self.limits.groups;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rollcall::directory::{Anchor, Content, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use rollcall::directory::{Anchor, Content, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
 use crate::dice::Dice;
 
@@ -39,7 +39,7 @@ pub(crate) struct Team {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct World {
     pub(crate) people: BTreeMap<String, Person>,
-    pub(crate) teams: BTreeMap<String, Team>,
+    pub(crate) groups: BTreeMap<String, Team>,
     /// Where everybody is, or was last: member lists go on naming those who left.
     pub(crate) places: BTreeMap<String, &'static str>,
     pub(crate) born: u64,
@@ -143,11 +143,11 @@ impl World {
     fn found(&mut self, dice: &mut Dice) -> String {
         let anchor = self.born("g");
         let mut members: BTreeSet<String> = self.people.keys().filter(|_| dice.one_in(3)).cloned().collect();
-        members.extend(self.teams.keys().filter(|_| dice.one_in(6)).cloned());
+        members.extend(self.groups.keys().filter(|_| dice.one_in(6)).cloned());
         let told = format!("the group {anchor} is founded with {members:?}");
         let name = format!("team-{}", self.born);
         self.called.insert(anchor.clone(), name.clone());
-        self.teams.insert(anchor, Team { name, members });
+        self.groups.insert(anchor, Team { name, members });
         told
     }
 
@@ -156,7 +156,7 @@ impl World {
     }
 
     fn some_team(&self, dice: &mut Dice) -> Option<String> {
-        dice.pick(self.teams.keys().cloned())
+        dice.pick(self.groups.keys().cloned())
     }
 
     fn leave(&mut self, dice: &mut Dice) -> Option<String> {
@@ -164,7 +164,7 @@ impl World {
         self.people.remove(&anchor);
         // What a directory with referential integrity does; others leave the name in the list.
         if dice.one_in(2) {
-            self.teams.values_mut().for_each(|team| {
+            self.groups.values_mut().for_each(|team| {
                 team.members.remove(&anchor);
             });
         }
@@ -235,7 +235,7 @@ impl World {
         let old = self.somebody(dice)?;
         let person = self.people.remove(&old)?;
         let new = self.born("u");
-        for team in self.teams.values_mut() {
+        for team in self.groups.values_mut() {
             if team.members.remove(&old) {
                 team.members.insert(new.clone());
             }
@@ -270,7 +270,7 @@ impl World {
 
     fn switch_membership(&mut self, dice: &mut Dice) -> Option<String> {
         let (member, team) = (self.somebody(dice)?, self.some_team(dice)?);
-        let members = &mut self.teams.get_mut(&team)?.members;
+        let members = &mut self.groups.get_mut(&team)?.members;
         if members.remove(&member) {
             return Some(format!("{member} is taken out of {team}"));
         }
@@ -280,7 +280,7 @@ impl World {
 
     fn nest(&mut self, dice: &mut Dice) -> Option<String> {
         let (inner, outer) = (self.some_team(dice)?, self.some_team(dice)?);
-        let members = &mut self.teams.get_mut(&outer)?.members;
+        let members = &mut self.groups.get_mut(&outer)?.members;
         if members.remove(&inner) {
             return Some(format!("{inner} is taken out of {outer}"));
         }
@@ -290,7 +290,7 @@ impl World {
 
     fn delete_team(&mut self, dice: &mut Dice) -> Option<String> {
         let team = self.some_team(dice)?;
-        self.teams.remove(&team);
+        self.groups.remove(&team);
         Some(format!("the group {team} is deleted"))
     }
 
@@ -298,14 +298,14 @@ impl World {
         let (team, other) = (self.some_team(dice)?, self.some_team(dice)?);
         self.born += 1;
         let name =
-            if dice.one_in(4) { self.teams[&other].name.clone() } else { format!("team-{}", self.born) };
+            if dice.one_in(4) { self.groups[&other].name.clone() } else { format!("team-{}", self.born) };
         self.name_team(&team, &name);
         Some(format!("the group {team} is renamed to {name}"))
     }
 
     /// The group is called so from now on.
     pub(crate) fn name_team(&mut self, anchor: &str, name: &str) {
-        if let Some(team) = self.teams.get_mut(anchor) {
+        if let Some(team) = self.groups.get_mut(anchor) {
             name.clone_into(&mut team.name);
             self.called.insert(anchor.to_owned(), name.to_owned());
         }
@@ -331,7 +331,7 @@ impl World {
     /// A disaster: most of the directory is gone from one moment to the next.
     fn lose_most(&mut self, dice: &mut Dice) -> String {
         self.people.retain(|_, _| dice.one_in(4));
-        self.teams.retain(|_, _| dice.one_in(2));
+        self.groups.retain(|_, _| dice.one_in(2));
         format!("most of the directory is gone: {:?} are left", self.people.keys().collect::<Vec<_>>())
     }
 
@@ -357,8 +357,8 @@ impl World {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let seen = self.seen();
         let people = seen.people.iter().map(|(anchor, person)| person.entry(anchor));
-        let teams = self.teams.iter().map(|(anchor, team)| self.team_entry(anchor, team));
-        people.chain(teams).collect()
+        let groups = self.groups.iter().map(|(anchor, team)| self.team_entry(anchor, team));
+        people.chain(groups).collect()
     }
 
     /// Edges are stated by DN, which moves with the person.
@@ -377,7 +377,7 @@ impl World {
     fn team_entry(&self, anchor: &str, team: &Team) -> Entry {
         Entry {
             anchor: Anchor::new(anchor),
-            kind: Kind::Group,
+            kind: EntryKind::Group,
             dn: dn(anchor, "groups"),
             names: vec![self.reference(anchor)],
             fields: BTreeMap::from([(fields::NAME.to_owned(), stated(&team.name))]),

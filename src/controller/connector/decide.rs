@@ -11,7 +11,7 @@ use crate::spec::SHORTEST_INTERVAL;
 /// What the decision rests on.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(super) struct Facts<'a> {
+pub(super) struct Inputs<'a> {
     pub(super) now: Timestamp,
     /// `namespace/name`: sets apart those who would begin at once.
     pub(super) whose: &'a str,
@@ -61,7 +61,7 @@ pub(super) enum Next {
     Rest,
 }
 
-pub(super) fn decide(facts: &Facts<'_>) -> Next {
+pub(super) fn decide(facts: &Inputs<'_>) -> Next {
     let Some(Intervals { interval, retry }) = facts.intervals.filter(|_| !facts.suspended && !facts.reading)
     else {
         return Next::Rest;
@@ -97,9 +97,9 @@ mod tests {
     }
 
     /// Read at 0, now 100, every 15 minutes.
-    fn facts() -> Facts<'static> {
+    fn facts() -> Inputs<'static> {
         let intervals = Intervals { interval: Duration::from_mins(15), retry: Duration::from_mins(1) };
-        Facts {
+        Inputs {
             now: at(100),
             whose: "id/corp",
             suspended: false,
@@ -118,36 +118,36 @@ mod tests {
     }
 
     #[rstest]
-    #[case::never_read(Facts { read_at: None, ..facts() }, Next::Read)]
+    #[case::never_read(Inputs { read_at: None, ..facts() }, Next::Read)]
     #[case::read_already(facts(), Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp")))]
-    #[case::due(Facts { now: at(960), ..facts() }, Next::Read)]
-    #[case::overdue_after_a_long_stop(Facts { now: at(1_000_000), ..facts() }, Next::Read)]
-    #[case::edited(Facts { edited: true, ..facts() }, Next::Read)]
-    #[case::requested(Facts { requested: true, ..facts() }, Next::Read)]
-    #[case::asked_by_a_policy(Facts { asked: Some(Asked::Fresher), ..facts() }, Next::Read)]
+    #[case::due(Inputs { now: at(960), ..facts() }, Next::Read)]
+    #[case::overdue_after_a_long_stop(Inputs { now: at(1_000_000), ..facts() }, Next::Read)]
+    #[case::edited(Inputs { edited: true, ..facts() }, Next::Read)]
+    #[case::requested(Inputs { requested: true, ..facts() }, Next::Read)]
+    #[case::asked_by_a_policy(Inputs { asked: Some(Asked::Fresher), ..facts() }, Next::Read)]
     #[case::asked_again_at_once(
-        Facts { now: at(3), asked: Some(Asked::Fresher), ..facts() },
+        Inputs { now: at(3), asked: Some(Asked::Fresher), ..facts() },
         Next::At(at(10))
     )]
-    #[case::asked_for_an_approval(Facts { now: at(3), asked: Some(Asked::LookedUp), ..facts() }, Next::Read)]
-    #[case::suspended(Facts { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
-    #[case::under_way(Facts { reading: true, requested: true, ..facts() }, Next::Rest)]
-    #[case::cannot_work(Facts { intervals: None, requested: true, ..facts() }, Next::Rest)]
-    #[case::failed(Facts { failed: Some(failed(1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
+    #[case::asked_for_an_approval(Inputs { now: at(3), asked: Some(Asked::LookedUp), ..facts() }, Next::Read)]
+    #[case::suspended(Inputs { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
+    #[case::under_way(Inputs { reading: true, requested: true, ..facts() }, Next::Rest)]
+    #[case::cannot_work(Inputs { intervals: None, requested: true, ..facts() }, Next::Rest)]
+    #[case::failed(Inputs { failed: Some(failed(1)), ..facts() }, Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp")))]
     #[case::asked_while_failing(
-        Facts { failed: Some(failed(1)), asked: Some(Asked::Fresher), ..facts() },
+        Inputs { failed: Some(failed(1)), asked: Some(Asked::Fresher), ..facts() },
         Next::At(delay::again(at(90), Duration::from_mins(1), 1, "id/corp"))
     )]
     #[case::failed_before_a_restart(
-        Facts { failed: Some(Failed { at: at(90), count: 1, not_before: Some(at(800)) }), ..facts() },
+        Inputs { failed: Some(Failed { at: at(90), count: 1, not_before: Some(at(800)) }), ..facts() },
         Next::At(at(800))
     )]
-    #[case::requested_while_failing(Facts { failed: Some(failed(9)), requested: true, ..facts() }, Next::Read)]
+    #[case::requested_while_failing(Inputs { failed: Some(failed(9)), requested: true, ..facts() }, Next::Read)]
     #[case::never_later_than_the_interval(
-        Facts { failed: Some(failed(30)), ..facts() },
+        Inputs { failed: Some(failed(30)), ..facts() },
         Next::At(delay::next(at(90), Duration::from_mins(15), "id/corp"))
     )]
-    fn decides(#[case] facts: Facts<'_>, #[case] expected: Next) {
+    fn decides(#[case] facts: Inputs<'_>, #[case] expected: Next) {
         assert_eq!(decide(&facts), expected);
     }
 }

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::cancel::{Cancellable, cancelled};
 use super::resolve::Key;
 use super::status::STAGES;
-use super::{Asked, Memory};
+use super::{Asked, ControllerState};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector as reasons};
 use crate::clock::Clock;
@@ -143,7 +143,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         let now = context.clock.now();
         context
             .connectors
-            .with(&name, |memory| memory.ended(&name, ended, (key, account), now, &context.metrics));
+            .with(&name, |state| state.ended(&name, ended, (key, account), now, &context.metrics));
         context.wake_connector(&name);
         context.wake_policies_of(&name);
     };
@@ -214,7 +214,7 @@ fn measure(metrics: &Metrics, name: &Name, ended: &Result<Imported, ImportError>
     }
 }
 
-impl Memory {
+impl ControllerState {
     pub(super) fn ended(
         &mut self,
         name: &Name,

@@ -52,7 +52,7 @@ pub(super) async fn resolve(
             && key.generation == object.metadata.generation
             && key.literal == literal
     };
-    let known = context.connectors.with(name, |memory| memory.resolved.clone());
+    let known = context.connectors.with(name, |state| state.resolved.clone());
     if let Some(known) = known.filter(is_known) {
         return Ok(Resolved { used, ..known });
     }
@@ -68,7 +68,7 @@ pub(super) async fn resolve(
     let account = account(connector.as_ref().ok());
     let connector = connector.map(Arc::new).map_err(Arc::from);
     let resolved = Resolved { versions, key, account, connector, used };
-    context.connectors.with(name, |memory| memory.resolved = Some(resolved.clone()));
+    context.connectors.with(name, |state| state.resolved = Some(resolved.clone()));
     Ok(resolved)
 }
 

@@ -27,7 +27,7 @@ const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to be said.
-pub(super) struct Facts<'a> {
+pub(super) struct StatusInput<'a> {
     /// The status so far.
     pub(super) before: Option<&'a DirectoryConnectorStatus>,
     pub(super) generation: Option<i64>,
@@ -62,7 +62,7 @@ pub(super) enum State<'a> {
     AsBefore,
 }
 
-pub(super) fn status(facts: &Facts<'_>) -> DirectoryConnectorStatus {
+pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
     let before = facts.before.cloned().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     let (mut directory, mut last_import) = (before.directory.clone(), before.last_import.clone());
@@ -230,7 +230,7 @@ pub(super) fn unreadable(
     now: Timestamp,
 ) -> DirectoryConnectorStatus {
     let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
-    status(&Facts {
+    status(&StatusInput {
         before,
         generation: invalid.metadata.generation,
         now,
@@ -269,7 +269,7 @@ pub fn of_import(
         Ok(read) => State::Read(read),
         Err(failure) => State::Failed(failure),
     };
-    let mut status = status(&Facts {
+    let mut status = status(&StatusInput {
         before: None,
         generation: None,
         now: imported.as_ref().map_or(now, |imported| imported.finished_at),

@@ -40,7 +40,7 @@ impl import::Begin {
     }
 }
 
-impl Memory {
+impl ControllerState {
     /// One look, a minute after the last read that there was.
     fn look(&mut self, (object, resolved): &(DirectoryConnector, Resolved)) -> Reconciled {
         self.reconcile(object, resolved, Some(at(0)), at(60), &CancellationToken::new())
@@ -50,31 +50,31 @@ impl Memory {
 #[test]
 fn one_made_anew_waits_for_the_read_of_the_one_before() {
     let (one, two) = (corp("one", "title", &Value::Null), corp("two", "title", &Value::Null));
-    let mut memory = Memory::default();
-    let begun = memory.look(&one).begin.unwrap();
-    let mut memory = memory.give_up().unwrap();
+    let mut state = ControllerState::default();
+    let begun = state.look(&one).begin.unwrap();
+    let mut state = state.give_up().unwrap();
     assert!(begun.job.cancel.is_cancelled());
-    assert!(memory.look(&two).begin.is_none(), "there must be only one read of a name");
+    assert!(state.look(&two).begin.is_none(), "there must be only one read of a name");
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
     let metrics = Metrics::new();
-    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &metrics);
-    assert!(memory.outcome.is_none(), "it says nothing of the one that is there now");
+    state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &metrics);
+    assert!(state.outcome.is_none(), "it says nothing of the one that is there now");
     assert!(!metrics.text().unwrap().contains("id/corp"), "what is forgotten must not come back");
-    let begun = memory.look(&two).begin.unwrap();
+    let begun = state.look(&two).begin.unwrap();
     assert!(!begun.job.cancel.is_cancelled());
-    assert!(memory.look(&two).begin.is_none());
+    assert!(state.look(&two).begin.is_none());
 }
 
 #[test]
 fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     let (one, other) = (corp("one", "title", &Value::Null), corp("one", "city", &Value::Null));
-    let mut memory = Memory::default();
-    let begun = memory.look(&one).begin.unwrap();
-    memory.look(&other);
+    let mut state = ControllerState::default();
+    let begun = state.look(&one).begin.unwrap();
+    state.look(&other);
     assert!(begun.job.cancel.is_cancelled(), "policies name another attribute");
-    memory.look(&one);
-    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(61), &Metrics::new());
-    assert!(memory.look(&one).begin.is_some());
+    state.look(&one);
+    state.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(61), &Metrics::new());
+    assert!(state.look(&one).begin.is_some());
 }
 
 #[rstest]
@@ -83,52 +83,52 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
 #[case::they_may_be_the_reason(Reason::Interrupted, false)]
 fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason, #[case] again: bool) {
     let one = corp("one", "title", &Value::Null);
-    let mut memory = Memory::default();
-    memory.ask(Asked::LookedUp);
-    let begun = memory.look(&one).begin.unwrap();
+    let mut state = ControllerState::default();
+    state.ask(Asked::LookedUp);
+    let begun = state.look(&one).begin.unwrap();
     assert!(begun.look_up_all);
     let failed = SourceError::new(why, "it ended");
-    memory.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
-    assert_eq!(memory.asked == Some(Asked::LookedUp), again);
+    state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
+    assert_eq!(state.asked == Some(Asked::LookedUp), again);
 }
 
 #[test]
 fn a_password_that_was_refused_is_tried_again_only_when_its_time_comes() {
     let metrics = Metrics::new();
-    let refused = |memory: &mut Memory, begun: import::Begin, at: Timestamp| {
+    let refused = |state: &mut ControllerState, begun: import::Begin, at: Timestamp| {
         let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
-        memory.ended(&Name::new("id", "corp"), Err(wrong.into()), begun.came_with(), at, &metrics);
+        state.ended(&Name::new("id", "corp"), Err(wrong.into()), begun.came_with(), at, &metrics);
     };
     let one = corp("one", "title", &Value::Null);
-    let mut memory = Memory::default();
-    let begun = memory.look(&one).begin.unwrap();
-    refused(&mut memory, begun, at(59));
+    let mut state = ControllerState::default();
+    let begun = state.look(&one).begin.unwrap();
+    refused(&mut state, begun, at(59));
     // The spec is edited, policies name another attribute, a touched Secret is read anew.
     let edited = corp("one", "city", &Value::Null);
-    let looked = memory.look(&edited);
+    let looked = state.look(&edited);
     assert!(looked.begin.is_none());
     let (_, status) = looked.status.unwrap();
     assert_eq!(status.conditions[0].reason, "AuthenticationFailed", "what is wrong goes on to be said");
     assert!(status.next_import_at.is_some());
     // It is edited while its time has come: the read is given up, and it is not tried twice.
-    let late = |memory: &mut Memory, (object, resolved): &(DirectoryConnector, Resolved), second| {
-        memory.reconcile(object, resolved, Some(at(0)), at(second), &CancellationToken::new())
+    let late = |state: &mut ControllerState, (object, resolved): &(DirectoryConnector, Resolved), second| {
+        state.reconcile(object, resolved, Some(at(0)), at(second), &CancellationToken::new())
     };
-    let begun = late(&mut memory, &edited, 1000).begin.unwrap();
-    late(&mut memory, &one, 1000);
+    let begun = late(&mut state, &edited, 1000).begin.unwrap();
+    late(&mut state, &one, 1000);
     assert!(begun.job.cancel.is_cancelled());
-    memory.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(1001), &metrics);
-    assert!(late(&mut memory, &one, 1001).begin.is_none());
+    state.ended(&Name::of(&one.0), Err(cancelled().into()), begun.came_with(), at(1001), &metrics);
+    assert!(late(&mut state, &one, 1001).begin.is_none());
     // A server that is away says nothing of the password.
-    let begun = late(&mut memory, &one, 2000).begin.unwrap();
+    let begun = late(&mut state, &one, 2000).begin.unwrap();
     let away = SourceError::new(Reason::Unreachable, "nobody answers");
-    memory.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), at(2000), &metrics);
-    assert!(late(&mut memory, &edited, 2001).begin.is_none());
+    state.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), at(2000), &metrics);
+    assert!(late(&mut state, &edited, 2001).begin.is_none());
     // Another password is tried at once.
     let Resolved { key, connector, .. } = edited.1;
     let connector = Arc::unwrap_or_clone(connector.unwrap());
     let other = (edited.0, Resolved::of(key, "another", connector));
-    assert!(late(&mut memory, &other, 2001).begin.is_some());
+    assert!(late(&mut state, &other, 2001).begin.is_some());
 }
 
 #[rstest]
@@ -142,9 +142,9 @@ fn a_restart_is_no_reason_to_try_a_password_again(#[case] next: &str, #[case] ex
     // Also if somebody edited the spec while nobody looked.
     let status = json!({ "observedGeneration": 0, "conditions": [ready], "nextImportAt": next });
     let (object, resolved) = corp("one", "title", &status);
-    let mut memory = Memory::default();
-    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
-    let looked = memory.look(&(object, resolved));
+    let mut state = ControllerState::default();
+    state.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let looked = state.look(&(object, resolved));
     assert!(looked.begin.is_none());
     assert_eq!(looked.wake_at, Some(at(expected)));
 }
@@ -173,9 +173,9 @@ fn whoever_sees_again_says_what_was_known_of_the_directory(
     #[case] reads: bool,
 ) {
     let (object, resolved) = corp("one", "title", &blind(beside));
-    let mut memory = Memory::default();
-    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
-    let looked = memory.look(&(object, resolved));
+    let mut state = ControllerState::default();
+    state.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let looked = state.look(&(object, resolved));
     assert_eq!(looked.begin.is_some(), reads);
     let (_, status) = looked.status.unwrap();
     assert_eq!(status.conditions[0].reason, if reads { "Progressing" } else { reason });
@@ -188,9 +188,9 @@ fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let suspended = Arc::unwrap_or_clone(resolved.connector.unwrap());
     let connector = spec::Connector { suspend: true, ..suspended };
     let resolved = Resolved::of(resolved.key, "one", connector);
-    let mut memory = Memory::default();
-    memory.recall(&object, &resolved, None, at(60), &Metrics::new());
-    let (_, status) = memory.look(&(object, resolved)).status.unwrap();
+    let mut state = ControllerState::default();
+    state.recall(&object, &resolved, None, at(60), &Metrics::new());
+    let (_, status) = state.look(&(object, resolved)).status.unwrap();
     let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
     assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
 }
@@ -198,12 +198,12 @@ fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
 #[test]
 fn nobody_waits_for_a_read_of_what_rests() {
     let (mut object, resolved) = corp("one", "title", &Value::Null);
-    let mut memory = Memory::default();
-    memory.look(&(object.clone(), resolved.clone()));
-    assert!(!memory.standing().settled, "its first read is under way");
+    let mut state = ControllerState::default();
+    state.look(&(object.clone(), resolved.clone()));
+    assert!(!state.health().settled, "its first read is under way");
     object.spec.suspend = true;
-    memory.look(&(object, resolved));
-    assert!(memory.standing().settled);
+    state.look(&(object, resolved));
+    assert!(state.health().settled);
 }
 
 /// A snapshot that has come so far.
@@ -228,8 +228,8 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         shrunk: None,
         held: false,
         tripped: BTreeMap::new(),
-        strangers: Vec::new(),
-        stranger_count: 0,
+        unreadable: Vec::new(),
+        unreadable_count: 0,
         new_names: 100,
         next_row: 0,
         next_name: 100,
@@ -260,9 +260,9 @@ fn after_a_restart_only_a_read_that_ended_has_been(
     });
     let status = json!({ "observedGeneration": 1, "conditions": [ready], "lastImport": import });
     let (object, resolved) = corp("one", "title", &status);
-    let mut memory = Memory::default();
-    memory.recall(&object, &resolved, Some(&snapshot(sequence)), at(60), &Metrics::new());
-    assert_eq!(memory.look(&(object, resolved)).begin.is_some(), reads);
+    let mut state = ControllerState::default();
+    state.recall(&object, &resolved, Some(&snapshot(sequence)), at(60), &Metrics::new());
+    assert_eq!(state.look(&(object, resolved)).begin.is_some(), reads);
 }
 
 #[rstest]
@@ -279,7 +279,7 @@ fn when_it_was_last_read_is_measured_from_the_status_on(
     });
     let (object, resolved) = corp("one", "title", &json!({ "lastImport": import }));
     let metrics = Metrics::new();
-    Memory::default().recall(&object, &resolved, info.as_ref(), at(60), &metrics);
+    ControllerState::default().recall(&object, &resolved, info.as_ref(), at(60), &metrics);
     let line =
         format!("rollcall_connector_last_completion_timestamp_seconds{{connector=\"id/corp\"}} {expected}");
     let text = metrics.text().unwrap();
@@ -292,16 +292,16 @@ fn a_request_is_answered_when_its_read_has_ended() {
     object.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
     let asked = (object, resolved);
     let handled = |looked: Reconciled| looked.status.unwrap().1.last_handled_sync_requested_at;
-    let mut memory = Memory::default();
-    let mut looked = memory.look(&asked);
+    let mut state = ControllerState::default();
+    let mut looked = state.look(&asked);
     let begun = looked.begin.take().unwrap();
     // A process that is started now begins again.
     assert_eq!(handled(looked), None);
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
     let metrics = Metrics::new();
-    memory.ended(&Name::of(&asked.0), Err(failed.into()), begun.came_with(), at(60), &metrics);
+    state.ended(&Name::of(&asked.0), Err(failed.into()), begun.came_with(), at(60), &metrics);
     assert!(metrics.text().unwrap().contains("id/corp"), "it is measured");
-    let looked = memory.look(&asked);
+    let looked = state.look(&asked);
     assert!(looked.begin.is_none());
     assert_eq!(handled(looked).as_deref(), Some("now"));
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// What the decision rests on.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(super) struct Facts {
+pub(super) struct Inputs {
     pub(super) now: Timestamp,
     /// Whether it rests.
     pub(super) suspended: bool,
@@ -65,7 +65,7 @@ pub(super) enum Next {
     Rest,
 }
 
-pub(super) fn decide(facts: &Facts) -> Next {
+pub(super) fn decide(facts: &Inputs) -> Next {
     let Some(sources) = facts.sources else { return Next::Rest };
     if facts.suspended || !facts.valid || facts.running || sources.awaited {
         return Next::Rest;
@@ -90,12 +90,12 @@ pub(super) fn decide(facts: &Facts) -> Next {
     }
 }
 
-impl Facts {
+impl Inputs {
     fn when(&self, at: Timestamp) -> Next {
         if at <= self.now { Next::Run } else { Next::At(at) }
     }
 
-    /// What fell due and was not done then waits for a newer read (a later rung of a ladder needs one).
+    /// What fell due and was not done then waits for a newer read (a later step of a schedule needs one).
     fn due(&self, due: Timestamp, last: Last, sources: Sources) -> Next {
         if due > last.started_at {
             self.when(due)
@@ -126,8 +126,8 @@ mod tests {
     }
 
     /// Ran at 50, and nothing has happened since.
-    fn facts() -> Facts {
-        Facts {
+    fn facts() -> Inputs {
+        Inputs {
             now: at(100),
             suspended: false,
             valid: true,
@@ -142,56 +142,56 @@ mod tests {
         }
     }
 
-    fn changed() -> Facts {
-        Facts { sources: Some(Sources { sequence: 8, ..sources() }), ..facts() }
+    fn changed() -> Inputs {
+        Inputs { sources: Some(Sources { sequence: 8, ..sources() }), ..facts() }
     }
 
-    fn due(due: i64, completed_at: i64) -> Facts {
+    fn due(due: i64, completed_at: i64) -> Inputs {
         let last = Last { due: Some(at(due)), ..last() };
-        Facts {
+        Inputs {
             last: Some(last),
             sources: Some(Sources { completed_at: at(completed_at), ..sources() }),
             ..facts()
         }
     }
 
-    fn lacking(healthy: bool) -> Facts {
+    fn lacking(healthy: bool) -> Inputs {
         let last = Last { lacked_source: true, ..last() };
-        Facts { last: Some(last), sources: Some(Sources { healthy, ..sources() }), ..facts() }
+        Inputs { last: Some(last), sources: Some(Sources { healthy, ..sources() }), ..facts() }
     }
 
     #[rstest]
     #[case::nothing_happened(facts(), Next::Rest)]
     #[case::a_read_brought_something(changed(), Next::Run)]
-    #[case::never_ran(Facts { last: None, ..facts() }, Next::Run)]
-    #[case::never_ran_and_is_scheduled(Facts { last: None, scheduled: Some(at(500)), ..facts() }, Next::Run)]
-    #[case::nothing_to_run_on(Facts { last: None, sources: None, ..facts() }, Next::Rest)]
-    #[case::first_run_failed(Facts { last: None, again: Some(at(160)), ..facts() }, Next::At(at(160)))]
+    #[case::never_ran(Inputs { last: None, ..facts() }, Next::Run)]
+    #[case::never_ran_and_is_scheduled(Inputs { last: None, scheduled: Some(at(500)), ..facts() }, Next::Run)]
+    #[case::nothing_to_run_on(Inputs { last: None, sources: None, ..facts() }, Next::Rest)]
+    #[case::first_run_failed(Inputs { last: None, again: Some(at(160)), ..facts() }, Next::At(at(160)))]
     #[case::requested_after_the_first_failed(
-        Facts { last: None, again: Some(at(160)), requested: true, ..facts() },
+        Inputs { last: None, again: Some(at(160)), requested: true, ..facts() },
         Next::Run
     )]
-    #[case::edited(Facts { edited: true, ..facts() }, Next::Run)]
-    #[case::requested_in_back_off(Facts { requested: true, again: Some(at(900)), ..facts() }, Next::Run)]
-    #[case::approved(Facts { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Run)]
-    #[case::suspended(Facts { suspended: true, requested: true, ..changed() }, Next::Rest)]
-    #[case::invalid(Facts { valid: false, requested: true, ..changed() }, Next::Rest)]
-    #[case::under_way(Facts { running: true, requested: true, ..changed() }, Next::Rest)]
+    #[case::edited(Inputs { edited: true, ..facts() }, Next::Run)]
+    #[case::requested_in_back_off(Inputs { requested: true, again: Some(at(900)), ..facts() }, Next::Run)]
+    #[case::approved(Inputs { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Run)]
+    #[case::suspended(Inputs { suspended: true, requested: true, ..changed() }, Next::Rest)]
+    #[case::invalid(Inputs { valid: false, requested: true, ..changed() }, Next::Rest)]
+    #[case::under_way(Inputs { running: true, requested: true, ..changed() }, Next::Rest)]
     #[case::waits_for_a_read(
-        Facts { sources: Some(Sources { awaited: true, ..sources() }), approved: true, ..facts() },
+        Inputs { sources: Some(Sources { awaited: true, ..sources() }), approved: true, ..facts() },
         Next::Rest
     )]
-    #[case::scheduled(Facts { scheduled: Some(at(500)), ..changed() }, Next::At(at(500)))]
-    #[case::its_time_has_come(Facts { scheduled: Some(at(100)), ..facts() }, Next::Run)]
-    #[case::failed(Facts { again: Some(at(160)), ..changed() }, Next::At(at(160)))]
-    #[case::failed_long_ago(Facts { again: Some(at(90)), ..facts() }, Next::Run)]
+    #[case::scheduled(Inputs { scheduled: Some(at(500)), ..changed() }, Next::At(at(500)))]
+    #[case::its_time_has_come(Inputs { scheduled: Some(at(100)), ..facts() }, Next::Run)]
+    #[case::failed(Inputs { again: Some(at(160)), ..changed() }, Next::At(at(160)))]
+    #[case::failed_long_ago(Inputs { again: Some(at(90)), ..facts() }, Next::Run)]
     #[case::falls_due(due(150, 40), Next::At(at(150)))]
     #[case::is_due(due(100, 40), Next::Run)]
     #[case::was_due_and_waits_for_a_read(due(50, 40), Next::Rest)]
     #[case::was_due_and_there_is_a_read(due(50, 60), Next::Run)]
     #[case::a_source_is_still_missing(lacking(false), Next::Rest)]
     #[case::a_source_came_back(lacking(true), Next::Run)]
-    fn decides(#[case] facts: Facts, #[case] expected: Next) {
+    fn decides(#[case] facts: Inputs, #[case] expected: Next) {
         assert_eq!(decide(&facts), expected);
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::gate::Gate;
-use crate::directory::{Found, Match, Operation, Outcome, SubjectKind};
+use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetObject};
 use crate::target::{Capabilities, Target, TargetError};
 
 pub(super) struct Gated<T> {
@@ -57,7 +57,7 @@ impl<T: Target> Target for Gated<T> {
         }
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         self.target.find(kind, by).await
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
         versions: context.versions(name, &references),
         connectors: there.collect(),
     };
-    let known = context.policies.with(name, |memory| memory.resolved.clone());
+    let known = context.policies.with(name, |state| state.resolved.clone());
     if let Some(known) = known.filter(|known| known.key == key) {
         return Ok(known);
     }
@@ -66,7 +66,7 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
         token: spec::token(name, &objects),
         connectors,
     };
-    context.policies.with(name, |memory| memory.resolved = Some(resolved.clone()));
+    context.policies.with(name, |state| state.resolved = Some(resolved.clone()));
     Ok(resolved)
 }
 

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::gated::{self, Gated};
-use super::{Memory, RanOf, status};
+use super::{ControllerState, RanOf, status};
 use crate::api::policy::StoreRef;
 use crate::api::reason::{Reason, policy as reasons};
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
-use crate::sync::run::{self, Approval, Approved, Basis, RunReport, Stop, Verdict};
+use crate::sync::run::{self, Approval, Approved, RunReport, RunResult, RunState, Stop};
 use crate::target::registry::Registry;
 use crate::telemetry::{self, Metrics};
 use crate::words::count;
@@ -48,7 +48,7 @@ pub(super) struct Begin {
     /// Connectors on whose word nothing may be removed.
     pub(super) failed: BTreeSet<ConnectorName>,
     /// What the run before it left.
-    pub(super) basis: Option<Basis>,
+    pub(super) left_by_last_run: Option<RunState>,
     pub(super) job: Job,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
         // Without the lease nothing may be written, and that says nothing of the target.
         let given_up = begin.job.cancel.is_cancelled() || context.gate.check().is_err();
         let now = context.clock.now();
-        context.policies.with(&name, |memory| memory.done(ran, begin, given_up, now, &context.metrics));
+        context.policies.with(&name, |state| state.done(ran, begin, given_up, now, &context.metrics));
         context.wake_policy(&name);
     };
     jobs.spawn("a run", work.instrument(span));
@@ -115,7 +115,7 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
         clock,
     };
     let done = begin.job.done.clone();
-    let report = run::run_on(&mut begin.basis, work, options, |count, all| {
+    let report = run::run_on(&mut begin.left_by_last_run, work, options, |count, all| {
         done.0.store(count, Ordering::Relaxed);
         done.1.store(all, Ordering::Relaxed);
     });
@@ -136,7 +136,7 @@ fn measured(report: &RunReport) -> telemetry::Run {
     }
 }
 
-impl Memory {
+impl ControllerState {
     /// The job is done, whatever became of its run.
     pub(super) fn done(
         &mut self,
@@ -153,12 +153,12 @@ impl Memory {
         }
         // Not before: of what is gone nothing is measured any more. If it goes now, this is forgotten after that.
         if let Some(Ok((report, _))) = &ran {
-            let reason = status::reason(report.verdict()).name;
+            let reason = status::reason(report.result()).name;
             metrics.ran(begin.runnable.policy.owner.as_str(), reason, &measured(report));
         }
         match ran {
             Some(Ok((report, store))) if !(given_up && report.failed.is_some()) => {
-                self.basis = begin.basis;
+                self.left_by_last_run = begin.left_by_last_run;
                 self.take(&report, store, &begin.runnable);
             }
             Some(Err(error)) => {
@@ -170,9 +170,9 @@ impl Memory {
 
     /// A run ended.
     fn take(&mut self, report: &RunReport, store: StoreRef, runnable: &Runnable) {
-        let verdict = report.verdict();
+        let verdict = report.result();
         let before = self.failed.map_or(0, |(_, count)| count);
-        self.failed = (verdict == Verdict::Failed).then(|| (report.finished_at, before.saturating_add(1)));
+        self.failed = (verdict == RunResult::Failed).then(|| (report.finished_at, before.saturating_add(1)));
         self.ended = Some(RanOf::of(runnable));
         self.events.extend(told(report));
         if let Some(hold) = &report.held
@@ -283,7 +283,7 @@ fn accepted(report: &RunReport) -> String {
 pub(super) fn approvals() -> Vec<&'static str> {
     let now = Timestamp::UNIX_EPOCH;
     let of = |approval| {
-        let nothing = RunReport::nothing(String::new(), now, crate::store::policy::Census::nothing(now));
+        let nothing = RunReport::nothing(String::new(), now, crate::store::policy::Baseline::nothing(now));
         told(&RunReport { approval: Some(approval), ..nothing }).unwrap().1
     };
     [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(of).into()
@@ -294,24 +294,24 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::store::policy::Census;
+    use crate::store::policy::Baseline;
 
     #[test]
     fn an_approval_outlives_a_run_that_was_given_up() {
         let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some(("sha256:0".to_owned(), false));
-        let mut memory = Memory { begun: Some(begun), approval, ..Memory::default() };
-        memory.given_up();
-        assert_eq!((memory.begun, memory.approval), (None, None), "the next run is told of it");
+        let mut state = ControllerState { begun: Some(begun), approval, ..ControllerState::default() };
+        state.given_up();
+        assert_eq!((state.begun, state.approval), (None, None), "the next run is told of it");
     }
 
     #[test]
     fn an_approval_outlives_a_run_that_could_not_begin() {
-        let mut memory = Memory::default();
+        let mut state = ControllerState::default();
         let ran = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some("sha256:0".to_owned());
-        memory.cannot(&StoreError::Full, ran, approval.clone(), Timestamp::UNIX_EPOCH);
-        assert_eq!(memory.unheard, approval, "the next run is told of it");
+        state.cannot(&StoreError::Full, ran, approval.clone(), Timestamp::UNIX_EPOCH);
+        assert_eq!(state.unheard, approval, "the next run is told of it");
     }
 
     /// A run with an approval that names three operations, of which so many steps were let go.
@@ -320,7 +320,7 @@ mod tests {
         RunReport {
             approval: Some(Approval::Accepted),
             approved: Approved { named: 3, held: 0, steps },
-            ..RunReport::nothing("a".to_owned(), now, Census::nothing(now))
+            ..RunReport::nothing("a".to_owned(), now, Baseline::nothing(now))
         }
     }
 

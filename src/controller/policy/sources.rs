@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::decide;
 use super::resolve::Resolved;
-use crate::controller::connector::{Asked, Standing};
+use crate::controller::connector::{Asked, ConnectorHealth};
 use crate::controller::context::Context;
 use crate::controller::{Error, delay};
 use crate::directory::ConnectorName;
@@ -42,23 +42,23 @@ pub(super) async fn look(
     // What rests needs nothing of its directories.
     let (rests, look_up) = (runnable.suspend, look_up.filter(|_| !runnable.suspend));
     let (mut unread, mut looked_up) = (false, true);
-    for ((connector, _), vouching) in resolved.connectors.iter().zip(&runnable.policy.connectors) {
+    for ((connector, _), binding) in resolved.connectors.iter().zip(&runnable.policy.connectors) {
         let info = context.snapshot_info(connector).await?;
-        let fresh_until = info.as_ref().map(|info| delay::later(info.completed_at, vouching.max_age));
+        let fresh_until = info.as_ref().map(|info| delay::later(info.completed_at, binding.max_age));
         let stale = fresh_until.is_some_and(|until| until < now);
         // What was not asked for is not known: the connector reads anew because the policy names it.
         let named = spec::literal(connector, [&**runnable]);
         let lacking = info.as_ref().is_some_and(|info| !named.is_subset(&info.attributes));
-        let (standing, asked) = ask(context, connector, stale && !rests, look_up.is_some());
-        looked_up &= is_looked_up(&standing, asked);
-        let resting = (stale || lacking) && standing.suspended;
-        if standing.failing.is_some() || resting {
-            let why = standing.failing.unwrap_or_else(|| {
+        let (health, asked) = ask(context, connector, stale && !rests, look_up.is_some());
+        looked_up &= is_looked_up(&health, asked);
+        let resting = (stale || lacking) && health.suspended;
+        if health.failing.is_some() || resting {
+            let why = health.failing.unwrap_or_else(|| {
                 let what = if stale { "too old" } else { "without attributes that the policy names" };
                 format!("it is suspended, and what it last read is {what}")
             });
             sources.failing.get_or_insert(format!("DirectoryConnector {}: {why}", connector.name));
-            sources.failed.insert(vouching.connector.clone());
+            sources.failed.insert(binding.connector.clone());
         }
         let Some(info) = info else {
             unread = true;
@@ -69,13 +69,13 @@ pub(super) async fn look(
             completed_at: info.completed_at,
             healthy: sources.failing.is_none(),
             awaited: sources.failing.is_none()
-                && (asked.is_some() || standing.awaited || !standing.settled || lacking),
+                && (asked.is_some() || health.awaited || !health.settled || lacking),
         };
         together = Some(together.map_or(one, |all| all.and(one)));
         sources.stale_at = sources.stale_at.into_iter().chain(fresh_until).min();
     }
     if let Some(digest) = look_up.filter(|_| looked_up) {
-        context.policies.with(name, |memory| memory.looked_up_for = Some(digest.to_owned()));
+        context.policies.with(name, |state| state.looked_up_for = Some(digest.to_owned()));
     }
     // A moment later it is too old, not at that moment.
     sources.stale_at = sources
@@ -87,34 +87,34 @@ pub(super) async fn look(
 }
 
 /// Asks a connector for another read, if one is needed. Returns how it stood before, and what it was asked for.
-fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (Standing, Option<Asked>) {
-    let (standing, asked) = context.connectors.with(connector, |memory| {
-        let standing = memory.standing().clone();
-        let asked = needed(&standing, stale, look_up);
+fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (ConnectorHealth, Option<Asked>) {
+    let (health, asked) = context.connectors.with(connector, |state| {
+        let health = state.health().clone();
+        let asked = needed(&health, stale, look_up);
         if let Some(what) = asked {
-            memory.ask(what);
+            state.ask(what);
         }
-        (standing, asked)
+        (health, asked)
     });
     if asked.is_some() {
         context.wake_connector(connector);
     }
-    (standing, asked)
+    (health, asked)
 }
 
 /// What a connector that stands so is asked for, if it can be read: fresher data, or every absence looked up.
-fn needed(standing: &Standing, stale: bool, look_up: bool) -> Option<Asked> {
+fn needed(health: &ConnectorHealth, stale: bool, look_up: bool) -> Option<Asked> {
     match () {
-        () if standing.failing.is_some() || standing.suspended => None,
-        () if look_up && standing.unsettled > 0 => Some(Asked::LookedUp),
-        () => (stale && !standing.awaited).then_some(Asked::Fresher),
+        () if health.failing.is_some() || health.suspended => None,
+        () if look_up && health.unsettled > 0 => Some(Asked::LookedUp),
+        () => (stale && !health.awaited).then_some(Asked::Fresher),
     }
 }
 
 /// Whether all is done for an approval that can be: every absence was asked to be looked up, or there is none.
-fn is_looked_up(standing: &Standing, asked: Option<Asked>) -> bool {
-    let readable = standing.failing.is_none() && !standing.suspended && standing.settled;
-    asked == Some(Asked::LookedUp) || (readable && standing.unsettled == 0)
+fn is_looked_up(health: &ConnectorHealth, asked: Option<Asked>) -> bool {
+    let readable = health.failing.is_none() && !health.suspended && health.settled;
+    asked == Some(Asked::LookedUp) || (readable && health.unsettled == 0)
 }
 
 impl decide::Sources {
@@ -135,12 +135,12 @@ mod tests {
     use super::*;
 
     /// Read to its end, with nothing missing.
-    fn read() -> Standing {
-        Standing { settled: true, ..Standing::default() }
+    fn read() -> ConnectorHealth {
+        ConnectorHealth { settled: true, ..ConnectorHealth::default() }
     }
 
-    fn unsettled() -> Standing {
-        Standing { unsettled: 3, ..read() }
+    fn unsettled() -> ConnectorHealth {
+        ConnectorHealth { unsettled: 3, ..read() }
     }
 
     fn no_answer() -> String {
@@ -151,29 +151,29 @@ mod tests {
     #[rstest]
     #[case::nothing_is_missing(read(), None, true)]
     #[case::some_are(unsettled(), Some(Asked::LookedUp), true)]
-    #[case::away(Standing { failing: Some(no_answer()), ..unsettled() }, None, false)]
-    #[case::away_with_nothing_missing(Standing { failing: Some(no_answer()), ..read() }, None, false)]
-    #[case::resting(Standing { suspended: true, ..unsettled() }, None, false)]
-    #[case::not_known_yet(Standing::default(), None, false)]
+    #[case::away(ConnectorHealth { failing: Some(no_answer()), ..unsettled() }, None, false)]
+    #[case::away_with_nothing_missing(ConnectorHealth { failing: Some(no_answer()), ..read() }, None, false)]
+    #[case::resting(ConnectorHealth { suspended: true, ..unsettled() }, None, false)]
+    #[case::not_known_yet(ConnectorHealth::default(), None, false)]
     fn an_approval_gets_its_look_ups_once_they_can_be_had(
-        #[case] standing: Standing,
+        #[case] health: ConnectorHealth,
         #[case] asked: Option<Asked>,
         #[case] is_all: bool,
     ) {
-        assert_eq!(needed(&standing, false, true), asked);
-        assert_eq!(is_looked_up(&standing, asked), is_all);
+        assert_eq!(needed(&health, false, true), asked);
+        assert_eq!(is_looked_up(&health, asked), is_all);
     }
 
     #[rstest]
     #[case::stale(unsettled(), true, Some(Asked::Fresher))]
     #[case::fresh(unsettled(), false, None)]
-    #[case::under_way(Standing { awaited: true, ..read() }, true, None)]
-    #[case::away(Standing { failing: Some(no_answer()), ..read() }, true, None)]
+    #[case::under_way(ConnectorHealth { awaited: true, ..read() }, true, None)]
+    #[case::away(ConnectorHealth { failing: Some(no_answer()), ..read() }, true, None)]
     fn fresher_data_is_asked_for_where_it_can_be_had(
-        #[case] standing: Standing,
+        #[case] health: ConnectorHealth,
         #[case] stale: bool,
         #[case] asked: Option<Asked>,
     ) {
-        assert_eq!(needed(&standing, stale, false), asked);
+        assert_eq!(needed(&health, stale, false), asked);
     }
 }

@@ -13,14 +13,14 @@ use crate::directory::ConnectorName;
 use crate::spec::Problem;
 use crate::store::StoreError;
 use crate::store::hold::Hold;
-use crate::sync::run::{RunReport, Verdict};
+use crate::sync::run::{RunReport, RunResult};
 use crate::words::{count, thousands};
 
 /// The result of a run that did nothing but say what it would do.
 pub(super) const PREVIEWED: &str = "Previewed";
 
 /// What is to be said.
-pub(super) struct Facts<'a> {
+pub(super) struct StatusInput<'a> {
     /// The status so far; what the last run did is in it.
     pub(super) before: &'a SyncPolicyStatus,
     pub(super) generation: Option<i64>,
@@ -39,7 +39,7 @@ pub(super) struct Facts<'a> {
     pub(super) next_at: Option<Timestamp>,
 }
 
-pub(super) fn status(facts: &Facts<'_>) -> SyncPolicyStatus {
+pub(super) fn status(facts: &StatusInput<'_>) -> SyncPolicyStatus {
     let before = facts.before;
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     if facts.suspended {
@@ -104,8 +104,8 @@ enum Going {
 }
 
 /// The first that applies.
-fn readiness(facts: &Facts<'_>) -> Readiness {
-    let Facts { sources, .. } = facts;
+fn readiness(facts: &StatusInput<'_>) -> Readiness {
+    let StatusInput { sources, .. } = facts;
     let not = |reason: Reason, message: String, going: Going| Readiness {
         ready: Status::False,
         reason,
@@ -162,7 +162,7 @@ fn readiness(facts: &Facts<'_>) -> Readiness {
 }
 
 /// What stands beside `Ready`.
-fn exceptions(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
+fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
     let before = facts.before;
     if facts.sources.read.is_some() || facts.sources.failing.is_some() {
         match &facts.sources.failing {
@@ -204,7 +204,7 @@ pub(super) fn unreadable(
     now: Timestamp,
 ) -> SyncPolicyStatus {
     let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
-    status(&Facts {
+    status(&StatusInput {
         before,
         generation: invalid.metadata.generation,
         now,
@@ -228,7 +228,7 @@ pub fn of_run(report: &RunReport) -> SyncPolicyStatus {
         due_at: report.due.map(Time),
         ..SyncPolicyStatus::default()
     };
-    status(&Facts {
+    status(&StatusInput {
         before: &before,
         generation: None,
         now: report.finished_at,
@@ -254,7 +254,7 @@ pub(super) fn in_step(report: &RunReport) -> InStep {
 
 /// The run.
 pub(super) fn last_run(report: &RunReport) -> LastRun {
-    let verdict = report.verdict();
+    let verdict = report.result();
     let (users, groups) = (&report.applied.users, &report.applied.groups);
     LastRun {
         id: report.id.clone(),
@@ -316,29 +316,29 @@ pub fn failure(why: &StoreError) -> Reason {
 }
 
 /// A verdict as a reason.
-pub fn reason(verdict: Verdict) -> Reason {
+pub fn reason(verdict: RunResult) -> Reason {
     match verdict {
-        Verdict::Failed => policy::FAILED,
-        Verdict::SourceFailed => policy::SOURCE_FAILED,
-        Verdict::TooManyQuarantined => policy::TOO_MANY_QUARANTINED,
-        Verdict::Held => policy::HELD,
-        Verdict::InStepWithExceptions => policy::IN_STEP_WITH_EXCEPTIONS,
-        Verdict::InStep => policy::IN_STEP,
-        Verdict::Previewed => policy::PREVIEWED,
+        RunResult::Failed => policy::FAILED,
+        RunResult::SourceFailed => policy::SOURCE_FAILED,
+        RunResult::TooManyQuarantined => policy::TOO_MANY_QUARANTINED,
+        RunResult::Held => policy::HELD,
+        RunResult::InStepWithExceptions => policy::IN_STEP_WITH_EXCEPTIONS,
+        RunResult::InStep => policy::IN_STEP,
+        RunResult::Previewed => policy::PREVIEWED,
     }
 }
 
-fn message(report: &RunReport, verdict: Verdict) -> String {
+fn message(report: &RunReport, verdict: RunResult) -> String {
     match verdict {
-        Verdict::Failed => report.failed.clone().unwrap_or_default(),
-        Verdict::SourceFailed => {
+        RunResult::Failed => report.failed.clone().unwrap_or_default(),
+        RunResult::SourceFailed => {
             let stale: Vec<&str> = report.stale.iter().map(ConnectorName::as_str).collect();
             format!(
                 "DirectoryConnector {} could not be read; nothing was removed on its word",
                 stale.join(", ")
             )
         }
-        Verdict::TooManyQuarantined => format!(
+        RunResult::TooManyQuarantined => format!(
             "{}, and limits.quarantined allows {}; see `rollcall plan exceptions`",
             count(
                 report.quarantined_count,
@@ -347,20 +347,20 @@ fn message(report: &RunReport, verdict: Verdict) -> String {
             ),
             thousands(report.quarantine_allowance)
         ),
-        Verdict::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
-        Verdict::InStepWithExceptions if report.quarantined_count == 0 && report.blocked.is_empty() => {
+        RunResult::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
+        RunResult::InStepWithExceptions if report.quarantined_count == 0 && report.blocked.is_empty() => {
             format!(
                 "in step, but for {} that the next run goes on with",
                 count(report.applied.waiting, "operation", "operations")
             )
         }
-        Verdict::InStepWithExceptions => format!(
+        RunResult::InStepWithExceptions => format!(
             "in step, but for {} and {} blocked; see them with `rollcall plan exceptions`",
             count(report.quarantined_count, "quarantined entry", "quarantined entries"),
             count(report.blocked.len() as u64, "name", "names")
         ),
-        Verdict::InStep => "in step".to_owned(),
-        Verdict::Previewed => "nothing was done".to_owned(),
+        RunResult::InStep => "in step".to_owned(),
+        RunResult::Previewed => "nothing was done".to_owned(),
     }
 }
 

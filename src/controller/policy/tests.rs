@@ -7,7 +7,7 @@ use crate::api::DirectoryConnector;
 use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
 use crate::spec::{self, Objects};
-use crate::store::policy::Census;
+use crate::store::policy::Baseline;
 use crate::sync::run::RunReport;
 
 fn at(second: i64) -> Timestamp {
@@ -56,10 +56,14 @@ fn ran(sequence: u64) -> SyncPolicyStatus {
 
 /// A run that did nothing, and knew changes up to this one.
 fn report(sequence: u64, previewed: bool) -> RunReport {
-    RunReport { sequence, previewed, ..RunReport::nothing("a".to_owned(), at(100), Census::nothing(at(100))) }
+    RunReport {
+        sequence,
+        previewed,
+        ..RunReport::nothing("a".to_owned(), at(100), Baseline::nothing(at(100)))
+    }
 }
 
-impl Memory {
+impl ControllerState {
     /// One look at a policy, of whose directory was read so much.
     fn look(&mut self, (object, resolved): &(SyncPolicy, Resolved), sequence: u64) -> Reconciled {
         let read = decide::Sources { sequence, completed_at: at(40), healthy: true, awaited: false };
@@ -77,40 +81,40 @@ fn a_preview_makes_no_older_store_good() {
     let (metrics, before) = (Metrics::new(), ran(900));
     let staff_in = |mode| staff(mode, before.clone());
     let staff = staff_in("Preview");
-    let mut memory = Memory::default();
-    memory.recall(&staff.0, &stored(7, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
-    assert!(memory.reset);
-    let mut begun = memory.begins(&staff, 7);
+    let mut state = ControllerState::default();
+    state.recall(&staff.0, &stored(7, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
+    assert!(state.reset);
+    let mut begun = state.begins(&staff, 7);
     // It is made again when a read brings something, and not before.
     for read in [7, 8] {
-        memory.done(Some(Ok((report(read, true), store(read)))), begun, false, at(110), &metrics);
-        let looked = memory.look(&staff, read);
+        state.done(Some(Ok((report(read, true), store(read)))), begun, false, at(110), &metrics);
+        let looked = state.look(&staff, read);
         assert!(looked.begin.is_none(), "it was looked at already");
-        assert!(memory.reset, "nothing was rebuilt");
-        assert!(find(&memory.status.conditions, "StoreReset").is_some());
-        assert_eq!(memory.status.store, Some(store(900)), "the next process must see it too");
-        begun = memory.begins(&staff, read + 1);
+        assert!(state.reset, "nothing was rebuilt");
+        assert!(find(&state.status.conditions, "StoreReset").is_some());
+        assert_eq!(state.status.store, Some(store(900)), "the next process must see it too");
+        begun = state.begins(&staff, read + 1);
     }
-    memory.done(Some(Ok((report(9, true), store(9)))), begun, false, at(110), &metrics);
+    state.done(Some(Ok((report(9, true), store(9)))), begun, false, at(110), &metrics);
     let staff = staff_in("Apply");
-    let begun = memory.begins(&staff, 9);
-    memory.done(Some(Ok((report(9, false), store(9)))), begun, false, at(120), &metrics);
-    assert!(memory.look(&staff, 9).begin.is_none());
-    assert!(!memory.reset);
-    assert!(find(&memory.status.conditions, "StoreReset").is_none());
-    assert_eq!(memory.status.store, Some(store(9)));
+    let begun = state.begins(&staff, 9);
+    state.done(Some(Ok((report(9, false), store(9)))), begun, false, at(120), &metrics);
+    assert!(state.look(&staff, 9).begin.is_none());
+    assert!(!state.reset);
+    assert!(find(&state.status.conditions, "StoreReset").is_none());
+    assert_eq!(state.status.store, Some(store(9)));
 }
 
 #[test]
 fn a_run_of_what_is_being_deleted_ends_at_its_next_operation() {
     let mut staff = staff("Apply", SyncPolicyStatus::default());
-    let mut memory = Memory::default();
-    let begun = memory.begins(&staff, 7);
+    let mut state = ControllerState::default();
+    let begun = state.begins(&staff, 7);
     staff.0.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(100)));
-    assert!(memory.look(&staff, 7).begin.is_none());
+    assert!(state.look(&staff, 7).begin.is_none());
     assert!(begun.job.cancel.is_cancelled());
-    memory.done(None, begun, true, at(110), &Metrics::new());
-    assert!(memory.look(&staff, 8).begin.is_none(), "nothing is begun any more, whatever is read");
+    state.done(None, begun, true, at(110), &Metrics::new());
+    assert!(state.look(&staff, 8).begin.is_none(), "nothing is begun any more, whatever is read");
 }
 
 #[test]
@@ -120,9 +124,9 @@ fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let status = SyncPolicyStatus { conditions: shown, observed_generation: Some(1), ..before };
     let (mut object, resolved) = staff("Apply", status);
     object.spec.suspend = true;
-    let mut memory = Memory::default();
-    memory.recall(&object, &stored(7, false), resolved.runnable.as_deref().ok(), at(100), &Metrics::new());
-    let (_, status) = memory.look(&(object, resolved), 7).write.unwrap();
+    let mut state = ControllerState::default();
+    state.recall(&object, &stored(7, false), resolved.runnable.as_deref().ok(), at(100), &Metrics::new());
+    let (_, status) = state.look(&(object, resolved), 7).write.unwrap();
     let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
     assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
 }
@@ -132,38 +136,38 @@ fn whoever_tells_of_no_store_cannot_say_that_it_is_no_older_one() {
     let (metrics, nothing) = (Metrics::new(), SyncPolicyStatus::default());
     let used = || Stored { applied_spec: Some("{}".to_owned()), ..stored(7, false) };
     let recalled = |object: &SyncPolicy, stored: Stored| {
-        let mut memory = Memory::default();
-        memory.recall(object, &stored, None, at(100), &metrics);
-        memory
+        let mut state = ControllerState::default();
+        state.recall(object, &stored, None, at(100), &metrics);
+        state
     };
     let mut apply = staff("Apply", nothing.clone());
     assert!(recalled(&apply.0, used()).reset, "a look that failed has said something");
     apply.0.status = None;
     assert!(!recalled(&apply.0, stored(7, false)).reset, "nothing was ever done");
-    let mut memory = recalled(&apply.0, used());
-    assert!(memory.reset);
+    let mut state = recalled(&apply.0, used());
+    assert!(state.reset);
     // Nor does a preview, or a run that failed, which the next process has to know as well.
     let mut preview = staff("Preview", nothing);
     preview.0.status = None;
-    let begun = memory.begins(&preview, 7);
-    memory.done(Some(Ok((report(7, true), store(7)))), begun, false, at(110), &metrics);
-    assert!(memory.reset);
-    assert_eq!(memory.status.store, None);
-    let begun = memory.begins(&apply, 7);
-    memory.done(Some(Ok((report(7, false), store(7)))), begun, false, at(120), &metrics);
-    assert!(!memory.reset);
-    assert_eq!(memory.status.store, Some(store(7)));
+    let begun = state.begins(&preview, 7);
+    state.done(Some(Ok((report(7, true), store(7)))), begun, false, at(110), &metrics);
+    assert!(state.reset);
+    assert_eq!(state.status.store, None);
+    let begun = state.begins(&apply, 7);
+    state.done(Some(Ok((report(7, false), store(7)))), begun, false, at(120), &metrics);
+    assert!(!state.reset);
+    assert_eq!(state.status.store, Some(store(7)));
 }
 
 #[test]
 fn a_preview_is_not_made_again_for_what_it_knew() {
     let staff = staff("Preview", ran(7));
-    let (metrics, mut memory) = (Metrics::new(), Memory::default());
-    memory.recall(&staff.0, &stored(8, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
-    let begun = memory.begins(&staff, 8);
-    memory.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &metrics);
-    assert!(memory.look(&staff, 8).begin.is_none());
-    assert!(memory.look(&staff, 9).begin.is_some());
+    let (metrics, mut state) = (Metrics::new(), ControllerState::default());
+    state.recall(&staff.0, &stored(8, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
+    let begun = state.begins(&staff, 8);
+    state.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &metrics);
+    assert!(state.look(&staff, 8).begin.is_none());
+    assert!(state.look(&staff, 9).begin.is_some());
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn what_waits_is_measured_from_the_status_on() {
     });
     before.last_run.as_mut().unwrap().quarantined = 5;
     let (staff, metrics) = (staff("Apply", before), Metrics::new());
-    Memory::default().recall(&staff.0, &stored(7, false), None, at(100), &metrics);
+    ControllerState::default().recall(&staff.0, &stored(7, false), None, at(100), &metrics);
     let text = metrics.text().unwrap();
     for line in [
         r#"rollcall_policy_held_operations{policy="id/staff"} 10"#,
@@ -194,9 +198,9 @@ fn what_waits_is_measured_from_the_status_on() {
 fn a_run_of_a_policy_that_is_gone_is_not_measured() {
     let (staff, metrics) = (staff("Apply", ran(7)), Metrics::new());
     let measured = || metrics.text().unwrap().contains("id/staff");
-    let mut memory = Memory::default();
-    let begun = memory.begins(&staff, 7);
-    let mut left = memory.give_up().unwrap();
+    let mut state = ControllerState::default();
+    let begun = state.begins(&staff, 7);
+    let mut left = state.give_up().unwrap();
     left.done(Some(Ok((report(7, false), store(7)))), begun, true, at(110), &metrics);
     assert!(!measured());
     let begun = left.begins(&staff, 7);
@@ -208,36 +212,36 @@ fn a_run_of_a_policy_that_is_gone_is_not_measured() {
 fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
     let digest = "sha256:1".to_owned();
     let (given, seen) = (stored(7, false), stored(7, true));
-    let mut memory = Memory::default();
-    assert_eq!(memory.unseen(Some(&digest), &given, false).as_ref(), Some(&digest));
-    assert_eq!(memory.to_look_up(Some(&digest), &given).as_ref(), Some(&digest));
+    let mut state = ControllerState::default();
+    assert_eq!(state.unseen(Some(&digest), &given, false).as_ref(), Some(&digest));
+    assert_eq!(state.to_look_up(Some(&digest), &given).as_ref(), Some(&digest));
     // Its directory is away, so a run sees it, and nothing was looked up.
-    memory.approval = Some((digest.clone(), false));
-    assert_eq!(memory.unseen(Some(&digest), &seen, false), None);
-    assert_eq!(memory.to_look_up(Some(&digest), &seen).as_ref(), Some(&digest));
+    state.approval = Some((digest.clone(), false));
+    assert_eq!(state.unseen(Some(&digest), &seen, false), None);
+    assert_eq!(state.to_look_up(Some(&digest), &seen).as_ref(), Some(&digest));
     // The directory is back, and was asked.
-    memory.looked_up_for = Some(digest.clone());
-    assert_eq!(memory.to_look_up(Some(&digest), &seen), None);
-    assert_eq!(memory.to_look_up(None, &given), None);
+    state.looked_up_for = Some(digest.clone());
+    assert_eq!(state.to_look_up(Some(&digest), &seen), None);
+    assert_eq!(state.to_look_up(None, &given), None);
     // One that was seen before this process began had its look-ups then.
-    assert_eq!(Memory::default().to_look_up(Some(&digest), &seen), None);
+    assert_eq!(ControllerState::default().to_look_up(Some(&digest), &seen), None);
 }
 
 #[test]
 fn an_approval_that_only_a_preview_saw_counts_once_runs_do_something() {
     let (digest, given) = ("sha256:1".to_owned(), stored(7, false));
     let (preview, apply) = (staff("Preview", ran(7)), staff("Apply", ran(7)));
-    let mut memory = Memory::default();
-    let approval = memory.unseen(Some(&digest), &given, true);
+    let mut state = ControllerState::default();
+    let approval = state.unseen(Some(&digest), &given, true);
     let read = decide::Sources { sequence: 8, completed_at: at(40), healthy: true, awaited: false };
     let sources = Sources { read: Some(read), ..Sources::default() };
     let stopping = CancellationToken::new();
     let begun =
-        memory.reconcile(&preview.0, &preview.1, &sources, approval, at(100), &stopping).begin.unwrap();
+        state.reconcile(&preview.0, &preview.1, &sources, approval, at(100), &stopping).begin.unwrap();
     assert_eq!(begun.approve.as_ref(), Some(&digest));
-    assert_eq!(memory.unseen(Some(&digest), &given, true), None, "it is not told of twice");
-    memory.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &Metrics::new());
-    let approval = memory.unseen(Some(&digest), &given, false);
-    let begun = memory.reconcile(&apply.0, &apply.1, &sources, approval, at(120), &stopping).begin.unwrap();
+    assert_eq!(state.unseen(Some(&digest), &given, true), None, "it is not told of twice");
+    state.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &Metrics::new());
+    let approval = state.unseen(Some(&digest), &given, false);
+    let begun = state.reconcile(&apply.0, &apply.1, &sources, approval, at(120), &stopping).begin.unwrap();
     assert_eq!(begun.approve, Some(digest));
 }

@@ -1,6 +1,6 @@
 //! From text to a filter.
 
-use super::{Comparison, Filter, Kind, Literal, Path, Scope};
+use super::{AttributeType, Comparison, Filter, Literal, Path, Scope};
 
 /// Whoever asks for more does not want to know.
 const LONGEST: usize = 4096;
@@ -133,7 +133,7 @@ impl<'t> Parser<'t> {
         if !self.text[self.at..].starts_with('[') {
             return self.attribute(path);
         }
-        if path.last().kind != Kind::Complex {
+        if path.last().kind != AttributeType::Complex {
             return self.wrong(format!("{path} has no parts to select by"));
         }
         self.at += 1;
@@ -167,7 +167,7 @@ impl<'t> Parser<'t> {
         self.at += word.len();
         let literal = self.literal(&path)?;
         // Of a complex value it is `value` that is compared (RFC 7643 section 2.4).
-        if path.last().kind == Kind::Complex && literal != Literal::Null {
+        if path.last().kind == AttributeType::Complex && literal != Literal::Null {
             let Some(value) = path.attribute.part("value").filter(|_| path.part.is_none()) else {
                 return Err(
                     self.wrong_at(begin, format!("{path} is not compared as a whole; name a part of it"))
@@ -177,16 +177,16 @@ impl<'t> Parser<'t> {
         }
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         let fits = match (&literal, path.last().kind) {
-            (Literal::Text(_), Kind::Text | Kind::Reference) => true,
-            (Literal::Boolean(_), Kind::Boolean) | (Literal::Null, _) => equality,
+            (Literal::Text(_), AttributeType::Text | AttributeType::Reference) => true,
+            (Literal::Boolean(_), AttributeType::Boolean) | (Literal::Null, _) => equality,
             _ => false,
         };
         if fits {
             return Ok(Filter::Compare(path, comparison, literal));
         }
         let how = match path.last().kind {
-            Kind::Boolean => "by eq and ne, with true, false or null",
-            Kind::Text | Kind::Reference | Kind::Complex => {
+            AttributeType::Boolean => "by eq and ne, with true, false or null",
+            AttributeType::Text | AttributeType::Reference | AttributeType::Complex => {
                 "with a text in double quotes, or by eq and ne with null"
             }
         };

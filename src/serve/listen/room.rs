@@ -93,16 +93,16 @@ impl Room {
 impl Seats {
     /// Ends whoever of these, at most so many, has the least right to be there.
     fn make_way(&mut self, now: Instant, most: usize, of: impl Fn(&Taken) -> bool) -> Option<()> {
-        let (mut strangers, mut of_owner) = (0, BTreeMap::<&Owner, usize>::new());
+        let (mut unproven, mut of_owner) = (0, BTreeMap::<&Owner, usize>::new());
         for taken in self.taken.values().filter(|taken| of(taken)) {
             match &taken.admitted {
                 Some(owner) => *of_owner.entry(owner).or_default() += 1,
-                None => strangers += 1,
+                None => unproven += 1,
             }
         }
         let right = |taken: &Taken| match &taken.admitted {
             None if !taken.spoke && now.duration_since(taken.since) > MOMENT => (Right::Silent, Reverse(0)),
-            None if strangers > most / 4 => (Right::Stranger, Reverse(0)),
+            None if unproven > most / 4 => (Right::Unproven, Reverse(0)),
             None => (Right::Newcomer, Reverse(0)),
             Some(owner) => (Right::Admitted, Reverse(of_owner.get(owner).copied().unwrap_or_default())),
         };
@@ -119,7 +119,7 @@ enum Right {
     /// It had its moment, and said nothing.
     Silent,
     /// Nothing is known of it, and there are many like it.
-    Stranger,
+    Unproven,
     /// A reader's.
     Admitted,
     /// Nothing is known of it yet, and there are few like it.

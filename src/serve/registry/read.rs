@@ -15,7 +15,7 @@ use crate::scim::schema::ResourceType;
 use crate::scim::{Failure, Filter, Page, Projection};
 use crate::serve::resource::{Names, resource};
 use crate::store::StoreError;
-use crate::store::registry::{Object, Part};
+use crate::store::registry::{Object, PolicyRegistry};
 
 /// A page that shows more memberships than this is refused, unless it is of one group: what it takes to build
 /// is bounded, and nothing is ever left out in silence.
@@ -23,7 +23,7 @@ const MEMBERSHIPS: u64 = 200_000;
 
 /// Reads a policy's part, as of one moment.
 pub(super) struct Reader<'p, 't> {
-    part: &'p Part<'t>,
+    part: &'p PolicyRegistry<'t>,
     base: &'p str,
     unwanted: &'p CancellationToken,
 }
@@ -40,7 +40,7 @@ struct Building<'r, 'p, 't> {
 
 impl<'p, 't> Reader<'p, 't> {
     /// Ends as soon as it is `unwanted`.
-    pub(super) fn new(part: &'p Part<'t>, base: &'p str, unwanted: &'p CancellationToken) -> Self {
+    pub(super) fn new(part: &'p PolicyRegistry<'t>, base: &'p str, unwanted: &'p CancellationToken) -> Self {
         Self { part, base, unwanted }
     }
 
@@ -243,7 +243,7 @@ mod tests {
             if unwanted {
                 token.cancel();
             }
-            let read = |part: &Part<'_>| Ok(Reader::new(part, "", &token).list(&kinds, &list));
+            let read = |part: &PolicyRegistry<'_>| Ok(Reader::new(part, "", &token).list(&kinds, &list));
             let answer = store.read_registry(&owner, read).unwrap().unwrap();
             assert_eq!(answer.map_err(|failure| failure.status).err(), unwanted.then_some(503));
         }

@@ -14,18 +14,18 @@ use super::back_link::BackLinks;
 use super::computed::Untold;
 use super::connection::{Connection, Server};
 use super::decode::Raw;
-use super::facts::{self, Facts};
 use super::feed::{Changes, Resume};
 use super::look_up::{self, Asking, Seen, Unread};
-use super::search::{Found, Query, Search};
+use super::root_dse::{self, RootDse};
+use super::search::{Query, Search, SearchItem};
 use super::wire::Control;
-use super::{LdapConfig, Reading, among, bases, contained, contexts, either, only_context};
+use super::{LdapConfig, LdapRead, among, bases, contained, contexts, either, only_context};
 use crate::directory::{
-    Anchor, Change, Completion, Cursor, DirectoryId, Dn, Feed, Kind, Members, Mode, OfNoKind, Reference,
+    Anchor, Change, Completion, Cursor, DirectoryId, Dn, EntryKind, Feed, Members, Mode, OfNoKind, Reference,
 };
 use crate::source::schema::active_directory::name::Extended;
 use crate::source::schema::active_directory::primary::{self, Primaries};
-use crate::source::schema::active_directory::{self as schema, Schema};
+use crate::source::schema::active_directory::{self as schema, ActiveDirectorySchema};
 use crate::source::schema::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
@@ -129,10 +129,10 @@ struct Left {
 struct Session {
     config: ActiveDirectoryConfig,
     connection: Connection,
-    facts: Facts,
+    facts: RootDse,
     bases: Vec<String>,
     excluded: Vec<Dn>,
-    schema: Schema,
+    schema: ActiveDirectorySchema,
     /// The domain's security id, which its users and groups have before their own numbers.
     domain: Option<Vec<u8>>,
     /// Who came, in a read of changes.
@@ -146,7 +146,7 @@ impl Session {
             Some(discovery) => discovery.servers(&config.ldap).await?,
             None => (Server::of(&config.ldap.urls), Vec::new()),
         };
-        let (mut connection, facts) = facts::connect(&config.ldap, &servers, behind).await?;
+        let (mut connection, facts) = root_dse::connect(&config.ldap, &servers, behind).await?;
         notices.append(&mut connection.skipped);
         connection.skipped = notices;
         if !facts.has("supportedcapabilities", ACTIVE_DIRECTORY) {
@@ -158,7 +158,7 @@ impl Session {
         }
         let bases = bases(&config.ldap.base_dns, &facts)?;
         let excluded = config.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
-        let schema = Schema { literal: config.ldap.literal.clone() };
+        let schema = ActiveDirectorySchema { literal: config.ldap.literal.clone() };
         let filters = [
             config.ldap.user_filter.as_deref().unwrap_or(USER_FILTER),
             config.ldap.group_filter.as_deref().unwrap_or(GROUP_FILTER),
@@ -188,7 +188,7 @@ impl Session {
             && resume.goes_on_as(next)
             && let Some(changes) = self.changes(resume).await?
         {
-            let reading = Reading::new(sink.clone());
+            let reading = LdapRead::new(sink.clone());
             if let Some(read) = self.read_changes(&changes, resume.after_all, reading).await? {
                 return self.complete_changes(read, resume.at(changes.place), feed).await;
             }
@@ -210,7 +210,7 @@ impl Session {
         next: Option<Resume>,
         feed: Feed,
     ) -> Result<Completion, SourceError> {
-        let mut reading = Reading::new(sink);
+        let mut reading = LdapRead::new(sink);
         let mut primaries = Primaries::default();
         for base in self.bases.clone() {
             self.users(base, None, &mut reading, &mut primaries).await?;
@@ -229,8 +229,8 @@ impl Session {
         &mut self,
         changes: &Changes,
         after_all: bool,
-        mut reading: Reading,
-    ) -> Result<Option<Reading>, SourceError> {
+        mut reading: LdapRead,
+    ) -> Result<Option<LdapRead>, SourceError> {
         self.untold.links.keep_lists();
         // Entries that are there, and are not read.
         let mut others = Vec::new();
@@ -289,7 +289,7 @@ impl Session {
     async fn list_ids(
         &mut self,
         reads_new: bool,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         first: &mut Primaries,
         own: &mut Primaries,
     ) -> Result<bool, SourceError> {
@@ -313,7 +313,7 @@ impl Session {
     async fn read_these(
         &mut self,
         these: &[Anchor],
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         first: &mut Primaries,
         own: &mut Primaries,
     ) -> Result<(), SourceError> {
@@ -329,7 +329,7 @@ impl Session {
     /// Ends a read of changes. Who may not see what was deleted lists everybody who is there.
     async fn complete_changes(
         mut self,
-        mut reading: Reading,
+        mut reading: LdapRead,
         next: Resume,
         feed: Option<Feed>,
     ) -> Result<Completion, SourceError> {
@@ -362,20 +362,20 @@ impl Session {
         &mut self,
         base: String,
         only: Option<&str>,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
         let query = self.query(base, among(only, self.user_filter()));
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             // What is no entry may be anybody.
-            primaries.hidden |= matches!(found, Found::Unintelligible(_));
+            primaries.hidden |= matches!(found, SearchItem::Unintelligible(_));
             let Some(raw) = entry(found, &self.excluded, reading).await? else { continue };
-            self.untold.note(Kind::User, &raw.attributes);
+            self.untold.note(EntryKind::User, &raw.attributes);
             if self.domain.is_none() && raw.attributes.has("primarygroupid") {
                 self.domain = schema::domain(&raw.attributes);
             }
-            let Some(change) = self.schema.change(&raw, Kind::User) else { continue };
+            let Some(change) = self.schema.change(&raw, EntryKind::User) else { continue };
             primaries.note(&raw.attributes);
             if only.is_some() {
                 self.there.extend(change.anchor().cloned());
@@ -389,7 +389,7 @@ impl Session {
         &mut self,
         base: String,
         only: Option<&str>,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
         // Where not everybody came, those of whom one is the primary group are asked for.
@@ -404,7 +404,7 @@ impl Session {
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(reading.came).await? {
             let Some(mut raw) = entry(found, &self.excluded, reading).await? else { continue };
-            self.untold.note(Kind::Group, &raw.attributes);
+            self.untold.note(EntryKind::Group, &raw.attributes);
             if only.is_some() {
                 self.there.extend(schema::anchor(&raw.attributes));
             }
@@ -430,7 +430,7 @@ impl Session {
         let mut ids = HashSet::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(0).await? {
-            if let Found::Entry(raw) = found {
+            if let SearchItem::Entry(raw) = found {
                 ids.extend(schema::relative_id(&raw.attributes));
             }
         }
@@ -441,7 +441,7 @@ impl Session {
     async fn ask_primaries(
         &mut self,
         group: u32,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         primaries: &mut Primaries,
     ) -> Result<(), SourceError> {
         let found = self.note_primaries(&format!("(primaryGroupID={group})"), reading, primaries).await?;
@@ -458,7 +458,7 @@ impl Session {
     async fn note_primaries(
         &mut self,
         filter: &str,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         primaries: &mut Primaries,
     ) -> Result<bool, SourceError> {
         let mut any = false;
@@ -606,7 +606,7 @@ impl Session {
             };
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(0).await? {
-                if let Found::Entry(raw) = found
+                if let SearchItem::Entry(raw) = found
                     && !is_within(Extended::of(&raw.dn).dn, excluded)
                 {
                     anchors.extend(identity(&raw));
@@ -639,7 +639,7 @@ impl Session {
             id: Some("objectGUID".to_owned()),
             server: Some(server),
             cursor: next.and_then(|next| next.cursor()),
-            fields: crate::source::schema::Schema::fields(),
+            fields: crate::source::schema::EntrySchema::fields(),
             attributes: self.config.ldap.literal,
             scope,
             notices,
@@ -678,9 +678,9 @@ impl Session {
     }
 }
 
-impl Schema {
+impl ActiveDirectorySchema {
     /// What the entry that came says; `None` if it is not what was searched for.
-    fn change(&self, raw: &Raw, wanted: Kind) -> Option<Change> {
+    fn change(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         Some(match self.told(&raw.dn, &raw.attributes, wanted)? {
             Change::Replace(entry) if raw.beyond.is_some() || !raw.dn_is_text => Change::Unreadable {
                 anchor: Some(entry.anchor),
@@ -697,11 +697,11 @@ impl Schema {
         raw: &Raw,
         members: Option<Members>,
         primaries: &Primaries,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         links: &mut BackLinks,
     ) -> Result<(), SourceError> {
         let relative = schema::relative_id(&raw.attributes);
-        let Some(mut change) = self.change(raw, Kind::Group) else { return Ok(()) };
+        let Some(mut change) = self.change(raw, EntryKind::Group) else { return Ok(()) };
         if let Change::Replace(group) = &mut change {
             if let Some(members) = members {
                 group.members = members;
@@ -716,7 +716,7 @@ impl Schema {
 
 /// Why a domain controller is not believed: it has not caught up with the others since it was started, or was ever made, so
 /// whoever joined is not there, and whoever was disabled is not.
-fn behind(facts: &Facts) -> Option<&'static str> {
+fn behind(facts: &RootDse) -> Option<&'static str> {
     facts.text("issynchronized").is_some_and(|is| is.eq_ignore_ascii_case("FALSE")).then_some(
         "it says that it has not caught up with the other domain controllers yet (isSynchronized FALSE); look at its \
          replication with `repadmin /showrepl`, or name another one in urls",
@@ -736,15 +736,19 @@ fn controls() -> Vec<Control> {
 }
 
 /// The entry that was found, if it is one and is not left out.
-async fn entry(found: Found, excluded: &[Dn], reading: &mut Reading) -> Result<Option<Raw>, SourceError> {
+async fn entry(
+    found: SearchItem,
+    excluded: &[Dn],
+    reading: &mut LdapRead,
+) -> Result<Option<Raw>, SourceError> {
     match found {
-        Found::Entry(raw) => Ok((!is_within(Extended::of(&raw.dn).dn, excluded)).then_some(raw)),
-        Found::Unintelligible(what) => {
+        SearchItem::Entry(raw) => Ok((!is_within(Extended::of(&raw.dn).dn, excluded)).then_some(raw)),
+        SearchItem::Unintelligible(what) => {
             reading.unintelligible(what).await?;
             Ok(None)
         }
         // Other domains are other connectors' affair, and the domain scope leaves them out.
-        Found::Reference(_) => Ok(None),
+        SearchItem::Reference(_) => Ok(None),
     }
 }
 
@@ -768,7 +772,7 @@ mod tests {
         #[case] said: &[&str],
         #[case] is_behind: bool,
     ) {
-        let mut facts = Facts::default();
+        let mut facts = RootDse::default();
         facts.root.add("isSynchronized", said.iter().map(|value| value.as_bytes().to_vec()));
         assert_eq!(behind(&facts).is_some(), is_behind);
     }

@@ -227,7 +227,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::directory::{Entry, Kind};
+    use crate::directory::{Entry, EntryKind};
 
     fn dn(text: &str) -> Dn {
         Dn::parse(&format!("{text},dc=x")).unwrap()
@@ -245,7 +245,7 @@ mod tests {
 
     fn group(name: &str, members: Members) -> Change {
         let (anchor, dn) = (Anchor::new(name), format!("cn={name},dc=x"));
-        Change::Replace(Box::new(Entry { anchor, dn, kind: Kind::Group, members, ..Entry::nobody() }))
+        Change::Replace(Box::new(Entry { anchor, dn, kind: EntryKind::Group, members, ..Entry::nobody() }))
     }
 
     fn followed() -> BackLinks {
@@ -456,7 +456,7 @@ mod tests {
                 for (id, (called, members)) in groups.iter().filter(|(id, _)| touched.contains(id)) {
                     let members = Members::Complete(members.iter().map(|who| person(*who)).collect());
                     let (anchor, dn) = (anchor(*id), name(*called));
-                    let group = Entry { anchor, dn, kind: Kind::Group, members, ..Entry::nobody() };
+                    let group = Entry { anchor, dn, kind: EntryKind::Group, members, ..Entry::nobody() };
                     links.list(&Change::Replace(Box::new(group)), Vec::new());
                 }
                 let stated = |members: &BTreeSet<u8>| Some(members.iter().map(|who| person(*who)).collect());

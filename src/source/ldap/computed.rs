@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::back_link::BackLinks;
 use super::either;
-use crate::directory::{Dn, Kind};
+use crate::directory::{Dn, EntryKind};
 use crate::source::schema::Attributes;
 
 /// Worked out from other entries, at the time of the question, or written without being told of. By what: lists of
@@ -133,8 +133,8 @@ impl Untold {
     }
 
     /// Looks at what came of an entry. A value may have ids in front (`<GUID=…>;CN=…`).
-    pub(super) fn note(&mut self, kind: Kind, attributes: &Attributes) {
-        if kind == Kind::Group && is_dynamic(attributes) {
+    pub(super) fn note(&mut self, kind: EntryKind, attributes: &Attributes) {
+        if kind == EntryKind::Group && is_dynamic(attributes) {
             self.dynamic_groups += 1;
         }
         self.links.note(attributes);
@@ -338,19 +338,19 @@ mod tests {
     #[case("plain", false)]
     fn values_tell_what_an_unknown_attribute_is(#[case] value: &str, #[case] names_others: bool) {
         let mut untold = untold("(objectClass=person)", &["worksFor"]);
-        untold.note(Kind::User, &attributes("worksfor", value));
+        untold.note(EntryKind::User, &attributes("worksfor", value));
         assert_eq!(untold.needs_all().is_some(), names_others);
     }
 
     #[rstest]
-    #[case(Kind::Group, "objectclass", "groupOfURLs", true)]
-    #[case(Kind::Group, "memberurl", "ldap:///ou=people,dc=x??sub?(l=here)", true)]
-    #[case(Kind::Group, "labeleduri", "LDAP:///dc=x?uid?sub?(l=here)", true)]
-    #[case(Kind::Group, "labeleduri", "https://team.example/?page=1", false)]
-    #[case(Kind::User, "labeleduri", "ldap:///dc=x?uid?sub?(l=here)", false)]
-    #[case(Kind::Group, "objectclass", "groupOfNames", false)]
+    #[case(EntryKind::Group, "objectclass", "groupOfURLs", true)]
+    #[case(EntryKind::Group, "memberurl", "ldap:///ou=people,dc=x??sub?(l=here)", true)]
+    #[case(EntryKind::Group, "labeleduri", "LDAP:///dc=x?uid?sub?(l=here)", true)]
+    #[case(EntryKind::Group, "labeleduri", "https://team.example/?page=1", false)]
+    #[case(EntryKind::User, "labeleduri", "ldap:///dc=x?uid?sub?(l=here)", false)]
+    #[case(EntryKind::Group, "objectclass", "groupOfNames", false)]
     fn a_group_may_be_a_search(
-        #[case] kind: Kind,
+        #[case] kind: EntryKind,
         #[case] name: &str,
         #[case] value: &str,
         #[case] dynamic: bool,

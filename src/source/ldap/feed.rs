@@ -14,7 +14,7 @@ use crate::source::schema::hexadecimal;
 /// Where a feed resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resume {
-    pub(super) feed: Kind,
+    pub(super) feed: FeedKind,
     /// Of everything that must not have changed in between.
     pub(super) fingerprint: String,
     pub(super) place: Vec<u8>,
@@ -28,7 +28,7 @@ fn of_everything() -> bool {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
+pub(super) enum FeedKind {
     /// All of an Active Directory domain, by right.
     DirSync,
     /// As much of it as the account may see.
@@ -37,7 +37,7 @@ pub(super) enum Kind {
     SyncRepl,
 }
 
-impl Kind {
+impl FeedKind {
     /// As in the spec's `changeFeed`.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::connection::Connection;
 use super::decode::Raw;
-use super::search::{Found, Query, Search};
+use super::search::{Query, Search, SearchItem};
 use super::wire::filter::escape;
 use super::wire::{Control, Scope};
-use super::{LdapConfig, facts};
-use crate::directory::{Anchor, Dn, Kind, OfNoKind};
+use super::{LdapConfig, root_dse};
+use crate::directory::{Anchor, Dn, EntryKind, OfNoKind};
 use crate::source::{Reason, SourceError, schema};
 
 /// Anchors in one search: few enough for every server's limit on filters.
@@ -77,11 +77,11 @@ pub(super) enum Unread {
 }
 
 /// Kinds of which the configured filters leave it to the classes who is one.
-pub(super) fn by_classes(config: &LdapConfig) -> &'static [Kind] {
+pub(super) fn by_classes(config: &LdapConfig) -> &'static [EntryKind] {
     match (config.user_filter.is_none(), config.group_filter.is_none()) {
-        (true, true) => &[Kind::User, Kind::Contact, Kind::Group],
-        (true, false) => &[Kind::User, Kind::Contact],
-        (false, true) => &[Kind::Group],
+        (true, true) => &[EntryKind::User, EntryKind::Contact, EntryKind::Group],
+        (true, false) => &[EntryKind::User, EntryKind::Contact],
+        (false, true) => &[EntryKind::Group],
         (false, false) => &[],
     }
 }
@@ -108,7 +108,7 @@ impl Seen {
     }
 
     /// What to tell of one with this id that is of no kind.
-    pub(super) fn of_no_kind(&self, anchor: &Anchor, kinds: &'static [Kind]) -> OfNoKind {
+    pub(super) fn of_no_kind(&self, anchor: &Anchor, kinds: &'static [EntryKind]) -> OfNoKind {
         let (what, why) = (self.dn.clone(), schema::OF_NO_KIND.to_owned());
         OfNoKind { anchor: anchor.clone(), what, why, kinds }
     }
@@ -145,15 +145,15 @@ pub(super) struct Answer {
 
 /// What is settled of those who were asked for; who is in neither is not.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(super) struct Confirmed {
     pub(super) there: HashMap<Anchor, Seen>,
     pub(super) missing: HashSet<Anchor>,
 }
 
 impl Answer {
     /// Takes in what was found when these were asked for.
-    fn take(&mut self, found: Found, asked: &HashSet<&Anchor>, id: impl Fn(&Raw) -> Option<Anchor>) {
-        let Found::Entry(raw) = found else {
+    fn take(&mut self, found: SearchItem, asked: &HashSet<&Anchor>, id: impl Fn(&Raw) -> Option<Anchor>) {
+        let SearchItem::Entry(raw) = found else {
             self.doubtful = true;
             return;
         };
@@ -215,7 +215,7 @@ impl Asking {
         connection: &mut Connection,
         places: (&[String], Option<&str>),
         asked: &[Anchor],
-    ) -> Result<Settled, SourceError> {
+    ) -> Result<Confirmed, SourceError> {
         if self.attribute.eq_ignore_ascii_case("dn") {
             return by_dn(connection, places, asked).await;
         }
@@ -233,7 +233,7 @@ impl Asking {
             }
             there.extend(answer.there);
         }
-        Ok(Settled { there, missing })
+        Ok(Confirmed { there, missing })
     }
 
     /// Whether entries that match `filter` are found by their ids below `base`, as one of them shows; `None` if there are
@@ -268,7 +268,7 @@ impl Asking {
         filter: &str,
     ) -> Result<Vec<Raw>, SourceError> {
         let place = (base, Scope::Subtree);
-        facts::some(connection, &self.controls, place, filter, &[&self.attribute], KNOWN).await
+        root_dse::some(connection, &self.controls, place, filter, &[&self.attribute], KNOWN).await
     }
 }
 
@@ -277,8 +277,8 @@ async fn by_dn(
     connection: &mut Connection,
     (places, only): (&[String], Option<&str>),
     asked: &[Anchor],
-) -> Result<Settled, SourceError> {
-    let mut settled = Settled::default();
+) -> Result<Confirmed, SourceError> {
+    let mut settled = Confirmed::default();
     for anchor in asked {
         let dn = anchor.as_str().to_owned();
         let seen = Seen { dn, others: Vec::new(), classes: Classes::Hidden, holds_others: None };
@@ -297,7 +297,7 @@ async fn by_dn(
         let mut doubtful = false;
         loop {
             match search.next(0).await {
-                Ok(Some(Found::Entry(raw))) => {
+                Ok(Some(SearchItem::Entry(raw))) => {
                     let classes = Classes::of(&raw.attributes);
                     settled.there.insert(anchor.clone(), Seen { classes, ..seen.clone() });
                 }
@@ -340,7 +340,7 @@ pub(super) async fn has_left(
     let mut is_another = false;
     loop {
         match search.next(0).await {
-            Ok(Some(Found::Entry(raw))) if shown(attribute, &raw).is_some_and(|id| id != *anchor) => {
+            Ok(Some(SearchItem::Entry(raw))) if shown(attribute, &raw).is_some_and(|id| id != *anchor) => {
                 is_another = true;
             }
             Ok(Some(_)) => return Ok(false),
@@ -395,12 +395,12 @@ mod tests {
 
     use super::*;
 
-    fn entry(ids: &[&str], classes: &[&str]) -> Found {
+    fn entry(ids: &[&str], classes: &[&str]) -> SearchItem {
         let mut attributes = schema::Attributes::new();
         attributes.add("entryUUID", ids.iter().map(|id| id.as_bytes().to_vec()));
         attributes.add("objectClass", classes.iter().map(|class| class.as_bytes().to_vec()));
         let dn = "uid=one,ou=people,dc=x".to_owned();
-        Found::Entry(Raw { dn, dn_is_text: true, attributes, ..Raw::default() })
+        SearchItem::Entry(Raw { dn, dn_is_text: true, attributes, ..Raw::default() })
     }
 
     #[rstest]
@@ -408,9 +408,13 @@ mod tests {
     #[case::another(entry(&["e-9"], &["person"]), false, true)]
     #[case::without_an_id(entry(&[], &["person"]), false, true)]
     #[case::with_two(entry(&["e-1", "e-2"], &["person"]), false, true)]
-    #[case::no_entry(Found::Unintelligible("it".to_owned()), false, true)]
-    #[case::a_reference(Found::Reference(Vec::new()), false, true)]
-    fn what_could_be_the_one_is_no_proof(#[case] found: Found, #[case] there: bool, #[case] doubtful: bool) {
+    #[case::no_entry(SearchItem::Unintelligible("it".to_owned()), false, true)]
+    #[case::a_reference(SearchItem::Reference(Vec::new()), false, true)]
+    fn what_could_be_the_one_is_no_proof(
+        #[case] found: SearchItem,
+        #[case] there: bool,
+        #[case] doubtful: bool,
+    ) {
         let (one, mut answer) = (Anchor::new("e-1"), Answer::default());
         answer.take(found, &HashSet::from([&one]), |raw| shown("entryUUID", raw));
         assert_eq!((answer.there.contains_key(&one), answer.doubtful), (there, doubtful));

@@ -27,7 +27,7 @@ pub(super) struct Query {
 }
 
 /// What a search yields.
-pub(super) enum Found {
+pub(super) enum SearchItem {
     /// An entry.
     Entry(Raw),
     /// Something that should be an entry.
@@ -70,7 +70,7 @@ impl<'c> Search<'c> {
 
     /// The next thing found; `None` only at the true end. `came` is how many entries the whole read has
     /// brought so far, for messages.
-    pub(super) async fn next(&mut self, came: u64) -> Result<Option<Found>, SourceError> {
+    pub(super) async fn next(&mut self, came: u64) -> Result<Option<SearchItem>, SourceError> {
         while !self.done {
             if !self.asked {
                 self.ask(came).await?;
@@ -83,17 +83,17 @@ impl<'c> Search<'c> {
                     let Some(raw) = entry else {
                         self.page.came += 1;
                         let what = format!("an entry below {}", self.query.base);
-                        return Ok(Some(Found::Unintelligible(what)));
+                        return Ok(Some(SearchItem::Unintelligible(what)));
                     };
                     if !self.page.goes_on(&raw.dn) {
                         return Err(again(&self.query.base, came));
                     }
-                    return Ok(Some(Found::Entry(raw)));
+                    return Ok(Some(SearchItem::Entry(raw)));
                 }
                 Response::Reference(urls) => {
                     self.begun = true;
                     self.page.came += 1;
-                    return Ok(Some(Found::Reference(urls)));
+                    return Ok(Some(SearchItem::Reference(urls)));
                 }
                 Response::SearchDone(result) => {
                     self.asked = false;

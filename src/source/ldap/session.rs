@@ -7,20 +7,20 @@ use tokio::time::Instant;
 
 use super::computed::{SEARCHES, Untold};
 use super::connection::{Connection, Server};
-use super::facts::{self, Facts};
-use super::feed::{self, Changes, Kind as FeedKind, Resume};
+use super::feed::{self, Changes, FeedKind, Resume};
 use super::look_up::{self, Asking, Unread};
 use super::progress::Progress;
-use super::search::{Found, Query, Search};
+use super::root_dse::{self, RootDse};
+use super::search::{Query, Search, SearchItem};
 use super::wire::Scope;
 use super::wire::filter::escape;
 use super::{
-    GROUP_FILTER, LdapConfig, MANY, REFERENCES, Reading, USER_FILTER, among, bases, contexts, directory,
+    GROUP_FILTER, LdapConfig, LdapRead, MANY, REFERENCES, USER_FILTER, among, bases, contexts, directory,
     either, in_brackets, only_context, sync_repl,
 };
-use crate::directory::{Anchor, Change, Completion, Dn, Feed, Kind, Mode};
+use crate::directory::{Anchor, Change, Completion, Dn, EntryKind, Feed, Mode};
 use crate::source::schema::posix::{self, Primaries};
-use crate::source::schema::{self, Schema};
+use crate::source::schema::{self, EntrySchema};
 use crate::source::{LookUp, Reason, Sink, SourceError};
 use crate::words::count;
 
@@ -34,9 +34,9 @@ mod primary;
 pub(super) struct Session {
     config: LdapConfig,
     connection: Connection,
-    facts: Facts,
+    facts: RootDse,
     bases: Vec<String>,
-    schema: Schema,
+    schema: EntrySchema,
     /// Who came in a read of changes, and under what name.
     there: HashMap<Anchor, String>,
     /// Whose primary group is which, of those who came.
@@ -54,19 +54,19 @@ impl Session {
         pinned: Option<&str>,
         heard: &Progress,
     ) -> Result<Self, SourceError> {
-        let behind = |facts: &Facts| facts.progress.is_behind(heard).then_some(BEHIND);
-        let (mut connection, facts) = facts::connect(&config, &Server::of(&config.urls), behind).await?;
+        let behind = |facts: &RootDse| facts.progress.is_behind(heard).then_some(BEHIND);
+        let (mut connection, facts) = root_dse::connect(&config, &Server::of(&config.urls), behind).await?;
         if facts.has("supportedcapabilities", super::active_directory::ACTIVE_DIRECTORY) {
             return Err(SourceError::new(Reason::InvalidData, of_active_directory(&connection.url)));
         }
         let bases = bases(&config.base_dns, &facts)?;
         let anchor = match &config.anchor {
             Some(anchor) => anchor.clone(),
-            None => facts::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
+            None => root_dse::anchor(&mut connection, &bases, user_filter(&config), pinned).await?,
         };
         // OpenLDAP keeps to that; 389 Directory Server and OpenDJ have such groups without members.
-        let demands_members = facts.vendor.as_deref().is_some_and(facts::is_openldap);
-        let schema = Schema { anchor, literal: config.literal.clone(), demands_members };
+        let demands_members = facts.vendor.as_deref().is_some_and(root_dse::is_openldap);
+        let schema = EntrySchema { anchor, literal: config.literal.clone(), demands_members };
         let filters = [user_filter(&config), group_filter(&config)];
         let untold = Untold::of(filters, &config.literal, &contexts(&bases, &facts));
         Ok(Self {
@@ -110,13 +110,13 @@ impl Session {
             && let Some(context) = only_context(&self.bases, &self.facts)
         {
             if let Some(changes) = sync_repl::changes(&mut self.connection, &context, &resume.place).await? {
-                let mut reading = Reading::new(sink.clone());
+                let mut reading = LdapRead::new(sink.clone());
                 if let Some(mode) = self.read_changes(&changes, resume.after_all, &mut reading).await? {
                     reading.flush().await?;
                     return Ok(self.completion(mode, Some(next.at(changes.place)), feed));
                 }
             } else {
-                let remedy = if facts::may_be_openldap(&self.facts) {
+                let remedy = if root_dse::may_be_openldap(&self.facts) {
                     "; OpenLDAP can, deletions too, with `syncprov-sessionlog 100000`"
                 } else {
                     ""
@@ -153,7 +153,7 @@ impl Session {
             );
         };
         if !sync_repl::is_offered(&self.facts) {
-            let remedy = if facts::may_be_openldap(&self.facts) {
+            let remedy = if root_dse::may_be_openldap(&self.facts) {
                 "; OpenLDAP does with `overlay syncprov` on the database"
             } else {
                 ", so everything is read each time"
@@ -169,7 +169,7 @@ impl Session {
         }
         let Some(place) = sync_repl::place(&mut self.connection, &context).await? else {
             let who = self.config.bind.as_ref().map_or("anonymous", |bind| bind.dn.as_str());
-            let overlay = if facts::may_be_openldap(&self.facts) {
+            let overlay = if root_dse::may_be_openldap(&self.facts) {
                 "put `overlay syncprov` on that database, and "
             } else {
                 ""
@@ -193,9 +193,9 @@ impl Session {
         next: Option<Resume>,
         feed: Feed,
     ) -> Result<Completion, SourceError> {
-        let mut reading = Reading::new(sink);
-        self.entries(Kind::User, None, &mut reading).await?;
-        self.entries(Kind::Group, None, &mut reading).await?;
+        let mut reading = LdapRead::new(sink);
+        self.entries(EntryKind::User, None, &mut reading).await?;
+        self.entries(EntryKind::Group, None, &mut reading).await?;
         reading.flush().await?;
         let not_read = self.untold.links.not_seen();
         self.untold.links.miss(not_read);
@@ -220,7 +220,7 @@ impl Session {
         &mut self,
         changes: &Changes,
         after_all: bool,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
     ) -> Result<Option<Mode>, SourceError> {
         let mut mode = Mode::Delta;
         self.untold.links.keep_lists();
@@ -285,8 +285,8 @@ impl Session {
         }
         for some in named.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.schema.anchor, some);
-            self.entries(Kind::User, Some(&ids), reading).await?;
-            self.entries(Kind::Group, Some(&ids), reading).await?;
+            self.entries(EntryKind::User, Some(&ids), reading).await?;
+            self.entries(EntryKind::Group, Some(&ids), reading).await?;
         }
         let lists_all = self.untold.is_in_filters();
         if lists_all {
@@ -317,7 +317,7 @@ impl Session {
         }
         self.wait_until_nobody_is_listed(&was).await?;
         for lists in is {
-            self.entries(Kind::Group, Some(&lists), reading).await?;
+            self.entries(EntryKind::Group, Some(&lists), reading).await?;
         }
         if self.untold.links.are_used() && !self.read_again(changes, &others, after_all, reading).await? {
             return Ok(None);
@@ -330,7 +330,7 @@ impl Session {
 
     /// Lists who is there, without those who came; reads those who were not there before, if that is wanted. False if they
     /// are too many.
-    async fn list_ids(&mut self, reads_new: bool, reading: &mut Reading) -> Result<bool, SourceError> {
+    async fn list_ids(&mut self, reads_new: bool, reading: &mut LdapRead) -> Result<bool, SourceError> {
         let mut listed = Vec::new();
         for base in self.bases.clone() {
             let query = Query {
@@ -343,12 +343,12 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 let entry = match found {
-                    Found::Entry(entry) => entry,
-                    Found::Unintelligible(what) => {
+                    SearchItem::Entry(entry) => entry,
+                    SearchItem::Unintelligible(what) => {
                         reading.unintelligible(what).await?;
                         continue;
                     }
-                    Found::Reference(_) => continue,
+                    SearchItem::Reference(_) => continue,
                 };
                 let id = &self.schema.anchor;
                 // Who shows no id may be anybody who is missing.
@@ -372,8 +372,8 @@ impl Session {
         let Some(new) = reading.listed(listed).await? else { return Ok(false) };
         for some in new.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.schema.anchor, some);
-            self.entries(Kind::User, Some(&ids), reading).await?;
-            self.entries(Kind::Group, Some(&ids), reading).await?;
+            self.entries(EntryKind::User, Some(&ids), reading).await?;
+            self.entries(EntryKind::Group, Some(&ids), reading).await?;
         }
         Ok(true)
     }
@@ -381,7 +381,7 @@ impl Session {
     /// Whether an entry that does not say so has others in it, or may have.
     async fn holds_others(&mut self, dn: &str) -> Result<bool, SourceError> {
         let place = (dn, Scope::OneLevel);
-        match facts::some(&mut self.connection, &[], place, "(objectClass=*)", &["1.1"], 1).await {
+        match root_dse::some(&mut self.connection, &[], place, "(objectClass=*)", &["1.1"], 1).await {
             Ok(within) => Ok(!within.is_empty()),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(true),
             Err(error) => Err(error),
@@ -404,9 +404,9 @@ impl Session {
     }
 
     /// What is asked for of users or groups: of groups the search too by which they are dynamic.
-    fn attributes(&self, kind: Kind) -> Vec<String> {
+    fn attributes(&self, kind: EntryKind) -> Vec<String> {
         let mut names = self.schema.attributes();
-        if kind == Kind::Group && self.config.sync_repl {
+        if kind == EntryKind::Group && self.config.sync_repl {
             let known = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
             let searches: Vec<_> = SEARCHES.iter().filter(|name| !known(name)).collect();
             names.extend(searches.into_iter().map(|name| (*name).to_owned()));
@@ -417,7 +417,7 @@ impl Session {
     /// Whether anybody matches below the bases.
     async fn is_anybody(&mut self, filter: &str) -> Result<bool, SourceError> {
         for base in self.bases.clone() {
-            if facts::one(&mut self.connection, &base, filter, Scope::Subtree, &["1.1"]).await?.is_some() {
+            if root_dse::one(&mut self.connection, &base, filter, Scope::Subtree, &["1.1"]).await?.is_some() {
                 return Ok(true);
             }
         }
@@ -427,15 +427,15 @@ impl Session {
     /// Reads users or groups, those alone that match `only` if it is given.
     async fn entries(
         &mut self,
-        kind: Kind,
+        kind: EntryKind,
         only: Option<&str>,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
     ) -> Result<(), SourceError> {
-        let filter = if kind == Kind::Group { self.groups() } else { self.users() };
+        let filter = if kind == EntryKind::Group { self.groups() } else { self.users() };
         let filter = among(only, filter);
         // Where not everybody came, those of whom one is the primary group are asked for.
         let asked = match only {
-            Some(only) if kind == Kind::Group => Some(self.ask_primaries(only, reading.came).await?),
+            Some(only) if kind == EntryKind::Group => Some(self.ask_primaries(only, reading.came).await?),
             _ => None,
         };
         for base in self.bases.clone() {
@@ -444,11 +444,11 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
                 match found {
-                    Found::Entry(entry) => {
+                    SearchItem::Entry(entry) => {
                         self.untold.note(kind, &entry.attributes);
-                        if kind != Kind::Group && posix::is_hidden(&entry.attributes) {
+                        if kind != EntryKind::Group && posix::is_hidden(&entry.attributes) {
                             self.primaries.hide();
-                        } else if kind != Kind::Group {
+                        } else if kind != EntryKind::Group {
                             self.primaries.note(&entry.dn, &entry.attributes);
                         }
                         if only.is_some() {
@@ -461,12 +461,12 @@ impl Session {
                         let links = &mut self.untold.links;
                         reading.entry(&self.schema, kind, entry, primaries, links).await?;
                     }
-                    Found::Unintelligible(what) => {
+                    SearchItem::Unintelligible(what) => {
                         // It may be anybody.
                         self.primaries.hide();
                         reading.unintelligible(what).await?;
                     }
-                    Found::Reference(urls) => {
+                    SearchItem::Reference(urls) => {
                         reading.referrals += 1;
                         reading.references.extend(urls);
                         reading.references.truncate(REFERENCES);
@@ -486,7 +486,7 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             // What cannot be counted is not worth a read.
             while let Ok(Some(found)) = search.next(0).await {
-                count += u64::from(matches!(found, Found::Entry(_)));
+                count += u64::from(matches!(found, SearchItem::Entry(_)));
             }
         }
         if count > 0 {
@@ -556,7 +556,8 @@ impl Session {
         for base in self.bases.clone() {
             if asking.attribute.eq_ignore_ascii_case("dn") {
                 let any = "(objectClass=*)";
-                finds |= facts::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
+                finds |=
+                    root_dse::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
                 continue;
             }
             let mut known = false;
@@ -600,7 +601,7 @@ impl Session {
             directory: directory(&self.bases, &self.facts),
             id: Some(self.schema.anchor.clone()),
             cursor: next.and_then(|next| next.cursor()),
-            fields: Schema::fields(),
+            fields: EntrySchema::fields(),
             scope: self.scope(),
             server: Some(self.connection.url),
             attributes: self.config.literal,

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::LdapConfig;
 use super::connection::Connection;
-use super::facts::{self, Facts};
 use super::feed::Changes;
 use super::progress::Progress;
+use super::root_dse::{self, RootDse};
 use super::wire::ber::{self, BOOLEAN, ENUMERATED, Elements, Malformed, OCTETS, SEQUENCE, SET};
 use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Anchor;
@@ -26,7 +26,7 @@ const MODIFY: i32 = 2;
 const DELETE: i32 = 3;
 
 /// Whether the server offers it.
-pub(super) fn is_offered(facts: &Facts) -> bool {
+pub(super) fn is_offered(facts: &RootDse) -> bool {
     facts.has("supportedcontrol", SYNC_REQUEST)
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn place(
 pub(super) async fn progress(
     connection: &mut Connection,
     config: &LdapConfig,
-    facts: &Facts,
+    facts: &RootDse,
 ) -> Result<Progress, SourceError> {
     let mut progress = Progress::default();
     let bases = super::bases(&config.base_dns, facts).unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) async fn progress(
 
 /// The last change that each server has told of, if that is to be seen.
 async fn context_csn(connection: &mut Connection, context: &str) -> Result<Vec<String>, SourceError> {
-    let base = facts::one(connection, context, "(objectClass=*)", Scope::Base, &["contextCSN"]).await;
+    let base = root_dse::one(connection, context, "(objectClass=*)", Scope::Base, &["contextCSN"]).await;
     let base = match base {
         Ok(base) => base,
         Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => None,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory, facts};
+use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory, root_dse};
 use crate::source::schema;
 
 impl ActiveDirectoryConfig {
@@ -36,7 +36,7 @@ impl LdapConfig {
                      userdn=\"ldap:///{who}\";) as an aci of the base"
                 )
             }
-            Some(vendor) if !facts::is_openldap(vendor) => "give it the right to read them".to_owned(),
+            Some(vendor) if !root_dse::is_openldap(vendor) => "give it the right to read them".to_owned(),
             _ => {
                 let who = dn.map_or_else(|| "anonymous".to_owned(), |dn| format!("dn.exact=\"{dn}\""));
                 format!("access to attrs={names} by {who} read by * break (OpenLDAP)")

@@ -112,10 +112,10 @@ impl Filter {
 }
 
 /// A tag and what it holds.
-type Part<'a> = (u8, &'a [u8]);
+type Tlv<'a> = (u8, &'a [u8]);
 
 /// What an encoded filter consists of (RFC 4511 section 4.5.1.7).
-fn parts(bytes: &[u8]) -> Option<Vec<Part<'_>>> {
+fn parts(bytes: &[u8]) -> Option<Vec<Tlv<'_>>> {
     let mut elements = Elements::of(bytes);
     let mut parts = Vec::new();
     while let Some(part) = elements.next().ok()? {
@@ -124,7 +124,7 @@ fn parts(bytes: &[u8]) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
-fn of((tag, content): Part<'_>) -> Option<Filter> {
+fn of((tag, content): Tlv<'_>) -> Option<Filter> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let all = || parts(content)?.into_iter().map(of).collect::<Option<Vec<Filter>>>();
     let pair = || match parts(content)?.as_slice() {

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::filter::Filter;
 use super::parse::{End, Record, UNKNOWN};
-use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, OfNoKind, Reference};
+use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
 use crate::source::schema::posix::{self, Primaries};
-use crate::source::schema::{self, Attributes, Schema, active_directory};
+use crate::source::schema::{self, Attributes, EntrySchema, active_directory};
 
 /// Attributes of which an entry has one value; more are those of two records that ran together.
 const SINGLE: &[&str] = &[
@@ -49,12 +49,12 @@ const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
 const NAMING: &[&str] = &["uid", "cn", "mail", "ou"];
 
 /// A file may have been made by people, so a filter says nothing of one whose class is no longer known.
-const KINDS: &[Kind] = &[Kind::User, Kind::Contact, Kind::Group];
+const KINDS: &[EntryKind] = &[EntryKind::User, EntryKind::Contact, EntryKind::Group];
 
 /// How records are understood.
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
-    pub(super) schema: Schema,
+    pub(super) schema: EntrySchema,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
     pub(super) formed: bool,
     /// Whether accounts of Active Directory show their state in this file.
@@ -76,7 +76,7 @@ pub(super) struct Meaning {
 /// What an entry is.
 enum Is {
     /// Of this kind, and read.
-    Of(Kind),
+    Of(EntryKind),
     /// None of those that are read, though it may have been one.
     Outside,
     /// It cannot be told whether it is one of those that are read.
@@ -226,7 +226,7 @@ impl Meaning {
     }
 
     /// The attribute with a value in another file for which an entry cannot be read.
-    fn elsewhere<'a>(&'a self, kind: Kind, record: &'a Record, ids: &[Anchor]) -> Option<&'a str> {
+    fn elsewhere<'a>(&'a self, kind: EntryKind, record: &'a Record, ids: &[Anchor]) -> Option<&'a str> {
         let anchor = &self.schema.anchor;
         if ids.is_empty() && record.unknown.contains(schema::name(anchor).as_ref()) {
             return Some(anchor);
@@ -262,12 +262,12 @@ impl Meaning {
                 filter.as_ref().is_some_and(|filter| self.finds(filter, record) == Some(true))
             };
             return match (found(&self.users), found(&self.groups)) {
-                (true, _) => Is::Of(Kind::User),
-                (_, true) => Is::Of(Kind::Group),
+                (true, _) => Is::Of(EntryKind::User),
+                (_, true) => Is::Of(EntryKind::Group),
                 _ => Is::Neither,
             };
         };
-        let filter = if kind == Kind::Group { &self.groups } else { &self.users };
+        let filter = if kind == EntryKind::Group { &self.groups } else { &self.users };
         match filter.as_ref().map(|filter| self.finds(filter, record)) {
             None | Some(Some(true)) => Is::Of(kind),
             Some(Some(false)) => Is::Outside,
@@ -283,7 +283,13 @@ impl Meaning {
         found.or_else(|| filter.finds(&record.attributes, &|_| false).filter(|found| *found))
     }
 
-    fn entry(&self, kind: Kind, dn: &str, attributes: &Attributes, ids: &[Anchor]) -> Result<Entry, String> {
+    fn entry(
+        &self,
+        kind: EntryKind,
+        dn: &str,
+        attributes: &Attributes,
+        ids: &[Anchor],
+    ) -> Result<Entry, String> {
         if ids.is_empty() && attributes.values(&self.schema.anchor).next().is_some() {
             return Err(schema::no_id(&self.schema.anchor));
         }
@@ -294,7 +300,7 @@ impl Meaning {
                 self.schema.anchor
             ));
         }
-        let hides_state = self.states && kind == Kind::User && !attributes.has("useraccountcontrol");
+        let hides_state = self.states && kind == EntryKind::User && !attributes.has("useraccountcontrol");
         if hides_state && active_directory::is_of(attributes) {
             let why = "it shows no userAccountControl, so it cannot be told whether the account is disabled; export that attribute too";
             return Err(why.to_owned());
@@ -320,7 +326,7 @@ impl Meaning {
         {
             entry.members = Members::Partial(std::mem::take(members), NO_NUMBER.to_owned());
         }
-        if kind != Kind::Group && active_directory::is_a(attributes, "posixAccount") {
+        if kind != EntryKind::Group && active_directory::is_a(attributes, "posixAccount") {
             entry.names.push(Reference::Anchor(entry.anchor.clone()));
         }
         let is_primary =
@@ -423,7 +429,7 @@ mod tests {
     fn meaning(domain: bool) -> Meaning {
         let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
-            schema: Schema { anchor, literal: BTreeSet::new(), demands_members: false },
+            schema: EntrySchema { anchor, literal: BTreeSet::new(), demands_members: false },
             formed: false,
             states: domain,
             nowhere: BTreeSet::new(),

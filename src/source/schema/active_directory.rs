@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::name::Extended;
 use super::{Attributes, Table, all, first_of, hexadecimal};
-use crate::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated, fields};
+use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
 pub(in crate::source) mod name;
 pub(in crate::source) mod primary;
@@ -103,12 +103,12 @@ const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
-pub(in crate::source) struct Schema {
+pub(in crate::source) struct ActiveDirectorySchema {
     /// The literal attributes that policies and connectors name, as they spell them.
     pub(in crate::source) literal: BTreeSet<String>,
 }
 
-impl Schema {
+impl ActiveDirectorySchema {
     /// Every attribute that has to be asked for.
     pub(in crate::source) fn attributes(&self) -> Vec<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
@@ -118,9 +118,14 @@ impl Schema {
     }
 
     /// What an entry that came says; `None` if it is not what was searched for.
-    pub(in crate::source) fn told(&self, dn: &str, attributes: &Attributes, wanted: Kind) -> Option<Change> {
+    pub(in crate::source) fn told(
+        &self,
+        dn: &str,
+        attributes: &Attributes,
+        wanted: EntryKind,
+    ) -> Option<Change> {
         let kind = kind(attributes).unwrap_or(wanted);
-        if (kind == Kind::Group) != (wanted == Kind::Group) || is_a(attributes, "computer") {
+        if (kind == EntryKind::Group) != (wanted == EntryKind::Group) || is_a(attributes, "computer") {
             return None;
         }
         let what = Extended::of(dn).dn;
@@ -139,9 +144,15 @@ impl Schema {
         })
     }
 
-    fn entry(&self, kind: Kind, anchor: &Anchor, dn: &str, attributes: &Attributes) -> Result<Entry, String> {
+    fn entry(
+        &self,
+        kind: EntryKind,
+        anchor: &Anchor,
+        dn: &str,
+        attributes: &Attributes,
+    ) -> Result<Entry, String> {
         let normal = Dn::parse(dn).map_err(|error| error.to_string())?;
-        if kind == Kind::User && primary::is_hidden(attributes) {
+        if kind == EntryKind::User && primary::is_hidden(attributes) {
             return Err(primary::HIDDEN.to_owned());
         }
         let fields = stated(kind, &normal, attributes);
@@ -161,7 +172,7 @@ impl Schema {
             expires,
             fields,
             attributes: self.literal(attributes),
-            members: if kind == Kind::Group { members(attributes) } else { Members::None },
+            members: if kind == EntryKind::Group { members(attributes) } else { Members::None },
             place: None,
         })
     }
@@ -216,9 +227,9 @@ pub(in crate::source) fn is_deleted(attributes: &Attributes) -> bool {
 }
 
 /// The neutral fields of an entry.
-pub(super) fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
+pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
     let mut stated = BTreeMap::new();
-    let table = if kind == Kind::Group { GROUP_FIELDS } else { USER_FIELDS };
+    let table = if kind == EntryKind::Group { GROUP_FIELDS } else { USER_FIELDS };
     for (field, sources) in table {
         if let Some(value) = first_of(attributes, sources, field, dn) {
             stated.insert((*field).to_owned(), value);
@@ -237,10 +248,11 @@ pub(super) fn stated(kind: Kind, dn: &Dn, attributes: &Attributes) -> BTreeMap<S
 
 /// Whether an account is disabled, and when it expires; nothing of what has no account, or one that nobody logs in with.
 pub(super) fn state(
-    kind: Kind,
+    kind: EntryKind,
     attributes: &Attributes,
 ) -> Result<(Option<bool>, Option<Timestamp>), String> {
-    if kind != Kind::User || mailbox(attributes)?.is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox)) {
+    if kind != EntryKind::User || mailbox(attributes)?.is_some_and(|mailbox| WITHOUT_LOGIN.contains(&mailbox))
+    {
         return Ok((None, None));
     }
     Ok((Some(disabled(attributes)?), expires(attributes)?))
@@ -303,13 +315,13 @@ pub(in crate::source) fn is_a(attributes: &Attributes, class: &str) -> bool {
 }
 
 /// What it is by its classes.
-pub(in crate::source) fn kind(attributes: &Attributes) -> Option<Kind> {
+pub(in crate::source) fn kind(attributes: &Attributes) -> Option<EntryKind> {
     if is_a(attributes, "contact") {
-        Some(Kind::Contact)
+        Some(EntryKind::Contact)
     } else if is_a(attributes, "group") {
-        Some(Kind::Group)
+        Some(EntryKind::Group)
     } else {
-        is_a(attributes, "person").then_some(Kind::User)
+        is_a(attributes, "person").then_some(EntryKind::User)
     }
 }
 
@@ -444,7 +456,9 @@ mod tests {
     }
 
     fn change(lines: &[&str]) -> Change {
-        Schema { literal: BTreeSet::new() }.told(DN, &attributes(lines), Kind::User).unwrap()
+        ActiveDirectorySchema { literal: BTreeSet::new() }
+            .told(DN, &attributes(lines), EntryKind::User)
+            .unwrap()
     }
 
     fn user(more: &[&str]) -> Entry {
@@ -544,7 +558,9 @@ mod tests {
         let lines = [&["objectclass: person", "useraccountcontrol: 512"], lines].concat();
         let mut attributes = attributes(&lines);
         attributes.remove("accountexpires");
-        let told = Schema { literal: BTreeSet::new() }.told(DN, &attributes, Kind::User).unwrap();
+        let told = ActiveDirectorySchema { literal: BTreeSet::new() }
+            .told(DN, &attributes, EntryKind::User)
+            .unwrap();
         assert_eq!(matches!(told, Change::Replace(_)), is_understood, "{told:?}");
     }
 
@@ -558,13 +574,17 @@ mod tests {
         assert_eq!(gone, Change::Tombstone(Anchor::new("30313233343536373839616263646566")));
         let mut nameless = attributes(&["objectclass: person"]);
         nameless.remove("objectguid");
-        let told = Schema { literal: BTreeSet::new() }.told(DN, &nameless, Kind::User).unwrap();
+        let told =
+            ActiveDirectorySchema { literal: BTreeSet::new() }.told(DN, &nameless, EntryKind::User).unwrap();
         assert!(
             matches!(told, Change::Unreadable { anchor: Some(_), .. }),
             "its name says who it is: {told:?}"
         );
         let computer = attributes(&["objectclass: person", "objectclass: computer"]);
-        assert_eq!(Schema { literal: BTreeSet::new() }.told(DN, &computer, Kind::User), None);
+        assert_eq!(
+            ActiveDirectorySchema { literal: BTreeSet::new() }.told(DN, &computer, EntryKind::User),
+            None
+        );
     }
 
     #[test]

@@ -21,12 +21,12 @@ struct Attribute {
     /// Under the name with options, by these.
     tagged: BTreeMap<String, Values>,
     /// What came as a part.
-    parts: Vec<Part>,
+    parts: Vec<RangedValues>,
 }
 
 /// A part of an attribute's values (`member;range=0-1499`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct RangedValues {
     /// Which one it is, if that can be understood.
     range: Option<Range>,
     values: Values,
@@ -68,7 +68,7 @@ impl Attributes {
         }
         let attribute = self.0.entry(name.into_owned()).or_default();
         if options.is_part {
-            attribute.parts.push(Part { range: options.range, values: values.into_iter().collect() });
+            attribute.parts.push(RangedValues { range: options.range, values: values.into_iter().collect() });
         } else if options.tags.is_empty() {
             attribute.plain.extend(values);
         } else {
@@ -114,7 +114,7 @@ impl Attributes {
     pub fn is_whole(&self, name: &str) -> bool {
         let Some(Attribute { parts, .. }) = self.0.get(name) else { return true };
         let mut ranges: Vec<(Range, usize)> = Vec::new();
-        for Part { range, values } in parts {
+        for RangedValues { range, values } in parts {
             let Some(range) = range else { return false };
             ranges.push((*range, values.len()));
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::index::{Index, Kind, fingerprint};
-use super::known::Everybody;
+use super::index::{Index, IndexKind, fingerprint};
+use super::known::EntryIndex;
 use super::write::{Coverage, Importing};
 use super::{SnapshotInfo, read};
 use crate::directory::{ConnectorName, Cursor};
@@ -62,13 +62,13 @@ impl Store {
             self.pins().wait_for_older(id, sealed.cast_unsigned());
             delete(self, id, &useless)?;
         }
-        let (names, everybody) = match noted {
+        let (names, entries) = match noted {
             Some(noted) => {
                 if !noted.touched.is_empty() {
                     note_touched(self, id, &RoaringBitmap::new())?;
                 }
-                let anchors = Index::stored(self, id, Kind::Anchors);
-                (Index::stored(self, id, Kind::Names), Everybody::new(self, id, anchors, noted.there))
+                let anchors = Index::stored(self, id, IndexKind::Anchors);
+                (Index::stored(self, id, IndexKind::Names), EntryIndex::new(self, id, anchors, noted.there))
             }
             None => index(self, id)?,
         };
@@ -94,7 +94,7 @@ impl Store {
                 first_new: next_row,
                 next_row,
                 next_name,
-                everybody,
+                entries,
                 names,
                 written: RoaringBitmap::new(),
                 touched: RoaringBitmap::new(),
@@ -205,13 +205,13 @@ fn delete(store: &Store, connector: i64, versions: &[(u32, i64)]) -> Result<(), 
 
 /// What is known where it was not noted: before the first seal, where an earlier version of Rollcall wrote
 /// last, and where a process died while it was being written.
-fn index(store: &Store, connector: i64) -> Result<(Index, Everybody), StoreError> {
+fn index(store: &Store, connector: i64) -> Result<(Index, EntryIndex), StoreError> {
     store.write(|writer| {
         writer.prepare_cached("DELETE FROM part WHERE connector = ?1")?.execute([connector])?;
         Ok::<_, StoreError>(())
     })?;
-    let mut names = Index::empty(store, connector, Kind::Names);
-    let mut anchors = Index::empty(store, connector, Kind::Anchors);
+    let mut names = Index::empty(store, connector, IndexKind::Names);
+    let mut anchors = Index::empty(store, connector, IndexKind::Anchors);
     let there = store.read(|reader| {
         let known = "SELECT key, id FROM name WHERE connector = ?1 AND key NOT GLOB 'retired *'";
         fill(reader, connector, known, &mut names)?;
@@ -222,7 +222,7 @@ fn index(store: &Store, connector: i64) -> Result<(Index, Everybody), StoreError
         let there = statement.query_map([connector], |row| row.get::<_, u32>(0))?;
         Ok::<_, StoreError>(there.collect::<Result<RoaringBitmap, _>>()?)
     })?;
-    Ok((names, Everybody::new(store, connector, anchors, there)))
+    Ok((names, EntryIndex::new(store, connector, anchors, there)))
 }
 
 fn fill(reader: &Transaction<'_>, connector: i64, sql: &str, index: &mut Index) -> Result<(), StoreError> {

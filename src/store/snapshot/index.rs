@@ -71,7 +71,7 @@ const CHUNK: usize = 1024;
 
 /// What has numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum IndexKind {
     Anchors,
     Names,
 }
@@ -81,28 +81,28 @@ pub(super) enum Kind {
 pub(super) struct Index {
     store: Store,
     connector: i64,
-    kind: Kind,
+    kind: IndexKind,
     /// `None` for one that was not read yet, or is empty.
-    parts: Vec<Option<Box<Part>>>,
+    parts: Vec<Option<Box<IndexPage>>>,
     /// Whether all that is stored was read, or counts for nothing.
     is_whole: bool,
 }
 
 #[derive(Debug, Default)]
-struct Part {
+struct IndexPage {
     numbers: ByFingerprint<u32>,
     changed: bool,
 }
 
 impl Index {
     /// What is stored.
-    pub(super) fn stored(store: &Store, connector: i64, kind: Kind) -> Self {
+    pub(super) fn stored(store: &Store, connector: i64, kind: IndexKind) -> Self {
         let parts = (0..PARTS).map(|_| None).collect();
         Self { store: store.clone(), connector, kind, parts, is_whole: false }
     }
 
     /// Nothing, whatever is stored.
-    pub(super) fn empty(store: &Store, connector: i64, kind: Kind) -> Self {
+    pub(super) fn empty(store: &Store, connector: i64, kind: IndexKind) -> Self {
         Self { is_whole: true, ..Self::stored(store, connector, kind) }
     }
 
@@ -133,7 +133,7 @@ impl Index {
             let mut rows = select.query(params![self.connector, self.kind as u8])?;
             while let Some(row) = rows.next()? {
                 if let Some(part @ None) = parts.get_mut(usize::from(row.get::<_, u16>(1)?)) {
-                    *part = Some(Box::new(Part::stored(row)?));
+                    *part = Some(Box::new(IndexPage::stored(row)?));
                 }
             }
             Ok::<_, StoreError>(())
@@ -142,7 +142,7 @@ impl Index {
         Ok(())
     }
 
-    fn part(&mut self, of: &Fingerprint) -> Result<&mut Part, StoreError> {
+    fn part(&mut self, of: &Fingerprint) -> Result<&mut IndexPage, StoreError> {
         let at = u16::from_le_bytes([of[14], of[15]]) % PARTS;
         let part = &mut self.parts[usize::from(at)];
         if part.is_none() && !self.is_whole {
@@ -151,7 +151,7 @@ impl Index {
                     .prepare_cached(
                         "SELECT numbers FROM part WHERE connector = ?1 AND kind = ?2 AND part = ?3",
                     )?
-                    .query_row(params![self.connector, self.kind as u8, at], |row| Ok(Part::stored(row)))
+                    .query_row(params![self.connector, self.kind as u8, at], |row| Ok(IndexPage::stored(row)))
                     .optional()?
                     .transpose()
             })?;
@@ -163,7 +163,7 @@ impl Index {
     /// Writes what changed. Until the import is sealed this is of no use, so what is stored counts for
     /// nothing from here to there.
     pub(super) fn save(&mut self) -> Result<(), StoreError> {
-        let changed: Vec<(u16, Box<Part>)> = (0..PARTS)
+        let changed: Vec<(u16, Box<IndexPage>)> = (0..PARTS)
             .zip(std::mem::take(&mut self.parts))
             .filter_map(|(at, part)| Some((at, part.filter(|part| part.changed)?)))
             .collect();
@@ -191,7 +191,7 @@ pub(in crate::store) fn drop_outdated(writer: &Transaction<'_>) -> Result<(), St
     Ok(())
 }
 
-impl Part {
+impl IndexPage {
     fn stored(row: &Row<'_>) -> Result<Self, StoreError> {
         let stored = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let (numbers, rest) = stored.as_chunks::<20>();

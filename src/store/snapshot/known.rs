@@ -18,12 +18,12 @@ pub struct Known {
     /// Of its content, names and members as last written.
     pub hash: Fingerprint,
     /// Whether it is there.
-    pub standing: Standing,
+    pub presence: PresenceByte,
 }
 
 /// [`Presence`] in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PresenceByte {
     /// The last read brought it.
     Present,
     /// It came, and could not be understood.
@@ -37,20 +37,20 @@ pub enum Standing {
 /// Where more than one in so many is asked for, all are read at once.
 const MANY: u64 = 10;
 
-/// Everybody who was ever seen.
+/// Every entry that was ever read.
 #[derive(Debug)]
-pub(super) struct Everybody {
+pub(super) struct EntryIndex {
     store: Store,
     connector: i64,
     pub(super) anchors: Index,
     /// What was asked for or written.
-    rows: HashMap<u32, (Fingerprint, Standing)>,
+    rows: HashMap<u32, (Fingerprint, PresenceByte)>,
     all: bool,
     /// Who is not gone, by what was written.
     pub(super) there: RoaringBitmap,
 }
 
-impl Everybody {
+impl EntryIndex {
     pub(super) fn new(store: &Store, connector: i64, anchors: Index, there: RoaringBitmap) -> Self {
         Self { store: store.clone(), connector, anchors, rows: HashMap::new(), all: false, there }
     }
@@ -62,19 +62,19 @@ impl Everybody {
         if !self.all && self.rows.len() as u64 * MANY > self.there.len() {
             self.read_rows()?;
         }
-        let (hash, standing) = if let Some(known) = self.rows.get(&row) {
+        let (hash, presence) = if let Some(known) = self.rows.get(&row) {
             *known
         } else {
             let newest = self.newest(row)?;
             self.rows.insert(row, newest);
             newest
         };
-        Ok(Some(Known { row: RowId(row), hash, standing }))
+        Ok(Some(Known { row: RowId(row), hash, presence }))
     }
 
     /// What was, or is about to be, written of a row.
     pub(super) fn set(&mut self, known: Known) {
-        self.rows.insert(known.row.0, (known.hash, known.standing));
+        self.rows.insert(known.row.0, (known.hash, known.presence));
     }
 
     /// Has all at hand: for who asks for nearly all.
@@ -93,7 +93,7 @@ impl Everybody {
             let mut rows = statement.query([self.connector])?;
             while let Some(row) = rows.next()? {
                 // The newest comes first, and what is about to be written is newer.
-                let standing = Standing::from_stored(row.get(2)?);
+                let standing = PresenceByte::from_stored(row.get(2)?);
                 known.entry(row.get(0)?).or_insert((row.get(1)?, standing));
             }
             Ok(())
@@ -101,9 +101,9 @@ impl Everybody {
     }
 
     /// A row without a version is of an import that was never sealed.
-    fn newest(&self, row: u32) -> Result<(Fingerprint, Standing), StoreError> {
+    fn newest(&self, row: u32) -> Result<(Fingerprint, PresenceByte), StoreError> {
         if self.all {
-            return Ok((Fingerprint::default(), Standing::Gone));
+            return Ok((Fingerprint::default(), PresenceByte::Gone));
         }
         self.store.read(|reader| {
             let newest = reader
@@ -112,15 +112,15 @@ impl Everybody {
                      ORDER BY sequence DESC LIMIT 1",
                 )?
                 .query_row(params![self.connector, row], |row| {
-                    Ok((row.get(0)?, Standing::from_stored(row.get(1)?)))
+                    Ok((row.get(0)?, PresenceByte::from_stored(row.get(1)?)))
                 })
                 .optional()?;
-            Ok(newest.unwrap_or((Fingerprint::default(), Standing::Gone)))
+            Ok(newest.unwrap_or((Fingerprint::default(), PresenceByte::Gone)))
         })
     }
 }
 
-impl Standing {
+impl PresenceByte {
     pub(super) fn of(presence: &Presence) -> Self {
         match presence {
             Presence::Present => Self::Present,

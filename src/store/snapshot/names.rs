@@ -256,18 +256,18 @@ impl Importing {
     }
 
     /// Those of `rows` that bear one of `names` in their newest version.
-    pub fn bearers(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+    pub fn holders(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         if names.is_empty() {
             return Ok(RoaringBitmap::new());
         }
         self.store.read(|reader| {
-            let mut bearers = RoaringBitmap::new();
+            let mut holders = RoaringBitmap::new();
             for row in rows {
                 if !borne(reader, self.connector, row)?.is_disjoint(names) {
-                    bearers.insert(row);
+                    holders.insert(row);
                 }
             }
-            Ok(bearers)
+            Ok(holders)
         })
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
-use super::index::{Index, Kind, fingerprint};
+use super::index::{Index, IndexKind, fingerprint};
 use super::names::stated;
 use super::pin::Pin;
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
@@ -191,7 +191,7 @@ impl Store {
             )
         })?;
         let Some((id, sealed)) = found else { return Ok(()) };
-        let mut index = Index::stored(self, id, Kind::Anchors);
+        let mut index = Index::stored(self, id, IndexKind::Anchors);
         let mut rows = Vec::new();
         for anchor in entries {
             let row = index.get(&fingerprint([anchor.as_str().as_bytes()]))?;

@@ -8,9 +8,9 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::begin::save_touched;
 use super::index::{Fingerprint, Index, fingerprint};
-use super::known::{Everybody, Known, Standing};
+use super::known::{EntryIndex, Known, PresenceByte};
 use super::{Presence, RowId, SnapshotInfo};
-use crate::directory::{Anchor, ConnectorName, Cursor, Entry, Kind};
+use crate::directory::{Anchor, ConnectorName, Cursor, Entry, EntryKind};
 use crate::store::link::Place;
 use crate::store::{Store, StoreError, bitmap, next_sequence, numbers};
 
@@ -79,7 +79,7 @@ pub struct Importing {
     pub(super) first_new: u32,
     pub(super) next_row: u32,
     pub(super) next_name: u32,
-    pub(super) everybody: Everybody,
+    pub(super) entries: EntryIndex,
     pub(super) names: Index,
     /// Rows of which this import wrote versions …
     pub(super) written: RoaringBitmap,
@@ -198,29 +198,29 @@ fn end_acceptance(
 impl Importing {
     /// Has all anchors and names at hand: for a read that brings nearly all.
     pub fn read_all(&mut self) -> Result<(), StoreError> {
-        self.everybody.read_all()?;
+        self.entries.read_all()?;
         self.names.read_all()
     }
 
     /// What is known of an anchor, by what was written or noted.
     pub fn known(&mut self, anchor: &Anchor) -> Result<Option<Known>, StoreError> {
-        self.everybody.get(anchor)
+        self.entries.get(anchor)
     }
 
     /// Notes what is known of a row from here on.
     pub fn note(&mut self, known: Known) {
-        self.everybody.set(known);
+        self.entries.set(known);
     }
 
     /// The rows that are not gone, by what was written.
     pub fn there(&self) -> &RoaringBitmap {
-        &self.everybody.there
+        &self.entries.there
     }
 
     /// A new row for an anchor that was never seen.
     pub fn new_row(&mut self, anchor: &Anchor) -> Result<RowId, StoreError> {
         let row = RowId(take_number(&mut self.next_row, "rows")?);
-        self.everybody.anchors.insert(fingerprint([anchor.as_str().as_bytes()]), row.0)?;
+        self.entries.anchors.insert(fingerprint([anchor.as_str().as_bytes()]), row.0)?;
         self.new_rows.push((row, anchor.clone()));
         Ok(row)
     }
@@ -309,7 +309,7 @@ impl Importing {
         &self,
         rows: &RoaringBitmap,
         sealed: bool,
-    ) -> Result<Vec<(RowId, Kind, String)>, StoreError> {
+    ) -> Result<Vec<(RowId, EntryKind, String)>, StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
                 "SELECT json_extract(content, '$.kind'), json_extract(content, '$.dn') FROM version
@@ -325,9 +325,9 @@ impl Importing {
                     .optional()?;
                 let Some((kind, dn)) = found else { continue };
                 let kind = match kind.as_str() {
-                    "group" => Kind::Group,
-                    "contact" => Kind::Contact,
-                    _ => Kind::User,
+                    "group" => EntryKind::Group,
+                    "contact" => EntryKind::Contact,
+                    _ => EntryKind::User,
                 };
                 called.push((RowId(row), kind, dn));
             }
@@ -385,13 +385,13 @@ impl Importing {
             .transpose()
         })?;
         let Some((hash, dn, presence)) = last else { return Ok(None) };
-        let standing = Standing::of(&presence);
-        if standing == Standing::Gone {
-            self.everybody.there.remove(row.0);
+        let standing = PresenceByte::of(&presence);
+        if standing == PresenceByte::Gone {
+            self.entries.there.remove(row.0);
         } else {
-            self.everybody.there.insert(row.0);
+            self.entries.there.insert(row.0);
         }
-        let known = Known { row, hash, standing };
+        let known = Known { row, hash, presence: standing };
         self.note(known);
         Ok(Some((known, dn, presence)))
     }
@@ -422,9 +422,9 @@ impl Importing {
                 self.touched.insert(row);
             }
             if there {
-                self.everybody.there.insert(row)
+                self.entries.there.insert(row)
             } else {
-                self.everybody.there.remove(row)
+                self.entries.there.remove(row)
             };
         }
         self.newest = self.store.write(|writer| {
@@ -465,7 +465,7 @@ impl Importing {
         cursor: Option<&Cursor>,
         coverage: impl Iterator<Item = (&'c String, &'c Coverage)>,
     ) -> Result<SnapshotInfo, StoreError> {
-        self.everybody.anchors.save()?;
+        self.entries.anchors.save()?;
         self.names.save()?;
         let info = self.store.write(|writer| {
             info.completion = self.completion + 1;

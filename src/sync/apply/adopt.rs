@@ -1,10 +1,10 @@
 //! Objects that were there before us: whether one may become ours.
 
 use super::{Apply, Open};
-use crate::directory::{Content, Found, Match, Operation, TargetId};
+use crate::directory::{Content, Match, Operation, TargetId, TargetObject};
 use crate::store::StoreError;
 use crate::store::journal::Verb;
-use crate::store::link::Claim;
+use crate::store::link::Ownership;
 use crate::sync::blocking;
 use crate::sync::plan::Action;
 use crate::sync::policy::{Adopt, MatchBy};
@@ -14,12 +14,12 @@ use crate::target::{Target, TargetError};
 enum Unclear {
     /// The target cannot be asked.
     Unanswered(String),
-    /// The answer is no ground to act on.
+    /// The answer is no reason to act.
     Ambiguous(String),
 }
 
 /// What becomes of an object whose name is taken.
-pub(super) enum Verdict {
+pub(super) enum Adoption {
     /// The object that was found is made ours instead.
     Adopt,
     /// It is left as it is, for this reason.
@@ -56,7 +56,7 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// A name that a create or a rename needs turned out to be taken.
-    pub(super) async fn adopt(&mut self, one: &mut Open<'_>, name: &str) -> Verdict {
+    pub(super) async fn adopt(&mut self, one: &mut Open<'_>, name: &str) -> Adoption {
         if !matches!(one.operation, Some(Operation::Create { .. })) {
             return self.taken(one, name).await;
         }
@@ -64,23 +64,23 @@ impl<T: Target> Apply<'_, T> {
             Ok(Some(found)) => match self.judge(&found, one).await {
                 Ok(()) => {
                     self.take_over(one, found);
-                    Verdict::Adopt
+                    Adoption::Adopt
                 }
-                Err(why) => Verdict::Leave(why),
+                Err(why) => Adoption::Leave(why),
             },
             Ok(None) => self.taken(one, name).await,
-            Err(Unclear::Ambiguous(why) | Unclear::Unanswered(why)) => Verdict::Leave(why),
+            Err(Unclear::Ambiguous(why) | Unclear::Unanswered(why)) => Adoption::Leave(why),
         }
     }
 
     /// Nothing can be done about a name but to say whose it is.
-    async fn taken(&self, one: &Open<'_>, name: &str) -> Verdict {
-        let bearers = self.context.target.find(one.task.step.kind, &Match::Name(name.to_owned())).await;
+    async fn taken(&self, one: &Open<'_>, name: &str) -> Adoption {
+        let holders = self.context.target.find(one.task.step.kind, &Match::Name(name.to_owned())).await;
         let mut ours = false;
-        for found in bearers.unwrap_or_default() {
-            ours |= self.claim(&found.id).await.is_ok_and(|claim| claim == Some(Claim::Ours));
+        for found in holders.unwrap_or_default() {
+            ours |= self.claim(&found.id).await.is_ok_and(|claim| claim == Some(Ownership::Ours));
         }
-        Verdict::Leave(if ours {
+        Adoption::Leave(if ours {
             format!(
                 "the target's object {name} is still that of another entry, which left or has another name now; it waits until \
                  that one is renamed or deleted"
@@ -94,7 +94,7 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// The object that bears our key, else the first that the policy's match rules find.
-    async fn existing(&self, one: &Open<'_>) -> Result<Option<Found>, Unclear> {
+    async fn existing(&self, one: &Open<'_>) -> Result<Option<TargetObject>, Unclear> {
         let Action::Create(content) = &one.task.step.action else { return Ok(None) };
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(None) };
         let rules = match content.as_ref() {
@@ -111,7 +111,7 @@ impl<T: Target> Apply<'_, T> {
             let mut found = Vec::with_capacity(all.len());
             for one in all {
                 // What belongs to another of our entries (one that left may still have the address) is nobody's to adopt.
-                if self.claim(&one.id).await.map_err(Unclear::Unanswered)? != Some(Claim::Ours) {
+                if self.claim(&one.id).await.map_err(Unclear::Unanswered)? != Some(Ownership::Ours) {
                     found.push(one);
                 }
             }
@@ -131,9 +131,9 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// Whether the object may be ours.
-    async fn judge(&self, found: &Found, one: &Open<'_>) -> Result<(), String> {
+    async fn judge(&self, found: &TargetObject, one: &Open<'_>) -> Result<(), String> {
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(()) };
-        if let Some(Claim::Of(owner)) = self.claim(&found.id).await? {
+        if let Some(Ownership::Of(owner)) = self.claim(&found.id).await? {
             return Err(format!(
                 "the target's object {} belongs to the policy {owner}; let only one of the two policies have it",
                 found.content.name()
@@ -150,19 +150,19 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// Which policy has the object.
-    async fn claim(&self, object: &TargetId) -> Result<Option<Claim>, String> {
+    async fn claim(&self, object: &TargetId) -> Result<Option<Ownership>, String> {
         match self.claims.get(object) {
-            Some(true) => Ok(Some(Claim::Ours)),
+            Some(true) => Ok(Some(Ownership::Ours)),
             Some(false) => Ok(None),
             None => {
                 let (store, place, object) = (self.context.store.clone(), self.context.place, object.clone());
-                blocking(move || store.claimed(place, &object)).await.map_err(|error| error.to_string())
+                blocking(move || store.owner_of(place, &object)).await.map_err(|error| error.to_string())
             }
         }
     }
 
     /// Makes the object that was found ours, with the content that the new one would have had.
-    fn take_over(&mut self, one: &mut Open<'_>, found: Found) {
+    fn take_over(&mut self, one: &mut Open<'_>, found: TargetObject) {
         let Some(Operation::Create { key, content }) = one.operation.take() else { return };
         // Somebody disabled it: the next plan sees that, and decides by its evidence.
         self.report.waiting += u64::from(!found.active);

@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::wave::Task;
 use crate::directory::{Content, Operation, SubjectId, SubjectKind, TargetId};
-use crate::store::journal::{Effect, Settled, Verb};
+use crate::store::journal::{Effect, IntentOutcome, Verb};
 use crate::store::link::{Leaving, Link, Subject, Subjects};
 use crate::sync::guard;
 use crate::sync::plan::{Action, Planned};
@@ -37,7 +37,7 @@ pub(super) fn of(
         (_, None) | (Action::Create(_), Some(_)) => return None,
         (action, Some(link)) => linked(task, action, subject, link, subjects)?,
     };
-    let link = link.map(|link| with_rung(link, step, completion, now));
+    let link = link.map(|link| with_step_done(link, step, completion, now));
     // Of a step in several parts, each part spends for its own members.
     let spends = guard::spends(step, task.members());
     Some((operation, Effect { subject: step.subject, verb, link, spends, approved: step.approved }))
@@ -106,18 +106,19 @@ fn targets(subjects: &Subjects, members: &RoaringBitmap) -> Vec<TargetId> {
     members.iter().filter_map(|member| Some(subjects.link(SubjectId(member))?.target.clone())).collect()
 }
 
-/// Notes how far down the ladder this brings a leaver.
-fn with_rung(mut link: Link, step: &Planned, completion: u64, now: Timestamp) -> Link {
-    if let (Some(rung), Some(evidence)) = (step.rung, step.evidence) {
+/// Notes which step of the schedule was done for a leaver.
+fn with_step_done(mut link: Link, step: &Planned, completion: u64, now: Timestamp) -> Link {
+    if let (Some(number), Some(evidence)) = (step.step_number, step.evidence) {
         let since = link.leaving.map_or(now, |leaving| leaving.since);
-        link.leaving = Some(Leaving { since, evidence, rungs: rung, executed_at: Some(now), completion });
+        link.leaving =
+            Some(Leaving { since, evidence, steps_done: number, executed_at: Some(now), completion });
     }
     link
 }
 
 /// Brings `subjects` up to date; returns the groups whose members changed along, because objects that
 /// were members are not there any more.
-pub(super) fn bring_up_to_date(subjects: &mut Subjects, settled: &[Settled]) -> Vec<(SubjectId, Link)> {
+pub(super) fn bring_up_to_date(subjects: &mut Subjects, settled: &[IntentOutcome]) -> Vec<(SubjectId, Link)> {
     let mut gone = RoaringBitmap::new();
     for effect in settled.iter().filter_map(|one| one.effect.as_ref()) {
         if let Some(subject) = subjects.by_id.get_mut(&effect.subject) {

@@ -7,8 +7,8 @@ use roaring::RoaringBitmap;
 
 use super::effect::bring_up_to_date;
 use crate::clock::Clock;
-use crate::directory::{Found, Match, SubjectId, TargetId};
-use crate::store::journal::{Done, Effect, Settled, Verb};
+use crate::directory::{Match, SubjectId, TargetId, TargetObject};
+use crate::store::journal::{Done, Effect, IntentOutcome, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
@@ -35,7 +35,7 @@ pub async fn recover<T: Target>(
         match look(target, &intent.effect, &subjects).await {
             Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
-                let one = Settled { intent: Some(intent.id), effect };
+                let one = IntentOutcome { intent: Some(intent.id), effect };
                 bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
                 settled.push(one);
             }
@@ -72,7 +72,7 @@ fn look_for(effect: &Effect, subjects: &Subjects) -> Option<Match> {
 }
 
 /// What became of it, given what the target shows now; `None` if it did not happen.
-fn became(effect: Effect, found: Option<Found>, subjects: &Subjects) -> Option<Effect> {
+fn became(effect: Effect, found: Option<TargetObject>, subjects: &Subjects) -> Option<Effect> {
     let before = subjects.link(effect.subject);
     match (found, effect.verb) {
         (None, Verb::Create | Verb::Adopt) | (Some(_), Verb::Delete) => None,
@@ -82,7 +82,12 @@ fn became(effect: Effect, found: Option<Found>, subjects: &Subjects) -> Option<E
     }
 }
 
-fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &Subjects) -> Option<Effect> {
+fn happened(
+    mut effect: Effect,
+    found: TargetObject,
+    before: Option<&Link>,
+    subjects: &Subjects,
+) -> Option<Effect> {
     let link = effect.link.as_mut()?;
     let did = match effect.verb {
         Verb::Create => true,
@@ -107,7 +112,7 @@ fn happened(mut effect: Effect, found: Found, before: Option<&Link>, subjects: &
 }
 
 /// Which of ours are in the group at the target.
-fn members(found: &Found, subjects: &Subjects) -> Option<RoaringBitmap> {
+fn members(found: &TargetObject, subjects: &Subjects) -> Option<RoaringBitmap> {
     let by_target: HashMap<&TargetId, u32> = subjects
         .by_id
         .values()
@@ -154,7 +159,7 @@ mod tests {
                 spends: Vec::new(),
                 approved: false,
             };
-            let found = Found {
+            let found = TargetObject {
                 id: before.target.clone(),
                 key: None,
                 content: (*before.confirmed).clone(),

@@ -189,7 +189,7 @@ impl Budgets {
             Some((*subject, kind, (*leaving)?.evidence))
         });
         // Of whom a step is planned, that counts.
-        let due = input.plan.with_a_rung();
+        let due = input.plan.leavers();
         let leavers = leavers
             .filter(|(subject, kind, evidence)| {
                 !due.contains(subject) && !lines.is_approved(&lines.of_leaver(*subject, *kind, *evidence))

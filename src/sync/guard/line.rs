@@ -8,7 +8,7 @@ use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::hold::{Hold, Identity, Line};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
-use crate::sync::policy::Step;
+use crate::sync::policy::LeaverAction;
 use crate::words::count;
 
 /// Why something is held that was held before an edit.
@@ -166,12 +166,12 @@ impl<'a> Lines<'a> {
 }
 
 /// Begins why something is held that went with a whole place.
-const EVERYBODY: &str = "everybody in ";
+const EVERYONE_IN: &str = "everybody in ";
 
 /// Why something is held that follows from what many lost at once.
 pub(super) fn lost(fields: &[String]) -> String {
     let places = fields.iter().filter_map(|field| Place::of(field));
-    let places = places.map(|Place(dn)| format!("{EVERYBODY}{dn} is missing at once"));
+    let places = places.map(|Place(dn)| format!("{EVERYONE_IN}{dn} is missing at once"));
     let fields: Vec<&str> =
         fields.iter().filter(|field| Place::of(field).is_none()).map(String::as_str).collect();
     let fields = (!fields.is_empty()).then(|| format!("{} was lost by many at once", fields.join(", ")));
@@ -180,7 +180,7 @@ pub(super) fn lost(fields: &[String]) -> String {
 
 /// The same for a status, which names no place: a place may be called as a person is.
 fn without_place(why: &str) -> &str {
-    if why.starts_with(EVERYBODY) {
+    if why.starts_with(EVERYONE_IN) {
         "everybody in one place of the directory is missing at once; `rollcall plan show` names it"
     } else {
         why
@@ -188,7 +188,7 @@ fn without_place(why: &str) -> &str {
 }
 
 /// Why a limit holds a step.
-pub(super) fn grounds(step: &Planned, exceeds: Option<Bucket>) -> String {
+pub(super) fn cause(step: &Planned, exceeds: Option<Bucket>) -> String {
     match exceeds {
         Some(bucket) if bucket.is_weak() => {
             "above what may go when the source cannot confirm that it is gone (5, or 1 %)".to_owned()
@@ -273,10 +273,10 @@ fn name(class: Class) -> &'static str {
 /// What a step does, in one word.
 fn verb(action: &Action) -> &'static str {
     match action {
-        Action::Disable => verb_of(Step::Disable),
-        Action::Empty => verb_of(Step::Empty),
-        Action::Delete => verb_of(Step::Delete),
-        Action::Unlink => verb_of(Step::Unlink),
+        Action::Disable => verb_of(LeaverAction::Disable),
+        Action::Empty => verb_of(LeaverAction::Empty),
+        Action::Delete => verb_of(LeaverAction::Delete),
+        Action::Unlink => verb_of(LeaverAction::Unlink),
         Action::Enable => "enable",
         Action::Create(_) => "create",
         Action::Update { renames: true, .. } => "rename",
@@ -288,11 +288,11 @@ fn verb(action: &Action) -> &'static str {
     }
 }
 
-fn verb_of(step: Step) -> &'static str {
+fn verb_of(step: LeaverAction) -> &'static str {
     match step {
-        Step::Disable => "disable",
-        Step::Empty => "empty",
-        Step::Unlink => "unlink",
-        Step::Delete => "delete",
+        LeaverAction::Disable => "disable",
+        LeaverAction::Empty => "empty",
+        LeaverAction::Unlink => "unlink",
+        LeaverAction::Delete => "delete",
     }
 }

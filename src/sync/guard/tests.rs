@@ -11,7 +11,7 @@ use super::*;
 use crate::directory::{Content, DirectoryId, Evidence, Grade, GroupContent, Key, TargetId, UserContent};
 use crate::store::link::{Link, Subject};
 use crate::sync::plan::{Phase, Removal};
-use crate::sync::policy::{Budget, PerGroup, Step};
+use crate::sync::policy::{Budget, LeaverAction, PerGroup};
 
 /// Groups have numbers from here on.
 const GROUPS: u32 = 1000;
@@ -25,7 +25,7 @@ struct Case {
     approved: Vec<Hold>,
     locked: HashSet<(String, Option<String>)>,
     standing: Vec<Line>,
-    base: Census,
+    base: Baseline,
 }
 
 impl Case {
@@ -46,7 +46,7 @@ impl Case {
         for id in (1..=users).chain(GROUPS..GROUPS + groups) {
             subjects.by_id.insert(SubjectId(id), subject(id));
         }
-        let base = Census::of(&subjects, now());
+        let base = Baseline::of(&subjects, now());
         let (spent, approved, standing) = (Vec::new(), Vec::new(), Vec::new());
         let locked = HashSet::new();
         Self { limits, subjects, plan: Plan::default(), spent, approved, locked, standing, base }
@@ -122,7 +122,7 @@ fn removal_of(id: u32, evidence: Evidence) -> Planned {
         if id < GROUPS { (Phase::Disable, Action::Disable) } else { (Phase::Delete, Action::Delete) };
     Planned {
         evidence: Some(evidence),
-        rung: Some(1),
+        step_number: Some(1),
         ..Planned::new(SubjectId(id), kind(id), phase, action)
     }
 }
@@ -296,7 +296,7 @@ fn what_was_not_looked_up_or_is_in_doubt_is_held_whatever_the_budget() {
 fn a_leaver_who_is_in_doubt_is_held_when_first_seen() {
     let mut case = Case::new(100, 0);
     let evidence = data(Grade::OutOfScope);
-    let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+    let leaving = Leaving { since: now(), evidence, steps_done: 0, executed_at: None, completion: 0 };
     case.plan.leaving = [1, 2].map(|id| (SubjectId(id), Some(leaving))).into();
     case.plan.doubtful.insert(SubjectId(1), vec!["mail".to_owned()]);
     let guarded = case.judge();
@@ -462,17 +462,17 @@ fn a_group_may_be_emptied_and_not_deleted() {
 
 /// Whoever has time before the first step is approved for that one.
 #[rstest]
-#[case::disable(Step::Disable, Action::Disable, (12, 0))]
-#[case::delete(Step::Delete, Action::Delete, (12, 0))]
-#[case::another(Step::Disable, Action::Delete, (0, 12))]
+#[case::disable(LeaverAction::Disable, Action::Disable, (12, 0))]
+#[case::delete(LeaverAction::Delete, Action::Delete, (12, 0))]
+#[case::another(LeaverAction::Disable, Action::Delete, (0, 12))]
 fn who_may_leave_later_may_do_the_first_step(
-    #[case] first: Step,
+    #[case] first: LeaverAction,
     #[case] then: Action,
     #[case] expected: (usize, usize),
 ) {
     let mut case = Case::new(100, 0);
     let evidence = data(Grade::Absent);
-    let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+    let leaving = Leaving { since: now(), evidence, steps_done: 0, executed_at: None, completion: 0 };
     case.plan.leaving = (1..13).map(|id| (SubjectId(id), Some(leaving))).collect();
     case.plan.later = (1..13).map(|id| (SubjectId(id), first)).collect();
     let guarded = case.judge();
@@ -526,7 +526,7 @@ fn a_leaver_is_judged_when_first_seen_and_spends_nothing() {
     let mut case = Case::new(100, 0);
     let leaving = |id: u32| {
         let evidence = data(Grade::Absent);
-        let leaving = Leaving { since: now(), evidence, rungs: 0, executed_at: None, completion: 0 };
+        let leaving = Leaving { since: now(), evidence, steps_done: 0, executed_at: None, completion: 0 };
         (SubjectId(id), Some(leaving))
     };
     case.plan.leaving = (1..11).map(leaving).collect();
@@ -569,7 +569,7 @@ proptest! {
             case.plan.steps.push(removal_of(*id, leave));
         }
         for id in disabled.difference(&leavers).filter(|id| **id <= users) {
-            case.plan.steps.push(Planned { rung: None, ..removal_of(*id, data(Grade::Disabled)) });
+            case.plan.steps.push(Planned { step_number: None, ..removal_of(*id, data(Grade::Disabled)) });
         }
         case.spent = before.iter().map(|id| spent(*id, data(Grade::Absent), false)).collect();
         if hold_all {

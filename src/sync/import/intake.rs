@@ -10,17 +10,17 @@ use roaring::RoaringBitmap;
 use super::coverage::Carried;
 use super::double::{self, Double};
 use super::pending::Pending;
-use super::settle::{Absent, Missing, Settled};
-use super::stranger::Strangers;
+use super::settle::{Absent, LookUpResult, Missing};
+use super::unreadable::UnreadableEntries;
 use super::{Imported, Sealing, Told, shrinkage};
 use crate::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, Evidence, Grade, Kind, Members,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Evidence, Grade, Members,
     Mode, OfNoKind, Reference, fields,
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
-    Before, Coverage, Fingerprint, Former, Importing, Known, Last, Presence, RowId, Shrunk, SnapshotInfo,
-    Standing, Stranger, Trip, Version, content, fingerprint,
+    Before, Coverage, Fingerprint, Former, Importing, Known, Last, Presence, PresenceByte, RowId, Shrunk,
+    SnapshotInfo, Trip, UnreadableEntry, Version, content, fingerprint,
 };
 use crate::store::{Store, StoreError, bitmap};
 use crate::text;
@@ -110,7 +110,7 @@ pub(super) struct Intake {
     /// Entries that were listed, and that nothing is known of.
     unheard: u64,
     pending: Pending,
-    strangers: Strangers,
+    unknown: UnreadableEntries,
     /// Rows that are new or other ones.
     changed: RoaringBitmap,
     /// What lists state that did not state it before.
@@ -127,7 +127,7 @@ impl Intake {
         started_at: Timestamp,
     ) -> Result<Self, StoreError> {
         let (Before { info, cursor, coverage }, importing) = store.begin_import(connector)?;
-        let strangers = Strangers::after(info.as_ref());
+        let unknown = UnreadableEntries::after(info.as_ref());
         Ok(Self {
             before: importing.there().len(),
             importing,
@@ -154,7 +154,7 @@ impl Intake {
             listed: false,
             unheard: 0,
             pending: Pending::default(),
-            strangers,
+            unknown,
             changed: RoaringBitmap::new(),
             newly_listed: BTreeMap::new(),
             presumed: HashMap::new(),
@@ -205,7 +205,7 @@ impl Intake {
         if self.pending.is_full() { self.flush() } else { Ok(()) }
     }
 
-    /// A connector reads one directory for ever; another one's entries would all be strangers, and
+    /// A connector reads one directory for ever; another one's entries would all be new, and
     /// all of its people leavers.
     pub(super) fn check_directory(&self, completion: &Completion) -> Result<(), SourceError> {
         match &self.info {
@@ -242,7 +242,7 @@ impl Intake {
         self.flush()?;
         let absent = self.importing.there() - &self.seen - &self.outside;
         self.look_for_nameless(&absent)?;
-        let there = self.importing.bearers(&absent, &self.unidentified)?;
+        let there = self.importing.holders(&absent, &self.unidentified)?;
         for row in &there {
             let why =
                 "an entry came under the name that it had, and could not be told to be it or another one"
@@ -286,7 +286,7 @@ impl Intake {
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
-        let Settled { absent: mut settled, of_no_kind, mut notices } = settled;
+        let LookUpResult { absent: mut settled, of_no_kind, mut notices } = settled;
         settled.extend(self.elsewhere(of_no_kind)?.map(|row| (row, Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
@@ -338,7 +338,7 @@ impl Intake {
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
-        let (strangers, stranger_count) = self.strangers.now(full, finished_at);
+        let (unreadable, unreadable_count) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
@@ -359,8 +359,8 @@ impl Intake {
             shrunk,
             held,
             tripped: BTreeMap::new(),
-            strangers,
-            stranger_count,
+            unreadable,
+            unreadable_count,
             new_names,
             next_name: 0,
             next_row: 0,
@@ -370,8 +370,8 @@ impl Intake {
         };
         let other = coverage.iter().filter(|(field, coverage)| self.coverage.get(*field) != Some(coverage));
         let news = self.info.as_ref().is_some_and(|before| {
-            (&before.strangers, before.stranger_count, &before.fields, &before.attributes)
-                != (&info.strangers, info.stranger_count, &info.fields, &info.attributes)
+            (&before.unreadable, before.unreadable_count, &before.fields, &before.attributes)
+                != (&info.unreadable, info.unreadable_count, &info.fields, &info.attributes)
         });
         let mut info = self.importing.seal(info, news, completion.cursor.as_ref(), other)?;
         info.tripped = trips(coverage);
@@ -414,7 +414,7 @@ impl Intake {
         if !kept.is_empty() {
             self.unreadable += 1;
             let (what, why) = ("the end of the file".to_owned(), shrinkage::CUT.to_owned());
-            self.strangers.add(Stranger { what, why, anchor: None, since: None });
+            self.unknown.add(UnreadableEntry { what, why, anchor: None, since: None });
         }
         Ok(!kept.is_empty())
     }
@@ -520,7 +520,7 @@ impl Intake {
     }
 
     fn replace(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        self.strangers.heard_of(Some(&entry.anchor), Some(&entry.dn));
+        self.unknown.heard_of(Some(&entry.anchor), Some(&entry.dn));
         let names = self.importing.intern(&entry.names)?;
         let known = self.importing.known(&entry.anchor)?;
         let edges = match &entry.members {
@@ -543,7 +543,7 @@ impl Intake {
             known.row
         } else {
             let row = self.importing.new_row(&entry.anchor)?;
-            self.damaged.extend(self.strangers.called(&entry.anchor).map(|other| (row.0, other)));
+            self.damaged.extend(self.unknown.called(&entry.anchor).map(|other| (row.0, other)));
             row
         };
         self.note_double(row, &entry.anchor, &entry.dn)?;
@@ -551,16 +551,18 @@ impl Intake {
         self.read.insert(row.0);
         self.tombstones.remove(row.0);
         self.carried.note(row, entry);
-        for (kind, rows) in [Kind::User, Kind::Group, Kind::Contact].into_iter().zip(&mut self.kinds) {
+        for (kind, rows) in
+            [EntryKind::User, EntryKind::Group, EntryKind::Contact].into_iter().zip(&mut self.kinds)
+        {
             if kind == entry.kind {
                 rows.insert(row.0);
             } else {
                 rows.remove(row.0);
             }
         }
-        if known.is_none_or(|known| known.hash != hash || known.standing != Standing::Present) {
+        if known.is_none_or(|known| known.hash != hash || known.presence != PresenceByte::Present) {
             if let Some(known) = known.filter(|_| shows_no_state(entry))
-                && known.standing != Standing::Gone
+                && known.presence != PresenceByte::Gone
                 && self.was_disabled(known.row)?
             {
                 self.read.remove(row.0);
@@ -582,7 +584,7 @@ impl Intake {
             let now = Last { content, names, edges };
             let last = if now.edges.is_some() { self.importing.last(row)? } else { None };
             if let Some(last) = last {
-                let is_present = known.is_some_and(|known| known.standing == Standing::Present);
+                let is_present = known.is_some_and(|known| known.presence == PresenceByte::Present);
                 if is_present && Self::is_as_it_was(&last, &now) {
                     return Ok(());
                 }
@@ -627,21 +629,21 @@ impl Intake {
     /// Writes an entry that is there; the hash is of what it states, by whatever numbers lists mean it.
     fn write(&mut self, row: RowId, hash: Fingerprint, now: Last) -> Result<(), StoreError> {
         let Stored { names, edges } = Stored::new(&now.names, now.edges.as_ref())?;
-        self.importing.note(Known { row, hash, standing: Standing::Present });
+        self.importing.note(Known { row, hash, presence: PresenceByte::Present });
         self.pending.push(Version::Whole { row, hash, content: now.content, names, edges });
         Ok(())
     }
 
     /// The directory says so.
     fn gone(&mut self, anchor: &Anchor, grade: Grade) -> Result<(), StoreError> {
-        self.strangers.heard_of(Some(anchor), None);
-        let known = self.importing.known(anchor)?.filter(|known| known.standing != Standing::Gone);
+        self.unknown.heard_of(Some(anchor), None);
+        let known = self.importing.known(anchor)?.filter(|known| known.presence != PresenceByte::Gone);
         let Some(known) = known else { return Ok(()) };
         let row = known.row;
         if self.is_full {
             self.note_double(row, anchor, double::DELETED)?;
         }
-        self.importing.note(Known { standing: Standing::Gone, ..known });
+        self.importing.note(Known { presence: PresenceByte::Gone, ..known });
         self.seen.remove(row.0);
         self.read.remove(row.0);
         self.tombstones.insert(row.0);
@@ -662,11 +664,11 @@ impl Intake {
     fn unchanged(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
         self.listed = true;
         match self.importing.known(anchor)? {
-            Some(known) if known.standing != Standing::Gone => {
+            Some(known) if known.presence != PresenceByte::Gone => {
                 let row = known.row;
                 self.seen.insert(row.0);
-                if known.standing == Standing::Unsettled {
-                    self.importing.note(Known { standing: Standing::Present, ..known });
+                if known.presence == PresenceByte::Unsettled {
+                    self.importing.note(Known { presence: PresenceByte::Present, ..known });
                     self.written.insert(row.0);
                     self.pending.push(Version::Presence { row, presence: Presence::Present });
                 }
@@ -678,7 +680,7 @@ impl Intake {
 
     /// Nothing is known of the group, or everybody is a member already: then there is nothing to write.
     fn members_added(&mut self, group: &Anchor, added: &[Reference]) -> Result<(), StoreError> {
-        let known = self.importing.known(group)?.filter(|known| known.standing == Standing::Present);
+        let known = self.importing.known(group)?.filter(|known| known.presence == PresenceByte::Present);
         let Some(known) = known else { return Ok(()) };
         let added = self.importing.intern(added)?;
         self.flush_of(known.row)?;
@@ -694,8 +696,8 @@ impl Intake {
 
     /// It is there, and not among those that are read.
     fn outside(&mut self, anchor: &Anchor) -> Result<(), StoreError> {
-        self.strangers.heard_of(Some(anchor), None);
-        let known = self.importing.known(anchor)?.filter(|known| known.standing != Standing::Gone);
+        self.unknown.heard_of(Some(anchor), None);
+        let known = self.importing.known(anchor)?.filter(|known| known.presence != PresenceByte::Gone);
         self.outside.extend(known.map(|known| known.row.0));
         Ok(())
     }
@@ -703,7 +705,7 @@ impl Intake {
     /// Of those who are known it is no evidence of anything, unless a filter of somebody's own left them out.
     fn of_no_kind(&mut self, entry: OfNoKind) -> Result<(), StoreError> {
         let known = self.importing.known(&entry.anchor)?;
-        let Some(known) = known.filter(|known| known.standing != Standing::Gone) else { return Ok(()) };
+        let Some(known) = known.filter(|known| known.presence != PresenceByte::Gone) else { return Ok(()) };
         if self.is_of(known.row, entry.kinds)? {
             return self.unreadable(Some(&entry.anchor), entry.what, entry.why);
         }
@@ -711,7 +713,7 @@ impl Intake {
     }
 
     /// Whether it was of one of these kinds when it was read last; of one that never was, nothing else is known.
-    fn is_of(&mut self, row: RowId, kinds: &[Kind]) -> Result<bool, StoreError> {
+    fn is_of(&mut self, row: RowId, kinds: &[EntryKind]) -> Result<bool, StoreError> {
         self.flush_of(row)?;
         let was = self.importing.called(&RoaringBitmap::from_iter([row.0]), false)?;
         Ok(was.first().is_none_or(|(_, kind, _)| kinds.contains(kind)))
@@ -768,7 +770,7 @@ impl Intake {
         // Whoever it is, the one who had this name last is not missing.
         let dn = Dn::parse(&what).ok();
         let what = shown(what);
-        let since = self.strangers.heard_of(anchor, Some(&what));
+        let since = self.unknown.heard_of(anchor, Some(&what));
         let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
         let came = since.filter(|_| dn.is_some());
         if anchor.is_none() {
@@ -786,7 +788,7 @@ impl Intake {
             // With the id of one and the name of another it is made of two, and others may have stood between them.
             let [row, name] = [known.row.0, name].map(|one| RoaringBitmap::from_iter([one]));
             self.flush_of(known.row)?;
-            if self.importing.bearers(&row, &name)?.is_empty() {
+            if self.importing.holders(&row, &name)?.is_empty() {
                 self.nameless = Nameless::AnybodyMissing;
             }
         }
@@ -797,14 +799,14 @@ impl Intake {
                 self.note_double(row, known_as, &what)?;
                 self.damaged.insert(row.0, what);
                 self.seen.insert(row.0);
-                if known.standing != Standing::Unreadable {
-                    self.importing.note(Known { standing: Standing::Unreadable, ..known });
+                if known.presence != PresenceByte::Unreadable {
+                    self.importing.note(Known { presence: PresenceByte::Unreadable, ..known });
                     self.written.insert(row.0);
                     self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
                 }
             }
             _ => {
-                self.strangers.add(Stranger { what, why, anchor: anchor.cloned(), since });
+                self.unknown.add(UnreadableEntry { what, why, anchor: anchor.cloned(), since });
             }
         }
         Ok(())
@@ -847,7 +849,7 @@ const STATELESS: &str = "it was disabled, or was to expire, and shows no state a
 
 /// Whether an account says nothing of whether it is disabled. Of a mailbox that nobody logs in with, that says nothing.
 fn shows_no_state(entry: &Entry) -> bool {
-    entry.kind == Kind::User && entry.disabled.is_none() && !entry.fields.contains_key(fields::MAILBOX)
+    entry.kind == EntryKind::User && entry.disabled.is_none() && !entry.fields.contains_key(fields::MAILBOX)
 }
 
 /// Whether this is the content of the entry, but for its members.

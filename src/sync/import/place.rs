@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use roaring::RoaringBitmap;
 
-use crate::directory::{Dn, Kind};
+use crate::directory::{Dn, EntryKind};
 use crate::store::snapshot::RowId;
 
 /// So many people …
@@ -28,7 +28,7 @@ struct Lost {
 
 impl Places {
     /// Of those who are missing, as far as they are many.
-    pub(super) fn of<'m>(missing: impl Iterator<Item = (RowId, Kind, &'m str)>) -> Self {
+    pub(super) fn of<'m>(missing: impl Iterator<Item = (RowId, EntryKind, &'m str)>) -> Self {
         let mut places: HashMap<String, Lost> = HashMap::new();
         for (row, kind, dn) in missing {
             let Ok(dn) = Dn::parse(dn) else { continue };
@@ -38,7 +38,7 @@ impl Places {
                 }
                 if let Some(lost) = places.get_mut(place) {
                     lost.rows.insert(row.0);
-                    lost.people += u64::from(kind != Kind::Group);
+                    lost.people += u64::from(kind != EntryKind::Group);
                 }
             }
         }
@@ -90,7 +90,7 @@ mod tests {
 
     /// The places that vanish when these are missing (groups begin with `cn`), those are there and those moved.
     fn vanished(missing: &[&str], there: &[&str], moved: &[&str]) -> Vec<(String, u64)> {
-        let kind = |dn: &str| if dn.starts_with("cn") { Kind::Group } else { Kind::User };
+        let kind = |dn: &str| if dn.starts_with("cn") { EntryKind::Group } else { EntryKind::User };
         let rows = (0..).map(RowId).zip(missing).map(|(row, dn)| (row, kind(dn), *dn));
         let mut places = Places::of(rows);
         for dn in there {

@@ -43,7 +43,7 @@ pub(super) enum Absent {
 
 /// What became of those who did not come.
 #[derive(Default)]
-pub(super) struct Settled {
+pub(super) struct LookUpResult {
     pub(super) absent: Vec<(RowId, Absent)>,
     /// Looked up, and there as entries of no kind.
     pub(super) of_no_kind: Vec<(RowId, OfNoKind)>,
@@ -91,9 +91,9 @@ pub(super) async fn settle<S: Source>(
     look_ups: usize,
     deadline: Deadline,
     now: Timestamp,
-) -> Settled {
-    let mut settled = Settled::default();
-    let Settled { absent: rows, of_no_kind, notices } = &mut settled;
+) -> LookUpResult {
+    let mut settled = LookUpResult::default();
+    let LookUpResult { absent: rows, of_no_kind, notices } = &mut settled;
     let (mut asked, mut strange) = (0, 0);
     for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
         let mut answer = Answer::None;

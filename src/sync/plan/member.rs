@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::{Action, Going, Input, Phase, Plan, Planned, Previous, Removal};
 use crate::directory::{SubjectId, SubjectKind};
 use crate::store::link::Link;
-use crate::sync::project::{Group, Verdict};
+use crate::sync::project::{Group, SubjectState};
 
 pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
     let mut coming = RoaringBitmap::new();
@@ -20,7 +20,7 @@ pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
     for (subject, verdict) in &input.projection.groups {
         let link = input.subjects.link(*subject);
         match (verdict, link) {
-            (Verdict::Keep(group), _) => {
+            (SubjectState::Keep(group), _) => {
                 if link.is_none() && !coming.contains(subject.0) {
                     continue;
                 }
@@ -44,7 +44,7 @@ pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
                 }
             }
             // Whoever leaves is taken out of every group that we put them into.
-            (Verdict::Frozen | Verdict::Gone(_), Some(link)) if !going.contains(subject) => {
+            (SubjectState::Frozen | SubjectState::Gone(_), Some(link)) if !going.contains(subject) => {
                 let following = &link.members & &leaving;
                 remove(input, *subject, Removal { following, ..Removal::default() }, plan);
             }
@@ -72,23 +72,23 @@ fn removal(
 ) -> Removal {
     let out = &link.members - &group.members;
     let mut removal = Removal { following: &out & leaving, ..Removal::default() };
-    if input.first_run || !input.vouched.fresh {
+    if input.first_run || !input.freshness.fresh {
         return removal;
     }
     for member in &out - &group.unproven - leaving {
         // Nothing is known about somebody who is not kept and does not leave now; who has no object any
         // more has no membership either.
         match (verdict_of(input, SubjectId(member)), input.subjects.link(SubjectId(member))) {
-            (Some(Standing::Kept), Some(_)) => drop(removal.ended.insert(member)),
+            (Some(MemberState::Kept), Some(_)) => drop(removal.ended.insert(member)),
             (_, None) => drop(removal.following.insert(member)),
-            (Some(Standing::Other) | None, Some(_)) => {}
+            (Some(MemberState::Other) | None, Some(_)) => {}
         }
     }
     removal.weak = &removal.ended & &group.weak;
     match input.previous {
         Previous::Same => {}
         Previous::Other(previous) => {
-            if let Some(Verdict::Keep(before)) = previous.groups.get(&subject) {
+            if let Some(SubjectState::Keep(before)) = previous.groups.get(&subject) {
                 removal.configuration = &removal.ended & &before.members;
             }
         }
@@ -97,17 +97,17 @@ fn removal(
     removal
 }
 
-enum Standing {
+enum MemberState {
     Kept,
     Other,
 }
 
-fn verdict_of(input: Input<'_>, member: SubjectId) -> Option<Standing> {
+fn verdict_of(input: Input<'_>, member: SubjectId) -> Option<MemberState> {
     let kept = match (input.projection.users.get(&member), input.projection.groups.get(&member)) {
-        (Some(verdict), _) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
-        (None, Some(verdict)) => matches!(verdict, Verdict::Keep(_) | Verdict::Frozen),
+        (Some(verdict), _) => matches!(verdict, SubjectState::Keep(_) | SubjectState::Frozen),
+        (None, Some(verdict)) => matches!(verdict, SubjectState::Keep(_) | SubjectState::Frozen),
         (None, None) if input.projection.at_rest.contains(member.0) => true,
         (None, None) => return None,
     };
-    Some(if kept { Standing::Kept } else { Standing::Other })
+    Some(if kept { MemberState::Kept } else { MemberState::Other })
 }

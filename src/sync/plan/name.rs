@@ -13,12 +13,12 @@ pub(super) fn order(subjects: &Subjects, plan: &mut Plan) {
     if !plan.steps.iter().any(|step| step.action.wants_name()) {
         return;
     }
-    let bearers: HashMap<(SubjectKind, String), SubjectId> = subjects
+    let holders: HashMap<(SubjectKind, String), SubjectId> = subjects
         .by_id
         .values()
         .filter_map(|subject| Some(((subject.kind, subject.link.as_ref()?.confirmed.name_key()), subject.id)))
         .collect();
-    let mut names = Names { bearers: &bearers, waits: HashMap::new(), gives: HashMap::new() };
+    let mut names = Names { holders: &holders, waits: HashMap::new(), gives: HashMap::new() };
     for step in &plan.steps {
         names.note(step);
     }
@@ -32,7 +32,7 @@ pub(super) fn order(subjects: &Subjects, plan: &mut Plan) {
 }
 
 struct Names<'a> {
-    bearers: &'a HashMap<(SubjectKind, String), SubjectId>,
+    holders: &'a HashMap<(SubjectKind, String), SubjectId>,
     /// Who needs a name that another bears, and who bears it.
     waits: HashMap<SubjectId, SubjectId>,
     /// Who gives up a name in this plan.
@@ -49,11 +49,11 @@ enum Gives {
 enum Fate {
     /// Being worked out: meeting it again closes a cycle.
     Open,
-    /// It gets its name once the bearer has given it up.
+    /// It gets its name once the holder has given it up.
     Goes,
     /// It gets its name, and must give its own up first: it closes a cycle.
     Releases,
-    /// The bearer keeps the name.
+    /// The holder keeps the name.
     Blocked,
 }
 
@@ -74,14 +74,14 @@ impl Names<'_> {
             }
             _ => return,
         };
-        if let Some(bearer) = self.bearers.get(&(step.kind, wanted.name_key()))
-            && *bearer != step.subject
+        if let Some(holder) = self.holders.get(&(step.kind, wanted.name_key()))
+            && *holder != step.subject
         {
-            self.waits.insert(step.subject, *bearer);
+            self.waits.insert(step.subject, *holder);
         }
     }
 
-    /// Everybody waits for at most one other, so each chain is followed to its end.
+    /// Each waits for at most one other, so each chain is followed to its end.
     fn fate(&self, of: SubjectId, fates: &mut HashMap<SubjectId, Fate>) -> Fate {
         let mut chain = vec![of];
         let mut end = loop {

@@ -8,25 +8,25 @@ use super::leaver::{self, Next};
 use super::{Action, Going, Input, Phase, Plan, Planned, Previous};
 use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::link::Link;
-use crate::sync::policy::{Rung, Step};
-use crate::sync::project::Verdict;
+use crate::sync::policy::{LeaverAction, LeaverStep};
+use crate::sync::project::SubjectState;
 
 /// Plans for everybody; returns who leaves.
 pub(super) fn plan(input: Input<'_>, plan: &mut Plan) -> Going {
     let mut subjects = Subjects { input, plan, going: Going::new() };
     for (subject, verdict) in &input.projection.users {
         let keep = match verdict {
-            Verdict::Keep(user) => Verdict::Keep((&user.content, !user.disabled)),
-            Verdict::Frozen => Verdict::Frozen,
-            Verdict::Gone(evidence) => Verdict::Gone(*evidence),
+            SubjectState::Keep(user) => SubjectState::Keep((&user.content, !user.disabled)),
+            SubjectState::Frozen => SubjectState::Frozen,
+            SubjectState::Gone(evidence) => SubjectState::Gone(*evidence),
         };
         subjects.plan(*subject, SubjectKind::User, keep);
     }
     for (subject, verdict) in &input.projection.groups {
         let keep = match verdict {
-            Verdict::Keep(group) => Verdict::Keep((&group.content, true)),
-            Verdict::Frozen => Verdict::Frozen,
-            Verdict::Gone(evidence) => Verdict::Gone(*evidence),
+            SubjectState::Keep(group) => SubjectState::Keep((&group.content, true)),
+            SubjectState::Frozen => SubjectState::Frozen,
+            SubjectState::Gone(evidence) => SubjectState::Gone(*evidence),
         };
         subjects.plan(*subject, SubjectKind::Group, keep);
     }
@@ -40,10 +40,10 @@ struct Subjects<'a, 'p> {
 }
 
 impl Subjects<'_, '_> {
-    fn plan(&mut self, subject: SubjectId, kind: SubjectKind, verdict: Verdict<(&Arc<Content>, bool)>) {
+    fn plan(&mut self, subject: SubjectId, kind: SubjectKind, verdict: SubjectState<(&Arc<Content>, bool)>) {
         let link = self.input.subjects.link(subject);
         match (verdict, link) {
-            (Verdict::Keep((content, true)), None) => {
+            (SubjectState::Keep((content, true)), None) => {
                 self.step(Planned::new(
                     subject,
                     kind,
@@ -51,12 +51,14 @@ impl Subjects<'_, '_> {
                     Action::Create(content.clone()),
                 ));
             }
-            (Verdict::Keep((content, active)), Some(link)) => self.keep(subject, kind, content, active, link),
-            (Verdict::Frozen, Some(link)) if self.input.projection.unsettled.contains(&subject) => {
+            (SubjectState::Keep((content, active)), Some(link)) => {
+                self.keep(subject, kind, content, active, link);
+            }
+            (SubjectState::Frozen, Some(link)) if self.input.projection.unsettled.contains(&subject) => {
                 self.gone(subject, kind, Evidence::data(Grade::Absent), link, true);
             }
-            (Verdict::Gone(evidence), Some(link)) => self.gone(subject, kind, evidence, link, false),
-            (Verdict::Keep((_, false)) | Verdict::Frozen | Verdict::Gone(_), _) => {}
+            (SubjectState::Gone(evidence), Some(link)) => self.gone(subject, kind, evidence, link, false),
+            (SubjectState::Keep((_, false)) | SubjectState::Frozen | SubjectState::Gone(_), _) => {}
         }
     }
 
@@ -119,23 +121,25 @@ impl Subjects<'_, '_> {
         needs_look_up: bool,
     ) {
         let leaving = link.leaving.unwrap_or_else(|| leaver::first_seen(evidence, self.input.now));
-        if leaving.rungs > 0 {
+        if leaving.steps_done > 0 {
             self.going.insert(subject);
         }
-        // A group's ladder has one rung.
+        // A group's schedule has one step.
         let vanished = [self.input.policy.groups.vanished];
-        let ladder: &[Rung] = match kind {
+        let schedule: &[LeaverStep] = match kind {
             SubjectKind::User => &self.input.policy.users.leavers,
             SubjectKind::Group => &vanished,
         };
         let next = if self.input.projection.replaced.contains(&subject) {
-            Next::Now(Step::Delete, u32::try_from(ladder.len()).unwrap_or(u32::MAX))
+            Next::Now(LeaverAction::Delete, u32::try_from(schedule.len()).unwrap_or(u32::MAX))
         } else {
-            leaver::next(&leaving, ladder, self.input.vouched, self.input.now)
+            leaver::next(&leaving, schedule, self.input.freshness, self.input.now)
         };
         // Whether they left at all is asked at once, however long leavers have.
-        let next = match (next, ladder.first()) {
-            (Next::At(_), Some(first)) if needs_look_up && link.leaving.is_none() => Next::Now(first.step, 1),
+        let next = match (next, schedule.first()) {
+            (Next::At(_), Some(first)) if needs_look_up && link.leaving.is_none() => {
+                Next::Now(first.action, 1)
+            }
             (next, _) => next,
         };
         if next == Next::Completion {
@@ -149,18 +153,18 @@ impl Subjects<'_, '_> {
             self.plan.leaving.insert(subject, Some(leaver::first_seen(evidence, self.input.now)));
         }
         match next {
-            Next::Now(step, rung) => {
-                if let Some(due) = leaver::after(rung, ladder, self.input.now) {
+            Next::Now(action, number) => {
+                if let Some(due) = leaver::after(number, schedule, self.input.now) {
                     self.note_due(due);
                 }
                 // That the place is gone is believed once a first step was taken for it.
-                let is_believed = leaving.rungs > 0;
-                self.rung((subject, kind), (step, rung), evidence, needs_look_up, is_believed);
+                let is_believed = leaving.steps_done > 0;
+                self.leaver_step((subject, kind), (action, number), evidence, needs_look_up, is_believed);
             }
             Next::At(due) => {
                 self.note_due(due);
                 if self.plan.leaving.contains_key(&subject) {
-                    self.plan.later.extend(ladder.first().map(|first| (subject, first.step)));
+                    self.plan.later.extend(schedule.first().map(|first| (subject, first.action)));
                     let doubtful = self.doubtful(subject);
                     if !doubtful.is_empty() {
                         self.plan.doubtful.insert(subject, doubtful);
@@ -171,23 +175,23 @@ impl Subjects<'_, '_> {
         }
     }
 
-    fn rung(
+    fn leaver_step(
         &mut self,
         (subject, kind): (SubjectId, SubjectKind),
-        (step, rung): (Step, u32),
+        (action, number): (LeaverAction, u32),
         evidence: Evidence,
         needs_look_up: bool,
         is_believed: bool,
     ) {
-        let (phase, action) = match step {
-            Step::Disable => (Phase::Disable, Action::Disable),
-            Step::Empty => (Phase::Revoke, Action::Empty),
-            Step::Unlink => (Phase::Delete, Action::Unlink),
-            Step::Delete => (Phase::Delete, Action::Delete),
+        let (phase, action) = match action {
+            LeaverAction::Disable => (Phase::Disable, Action::Disable),
+            LeaverAction::Empty => (Phase::Revoke, Action::Empty),
+            LeaverAction::Unlink => (Phase::Delete, Action::Unlink),
+            LeaverAction::Delete => (Phase::Delete, Action::Delete),
         };
         let mut planned = Planned::new(subject, kind, phase, action);
         planned.evidence = Some(evidence);
-        planned.rung = Some(rung);
+        planned.step_number = Some(number);
         planned.doubtful = self.doubtful(subject);
         planned.doubtful.retain(|field| !is_believed || Place::of(field).is_none());
         planned.needs_look_up = needs_look_up;
@@ -203,14 +207,13 @@ impl Subjects<'_, '_> {
         }
         // The first run removes nothing, but what the directory itself says of an account is no guess
         // of ours.
-        let stated =
-            matches!(self.input.projection.users.get(&subject), Some(Verdict::Keep(user)) if user.disabled);
+        let stated = matches!(self.input.projection.users.get(&subject), Some(SubjectState::Keep(user)) if user.disabled);
         if self.input.first_run && !stated {
             // Somebody whom an interrupted first run created and who has left since: the next run's.
             self.note_due(self.input.now);
             return false;
         }
-        self.input.vouched.fresh
+        self.input.freshness.fresh
     }
 
     fn is_protected(&self, content: &Content) -> bool {
@@ -229,8 +232,10 @@ impl Subjects<'_, '_> {
     /// an edit goes on so, though that edit counts as applied since: the directory has not said anything else.
     fn graded(&self, subject: SubjectId, kind: SubjectKind, evidence: Evidence, link: &Link) -> Evidence {
         let kept = |previous: &crate::sync::project::Projection| match kind {
-            SubjectKind::User => !matches!(previous.users.get(&subject), None | Some(Verdict::Gone(_))),
-            SubjectKind::Group => !matches!(previous.groups.get(&subject), None | Some(Verdict::Gone(_))),
+            SubjectKind::User => !matches!(previous.users.get(&subject), None | Some(SubjectState::Gone(_))),
+            SubjectKind::Group => {
+                !matches!(previous.groups.get(&subject), None | Some(SubjectState::Gone(_)))
+            }
         };
         let began = link.leaving.is_some_and(|leaving| {
             leaving.evidence.configuration && leaving.evidence.grade == evidence.grade

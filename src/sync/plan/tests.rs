@@ -9,10 +9,10 @@ use crate::directory::{
 };
 use crate::store::link::{Link, Subject};
 use crate::sync::policy::{
-    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
-    Rung, Step, UserRules, Vouching,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
+    OnDisabled, OnExceed, OnRecreated, PerGroup, UserRules,
 };
-use crate::sync::project::{Group, User, Verdict};
+use crate::sync::project::{Group, SubjectState, User};
 
 /// Groups have numbers from here on.
 const GROUPS: u32 = 100;
@@ -24,7 +24,7 @@ struct Case {
     previous: Option<Projection>,
     unknown: bool,
     subjects: Subjects,
-    vouched: Vouched,
+    vouched: Freshness,
     first_run: bool,
     now: Timestamp,
 }
@@ -37,7 +37,7 @@ impl Case {
             previous: None,
             unknown: false,
             subjects: Subjects::default(),
-            vouched: Vouched { completion: 7, fresh: true },
+            vouched: Freshness { completion: 7, fresh: true },
             first_run: false,
             now: at(0),
         }
@@ -53,7 +53,7 @@ impl Case {
                 None => Previous::Same,
             },
             subjects: &self.subjects,
-            vouched: self.vouched,
+            freshness: self.vouched,
             first_run: self.first_run,
             now: self.now,
         })
@@ -69,7 +69,7 @@ impl Case {
         self.know(id);
         if id < GROUPS {
             let user = User { content: content(id, name).into(), disabled: false };
-            self.projection.users.insert(SubjectId(id), Verdict::Keep(user));
+            self.projection.users.insert(SubjectId(id), SubjectState::Keep(user));
         } else {
             let group = Group {
                 content: content(id, name).into(),
@@ -78,7 +78,7 @@ impl Case {
                 awaits: false,
                 weak: RoaringBitmap::new(),
             };
-            self.projection.groups.insert(SubjectId(id), Verdict::Keep(group));
+            self.projection.groups.insert(SubjectId(id), SubjectState::Keep(group));
         }
         self
     }
@@ -87,9 +87,9 @@ impl Case {
         self.know(id);
         let evidence = Evidence::data(grade);
         if id < GROUPS {
-            self.projection.users.insert(SubjectId(id), Verdict::Gone(evidence));
+            self.projection.users.insert(SubjectId(id), SubjectState::Gone(evidence));
         } else {
-            self.projection.groups.insert(SubjectId(id), Verdict::Gone(evidence));
+            self.projection.groups.insert(SubjectId(id), SubjectState::Gone(evidence));
         }
         self
     }
@@ -107,7 +107,7 @@ impl Case {
     }
 
     fn members(mut self, group: u32, wanted: &[u32], linked: &[u32]) -> Self {
-        if let Some(Verdict::Keep(keep)) = self.projection.groups.get_mut(&SubjectId(group)) {
+        if let Some(SubjectState::Keep(keep)) = self.projection.groups.get_mut(&SubjectId(group)) {
             keep.members = wanted.iter().copied().collect();
         }
         if let Some(link) = &mut self.know(group).link {
@@ -146,7 +146,7 @@ fn policy() -> Policy {
     let any = Budget { count: 100, percent: 100 };
     Policy {
         owner: Owner::new("test", "all"),
-        connectors: vec![Vouching {
+        connectors: vec![ConnectorBinding {
             connector: ConnectorName::new("test", "corp"),
             max_age: Duration::from_hours(24),
             disabled_when: None,
@@ -158,8 +158,8 @@ fn policy() -> Policy {
             without_mailboxes: BTreeSet::new(),
             disabled: OnDisabled::Disable,
             leavers: vec![
-                Rung { after: Duration::ZERO, step: Step::Disable },
-                Rung { after: Duration::from_hours(10), step: Step::Delete },
+                LeaverStep { after: Duration::ZERO, action: LeaverAction::Disable },
+                LeaverStep { after: Duration::from_hours(10), action: LeaverAction::Delete },
             ],
             recreated: OnRecreated::Quarantine,
             adopt: Adopt::Never,
@@ -172,7 +172,7 @@ fn policy() -> Policy {
             r#where: None,
             nesting: Nesting::Flatten,
             membership: Membership::Owned,
-            vanished: Rung { after: Duration::ZERO, step: Step::Delete },
+            vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,
         },
         limits: Limits {
@@ -282,7 +282,7 @@ fn a_leaver_climbs_down_and_memberships_end_with_the_first_step() {
     assert_eq!(case.plan().due, Some(at(10)), "the step after this one");
     let evidence = Evidence::data(Grade::Absent);
     case.link(1).leaving =
-        Some(Leaving { since: at(0), evidence, rungs: 1, executed_at: Some(at(0)), completion: 7 });
+        Some(Leaving { since: at(0), evidence, steps_done: 1, executed_at: Some(at(0)), completion: 7 });
     case.link(1).active = false;
     case.link(GROUPS).members.clear();
     assert_eq!((case.steps(), case.plan().due), (said(&[]), Some(at(10))));
@@ -298,7 +298,7 @@ fn who_returns_is_restored_without_a_trace() {
     let mut case = Case::new().keep(1, "ann").linked(1, "ann");
     let evidence = Evidence::data(Grade::Absent);
     case.link(1).leaving =
-        Some(Leaving { since: at(0), evidence, rungs: 1, executed_at: Some(at(0)), completion: 7 });
+        Some(Leaving { since: at(0), evidence, steps_done: 1, executed_at: Some(at(0)), completion: 7 });
     case.link(1).active = false;
     assert_eq!(case.steps(), said(&[(1, "enable")]));
     assert_eq!(case.plan().leaving, BTreeMap::from([(SubjectId(1), None)]));
@@ -321,7 +321,7 @@ fn nothing_is_removed_first_nor_on_an_old_word_nor_of_the_protected() {
     assert_eq!(everything().steps(), said(&[(1, "disable"), (101, "end 2 follow "), (100, "delete")]));
     let first = Case { first_run: true, ..everything() };
     assert_eq!((first.steps(), first.plan().due), (said(&[]), Some(first.now)), "the next run sees to it");
-    let old = Vouched { completion: 7, fresh: false };
+    let old = Freshness { completion: 7, fresh: false };
     assert_eq!(Case { vouched: old, ..everything() }.steps(), said(&[]));
     let case = Case::new().gone(1, Grade::Absent).linked(1, "Boss");
     assert_eq!((case.steps(), case.plan().protected), (said(&[]), vec![SubjectId(1)]));
@@ -330,7 +330,7 @@ fn nothing_is_removed_first_nor_on_an_old_word_nor_of_the_protected() {
 #[test]
 fn who_is_stated_to_be_disabled_may_be_disabled_even_first() {
     let mut case = Case { first_run: true, ..Case::new().keep(1, "ann").linked(1, "ann") };
-    if let Some(Verdict::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
+    if let Some(SubjectState::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
         user.disabled = true;
     }
     let plan = case.plan();
@@ -344,7 +344,7 @@ fn who_is_stated_to_be_disabled_may_be_disabled_even_first() {
 #[test]
 fn who_was_missed_and_not_looked_up_is_only_ever_held() {
     let mut case = Case::new().linked(1, "ann");
-    case.projection.users.insert(SubjectId(1), Verdict::Frozen);
+    case.projection.users.insert(SubjectId(1), SubjectState::Frozen);
     assert_eq!(case.steps(), said(&[]));
     case.projection.unsettled.insert(SubjectId(1));
     let plan = case.plan();
@@ -362,7 +362,7 @@ fn what_only_an_edit_removes_is_graded_so() {
     let mut case =
         Case::new().gone(1, Grade::OutOfScope).linked(1, "ann").gone(2, Grade::Absent).linked(2, "bob");
     let mut previous = Case::new().keep(1, "ann").projection;
-    previous.users.insert(SubjectId(2), Verdict::Gone(Evidence::data(Grade::Absent)));
+    previous.users.insert(SubjectId(2), SubjectState::Gone(Evidence::data(Grade::Absent)));
     case.previous = Some(previous);
     let by_edit: Vec<(u32, bool)> =
         case.plan().steps.iter().map(|step| (step.subject.0, step.evidence.unwrap().configuration)).collect();
@@ -393,7 +393,7 @@ fn what_began_by_an_edit_goes_on_so() {
     let began = |case: &mut Case, configuration: bool| {
         let evidence = Evidence { grade: Grade::OutOfScope, configuration };
         let executed_at = Some(at(0));
-        let leaving = Leaving { since: at(0), evidence, rungs: 1, executed_at, completion: 1 };
+        let leaving = Leaving { since: at(0), evidence, steps_done: 1, executed_at, completion: 1 };
         case.link(1).leaving = Some(leaving);
         case.now = at(100_000);
     };
@@ -420,7 +420,7 @@ fn what_is_in_doubt_is_held_apart_from_what_is_not() {
         case.plan().steps.iter().map(|step| (verb(&step.action), step.doubtful.is_empty())).collect();
     assert_eq!(doubts, [("rename to ann".to_owned(), false)]);
     // A new title is no loss: it goes on, under the old name.
-    if let Some(Verdict::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
+    if let Some(SubjectState::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
         user.content = with_title(1, "ann", "Chief").into();
     }
     let doubts: Vec<(String, bool)> =
@@ -431,7 +431,7 @@ fn what_is_in_doubt_is_held_apart_from_what_is_not() {
 #[test]
 fn a_disabled_account_is_in_doubt_with_what_says_so() {
     let mut case = Case::new().keep(1, "ann").linked(1, "ann");
-    if let Some(Verdict::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
+    if let Some(SubjectState::Keep(user)) = case.projection.users.get_mut(&SubjectId(1)) {
         user.disabled = true;
     }
     case.projection.doubtful.insert(SubjectId(1), vec!["attributes.status".to_owned()]);
@@ -447,7 +447,7 @@ fn only_what_a_complete_list_no_longer_names_ends() {
         case = case.keep(id, &format!("u{id}")).linked(id, &format!("u{id}"));
     }
     assert_eq!(case.steps(), said(&[(100, "end 2 3 4 follow ")]));
-    if let Some(Verdict::Keep(group)) = case.projection.groups.get_mut(&SubjectId(GROUPS)) {
+    if let Some(SubjectState::Keep(group)) = case.projection.groups.get_mut(&SubjectId(GROUPS)) {
         group.unproven.insert(2);
         group.weak.insert(3);
     }
@@ -459,12 +459,12 @@ fn only_what_a_complete_list_no_longer_names_ends() {
     );
     assert_eq!(plan.due, None);
     // What the next read will tell makes a run after that one, though it may bring no change.
-    if let Some(Verdict::Keep(group)) = case.projection.groups.get_mut(&SubjectId(GROUPS)) {
+    if let Some(SubjectState::Keep(group)) = case.projection.groups.get_mut(&SubjectId(GROUPS)) {
         group.awaits = true;
     }
     assert!(case.plan().due.is_some());
     // Of somebody about whom nothing can be said, neither.
-    case.projection.users.insert(SubjectId(4), Verdict::Frozen);
+    case.projection.users.insert(SubjectId(4), SubjectState::Frozen);
     let plan = case.plan();
     let Action::RemoveMembers(removal) = &plan.steps[0].action else { panic!("{plan:?}") };
     assert!(removal.ended.contains(4), "a list that was read completely says it of the frozen too");

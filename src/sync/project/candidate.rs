@@ -8,11 +8,11 @@ use crate::store::link::Link;
 use crate::store::snapshot::{Row, RowId, SnapshotInfo};
 
 /// What an entry comes to, before it is compared with others.
-pub(super) enum Finding<T> {
+pub(super) enum CandidateState<T> {
     /// In scope.
     Keep(T),
     /// Left out on purpose.
-    Out(Out),
+    Out(LeftOut),
     /// Cannot be projected.
     Quarantine(QuarantineReason, String),
     /// Missing, and not looked up.
@@ -23,7 +23,7 @@ pub(super) enum Finding<T> {
 
 /// Why an entry is left out.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Out {
+pub(super) enum LeftOut {
     Scope,
     NoAddress,
     DisabledAtFirstSight,
@@ -37,7 +37,7 @@ pub(super) struct Candidate<T> {
     pub(super) dn: String,
     pub(super) subject: Option<SubjectId>,
     pub(super) linked: bool,
-    pub(super) finding: Finding<T>,
+    pub(super) finding: CandidateState<T>,
 }
 
 /// What has a unique name at the target.
@@ -66,7 +66,7 @@ impl Named for Arc<Content> {
     }
 }
 
-impl<T: Named> Finding<T> {
+impl<T: Named> CandidateState<T> {
     /// What is as it was confirmed need not be in memory twice.
     pub(super) fn sharing(mut self, link: Option<&Link>) -> Self {
         if let (Self::Keep(kept), Some(link)) = (&mut self, link)
@@ -85,9 +85,9 @@ impl<T> Candidate<T> {
         info: &SnapshotInfo,
         subject: Option<SubjectId>,
         linked: bool,
-        finding: Finding<T>,
+        finding: CandidateState<T>,
     ) -> Option<Self> {
-        if subject.is_none() && !matches!(finding, Finding::Keep(_) | Finding::Quarantine(..)) {
+        if subject.is_none() && !matches!(finding, CandidateState::Keep(_) | CandidateState::Quarantine(..)) {
             return None;
         }
         let directory = info.directory.clone();

@@ -6,12 +6,12 @@ use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 
 use super::QuarantineReason;
-use super::candidate::{Candidate, Finding, Named};
+use super::candidate::{Candidate, CandidateState, Named};
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
     let wanting = candidates.iter().enumerate().filter_map(|(at, candidate)| match &candidate.finding {
-        Finding::Keep(kept) => Some((kept.content().name_key(), at)),
+        CandidateState::Keep(kept) => Some((kept.content().name_key(), at)),
         _ => None,
     });
     for (name, all) in several(wanting) {
@@ -22,7 +22,7 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
         let all_of_them = some(&dns);
         for at in all.into_iter().filter(|at| Some(*at) != continues) {
             let Some(candidate) = candidates.get_mut(at) else { continue };
-            let Finding::Keep(kept) = &candidate.finding else { continue };
+            let CandidateState::Keep(kept) = &candidate.finding else { continue };
             let name = kept.content().name();
             let message = match &first {
                 Some(first) => format!(
@@ -33,7 +33,7 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
                     "{all_of_them} have one name, {name:?}; give them different ones in the directory"
                 ),
             };
-            candidate.finding = Finding::Quarantine(QuarantineReason::NameConflict, message);
+            candidate.finding = CandidateState::Quarantine(QuarantineReason::NameConflict, message);
         }
     }
 }
@@ -52,13 +52,13 @@ fn some(dns: &[&str]) -> String {
 /// the old one is back. The one that bears the object's name continues.
 pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
     let kept = candidates.iter().enumerate().filter_map(|(at, candidate)| match &candidate.finding {
-        Finding::Keep(_) => Some((candidate.subject?, at)),
+        CandidateState::Keep(_) => Some((candidate.subject?, at)),
         _ => None,
     });
     for (subject, all) in several(kept) {
         let name = known.link(subject).map(|link| link.confirmed.name_key());
         let bears = |at: &&usize| match candidates.get(**at).map(|candidate| &candidate.finding) {
-            Some(Finding::Keep(kept)) => Some(kept.content().name_key()) == name,
+            Some(CandidateState::Keep(kept)) => Some(kept.content().name_key()) == name,
             _ => false,
         };
         let Some(continues) = all.iter().find(bears).or(all.first()).copied() else { continue };
@@ -69,7 +69,7 @@ pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subj
                     "it was taken for the same person as {one}, who came with its name when it was gone; remove one of the \
                      two entries from the directory"
                 );
-                candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, message);
+                candidate.finding = CandidateState::Quarantine(QuarantineReason::Recreated, message);
                 // The object is the other's now.
                 candidate.subject = None;
                 candidate.linked = false;

@@ -6,71 +6,71 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::candidate::{Candidate, Finding, Named};
+use super::candidate::{Candidate, CandidateState, Named};
 use super::doubt::Doubt;
-use super::ground::Ground;
+use super::incremental::ConnectorState;
 use super::member::{Path, Unstated, Who};
 use super::{
-    Group, Newcomer, Projection, QuarantineReason, Quarantined, Verdict, View, collision, group, user,
+    Group, Newcomer, Projection, QuarantineReason, Quarantined, SubjectState, View, collision, group, user,
 };
 use crate::directory::{
-    Anchor, Content, DirectoryId, Evidence, Grade, Key, Kind, SubjectId, SubjectKind, fields,
+    Anchor, Content, DirectoryId, EntryKind, Evidence, Grade, Key, SubjectId, SubjectKind, fields,
 };
 use crate::store::StoreError;
 use crate::store::dense::Dense;
 use crate::store::link::Subjects;
 use crate::store::snapshot::{Presence, Row, RowId};
 use crate::sync::expression::Asked;
-use crate::sync::policy::{OnDisabled, OnRecreated, Policy, Vouching};
+use crate::sync::policy::{ConnectorBinding, OnDisabled, OnRecreated, Policy};
 
 /// Candidates that got their subjects.
-struct Settled<T> {
-    verdicts: BTreeMap<SubjectId, Verdict<T>>,
+struct Assigned<T> {
+    verdicts: BTreeMap<SubjectId, SubjectState<T>>,
     /// The row that each kept subject comes from.
     rows: BTreeMap<SubjectId, RowId>,
 }
 
 /// The projection of one connector's snapshot.
-pub(super) struct One<'a> {
+pub(super) struct ConnectorProjection<'a> {
     pub(super) policy: &'a Policy,
-    pub(super) vouching: &'a Vouching,
+    pub(super) binding: &'a ConnectorBinding,
     pub(super) view: &'a dyn View,
     pub(super) known: &'a Subjects,
     pub(super) now: Timestamp,
-    pub(super) ground: &'a mut Ground,
+    pub(super) state: &'a mut ConnectorState,
     pub(super) projection: &'a mut Projection,
 }
 
-impl One<'_> {
+impl ConnectorProjection<'_> {
     /// Looks at these rows, or at all.
     pub(super) fn project(mut self, rows: Option<&RoaringBitmap>) -> Result<(), StoreError> {
         let info = self.view.info();
         let asked = Asked { fields: &info.fields, attributes: &info.attributes };
         let by_anchor = self.known.by_anchor();
-        let doubt = Doubt::new(self.policy, self.vouching, info);
+        let doubt = Doubt::new(self.policy, self.binding, info);
         let user_rules = user::Rules {
             users: &self.policy.users,
-            disabled_when: self.vouching.disabled_when.as_ref(),
+            disabled_when: self.binding.disabled_when.as_ref(),
             asked,
             now: self.now,
         };
         let group_rules = group::Rules { groups: &self.policy.groups, asked };
         if let Some(rows) = rows {
-            self.ground.forget(rows);
+            self.state.forget(rows);
         }
-        self.ground.is_of(info);
+        self.state.is_of(info);
         let room = |count: u64| Vec::with_capacity(usize::try_from(count).unwrap_or_default());
         let mut users = room(rows.map_or(info.users + info.contacts, RoaringBitmap::len));
         let (mut groups, mut paths) = (Vec::new(), Vec::new());
         let (mut changed, mut with_places) = (HashSet::new(), BTreeMap::new());
         let mut look = |row: Row| {
-            self.ground.bearers.note(&row);
+            self.state.names.note(&row);
             let places = doubt.places(&row);
-            if row.entry.kind == Kind::Group {
+            if row.entry.kind == EntryKind::Group {
                 paths.push(Path::of(&row, !places.is_empty()));
             }
             let subject = by_anchor.get(&(&info.directory, &row.entry.anchor)).copied();
-            *self.ground.subjects.at(row.id.0) = subject;
+            *self.state.subjects.at(row.id.0) = subject;
             let link = subject.and_then(|subject| self.known.link(subject));
             let linked = link.is_some();
             let kind = SubjectKind::of(row.entry.kind);
@@ -80,7 +80,7 @@ impl One<'_> {
             {
                 // Its object stays as it is: nothing that could be done to it would fit.
                 changed.insert(row.id);
-                self.ground.open.insert(row.id.0);
+                self.state.open.insert(row.id.0);
                 self.projection.quarantined.push(Quarantined::kind_changed(kind, row.entry.dn));
                 return;
             }
@@ -94,19 +94,19 @@ impl One<'_> {
                     self.projection.unsettled.insert(subject);
                 }
             }
-            if row.entry.kind == Kind::Group {
+            if row.entry.kind == EntryKind::Group {
                 let finding = group_rules.judge(&row, link).sharing(link);
                 groups.extend(Candidate::new(row, info, subject, linked, finding));
             } else {
                 let finding = user_rules.judge(&row, link).sharing(link);
                 let expires = row.entry.expires.filter(|at| *at > self.now);
-                if let (Finding::Keep(_), Some(expires)) = (&finding, expires)
+                if let (CandidateState::Keep(_), Some(expires)) = (&finding, expires)
                     && !(linked && self.policy.users.disabled == OnDisabled::Ignore)
                 {
-                    self.ground.expires.insert(row.id, expires);
+                    self.state.expires.insert(row.id, expires);
                 }
-                if let (Finding::Out(out), false) = (&finding, linked) {
-                    *self.ground.out.at(row.id.0) = Some(*out);
+                if let (CandidateState::Out(out), false) = (&finding, linked) {
+                    *self.state.out.at(row.id.0) = Some(*out);
                 }
                 users.extend(Candidate::new(row, info, subject, linked, finding));
             }
@@ -119,28 +119,28 @@ impl One<'_> {
         collision::resolve(&mut users, self.known);
         collision::resolve(&mut groups, self.known);
         let people = self.settle(users, SubjectKind::User);
-        let teams = self.settle(groups, SubjectKind::Group);
-        let frozen = people.frozen() | teams.frozen();
+        let groups = self.settle(groups, SubjectKind::Group);
+        let frozen = people.frozen() | groups.frozen();
         for (subject, places) in with_places {
-            if people.is_gone(subject) || teams.is_gone(subject) {
+            if people.is_gone(subject) || groups.is_gone(subject) {
                 self.projection.doubtful.entry(subject).or_default().extend(places);
             }
         }
         self.read_lists(&paths, doubt.without_members(), &changed)?;
         let unstated = Unstated { frozen: &frozen, new_names: info.new_names };
-        for (subject, verdict) in teams.verdicts {
-            let verdict = match (verdict, teams.rows.get(&subject)) {
-                (Verdict::Keep(content), Some(row)) => {
-                    Verdict::Keep(self.team(subject, *row, content, &unstated))
+        for (subject, verdict) in groups.verdicts {
+            let verdict = match (verdict, groups.rows.get(&subject)) {
+                (SubjectState::Keep(content), Some(row)) => {
+                    SubjectState::Keep(self.group(subject, *row, content, &unstated))
                 }
-                (Verdict::Gone(evidence), _) => Verdict::Gone(evidence),
-                (Verdict::Frozen | Verdict::Keep(_), _) => Verdict::Frozen,
+                (SubjectState::Gone(evidence), _) => SubjectState::Gone(evidence),
+                (SubjectState::Frozen | SubjectState::Keep(_), _) => SubjectState::Frozen,
             };
             self.projection.groups.insert(subject, verdict);
         }
         self.projection.users.extend(people.verdicts);
-        self.projection.skipped.add(self.ground.skipped());
-        let due = self.ground.expires.values().min().copied();
+        self.projection.skipped.add(self.state.skipped());
+        let due = self.state.expires.values().min().copied();
         self.projection.due = self.projection.due.into_iter().chain(due).min();
         self.note_rest(rows);
         Ok(())
@@ -153,24 +153,24 @@ impl One<'_> {
         lost: Option<&RoaringBitmap>,
         changed: &HashSet<RowId>,
     ) -> Result<(), StoreError> {
-        let Ground { bearers, lists, people, teams, .. } = &mut *self.ground;
-        let who = Who { bearers, people, lost, changed };
+        let ConnectorState { names, lists, users, groups, .. } = &mut *self.state;
+        let who = Who { names, users, lost, changed };
         for path in paths.iter().filter(|path| path.leads()) {
             lists.take(path, self.view.edges(path.row)?, &who);
         }
         let rows = paths.iter().map(|path| path.row).collect();
-        lists.spread(&rows, self.policy.groups.nesting, teams);
+        lists.spread(&rows, self.policy.groups.nesting, groups);
         Ok(())
     }
 
-    fn team(
+    fn group(
         &mut self,
         subject: SubjectId,
         row: RowId,
         content: Arc<Content>,
         unstated: &Unstated<'_>,
     ) -> Group {
-        let lists = &self.ground.lists;
+        let lists = &self.state.lists;
         if lists.is_doubtful(row) {
             let doubtful = self.projection.doubtful.entry(subject).or_default();
             if !doubtful.iter().any(|field| field == fields::MEMBERS) {
@@ -178,7 +178,7 @@ impl One<'_> {
             }
         }
         if lists.is_incomplete(row) {
-            self.ground.open.insert(row.0);
+            self.state.open.insert(row.0);
             let broken = lists.broken(row, self.policy.groups.nesting);
             self.projection.quarantined.push(Quarantined::incomplete(content.name(), &broken));
         }
@@ -189,18 +189,16 @@ impl One<'_> {
     /// Tells apart who is at rest and who is not, of those who were looked at.
     fn note_rest(&mut self, rows: Option<&RoaringBitmap>) {
         let looked: Vec<(u32, SubjectId)> = match rows {
-            Some(rows) => {
-                rows.iter().filter_map(|row| Some((row, *self.ground.subjects.get(row)?))).collect()
-            }
-            None => self.ground.subjects.iter().map(|(row, subject)| (row, *subject)).collect(),
+            Some(rows) => rows.iter().filter_map(|row| Some((row, *self.state.subjects.get(row)?))).collect(),
+            None => self.state.subjects.iter().map(|(row, subject)| (row, *subject)).collect(),
         };
         for (row, subject) in looked {
             match self.rest(subject) {
-                Some(Rest::As(content)) if !self.ground.open.contains(row) => {
-                    self.ground.note_rest(RowId(row), subject, &content);
+                Some(Rest::As(content)) if !self.state.open.contains(row) => {
+                    self.state.note_rest(RowId(row), subject, &content);
                 }
                 Some(Rest::Without) => {}
-                _ => drop(self.ground.open.insert(row)),
+                _ => drop(self.state.open.insert(row)),
             }
         }
     }
@@ -211,14 +209,14 @@ impl One<'_> {
         let known = self.known.by_id.get(&subject).filter(|known| known.anchors.len() == 1)?;
         let (content, active, members) = match known.kind {
             SubjectKind::User => match self.projection.users.get(&subject)? {
-                Verdict::Keep(user) => (&user.content, !user.disabled, None),
-                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
-                Verdict::Gone(_) | Verdict::Frozen => return None,
+                SubjectState::Keep(user) => (&user.content, !user.disabled, None),
+                SubjectState::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                SubjectState::Gone(_) | SubjectState::Frozen => return None,
             },
             SubjectKind::Group => match self.projection.groups.get(&subject)? {
-                Verdict::Keep(group) => (&group.content, true, Some(&group.members)),
-                Verdict::Gone(_) if known.link.is_none() => return Some(Rest::Without),
-                Verdict::Gone(_) | Verdict::Frozen => return None,
+                SubjectState::Keep(group) => (&group.content, true, Some(&group.members)),
+                SubjectState::Gone(_) if known.link.is_none() => return Some(Rest::Without),
+                SubjectState::Gone(_) | SubjectState::Frozen => return None,
             },
         };
         let link = known.link.as_ref()?;
@@ -229,11 +227,11 @@ impl One<'_> {
 
     /// Gives candidates their subjects: the one that they have, a leaver's whom they continue, or a
     /// new one.
-    fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Settled<T> {
+    fn settle<T: Named>(&mut self, candidates: Vec<Candidate<T>>, kind: SubjectKind) -> Assigned<T> {
         let leavers = if kind == SubjectKind::User { self.leavers(&candidates) } else { HashMap::new() };
-        let mut settled = Settled { verdicts: BTreeMap::new(), rows: BTreeMap::new() };
+        let mut settled = Assigned { verdicts: BTreeMap::new(), rows: BTreeMap::new() };
         for mut candidate in candidates {
-            if let (Finding::Keep(kept), false) = (&candidate.finding, candidate.linked)
+            if let (CandidateState::Keep(kept), false) = (&candidate.finding, candidate.linked)
                 && let Some((leaver, was)) = leavers.get(&kept.content().name_key())
             {
                 match self.policy.users.recreated {
@@ -251,7 +249,7 @@ impl One<'_> {
                              users.recreated to Relink, if it is another set it to Replace",
                             kept.content().name()
                         );
-                        candidate.finding = Finding::Quarantine(QuarantineReason::Recreated, why);
+                        candidate.finding = CandidateState::Quarantine(QuarantineReason::Recreated, why);
                     }
                 }
             }
@@ -260,34 +258,34 @@ impl One<'_> {
         settled
     }
 
-    fn settle_one<T>(&mut self, candidate: Candidate<T>, kind: SubjectKind, settled: &mut Settled<T>) {
+    fn settle_one<T>(&mut self, candidate: Candidate<T>, kind: SubjectKind, settled: &mut Assigned<T>) {
         let Candidate { row, directory, anchor, dn, subject, linked, finding } = candidate;
         let verdict = match finding {
-            Finding::Keep(kept) => {
+            CandidateState::Keep(kept) => {
                 let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
-                *self.ground.subjects.at(row.0) = Some(subject);
+                *self.state.subjects.at(row.0) = Some(subject);
                 *self.members(kind).at(row.0) = Some(subject);
                 settled.rows.insert(subject, row);
-                settled.verdicts.insert(subject, Verdict::Keep(kept));
+                settled.verdicts.insert(subject, SubjectState::Keep(kept));
                 return;
             }
-            Finding::Quarantine(reason, message) => {
-                self.ground.open.insert(row.0);
+            CandidateState::Quarantine(reason, message) => {
+                self.state.open.insert(row.0);
                 self.projection.quarantined.push(Quarantined { kind, entry: dn, reason, message });
-                Verdict::Frozen
+                SubjectState::Frozen
             }
-            Finding::Unsettled => Verdict::Frozen,
-            Finding::Out(_) => Verdict::Gone(Evidence::data(Grade::OutOfScope)),
-            Finding::Gone(evidence) => Verdict::Gone(evidence),
+            CandidateState::Unsettled => SubjectState::Frozen,
+            CandidateState::Out(_) => SubjectState::Gone(Evidence::data(Grade::OutOfScope)),
+            CandidateState::Gone(evidence) => SubjectState::Gone(evidence),
         };
         let Some(subject) = subject else { return };
-        if matches!(verdict, Verdict::Frozen) && linked {
+        if matches!(verdict, SubjectState::Frozen) && linked {
             *self.members(kind).at(row.0) = Some(subject);
         }
         // A subject of several anchors is gone only if all of them are.
         let stronger = match settled.verdicts.get(&subject) {
-            None | Some(Verdict::Gone(_)) => true,
-            Some(Verdict::Keep(_) | Verdict::Frozen) => false,
+            None | Some(SubjectState::Gone(_)) => true,
+            Some(SubjectState::Keep(_) | SubjectState::Frozen) => false,
         };
         if stronger {
             settled.verdicts.insert(subject, verdict);
@@ -296,8 +294,8 @@ impl One<'_> {
 
     fn members(&mut self, kind: SubjectKind) -> &mut Dense<SubjectId> {
         match kind {
-            SubjectKind::User => &mut self.ground.people,
-            SubjectKind::Group => &mut self.ground.teams,
+            SubjectKind::User => &mut self.state.users,
+            SubjectKind::Group => &mut self.state.groups,
         }
     }
 
@@ -312,7 +310,7 @@ impl One<'_> {
     /// Linked subjects who are gone by every anchor that they have, by name, each with the DN of before.
     fn leavers<T>(&self, candidates: &[Candidate<T>]) -> HashMap<String, (SubjectId, String)> {
         let of = |candidate: &Candidate<T>| candidate.subject.filter(|_| candidate.linked);
-        let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, Finding::Gone(_));
+        let gone = |candidate: &&Candidate<T>| matches!(candidate.finding, CandidateState::Gone(_));
         if !candidates.iter().any(|candidate| gone(&candidate)) {
             return HashMap::new();
         }
@@ -338,14 +336,14 @@ enum Rest {
     Without,
 }
 
-impl<T> Settled<T> {
+impl<T> Assigned<T> {
     fn is_gone(&self, subject: SubjectId) -> bool {
-        matches!(self.verdicts.get(&subject), Some(Verdict::Gone(_)))
+        matches!(self.verdicts.get(&subject), Some(SubjectState::Gone(_)))
     }
 
     /// Of whom nothing can be said.
     fn frozen(&self) -> RoaringBitmap {
-        let frozen = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Frozen));
+        let frozen = self.verdicts.iter().filter(|(_, verdict)| matches!(verdict, SubjectState::Frozen));
         frozen.map(|(subject, _)| subject.0).collect()
     }
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use roaring::RoaringBitmap;
 
 use super::{group, user};
-use crate::directory::{Kind, Place, SubjectId, fields};
+use crate::directory::{EntryKind, Place, SubjectId, fields};
 use crate::store::snapshot::{Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::sync::expression::Expression;
-use crate::sync::policy::{Policy, Vouching};
+use crate::sync::policy::{ConnectorBinding, Policy};
 
 /// The fields that tripped the coverage rule and that count here.
 pub(super) struct Doubt<'a> {
@@ -19,8 +19,8 @@ pub(super) struct Doubt<'a> {
 }
 
 impl<'a> Doubt<'a> {
-    pub(super) fn new(policy: &Policy, vouching: &Vouching, info: &'a SnapshotInfo) -> Self {
-        let (users, groups) = (of_users(policy, vouching), of_groups(policy));
+    pub(super) fn new(policy: &Policy, binding: &ConnectorBinding, info: &'a SnapshotInfo) -> Self {
+        let (users, groups) = (of_users(policy, binding), of_groups(policy));
         let tripped = |read: BTreeSet<String>| {
             let lost = info.tripped.iter().filter(move |(field, _)| read.contains(*field));
             lost.map(|(field, trip)| (field.as_str(), &trip.lost)).collect()
@@ -49,11 +49,11 @@ impl<'a> Doubt<'a> {
     pub(super) fn note(
         &self,
         row: RowId,
-        kind: Kind,
+        kind: EntryKind,
         subject: SubjectId,
         doubtful: &mut BTreeMap<SubjectId, Vec<String>>,
     ) {
-        let tripped = if kind == Kind::Group { &self.groups } else { &self.users };
+        let tripped = if kind == EntryKind::Group { &self.groups } else { &self.users };
         for (field, lost) in tripped {
             if lost.contains(row.0) {
                 doubtful.entry(subject).or_default().push((*field).to_owned());
@@ -63,13 +63,13 @@ impl<'a> Doubt<'a> {
 }
 
 /// What of a snapshot's doubts counts for a policy: fields that it reads, and places.
-pub(crate) fn counts(policy: &Policy, vouching: &Vouching, tripped: &mut BTreeMap<String, Trip>) {
-    let (users, groups) = (of_users(policy, vouching), of_groups(policy));
+pub(crate) fn counts(policy: &Policy, binding: &ConnectorBinding, tripped: &mut BTreeMap<String, Trip>) {
+    let (users, groups) = (of_users(policy, binding), of_groups(policy));
     tripped.retain(|field, _| Place::of(field).is_some() || users.contains(field) || groups.contains(field));
 }
 
-fn of_users(policy: &Policy, vouching: &Vouching) -> BTreeSet<String> {
-    let rules = policy.users.r#where.iter().chain(&vouching.disabled_when);
+fn of_users(policy: &Policy, binding: &ConnectorBinding) -> BTreeSet<String> {
+    let rules = policy.users.r#where.iter().chain(&binding.disabled_when);
     read(user::fields_read(), rules.chain(policy.users.attributes.values()))
 }
 

@@ -6,7 +6,7 @@ use litemap::LiteMap;
 use wildmatch::WildMatch;
 
 use super::QuarantineReason;
-use super::candidate::{Finding, Out};
+use super::candidate::{CandidateState, LeftOut};
 use super::user::{Unclear, linked_first, values};
 use crate::directory::{Content, Entry, GroupContent, fields};
 use crate::store::link::Link;
@@ -30,26 +30,28 @@ pub(super) fn names<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<&'e [Strin
 
 impl Rules<'_> {
     /// `link` is the object that the policy has for this entry.
-    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> Finding<Arc<Content>> {
+    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> CandidateState<Arc<Content>> {
         match &row.presence {
             Presence::Present => self.present(&linked_first(&row.entry, link)).unwrap_or_else(Into::into),
-            Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
-            Presence::Unsettled { .. } => Finding::Unsettled,
-            Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
+            Presence::Unreadable(why) => {
+                CandidateState::Quarantine(QuarantineReason::Unreadable, why.clone())
+            }
+            Presence::Unsettled { .. } => CandidateState::Unsettled,
+            Presence::Gone { evidence, .. } => CandidateState::Gone(*evidence),
         }
     }
 
-    fn present(&self, entry: &Entry) -> Result<Finding<Arc<Content>>, Unclear> {
+    fn present(&self, entry: &Entry) -> Result<CandidateState<Arc<Content>>, Unclear> {
         let Some(name) = names(entry, self.asked)?.first() else {
-            return Ok(Finding::Out(Out::Scope));
+            return Ok(CandidateState::Out(LeftOut::Scope));
         };
         if !self.is_wanted(&name.to_lowercase()) {
-            return Ok(Finding::Out(Out::Scope));
+            return Ok(CandidateState::Out(LeftOut::Scope));
         }
         if let Some(wanted) = &self.groups.r#where
             && !wanted.holds(entry, self.asked)?
         {
-            return Ok(Finding::Out(Out::Scope));
+            return Ok(CandidateState::Out(LeftOut::Scope));
         }
         let mut attributes = LiteMap::new();
         for field in ATTRIBUTES {
@@ -57,7 +59,10 @@ impl Rules<'_> {
                 attributes.insert((*field).to_owned(), value.clone());
             }
         }
-        Ok(Finding::Keep(Arc::new(Content::Group(GroupContent { display_name: name.clone(), attributes }))))
+        Ok(CandidateState::Keep(Arc::new(Content::Group(GroupContent {
+            display_name: name.clone(),
+            attributes,
+        }))))
     }
 
     fn is_wanted(&self, name: &str) -> bool {

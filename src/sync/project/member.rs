@@ -1,4 +1,4 @@
-//! Who is in which group: names resolved to rows, rows to subjects, groups in groups to people.
+//! Who is in which group: names resolved to rows, rows to subjects, groups in groups to users.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
 use super::Group;
-use super::bearer::Bearers;
-use super::few::Few;
+use super::name_index::NameIndex;
+use super::number_set::NumberSet;
 use crate::directory::{Content, Members, SubjectId};
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
@@ -19,7 +19,7 @@ use crate::sync::policy::Nesting;
 #[derive(Debug)]
 pub(super) struct Path {
     pub(super) row: RowId,
-    standing: Standing,
+    standing: PathState,
     /// Whether the last read brought no list.
     unread: bool,
     dn: Box<str>,
@@ -29,7 +29,7 @@ pub(super) struct Path {
 
 /// What a group's row is worth as a path to its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum PathState {
     There,
     /// Gone, by evidence that rests on absence alone.
     WeaklyGone,
@@ -40,10 +40,10 @@ impl Path {
     /// `vanished` says that it went with a whole place: until that is believed, it leads where it did.
     pub(super) fn of(row: &Row, vanished: bool) -> Self {
         let standing = match &row.presence {
-            Presence::Gone { .. } if vanished => Standing::There,
-            Presence::Gone { evidence, .. } if evidence.grade.is_weak() => Standing::WeaklyGone,
-            Presence::Gone { .. } => Standing::Gone,
-            _ => Standing::There,
+            Presence::Gone { .. } if vanished => PathState::There,
+            Presence::Gone { evidence, .. } if evidence.grade.is_weak() => PathState::WeaklyGone,
+            Presence::Gone { .. } => PathState::Gone,
+            _ => PathState::There,
         };
         let unread = vanished || matches!(row.presence, Presence::Unreadable(_) | Presence::Unsettled { .. });
         let partial = match &row.entry.members {
@@ -58,25 +58,25 @@ impl Path {
 
     /// Whether it leads to anybody.
     pub(super) fn leads(&self) -> bool {
-        self.standing != Standing::Gone
+        self.standing != PathState::Gone
     }
 }
 
 /// A group's direct members, resolved.
 #[derive(Debug)]
 struct List {
-    standing: Standing,
+    standing: PathState,
     /// What it states.
-    names: Few,
+    names: NumberSet,
     /// Names that it states and nobody bears.
-    dangling: Few,
-    membership: Membership<Few>,
+    dangling: NumberSet,
+    membership: Membership<NumberSet>,
     groups: Vec<RowId>,
     /// Why itself is not all that it should be, if it is not.
     broken: Option<Box<Broken>>,
 }
 
-/// A member list that could not be read whole, for people.
+/// A member list that could not be read whole, for users.
 #[derive(Debug)]
 pub(super) struct Broken {
     /// Whose.
@@ -87,7 +87,7 @@ pub(super) struct Broken {
 /// Who is in a group, as it is kept, or as it is being worked out.
 #[derive(Clone, Debug, Default)]
 struct Membership<S = RoaringBitmap> {
-    people: S,
+    members: S,
     /// Those who share a name that a list on the way states: it may or may not speak of them.
     perhaps: S,
     /// Whether a list on the way has a name that nobody bears: whoever is frozen may be the one.
@@ -103,23 +103,23 @@ struct Membership<S = RoaringBitmap> {
 
 /// Who may be a member, by row.
 pub(super) struct Who<'a> {
-    pub(super) bearers: &'a Bearers,
-    pub(super) people: &'a Dense<SubjectId>,
+    pub(super) names: &'a NameIndex,
+    pub(super) users: &'a Dense<SubjectId>,
     /// Groups whose lists were lost when many were.
     pub(super) lost: Option<&'a RoaringBitmap>,
     /// Entries that were a user and are a group, or the other way round.
     pub(super) changed: &'a HashSet<RowId>,
 }
 
-/// Everybody's memberships, by the groups' rows.
+/// All memberships, by the groups' rows.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     /// What each states itself.
     direct: BTreeMap<RowId, List>,
     /// Of groups with groups in them, all who are in those too.
-    whole: HashMap<RowId, Membership<Few>>,
+    whole: HashMap<RowId, Membership<NumberSet>>,
     /// The same, if groups that are gone on weak evidence only were still there; none if there are no such.
-    with_weak: HashMap<RowId, Membership<Few>>,
+    with_weak: HashMap<RowId, Membership<NumberSet>>,
 }
 
 /// What decides about members who are not stated.
@@ -149,13 +149,13 @@ impl Lists {
             (!complete).then(|| path.partial.as_deref().unwrap_or("not all of its members could be read"));
         let (mut groups, mut dangling) = (Vec::new(), RoaringBitmap::new());
         for name in &names {
-            match who.bearers.of(name) {
+            match who.names.of(name) {
                 None => {
                     dangling.insert(name);
-                    let sharing = who.bearers.sharing(name);
+                    let sharing = who.names.sharing(name);
                     membership.unresolved |= sharing.is_empty();
                     membership.newest = membership.newest.max(Some(name));
-                    let sharing = sharing.iter().filter_map(|row| who.people.get(row.0));
+                    let sharing = sharing.iter().filter_map(|row| who.users.get(row.0));
                     membership.perhaps.extend(sharing.map(|subject| subject.0));
                 }
                 Some(member) => {
@@ -168,7 +168,7 @@ impl Lists {
                     if member.is_group {
                         groups.push(member.row);
                     } else {
-                        membership.people.extend(who.people.get(member.row.0).map(|subject| subject.0));
+                        membership.members.extend(who.users.get(member.row.0).map(|subject| subject.0));
                     }
                 }
             }
@@ -181,42 +181,42 @@ impl Lists {
             );
         }
         let broken = why.map(|why| Broken { dn: path.dn.clone(), why: why.into() }.into());
-        let (names, dangling) = (Few::from(&names), Few::from(&dangling));
+        let (names, dangling) = (NumberSet::from(&names), NumberSet::from(&dangling));
         let membership = membership.of();
         self.direct
             .insert(path.row, List { standing: path.standing, names, dangling, membership, groups, broken });
     }
 
     /// Works out who is in these groups by any path; of groups in them that are not among these, it is known.
-    pub(super) fn spread(&mut self, rows: &BTreeSet<RowId>, nesting: Nesting, teams: &Dense<SubjectId>) {
+    pub(super) fn spread(&mut self, rows: &BTreeSet<RowId>, nesting: Nesting, groups: &Dense<SubjectId>) {
         let lists = rows.iter().filter_map(|row| Some((*row, self.direct.get(row)?)));
         let nested = lists.filter(|(_, list)| !list.groups.is_empty());
         match nesting {
             Nesting::Preserve => {
-                let all: Vec<_> = nested.map(|(row, list)| (row, list.with_groups(row, teams))).collect();
+                let all: Vec<_> = nested.map(|(row, list)| (row, list.with_groups(row, groups))).collect();
                 self.whole.extend(all);
             }
             Nesting::Flatten => {
-                let there = |(_, list): &(RowId, &List)| list.standing == Standing::There;
-                let all = self.flattened(nested.filter(there), Standing::There);
+                let there = |(_, list): &(RowId, &List)| list.standing == PathState::There;
+                let all = self.flattened(nested.filter(there), PathState::There);
                 self.whole.extend(all);
                 self.with_weak.clear();
-                if self.direct.values().any(|list| list.standing == Standing::WeaklyGone) {
+                if self.direct.values().any(|list| list.standing == PathState::WeaklyGone) {
                     let all = self.direct.iter().map(|(row, list)| (*row, list));
-                    self.with_weak = self.flattened(all, Standing::WeaklyGone);
+                    self.with_weak = self.flattened(all, PathState::WeaklyGone);
                 }
             }
         }
     }
 
-    /// Everybody who is in one of these groups by any path over groups of at least this standing. Groups that contain
-    /// each other have the same people; with each such cycle taken as one, what is left is read from the innermost
+    /// The members of these groups by any path over groups that are at least in this state. Groups that contain
+    /// each other have the same members; with each such cycle taken as one, what is left is read from the innermost
     /// groups outwards.
     fn flattened<'d>(
         &'d self,
         these: impl Iterator<Item = (RowId, &'d List)>,
-        over: Standing,
-    ) -> HashMap<RowId, Membership<Few>> {
+        over: PathState,
+    ) -> HashMap<RowId, Membership<NumberSet>> {
         let mut graph: DiGraph<(RowId, &List), ()> = DiGraph::new();
         let nodes: HashMap<RowId, NodeIndex> = these.map(|one| (one.0, graph.add_node(one))).collect();
         for from in graph.node_indices() {
@@ -224,7 +224,7 @@ impl Lists {
                 graph.add_edge(from, *to, ());
             }
         }
-        let mut flattened: HashMap<RowId, Membership<Few>> = HashMap::with_capacity(nodes.len());
+        let mut flattened: HashMap<RowId, Membership<NumberSet>> = HashMap::with_capacity(nodes.len());
         // In post-order: what a group contains comes before it.
         for cycle in kosaraju_scc(&graph) {
             let mut whole: Membership = Membership::default();
@@ -236,7 +236,7 @@ impl Lists {
                     let known = if nodes.contains_key(inner) {
                         flattened.get(inner)
                     } else {
-                        self.known(*inner).filter(|_| over == Standing::There)
+                        self.known(*inner).filter(|_| over == PathState::There)
                     };
                     if let Some(inner) = known {
                         whole.add(inner);
@@ -250,8 +250,8 @@ impl Lists {
     }
 
     /// Who is in a group that is there, as far as that was worked out.
-    fn known(&self, row: RowId) -> Option<&Membership<Few>> {
-        let list = self.direct.get(&row).filter(|list| list.standing == Standing::There)?;
+    fn known(&self, row: RowId) -> Option<&Membership<NumberSet>> {
+        let list = self.direct.get(&row).filter(|list| list.standing == PathState::There)?;
         Some(self.whole.get(&row).unwrap_or(&list.membership))
     }
 
@@ -287,7 +287,7 @@ impl Lists {
         const NAMED: usize = 3;
         let (mut open, mut seen, mut broken) = (vec![row], HashSet::from([row]), Vec::new());
         while let Some(row) = open.pop() {
-            let list = self.direct.get(&row).filter(|list| list.standing == Standing::There);
+            let list = self.direct.get(&row).filter(|list| list.standing == PathState::There);
             let Some(list) = list.filter(|_| broken.len() < NAMED) else { continue };
             broken.extend(list.broken.as_deref());
             if nesting == Nesting::Flatten {
@@ -316,7 +316,7 @@ impl Lists {
         linked: Option<&RoaringBitmap>,
         unstated: &Unstated<'_>,
     ) -> Group {
-        let Membership { people: members, perhaps, unresolved, incomplete, newest, .. } =
+        let Membership { members, perhaps, unresolved, incomplete, newest, .. } =
             self.known(row).map(Membership::of).unwrap_or_default();
         let awaited = newest >= Some(unstated.new_names);
         let unproven = match linked {
@@ -327,7 +327,7 @@ impl Lists {
             None => RoaringBitmap::new(),
         };
         let weak = match self.with_weak.get(&row) {
-            Some(with) => RoaringBitmap::from(&with.people) - &members,
+            Some(with) => RoaringBitmap::from(&with.members) - &members,
             None => RoaringBitmap::new(),
         };
         let awaits = awaited && !incomplete && !unproven.is_empty();
@@ -337,10 +337,10 @@ impl Lists {
 
 impl List {
     /// Direct members, groups among them where they are in scope.
-    fn with_groups(&self, row: RowId, teams: &Dense<SubjectId>) -> Membership<Few> {
+    fn with_groups(&self, row: RowId, groups: &Dense<SubjectId>) -> Membership<NumberSet> {
         let mut membership: Membership = self.membership.of();
-        let groups = self.groups.iter().filter(|group| **group != row);
-        membership.people.extend(groups.filter_map(|group| teams.get(group.0)).map(|subject| subject.0));
+        let nested = self.groups.iter().filter(|group| **group != row);
+        membership.members.extend(nested.filter_map(|group| groups.get(group.0)).map(|subject| subject.0));
         membership.of()
     }
 }
@@ -348,9 +348,9 @@ impl List {
 impl<S> Membership<S> {
     /// The same in other sets: in small ones to keep, in quick ones to work with.
     fn of<'a, T: From<&'a S>>(&'a self) -> Membership<T> {
-        let Self { people, perhaps, unresolved, incomplete, newest, doubtful } = self;
+        let Self { members, perhaps, unresolved, incomplete, newest, doubtful } = self;
         Membership {
-            people: people.into(),
+            members: members.into(),
             perhaps: perhaps.into(),
             unresolved: *unresolved,
             incomplete: *incomplete,
@@ -361,8 +361,8 @@ impl<S> Membership<S> {
 }
 
 impl Membership {
-    fn add(&mut self, other: &Membership<Few>) {
-        self.people.extend(other.people.iter());
+    fn add(&mut self, other: &Membership<NumberSet>) {
+        self.members.extend(other.members.iter());
         self.perhaps.extend(other.perhaps.iter());
         self.unresolved |= other.unresolved;
         self.incomplete |= other.incomplete;

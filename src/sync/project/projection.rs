@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::candidate::Out;
+use super::candidate::LeftOut;
 use super::member::Broken;
 use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind};
 use crate::store::link::Subjects;
@@ -14,10 +14,10 @@ use crate::store::link::Subjects;
 /// What a target should hold, and what is known about everybody the policy knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection {
-    /// Everybody who was looked at and is known to the policy or in its scope.
-    pub users: BTreeMap<SubjectId, Verdict<User>>,
+    /// All who were looked at and is known to the policy or in its scope.
+    pub users: BTreeMap<SubjectId, SubjectState<User>>,
     /// Every group that was looked at and is known to the policy or in its scope.
-    pub groups: BTreeMap<SubjectId, Verdict<Group>>,
+    pub groups: BTreeMap<SubjectId, SubjectState<Group>>,
     /// Those who have just what they should have, whether they were looked at or not.
     pub at_rest: RoaringBitmap,
     /// Subjects that are new in this projection, with the numbers that it gave them.
@@ -41,7 +41,7 @@ pub struct Projection {
 
 /// What the directory says about one subject.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict<T> {
+pub enum SubjectState<T> {
     /// In scope: the target should hold this.
     Keep(T),
     /// Nothing can be said (quarantined, not readable, missing but not yet looked up): the target
@@ -146,10 +146,10 @@ impl Projection {
         for (subject, verdict) in &self.groups {
             let linked = known.link(*subject).map(|link| &link.members);
             match (verdict, linked) {
-                (Verdict::Keep(group), Some(linked)) => members |= &group.members ^ linked,
-                (Verdict::Keep(group), None) => members |= &group.members,
-                (Verdict::Gone(_), Some(linked)) => members |= linked,
-                (Verdict::Gone(_), None) | (Verdict::Frozen, _) => {}
+                (SubjectState::Keep(group), Some(linked)) => members |= &group.members ^ linked,
+                (SubjectState::Keep(group), None) => members |= &group.members,
+                (SubjectState::Gone(_), Some(linked)) => members |= linked,
+                (SubjectState::Gone(_), None) | (SubjectState::Frozen, _) => {}
             }
         }
         members
@@ -203,11 +203,11 @@ impl Skipped {
         self.dangling_members += other.dangling_members;
     }
 
-    pub(super) fn count(&mut self, out: Out) {
+    pub(super) fn count(&mut self, out: LeftOut) {
         match out {
-            Out::Scope => self.out_of_scope += 1,
-            Out::NoAddress => self.without_address += 1,
-            Out::DisabledAtFirstSight => self.disabled_at_first_sight += 1,
+            LeftOut::Scope => self.out_of_scope += 1,
+            LeftOut::NoAddress => self.without_address += 1,
+            LeftOut::DisabledAtFirstSight => self.disabled_at_first_sight += 1,
         }
     }
 }

@@ -7,16 +7,16 @@ use rstest::rstest;
 
 use super::*;
 use crate::directory::{
-    Anchor, ConnectorName, Content, DirectoryId, Dn, Entry, Evidence, Grade, GroupContent, Key, Kind,
+    Anchor, ConnectorName, Content, DirectoryId, Dn, Entry, EntryKind, Evidence, Grade, GroupContent, Key,
     Members, Mode, Owner, Place, Reference, Stated, SubjectId, TargetId, UserContent, fields,
 };
-use crate::source::schema::Schema;
+use crate::source::schema::EntrySchema;
 use crate::store::link::{Link, Subject};
 use crate::store::snapshot::{NameId, Presence, Trip};
 use crate::sync::expression::{Expression, Returns, Subject as About};
 use crate::sync::policy::{
-    Adopt, Budget, GroupRules, Limits, Membership, Nesting, OnDisabled, OnExceed, OnRecreated, PerGroup,
-    Rung, Step, UserRules, Vouching,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
+    OnDisabled, OnExceed, OnRecreated, PerGroup, UserRules,
 };
 
 mod doubt;
@@ -81,7 +81,7 @@ impl Case {
             completion: 1,
             completed_at: Timestamp::UNIX_EPOCH,
             mode: Mode::Full,
-            fields: Schema::fields(),
+            fields: EntrySchema::fields(),
             attributes: BTreeSet::from(["status".to_owned()]),
             scope: String::new(),
             notices: Vec::new(),
@@ -91,8 +91,8 @@ impl Case {
             shrunk: None,
             held: false,
             tripped: BTreeMap::new(),
-            strangers: Vec::new(),
-            stranger_count: 0,
+            unreadable: Vec::new(),
+            unreadable_count: 0,
             new_names: 100,
             next_row: 0,
             next_name: 100,
@@ -116,7 +116,7 @@ impl Case {
     /// A group of those in these places.
     fn group(mut self, name: &str, members: &[u32]) -> Self {
         let entry = Entry {
-            kind: Kind::Group,
+            kind: EntryKind::Group,
             fields: BTreeMap::from([(fields::NAME.to_owned(), value(name))]),
             members: Members::Complete(Vec::new()),
             ..anybody(name)
@@ -169,8 +169,8 @@ impl Case {
 
     /// Names of the users that are kept.
     fn kept(&self) -> Vec<String> {
-        let kept = |verdict: &Verdict<User>| match verdict {
-            Verdict::Keep(user) => Some(user.content.name().to_owned()),
+        let kept = |verdict: &SubjectState<User>| match verdict {
+            SubjectState::Keep(user) => Some(user.content.name().to_owned()),
             _ => None,
         };
         self.project().users.values().filter_map(kept).collect()
@@ -183,7 +183,7 @@ impl Case {
 
     fn members(&self, subject: u32) -> Vec<u32> {
         match &self.project().groups[&SubjectId(subject)] {
-            Verdict::Keep(group) => group.members.iter().collect(),
+            SubjectState::Keep(group) => group.members.iter().collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -197,7 +197,7 @@ fn policy() -> Policy {
     let any = Budget { count: 100, percent: 100 };
     Policy {
         owner: Owner::new("test", "all"),
-        connectors: vec![Vouching {
+        connectors: vec![ConnectorBinding {
             connector: ConnectorName::new("test", "corp"),
             max_age: Duration::from_hours(24),
             disabled_when: None,
@@ -208,7 +208,7 @@ fn policy() -> Policy {
             contacts: false,
             without_mailboxes: BTreeSet::new(),
             disabled: OnDisabled::Disable,
-            leavers: vec![Rung { after: Duration::ZERO, step: Step::Disable }],
+            leavers: vec![LeaverStep { after: Duration::ZERO, action: LeaverAction::Disable }],
             recreated: OnRecreated::Quarantine,
             adopt: Adopt::Never,
             protected: BTreeSet::new(),
@@ -220,7 +220,7 @@ fn policy() -> Policy {
             r#where: None,
             nesting: Nesting::Flatten,
             membership: Membership::Owned,
-            vanished: Rung { after: Duration::ZERO, step: Step::Delete },
+            vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,
         },
         limits: Limits {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
-use super::candidate::{Finding, Out};
+use super::candidate::{CandidateState, LeftOut};
 use super::{QuarantineReason, User};
-use crate::directory::{Content, Entry, Evidence, FieldState, Grade, Kind, Stated, UserContent, fields};
+use crate::directory::{Content, Entry, EntryKind, Evidence, FieldState, Grade, Stated, UserContent, fields};
 use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::{Asked, Expression, Failed};
@@ -39,7 +39,7 @@ impl From<Failed> for Unclear {
     }
 }
 
-impl<T> From<Unclear> for Finding<T> {
+impl<T> From<Unclear> for CandidateState<T> {
     fn from(Unclear(reason, message): Unclear) -> Self {
         Self::Quarantine(reason, message)
     }
@@ -91,45 +91,49 @@ pub(super) fn linked_first<'e>(entry: &'e Entry, link: Option<&Link>) -> Cow<'e,
 
 impl Rules<'_> {
     /// `link` is the object that the policy has for this entry.
-    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> Finding<User> {
+    pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> CandidateState<User> {
         match &row.presence {
             Presence::Present => {
                 self.present(&linked_first(&row.entry, link), link).unwrap_or_else(Into::into)
             }
-            Presence::Unreadable(why) => Finding::Quarantine(QuarantineReason::Unreadable, why.clone()),
-            Presence::Unsettled { .. } => Finding::Unsettled,
-            Presence::Gone { evidence, .. } => Finding::Gone(*evidence),
+            Presence::Unreadable(why) => {
+                CandidateState::Quarantine(QuarantineReason::Unreadable, why.clone())
+            }
+            Presence::Unsettled { .. } => CandidateState::Unsettled,
+            Presence::Gone { evidence, .. } => CandidateState::Gone(*evidence),
         }
     }
 
-    fn present(&self, entry: &Entry, link: Option<&Link>) -> Result<Finding<User>, Unclear> {
-        if entry.kind == Kind::Contact && !self.users.contacts {
-            return Ok(Finding::Out(Out::Scope));
+    fn present(&self, entry: &Entry, link: Option<&Link>) -> Result<CandidateState<User>, Unclear> {
+        if entry.kind == EntryKind::Contact && !self.users.contacts {
+            return Ok(CandidateState::Out(LeftOut::Scope));
         }
         if !self.users.without_mailboxes.is_empty() {
             let kinds = values(entry, fields::MAILBOX, self.asked)?;
             if kinds.iter().any(|kind| self.users.without_mailboxes.contains(kind)) {
-                return Ok(Finding::Out(Out::Scope));
+                return Ok(CandidateState::Out(LeftOut::Scope));
             }
         }
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
             let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
             if !domain.is_some_and(|domain| self.users.email_domains.contains(&domain)) {
-                return Ok(Finding::Out(Out::Scope));
+                return Ok(CandidateState::Out(LeftOut::Scope));
             }
         }
         if let Some(wanted) = &self.users.r#where
             && !wanted.holds(entry, self.asked)?
         {
-            return Ok(Finding::Out(Out::Scope));
+            return Ok(CandidateState::Out(LeftOut::Scope));
         }
         let Some(user_name) = names(entry, self.asked)?.first() else {
-            return Ok(Finding::Out(Out::NoAddress));
+            return Ok(CandidateState::Out(LeftOut::NoAddress));
         };
         let disabled = match (self.is_disabled(entry)?, self.users.disabled, link.map(|link| link.active)) {
-            (true, _, None) => return Ok(Finding::Out(Out::DisabledAtFirstSight)),
-            (true, OnDisabled::Leave, Some(_)) => return Ok(Finding::Gone(Evidence::data(Grade::Disabled))),
+            (true, _, None) => return Ok(CandidateState::Out(LeftOut::DisabledAtFirstSight)),
+            (true, OnDisabled::Leave, Some(_)) => {
+                return Ok(CandidateState::Gone(Evidence::data(Grade::Disabled)));
+            }
             // The account stays as it is.
             (true, OnDisabled::Ignore, Some(active)) => !active,
             (disabled, ..) => disabled,
@@ -139,7 +143,7 @@ impl Rules<'_> {
             emails: self.emails(entry, mail, link)?,
             attributes: self.attributes(entry)?,
         };
-        Ok(Finding::Keep(User { content: Arc::new(Content::User(content)), disabled }))
+        Ok(CandidateState::Keep(User { content: Arc::new(Content::User(content)), disabled }))
     }
 
     /// What the directory says about the account, or what the connector's own rule makes of it.

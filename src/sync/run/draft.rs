@@ -7,21 +7,21 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::report::Approved;
-use super::standing::{Standing, Stands};
+use super::still_held::{HoldReview, StillHeld};
 use super::stop::Until;
-use super::{Approval, Basis, Options};
+use super::{Approval, Options, RunState};
 use crate::directory::{ConnectorName, SubjectId};
 use crate::store::hold::{Hold, Line};
 use crate::store::link::{Place, Subject, Subjects};
-use crate::store::policy::{Census, PolicyState};
+use crate::store::policy::{Baseline, PolicyState};
 use crate::store::snapshot::{Snapshot, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::import::coverage;
-use crate::sync::plan::{self, Plan, Previous, Vouched};
-use crate::sync::policy::{Policy, Vouching};
+use crate::sync::plan::{self, Freshness, Plan, Previous};
+use crate::sync::policy::{ConnectorBinding, Policy};
 use crate::sync::project::{
-    Grounds, Look, Projecting, Projection, Quarantined, Skipped, Verdict, View, counts, project,
+    IncrementalState, Look, Projecting, Projection, Quarantined, Skipped, SubjectState, View, counts, project,
 };
 
 /// What a draft is made of.
@@ -31,7 +31,7 @@ pub(super) struct Drafting {
     /// Those of whom something has to be known.
     pub(super) subjects: Subjects,
     /// What is linked beside them.
-    pub(super) elsewhere: Census,
+    pub(super) elsewhere: Baseline,
     pub(super) policy: Arc<Policy>,
     pub(super) rebuild: fn(&str) -> Option<Policy>,
     pub(super) options: Options,
@@ -43,9 +43,9 @@ pub(super) struct Draft {
     /// Those of whom something had to be known, newcomers included.
     pub(super) subjects: Subjects,
     /// What is linked beside them.
-    pub(super) elsewhere: Census,
+    pub(super) elsewhere: Baseline,
     /// For the next projection.
-    pub(super) grounds: Grounds,
+    pub(super) incremental: IncrementalState,
     /// What was looked at.
     pub(super) look: Look,
     /// What is known of what was read.
@@ -59,7 +59,7 @@ pub(super) struct Draft {
     /// Who lost such a field, and of whom nothing can be said, or nothing was done about that they seem to be gone.
     pub(super) open: BTreeSet<SubjectId>,
     pub(super) guarded: Guarded,
-    pub(super) vouched: Vouched,
+    pub(super) vouched: Freshness,
     /// Connectors that failed, or were last read longer ago than the policy allows.
     pub(super) stale: Vec<ConnectorName>,
     /// What became of the approval that was given with this run.
@@ -80,7 +80,7 @@ enum Before {
 struct Planner {
     policy: Arc<Policy>,
     previous: Before,
-    vouched: Vouched,
+    vouched: Freshness,
     first_run: bool,
     now: Timestamp,
 }
@@ -96,7 +96,7 @@ impl Planner {
                 Before::Unknown => Previous::Unknown,
             },
             subjects,
-            vouched: self.vouched,
+            freshness: self.vouched,
             first_run: self.first_run,
             now: self.now,
         })
@@ -113,15 +113,15 @@ struct Held<'a> {
 }
 
 fn connectors(policy: &Policy) -> Vec<ConnectorName> {
-    policy.connectors.iter().map(|vouching| vouching.connector.clone()).collect()
+    policy.connectors.iter().map(|binding| binding.connector.clone()).collect()
 }
 
 /// Who lost a field with many others, and what follows is not planned: nobody has approved anything of theirs.
 fn open(projection: &Projection, plan: &Plan) -> BTreeSet<SubjectId> {
     let planned: BTreeSet<SubjectId> = plan.steps.iter().map(|step| step.subject).collect();
     let is_kept = |subject: &SubjectId| {
-        matches!(projection.users.get(subject), Some(Verdict::Keep(_)))
-            || matches!(projection.groups.get(subject), Some(Verdict::Keep(_)))
+        matches!(projection.users.get(subject), Some(SubjectState::Keep(_)))
+            || matches!(projection.groups.get(subject), Some(SubjectState::Keep(_)))
     };
     let lost = projection.doubtful.keys().copied();
     lost.filter(|subject| {
@@ -132,18 +132,18 @@ fn open(projection: &Projection, plan: &Plan) -> BTreeSet<SubjectId> {
 
 impl Drafting {
     /// The error says why there is none.
-    pub(super) fn draft(mut self, before: Option<Basis>) -> Result<Result<Draft, String>, StoreError> {
+    pub(super) fn draft(mut self, before: Option<RunState>) -> Result<Result<Draft, String>, StoreError> {
         let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
-        for vouching in &self.policy.connectors {
-            let Some(mut snapshot) = self.store.snapshot(&vouching.connector)? else {
+        for binding in &self.policy.connectors {
+            let Some(mut snapshot) = self.store.snapshot(&binding.connector)? else {
                 let why =
-                    format!("{} was never read to its end, so there is nothing to go by", vouching.connector);
+                    format!("{} was never read to its end, so there is nothing to go by", binding.connector);
                 return Ok(Err(why));
             };
-            let accepted = self.store.accepted_losses(self.place, &vouching.connector)?;
+            let accepted = self.store.accepted_losses(self.place, &binding.connector)?;
             let mut tripped = coverage::without(&snapshot.info().tripped, &accepted);
             // What the policy does not read is no reason to look at everybody.
-            counts(&self.policy, vouching, &mut tripped);
+            counts(&self.policy, binding, &mut tripped);
             snapshot.set_tripped(tripped);
             snapshots.push(snapshot);
         }
@@ -154,12 +154,12 @@ impl Drafting {
         let held = self.store.current_hold(self.place)?;
         // What is held is judged of everybody whom it names, whether anything of theirs changed or not.
         let before = before.filter(|_| held.is_none());
-        let (projection, grounds, look) = self.project(before, &views, &state)?;
+        let (projection, incremental, look) = self.project(before, &views, &state)?;
         let previous = self.previous(&state, &views)?;
         let outdated = self.stale(&snapshots);
         let completion =
             snapshots.iter().map(|snapshot| snapshot.info().completion).min().unwrap_or_default();
-        let vouched = Vouched { completion, fresh: outdated.is_empty() };
+        let vouched = Freshness { completion, fresh: outdated.is_empty() };
         let planner = Planner {
             policy: self.policy.clone(),
             previous,
@@ -184,7 +184,7 @@ impl Drafting {
         Ok(Ok(Draft {
             subjects: self.subjects,
             elsewhere: self.elsewhere,
-            grounds,
+            incremental,
             look,
             // The snapshots themselves are let go: the next import may clear away behind them.
             infos: snapshots.iter().map(|snapshot| snapshot.info().clone()).collect(),
@@ -204,26 +204,26 @@ impl Drafting {
     /// What the target should hold, of all or of what changed since a run left `before`.
     fn project(
         &mut self,
-        before: Option<Basis>,
+        before: Option<RunState>,
         views: &[&dyn View],
         state: &PolicyState,
-    ) -> Result<(Projection, Grounds, Look), StoreError> {
+    ) -> Result<(Projection, IncrementalState, Look), StoreError> {
         let before = before.filter(|before| before.serves(&self.policy, self.place, state));
         let linked = before.as_ref().map(|before| before.linked);
-        let mut grounds = before.map_or_else(Grounds::default, |before| before.grounds);
-        let look = grounds.look(views, self.now)?;
+        let mut incremental = before.map_or_else(IncrementalState::default, |before| before.projection);
+        let look = incremental.look(views, self.now)?;
         self.subjects = match &look {
             Look::AtEverything => self.store.subjects(self.place)?,
-            Look::At(_) => self.store.subjects_of(self.place, &grounds.whom(&look))?,
+            Look::At(_) => self.store.subjects_of(self.place, &incremental.whom(&look))?,
         };
         let projecting = Projecting { policy: &self.policy, views, known: &self.subjects, now: self.now };
-        let projection = projecting.on(&mut grounds, &look)?;
+        let projection = projecting.on(&mut incremental, &look)?;
         if let (Look::At(_), Some(linked)) = (&look, linked) {
             let lacking = self.subjects.lacks(&projection.members_to_know(&self.subjects));
             self.subjects.add(self.store.subjects_of(self.place, &lacking)?);
-            self.elsewhere = linked.without(Census::of(&self.subjects, self.now));
+            self.elsewhere = linked.without(Baseline::of(&self.subjects, self.now));
         }
-        Ok((projection, grounds, look))
+        Ok((projection, incremental, look))
     }
 
     /// Where debug assertions are on, what came of looking at what changed is compared with what comes of looking at
@@ -303,12 +303,12 @@ impl Drafting {
 
     fn stale(&self, snapshots: &[Snapshot]) -> Vec<ConnectorName> {
         let failed = &self.options.failed_connectors;
-        let is_stale = |(vouching, snapshot): &(&Vouching, &Snapshot)| {
+        let is_stale = |(binding, snapshot): &(&ConnectorBinding, &Snapshot)| {
             let age = self.now.duration_since(snapshot.info().completed_at).unsigned_abs();
-            age > vouching.max_age || failed.contains(&vouching.connector)
+            age > binding.max_age || failed.contains(&binding.connector)
         };
         let all = self.policy.connectors.iter().zip(snapshots);
-        all.filter(is_stale).map(|(vouching, _)| vouching.connector.clone()).collect()
+        all.filter(is_stale).map(|(binding, _)| binding.connector.clone()).collect()
     }
 
     fn guard(
@@ -326,12 +326,12 @@ impl Drafting {
         let spent = self.store.spent(self.place, since)?;
         let base = state
             .base(now, limits.window)
-            .unwrap_or_else(|| self.elsewhere.and(Census::of(&self.subjects, now)));
+            .unwrap_or_else(|| self.elsewhere.and(Baseline::of(&self.subjects, now)));
         let judge = |approved: &[Hold]| {
-            let stands = until_now.before.as_ref().map_or_else(Stands::default, |before| {
+            let stands = until_now.before.as_ref().map_or_else(StillHeld::default, |before| {
                 let same_spec = self.is_of_now(before);
                 let lines = approved.iter().flat_map(|hold| &hold.lines);
-                let standing = Standing {
+                let standing = HoldReview {
                     before,
                     same_spec,
                     then: if same_spec { Some(until_now.now) } else { until_now.then },

@@ -12,8 +12,8 @@ use crate::directory::{ConnectorName, Owner, SubjectId, SubjectKind};
 use crate::store::exception::{Exception, Exceptions};
 use crate::store::hold::{Hold, Identity, Line};
 use crate::store::link::Subjects;
-use crate::store::policy::Census;
-use crate::store::snapshot::Stranger;
+use crate::store::policy::Baseline;
+use crate::store::snapshot::UnreadableEntry;
 use crate::sync::apply;
 use crate::sync::guard::{Exceeded, Guarded};
 use crate::sync::plan::Action;
@@ -41,7 +41,7 @@ pub struct RunReport {
     /// How many entries were looked at; none if all were.
     pub looked_at: Option<u64>,
     /// What is linked at the target after it.
-    pub in_step: Census,
+    pub in_step: Baseline,
     /// What waits for a person.
     pub held: Option<Hold>,
     /// Which limits were exceeded, and by how much.
@@ -55,7 +55,7 @@ pub struct RunReport {
     /// Entries that cannot be projected or that the target will not have.
     pub quarantined: Vec<Quarantined>,
     /// Entries that came and that nothing can be said of; the first of them.
-    pub unreadable: Vec<Stranger>,
+    pub unreadable: Vec<UnreadableEntry>,
     /// How many entries are quarantined or unreadable.
     pub quarantined_count: u64,
     /// How many of them the policy allows.
@@ -126,7 +126,7 @@ impl fmt::Display for BlockedName {
 
 /// A run in one word; bounded, becomes the reason of `Ready`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum RunResult {
     /// The run could not do its work.
     Failed,
     /// A connector could not be read, or was not for too long.
@@ -145,21 +145,21 @@ pub enum Verdict {
 
 impl RunReport {
     /// The first that applies: what failed matters more than what is held.
-    pub fn verdict(&self) -> Verdict {
+    pub fn result(&self) -> RunResult {
         if self.failed.is_some() {
-            Verdict::Failed
+            RunResult::Failed
         } else if !self.stale.is_empty() {
-            Verdict::SourceFailed
+            RunResult::SourceFailed
         } else if self.quarantined_count > self.quarantine_allowance {
-            Verdict::TooManyQuarantined
+            RunResult::TooManyQuarantined
         } else if self.held.is_some() {
-            Verdict::Held
+            RunResult::Held
         } else if self.previewed {
-            Verdict::Previewed
+            RunResult::Previewed
         } else if self.quarantined_count == 0 && self.blocked.is_empty() && self.applied.waiting == 0 {
-            Verdict::InStep
+            RunResult::InStep
         } else {
-            Verdict::InStepWithExceptions
+            RunResult::InStepWithExceptions
         }
     }
 
@@ -195,7 +195,7 @@ impl RunReport {
     }
 
     /// A run that did nothing.
-    pub(crate) fn nothing(id: String, started_at: Timestamp, in_step: Census) -> Self {
+    pub(crate) fn nothing(id: String, started_at: Timestamp, in_step: Baseline) -> Self {
         Self {
             id,
             started_at,
@@ -246,7 +246,7 @@ impl RunReport {
             holder: names.of(blocked.holder),
         });
         let waits = applied.waiting > 0 || !draft.guarded.blocked.is_empty();
-        let strangers: u64 = draft.infos.iter().map(|info| info.stranger_count).sum();
+        let unreadable: u64 = draft.infos.iter().map(|info| info.unreadable_count).sum();
         Self {
             finished_at,
             previewed: options.preview,
@@ -258,8 +258,8 @@ impl RunReport {
             approval: draft.approval,
             approved: draft.approved,
             blocked: blocked.collect(),
-            quarantined_count: quarantined.len() as u64 + strangers,
-            unreadable: draft.infos.iter().flat_map(|info| info.strangers.iter().cloned()).collect(),
+            quarantined_count: quarantined.len() as u64 + unreadable,
+            unreadable: draft.infos.iter().flat_map(|info| info.unreadable.iter().cloned()).collect(),
             sequence: draft.infos.iter().map(|info| info.sequence).max().unwrap_or_default(),
             quarantine_allowance: policy.limits.quarantined.allowance(in_step.users + in_step.groups),
             protected: draft.plan.protected.iter().map(|subject| names.of(*subject)).collect(),
@@ -276,7 +276,7 @@ impl RunReport {
     }
 
     /// A run that ended before it could plan.
-    pub(super) fn cannot(id: String, in_step: Census, why: String) -> Self {
+    pub(super) fn cannot(id: String, in_step: Baseline, why: String) -> Self {
         Self { failed: Some(why), ..Self::nothing(id, in_step.at, in_step) }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use rollcall::directory::{Anchor, Change, Kind, OfNoKind};
-use rollcall::sync::run::Verdict;
+use rollcall::directory::{Anchor, Change, EntryKind, OfNoKind};
+use rollcall::sync::run::RunResult;
 use rstest::rstest;
 
 use super::support::{Company, Directory, exceptions, group, person};
@@ -45,7 +45,7 @@ async fn no_account_is_handed_on(
     let double = Directory { changes, called };
     for _ in 0..2 {
         let report = company.day(&double).await;
-        assert_eq!((report.verdict(), report.held.is_some()), (Verdict::InStepWithExceptions, false));
+        assert_eq!((report.result(), report.held.is_some()), (RunResult::InStepWithExceptions, false));
         assert_eq!(company.registry(), in_step);
         let exceptions = exceptions(&report);
         for dn in dns {
@@ -57,7 +57,7 @@ async fn no_account_is_handed_on(
     // Each has its own again.
     let after = directory(&[&ann()[..], &[person("2", BOB), person("3", NEW)]].concat());
     let report = company.day(&after).await;
-    assert_eq!((report.verdict(), exceptions(&report).len()), (Verdict::InStep, 0));
+    assert_eq!((report.result(), exceptions(&report).len()), (RunResult::InStep, 0));
     assert_eq!(company.registry().len(), in_step.len() + 1);
 }
 
@@ -90,7 +90,7 @@ async fn an_entry_of_no_kind_keeps_what_it_had() {
     let in_step = company.registry();
     let of_no_kind = |anchor: &str, dn: &str| {
         let (what, why) = (dn.to_owned(), "its classes are not known".to_owned());
-        Change::OfNoKind(OfNoKind { anchor: Anchor::new(anchor), what, why, kinds: &[Kind::User] })
+        Change::OfNoKind(OfNoKind { anchor: Anchor::new(anchor), what, why, kinds: &[EntryKind::User] })
     };
     let changes = [&ann()[..], &[of_no_kind("2", BOB), of_no_kind("7", "ou=people,dc=corp")]].concat();
     let report = company.day(&directory(&changes)).await;

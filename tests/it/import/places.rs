@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rollcall::directory::Change;
-use rollcall::sync::run::Verdict;
+use rollcall::sync::run::RunResult;
 use rstest::rstest;
 
 use super::support::{Company, Directory, group, person};
@@ -44,7 +44,7 @@ async fn a_place_that_vanishes_is_held_until_it_is_back_or_approved(#[values(tru
     let part = directory(home(), looks_up);
     for _ in 0..2 {
         let report = company.day(&part).await;
-        assert_eq!(report.verdict(), Verdict::Held);
+        assert_eq!(report.result(), RunResult::Held);
         let hold = report.held.unwrap();
         assert_eq!(hold.lines.len(), 3, "{hold:?}");
         assert!(
@@ -55,7 +55,7 @@ async fn a_place_that_vanishes_is_held_until_it_is_back_or_approved(#[values(tru
         assert_eq!(company.registry(), in_step);
     }
     // It comes back by itself …
-    assert_eq!(company.day(&whole).await.verdict(), Verdict::InStep);
+    assert_eq!(company.day(&whole).await.result(), RunResult::InStep);
     assert_eq!(company.registry(), in_step);
     // … and of those who go then, one who stays away is held no less.
     company.day(&part).await;
@@ -65,7 +65,7 @@ async fn a_place_that_vanishes_is_held_until_it_is_back_or_approved(#[values(tru
     // One approval lets all of it go.
     let hold = company.day(&part).await.held.unwrap();
     company.run(Some(hold.digest)).await;
-    assert_eq!(company.day(&part).await.verdict(), Verdict::InStep);
+    assert_eq!(company.day(&part).await.result(), RunResult::InStep);
     let gone = company.registry();
     assert_eq!(
         (gone["x0@corp.example"], gone["x1@corp.example"], gone.contains_key("externals")),

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Kind, Members, Mode, Owner, Reference,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, EntryKind, Members, Mode, Owner, Reference,
     SubjectKind, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
 use rollcall::sync::import::{self, Imported, import};
-use rollcall::sync::run::{Basis, Options, RunReport, Work, run_on};
+use rollcall::sync::run::{Options, RunReport, RunState, Work, run_on};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
@@ -45,19 +45,19 @@ impl Source for Directory {
 /// Somebody with an address made of the DN's first value.
 pub(super) fn person(anchor: &str, dn: &str) -> Change {
     let mail = format!("{}@corp.example", first(dn));
-    entry_at(dn, anchor, Kind::User, &[(fields::MAIL, &mail)], Members::None)
+    entry_at(dn, anchor, EntryKind::User, &[(fields::MAIL, &mail)], Members::None)
 }
 
 /// Somebody with an address made of the anchor, whatever the DN.
 pub(super) fn person_by_anchor(anchor: &str, dn: &str) -> Change {
     let mail = format!("{anchor}@corp.example");
-    entry_at(dn, anchor, Kind::User, &[(fields::MAIL, &mail)], Members::None)
+    entry_at(dn, anchor, EntryKind::User, &[(fields::MAIL, &mail)], Members::None)
 }
 
 /// A group of those with these DNs.
 pub(super) fn group(anchor: &str, dn: &str, members: &[&str]) -> Change {
     let members = members.iter().map(|dn| Reference::Dn(Dn::parse(dn).unwrap())).collect();
-    entry_at(dn, anchor, Kind::Group, &[(fields::NAME, &first(dn))], Members::Complete(members))
+    entry_at(dn, anchor, EntryKind::Group, &[(fields::NAME, &first(dn))], Members::Complete(members))
 }
 
 fn first(dn: &str) -> String {
@@ -67,7 +67,7 @@ fn first(dn: &str) -> String {
 pub(super) struct Company {
     store: Store,
     /// Each run goes on from the one before; where debug assertions are on, it is compared with one that looks at everything.
-    basis: Mutex<Option<Basis>>,
+    basis: Mutex<Option<RunState>>,
     _folder: tempfile::TempDir,
 }
 

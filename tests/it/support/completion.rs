@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rollcall::directory::{Completion, DirectoryId, Mode, Shown};
-use rollcall::source::schema::Schema;
+use rollcall::source::schema::EntrySchema;
 
 /// Of a source without a feed that says nothing out of the ordinary.
 pub(crate) fn completion(mode: Mode, directory: &str) -> Completion {
@@ -13,7 +13,7 @@ pub(crate) fn completion(mode: Mode, directory: &str) -> Completion {
         id: None,
         server: None,
         cursor: None,
-        fields: Schema::fields(),
+        fields: EntrySchema::fields(),
         attributes: BTreeSet::new(),
         scope: String::new(),
         notices: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use rollcall::directory::{Content, Found, Key, Match, Operation, Outcome, SubjectKind, TargetId};
+use rollcall::directory::{Content, Key, Match, Operation, Outcome, SubjectKind, TargetId, TargetObject};
 use rollcall::target::{Capabilities, Target, TargetError};
 use tokio::sync::Notify;
 
@@ -242,7 +242,7 @@ impl Target for Fake {
         outcomes
     }
 
-    async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<Found>, TargetError> {
+    async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         if self.deaf.load(Ordering::SeqCst) > 0 {
             self.deaf.fetch_sub(1, Ordering::SeqCst);
             return Err(TargetError { message: "no answer within 30 s".to_owned(), transient: true });
@@ -262,7 +262,7 @@ impl Target for Fake {
         let found =
             objects.iter().filter(|(id, object)| kind(&object.content) == wanted && matches(id, object));
         Ok(found
-            .map(|(id, object)| Found {
+            .map(|(id, object)| TargetObject {
                 id: id.clone(),
                 key: object.key,
                 content: object.content.clone(),

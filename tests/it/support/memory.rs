@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall::directory::{Anchor, Change, Dn, Entry, Kind, Members, Reference, Stated};
+use rollcall::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated};
 use rollcall::spec;
 use rollcall::sync::policy::Policy;
 
@@ -17,7 +17,7 @@ pub(crate) fn name(anchor: &str) -> Reference {
 }
 
 /// An entry that is called by its anchor.
-pub(crate) fn entry(anchor: &str, kind: Kind, stated: &[(&str, &str)], members: Members) -> Change {
+pub(crate) fn entry(anchor: &str, kind: EntryKind, stated: &[(&str, &str)], members: Members) -> Change {
     entry_at(&dn(anchor), anchor, kind, stated, members)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn entry(anchor: &str, kind: Kind, stated: &[(&str, &str)], members: 
 pub(crate) fn entry_at(
     dn: &str,
     anchor: &str,
-    kind: Kind,
+    kind: EntryKind,
     stated: &[(&str, &str)],
     members: Members,
 ) -> Change {

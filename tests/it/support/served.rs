@@ -12,7 +12,7 @@ use rollcall::secret::Secret;
 use rollcall::serve::{self, Served, Tls};
 use rollcall::store::Store;
 use rollcall::store::link::Subjects;
-use rollcall::store::policy::Census;
+use rollcall::store::policy::Baseline;
 use rollcall::target::Target as _;
 use rollcall::target::registry::Registry;
 use rollcall::telemetry::Metrics;
@@ -107,8 +107,8 @@ impl House {
     /// Ends the first complete run of `owner`.
     pub(crate) fn complete(&self, owner: &Owner) {
         let place = self.store.place(owner, &format!("registry:{owner}")).unwrap();
-        let census = Census::of(&Subjects::default(), Timestamp::UNIX_EPOCH);
-        self.store.complete_run(place, census, None, Duration::from_hours(24)).unwrap();
+        let baseline = Baseline::of(&Subjects::default(), Timestamp::UNIX_EPOCH);
+        self.store.complete_run(place, baseline, None, Duration::from_hours(24)).unwrap();
     }
 
     /// GET within the policy's service, with its token.

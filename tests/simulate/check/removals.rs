@@ -110,7 +110,7 @@ impl Life {
                 continue;
             }
             let name = format!("the group {} ({anchor})", object.content.name());
-            let heard = self.knowledge.teams.get(anchor);
+            let heard = self.knowledge.groups.get(anchor);
             let gone = heard.is_some_and(Heard::is_gone);
             demand(gone, 1, || {
                 format!("{name} was removed, and it is {:?}", heard.map(|heard| heard.standing))
@@ -133,7 +133,7 @@ impl Life {
             let (Some(anchor), Some(now)) = (looked.of(group).first(), looked.after.get(id)) else {
                 continue;
             };
-            let gone = self.knowledge.teams.get(anchor).is_some_and(Heard::is_gone);
+            let gone = self.knowledge.groups.get(anchor).is_some_and(Heard::is_gone);
             if kind(&group.content) != SubjectKind::Group || gone {
                 continue;
             }
@@ -168,7 +168,7 @@ impl Life {
             if is_user {
                 self.may_go(anchor).is_ok()
             } else {
-                self.knowledge.teams.get(anchor).is_some_and(Heard::is_gone)
+                self.knowledge.groups.get(anchor).is_some_and(Heard::is_gone)
             }
         };
         if anchors.iter().any(leaves) || (is_user && !after.active) {
@@ -177,7 +177,7 @@ impl Life {
         // Of two entries that were taken for one person, either may be the one who goes on.
         let is_inside = anchors.iter().all(|anchor| inside.contains(anchor));
         demand(!is_inside, 1, || format!("{name} was taken out for nothing"))?;
-        let standing = self.knowledge.teams.get(team).map(|heard| heard.standing);
+        let standing = self.knowledge.groups.get(team).map(|heard| heard.standing);
         demand(standing == Some(Standing::Here), 1, || {
             format!("{name} was taken out, and the group is {standing:?}")
         })?;

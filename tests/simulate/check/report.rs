@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rollcall::directory::{SubjectId, TargetId};
 use rollcall::store::link::Subjects;
 use rollcall::sync::project::{QuarantineReason, Quarantined};
-use rollcall::sync::run::{RunReport, Verdict};
+use rollcall::sync::run::{RunReport, RunResult};
 
 use super::Looked;
 use crate::life::Life;
@@ -46,7 +46,7 @@ impl Life {
         subjects: &Subjects,
     ) -> Result<(), Broken> {
         if let Some(why) = &report.failed {
-            let excused = faults || self.knowledge.people.is_empty() && self.knowledge.teams.is_empty();
+            let excused = faults || self.knowledge.people.is_empty() && self.knowledge.groups.is_empty();
             return demand(excused || self.read_at.is_none(), 6, || {
                 format!("the run failed although nothing was wrong: {why}")
             });
@@ -69,15 +69,15 @@ impl Life {
             self.put_aside.extend(names);
         }
         self.check_what_is_known(looked, subjects)?;
-        let verdict = report.verdict();
-        if !matches!(verdict, Verdict::InStep | Verdict::InStepWithExceptions) {
+        let verdict = report.result();
+        if !matches!(verdict, RunResult::InStep | RunResult::InStepWithExceptions) {
             return Ok(());
         }
         demand(looked.fresh, 7, || format!("{verdict:?}, and no read is fresh"))?;
         demand(report.held.is_none() && report.stale.is_empty(), 7, || {
             format!("{verdict:?}, and something is held or stale")
         })?;
-        let strict = verdict == Verdict::InStep;
+        let strict = verdict == RunResult::InStep;
         self.compare(looked, subjects, strict, report.due.is_some())
             .map_err(|what| Broken { promise: 7, what: format!("{verdict:?}, and {what}") })
     }

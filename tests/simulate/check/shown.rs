@@ -160,8 +160,8 @@ impl<'a> Comparison<'a> {
     }
 
     fn groups_are_right(&self) -> Result<(), String> {
-        let teams = &self.life.knowledge.teams;
-        for (anchor, heard) in teams.iter().filter(|(anchor, _)| !self.is_excused(anchor)) {
+        let groups = &self.life.knowledge.groups;
+        for (anchor, heard) in groups.iter().filter(|(anchor, _)| !self.is_excused(anchor)) {
             let object = self.by_anchor.get(anchor).map(|(_, object)| *object);
             if heard.standing == Standing::Here {
                 let object = object.filter(|object| object.content.name() == heard.last.name);

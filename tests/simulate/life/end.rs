@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcall::sync::run::{RunReport, Verdict};
+use rollcall::sync::run::{RunReport, RunResult};
 
 use super::{Life, Ran};
 use crate::oracle::{Broken, demand};
@@ -25,9 +25,9 @@ impl Life {
         self.tell("what was wrong with entries is put right");
         self.put_right();
         let report = self.settle(40, false).await?;
-        let verdict = report.as_ref().map(|report| report.verdict());
+        let verdict = report.as_ref().map(|report| report.result());
         let excused = !self.drift.is_empty() || self.lost;
-        demand(verdict == Some(Verdict::InStep) || excused, 5, || {
+        demand(verdict == Some(RunResult::InStep) || excused, 5, || {
             format!(
                 "it never comes to rest: {}",
                 report.map_or(String::new(), |it| crate::story::of_report(&it))
@@ -123,7 +123,7 @@ impl Life {
         }
         // So does a vanished group that was emptied.
         let mut renamed = Vec::new();
-        for (anchor, team) in &self.world.teams {
+        for (anchor, team) in &self.world.groups {
             let name = team.name.to_lowercase();
             let borne = subjects.by_id.values().any(|subject| {
                 let is_this = subject.anchors.iter().any(|(_, known)| known.as_str() == anchor);

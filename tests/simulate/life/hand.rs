@@ -77,7 +77,7 @@ impl Life {
     /// An object that somebody else makes: of a name of its own, or of somebody's name or address.
     fn foreign(&self, dice: &mut Dice) -> Content {
         let person = dice.pick(self.world.people.values());
-        let team = dice.pick(self.world.teams.values());
+        let team = dice.pick(self.world.groups.values());
         let user = |user_name: String, emails: Vec<String>| {
             Content::User(UserContent { user_name, emails, ..UserContent::default() })
         };

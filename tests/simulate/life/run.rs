@@ -30,7 +30,7 @@ impl Life {
         match &ran {
             Ran::Reported(report) => self.tell(format!(
                 "the policy runs: {:?}{}",
-                report.verdict(),
+                report.result(),
                 crate::story::of_report(report)
             )),
             Ran::Died => self.tell("the policy runs, and the process dies"),
@@ -80,7 +80,7 @@ impl Life {
                 if report.looked_at.is_some() {
                     self.count("runs that looked at what changed");
                 }
-                self.count(format!("runs that ended {:?}", report.verdict()));
+                self.count(format!("runs that ended {:?}", report.result()));
                 Ok(Ran::Reported(Box::new(report)))
             }
             Some(Err(error)) if error.to_string().contains("its time has come") => {
@@ -199,7 +199,7 @@ impl Life {
         let policy = Arc::new(policy);
         let work = Work { store: &self.store, target: &**fake, policy, rebuild, clock: &self.clock };
         let ran = run(work, run::Options::default(), |_, _| {}).await;
-        let ran = ran.map(|report| format!("{:?}{}", report.verdict(), crate::story::of_report(&report)));
+        let ran = ran.map(|report| format!("{:?}{}", report.result(), crate::story::of_report(&report)));
         self.tell(format!("the other policy runs: {ran:?}"));
         let after = self.objects();
         self.check_foreign(&before, &after, &other())

@@ -31,8 +31,8 @@ fn a_read(unsettled: u64) -> Read {
         shrunk: None,
         held: false,
         tripped: std::collections::BTreeMap::default(),
-        strangers: Vec::new(),
-        stranger_count: 0,
+        unreadable: Vec::new(),
+        unreadable_count: 0,
         new_names: 100,
         next_row: 0,
         next_name: 100,
@@ -73,8 +73,12 @@ fn said(
     status(&facts(state, staged, before))
 }
 
-fn facts<'a>(state: State<'a>, staged: bool, before: Option<&'a DirectoryConnectorStatus>) -> Facts<'a> {
-    Facts {
+fn facts<'a>(
+    state: State<'a>,
+    staged: bool,
+    before: Option<&'a DirectoryConnectorStatus>,
+) -> StatusInput<'a> {
+    StatusInput {
         before,
         generation: Some(4),
         now: at(100),
@@ -182,7 +186,7 @@ fn what_is_used_and_came_of_nobody_is_told_of() {
          not see it; to let it: dsacls \"dc=corp\" /I:S /G \"CORP\\reader:RP;extensionName\" \"CORP\\reader:RP;department\""
     );
     assert_eq!(unseen(&read, &server(), &texts(&["mail"])), None);
-    let facts = Facts { unseen: Some(told), ..facts(State::Read(&read), true, None) };
+    let facts = StatusInput { unseen: Some(told), ..facts(State::Read(&read), true, None) };
     let status = status(&facts);
     let readable = find(&status.conditions, "Readable").unwrap();
     assert_eq!((&*readable.status, &*readable.reason), ("True", "ReadWithRemarks"));
@@ -263,7 +267,7 @@ fn the_first_read_says_how_far_it_is() {
 #[test]
 fn suspended_keeps_what_it_said_and_moves_the_generation() {
     let before = said(State::Read(&a_read(0)), true, None);
-    let after = status(&Facts {
+    let after = status(&StatusInput {
         before: Some(&before),
         generation: Some(5),
         now: at(200),

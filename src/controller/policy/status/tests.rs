@@ -66,7 +66,7 @@ impl Case {
     }
 
     fn status(&self) -> SyncPolicyStatus {
-        status(&Facts {
+        status(&StatusInput {
             before: &self.before,
             generation: Some(3),
             now: at(100),
@@ -158,13 +158,13 @@ fn saying_it_twice_is_the_same() {
 #[test]
 fn every_reason_is_said_where_the_documents_say() {
     let verdicts = [
-        Verdict::Failed,
-        Verdict::SourceFailed,
-        Verdict::TooManyQuarantined,
-        Verdict::Held,
-        Verdict::InStepWithExceptions,
-        Verdict::InStep,
-        Verdict::Previewed,
+        RunResult::Failed,
+        RunResult::SourceFailed,
+        RunResult::TooManyQuarantined,
+        RunResult::Held,
+        RunResult::InStepWithExceptions,
+        RunResult::InStep,
+        RunResult::Previewed,
     ];
     let mut cases: Vec<Case> = verdicts.map(|verdict| Case::new(ran(reason(verdict), 0))).into();
     cases.extend([

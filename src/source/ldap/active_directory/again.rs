@@ -7,7 +7,7 @@ use crate::directory::{Anchor, Dn, Reference};
 use crate::source::ldap::back_link::{self, List};
 use crate::source::ldap::feed::Changes;
 use crate::source::ldap::wire::Scope;
-use crate::source::ldap::{Reading, among, any_of, either, facts, look_up, only_context};
+use crate::source::ldap::{LdapRead, among, any_of, either, look_up, only_context, root_dse};
 use crate::source::{Reason, SourceError};
 
 /// Groups are read again too: so often at most.
@@ -32,7 +32,7 @@ impl Session {
         };
         let (place, domains) = (format!("CN=Partitions,{configuration}"), "(nETBIOSName=*)");
         let found =
-            facts::some(&mut self.connection, &[], (&place, Scope::Subtree), domains, &["1.1"], 2).await;
+            root_dse::some(&mut self.connection, &[], (&place, Scope::Subtree), domains, &["1.1"], 2).await;
         let is_only = match found {
             Ok(found) => found.len() < 2,
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => false,
@@ -53,7 +53,7 @@ impl Session {
         changes: &Changes,
         others: &[String],
         after_all: bool,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
         own: &mut Primaries,
     ) -> Result<bool, SourceError> {
         let Some(context) = only_context(&self.bases, &self.facts) else { return Ok(false) };

@@ -2,9 +2,9 @@
 
 use super::feed::show_deleted;
 use super::schema::{is_deleted, name::Extended};
-use super::{Found, Query, Search, Session, schema};
+use super::{Query, Search, SearchItem, Session, schema};
 use crate::source::SourceError;
-use crate::source::ldap::feed::{Changes, Kind};
+use crate::source::ldap::feed::{Changes, FeedKind};
 use crate::source::ldap::wire::Control;
 use crate::source::ldap::wire::ber::{BOOLEAN, Elements, INTEGER, OCTETS, SEQUENCE, element};
 
@@ -22,7 +22,7 @@ const EVERYTHING: &str = "(objectClass=*)";
 pub(super) async fn place(
     session: &mut Session,
     context: String,
-    kind: Kind,
+    kind: FeedKind,
 ) -> Result<Option<Vec<u8>>, SourceError> {
     let changes = run(session, context, NOTHING, kind, Vec::new()).await?;
     Ok(changes.map(|changes| changes.place).filter(|place| !place.is_empty()))
@@ -33,7 +33,7 @@ pub(super) async fn place(
 pub(super) async fn changes(
     session: &mut Session,
     context: String,
-    kind: Kind,
+    kind: FeedKind,
     cookie: Vec<u8>,
 ) -> Result<Option<Changes>, SourceError> {
     run(session, context, EVERYTHING, kind, cookie).await
@@ -43,7 +43,7 @@ async fn run(
     session: &mut Session,
     context: String,
     filter: &str,
-    kind: Kind,
+    kind: FeedKind,
     mut cookie: Vec<u8>,
 ) -> Result<Option<Changes>, SourceError> {
     let mut attributes = session.schema.attributes();
@@ -58,7 +58,7 @@ async fn run(
         let mut search = Search::new(&mut session.connection, query);
         loop {
             match search.next(changes.touched.len() as u64).await {
-                Ok(Some(Found::Entry(raw))) => {
+                Ok(Some(SearchItem::Entry(raw))) => {
                     // One that does not say whose it is may be anybody's.
                     let Some(anchor) = schema::anchor(&raw.attributes) else { return Ok(None) };
                     if is_deleted(&raw.attributes) {
@@ -82,8 +82,8 @@ async fn run(
                     changes.deleted.remove(&anchor);
                     changes.touched.insert(anchor);
                 }
-                Ok(Some(Found::Unintelligible(_))) => return Ok(None),
-                Ok(Some(Found::Reference(_))) => {}
+                Ok(Some(SearchItem::Unintelligible(_))) => return Ok(None),
+                Ok(Some(SearchItem::Reference(_))) => {}
                 Ok(None) => break,
                 // No right, not this cookie, not this way: then another way.
                 Err(_) if search.code.is_some_and(|code| REFUSALS.contains(&code)) => return Ok(None),
@@ -107,8 +107,8 @@ async fn run(
 }
 
 /// `SEQUENCE { flags, maxBytes, cookie }`.
-fn request(kind: Kind, cookie: &[u8]) -> Control {
-    let flags = if kind == Kind::DirSyncAsSeen { AS_SEEN } else { 0 };
+fn request(kind: FeedKind, cookie: &[u8]) -> Control {
+    let flags = if kind == FeedKind::DirSyncAsSeen { AS_SEEN } else { 0 };
     let parts = [element(INTEGER, &[flags]), element(INTEGER, &[0]), element(OCTETS, cookie)].concat();
     Control { oid: DIR_SYNC.to_owned(), critical: true, value: Some(element(SEQUENCE, &parts)) }
 }
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn asks_as_the_standard_says() {
-        let value = request(Kind::DirSyncAsSeen, b"ab").value.unwrap();
+        let value = request(FeedKind::DirSyncAsSeen, b"ab").value.unwrap();
         assert_eq!(value, b"\x30\x0a\x02\x01\x01\x02\x01\x00\x04\x02ab");
-        let long = request(Kind::DirSync, &[7; 300]).value.unwrap();
+        let long = request(FeedKind::DirSync, &[7; 300]).value.unwrap();
         assert_eq!(long[..14], *b"\x30\x82\x01\x36\x02\x01\x00\x02\x01\x00\x04\x82\x01\x2c");
     }
 

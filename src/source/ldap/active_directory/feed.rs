@@ -1,11 +1,11 @@
 //! The feeds of a domain: which of them the account may use, and what they tell.
 
-use super::{ChangeFeed, DOMAIN_SCOPE, Found, Query, Search, Session, schema};
+use super::{ChangeFeed, DOMAIN_SCOPE, Query, Search, SearchItem, Session, schema};
 use super::{dir_sync, restored};
 use crate::directory::Feed;
-use crate::source::ldap::feed::{self, Changes, Kind, Resume};
+use crate::source::ldap::feed::{self, Changes, FeedKind, Resume};
 use crate::source::ldap::wire::{Control, Scope};
-use crate::source::ldap::{facts, only_context};
+use crate::source::ldap::{only_context, root_dse};
 use crate::source::schema::hexadecimal;
 use crate::source::{Reason, SourceError};
 
@@ -19,8 +19,8 @@ pub(super) const CONTAINERS: &str =
 /// Whether it is the best feed that is wanted, and still the same place.
 pub(super) fn is_best(resume: &Resume, wanted: ChangeFeed, fingerprint: Option<&str>) -> bool {
     let best = match wanted {
-        ChangeFeed::Auto | ChangeFeed::DirSync => resume.feed == Kind::DirSync,
-        ChangeFeed::UsnChanged => resume.feed == Kind::UsnChanged,
+        ChangeFeed::Auto | ChangeFeed::DirSync => resume.feed == FeedKind::DirSync,
+        ChangeFeed::UsnChanged => resume.feed == FeedKind::UsnChanged,
         ChangeFeed::FullRead => false,
     };
     best && fingerprint == Some(&resume.fingerprint)
@@ -31,7 +31,7 @@ impl Session {
     pub(super) async fn fingerprint(&mut self) -> Result<Option<String>, SourceError> {
         let Some(service) = self.facts.text("dsservicename").map(str::to_owned) else { return Ok(None) };
         let replica =
-            facts::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
+            root_dse::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
         let replica = match replica.await {
             Ok(replica) => {
                 replica.and_then(|replica| replica.values("invocationid").next().map(<[u8]>::to_vec))
@@ -46,20 +46,20 @@ impl Session {
     }
 
     /// Whether the feed tells of all that is used. By update sequence numbers nobody can tell who was renamed.
-    pub(super) fn is_told(&self, feed: Kind) -> bool {
+    pub(super) fn is_told(&self, feed: FeedKind) -> bool {
         let by_renames = self.untold.refers().is_some();
-        self.untold.needs_all().is_none() && !(by_renames && feed == Kind::UsnChanged)
+        self.untold.needs_all().is_none() && !(by_renames && feed == FeedKind::UsnChanged)
     }
 
     /// What changed since; `None` if the feed does not say all of it any more, so that everything must be read.
     pub(super) async fn changes(&mut self, resume: &Resume) -> Result<Option<Changes>, SourceError> {
         let Some(context) = only_context(&self.bases, &self.facts) else { return Ok(None) };
         let changes = match resume.feed {
-            Kind::UsnChanged => self.usn_changed(context, resume).await?,
-            Kind::DirSync | Kind::DirSyncAsSeen => {
+            FeedKind::UsnChanged => self.usn_changed(context, resume).await?,
+            FeedKind::DirSync | FeedKind::DirSyncAsSeen => {
                 dir_sync::changes(self, context, resume.feed, resume.place.clone()).await?
             }
-            Kind::SyncRepl => None,
+            FeedKind::SyncRepl => None,
         };
         // Others may name who was renamed or deleted, and that changed untold.
         let by_renames = self.untold.refers().is_some();
@@ -100,17 +100,20 @@ impl Session {
             |feed, place| Some(Resume { feed, fingerprint: fingerprint.clone(), place, after_all: true });
         let named = |active: &str, reason: String| Feed { active: active.to_owned(), reason };
         if wanted != ChangeFeed::UsnChanged {
-            if let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSync).await? {
-                return Ok((resume(Kind::DirSync, place), named("DirSync", self.remarks(&context).await?)));
+            if let Some(place) = dir_sync::place(self, context.clone(), FeedKind::DirSync).await? {
+                return Ok((
+                    resume(FeedKind::DirSync, place),
+                    named("DirSync", self.remarks(&context).await?),
+                ));
             }
             if wanted == ChangeFeed::DirSync
-                && let Some(place) = dir_sync::place(self, context.clone(), Kind::DirSyncAsSeen).await?
+                && let Some(place) = dir_sync::place(self, context.clone(), FeedKind::DirSyncAsSeen).await?
             {
                 let reason = self.remarks(&context).await?;
-                return Ok((resume(Kind::DirSyncAsSeen, place), named("DirSync", reason)));
+                return Ok((resume(FeedKind::DirSyncAsSeen, place), named("DirSync", reason)));
             }
         }
-        if !self.is_told(Kind::UsnChanged) {
+        if !self.is_told(FeedKind::UsnChanged) {
             return none(&format!(
                 "{}; without the right to use DirSync, which tells of whom that is true, everything is read each time",
                 self.untold.refers().unwrap_or_default()
@@ -129,7 +132,7 @@ impl Session {
         }
         reasons.push(self.remarks(&context).await?);
         reasons.retain(|reason| !reason.is_empty());
-        Ok((resume(Kind::UsnChanged, place), named("UsnChanged", reasons.join(". "))))
+        Ok((resume(FeedKind::UsnChanged, place), named("UsnChanged", reasons.join(". "))))
     }
 
     pub(super) fn account(&self) -> &str {
@@ -176,7 +179,7 @@ impl Session {
     ) -> Result<bool, SourceError> {
         let place = format!("CN=Deleted Objects,{context}");
         let (connection, controls) = (&mut self.connection, show_deleted());
-        let found = facts::one_with(connection, &controls, &place, filter, scope, &["objectGUID"]);
+        let found = root_dse::one_with(connection, &controls, &place, filter, scope, &["objectGUID"]);
         match found.await {
             Ok(found) => Ok(found.is_some_and(|found| found.has("objectguid"))),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
@@ -212,8 +215,8 @@ impl Session {
         let mut remembered = Vec::new();
         let mut search = Search::new(&mut self.connection, query);
         while let Some(found) = search.next(changes.touched.len() as u64).await? {
-            let Found::Entry(raw) = found else {
-                if matches!(found, Found::Unintelligible(_)) {
+            let SearchItem::Entry(raw) = found else {
+                if matches!(found, SearchItem::Unintelligible(_)) {
                     return Ok(None);
                 }
                 continue;

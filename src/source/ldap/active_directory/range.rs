@@ -2,7 +2,7 @@
 
 use super::schema;
 use super::schema::name::Extended;
-use super::{Found, Query, Search, controls};
+use super::{Query, Search, SearchItem, controls};
 use crate::directory::{Members, Reference};
 use crate::source::ldap::connection::Connection;
 use crate::source::ldap::decode::Raw;
@@ -100,7 +100,7 @@ async fn part(
     let mut part = None;
     loop {
         match search.next(came).await {
-            Ok(Some(Found::Entry(found))) => part = Some(found),
+            Ok(Some(SearchItem::Entry(found))) => part = Some(found),
             Ok(Some(_)) => {}
             Ok(None) => return Ok(part),
             Err(error) if error.reason == Reason::NotFound => return Ok(None),

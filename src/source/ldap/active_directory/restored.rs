@@ -1,7 +1,7 @@
 //! Who was deleted and is back (MS-ADTS 3.1.1.5.3.7). They have lost their groups, or regained them with the recycle
 //! bin, and either way no group counts as changed.
 
-use super::{Found, Query, Search, Session, controls, schema};
+use super::{Query, Search, SearchItem, Session, controls, schema};
 use crate::directory::Anchor;
 use crate::source::SourceError;
 use crate::source::ldap::look_up;
@@ -35,7 +35,7 @@ pub(super) async fn since(
         let mut search = Search::new(&mut session.connection, query);
         let mut back = false;
         while let Some(found) = search.next(0).await? {
-            let Found::Entry(raw) = found else { continue };
+            let SearchItem::Entry(raw) = found else { continue };
             let metadata = raw.attributes.values("replpropertymetadata").next();
             let changed = metadata.and_then(|metadata| changed(metadata, IS_DELETED));
             back |= changed.is_none_or(|changed| changed >= from);

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::{MOMENT, Search, Session};
-use crate::directory::{Anchor, Dn, Kind, Reference};
+use crate::directory::{Anchor, Dn, EntryKind, Reference};
 use crate::source::ldap::back_link::{self, List, Shows};
 use crate::source::ldap::feed::Changes;
 use crate::source::ldap::look_up::{self, NO_SUCH_OBJECT};
-use crate::source::ldap::search::{Found, Query};
+use crate::source::ldap::search::{Query, SearchItem};
 use crate::source::ldap::wire::Scope;
 use crate::source::ldap::wire::filter::escape;
-use crate::source::ldap::{MANY, Reading, among, any_of, facts};
+use crate::source::ldap::{LdapRead, MANY, among, any_of, root_dse};
 use crate::source::{Reason, SourceError, schema};
 
 impl Session {
@@ -23,7 +23,7 @@ impl Session {
         changes: &Changes,
         others: &[String],
         after_all: bool,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
     ) -> Result<bool, SourceError> {
         // Nobody was in a group that is not read; if somebody is now, it is such a one.
         for some in others.chunks(look_up::AT_ONCE) {
@@ -59,7 +59,7 @@ impl Session {
         let came: Vec<Anchor> = came.into_iter().collect();
         for some in came.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.schema.anchor, some);
-            self.entries(Kind::User, Some(&ids), reading).await?;
+            self.entries(EntryKind::User, Some(&ids), reading).await?;
         }
         let are_called: BTreeSet<&Dn> = lists.iter().filter_map(|list| list.dn.as_ref()).collect();
         let were_called = called.values().filter_map(|dn| Dn::parse(dn).ok());
@@ -101,7 +101,7 @@ impl Session {
         &mut self,
         list: &List,
         came: &mut BTreeSet<Anchor>,
-        reading: &mut Reading,
+        reading: &mut LdapRead,
     ) -> Result<Option<Shows>, SourceError> {
         let (Some(group), Some(members)) = (&list.dn, &list.members) else { return Ok(None) };
         let (mut shows, mut there) = (Shows::TheSame, Vec::new());
@@ -111,7 +111,7 @@ impl Session {
             let query = Query { attributes, ..self.query(base, among(Some(&named), self.users())) };
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(reading.came).await? {
-                let Found::Entry(entry) = found else { continue };
+                let SearchItem::Entry(entry) = found else { continue };
                 let is_listed = |dn| members.contains(&Reference::Dn(dn));
                 if !Dn::parse(&entry.dn).is_ok_and(is_listed) {
                     shows = Shows::More;
@@ -131,7 +131,7 @@ impl Session {
         }
         for some in there.chunks(look_up::AT_ONCE) {
             let ids = look_up::filter(&self.schema.anchor, some);
-            self.entries(Kind::User, Some(&ids), reading).await?;
+            self.entries(EntryKind::User, Some(&ids), reading).await?;
         }
         Ok(Some(shows))
     }
@@ -141,7 +141,7 @@ impl Session {
         &mut self,
         dn: &Dn,
         (lists, gone): (&[List], &BTreeSet<Dn>),
-        reading: &mut Reading,
+        reading: &mut LdapRead,
     ) -> Result<Option<Shows>, SourceError> {
         if !self.bases.iter().any(|base| Dn::parse(base).is_ok_and(|base| dn.is_within(&base))) {
             return Ok(None);
@@ -152,18 +152,18 @@ impl Session {
         let mut came = None;
         loop {
             match search.next(reading.came).await {
-                Ok(Some(Found::Entry(entry))) => {
-                    self.untold.note(Kind::User, &entry.attributes);
+                Ok(Some(SearchItem::Entry(entry))) => {
+                    self.untold.note(EntryKind::User, &entry.attributes);
                     let id = &self.schema.anchor;
                     let values = entry.attributes.values(id);
                     let ids = values.filter_map(|value| schema::anchor(id, value));
                     self.there.extend(ids.map(|id| (id, entry.dn.clone())));
                     came = Some(back_link::shows(dn, &entry.attributes, lists, gone));
                     let links = &mut self.untold.links;
-                    reading.entry(&self.schema, Kind::User, entry, &self.primaries, links).await?;
+                    reading.entry(&self.schema, EntryKind::User, entry, &self.primaries, links).await?;
                 }
-                Ok(Some(Found::Unintelligible(what))) => reading.unintelligible(what).await?,
-                Ok(Some(Found::Reference(_))) => {}
+                Ok(Some(SearchItem::Unintelligible(what))) => reading.unintelligible(what).await?,
+                Ok(Some(SearchItem::Reference(_))) => {}
                 Ok(None) => return Ok(came),
                 // Not there, or not to be seen: it is not what was read before.
                 Err(_) if search.code == Some(NO_SUCH_OBJECT) => return Ok(came),
@@ -177,7 +177,7 @@ impl Session {
 
     async fn is_group(&mut self, dn: &Dn) -> Result<bool, SourceError> {
         let groups = self.groups().to_owned();
-        match facts::one(&mut self.connection, dn.as_str(), &groups, Scope::Base, &["1.1"]).await {
+        match root_dse::one(&mut self.connection, dn.as_str(), &groups, Scope::Base, &["1.1"]).await {
             Ok(found) => Ok(found.is_some()),
             Err(error) if matches!(error.reason, Reason::NotFound | Reason::AccessDenied) => Ok(false),
             Err(error) => Err(error),
@@ -198,7 +198,7 @@ impl Session {
                 };
                 let mut search = Search::new(&mut self.connection, query);
                 while let Some(found) = search.next(0).await? {
-                    if let Found::Entry(raw) = found
+                    if let SearchItem::Entry(raw) = found
                         && let Ok(dn) = Dn::parse(&raw.dn)
                     {
                         not_seen.remove(&dn);

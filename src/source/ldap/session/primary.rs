@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::{Query, Search, Session};
 use crate::directory::{Change, Reference};
 use crate::source::SourceError;
-use crate::source::ldap::search::Found;
-use crate::source::ldap::{Reading, among};
+use crate::source::ldap::search::SearchItem;
+use crate::source::ldap::{LdapRead, among};
 use crate::source::schema;
 use crate::source::schema::posix::{self, Primaries};
 
@@ -28,10 +28,10 @@ impl Session {
                 let mut search = Search::new(&mut self.connection, query);
                 while let Some(found) = search.next(came).await? {
                     match found {
-                        Found::Entry(raw) if posix::is_hidden(&raw.attributes) => primaries.hide(),
-                        Found::Entry(raw) => primaries.note(&raw.dn, &raw.attributes),
-                        Found::Unintelligible(_) => primaries.hide(),
-                        Found::Reference(_) => {}
+                        SearchItem::Entry(raw) if posix::is_hidden(&raw.attributes) => primaries.hide(),
+                        SearchItem::Entry(raw) => primaries.note(&raw.dn, &raw.attributes),
+                        SearchItem::Unintelligible(_) => primaries.hide(),
+                        SearchItem::Reference(_) => {}
                     }
                 }
             }
@@ -51,7 +51,7 @@ impl Session {
             let query = Query { attributes, ..self.query(base, filter.clone()) };
             let mut search = Search::new(&mut self.connection, query);
             while let Some(found) = search.next(came).await? {
-                if let Found::Entry(raw) = found {
+                if let SearchItem::Entry(raw) = found {
                     numbers.extend(posix::number(&raw.attributes));
                 }
             }
@@ -71,9 +71,9 @@ impl Session {
             let mut search = Search::new(&mut self.connection, query);
             while !hidden && let Some(found) = search.next(came).await? {
                 hidden = match found {
-                    Found::Entry(raw) => posix::is_hidden(&raw.attributes),
-                    Found::Unintelligible(_) => true,
-                    Found::Reference(_) => false,
+                    SearchItem::Entry(raw) => posix::is_hidden(&raw.attributes),
+                    SearchItem::Unintelligible(_) => true,
+                    SearchItem::Reference(_) => false,
                 };
             }
         }
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Tells the groups of those who came whose primary one they are; groups that came themselves know it.
-    pub(super) async fn tell_primaries(&mut self, reading: &mut Reading) -> Result<(), SourceError> {
+    pub(super) async fn tell_primaries(&mut self, reading: &mut LdapRead) -> Result<(), SourceError> {
         let primaries = std::mem::take(&mut self.primaries);
         for (number, whose) in primaries.numbers() {
             let filter = among(Some(&format!("(gidNumber={number})")), self.groups());
@@ -91,7 +91,7 @@ impl Session {
                 let mut groups = Vec::new();
                 let mut search = Search::new(&mut self.connection, query);
                 while let Some(found) = search.next(reading.came).await? {
-                    if let Found::Entry(raw) = found {
+                    if let SearchItem::Entry(raw) = found {
                         let id = &self.schema.anchor;
                         groups
                             .extend(raw.attributes.values(id).filter_map(|value| schema::anchor(id, value)));

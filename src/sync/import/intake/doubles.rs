@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::Intake;
 use crate::directory::Anchor;
 use crate::store::StoreError;
-use crate::store::snapshot::{Known, Presence, RowId, Standing, Stranger, Version};
+use crate::store::snapshot::{Known, Presence, PresenceByte, RowId, UnreadableEntry, Version};
 use crate::sync::import::double::{self, Double, Is};
 
 impl Intake {
@@ -63,12 +63,17 @@ impl Intake {
             let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
             for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
                 let (what, why) = (what.clone(), why.clone());
-                self.strangers.add(Stranger { what, why, anchor: Some(double.anchor.clone()), since: None });
+                self.unknown.add(UnreadableEntry {
+                    what,
+                    why,
+                    anchor: Some(double.anchor.clone()),
+                    since: None,
+                });
             }
             let Some((before, _, presence)) = before else { continue };
             let frozen = Presence::Unreadable(why);
             if presence != frozen {
-                self.importing.note(Known { standing: Standing::Unreadable, ..before });
+                self.importing.note(Known { presence: PresenceByte::Unreadable, ..before });
                 self.written.insert(row.0);
                 self.untold.insert(row.0);
                 self.pending.push(Version::Presence { row, presence: frozen });

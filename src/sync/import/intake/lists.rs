@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 use super::{Intake, Stored, stated};
 use crate::directory::Reference;
 use crate::store::StoreError;
-use crate::store::snapshot::{Former, Known, Last, Lent, Presence, RowId, Standing};
+use crate::store::snapshot::{Former, Known, Last, Lent, Presence, PresenceByte, RowId};
 
 impl Intake {
     /// What an entry is called, and by which names lists may still have it.
@@ -19,7 +19,7 @@ impl Intake {
     ) -> Result<RoaringBitmap, StoreError> {
         let Some(known) = known else { return Ok(names.clone()) };
         let again = self.importing.names_again(known.row, names, stated)?;
-        let former = if known.standing == Standing::Gone {
+        let former = if known.presence == PresenceByte::Gone {
             RoaringBitmap::new()
         } else {
             self.importing.former_names(known.row, names)?

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 
 use super::Intake;
-use crate::directory::{Dn, Kind, Place};
+use crate::directory::{Dn, EntryKind, Place};
 use crate::store::StoreError;
 use crate::store::snapshot::Coverage;
 use crate::sync::import::place::Places;
@@ -22,7 +22,7 @@ impl Intake {
             // A group that stays away where others are back has gone as any other, whoever is in it.
             if !place.lost.is_disjoint(&self.seen) {
                 for (row, kind, _) in self.importing.called(&lost, false)? {
-                    if kind == Kind::Group {
+                    if kind == EntryKind::Group {
                         lost.remove(row.0);
                     }
                 }

@@ -49,7 +49,7 @@ fn a_list_that_was_not_read_completely_ends_no_membership() {
         .linked("team")
         .incomplete();
     case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
-    let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    let SubjectState::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
     assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
     assert_eq!(case.quarantined(), [QuarantineReason::UnknownField], "it is not in step, and says so");
 }
@@ -59,8 +59,8 @@ fn who_became_a_group_stays_where_they_are_a_member() {
     let mut case =
         Case::new().with(user("ann")).linked("ann@corp.example").group("team", &[0]).linked("team");
     case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
-    case.snapshot.entries[0].0.kind = Kind::Group;
-    let Verdict::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    case.snapshot.entries[0].0.kind = EntryKind::Group;
+    let SubjectState::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
     assert_eq!((group.members.len(), group.unproven.contains(1)), (0, true));
 }
 
@@ -78,7 +78,7 @@ fn a_name_that_two_bear_neither_begins_nor_ends_a_membership() {
     case.snapshot.names.insert(1, 0);
     for group in [3, 4] {
         case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap().members.insert(1);
-        let Verdict::Keep(group) = &case.project().groups[&SubjectId(group)] else { panic!() };
+        let SubjectState::Keep(group) = &case.project().groups[&SubjectId(group)] else { panic!() };
         assert_eq!((group.members.len(), group.unproven.iter().collect::<Vec<_>>()), (0, vec![1]));
     }
 }
@@ -107,7 +107,7 @@ fn a_name_that_nobody_bears_ends_no_membership_of_somebody_who_was_not_read() {
         let mut case = case;
         let link = case.known.by_id.get_mut(&SubjectId(group)).unwrap().link.as_mut().unwrap();
         link.members.insert(member);
-        let Verdict::Keep(group) = case.project().groups[&SubjectId(group)].clone() else { panic!() };
+        let SubjectState::Keep(group) = case.project().groups[&SubjectId(group)].clone() else { panic!() };
         assert!(!group.members.contains(member));
         group.unproven.contains(member)
     };
@@ -126,7 +126,7 @@ fn a_new_name_that_nobody_bears_ends_no_membership_until_the_next_read() {
     case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
     for (new_names, awaits) in [(99, true), (100, false)] {
         case.snapshot.info.new_names = new_names;
-        let Verdict::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
+        let SubjectState::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
         assert_eq!((group.unproven.contains(1), group.awaits), (awaits, awaits));
     }
     assert_eq!(case.quarantined(), [], "nobody has to do anything");
@@ -143,7 +143,7 @@ fn a_path_that_is_gone_on_weak_evidence_ends_weakly() {
         .group("outer", &[1])
         .linked("outer");
     let weak = |case: &Case| match &case.project().groups[&SubjectId(3)] {
-        Verdict::Keep(group) => (group.members.len(), group.weak.contains(1)),
+        SubjectState::Keep(group) => (group.members.len(), group.weak.contains(1)),
         other => panic!("{other:?}"),
     };
     assert_eq!(weak(&case), (0, true));

@@ -29,7 +29,7 @@ fn a_new_entry_with_a_leavers_name_follows_the_rule(#[case] rule: OnRecreated) {
         Case::new().with(user("ann")).linked("ann@corp.example").presence(gone(Grade::Absent)).with(again);
     case.policy.users.recreated = rule;
     let projection = case.project();
-    let first_is_kept = matches!(projection.users[&SubjectId(1)], Verdict::Keep(_));
+    let first_is_kept = matches!(projection.users[&SubjectId(1)], SubjectState::Keep(_));
     match rule {
         OnRecreated::Relink => {
             assert!(first_is_kept && projection.newcomers.is_empty());

@@ -26,7 +26,7 @@ fn what_is_mapped_is_the_default_and_what_the_policy_adds() {
         ("department".to_owned(), mapping("user.department")),
     ]);
     let projection = case.project();
-    let Some(Verdict::Keep(User { content, .. })) = projection.users.values().next() else {
+    let Some(SubjectState::Keep(User { content, .. })) = projection.users.values().next() else {
         panic!("{projection:?}")
     };
     let Content::User(user) = &**content else { panic!("{content:?}") };
@@ -48,7 +48,8 @@ fn scope_is_what_the_policy_says(
     #[case] expected: &[&str],
 ) {
     let bob = user_with("bob", &[(fields::MAIL, "bob@corp.example"), (fields::TITLE, "Chief")]);
-    let eve = Entry { kind: Kind::Contact, ..user_with("eve", &[(fields::MAIL, "eve@sub.corp.example")]) };
+    let eve =
+        Entry { kind: EntryKind::Contact, ..user_with("eve", &[(fields::MAIL, "eve@sub.corp.example")]) };
     let mut case = Case::new().with(user("ann")).with(bob).with(eve);
     if !domain.is_empty() {
         case.policy.users.email_domains.insert(domain.to_owned());
@@ -81,7 +82,7 @@ fn who_is_out_of_scope_is_gone_if_there_is_an_object_and_nobody_else() {
     case.policy.users.r#where = Some(wanted("user.title != ''"));
     let projection = case.project();
     let evidence = Evidence::data(Grade::OutOfScope);
-    assert_eq!(projection.users, BTreeMap::from([(SubjectId(1), Verdict::Gone(evidence))]));
+    assert_eq!(projection.users, BTreeMap::from([(SubjectId(1), SubjectState::Gone(evidence))]));
     assert_eq!(projection.skipped.out_of_scope, 1);
 }
 
@@ -95,8 +96,8 @@ fn a_disabled_account_means_what_the_policy_says(#[case] rule: OnDisabled, #[cas
     case.policy.users.disabled = rule;
     let verdict = case.project().users.remove(&SubjectId(1)).unwrap();
     match kept {
-        Some(disabled) => assert!(matches!(verdict, Verdict::Keep(user) if user.disabled == disabled)),
-        None => assert_eq!(verdict, Verdict::Gone(Evidence::data(Grade::Disabled))),
+        Some(disabled) => assert!(matches!(verdict, SubjectState::Keep(user) if user.disabled == disabled)),
+        None => assert_eq!(verdict, SubjectState::Gone(Evidence::data(Grade::Disabled))),
     }
     // Nobody is created who is disabled when first seen.
     let mut case = Case::new().with(disabled());
@@ -122,7 +123,7 @@ fn what_is_ignored_changes_no_account(#[case] disabled: bool, #[case] active: bo
         }
         case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = active;
         let verdict = case.project().users.remove(&SubjectId(1)).unwrap();
-        assert!(matches!(verdict, Verdict::Keep(user) if user.disabled == expected), "{by_rule}");
+        assert!(matches!(verdict, SubjectState::Keep(user) if user.disabled == expected), "{by_rule}");
     }
 }
 
@@ -150,7 +151,7 @@ fn an_account_expires_without_anybody_saying_so() {
     let disabled: Vec<bool> = projection
         .users
         .values()
-        .map(|verdict| matches!(verdict, Verdict::Keep(user) if user.disabled))
+        .map(|verdict| matches!(verdict, SubjectState::Keep(user) if user.disabled))
         .collect();
     assert_eq!(disabled, [false, true, false]);
     assert_eq!(projection.due, Some(now().checked_add(jiff::SignedDuration::from_secs(5)).unwrap()));
@@ -164,7 +165,7 @@ fn the_connectors_own_rule_says_who_is_disabled() {
         Case::new().with(off).linked("ann@corp.example").with(user("bob")).linked("bob@corp.example");
     case.policy.connectors[0].disabled_when = Some(wanted("user.attributes['status'] == 'off'"));
     let disabled = |id: u32| match &case.project().users[&SubjectId(id)] {
-        Verdict::Keep(user) => user.disabled,
+        SubjectState::Keep(user) => user.disabled,
         other => panic!("{other:?}"),
     };
     assert_eq!((disabled(1), disabled(2)), (true, false));
@@ -184,7 +185,11 @@ fn what_cannot_be_told_freezes_and_is_named() {
         .linked("cid@corp.example")
         .presence(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None });
     let projection = case.project();
-    assert!(projection.users.values().all(|verdict| *verdict == Verdict::Frozen), "{:?}", projection.users);
+    assert!(
+        projection.users.values().all(|verdict| *verdict == SubjectState::Frozen),
+        "{:?}",
+        projection.users
+    );
     assert_eq!(case.quarantined(), [QuarantineReason::UnknownField, QuarantineReason::Unreadable]);
     assert_eq!(projection.unsettled, BTreeSet::from([SubjectId(3)]));
 }
@@ -201,7 +206,7 @@ fn an_expression_that_fails_quarantines_its_entry_only() {
 fn a_subject_of_which_nothing_was_read_is_frozen() {
     let mut case = Case::new().with(user("ann")).linked("ann@corp.example");
     case.snapshot.entries.clear();
-    assert_eq!(case.project().users, BTreeMap::from([(SubjectId(1), Verdict::Frozen)]));
+    assert_eq!(case.project().users, BTreeMap::from([(SubjectId(1), SubjectState::Frozen)]));
     assert_eq!(case.quarantined(), [QuarantineReason::NeverRead], "whoever left meanwhile is never seen to");
     case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = false;
     assert_eq!(case.quarantined(), [], "they have nothing to lose");
@@ -243,7 +248,7 @@ fn a_group_keeps_the_one_of_its_names_that_is_linked() {
     case.snapshot.entries[0].0.fields.insert(fields::NAME.to_owned(), names(&["marketing", "sales"]));
     let projection = case.project();
     assert!(
-        matches!(&projection.groups[&SubjectId(1)], Verdict::Keep(group) if group.content.name() == "sales")
+        matches!(&projection.groups[&SubjectId(1)], SubjectState::Keep(group) if group.content.name() == "sales")
     );
 }
 
@@ -257,7 +262,7 @@ fn another_order_of_addresses_changes_nothing() {
         entry
     };
     let content = |case: &Case| match case.project().users.values().next() {
-        Some(Verdict::Keep(user)) => user.content.clone(),
+        Some(SubjectState::Keep(user)) => user.content.clone(),
         other => panic!("{other:?}"),
     };
     let before = content(&Case::new().with(with(&["a@x", "b@x"], &["c@x", "d@x"])));

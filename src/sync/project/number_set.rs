@@ -4,9 +4,9 @@ use roaring::RoaringBitmap;
 
 /// A set of numbers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Few(Box<[u32]>);
+pub(super) struct NumberSet(Box<[u32]>);
 
-impl Few {
+impl NumberSet {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         self.0.iter().copied()
     }
@@ -22,14 +22,14 @@ impl Few {
     }
 }
 
-impl From<&RoaringBitmap> for Few {
+impl From<&RoaringBitmap> for NumberSet {
     fn from(numbers: &RoaringBitmap) -> Self {
         Self(numbers.iter().collect())
     }
 }
 
-impl From<&Few> for RoaringBitmap {
-    fn from(Few(numbers): &Few) -> Self {
+impl From<&NumberSet> for RoaringBitmap {
+    fn from(NumberSet(numbers): &NumberSet) -> Self {
         // They are in order, so nothing is searched for.
         let mut bitmap = Self::new();
         bitmap.extend(numbers.iter().copied());
@@ -44,13 +44,13 @@ mod tests {
     #[test]
     fn both_ways_of_looking_find_the_same() {
         let numbers: RoaringBitmap = (0..1000).step_by(7).collect();
-        let few = Few::from(&numbers);
+        let few = NumberSet::from(&numbers);
         assert_eq!(RoaringBitmap::from(&few), numbers);
         for (these, there) in
             [(vec![7], true), (vec![8], false), ((8..12).collect(), false), ((0..900).collect(), true)]
         {
             assert_eq!(few.has_one_of(&these.iter().copied().collect()), there, "{these:?}");
         }
-        assert!(!Few::default().has_one_of(&numbers));
+        assert!(!NumberSet::default().has_one_of(&numbers));
     }
 }

@@ -4,24 +4,24 @@ use jiff::Timestamp;
 
 use super::draft::Draft;
 use crate::store::link::Place;
-use crate::store::policy::{Census, PolicyState};
+use crate::store::policy::{Baseline, PolicyState};
 use crate::sync::policy::Policy;
-use crate::sync::project::Grounds;
+use crate::sync::project::IncrementalState;
 
 /// What a run leaves to the next one, so that it costs what changed and not what there is.
 #[derive(Debug)]
-pub struct Basis {
+pub struct RunState {
     /// Of which spec.
     spec: String,
     /// Whose links, at which target.
     place: Place,
     /// How much is linked.
-    pub(super) linked: Census,
+    pub(super) linked: Baseline,
     /// What was projected.
-    pub(super) grounds: Grounds,
+    pub(super) projection: IncrementalState,
 }
 
-impl Basis {
+impl RunState {
     /// Whether a run of this policy can go on from it: not the first run, and not the first one under another spec.
     pub(super) fn serves(&self, policy: &Policy, place: Place, state: &PolicyState) -> bool {
         self.place == place
@@ -33,13 +33,13 @@ impl Basis {
 
 impl Draft {
     /// What this run leaves.
-    pub(super) fn basis(&mut self, policy: &Policy, place: Place, at: Timestamp) -> Basis {
-        let grounds = std::mem::take(&mut self.grounds);
-        Basis { spec: policy.spec_json.clone(), place, linked: self.linked(at), grounds }
+    pub(super) fn state(&mut self, policy: &Policy, place: Place, at: Timestamp) -> RunState {
+        let projection = std::mem::take(&mut self.incremental);
+        RunState { spec: policy.spec_json.clone(), place, linked: self.linked(at), projection }
     }
 
     /// How much is linked now.
-    pub(super) fn linked(&self, at: Timestamp) -> Census {
-        self.elsewhere.and(Census::of(&self.subjects, at))
+    pub(super) fn linked(&self, at: Timestamp) -> Baseline {
+        self.elsewhere.and(Baseline::of(&self.subjects, at))
     }
 }

@@ -1,4 +1,4 @@
-//! Who is to be looked at: now, or at a time.
+//! Which objects are due for a look, now or at a time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use crate::clock::Timer;
 use crate::spec::Name;
 
-/// Alarms of one kind's objects; each has at most one.
-pub(super) struct Wake {
+/// The objects of one kind that are due; each is in it at most once.
+pub(super) struct WorkQueue {
     clock: Arc<dyn Timer>,
     state: Mutex<State>,
     changed: Notify,
@@ -23,7 +23,7 @@ struct State {
     at: HashMap<Name, Timestamp>,
 }
 
-impl Wake {
+impl WorkQueue {
     pub(super) fn new(clock: Arc<dyn Timer>) -> Self {
         Self { clock, state: Mutex::default(), changed: Notify::new() }
     }
@@ -45,22 +45,22 @@ impl Wake {
         self.changed.notify_one();
     }
 
-    /// Everybody whose time has come, one by one. There must be only one such stream.
+    /// The objects whose time has come, one by one. There must be only one such stream.
     pub(super) fn calls(self: Arc<Self>) -> impl Stream<Item = Name> + Send {
-        stream::unfold(self, |wake| async move {
+        stream::unfold(self, |queue| async move {
             loop {
-                let next = match wake.take() {
-                    Ok(name) => return Some((name, wake)),
+                let next = match queue.take() {
+                    Ok(name) => return Some((name, queue)),
                     Err(next) => next,
                 };
                 let alarm = async {
                     match next {
-                        Some(moment) => wake.clock.until(moment).await,
+                        Some(moment) => queue.clock.until(moment).await,
                         None => std::future::pending().await,
                     }
                 };
                 tokio::select! {
-                    () = wake.changed.notified() => {}
+                    () = queue.changed.notified() => {}
                     () = alarm => {}
                 }
             }
@@ -125,24 +125,24 @@ mod tests {
     #[tokio::test]
     async fn calls_each_once_at_its_time() {
         let clock = Arc::new(Hand(watch::Sender::new(at(0))));
-        let wake = Arc::new(Wake::new(clock.clone()));
-        let mut calls = pin!(wake.clone().calls());
+        let queue = Arc::new(WorkQueue::new(clock.clone()));
+        let mut calls = pin!(queue.clone().calls());
         let (a, b) = (Name::new("ns", "a"), Name::new("ns", "b"));
-        wake.at(&a, Some(at(10)));
-        wake.at(&b, Some(at(20)));
+        queue.at(&a, Some(at(10)));
+        queue.at(&b, Some(at(20)));
         // What happens comes before its alarm, and takes it away.
-        wake.now(&a);
-        wake.now(&a);
+        queue.now(&a);
+        queue.now(&a);
         assert_eq!(calls.next().await, Some(a.clone()));
         assert!(calls.next().now_or_never().is_none());
         clock.0.send_replace(at(15));
         assert!(calls.next().now_or_never().is_none());
-        wake.at(&a, Some(at(18)));
+        queue.at(&a, Some(at(18)));
         clock.0.send_replace(at(25));
         assert_eq!(calls.next().await, Some(a));
         assert_eq!(calls.next().await, Some(b.clone()));
-        wake.at(&b, Some(at(30)));
-        wake.at(&b, None);
+        queue.at(&b, Some(at(30)));
+        queue.at(&b, None);
         clock.0.send_replace(at(40));
         assert!(calls.next().now_or_never().is_none());
     }

@@ -9,9 +9,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use jiff::{SignedDuration, Timestamp};
 use roaring::RoaringBitmap;
 
-use super::bearer::Bearers;
-use super::candidate::Out;
+use super::candidate::LeftOut;
 use super::member::Lists;
+use super::name_index::NameIndex;
 use super::{Look, Skipped, View, group, user};
 use crate::directory::{Content, DirectoryId, Place, SubjectId, SubjectKind};
 use crate::store::StoreError;
@@ -21,9 +21,9 @@ use crate::sync::expression::Asked;
 
 /// What a projection leaves to the next one.
 #[derive(Debug, Default)]
-pub struct Grounds {
+pub struct IncrementalState {
     /// By connector, in the policy's order.
-    pub(super) each: Vec<Ground>,
+    pub(super) each: Vec<ConnectorState>,
     /// Subjects of which no connector has a row.
     pub(super) rowless: RoaringBitmap,
     /// When it was made …
@@ -34,19 +34,19 @@ pub struct Grounds {
 
 /// What is known of one connector's entries.
 #[derive(Debug, Default)]
-pub(super) struct Ground {
+pub(super) struct ConnectorState {
     /// Of the snapshot that was projected.
-    of: Option<Of>,
-    pub(super) bearers: Bearers,
+    of: Option<SnapshotKey>,
+    pub(super) names: NameIndex,
     pub(super) lists: Lists,
     /// Who each entry is.
     pub(super) subjects: Dense<SubjectId>,
     /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
-    pub(super) people: Dense<SubjectId>,
+    pub(super) users: Dense<SubjectId>,
     /// The same for groups.
-    pub(super) teams: Dense<SubjectId>,
+    pub(super) groups: Dense<SubjectId>,
     /// Entries that are left out on purpose.
-    pub(super) out: Dense<Out>,
+    pub(super) out: Dense<LeftOut>,
     /// What each entry that is at rest is called at the target. If two hashes are the same, somebody is looked at for nothing.
     named: Dense<u64>,
     /// When the accounts expire that have not yet.
@@ -59,7 +59,7 @@ pub(super) struct Ground {
 
 /// What makes a snapshot one that can be compared with the next.
 #[derive(Debug, PartialEq)]
-struct Of {
+struct SnapshotKey {
     directory: DirectoryId,
     fields: BTreeSet<String>,
     attributes: BTreeSet<String>,
@@ -73,10 +73,10 @@ const MANY: u64 = 2;
 /// So often everything is looked at whatever changed: nothing may stay wrong for as long as a process lives.
 const ALL_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-impl Grounds {
+impl IncrementalState {
     /// Of nothing yet.
     pub(super) fn new(connectors: usize, now: Timestamp) -> Self {
-        let each = std::iter::repeat_with(Ground::default).take(connectors).collect();
+        let each = std::iter::repeat_with(ConnectorState::default).take(connectors).collect();
         Self { each, rowless: RoaringBitmap::new(), now, all_at: now }
     }
 
@@ -84,10 +84,10 @@ impl Grounds {
     pub fn look(&self, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
         let is_of_now = self.now <= now && now.duration_since(self.all_at) < ALL_EVERY;
         // Of two connectors either may know something of the other's entries.
-        let ([ground], [view], true) = (self.each.as_slice(), views, is_of_now) else {
+        let ([state], [view], true) = (self.each.as_slice(), views, is_of_now) else {
             return Ok(Look::AtEverything);
         };
-        let rows = ground.rows(*view, now)?;
+        let rows = state.rows(*view, now)?;
         Ok(rows.map_or(Look::AtEverything, |rows| Look::At(vec![rows])))
     }
 
@@ -96,26 +96,26 @@ impl Grounds {
     /// another row's.
     pub fn whom(&self, look: &Look) -> RoaringBitmap {
         let Look::At(rows) = look else { return RoaringBitmap::new() };
-        let subjects = self.each.iter().zip(rows).flat_map(|(ground, rows)| {
-            rows.iter().filter_map(|row| ground.subjects.get(row)).map(|subject| subject.0)
+        let subjects = self.each.iter().zip(rows).flat_map(|(state, rows)| {
+            rows.iter().filter_map(|row| state.subjects.get(row)).map(|subject| subject.0)
         });
         subjects.chain(&self.rowless).collect()
     }
 }
 
-impl Ground {
+impl ConnectorState {
     /// The rows to look at; `None` if that is all.
     fn rows(&self, view: &dyn View, now: Timestamp) -> Result<Option<RoaringBitmap>, StoreError> {
         let info = view.info();
         let Some(sequence) = self.of.as_ref().map(|of| of.sequence) else { return Ok(None) };
         // What is in doubt is so for many.
-        if self.of != Of::new(info).map(|of| Of { sequence, ..of }) {
+        if self.of != SnapshotKey::new(info).map(|of| SnapshotKey { sequence, ..of }) {
             return Ok(None);
         }
         let Some(mut rows) = view.changed_since(sequence) else { return Ok(None) };
         rows |= &self.open;
         rows.extend(self.expires.iter().filter(|(_, at)| **at <= now).map(|(row, _)| row.0));
-        let mut names = self.bearers.names_of(&rows);
+        let mut names = self.names.names_of(&rows);
         let mut wanted = HashSet::new();
         let asked = Asked { fields: &info.fields, attributes: &info.attributes };
         view.rows(&rows, &mut |row| {
@@ -136,13 +136,13 @@ impl Ground {
 
     /// Forgets what is known of these rows.
     pub(super) fn forget(&mut self, rows: &RoaringBitmap) {
-        self.bearers.forget(rows);
+        self.names.forget(rows);
         self.lists.forget(rows);
         for row in rows {
             let subject = self.subjects.take(row);
             subject.map(|subject| self.rest.remove(subject.0));
-            self.people.take(row);
-            self.teams.take(row);
+            self.users.take(row);
+            self.groups.take(row);
             self.out.take(row);
             self.named.take(row);
             self.expires.remove(&RowId(row));
@@ -162,7 +162,7 @@ impl Ground {
 
     /// Notes which snapshot it is of.
     pub(super) fn is_of(&mut self, info: &SnapshotInfo) {
-        self.of = Of::new(info);
+        self.of = SnapshotKey::new(info);
     }
 
     pub(super) fn skipped(&self) -> Skipped {
@@ -172,18 +172,18 @@ impl Ground {
     }
 }
 
-impl Grounds {
+impl IncrementalState {
     /// The rows of these subjects, by connector, in the policy's order.
     pub fn rows_of(&self, subjects: &BTreeSet<SubjectId>) -> Vec<RoaringBitmap> {
-        let of = |ground: &Ground| {
-            let theirs = ground.subjects.iter().filter(|(_, subject)| subjects.contains(*subject));
+        let of = |state: &ConnectorState| {
+            let theirs = state.subjects.iter().filter(|(_, subject)| subjects.contains(*subject));
             theirs.map(|(row, _)| row).collect()
         };
         self.each.iter().map(of).collect()
     }
 }
 
-impl Of {
+impl SnapshotKey {
     /// `None` for one of which fields were lost by many: nobody knows yet what that means.
     fn new(info: &SnapshotInfo) -> Option<Self> {
         let mut places = BTreeMap::new();

@@ -11,10 +11,10 @@ use crate::directory::SubjectId;
 use crate::store::hold::{Hold, Identity, Line};
 use crate::store::link::Subjects;
 use crate::sync::plan::{Action, Plan};
-use crate::sync::project::{Projection, Verdict};
+use crate::sync::project::{Projection, SubjectState};
 
 /// What it is judged by.
-pub(super) struct Standing<'a> {
+pub(super) struct HoldReview<'a> {
     /// What was held until now.
     pub(super) before: &'a Hold,
     /// Whether that was under the spec of now.
@@ -31,7 +31,7 @@ pub(super) struct Standing<'a> {
 
 /// What stands.
 #[derive(Debug, Default)]
-pub(super) struct Stands {
+pub(super) struct StillHeld {
     /// Lines that are not planned now, and stand nevertheless.
     pub(super) unplanned: Vec<Line>,
     /// From whom nothing may be taken: the key of a user or group, and of a member.
@@ -42,9 +42,9 @@ pub(super) struct Stands {
     pub(super) from_before: bool,
 }
 
-impl Standing<'_> {
+impl HoldReview<'_> {
     /// `approved` are the lines that a person approved under the spec of now.
-    pub(super) fn judge(&self, approved: &HashSet<Identity>) -> Stands {
+    pub(super) fn judge(&self, approved: &HashSet<Identity>) -> StillHeld {
         let ids: HashMap<String, SubjectId> =
             self.subjects.by_id.values().map(|subject| (subject.key.to_string(), subject.id)).collect();
         let planned = Planned::of(self.plan);
@@ -77,7 +77,7 @@ impl Standing<'_> {
             }
         }
         let from_before = !self.same_spec && !open.is_empty();
-        Stands { unplanned, locked: open.into_iter().collect(), counts: self.same_spec, from_before }
+        StillHeld { unplanned, locked: open.into_iter().collect(), counts: self.same_spec, from_before }
     }
 
     /// Whether the directory may still call for what the line says.
@@ -113,26 +113,26 @@ fn is_settled(
     }
     let known = subjects.link(subject);
     match (line.class.as_str(), by.users.get(&subject), by.groups.get(&subject)) {
-        ("disable", Some(Verdict::Keep(user)), _) => !user.disabled,
-        ("identifierChange", Some(Verdict::Keep(user)), _) => {
+        ("disable", Some(SubjectState::Keep(user)), _) => !user.disabled,
+        ("identifierChange", Some(SubjectState::Keep(user)), _) => {
             known.is_some_and(|known| known.confirmed.name_key() == user.content.name_key())
         }
-        ("identifierChange", _, Some(Verdict::Keep(group))) => {
+        ("identifierChange", _, Some(SubjectState::Keep(group))) => {
             known.is_some_and(|known| known.confirmed.name_key() == group.content.name_key())
         }
-        ("memberRemoval", _, Some(Verdict::Keep(group))) => member.is_none_or(|member| {
+        ("memberRemoval", _, Some(SubjectState::Keep(group))) => member.is_none_or(|member| {
             group.members.contains(member.0) || known.is_none_or(|known| !known.members.contains(member.0))
         }),
         // With the group goes the membership: that is another line.
-        ("memberRemoval", _, Some(Verdict::Gone(_))) => line.is_configuration(),
-        (_, Some(Verdict::Keep(_)), _) | (_, _, Some(Verdict::Keep(_))) => true,
+        ("memberRemoval", _, Some(SubjectState::Gone(_))) => line.is_configuration(),
+        (_, Some(SubjectState::Keep(_)), _) | (_, _, Some(SubjectState::Keep(_))) => true,
         _ => false,
     }
 }
 
 fn is_frozen(by: &Projection, subject: SubjectId) -> bool {
-    matches!(by.users.get(&subject), Some(Verdict::Frozen))
-        || matches!(by.groups.get(&subject), Some(Verdict::Frozen))
+    matches!(by.users.get(&subject), Some(SubjectState::Frozen))
+        || matches!(by.groups.get(&subject), Some(SubjectState::Frozen))
 }
 
 /// Of whom a plan would take something.
@@ -212,9 +212,9 @@ mod tests {
         let steps = vec![Step::new(SubjectId(1), SubjectKind::User, Phase::Disable, Action::Disable)];
         let plan = Plan { steps, ..Plan::default() };
         let mut now = Projection::default();
-        now.users.insert(SubjectId(2), Verdict::Frozen);
+        now.users.insert(SubjectId(2), SubjectState::Frozen);
         let then = same_spec.then_some(&now);
-        let standing = Standing {
+        let standing = HoldReview {
             before: &before,
             same_spec,
             then,

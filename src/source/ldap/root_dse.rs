@@ -48,7 +48,7 @@ const OPERATIONAL: &[&str] =
 
 /// What a server says about itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct RootDse {
     /// What it holds.
     pub(super) contexts: Vec<String>,
     /// What of that is read unless somebody says otherwise.
@@ -65,7 +65,7 @@ pub(super) struct Facts {
     pub(super) clock: Option<(Timestamp, Instant)>,
 }
 
-impl Facts {
+impl RootDse {
     /// Reads the rootDSE. A server that does not show it is asked for pages all the same.
     pub(super) async fn read(connection: &mut Connection) -> Result<Self, SourceError> {
         let attributes = [GENERAL, OF_ACTIVE_DIRECTORY].concat();
@@ -133,8 +133,8 @@ impl Facts {
 pub(super) async fn connect(
     config: &LdapConfig,
     servers: &[Server],
-    behind: impl Fn(&Facts) -> Option<&'static str>,
-) -> Result<(Connection, Facts), SourceError> {
+    behind: impl Fn(&RootDse) -> Option<&'static str>,
+) -> Result<(Connection, RootDse), SourceError> {
     let (mut skipped, mut left) = (Vec::new(), servers);
     loop {
         let mut connection = match Connection::open(config, left).await {
@@ -145,7 +145,7 @@ pub(super) async fn connect(
             opened => opened?,
         };
         skipped.append(&mut connection.skipped);
-        let mut facts = Facts::read(&mut connection).await?;
+        let mut facts = RootDse::read(&mut connection).await?;
         if facts.vendor.as_deref().is_some_and(is_openldap) {
             facts.progress = sync_repl::progress(&mut connection, config, &facts).await?;
         }
@@ -163,7 +163,7 @@ pub(super) async fn connect(
 }
 
 /// Whether advice for OpenLDAP may help: a server that says that it is another has no use for it.
-pub(super) fn may_be_openldap(facts: &Facts) -> bool {
+pub(super) fn may_be_openldap(facts: &RootDse) -> bool {
     facts.vendor.as_deref().is_none_or(is_openldap)
 }
 
