@@ -278,6 +278,17 @@ fn has_control(text: &[u8]) -> bool {
     text.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | 0x0b | 0x0c))
 }
 
+/// An attribute's name begins with a letter, or is an OID (RFC 4512, 1.4). Exporters write `_` too.
+fn is_name(name: &[u8]) -> bool {
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let of_oid = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    match name.first() {
+        Some(first) if first.is_ascii_alphabetic() || *first == b'_' => name.iter().all(valid),
+        Some(first) => first.is_ascii_digit() && name.iter().all(of_oid),
+        None => false,
+    }
+}
+
 /// `name[;options]: value`, `name:: base64`. The name in lower case, with its options; or with what is wrong.
 fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     let colon = text.iter().position(|byte| *byte == b':');
@@ -290,10 +301,9 @@ fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
         let why = "it has no colon; if it belongs to the line before, a space is missing at its start";
         return Err((name, why.to_owned()));
     };
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let bare = name.split(';').next().unwrap_or_default();
     // A blank is in no name, and in no option: so the line came to this otherwise than by an exporter.
-    if bare.is_empty() || !bare.bytes().all(valid) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_name(bare.as_bytes()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         let shown: String = name.chars().take(40).collect();
         return Err((name, format!("{shown:?} stands before the colon, and is no attribute name")));
     }
@@ -450,6 +460,21 @@ mod tests {
         let member = format!("member: cn={}\n", "a".repeat(1 << 10));
         let records = records(&format!("dn: cn=a\n{}\n", member.repeat(5000)));
         assert_eq!(records[0].damage, None);
+    }
+
+    #[rstest]
+    #[case("member", true)]
+    #[case("first_name", true)]
+    #[case("_type", true)]
+    #[case("2.5.4.31", true)]
+    #[case("x-500", true)]
+    #[case("64mber", false)]
+    #[case("-ember", false)]
+    #[case(".5.4.31", false)]
+    #[case("mem$er", false)]
+    #[case("", false)]
+    fn a_name_begins_with_a_letter_or_is_an_oid(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_name(name.as_bytes()), expected);
     }
 
     #[test]
