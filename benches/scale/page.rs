@@ -19,7 +19,7 @@ pub(crate) fn table(size: Size, rows: &[Row]) -> String {
     let from = match size.held {
         Held::Slapd => "from slapd",
         Held::Samba => "from a domain controller (Samba)",
-        Held::Nowhere => "made as they are read",
+        Held::Nowhere => "generated while they are read",
     };
     let mut table = format!(
         "### {} users, {} groups, {} memberships {from}\n\n",
@@ -85,7 +85,7 @@ fn machine(runs: usize) -> String {
     };
     format!(
         "{} ({cores} cores), {:.0} GB of memory, Linux {}; OpenLDAP {}; Rust {}; {runs} rounds, \
-         and one of what is made as it is read.",
+         and one with generated entries.",
         model.unwrap_or("a processor of unknown model"),
         kilobytes.unwrap_or_default() / 1e6,
         version("uname", "-r").unwrap_or_default(),
@@ -100,20 +100,20 @@ impl What {
             Self::LdapSearch => "`ldapsearch`: users, then groups",
             Self::ColdImport => "cold import",
             Self::FirstRun => "first run to the registry",
-            Self::ColdSync => "whole cold `rollcall sync`",
+            Self::ColdSync => "complete cold `rollcall sync`",
             Self::SecondRead => "second full read, nothing changed",
             Self::SyncOfNothing => "`rollcall sync` by syncrepl, nothing changed",
             Self::SyncOfOne => "from one changed person to the registry: `rollcall sync` by syncrepl",
-            Self::ProjectAndPlan => "project and plan alone, nothing changed",
+            Self::ProjectAndPlan => "project and plan only, nothing changed",
             Self::Feed(feed, 0) => return format!("import by {feed}, nothing changed"),
             Self::Feed(feed, 1) => return format!("import by {feed}, one person changed"),
             Self::Feed(feed, people) => {
                 return format!("import by {feed}, {} people changed", thousands(people));
             }
             Self::RunOfMany => "the run after that",
-            Self::RunAgain(1) => "run that goes on from an earlier one, one person changed",
+            Self::RunAgain(1) => "incremental run, one person changed",
             Self::RunAgain(people) => {
-                return format!("run that goes on from an earlier one, {} people changed", thousands(people));
+                return format!("incremental run, {} people changed", thousands(people));
             }
         };
         title.to_owned()
