@@ -36,12 +36,12 @@ fn hold(namespace: &Namespace<'_>) {
 #[rstest]
 #[case::an_approver("ada", &[APPROVE, "rollcall.dev/approved-by=ada"], None)]
 #[case::who_may_do_everything("admin", &[APPROVE, "rollcall.dev/approved-by=admin"], None)]
-#[case::an_editor("erin", &[APPROVE, "rollcall.dev/approved-by=erin"], Some("to set rollcall.dev/approve needs the verb approve on syncpolicies, which erin does not have here: ask somebody who has the ClusterRole rollcall-approver"))]
+#[case::an_editor("erin", &[APPROVE, "rollcall.dev/approved-by=erin"], Some("setting rollcall.dev/approve needs the verb approve on syncpolicies, which erin does not have here: ask somebody who has the ClusterRole rollcall-approver"))]
 #[case::an_editor_as_another("erin", &[APPROVE, "rollcall.dev/approved-by=ada"], Some("needs the verb approve on syncpolicies"))]
-#[case::an_approver_as_another("ada", &[APPROVE, "rollcall.dev/approved-by=erin"], Some("an approval bears the name of who sets it: set rollcall.dev/approved-by to ada"))]
+#[case::an_approver_as_another("ada", &[APPROVE, "rollcall.dev/approved-by=erin"], Some("an approval must contain the name of the user who sets it: set rollcall.dev/approved-by to ada"))]
 #[case::nobody("ada", &[APPROVE], Some("set rollcall.dev/approved-by to ada"))]
-#[case::a_name_alone("ada", &["rollcall.dev/approved-by=ada"], Some("rollcall.dev/approved-by by itself approves nothing: set rollcall.dev/approve together with it, or neither"))]
-#[case::anothers_name_alone("erin", &["rollcall.dev/approved-by=ada"], Some("by itself approves nothing"))]
+#[case::a_name_alone("ada", &["rollcall.dev/approved-by=ada"], Some("rollcall.dev/approved-by alone approves nothing: set it together with rollcall.dev/approve, or set neither"))]
+#[case::anothers_name_alone("erin", &["rollcall.dev/approved-by=ada"], Some("alone approves nothing"))]
 #[case::anything_else("erin", &["rollcall.dev/sync-requested-at=now"], None)]
 fn an_approval_is_given(#[case] user: &str, #[case] annotations: &[&str], #[case] refused: Option<&str>) {
     let namespace = company();
@@ -110,7 +110,7 @@ fn what_is_held_is_not_let_go_by_a_policy_made_anew() {
             (ran.code != 0).then(|| ran.says(words))
         });
     };
-    held("to delete the policy needs the verb approve on syncpolicies, which erin does not have here");
+    held("deleting the policy needs the verb approve on syncpolicies, which erin does not have here");
     erin.run(&["delete", "syncpol", "--all"]).exits(1).says("set spec.suspend instead");
     // What Kubernetes itself does when a whole namespace goes.
     let namespaces = "system:serviceaccount:kube-system:namespace-controller";
@@ -180,8 +180,8 @@ fn limits_are_raised_only_by_who_may_approve() {
     hold(&namespace);
     for limits in RAISED {
         patch("erin", limits).exits(1).says(
-            "to raise limits needs the verb approve on syncpolicies, which erin does \
-             not have here: leave spec.limits as they are, or ask somebody who has the ClusterRole rollcall-approver",
+            "raising limits needs the verb approve on syncpolicies, which erin does \
+             not have here: leave spec.limits unchanged, or ask somebody who has the ClusterRole rollcall-approver",
         );
         patch("ada", limits).exits(0);
     }
