@@ -86,7 +86,7 @@ fn is_plain(sign: char) -> bool {
 fn is_attribute(line: &str) -> bool {
     let Some((name, value)) = line.split_once(':') else { return false };
     let is_name = name.starts_with(|sign: char| sign.is_ascii_alphabetic())
-        && name.chars().all(|sign| sign.is_ascii_alphanumeric());
+        && name.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
     let is_value = match (value.strip_prefix(": "), value.strip_prefix(' ')) {
         (Some(encoded), _) => {
             let bare = encoded.trim_end_matches('=');
