@@ -33,6 +33,9 @@ impl Clock for SystemClock {
 }
 
 /// Says what is wrong with the machine's clock, if its year cannot be.
+///
+/// # Errors
+/// When the year is not one from 2020 to 2199.
 pub fn check(now: Timestamp) -> Result<(), String> {
     let year = now.to_zoned(TimeZone::UTC).year();
     if (2020..2200).contains(&year) {

@@ -133,6 +133,9 @@ pub enum Error {
 }
 
 /// Runs until `dependencies.stop`, or until something ends it.
+///
+/// # Errors
+/// When the lease is lost for too long, the store fails, or something ends that must not.
 pub async fn run<O>(dependencies: Dependencies<O>, settings: Settings) -> Result<(), Error>
 where
     O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,

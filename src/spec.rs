@@ -175,6 +175,9 @@ pub fn resolve(objects: &Objects) -> Resolved {
 
 /// Makes a working configuration of one policy among `objects`; the connectors that it names must be
 /// among them.
+///
+/// # Errors
+/// All problems of the spec, each with its field and the remedy.
 pub fn policy(name: &Name, objects: &Objects) -> Result<Runnable, Vec<Problem>> {
     let mut problems = Vec::new();
     let found = objects.policies.get(name);
@@ -189,6 +192,9 @@ pub fn token(name: &Name, objects: &Objects) -> Option<Result<Secret, String>> {
 
 /// Makes a working configuration of one connector among `objects`. `literal` is what policies name of its
 /// directory's own attributes ([`literal`]).
+///
+/// # Errors
+/// All problems of the spec, each with its field and the remedy.
 pub fn connector(
     name: &Name,
     objects: &Objects,

@@ -79,6 +79,9 @@ struct Writer {
 impl Store {
     /// Opens the store in `folder` for reading and writing, making both where they are not there
     /// yet. Only one process at a time can, and only in a folder that nobody else may write.
+    ///
+    /// # Errors
+    /// When the folder is used by another process, belongs to somebody else, is of a newer version, or holds a damaged store.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let lock = folder::take(folder)?;
         let path = folder.join(FILE);
@@ -91,6 +94,9 @@ impl Store {
     }
 
     /// Opens the store in `folder` for reading, while another process may be writing.
+    ///
+    /// # Errors
+    /// When there is no store in the folder, or it cannot be read.
     pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
         let missing = || StoreError::Missing { folder: folder.display().to_string() };
@@ -125,11 +131,17 @@ impl Store {
     }
 
     /// The store's own id, made with it: a restored or new store shows.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn id(&self) -> Result<String, StoreError> {
         self.read(|reader| Ok(reader.query_row("SELECT id FROM store", [], |row| row.get(0))?))
     }
 
     /// The last change number that was given.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn sequence(&self) -> Result<u64, StoreError> {
         self.read(|reader| {
             Ok(reader
@@ -145,6 +157,9 @@ impl Store {
 
     /// Writes one consistent copy of the whole store to `to`, which must not be there yet. No backup holds what is not what
     /// was written.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
         if let Some(damage) = self.examine()?.into_iter().next() {
             return Err(StoreError::Damaged(damage));

@@ -48,6 +48,9 @@ pub struct Times {
 
 impl Times {
     /// Refuses times by which the lease would run out while nothing is wrong.
+    ///
+    /// # Errors
+    /// When the lease would run out while nothing is wrong, or a time is out of its bounds.
     pub fn new(lasts: Duration, every: Duration, outlasts: Duration) -> Result<Self, String> {
         const LONGEST: Duration = Duration::from_hours(1);
         let writes = 2 * WRITE;

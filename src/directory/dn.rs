@@ -31,6 +31,9 @@ impl Dn {
     pub const DEEPEST: usize = 250;
 
     /// Reads a DN in any spelling that RFC 4514, 2253 or 1779 allows. The empty text is the root.
+    ///
+    /// # Errors
+    /// When the text is no DN by RFC 4514.
     pub fn parse(text: &str) -> Result<Self, DnError> {
         if let Some(normal) = plain(text) {
             return Ok(Self(normal));

@@ -25,6 +25,9 @@ pub enum TlsError {
 
 /// Trusts the certificate authorities in `ca_pem` and no other; without it those that the system
 /// trusts.
+///
+/// # Errors
+/// When `ca_pem` holds no certificate or a bad one, or the system trusts none.
 pub fn client_config(ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(pem) = ca_pem {

@@ -95,6 +95,9 @@ impl Comparison {
 
 impl Filter {
     /// Understands `text` as a filter over resources of these kinds.
+    ///
+    /// # Errors
+    /// When the text is no filter by RFC 7644, or names an attribute that the schema does not have.
     pub fn parse(text: &str, over: &[&'static ResourceType]) -> Result<Self, FilterError> {
         parse::parse(text, Scope::Resources(over))
     }

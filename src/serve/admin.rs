@@ -14,6 +14,9 @@ use crate::telemetry::LogLevel;
 /// Serves `/log-level`: GET shows the filter of the logs, PUT sets it (`rollcall=debug`). From debug on logs
 /// name people, and nobody is asked who they are, so only a loopback address is listened on. Ends after
 /// `stop`.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn admin(listener: TcpListener, level: LogLevel, stop: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {

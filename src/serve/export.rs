@@ -8,6 +8,9 @@ use crate::store::{Store, StoreError};
 
 /// Calls `each` for every user and then every group of `owner`, in order of their names. Says whether
 /// the policy has a registry at all.
+///
+/// # Errors
+/// When the store cannot be read, or holds what was changed by another hand.
 pub fn export(
     store: &Store,
     owner: &Owner,

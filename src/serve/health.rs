@@ -15,6 +15,9 @@ use crate::telemetry::Metrics;
 
 /// Serves `/healthz`, which answers 200 for as long as the process lives, and `/readyz`, which answers 200
 /// while it serves, else 503, with a line for each thing that is missing. Ends after `stop`.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn health(listener: TcpListener, readiness: Readiness, stop: CancellationToken) -> io::Result<()> {
     let ready = move || async move {
         let missing = readiness.missing().into_iter();
@@ -33,6 +36,9 @@ pub async fn health(listener: TcpListener, readiness: Readiness, stop: Cancellat
 
 /// Serves `/metrics`: as `OpenMetrics` text to whoever accepts that, else in the text format that Prometheus had before.
 /// Ends after `stop`.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn metrics(listener: TcpListener, metrics: Metrics, stop: CancellationToken) -> io::Result<()> {
     let answer = move |headers: HeaderMap| async move { exposition(&metrics, &headers) };
     listen(listener, None, Router::new().route("/metrics", get(answer)), stop).await

@@ -71,6 +71,9 @@ struct Shared {
 }
 
 /// Serves the registry on `listener`, with TLS if there is a certificate. Ends after `stop`.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn registry(
     listener: TcpListener,
     tls: Option<Tls>,

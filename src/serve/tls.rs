@@ -37,11 +37,17 @@ pub enum TlsError {
 
 impl Tls {
     /// Shows the certificate in `certificate_pem`, its issuers after it.
+    ///
+    /// # Errors
+    /// When there is no certificate or no key in the PEM, or they are not a pair.
     pub fn new(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsError> {
         Ok(Self { config: RustlsConfig::from_config(server_config(certificate_pem, key_pem)?) })
     }
 
     /// Shows another certificate to whoever connects from now on; a bad one changes nothing.
+    ///
+    /// # Errors
+    /// When there is no certificate or no key in the PEM, or they are not a pair. The ones of before stay in use.
     pub fn reload(&self, certificate_pem: &[u8], key_pem: &[u8]) -> Result<(), TlsError> {
         self.config.reload_from_config(server_config(certificate_pem, key_pem)?);
         Ok(())

@@ -160,6 +160,9 @@ impl EntrySchema {
     /// Makes an entry of attributes. `wanted` is what was searched for, if it was: an entry of unknown
     /// classes is taken for that, and one of another kind is none. `None` for an entry that is neither
     /// user, contact nor group, that is deleted, or that is nobody's: a machine's, an alias.
+    ///
+    /// # Errors
+    /// When an attribute that counts cannot be understood; the entry is then an exception.
     pub fn entry(
         &self,
         dn: &str,

@@ -69,11 +69,17 @@ impl Sink {
     }
 
     /// Hands a batch over; fails when nobody listens any more.
+    ///
+    /// # Errors
+    /// When nobody takes the batch any more: the read ends as cancelled.
     pub async fn send(&self, batch: Batch) -> Result<(), SourceError> {
         self.batches.send(batch).await.map_err(|_| given_up())
     }
 
     /// The same, on a thread that may wait.
+    ///
+    /// # Errors
+    /// When nobody takes the batch any more: the read ends as cancelled.
     pub fn blocking_send(&self, batch: Batch) -> Result<(), SourceError> {
         self.batches.blocking_send(batch).map_err(|_| given_up())
     }

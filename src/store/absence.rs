@@ -67,6 +67,9 @@ impl Store {
     ///
     /// What is to be forgotten loses its name at once, so nobody finds a part of it, and goes bit by
     /// bit. What an earlier process did not get done is finished.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn forget_absent(
         &self,
         policies: &BTreeSet<Owner>,

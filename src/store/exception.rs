@@ -38,6 +38,9 @@ pub struct Exception {
 
 impl Store {
     /// Makes these the policy's exceptions. Nothing is written if they are what they were.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn save_exceptions(&self, place: Place, exceptions: &Exceptions) -> Result<(), StoreError> {
         let before: Option<String> = self.read(|reader| {
             Ok::<_, StoreError>(
@@ -67,6 +70,9 @@ impl Store {
     }
 
     /// The exceptions of all policies that have any.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn exceptions(&self) -> Result<Vec<Exceptions>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(

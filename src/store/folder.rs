@@ -58,6 +58,9 @@ fn only_ours(what: String, found: &Metadata) -> Result<(), StoreError> {
 
 /// Takes a folder back that is ours and that the group may write. A kubelet gives a volume's group that right, over
 /// everything that is in the volume (`fsGroup`); the pod's own processes are all that are in that group.
+///
+/// # Errors
+/// When the folder belongs to somebody else, or its rights cannot be set.
 pub fn take_back(folder: &Path) -> io::Result<()> {
     let found = match fs::metadata(folder) {
         Ok(found) => found,

@@ -138,6 +138,9 @@ impl Store {
     /// Makes this the policy's current hold, or says that it has none. The time of an equal one that
     /// was current is kept. Returns the hold as it is now. There is one run of a policy at a time, so
     /// nobody else says something of it meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn save_hold(
         &self,
         place: Place,
@@ -188,6 +191,9 @@ impl Store {
     }
 
     /// The current holds of all policies.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -200,6 +206,9 @@ impl Store {
     }
 
     /// The policy's current hold.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn current_hold(&self, place: Place) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
             let body: Option<String> = reader
@@ -211,6 +220,9 @@ impl Store {
     }
 
     /// The policy's hold of this digest, current or approved before.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn hold(&self, place: Place, digest: &str) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
             let body: Option<String> = reader
@@ -222,6 +234,9 @@ impl Store {
     }
 
     /// Notes that a person approved this digest; only the first sighting counts.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<(), StoreError> {
         self.write(|writer| {
             writer
@@ -235,6 +250,9 @@ impl Store {
 
     /// Forgets the policy's approvals of other digests than this: what nobody approves any more is not let happen.
     /// Returns whether there were any.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn withdraw_approvals(&self, owner: &Owner, digest: Option<&str>) -> Result<bool, StoreError> {
         let policy: Option<i64> = self.read(|reader| {
             let sql = "SELECT approval.policy FROM approval JOIN policy ON policy.id = approval.policy
@@ -253,6 +271,9 @@ impl Store {
     }
 
     /// Forgets the policy's approvals that are over, but for the one of `digest`: given anew, they count anew.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn forget_approvals(
         &self,
         owner: &Owner,
@@ -284,6 +305,9 @@ impl Store {
     }
 
     /// Whether an approval of this digest was seen for the policy.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn was_approved(&self, owner: &Owner, digest: &str) -> Result<bool, StoreError> {
         self.read(|reader| {
             Ok(reader
@@ -296,6 +320,9 @@ impl Store {
     }
 
     /// The approved holds that are still valid: made under this spec, approved within the last 24 h.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn approved(&self, place: Place, spec_hash: &str, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
         let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
         self.read(|reader| {

@@ -158,6 +158,9 @@ const PURGE: &str = "DELETE FROM journal WHERE policy IN (SELECT id FROM policy)
 
 impl Store {
     /// Commits what is about to be done; returns the intents' numbers, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn intend<'e>(
         &self,
         place: Place,
@@ -169,6 +172,9 @@ impl Store {
 
     /// [`Store::settle`] what was done and [`Store::intend`] what comes next, in one transaction: never
     /// more is open than what comes next.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn advance<'e>(
         &self,
         place: Place,
@@ -183,6 +189,9 @@ impl Store {
     }
 
     /// What was about to be done when an earlier process died.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn open_intents(&self, place: Place) -> Result<Vec<Intent>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -204,11 +213,17 @@ impl Store {
     }
 
     /// Commits what became of intents: links, claims and journal, in one transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn settle(&self, place: Place, run: &str, done: &Done) -> Result<(), StoreError> {
         self.write(|writer| settle(writer, place, run, done))
     }
 
     /// What was spent since `since`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn spent(&self, place: Place, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -232,6 +247,9 @@ impl Store {
     }
 
     /// Forgets journal rows that are older than `retention`.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn purge_journal(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let before = now.checked_sub(retention).unwrap_or(Timestamp::MIN);
         self.write(|writer| {
@@ -241,6 +259,9 @@ impl Store {
     }
 
     /// What the target would not have, and when it is tried again.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn rejections(&self, place: Place) -> Result<Vec<Rejection>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -262,6 +283,9 @@ impl Store {
     }
 
     /// Remembers what the target would not have; `gone` are those that it took after all.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn save_rejections(
         &self,
         place: Place,

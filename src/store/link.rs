@@ -130,6 +130,9 @@ const LEAVE: &str =
 
 impl Store {
     /// The place of `owner`'s links at the target of this identity.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
         self.write(|writer| {
             writer
@@ -144,6 +147,9 @@ impl Store {
     }
 
     /// All subjects that the policy knows, with their objects at the target.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
             let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
@@ -153,6 +159,9 @@ impl Store {
     }
 
     /// The same, of these only.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn subjects_of(&self, place: Place, wanted: &RoaringBitmap) -> Result<Subjects, StoreError> {
         self.read(|reader| {
             let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
@@ -166,6 +175,9 @@ impl Store {
 
     /// Remembers new subjects and anchors that join known ones. Whoever has had one of these anchors is
     /// among the `known`.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn admit(
         &self,
         place: Place,
@@ -217,6 +229,9 @@ impl Store {
     }
 
     /// Remembers who was seen to leave, and who returned.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn save_leaving(
         &self,
         place: Place,
@@ -237,6 +252,9 @@ impl Store {
     }
 
     /// Which policy has this object.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn owner_of(&self, place: Place, object: &TargetId) -> Result<Option<Ownership>, StoreError> {
         self.read(|reader| {
             let claim: Option<(i64, String)> = reader

@@ -89,6 +89,9 @@ impl PolicyState {
 
 impl Store {
     /// The policies that have ever run, in order of their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn owners(&self) -> Result<Vec<Owner>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached("SELECT owner FROM policy ORDER BY owner")?;
@@ -102,6 +105,9 @@ impl Store {
     }
 
     /// The specs that the last complete run of a policy applied; `None` if it had none.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn applied_spec(&self, owner: &Owner) -> Result<Option<String>, StoreError> {
         self.read(|reader| {
             let spec = reader
@@ -114,6 +120,9 @@ impl Store {
 
     /// Whether a complete run of the policy ever ended in this store: until then what it put at its target
     /// is only a part.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn is_complete(&self, owner: &Owner) -> Result<bool, StoreError> {
         self.read(|reader| {
             let sql = "SELECT count(*) FROM policy WHERE owner = ?1 AND first_complete_at IS NOT NULL";
@@ -123,6 +132,9 @@ impl Store {
     }
 
     /// What is remembered about the policy.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn policy_state(&self, place: Place) -> Result<PolicyState, StoreError> {
         self.read(|reader| {
             let (first, applied_spec): (Option<String>, Option<String>) = reader
@@ -147,6 +159,9 @@ impl Store {
     }
 
     /// Remembers that a run was complete. `applied_spec` is given when nothing of it is held.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn complete_run(
         &self,
         place: Place,

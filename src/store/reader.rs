@@ -5,6 +5,9 @@ use crate::directory::Owner;
 
 impl Store {
     /// The digests of the tokens, by policy.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn readers(&self) -> Result<Vec<(Owner, [u8; 32])>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached("SELECT owner, digest FROM reader")?;
@@ -18,6 +21,9 @@ impl Store {
     }
 
     /// Remembers the digest of the policy's token; `None` if it has none any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn remember_reader(&self, owner: &Owner, digest: Option<[u8; 32]>) -> Result<(), StoreError> {
         self.write(|writer| {
             match digest {

@@ -54,6 +54,9 @@ pub enum ChangeResult {
 
 impl Store {
     /// Changes the policy's part of the registry, in one transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn change_registry<T>(
         &self,
         owner: &Owner,
@@ -70,6 +73,9 @@ impl Store {
 
     /// Reads the policy's part of the registry as of one moment; `None` if it never ran. What is not what was written is
     /// not read.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn read_registry<T>(
         &self,
         owner: &Owner,
@@ -98,11 +104,17 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// The object of this id.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn by_id(&self, id: Uuid) -> Result<Option<Object>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND id = ?2"), id.as_bytes())
     }
 
     /// The object of this kind and name.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn by_name(&self, kind: SubjectKind, name: &str) -> Result<Option<Object>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND kind = {} AND name_key = ?2",
@@ -112,6 +124,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Every object of this kind, in order of names.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn for_each(
         &self,
         kind: SubjectKind,
@@ -127,11 +142,17 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// The object of this number.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn by_number(&self, number: u32) -> Result<Option<Object>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number = ?2"), number)
     }
 
     /// How many objects of this kind there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn count(&self, kind: SubjectKind) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM registry WHERE policy = ?1 AND kind = ?2";
         let mut statement = self.transaction.prepare_cached(sql)?;
@@ -142,6 +163,9 @@ impl<'t> PolicyRegistry<'t> {
 
     /// At most `count` objects of this kind, in order of names, without the first `skip`; those are
     /// counted off in an index, not read.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn page(&self, kind: SubjectKind, skip: u64, count: u64) -> Result<Vec<Object>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number IN (
@@ -170,6 +194,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// The number of each object.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn numbers(&self) -> Result<HashMap<Uuid, u32>, StoreError> {
         let mut statement =
             self.transaction.prepare_cached("SELECT id, number FROM registry WHERE policy = ?1")?;
@@ -179,6 +206,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Makes an object, active and without members.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn create(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         self.changes.fetch_add(1, Ordering::SeqCst);
         let kind = match content {
@@ -222,6 +252,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Changes an object's content.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn update(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
@@ -236,6 +269,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Enables or disables a user.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn set_active(&self, id: Uuid, active: bool) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
@@ -245,6 +281,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Sets a group's members.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn set_members(&self, id: Uuid, members: &RoaringBitmap) -> Result<ChangeResult, StoreError> {
         let members = if members.is_empty() { None } else { Some(bitmap::write(members)?) };
         let made = self
@@ -255,6 +294,9 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Deletes an object, and takes it out of every group.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn delete(&self, id: Uuid) -> Result<ChangeResult, StoreError> {
         let gone: Option<u32> = self
             .transaction

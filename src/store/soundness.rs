@@ -46,6 +46,9 @@ type Of = (&'static [Table], i64);
 
 impl Store {
     /// Refuses what a run goes by, if it is not what was written.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn vouch_for_run(&self, place: Place, connectors: &[ConnectorName]) -> Result<(), StoreError> {
         let mut parts = vec![(POLICY, place.policy), (REGISTRY, place.policy), (TARGET, place.target)];
         for connector in connectors {
@@ -67,6 +70,9 @@ impl Store {
     }
 
     /// Refuses what a policy's registry serves, if it is not what was written.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn vouch_for_registry(&self, owner: &Owner) -> Result<(), StoreError> {
         let found = self.number_of("SELECT id FROM policy WHERE owner = ?1", owner.as_str())?;
         let parts: Vec<Of> = found.map(|id| (REGISTRY, id)).into_iter().collect();
@@ -74,6 +80,9 @@ impl Store {
     }
 
     /// Looks at everything; returns what is damaged.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn examine(&self) -> Result<Vec<String>, StoreError> {
         let began = Instant::now();
         let mut damaged = Vec::new();
@@ -111,6 +120,9 @@ impl Store {
     }
 
     /// Takes what is in the store for what was written: for whoever changed it with a hand of their own, as tests do.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn take_for_written(&self) -> Result<(), StoreError> {
         self.write(digest::begin)?;
         *lock(&self.inner.findings.all) = All::default();

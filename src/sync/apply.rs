@@ -70,6 +70,9 @@ const RETRY_AT_MOST: Duration = Duration::from_hours(24);
 
 /// Applies `steps`, which are in order of their phases; `subjects` are brought up to date. `progress`
 /// hears how many of how many are done.
+///
+/// # Errors
+/// When the store cannot be written: the disk is full, or what is stored does not match its sums.
 pub async fn apply<T: Target>(
     context: Context<'_, T>,
     subjects: &mut Subjects,

@@ -123,6 +123,9 @@ fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 
 impl Expression {
     /// Compiles `text`.
+    ///
+    /// # Errors
+    /// When the text is no CEL expression, names what no entry has, or would take more than an expression may.
     pub fn compile(text: &str, subject: Subject, returns: Returns) -> Result<Self, ExpressionError> {
         let (program, named, bounded) = with_room(|| {
             let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
@@ -177,6 +180,9 @@ impl Expression {
     }
 
     /// Evaluates to a yes or no for this entry.
+    ///
+    /// # Errors
+    /// When a value that it needs is not known, or it takes more than an expression may.
     pub fn holds(&self, entry: &Entry, asked: Asked<'_>) -> Result<bool, Failed> {
         match self.evaluate(entry, asked)? {
             Value::Bool(holds) => Ok(holds),
@@ -185,6 +191,9 @@ impl Expression {
     }
 
     /// Evaluates to a text for this entry.
+    ///
+    /// # Errors
+    /// When a value that it needs is not known, or it takes more than an expression may.
     pub fn text(&self, entry: &Entry, asked: Asked<'_>) -> Result<String, Failed> {
         match self.evaluate(entry, asked)? {
             Value::String(text) => Ok(Arc::unwrap_or_clone(text)),

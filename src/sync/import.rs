@@ -100,6 +100,9 @@ pub enum ImportError {
 }
 
 /// Reads `source` into the snapshot of `connector`; `progress` hears how many entries came so far.
+///
+/// # Errors
+/// When the source fails before its end, the directory is another one, or the store fails: nothing of the read is taken.
 pub async fn import<S: Source>(
     source: &S,
     store: &Store,

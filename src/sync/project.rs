@@ -40,12 +40,21 @@ pub trait View {
     /// What is known about it as a whole.
     fn info(&self) -> &SnapshotInfo;
     /// Every row, gone ones included, by ascending number.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
     /// Those of these rows that it has, gone ones included, by ascending number.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
     /// The rows that are not what they were in the snapshot of that sequence; `None` if that is not known.
     fn changed_since(&self, sequence: u64) -> Option<RoaringBitmap>;
     /// A group's direct members, as stated.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     fn edges(&self, group: RowId) -> Result<Edges, StoreError>;
 }
 
@@ -53,6 +62,9 @@ pub trait View {
 /// policy's connectors, in order.
 ///
 /// Subjects that are new get numbers from `known.next` on, in the order of their rows.
+///
+/// # Errors
+/// When the store cannot be read, or holds what was changed by another hand.
 pub fn project(
     policy: &Policy,
     views: &[&dyn View],
@@ -86,6 +98,9 @@ pub struct Projecting<'a> {
 
 impl Projecting<'_> {
     /// Looks, going on from `incremental`, and leaves there what the next one needs.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn on(self, incremental: &mut IncrementalState, look: &Look) -> Result<Projection, StoreError> {
         let Self { policy, views, known, now } = self;
         if *look == Look::AtEverything {

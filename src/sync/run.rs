@@ -69,6 +69,9 @@ pub struct Options {
 }
 
 /// Runs, and looks at everything; `progress` hears how many operations of how many are done.
+///
+/// # Errors
+/// When the store fails. What happens at the target is in the report.
 pub async fn run<T: Target>(
     work: Work<'_, T>,
     options: Options,
@@ -79,6 +82,9 @@ pub async fn run<T: Target>(
 
 /// Runs, going on from what the policy's last run in this process left in `previous`, if it can, and leaves there what the next
 /// one needs. What is done is the same.
+///
+/// # Errors
+/// When the store fails. What happens at the target is in the report.
 pub async fn run_on<T: Target>(
     previous: &mut Option<RunState>,
     work: Work<'_, T>,

@@ -37,6 +37,9 @@ pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
     /// Logs by `filter` from now on.
+    ///
+    /// # Errors
+    /// When the text is no filter of log levels.
     pub fn set(&self, filter: &str) -> Result<(), BadFilter> {
         self.0.reload(parse(filter)?).map_err(|error| BadFilter(error.to_string()))
     }

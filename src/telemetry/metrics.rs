@@ -259,6 +259,9 @@ impl Metrics {
     }
 
     /// Everything, as `OpenMetrics` text.
+    ///
+    /// # Errors
+    /// Never for a `String`: only a writer could fail.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.0.registry)?;
@@ -266,6 +269,9 @@ impl Metrics {
     }
 
     /// Everything, in the text format that Prometheus had before.
+    ///
+    /// # Errors
+    /// Never for a `String`: only a writer could fail.
     pub fn plain(&self) -> Result<String, fmt::Error> {
         Ok(plain::of(&self.text()?))
     }

@@ -31,6 +31,9 @@ struct Noted {
 
 impl Store {
     /// Begins an import of `connector`. There must be only one at a time for each connector.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn begin_import(&self, connector: &ConnectorName) -> Result<(Before, Importing), StoreError> {
         self.refuse_damaged(connector)?;
         let (id, sealed) = self.write(|writer| {

@@ -30,6 +30,9 @@ pub struct Former {
 
 impl Importing {
     /// The numbers of these names, new ones included.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn intern(&mut self, references: &[Reference]) -> Result<RoaringBitmap, StoreError> {
         let mut numbers = RoaringBitmap::new();
         for reference in references {
@@ -48,12 +51,18 @@ impl Importing {
     }
 
     /// The number of a name that was ever stated.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn name(&mut self, reference: &Reference) -> Result<Option<u32>, StoreError> {
         self.names.get(&fingerprint_of(reference))
     }
 
     /// The DNs that a row bears which left mean nobody from here on. A server may have taken them out of lists
     /// without telling; who has such a DN after them is in a list only if that is read again.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn retire_names(&mut self, row: RowId) -> Result<(), StoreError> {
         for (name, key) in self.keys(|borne| borne, row)? {
             if self.take_away(row, name, &key)? {
@@ -78,6 +87,9 @@ impl Importing {
 
     /// Leaves to these rows the names that they bear and that this import gave to somebody else, as far as they are older than
     /// `until`: lists mean them by those until they are read under other names.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn keep_names(&mut self, rows: &RoaringBitmap, until: u32) -> Result<(), StoreError> {
         let given: RoaringBitmap = self.given.keys().copied().filter(|name| *name < until).collect();
         if given.is_empty() {
@@ -100,6 +112,9 @@ impl Importing {
     }
 
     /// Notes which of its names the row was not called by before this import.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn give(&mut self, row: RowId, names: &RoaringBitmap) -> Result<(), StoreError> {
         let new = names - self.borne_by(&RoaringBitmap::from_iter([row.0]))?;
         for name in new {
@@ -114,6 +129,9 @@ impl Importing {
     }
 
     /// Those of the row's names that are stated, and not of before.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn stated(&self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
         let is_stated = |name: u32, key: &str| {
@@ -124,6 +142,9 @@ impl Importing {
 
     /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
     /// back, and lists that were not read since it left have it by those.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn names_again(
         &self,
         row: RowId,
@@ -141,6 +162,9 @@ impl Importing {
 
     /// Beside `names`, of which all is stated, the DNs by which the row was called before: a server may see to its lists
     /// a moment after it has renamed somebody, or never. Who is called so from here on is not who those lists mean.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn former_names(&mut self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         let (mut former, own) = (RoaringBitmap::new(), format!("{FORMER}{} ", row.0));
         for (name, key) in self.keys(|borne| borne - names, row)? {
@@ -155,6 +179,9 @@ impl Importing {
     }
 
     /// Those of `names` by which somebody was called before.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn former_among(&mut self, names: &RoaringBitmap) -> Result<Vec<Former>, StoreError> {
         let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
         let mut former = Vec::new();
@@ -175,6 +202,9 @@ impl Importing {
     /// Has rows of which everything was taken back ([`Importing::revert`]) be called what they were called before this
     /// import. Returns the numbers that such names have had since, each with the one that it has again; lists of this
     /// import may state them. A name by which somebody else is called by now is theirs.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn call_again(&mut self, rows: &RoaringBitmap) -> Result<HashMap<u32, u32>, StoreError> {
         let mut names: RoaringBitmap =
             self.former.iter().filter(|(_, row)| rows.contains(row.0)).map(|(name, _)| *name).collect();
@@ -210,6 +240,9 @@ impl Importing {
     }
 
     /// The names that any of these rows bears in its newest version.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn borne_by(&self, rows: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
             let mut names = RoaringBitmap::new();
@@ -231,6 +264,9 @@ impl Importing {
     }
 
     /// The number that the name of this number has for whoever is called so from here on.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn number_anew(&mut self, name: u32) -> Result<u32, StoreError> {
         let names = RoaringBitmap::from_iter([name]);
         // Names of this import may not be written yet.
@@ -251,11 +287,17 @@ impl Importing {
     }
 
     /// Whether the row bears one of `names` in its newest version.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn bears(&self, row: RowId, names: &RoaringBitmap) -> Result<bool, StoreError> {
         self.store.read(|reader| Ok(!borne(reader, self.connector, row.0)?.is_disjoint(names)))
     }
 
     /// Those of `rows` that bear one of `names` in their newest version.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn holders(&self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         if names.is_empty() {
             return Ok(RoaringBitmap::new());

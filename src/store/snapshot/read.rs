@@ -38,6 +38,9 @@ type LastOf<'e> = dyn FnMut((&Transaction<'_>, i64), &Anchor, &SqlRow<'_>) -> Re
 
 impl Store {
     /// What `connector` last read; `None` before its first seal.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn snapshot(&self, connector: &ConnectorName) -> Result<Option<Snapshot>, StoreError> {
         loop {
             let Some((id, info)) = self.read(|reader| sealed(reader, connector))? else { return Ok(None) };
@@ -58,11 +61,17 @@ impl Store {
     }
 
     /// What is known of `connector`'s snapshot as a whole; `None` before its first seal.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn snapshot_info(&self, connector: &ConnectorName) -> Result<Option<SnapshotInfo>, StoreError> {
         self.read(|reader| Ok(sealed(reader, connector)?.map(|(_, info)| info)))
     }
 
     /// The DNs of those of these entries that are there, as `connector` read them last.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn called(
         &self,
         connector: &ConnectorName,
@@ -80,6 +89,9 @@ impl Store {
     }
 
     /// Those of these entries that were not there when `connector` read last.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn strange(
         &self,
         connector: &ConnectorName,
@@ -96,6 +108,9 @@ impl Store {
     }
 
     /// The members of those of these entries that are groups, as `connector` read them last; `None` where not all are known.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn members(
         &self,
         connector: &ConnectorName,
@@ -116,6 +131,9 @@ impl Store {
 
     /// The values of a literal attribute, whatever the letter case of its name, of those of these entries that are there, as
     /// `connector` read them last.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn values(
         &self,
         connector: &ConnectorName,
@@ -144,6 +162,9 @@ impl Store {
 
     /// Those who are there, as `connector` read them last, and of whom a value of this literal attribute names one of these
     /// entries. All are looked through.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn naming(
         &self,
         connector: &ConnectorName,
@@ -225,6 +246,9 @@ impl Snapshot {
 
     /// Calls `each` for every row, gone ones included, by ascending number. Where they are many, they are read and
     /// decoded on a thread beside this one, a few batches ahead.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         if self.info.users + self.info.contacts + self.info.groups <= BATCH as u64 {
             return self.read_rows(each);
@@ -272,6 +296,9 @@ impl Snapshot {
     }
 
     /// Calls `each` for those of these rows that it has, gone ones included, by ascending number.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -296,6 +323,9 @@ impl Snapshot {
     }
 
     /// A group's direct members, as stated.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges(&self, group: RowId) -> Result<Edges, StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(

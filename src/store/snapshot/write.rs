@@ -109,6 +109,9 @@ pub struct Lent {
 impl Store {
     /// What a person approved for this policy: these entries lost these fields, and that is how things are. What is
     /// carried again since is not among it.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn accept_losses(
         &self,
         place: Place,
@@ -144,6 +147,9 @@ impl Store {
     }
 
     /// What was approved of the losses of this connector's entries for this policy.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn accepted_losses(
         &self,
         place: Place,
@@ -197,12 +203,18 @@ fn end_acceptance(
 
 impl Importing {
     /// Has all anchors and names at hand: for a read that brings nearly all.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn read_all(&mut self) -> Result<(), StoreError> {
         self.entries.read_all()?;
         self.names.read_all()
     }
 
     /// What is known of an anchor, by what was written or noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn known(&mut self, anchor: &Anchor) -> Result<Option<Known>, StoreError> {
         self.entries.get(anchor)
     }
@@ -218,6 +230,9 @@ impl Importing {
     }
 
     /// A new row for an anchor that was never seen.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn new_row(&mut self, anchor: &Anchor) -> Result<RowId, StoreError> {
         let row = RowId(take_number(&mut self.next_row, "rows")?);
         self.entries.anchors.insert(fingerprint([anchor.as_str().as_bytes()]), row.0)?;
@@ -226,6 +241,9 @@ impl Importing {
     }
 
     /// The names that the row's member list states in its newest version.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
             let stored: Option<Option<Vec<u8>>> = reader
@@ -240,6 +258,9 @@ impl Importing {
     }
 
     /// The row's newest version that was written.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn last(&self, row: RowId) -> Result<Option<Last>, StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -255,6 +276,9 @@ impl Importing {
     }
 
     /// Since when each of `rows` is unsettled, and which server told of it last; not those that are not.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn unsettled(
         &self,
         rows: &RoaringBitmap,
@@ -281,6 +305,9 @@ impl Importing {
     }
 
     /// How many of `rows` are present users, groups and contacts: as they were sealed, or as they are now.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn kinds(&self, rows: &RoaringBitmap, sealed: bool) -> Result<[u64; 3], StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -305,6 +332,9 @@ impl Importing {
     }
 
     /// What these rows are, and their DNs: as they were sealed, or as they are now.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn called(
         &self,
         rows: &RoaringBitmap,
@@ -336,6 +366,9 @@ impl Importing {
     }
 
     /// Calls `each` with every row and its DN, gone ones included, until it has had enough.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn for_each_dn(&self, each: &mut dyn FnMut(RowId, &str) -> bool) -> Result<(), StoreError> {
         self.store.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -360,6 +393,9 @@ impl Importing {
     /// Takes back what this import wrote of a row, but for its names ([`Importing::call_again`]); of a row that is new,
     /// all but the first. Returns what is known of it now, its DN, and whether it is there; `None` if nothing was ever
     /// written of it.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn revert(&mut self, row: RowId) -> Result<Option<(Known, String, Presence)>, StoreError> {
         let last = self.store.write(|writer| {
             let key = params![self.connector, row.0, self.sealed.cast_signed()];
@@ -397,6 +433,9 @@ impl Importing {
     }
 
     /// The anchors of these rows, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn anchors(&self, rows: &RoaringBitmap) -> Result<Vec<(RowId, Anchor)>, StoreError> {
         self.store.read(|reader| {
             let mut select =
@@ -412,6 +451,9 @@ impl Importing {
     }
 
     /// Writes versions, and the rows and names that they need, in one transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn write(&mut self, versions: &[Version]) -> Result<(), StoreError> {
         let (rows, names) = (std::mem::take(&mut self.new_rows), std::mem::take(&mut self.new_names));
         let touched = self.touched.len();
@@ -458,6 +500,9 @@ impl Importing {
     /// Makes everything that was written visible: one short transaction, whatever the size. `news` says whether
     /// `info` tells policies something new, versions aside; `coverage` is that of the fields where it is another
     /// one.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn seal<'c>(
         mut self,
         mut info: SnapshotInfo,
@@ -575,6 +620,9 @@ impl Coverage {
 }
 
 /// What is stored as an entry's content.
+///
+/// # Errors
+/// When the store cannot be written: the disk is full, or what is stored does not match its sums.
 pub fn content(entry: &Entry) -> Result<String, StoreError> {
     Ok(serde_json::to_string(entry)?)
 }

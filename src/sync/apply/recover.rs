@@ -16,6 +16,9 @@ use crate::target::{Target, TargetError};
 
 /// Settles every open intent. Returns how many there were, or what the target says when it cannot be asked (then they
 /// stay open).
+///
+/// # Errors
+/// When the store cannot be written: the disk is full, or what is stored does not match its sums.
 pub async fn recover<T: Target>(
     target: &T,
     store: &Store,

@@ -81,6 +81,9 @@ impl IncrementalState {
     }
 
     /// What has to be looked at to go on from here.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
     pub fn look(&self, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
         let is_of_now = self.now <= now && now.duration_since(self.all_at) < ALL_EVERY;
         // Of two connectors either may know something of the other's entries.
