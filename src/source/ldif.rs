@@ -18,6 +18,7 @@ use crate::words::count;
 mod classes;
 mod filter;
 mod line;
+mod lists;
 mod meaning;
 mod parse;
 mod report;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::filter::Filter;
+use super::lists::{self, MEMBERS};
 use super::parse::{End, Record, UNKNOWN};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
 use crate::source::schema::posix::{self, Primaries};
@@ -41,8 +42,6 @@ const SINGLE: &[&str] = &[
     "usnchanged",
     "pwdlastset",
 ];
-/// Attributes that list members.
-pub(super) const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
 /// Attributes that hold the entry's own DN.
 const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
 /// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
@@ -136,6 +135,11 @@ impl Meaning {
             && let Some(name) = MEMBERS.iter().find(|name| record.unknown.contains(**name))
         {
             *why = elsewhere(name);
+        }
+        if let Members::Complete(members) = &mut entry.members
+            && let Some(name) = lists::misspelled(&record.attributes)
+        {
+            entry.members = Members::Partial(std::mem::take(members), may_be_members(name));
         }
         if record.end != End::Proven || matches!(entry.members, Members::Partial(..)) {
             entry.place = Some(self.place(record));
@@ -338,6 +342,11 @@ impl Meaning {
     }
 }
 
+/// Why a member list beside which such an attribute stands is not the whole.
+fn may_be_members(name: &str) -> String {
+    format!("its attribute {name} may hold members under a damaged name: who is in it stays; export it again")
+}
+
 /// What is wrong with an entry of which a value that counts stands in another file.
 fn elsewhere(name: &str) -> String {
     format!(
@@ -513,6 +522,16 @@ mod tests {
         let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(entry.fields[fields::TITLE], Stated::Undecodable);
         assert!(!entry.fields.contains_key(fields::MAIL));
+    }
+
+    #[test]
+    fn a_list_beside_which_a_damaged_name_stands_is_not_the_whole() {
+        let text =
+            "dn: cn=g,dc=x\nobjectClass: posixGroup\ncn: g\nentryUUID: g\nmemberUid: ada\nmemberUud: bob\n\n";
+        let told = told(&meaning(false), text);
+        let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
+        let Members::Partial(some, why) = &entry.members else { panic!("{entry:?}") };
+        assert!(*some == [Reference::uid("ada")] && why.contains("memberuud"), "{why}");
     }
 
     #[test]

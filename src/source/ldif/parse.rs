@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::line::{Line, Lines};
-use super::meaning;
+use super::lists;
 use super::report::Reports;
 use crate::source::ldap::wire::limit;
 use crate::source::schema::{self, Attributes};
@@ -246,7 +246,7 @@ impl Record {
             return self.ends_here(line, "it has more than 10000 attributes");
         }
         let value = value.filter(|value| value.len() <= limit::VALUE);
-        if let Some(value) = value.as_ref().filter(|_| !meaning::MEMBERS.contains(&name.as_ref())) {
+        if let Some(value) = value.as_ref().filter(|_| !lists::MEMBERS.contains(&name.as_ref())) {
             self.bytes += value.len();
         }
         let value = value.filter(|_| self.bytes <= limit::ENTRY).unwrap_or_else(|| {

@@ -1,0 +1,62 @@
+//! The attributes that list members, and what damage may have made of their names.
+
+use crate::source::schema::{Attributes, name};
+
+/// Attributes that list members.
+pub(super) const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
+
+/// The attribute whose name is one edit away from that of a member list: what it holds may be members.
+pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
+    let is_near = |other: &&str| {
+        let other = name(other);
+        !MEMBERS.contains(&other.as_ref())
+            && MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes()))
+    };
+    attributes.names().find(is_near)
+}
+
+/// Whether one becomes the other when a letter is put in, left out, replaced, or exchanged with the one behind it.
+fn is_one_edit(one: &[u8], other: &[u8]) -> bool {
+    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    let alike = short.iter().zip(long).take_while(|(one, other)| one == other).count();
+    let (short, long) = (&short[alike..], &long[alike..]);
+    match (short, long) {
+        ([first, second, short @ ..], [other, another, long @ ..])
+            if (first, second) == (another, other) && short == long =>
+        {
+            true
+        }
+        ([_, short @ ..], [_, long @ ..]) if short == long => true,
+        (short, [_, long @ ..]) => short == long,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::replaced("mimber", true)]
+    #[case::left_out("membe", true)]
+    #[case::left_out_first("ember", true)]
+    #[case::put_in("memeber", true)]
+    #[case::put_in_last("memberr", true)]
+    #[case::exchanged("memebr", true)]
+    #[case::of_uids("memberuud", true)]
+    #[case::of_unique_names("uniquemembr", true)]
+    #[case::with_options("mimber;x-a", true)]
+    #[case::itself("member", false)]
+    #[case::another_list("memberuid", false)]
+    #[case::back_link("memberof", false)]
+    #[case::of_urls("memberurl", false)]
+    #[case::two_edits("mimbr", false)]
+    #[case::other("owner", false)]
+    fn a_name_that_is_one_edit_away_may_be_a_list(#[case] name: &str, #[case] expected: bool) {
+        let mut attributes = Attributes::new();
+        attributes.add(name, [b"x".to_vec()]);
+        assert_eq!(misspelled(&attributes).is_some(), expected);
+    }
+}
