@@ -94,7 +94,8 @@ fn is_attribute(line: &str) -> bool {
                 && encoded.len() - bare.len() < 3
                 && bare.chars().all(|sign| sign.is_ascii_alphanumeric() || "+/".contains(sign))
         }
-        (None, Some(value)) => value.chars().all(|sign| sign.is_ascii_graphic() || sign == ' '),
+        // A value of another character set is a value.
+        (None, Some(value)) => !value.chars().any(char::is_control),
         (None, None) => false,
     };
     is_name && is_value && name.to_lowercase() != "changetype"
