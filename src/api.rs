@@ -1,5 +1,5 @@
 //! The two kinds that people write, as plain types: `DirectoryConnector` says where the directory is,
-//! `SyncPolicy` says what goes to which target, when and within which limits.
+//! `SyncPolicy` says what is synced to which target, when and within which limits.
 //!
 //! Doc comments here are what `kubectl explain` and `docs/reference/` show.
 
@@ -20,13 +20,13 @@ pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 pub const GROUP: &str = "rollcall.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
-/// Annotation: any new value of it asks for a read or a run now, also in back-off; echoed in the status
-/// when it was acted on.
+/// Annotation: any new value of it requests a read or a run now, also in back-off; repeated in the status
+/// when it was handled.
 pub const SYNC_REQUESTED_AT: &str = "rollcall.dev/sync-requested-at";
-/// Annotation on a policy: the digest of what is held and may happen.
+/// Annotation on a policy: the digest of the held operations that are approved.
 pub const APPROVE: &str = "rollcall.dev/approve";
 
-/// Kubernetes knows no unsigned formats and warns of them. That a number is not negative its `minimum` says.
+/// Replaces unsigned formats, which Kubernetes does not know and warns of. The `minimum` keeps numbers from being negative.
 fn plain_numbers(schema: &mut schemars::Schema) {
     let unsigned =
         schema.get("format").and_then(|format| format.as_str()).is_some_and(|it| it.starts_with("uint"));
@@ -35,7 +35,7 @@ fn plain_numbers(schema: &mut schemars::Schema) {
     }
 }
 
-/// A choice says in the field's own description what each of its values means: `kubectl explain` shows nothing else.
+/// Describes each value of an enum in the description of its field: `kubectl explain` shows nothing else.
 fn choices(schema: &mut schemars::Schema) {
     let meaning = |choice: &serde_json::Value| {
         let meaning = choice.get("description")?.as_str()?.replace('\n', " ");

@@ -48,26 +48,26 @@ pub struct DirectoryConnectorSpec {
     /// An LDIF export (RFC 2849).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ldif: Option<Ldif>,
-    /// How long after one read the next begins; each connector adds up to a tenth of its own (at most a
-    /// minute), so that they do not all begin at once.
+    /// The time from one read to the next. Each connector adds its own delay of up to a tenth (at most a minute), so
+    /// that not all of them start at once.
     #[serde(default = "interval")]
-    #[x_kube(validation = ("duration(self) >= duration('10s')", "each read is of the whole directory: use 10s or more"))]
+    #[x_kube(validation = ("duration(self) >= duration('10s')", "is too short to read a directory: use 10s or more"))]
     pub interval: Duration,
-    /// How long after a read that failed it is tried again; doubled with each failure, up to `1h`, and
-    /// never longer than `interval`.
+    /// The delay before a failed read is retried; doubled with each failure, up to `1h`, and never longer than
+    /// `interval`.
     #[serde(default = "retry_interval")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
-    /// How long one read of the whole directory may take, look-ups of who is missing included.
+    /// The maximum time for one read of the directory, including the look-ups of missing entries.
     #[serde(default = "timeout")]
-    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub timeout: Duration,
-    /// How long after a full read a change feed is checked against another. What that finds and the feed did
-    /// not tell is counted.
+    /// The time after which a change feed is checked by another full read. Changes that this read finds and the feed
+    /// did not report are counted.
     #[serde(default = "full_read_every")]
     #[x_kube(validation = ("duration(self) >= duration('1m')", "is too short: use 1m or more"))]
     pub full_read_every: Duration,
-    /// Whether the connector rests: nothing is read.
+    /// Pauses reading.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -78,82 +78,84 @@ pub struct DirectoryConnectorSpec {
 #[x_kube(
     validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
     validation = ("has(self.dnsDiscovery) != (size(self.urls) > 0)", "name domain controllers in urls, or their domain in dnsDiscovery, and not both"),
-    validation = ("!has(self.dnsDiscovery) || !self.insecure", "with dnsDiscovery the password would go unprotected to whomever DNS names: use startTLS: true, or neither"),
-    validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) holds a part of each entry only: use ldaps:// without a port, or ldap:// with startTLS")
+    validation = ("!has(self.dnsDiscovery) || !self.insecure", "with dnsDiscovery the password would be sent unprotected to any server that DNS names: use startTLS: true, or neither"),
+    validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) has only a part of each entry: use ldaps:// without a port, or ldap:// with startTLS")
 )]
 pub struct ActiveDirectory {
-    /// Domain controllers of one domain, as `ldaps://host[:port]` or `ldap://host[:port]`, tried in order; each
-    /// read stays with one of them.
+    /// Domain controllers of one domain, as `ldaps://host[:port]` or `ldap://host[:port]`, tried in order. Each read
+    /// uses one of them.
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
-    /// Domain controllers are found by DNS instead, and reached by `ldaps://`, or by `ldap://` with `startTLS`.
+    /// Finds domain controllers by DNS instead. They are reached by `ldaps://`, or by `ldap://` with `startTLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_discovery: Option<DnsDiscovery>,
-    /// Whether a connection to an `ldap://` url is made secure before anything else is said.
+    /// Secures connections to `ldap://` URLs with StartTLS before anything else is sent.
     #[serde(default, rename = "startTLS")]
     pub start_tls: bool,
-    /// Whether an `ldap://` url without StartTLS is acceptable: passwords and people's data then go over
-    /// the network as they are, and most domain controllers refuse them.
+    /// Allows `ldap://` URLs without StartTLS. Passwords and people's data are then sent unencrypted, and most domain
+    /// controllers refuse that.
     #[serde(default)]
     pub insecure: bool,
-    /// How the domain controllers prove who they are.
+    /// How the certificates of the domain controllers are verified.
     #[serde(default)]
     pub tls: Tls,
-    /// A Secret of type `kubernetes.io/basic-auth`: `username` is `name@domain`, `DOMAIN\name` or a DN. The
-    /// account needs no right but to read.
+    /// A Secret of type `kubernetes.io/basic-auth`: `username` is `name@domain`, `DOMAIN\name` or a DN. The account
+    /// needs only permission to read.
     pub credentials_secret_ref: SecretRef,
-    /// Where to read: the subtrees under these DNs. None means the whole domain.
+    /// The subtrees to read. If empty, the whole domain is read.
     #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub base_dns: Vec<String>,
-    /// What to leave out: the subtrees under these DNs.
+    /// The subtrees to leave out.
     #[serde(default, rename = "excludeDNs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub exclude_dns: Vec<String>,
-    /// Which entries are users or contacts (RFC 4515); empty means all but computers, trusts and the accounts
-    /// that every domain has (`krbtgt`, `Guest`, `Administrator`). It may stand on several lines, which begin between
-    /// components.
+    /// An LDAP filter (RFC 4515) for users and contacts. If empty, all of them are read except computers, trusts and
+    /// the accounts that every domain has (`krbtgt`, `Guest`, `Administrator`). It may span several lines, with line
+    /// breaks between its components.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub user_filter: String,
-    /// Which entries are groups (RFC 4515); empty means `(objectClass=group)`.
+    /// An LDAP filter (RFC 4515) for groups. If empty, it is `(objectClass=group)`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub group_filter: String,
-    /// How changes come. `Auto` takes the best that the account may use, and says in status why no better one.
+    /// How changes are found. `Auto` uses the best feed that the account may use; `status.changeFeed` says why no
+    /// better one is used.
     #[serde(default)]
     pub change_feed: ChangeFeed,
 }
 
-/// Domain controllers as DNS names them, in the order of priority and weight (RFC 2782). Each connector keeps to one of
-/// them while that is there. Only names of the domain's own machines are believed, and certificates are checked against those.
+/// Domain controllers found by DNS, in the order of priority and weight (RFC 2782). Each connector stays with one of
+/// them while it answers. Only host names of the domain are accepted, and certificates are verified against them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsDiscovery {
-    /// The domain's name in DNS, such as `corp.example`.
+    /// The DNS name of the domain, such as `corp.example`.
     #[schemars(length(min = 1, max = 190), regex(pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))]
     pub domain: String,
-    /// The site (of Active Directory Sites and Services) whose domain controllers come first; empty means none.
+    /// The site (of Active Directory Sites and Services) whose domain controllers are tried first.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 63), regex(pattern = r"^[A-Za-z0-9_-]*$"))]
     pub site: String,
-    /// Who is asked, as `address` or `address:port`; none means those of the pod, which must know the domain.
+    /// The name servers to ask, as `address` or `address:port`. If empty, those of the pod are used, which must know
+    /// the domain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(max = 64), regex(pattern = r"^[0-9A-Fa-f.:\[\]]+$")))]
     pub nameservers: Vec<String>,
 }
 
-/// How changes come.
+/// How changes are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ChangeFeed {
     /// `DirSync` if the account may use it, else `UsnChanged`.
     #[default]
     Auto,
-    /// The domain controller tells what changed (the right `Replicating Directory Changes`, or as much as the
-    /// account may see).
+    /// The domain controller reports what changed: everything with the permission `Replicating Directory Changes`,
+    /// otherwise what the account may see.
     DirSync,
-    /// What has a later `uSNChanged` than before, asked of the same domain controller.
+    /// The same domain controller is searched for entries with a later `uSNChanged`.
     UsnChanged,
     /// Everything is read each time.
     FullRead,
@@ -169,78 +171,77 @@ pub struct Ldap {
     /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order.
     #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
-    /// Whether a connection to an `ldap://` url is made secure before anything else is said (RFC 4511
-    /// section 4.14).
+    /// Secures connections to `ldap://` URLs with StartTLS (RFC 4511 section 4.14) before anything else is sent.
     #[serde(default, rename = "startTLS")]
     pub start_tls: bool,
-    /// Whether an `ldap://` url without StartTLS is acceptable: passwords and people's data then go over
-    /// the network as they are.
+    /// Allows `ldap://` URLs without StartTLS. Passwords and people's data are then sent unencrypted.
     #[serde(default)]
     pub insecure: bool,
-    /// How the server proves who it is.
+    /// How the certificate of the server is verified.
     #[serde(default)]
     pub tls: Tls,
     /// A Secret of type `kubernetes.io/basic-auth`: `username` is the DN to bind with, `password` its
     /// password. Without it the directory is read anonymously.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
-    /// Where to read: the subtrees under these DNs. None means the default naming context that the server
-    /// names, else all of its naming contexts that hold people.
+    /// The subtrees to read. If empty, the server's default naming context is read, or else all of its naming contexts
+    /// that contain people.
     #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub base_dns: Vec<String>,
-    /// Which entries are users (RFC 4515); empty means
-    /// `(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))`. It may stand on several lines, which begin
-    /// between components.
+    /// An LDAP filter (RFC 4515) for users. If empty, it is
+    /// `(|(objectClass=person)(objectClass=posixAccount)(objectClass=account))`. It may span several lines, with line
+    /// breaks between its components.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub user_filter: String,
-    /// Which entries are groups (RFC 4515); empty means
+    /// An LDAP filter (RFC 4515) for groups. If empty, it is
     /// `(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub group_filter: String,
-    /// The attribute that holds an entry's immutable id; empty means `nsUniqueId` where the server has
-    /// it (389 Directory Server, FreeIPA), else `entryUUID`, else `ipaUniqueID`.
+    /// The attribute with an entry's immutable id. If empty, it is `nsUniqueId` where the server has it (389 Directory
+    /// Server, FreeIPA), else `entryUUID`, else `ipaUniqueID`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
-    #[x_kube(validation = ("self.lowerAscii() != 'dn'", "a DN changes when somebody is renamed or moves: name an attribute that never does, or leave it out"))]
+    #[x_kube(validation = ("self.lowerAscii() != 'dn'", "a DN changes when an entry is renamed or moved: name an attribute that never changes, or leave it out"))]
     pub anchor_attribute: String,
-    /// Entries asked for at once (RFC 2696).
+    /// The number of entries in a page of a search (RFC 2696).
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 10000))]
     pub page_size: u32,
-    /// How changes come. `Auto` takes the best that the server offers, and says in status why no better one.
+    /// How changes are found. `Auto` uses the best feed that the server offers; `status.changeFeed` says why no better
+    /// one is used.
     #[serde(default)]
     pub change_feed: LdapChangeFeed,
-    /// When a user's account counts as disabled, in CEL over `user`, such as
-    /// `user.attributes['employeeStatus'] == 'inactive'`. LDAP itself has no such state.
+    /// A CEL expression over `user` that is true if the account is disabled, such as `user.attributes['employeeStatus']
+    /// == 'inactive'`. LDAP has no standard for this.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub disabled_when: String,
 }
 
-/// How changes come from an LDAPv3 server.
+/// How changes are found on an LDAPv3 server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LdapChangeFeed {
     /// `SyncRepl` if the server offers it, else `FullRead`.
     #[default]
     Auto,
-    /// The server tells what changed (RFC 4533); OpenLDAP does with the overlay `syncprov`, and with
-    /// `syncprov-sessionlog` it tells of deletions too.
+    /// The server reports what changed (RFC 4533). OpenLDAP needs the overlay `syncprov` for that, and
+    /// `syncprov-sessionlog` to report deletions too.
     SyncRepl,
     /// Everything is read each time.
     FullRead,
 }
 
-/// How a server proves who it is.
+/// How the certificate of a server is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// The certificate authority to trust, and no other; without it those that the system trusts.
+    /// The only certificate authority to trust. If absent, the system's authorities are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_ref: Option<CaRef>,
-    /// The name that the server's certificate must bear; empty means the url's host.
+    /// The host name that the server's certificate must be for. If empty, it is the host of the URL.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub server_name: String,
@@ -264,61 +265,62 @@ pub struct Ldif {
     /// A key of a ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_key_ref: Option<KeyRef>,
-    /// Which directory the export is of, for ever; empty means the DN that all its entries are within.
+    /// The identity of the exported directory, which never changes. If empty, it is the suffix that all entries have in
+    /// common.
     #[serde(default, rename = "directoryID", skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub directory_id: String,
-    /// The attribute that holds an entry's immutable id; empty means that of `entryUUID`,
-    /// `nsUniqueId`, `ipaUniqueID` and `objectGUID` that most entries of the first file have. `dn` takes the DN: then an
-    /// entry that is renamed is another one.
+    /// The attribute with an entry's immutable id. If empty, it is the one of `entryUUID`, `nsUniqueId`, `ipaUniqueID`
+    /// and `objectGUID` that most entries of the first file have. With `dn` the DN is the id: then a renamed entry
+    /// counts as a different one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
     pub anchor_attribute: String,
-    /// Which entries are users or contacts (RFC 4515); empty means by their classes, in an export of Active Directory none but
-    /// the accounts of people.
+    /// An LDAP filter (RFC 4515) for users and contacts. If empty, they are selected by their object classes; in an
+    /// export of Active Directory only the accounts of people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub user_filter: String,
-    /// Which entries are groups (RFC 4515); empty means by their classes.
+    /// An LDAP filter (RFC 4515) for groups. If empty, they are selected by their object classes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub group_filter: String,
-    /// When a user's account counts as disabled, in CEL over `user`.
+    /// A CEL expression over `user` that is true if the account is disabled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub disabled_when: String,
 }
 
-/// What is known of a directory.
+/// The observed state of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 pub struct DirectoryConnectorStatus {
-    /// The generation of the spec that this status is about.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: whether the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far
-    /// it came. `Reconciling` and `Stalled` stand only while they are true.
+    /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Reconciling`
+    /// and `Stalled` exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// What was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
-    /// When the certificate that the server proved itself with ends, as of the last read that reached its
-    /// end. `Reachable` says so from 30 days before on.
+    /// When the server's TLS certificate expires, according to the last complete read. `Reachable` warns from 30 days
+    /// before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_expires_at: Option<Time>,
-    /// The last read that reached its end.
+    /// The last complete read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_import: Option<LastImport>,
-    /// How changes come.
+    /// How changes are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_feed: Option<ActiveFeed>,
-    /// When the directory is read next.
+    /// The time of the next read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_import_at: Option<Time>,
-    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
+    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was handled.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -332,11 +334,11 @@ pub struct DirectoryConnectorStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Directory {
-    /// The directory's own identity: pinned at the first read.
+    /// The identity of the directory, fixed by the first read.
     #[serde(serialize_with = "bounded::text::<1024, _>")]
     #[schemars(length(max = 1024))]
     pub id: String,
-    /// What the directory says it is.
+    /// The directory product, as the server reports it.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -344,51 +346,51 @@ pub struct Directory {
     )]
     #[schemars(length(max = 256))]
     pub vendor: Option<String>,
-    /// Users that are there.
+    /// Users in the directory.
     pub users: u64,
-    /// Groups that are there.
+    /// Groups in the directory.
     pub groups: u64,
-    /// Contacts that are there.
+    /// Contacts in the directory.
     pub contacts: u64,
 }
 
-/// How changes come.
+/// How changes are found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveFeed {
     /// `DirSync`, `UsnChanged`, `SyncRepl` or `FullRead`.
     #[schemars(length(max = 32))]
     pub active: String,
-    /// Why it is no better one: the right that is missing, and the command that grants it.
+    /// Why no better feed is used: the missing permission, and the command that grants it.
     #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<2048, _>")]
     #[schemars(length(max = 2048))]
     pub reason: String,
 }
 
-/// A read that reached its end.
+/// A complete read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastImport {
     /// `Full` or `Delta`.
     #[schemars(length(max = 32))]
     pub mode: String,
-    /// When it began.
+    /// When it started.
     pub started_at: Time,
-    /// When it was sealed.
+    /// When it ended and became visible.
     pub finished_at: Time,
     /// New or changed entries.
     pub changed: u64,
-    /// Entries that are gone since.
+    /// Entries that were removed.
     pub removed: u64,
-    /// Entries that are missing and were not looked up: they stay until they are.
+    /// Entries that are missing and were not looked up. They stay until they are looked up.
     #[serde(default)]
     pub unsettled: u64,
-    /// Entries whose change a full read found and the feed had not told of; should always be 0.
+    /// Changed entries that a full read found and the change feed had not reported; should always be 0.
     #[serde(default)]
     pub missed: u64,
     /// The number of the last change.
     pub sequence: u64,
-    /// What to know about that read: references that were not followed, attributes that were refused.
+    /// Remarks on that read, such as referrals that were not followed and attributes that were refused.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",

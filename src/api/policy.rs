@@ -1,4 +1,4 @@
-//! `SyncPolicy`: what goes to which target, and within which limits.
+//! `SyncPolicy`: what is synced to which target, and within which limits.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct into a private scope")]
 
@@ -19,13 +19,13 @@ pub use limits::{
     Quarantined, UserRemovals,
 };
 
-/// Which users and groups of a directory go to which target, and within which limits.
+/// Which users and groups of a directory are synced to which target, and within which limits.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "rollcall.dev",
     version = "v1alpha1",
     kind = "SyncPolicy",
-    doc = "Which users and groups of a directory go to which target, within which limits, and what became of it.",
+    doc = "Which users and groups of a directory are synced to which target, within which limits, and the result.",
     plural = "syncpolicies",
     namespaced,
     shortname = "syncpol",
@@ -48,39 +48,38 @@ pub use limits::{
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::choices))]
 pub struct SyncPolicySpec {
-    /// The connector that the policy reads from, in the namespace of this object. Exactly one: several
-    /// come later.
+    /// The connector that the policy reads from, in the namespace of this object. Exactly one.
     #[schemars(length(min = 1, max = 1))]
     pub connectors: Vec<ConnectorRef>,
-    /// Where users and groups go.
+    /// The target of users and groups.
     pub target: Target,
-    /// When; absent means whenever a read of the directory brought something.
+    /// When the policy runs. If absent, it runs whenever a read of the directory brought changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// Which users, and how.
+    /// Which users are synced, and how.
     #[serde(default)]
     pub users: Users,
-    /// Which groups, and how.
+    /// Which groups are synced, and how.
     #[serde(default)]
     pub groups: Groups,
-    /// What may go without asking a person.
+    /// How many removals and changes are made without an approval.
     #[serde(default)]
     pub limits: Limits,
-    /// Whether changes are made.
+    /// Whether changes are made or only shown.
     #[serde(default)]
     pub mode: Mode,
-    /// What becomes of what was put at the target when this policy is deleted.
+    /// What happens at the target when this policy is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-    /// How long after a run that failed it is tried again; doubled with each failure, up to `1h`.
+    /// The delay before a failed run is retried; doubled with each failure, up to `1h`.
     #[serde(default = "retry_interval")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
-    /// How long one run may take; what is not done then is done by the next.
+    /// The maximum time for one run. The next run continues with what is not done by then.
     #[serde(default = "timeout")]
-    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short for anything: use 1s or more"))]
+    #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub timeout: Duration,
-    /// Whether the policy rests: nothing is done.
+    /// Pauses the policy: no runs.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -92,17 +91,17 @@ pub struct ConnectorRef {
     /// Name of the DirectoryConnector.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// How old its last completed read may be for anything to be removed on its word; `1m` or more.
+    /// The maximum age of its last complete read for removals that depend on it; `1m` or more.
     #[serde(default = "max_age")]
     pub max_age: Duration,
 }
 
-/// Where users and groups go.
+/// The target of users and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.registry)", "name exactly one kind of target: registry"))]
 pub struct Target {
-    /// The embedded registry, which needs nothing else.
+    /// The embedded registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
 }
@@ -111,8 +110,7 @@ pub struct Target {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
-    /// The token that readers must show to read this policy's users and groups over SCIM 2.0; without it
-    /// they are not served.
+    /// The bearer token for reading this policy's users and groups over SCIM 2.0. If absent, they are not served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_secret_ref: Option<KeyRef>,
 }
@@ -121,85 +119,86 @@ pub struct Registry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Schedule {
-    /// Cron expressions of five fields (minute, hour, day of month, month, day of week); the earliest
-    /// counts. Each policy begins up to a minute later, always as much, so that not all begin at once.
+    /// Cron expressions of five fields (minute, hour, day of month, month, day of week); the earliest next time counts.
+    /// Each policy adds its own fixed delay of up to a minute, so that not all of them start at once.
     #[schemars(length(min = 1, max = 16), inner(length(min = 9, max = 128)), extend("x-kubernetes-validations" = [
         { "rule": r"self.all(cron, cron.matches(r'^\s*\S+(\s+\S+){4}\s*$'))", "message": "five fields are needed: minute, hour, day of month, month, day of week, such as 0 8 * * *" }
     ]))]
     pub cron: Vec<String>,
-    /// The time zone that they are in, by its IANA name, such as `Europe/London`.
+    /// The time zone of the cron expressions: an IANA name, such as `Europe/London`.
     #[serde(default = "utc")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
 }
 
-/// What becomes of what was put at the target when a policy is deleted.
+/// What happens at the target when a policy is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// It stays as it is. What is known of it is kept for 30 days: a policy of the same namespace and
-    /// name takes it up again.
+    /// The target stays as it is. The policy's data are kept for 30 days, and a policy with the same namespace and name
+    /// uses them again.
     #[default]
     Retain,
 }
 
-/// Which users, and how.
+/// Which users are synced, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Users {
-    /// Domains of the primary address; none means any.
+    /// Domains of the primary address. If empty, any domain is in scope.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [
         { "rule": "self.all(domain, !domain.matches('[@* ]'))", "message": "write a domain like corp.example, without @, * and spaces" }
     ]))]
     pub email_domains: Vec<String>,
-    /// Who is in scope, in CEL over `user`, such as `user.department != 'Contractors'`; empty means
-    /// everybody.
+    /// A CEL expression over `user` for the users in scope, such as `user.department != 'Contractors'`. If empty, all
+    /// users are.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub r#where: String,
-    /// Whether contacts come too: people who are listed in the directory and have no account in it.
+    /// Whether contacts are synced too: people who are listed in the directory without an account.
     pub contacts: Contacts,
-    /// Mailboxes that are not simply a user's own (Exchange). Their accounts are disabled by design, which disables nobody.
+    /// Exchange mailboxes other than ordinary user mailboxes. Their accounts are disabled by design, which disables
+    /// nobody.
     #[serde(skip_serializing_if = "Mailboxes::are_kept")]
     pub mailboxes: Mailboxes,
-    /// What a disabled account means. Nobody is created who is disabled when first seen.
+    /// What a disabled account in the directory means. A user who is disabled when first seen is not created.
     pub disabled: Disabled,
-    /// What is done with users who left, step by step; `after` counts from when they were first seen to
-    /// have left. Memberships end with the first step.
+    /// The steps for users who left. `after` counts from when a user was first seen to have left. Memberships end with
+    /// the first step.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-validations" = [
         { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != 'Delete')", "message": "a step that deletes the user must be the last: nothing is left to do then" },
         { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || duration(self[at].after) < duration(self[at + 1].after))", "message": "each step must come later than the step before it: raise its after" },
         { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != self[at + 1].do)", "message": "a step does what the step before it does: remove one of them" }
     ]))]
     pub leavers: Vec<UserStep>,
-    /// What to do with a new entry that has the name of somebody who left.
+    /// What to do with a new entry that has the name of a user who left.
     pub recreated: Recreated,
-    /// Addresses and user names that are never removed or disabled.
+    /// Addresses and user names of users who are never removed or disabled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 320)), extend("x-kubernetes-list-type" = "set"))]
     pub protected: Vec<String>,
-    /// What a user's attributes at the target are, in CEL over `user`, such as `title: user.title`.
-    /// `displayName`, `givenName` and `familyName` are mapped without being named here.
+    /// A user's attributes at the target, as CEL expressions over `user`, such as `title: user.title`. `displayName`,
+    /// `givenName` and `familyName` are mapped by default.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     pub attributes: BTreeMap<String, String>,
 }
 
-/// Whether contacts come too.
+/// Whether contacts are synced too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Contacts {
-    /// They come.
+    /// They are synced.
     Include,
-    /// They do not come.
+    /// They are not synced.
     #[default]
     Exclude,
 }
 
-/// Which kinds of mailbox come.
+/// Which kinds of mailbox are synced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Mailboxes {
-    /// Mailboxes that several people share. An account that is disabled when its mailbox is made a shared one stays, unless
+    /// Shared mailboxes. If a mailbox is converted to a shared one and its account is disabled, the user stays, unless
     /// these are excluded.
     pub shared: Mailbox,
     /// Rooms and equipment.
@@ -208,13 +207,13 @@ pub struct Mailboxes {
     pub linked: Mailbox,
 }
 
-/// Whether a kind of mailbox comes.
+/// Whether a kind of mailbox is synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mailbox {
-    /// As any other user, whatever the state of its account.
+    /// It is synced like any other user, whatever the state of its account.
     #[default]
     Keep,
-    /// It stays out of scope.
+    /// It is out of scope.
     Exclude,
 }
 
@@ -227,13 +226,13 @@ impl Mailboxes {
 /// What a disabled account means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Disabled {
-    /// The user is disabled at the target too, and enabled again with the account.
+    /// The user is disabled at the target too, and enabled again when the account is.
     #[default]
     Disable,
-    /// The person counts as having left.
+    /// The user counts as a leaver.
     Leave,
-    /// It is not acted on. While the account is disabled in the directory, the user at the target stays active or
-    /// disabled as they are, and nobody is created. Whoever is enabled in the directory is a user like any other.
+    /// It has no effect. While the account is disabled in the directory, the user at the target stays as it is, active
+    /// or disabled, and no user is created. An account that is enabled in the directory is a user like any other.
     Ignore,
 }
 
@@ -241,14 +240,14 @@ pub enum Disabled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserStep {
-    /// How long after the user was first seen to have left.
+    /// The time since the user was first seen to have left.
     #[serde(default = "at_once")]
     pub after: Duration,
-    /// What is done then.
+    /// The action.
     pub r#do: UserAction,
 }
 
-/// What is done with a user who left.
+/// The action for a user who left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UserAction {
     /// The account is disabled.
@@ -257,118 +256,117 @@ pub enum UserAction {
     Delete,
 }
 
-/// What to do with a new entry that has the name of somebody who left.
+/// What to do with a new entry that has the name of a user who left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Recreated {
-    /// It is the same person: the user goes on.
+    /// It is the same person: the user stays.
     Relink,
-    /// It is another person: the old user is deleted, and a new one made.
+    /// It is a different person: the old user is deleted, and a new one is created.
     Replace,
-    /// A person must decide.
+    /// The entry is quarantined until an administrator decides.
     #[default]
     Quarantine,
 }
 
-/// Which groups, and how.
+/// Which groups are synced, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Groups {
-    /// Names of groups, with `*` and `?` as wildcards; none means all.
+    /// Names of groups, with the wildcards `*` and `?`. If empty, all groups are included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024), inner(length(min = 1, max = 256)))]
     pub include: Vec<String>,
-    /// Names of groups that stay out although they are included, with `*` and `?` as wildcards.
+    /// Names of groups to exclude from those included, with the wildcards `*` and `?`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024), inner(length(min = 1, max = 256)))]
     pub exclude: Vec<String>,
-    /// Which groups are in scope, in CEL over `group`, such as `group.mail != ''`; empty means all.
+    /// A CEL expression over `group` for the groups in scope, such as `group.mail != ''`. If empty, all groups are.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub r#where: String,
-    /// What becomes of groups in groups.
+    /// What happens with nested groups.
     pub nesting: Nesting,
-    /// What is done with a group that is gone.
+    /// What happens with a group that is gone.
     pub vanished: GroupStep,
 }
 
-/// What becomes of groups in groups.
+/// What happens with nested groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Nesting {
-    /// Everybody who is in a group by any path is its direct member.
+    /// All direct and indirect members of a group become its direct members.
     #[default]
     Flatten,
-    /// A group in a group stays one, where both are in scope.
+    /// A nested group stays nested, if both groups are in scope.
     Preserve,
 }
 
-/// What is done with a group that is gone.
+/// What happens with a group that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GroupStep {
-    /// How long after the group was first seen to be gone.
+    /// The time since the group was first seen to be gone.
     pub after: Duration,
-    /// What is done then.
+    /// The action.
     pub r#do: GroupAction,
 }
 
-/// What is done with a group that is gone.
+/// What happens with a group that is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GroupAction {
-    /// All members are taken out, and the group stays.
+    /// All members are removed, and the group stays.
     Empty,
     /// The group is deleted.
     #[default]
     Delete,
 }
 
-/// Whether changes are made.
+/// Whether changes are made or only shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// They are made.
+    /// Changes are made.
     #[default]
     Apply,
-    /// They are worked out, and it is shown how many they are and what would be held.
+    /// Changes are only planned; the status shows how many there are and what would be held.
     Preview,
 }
 
-/// What is known of a policy.
+/// The observed state of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
 pub struct SyncPolicyStatus {
-    /// The generation of the spec that this status is about.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: whether the target is in step. `SourcesHealthy`: whether all of its connectors are.
-    /// `Reconciling`, `Stalled`, `PlanHeld` (something waits for a person), `EntriesQuarantined` (entries
-    /// cannot be taken as they are) and `StoreReset` (what was remembered is gone) stand only while they
-    /// are true.
+    /// `Ready`: the target is in step. `SourcesHealthy`: all connectors of the policy are healthy. `Reconciling`,
+    /// `Stalled`, `PlanHeld` (operations wait for an approval), `EntriesQuarantined` (entries cannot be processed) and
+    /// `StoreReset` (the stored state was lost or replaced) exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// How much is linked at the target.
+    /// The number of linked objects at the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_step: Option<InStep>,
-    /// What waits for a person.
+    /// The operations that wait for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// The last run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
-    /// When something falls due that no read of the directory will announce.
+    /// The next time at which something is due without a read of the directory, such as a step of `leavers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Time>,
     /// The runs before the last one, newest first; at most four.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "bounded::list::<4, _, _>")]
     #[schemars(length(max = 4))]
     pub history: Vec<LastRun>,
-    /// When the policy runs next by its schedule, or tries again.
+    /// The time of the next scheduled run or retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_at: Option<Time>,
-    /// The store that remembers what is at the target: another one here than before is a loss that shows.
+    /// The store with the policy's data. A different store than before means that the data were lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreRef>,
-    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was acted on.
+    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was handled.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -378,18 +376,18 @@ pub struct SyncPolicyStatus {
     pub last_handled_sync_requested_at: Option<String>,
 }
 
-/// A store, and how far it had come.
+/// A store and its progress.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreRef {
-    /// Its id, made with it.
+    /// Its id, which never changes.
     #[schemars(length(max = 64))]
     pub id: String,
-    /// The number of the last change that the last run knew.
+    /// The number of the last change that the last run used.
     pub sequence: u64,
 }
 
-/// How much is linked at the target.
+/// The number of linked objects at the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InStep {
@@ -401,26 +399,26 @@ pub struct InStep {
     pub memberships: u64,
 }
 
-/// What waits for a person.
+/// The operations that wait for an approval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// Its name: what an approval names.
+    /// The digest, which an approval names.
     #[schemars(length(max = 128))]
     pub digest: String,
     /// Users to be removed.
     pub user_removals: u64,
     /// Groups to be removed.
     pub group_removals: u64,
-    /// Memberships to be ended.
+    /// Memberships to be removed.
     pub member_removals: u64,
-    /// Everything else.
+    /// All other operations.
     pub others: u64,
-    /// Why it is held.
+    /// Why they are held.
     #[serde(serialize_with = "bounded::text::<4096, _>")]
     #[schemars(length(max = 4096))]
     pub reason: String,
-    /// Since when.
+    /// Since when they are held.
     pub since: Time,
 }
 
@@ -431,18 +429,18 @@ pub struct LastRun {
     /// Its id.
     #[schemars(length(max = 64))]
     pub id: String,
-    /// When it began.
+    /// When it started.
     pub started_at: Time,
     /// When it ended.
     pub finished_at: Time,
     /// `Applied`, `Previewed` or `Failed`.
     #[schemars(length(max = 32))]
     pub result: String,
-    /// What it comes to: the reason of `Ready` after it.
+    /// The reason of `Ready` after it.
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub reason: String,
-    /// The same for people.
+    /// The message of `Ready` after it.
     #[serde(default, serialize_with = "bounded::text::<4096, _>")]
     #[schemars(length(max = 4096))]
     pub message: String,
@@ -456,11 +454,11 @@ pub struct LastRun {
     pub enabled: u64,
     /// Users and groups deleted, and groups emptied.
     pub removed: u64,
-    /// Memberships begun.
+    /// Memberships added.
     pub members_added: u64,
-    /// Memberships ended.
+    /// Memberships removed.
     pub members_removed: u64,
-    /// Entries that cannot be taken as they are.
+    /// Entries that cannot be processed.
     pub quarantined: u64,
 }
 

@@ -19,7 +19,7 @@ pub struct KeyRef {
     /// Name of the Secret or ConfigMap, in the namespace of this object.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Which of its keys.
+    /// The key in it.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
@@ -28,19 +28,19 @@ pub struct KeyRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaRef {
-    /// What holds them.
+    /// The kind of object with the certificates.
     #[serde(default)]
     pub kind: CaKind,
     /// Name of the ConfigMap or Secret, in the namespace of this object.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Which of its keys: one or more certificates in PEM form.
+    /// The key in it, with one or more certificates in PEM format.
     #[serde(default = "ca_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
 
-/// What holds certificates.
+/// The kind of object with the certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum CaKind {
     /// A ConfigMap.

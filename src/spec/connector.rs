@@ -48,7 +48,7 @@ pub(super) fn resolve(
     };
     let interval = of.duration("spec.interval", &spec.interval);
     if interval.is_some_and(|interval| interval < SHORTEST_INTERVAL) {
-        of.problem("spec.interval", "is too short: each read is of the whole directory; use 10s or more");
+        of.problem("spec.interval", "is too short to read a directory; use 10s or more");
     }
     let retry_interval = of.duration("spec.retryInterval", &spec.retry_interval);
     if retry_interval.is_some_and(|interval| interval < SHORTEST_RETRY) {
@@ -56,7 +56,7 @@ pub(super) fn resolve(
     }
     let timeout = of.duration("spec.timeout", &spec.timeout);
     if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
-        of.problem("spec.timeout", "is too short for anything; use 1s or more");
+        of.problem("spec.timeout", "is too short; use 1s or more");
     }
     let full_read_every = of.duration("spec.fullReadEvery", &spec.full_read_every);
     if full_read_every.is_some_and(|every| every < SHORTEST_CHECK) {
@@ -104,8 +104,7 @@ impl Resolving<'_> {
             }
             (None, false) => self.urls(AT, &domain.urls, domain.start_tls, domain.insecure),
             (Some(_), true) if domain.insecure => {
-                let why = "with dnsDiscovery the password would go unprotected to whomever DNS names: use startTLS: true, \
-                           or neither";
+                let why = "with dnsDiscovery the password would be sent unprotected to any server that DNS names: use startTLS: true, or neither";
                 self.problem(AT, why);
             }
             (Some(_), true) => {}
@@ -113,7 +112,7 @@ impl Resolving<'_> {
         for (at, url) in domain.urls.iter().enumerate() {
             if [":3268", ":3269"].iter().any(|port| url.trim_end_matches('/').ends_with(port)) {
                 let why = format!(
-                    "{url} is a global catalog, which holds a part of each entry only; use ldaps:// without a port, or \
+                    "{url} is a global catalog, which has only a part of each entry; use ldaps:// without a port, or \
                      ldap:// with startTLS"
                 );
                 self.problem(&format!("{AT}.urls[{at}]"), &why);
@@ -203,7 +202,7 @@ impl Resolving<'_> {
         self.dns(&format!("{AT}.baseDNs"), &ldap.base_dns);
         let [user_filter, group_filter] = self.filters(AT, &ldap.user_filter, &ldap.group_filter);
         if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
-            let why = "a DN changes when somebody is renamed or moves; name an attribute that never does, or leave it out";
+            let why = "a DN changes when an entry is renamed or moved; name an attribute that never changes, or leave it out";
             self.problem("spec.ldap.anchorAttribute", why);
         } else {
             self.anchor_attribute("spec.ldap.anchorAttribute", &ldap.anchor_attribute);

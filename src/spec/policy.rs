@@ -47,7 +47,7 @@ pub(super) fn resolve(
     }
     let timeout = of.duration("spec.timeout", &spec.timeout);
     if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
-        of.problem("spec.timeout", "is too short for anything; use 1s or more");
+        of.problem("spec.timeout", "is too short; use 1s or more");
     }
     let token = of.token(spec, objects);
     let sound = of.problems.is_empty();
@@ -245,7 +245,7 @@ impl Resolving<'_> {
     fn limits(&mut self, limits: &ApiLimits) -> Option<Limits> {
         let window = self.duration("spec.limits.window", &limits.window)?;
         if window.is_zero() {
-            self.problem("spec.limits.window", "is nothing; limits are counted over it: use 24h");
+            self.problem("spec.limits.window", "is 0; limits are counted over the window: use 24h");
         }
         macro_rules! budget {
             ($budget:expr) => {

@@ -160,7 +160,7 @@ fn takes(#[case] object: String) {
 )]
 #[case::found_in_the_open(
     found("domain: a", ", insecure: true"),
-    "with dnsDiscovery the password would go unprotected to whomever DNS names",
+    "with dnsDiscovery the password would be sent unprotected to any server that DNS names",
     "spec.activeDirectory"
 )]
 #[case::no_domain(
@@ -207,7 +207,7 @@ fn takes(#[case] object: String) {
 )]
 #[case::anchored_by_dn(
     ldap("anchorAttribute: DN"),
-    "a DN changes when somebody is renamed or moves: name an attribute that never does",
+    "a DN changes when an entry is renamed or moved: name an attribute that never changes",
     "spec.ldap.anchorAttribute"
 )]
 #[case::long_anchor(ldap(&format!("anchorAttribute: {}", "x".repeat(129))), "may not be more than 128 bytes", "spec.ldap.anchorAttribute")]
@@ -264,7 +264,7 @@ fn takes(#[case] object: String) {
 #[case::long_directory_id(connector(&format!("ldif: {{ configMapKeyRef: {{ name: a, key: b }}, directoryID: {} }}", "x".repeat(1025))), "may not be more than 1024 bytes", "spec.ldif.directoryID")]
 #[case::often(
     connector("ldap: { urls: [\"ldaps://a\"] }, interval: 9999ms"),
-    "each read is of the whole directory: use 10s or more",
+    "is too short to read a directory: use 10s or more",
     "spec.interval"
 )]
 #[case::days(
@@ -285,7 +285,7 @@ fn takes(#[case] object: String) {
 )]
 #[case::breathless(
     connector("ldap: { urls: [\"ldaps://a\"] }, timeout: 0s"),
-    "is too short for anything: use 1s or more",
+    "is too short: use 1s or more",
     "spec.timeout"
 )]
 #[case::unknown(ldap("startTls: true"), "unknown field \"spec.ldap.startTls\"", "spec.ldap.startTls")]
@@ -422,7 +422,7 @@ fn takes(#[case] object: String) {
 )]
 #[case::no_window(
     policy("limits: { window: 0h }"),
-    "limits are counted over it, so it cannot be nothing: use 24h",
+    "limits are counted over the window, so it must be longer than 0s: use 24h",
     "spec.limits.window"
 )]
 #[case::unknown_hold(
@@ -431,7 +431,7 @@ fn takes(#[case] object: String) {
     "spec.limits.onExceed"
 )]
 #[case::unknown_mode(policy("mode: Dry"), "supported values: \"Apply\", \"Preview\"", "spec.mode")]
-#[case::no_breath(policy("timeout: 100ms"), "is too short for anything: use 1s or more", "spec.timeout")]
+#[case::no_breath(policy("timeout: 100ms"), "is too short: use 1s or more", "spec.timeout")]
 #[case::no_patience(policy("retryInterval: 100ms"), "is too short: use 1s or more", "spec.retryInterval")]
 fn refuses(#[case] object: String, #[case] words: &str, #[case] field: &str) {
     created(&object).exits(1).says(words);
@@ -495,10 +495,10 @@ fn fills_in_each_leaf_by_itself(#[case] more: &str, #[case] at: &str, #[case] ex
 
 #[rstest]
 #[case("dirconn", "Where a directory is and how to reach it, and what was read there.")]
-#[case("syncpol", "Which users and groups of a directory go to which target")]
+#[case("syncpol", "Which users and groups of a directory are synced to which target")]
 #[case("dirconn.spec.ldap.urls", "tried in order")]
-#[case("syncpol.spec.limits.userRemovals.percent", "At most this share of what is linked")]
-#[case("syncpol.status.held.digest", "what an approval names")]
+#[case("syncpol.spec.limits.userRemovals.percent", "The maximum share of the linked objects")]
+#[case("syncpol.status.held.digest", "The digest, which an approval names")]
 fn explains_itself(#[case] field: &str, #[case] words: &str) {
     Cluster::shared().kubectl(&["explain", field]).exits(0).says(words);
 }

@@ -1,34 +1,34 @@
-//! What may go without asking. Each limit is a type of its own, so that each of its two numbers has its
-//! own default: `{percent: 50}` must not lose the `count`.
+//! Limits on removals and changes. Each limit is a type of its own, so that each of its two numbers has its own
+//! default: `{percent: 50}` must not lose the `count`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Duration;
 
-/// What may go without asking a person, counted over a window: what was done within it and what is
-/// planned, together. What exceeds is held.
+/// How many removals and changes are made without an approval, counted over a window: those made within it and those
+/// planned, together. What exceeds a limit is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
-    /// Over how long it is counted.
+    /// The time over which removals and changes are counted.
     #[schemars(extend("x-kubernetes-validations" = [
-        { "rule": "duration(self) > duration('0s')", "message": "limits are counted over it, so it cannot be nothing: use 24h" }
+        { "rule": "duration(self) > duration('0s')", "message": "limits are counted over the window, so it must be longer than 0s: use 24h" }
     ]))]
     pub window: Duration,
     /// Users disabled or deleted because they left.
     pub user_removals: UserRemovals,
     /// Groups emptied or deleted because they are gone.
     pub group_removals: GroupRemovals,
-    /// Memberships ended by a change of a group.
+    /// Memberships removed by a change of a group.
     pub member_removals: MemberRemovals,
-    /// Memberships ended within one group.
+    /// Memberships removed within one group.
     pub member_removals_per_group: MemberRemovalsPerGroup,
-    /// Unique names changed.
+    /// Changes of unique names.
     pub identifier_changes: IdentifierChanges,
-    /// Users disabled because the directory says that their account is.
+    /// Users disabled because their account is disabled in the directory.
     pub disables: Disables,
-    /// Entries that cannot be taken as they are: above it, the policy is not Ready.
+    /// Entries that cannot be processed. Above this limit the policy is not Ready.
     pub quarantined: Quarantined,
     /// What is held when a limit is exceeded.
     pub on_exceed: OnExceed,
@@ -37,10 +37,10 @@ pub struct Limits {
 /// What is held when a limit is exceeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnExceed {
-    /// What counts against that limit, and what depends on it; everything else goes on.
+    /// The operations that count against that limit, and those that depend on them. All others go on.
     #[default]
     HoldRemovals,
-    /// Everything.
+    /// All operations.
     HoldAll,
 }
 
@@ -50,9 +50,9 @@ macro_rules! budget {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", default)]
         pub struct $name {
-            /// At most so many.
+            /// The maximum number.
             pub count: u64,
-            /// At most this share of what is linked, in percent; five are allowed whatever the share.
+            /// The maximum share of the linked objects, in percent; never fewer than five.
             #[schemars(range(min = 0, max = 100))]
             pub percent: u32,
         }
@@ -74,30 +74,30 @@ budget!(
     GroupRemovals, 20, 10
 );
 budget!(
-    /// Memberships ended by a change of a group.
+    /// Memberships removed by a change of a group.
     MemberRemovals, 1000, 10
 );
 budget!(
-    /// Unique names changed.
+    /// Changes of unique names.
     IdentifierChanges, 100, 5
 );
 budget!(
-    /// Users disabled because the directory says that their account is.
+    /// Users disabled because their account is disabled in the directory.
     Disables, 500, 20
 );
 budget!(
-    /// Entries that cannot be taken as they are.
+    /// Entries that cannot be processed.
     Quarantined, 100, 1
 );
 
-/// Memberships ended within one group.
+/// Memberships removed within one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemberRemovalsPerGroup {
-    /// At most this share of the group's members, in percent.
+    /// The maximum share of the group's members, in percent.
     #[schemars(range(min = 0, max = 100))]
     pub percent: u32,
-    /// Smaller groups are not judged.
+    /// The limit does not apply to groups with fewer members.
     pub minimum_size: u64,
 }
 
