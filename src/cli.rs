@@ -27,18 +27,18 @@ use out::Out;
 
 /// Keeps users and groups in step with the company directory.
 ///
-/// Begin with `rollcall demo`, a tour on a made-up company. Then write a DirectoryConnector (where the
-/// directory is) and a SyncPolicy (what goes where, within which limits) and run `rollcall sync`.
+/// Start with `rollcall demo`, a tour with a made-up company. Then write a DirectoryConnector (where the directory is)
+/// and a SyncPolicy (what is synced where, within which limits), and run `rollcall sync`.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
-    /// What is logged to standard error: a level (error, warn, info, debug, trace) or a filter such as
-    /// rollcall=debug; warn if absent, and info for the operator.
+    /// The log level for standard error (error, warn, info, debug, trace), or a filter such as rollcall=debug [default:
+    /// warn; info for the operator].
     #[arg(long, global = true, env = "ROLLCALL_LOG", value_name = "FILTER")]
     log: Option<String>,
-    /// How log lines look: text or json.
+    /// The format of log lines: text or json.
     #[arg(long, global = true, env = "ROLLCALL_LOG_FORMAT", default_value_t, value_name = "FORMAT")]
     log_format: telemetry::Format,
 }
@@ -57,7 +57,7 @@ enum Verb {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     pub fn run(self) -> ExitCode {
         let usual = if matches!(self.verb, Verb::Operator(_)) { "info" } else { "warn" };
         let level = telemetry::init(self.log.as_deref().unwrap_or(usual), self.log_format);

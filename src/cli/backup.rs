@@ -12,15 +12,15 @@ use super::Exit;
 use super::out::Out;
 use crate::store::Store;
 
-/// Write one consistent copy of everything that is remembered, also while another rollcall is at work.
+/// Write a consistent copy of the database, also while another rollcall uses it.
 ///
-/// To restore it, put it into an empty data folder under the name rollcall.db.
+/// To restore it, put the copy into an empty data folder under the name rollcall.db.
 #[derive(Debug, Args)]
 pub(super) struct Backup {
     /// The data folder.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// The file to write, which must not be there yet; `-` is standard output, for `kubectl exec`.
+    /// The file to write, which must not exist yet; `-` is standard output, for `kubectl exec`.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -37,12 +37,12 @@ impl Backup {
             return Ok(Exit::Fine);
         }
         store.backup(&self.to)?;
-        out.line(format_args!("{} holds a copy of {}", self.to.display(), self.data.display()))?;
+        out.line(format_args!("{} is a copy of {}", self.to.display(), self.data.display()))?;
         Ok(Exit::Fine)
     }
 }
 
-/// A file that goes when this does.
+/// A temporary file that is deleted when this is dropped.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {

@@ -10,7 +10,7 @@ use super::{Cli, Exit};
 /// Print completions for a shell, such as `source <(rollcall completion bash)`.
 #[derive(Debug, Args)]
 pub(super) struct Completion {
-    /// For which shell.
+    /// The shell.
     shell: Shell,
 }
 

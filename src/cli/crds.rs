@@ -7,7 +7,7 @@ use super::Exit;
 use super::out::Out;
 use crate::api::{DirectoryConnector, SyncPolicy, definition};
 
-/// Print the definitions of the two kinds, for `kubectl apply --server-side -f -`.
+/// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
 #[derive(Debug, Args)]
 pub(super) struct Crds;
 

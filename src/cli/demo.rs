@@ -13,10 +13,10 @@ use super::plan::Show;
 use super::sync::{Output, Sync};
 use crate::store::Store;
 
-/// A tour of ten seconds, on a made-up company: nothing outside one new folder is touched.
+/// A ten-second tour with a made-up company. It writes to one new folder only.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// The folder to make and work in [default: a new one among the temporary files].
+    /// The folder to create and work in [default: a new temporary folder].
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ impl Demo {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&folder)
-            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         let mut tour = Tour { folder: &folder, out };
         tour.tour()?;
         Ok(Exit::Fine)
@@ -61,14 +61,13 @@ impl Tour<'_, '_> {
         }
         let folder = self.folder.display().to_string();
         self.say(&format!(
-            "A company of forty keeps its people in a directory. {folder} has an export of it for each day of a week, \
-             and policy.yaml, which says that everybody but contractors goes to the registry. Each command below can be \
-             typed as it stands."
+            "A company of forty people has a directory. {folder} has an export of it for each day of a week, and \
+             policy.yaml, which syncs everybody except contractors to the registry. You can run each command below as it is."
         ))?;
 
         self.title("Monday: the first sync")?;
         self.sync(None)?;
-        self.say("Everybody is there. A first sync never removes anything.")?;
+        self.say("All users were created. A first sync never removes anything.")?;
 
         self.title("Tuesday: an ordinary day")?;
         self.say(
@@ -78,35 +77,36 @@ impl Tour<'_, '_> {
         self.replace("monday", "tuesday")?;
         self.sync(None)?;
         self.say(
-            "One user was created, two were changed in place (a rename makes nobody a leaver), one was disabled, and the \
-             memberships followed.",
+            "One user was created, two were updated (a renamed user is not a leaver), one was disabled, and the \
+             memberships were updated.",
         )?;
 
-        self.title("Wednesday: the export went wrong")?;
+        self.title("Wednesday: the export failed")?;
         self.say(
             "The file is well-formed and ends properly, but more than half of the company is not in it.",
         )?;
         self.replace("tuesday", "wednesday")?;
         self.sync(None)?;
-        self.say("Nobody was removed: that many is above the policy's limits, so it is held. In full:")?;
+        self.say("Nobody was removed: so many removals exceed the policy's limits, so they are held. These are the \
+                  held operations:")?;
         self.show(&[])?;
-        self.say("Nobody approves that. The export is made again, and all is well:")?;
+        self.say("They are not approved. The export is made again, and the policy is in step:")?;
         self.replace("wednesday", "tuesday")?;
         self.sync(None)?;
 
-        self.title("Thursday: a change that is meant")?;
-        self.say("The company has sold its support team. That is above the limits as well, so a person has to say yes.")?;
+        self.title("Thursday: an intended change")?;
+        self.say("The company has sold its support team. These removals exceed the limits too, so they need an approval.")?;
         self.replace("tuesday", "thursday")?;
         self.sync(None)?;
         let digest = self.digest()?;
-        self.say("Yes:")?;
+        self.say("The approval:")?;
         self.sync(Some(digest))?;
 
-        self.title("What the registry holds now")?;
+        self.title("The registry")?;
         self.command(&format!("rollcall registry export --data {folder}/data"))?;
         self.say(&format!(
-            "prints it as SCIM resources. The folder {folder} stays as it is: change the files, run the commands, and \
-             remove it when you are done."
+            "prints it as SCIM resources. The folder {folder} is kept: change the files, run the commands, and delete \
+             it when you are done."
         ))
     }
 
@@ -134,7 +134,7 @@ impl Tour<'_, '_> {
         Ok(())
     }
 
-    /// The connector reads the export of another day.
+    /// Makes the connector read the export of a different day.
     fn replace(&mut self, day: &str, by: &str) -> Result<()> {
         let file = self.folder.join("policy.yaml");
         self.command(&format!("sed -i s/{day}/{by}/ {}", file.display()))?;
@@ -156,7 +156,7 @@ impl Tour<'_, '_> {
         self.out.paragraph(format_args!("$ {}", text.trim_end()))
     }
 
-    /// Prose, in lines of a readable length.
+    /// Prints text in lines of a readable length.
     fn say(&mut self, text: &str) -> Result<()> {
         let mut line = String::new();
         for word in text.split_whitespace() {

@@ -2,20 +2,20 @@
 
 use std::process::ExitCode;
 
-/// How a command ended; the first that applies.
+/// The result of a command; the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Something failed, or more is quarantined than allowed: 1.
     Failed,
-    /// Something in the input is invalid; what is valid was done: 2.
+    /// A part of the input is invalid; the valid parts were processed: 2.
     Invalid,
-    /// Something waits for a person: 3.
+    /// Operations are held: 3.
     Held,
-    /// All is well: 0.
+    /// Success: 0.
     Fine,
 }
 
-/// The input names something that is not there.
+/// The input names something that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Invalid(pub(super) String);

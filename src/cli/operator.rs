@@ -31,23 +31,23 @@ use crate::telemetry::{LogLevel, Metrics};
 mod certificate;
 mod listen;
 
-/// Run in a cluster: do what DirectoryConnectors and SyncPolicies say, and write back what came of it.
+/// Run the operator: process DirectoryConnectors and SyncPolicies in a cluster, and write their status.
 ///
-/// The apiserver is the one of KUBECONFIG, else the one of the pod that this runs in. One replica is
-/// active at a time: it holds a Lease.
+/// The apiserver is taken from KUBECONFIG, or else from the pod that this runs in. One replica is active at a time: the
+/// holder of a Lease.
 #[derive(Debug, Args)]
 pub(super) struct Operator {
-    /// The folder that remembers: what was read, what is held, what was done. Made if it is not there.
+    /// The data folder: what was read, held and done. It is created if it does not exist.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Namespaces whose objects are ours, separated by commas; the operator's own if absent.
+    /// Namespaces to watch, separated by commas [default: the operator's own].
     #[arg(long, env = "ROLLCALL_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',', value_parser = name_or_nothing)]
     watch_namespaces: Vec<String>,
-    /// Objects in every namespace are ours. The operator must then be allowed to read every Secret.
+    /// Watch all namespaces. The operator then needs permission to read every Secret.
     #[arg(long, env = "ROLLCALL_ALL_NAMESPACES", conflicts_with = "watch_namespaces")]
     all_namespaces: bool,
-    /// Objects in the namespaces with these labels are ours, such as `rollcall.dev/watch=true`, as they come and go. The operator must
-    /// be allowed to list namespaces, and to work in each of these.
+    /// Watch the namespaces with these labels, such as `rollcall.dev/watch=true`. They are added and removed without a
+    /// restart. The operator needs permission to list namespaces, and its permissions in each of these.
     #[arg(
         long,
         env = "ROLLCALL_WATCH_NAMESPACE_SELECTOR",
@@ -55,28 +55,27 @@ pub(super) struct Operator {
         conflicts_with_all = ["watch_namespaces", "all_namespaces"]
     )]
     watch_namespace_selector: Option<String>,
-    /// Only objects with these labels are ours, such as `shard=a`; a policy and its connectors need the
-    /// same.
+    /// Watch only objects with these labels, such as `shard=a`; a policy and its connectors need the same labels.
     #[arg(long, env = "ROLLCALL_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<String>,
-    /// The operator's own namespace, where its Lease is; that of the pod, or of KUBECONFIG, if absent.
+    /// The operator's own namespace, where its Lease is [default: that of the pod, or of KUBECONFIG].
     #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE", value_parser = name)]
     namespace: Option<String>,
-    /// The name of the Lease: operators that share the work each need one of their own.
+    /// The name of the Lease. Operators that share the work need different names.
     #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall", value_parser = name)]
     lease_name: String,
-    /// For how long the Lease is ours without being renewed: so long another process waits after this one is lost.
+    /// How long the Lease is valid without a renewal. After the loss of this process, another one waits this long.
     #[arg(long, env = "ROLLCALL_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = duration)]
     lease_duration: Duration,
     /// How often the Lease is renewed.
     #[arg(long, env = "ROLLCALL_LEASE_RENEW_EVERY", value_name = "DURATION", default_value = "4s", value_parser = duration)]
     lease_renew_every: Duration,
-    /// For how long the registry is served while the apiserver is away and the Lease has run out. Nothing is done
-    /// meanwhile.
+    /// How long the registry is served while the apiserver is away and the Lease has expired. Nothing else is done in
+    /// this time.
     #[arg(long, env = "ROLLCALL_SERVE_WITHOUT_LEASE", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     serve_without_lease: Duration,
-    /// The uid of the pod that this runs in. After a crash the pod's next process has the Lease at once: the kubelet starts
-    /// it only when the one before is gone. Any other process waits until the Lease has run out.
+    /// The uid of the pod that this runs in. After a crash the pod's next process takes the Lease at once, because the
+    /// kubelet starts it only when the former one is gone. Any other process waits until the Lease has expired.
     #[arg(long, env = "ROLLCALL_POD_UID", value_name = "UID")]
     pod_uid: Option<String>,
     #[command(flatten)]
@@ -107,9 +106,9 @@ impl Operator {
                 self.lease_renew_every
             )
         })?;
-        let mut config = kube::Config::infer().await.context(
-            "there is no apiserver to talk to: set KUBECONFIG, or run in a pod with a service account",
-        )?;
+        let mut config = kube::Config::infer()
+            .await
+            .context("no apiserver is configured: set KUBECONFIG, or run in a pod with a service account")?;
         let own = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let agent = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
         config.headers.push(("user-agent".parse()?, agent.parse()?));
@@ -207,9 +206,9 @@ impl Operator {
     }
 }
 
-/// What may be a name in Kubernetes: it comes into the path of requests.
+/// Parses a Kubernetes name. It becomes part of request paths.
 fn name(text: &str) -> Result<String, String> {
-    let why = || "a name has lower-case letters, digits, - and . only".to_owned();
+    let why = || "a name has only lower-case letters, digits, - and .".to_owned();
     spec::is_dns_name(text).then(|| text.to_owned()).ok_or_else(why)
 }
 
@@ -217,7 +216,7 @@ fn name_or_nothing(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { name(text) }
 }
 
-/// A length of time, written as in the resources.
+/// Parses a duration, written as in the resources.
 fn duration(text: &str) -> Result<Duration, String> {
     api::Duration(text.to_owned())
         .get()
@@ -237,14 +236,14 @@ async fn serve_registry(
     serve::registry(listener, tls, registry(store), stop).await
 }
 
-/// Ends when something that listens has ended, though nobody asked it to, and says why.
+/// Waits until a listener has ended without a stop request, and returns the reason.
 async fn closed(doors: &mut JoinSet<io::Result<()>>, stop: &CancellationToken) -> anyhow::Error {
     loop {
         match doors.join_next().await {
             Some(Ok(Ok(()))) if stop.is_cancelled() => {}
-            Some(Ok(Ok(()))) => return anyhow!("a listener ended by itself"),
+            Some(Ok(Ok(()))) => return anyhow!("a listener ended unexpectedly"),
             Some(Ok(Err(error))) => return anyhow!(error).context("a listener ended"),
-            Some(Err(error)) => return anyhow!(error).context("a listener died"),
+            Some(Err(error)) => return anyhow!(error).context("a listener panicked"),
             None => std::future::pending().await,
         }
     }

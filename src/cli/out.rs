@@ -44,7 +44,7 @@ impl<'a> Out<'a> {
         Ok(writeln!(self.0, "{}", clean_json(&serde_json::to_string(value)?))?)
     }
 
-    /// A table for spreadsheets, which take no cell of it for a formula.
+    /// A csv table in which no cell can be taken for a formula.
     pub(super) fn csv<'r, const COLUMNS: usize>(
         &mut self,
         headings: [&str; COLUMNS],
@@ -58,7 +58,7 @@ impl<'a> Out<'a> {
         Ok(writer.flush()?)
     }
 
-    /// What is all our own, byte by byte.
+    /// The output itself, for bytes that need no escaping.
     pub(super) fn verbatim(&mut self) -> &mut dyn Write {
         self.0
     }
@@ -68,12 +68,12 @@ impl<'a> Out<'a> {
     }
 }
 
-/// What is wrong, for whoever looks on.
+/// Prints an error to standard error.
 pub(super) fn error(what: impl Display) {
     beside("error", what);
 }
 
-/// What is good to know, for whoever looks on.
+/// Prints a note to standard error.
 pub(super) fn note(what: impl Display) {
     beside("note", what);
 }

@@ -16,7 +16,7 @@ use crate::words::count;
 
 mod exceptions;
 
-/// Look at what waits for a person.
+/// Show held operations and exceptions.
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(subcommand)]
@@ -25,15 +25,14 @@ pub(super) struct Plan {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show every held operation with the evidence for it.
+    /// Show every held operation with its evidence.
     ///
-    /// To let it happen, run the same `rollcall sync` with `--approve DIGEST`; to prevent it, correct
-    /// the directory or the policy.
+    /// To approve them, run the same `rollcall sync` with `--approve DIGEST`. To prevent them, correct the directory or
+    /// the policy.
     Show(Show),
-    /// Show the entries that the last runs could not take as they are, or that wait for a name, with the reason
-    /// and what to do.
+    /// Show the entries that the last runs could not process, or that wait for a name, with the reason and what to do.
     ///
-    /// What they have at the target stays as it is. Correct them in the directory: the next run takes them.
+    /// What they have at the target stays as it is. Correct them in the directory: the next run processes them.
     Exceptions(exceptions::Show),
 }
 
@@ -42,9 +41,9 @@ pub(super) struct Show {
     /// The data folder.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Only the hold of this digest; its beginning is enough.
+    /// Show only the hold with this digest; its beginning is enough.
     digest: Option<String>,
-    /// How to print it.
+    /// The output format.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
 }
@@ -78,9 +77,7 @@ impl Show {
             let bare = |digest: &str| digest.strip_prefix("sha256:").unwrap_or(digest).to_owned();
             holds.retain(|hold| bare(&hold.digest).starts_with(&bare(wanted)));
             if holds.is_empty() {
-                let why = format!(
-                    "nothing that is held has the digest {wanted}; `rollcall plan show` lists what is"
-                );
+                let why = format!("no hold has the digest {wanted}; `rollcall plan show` lists all holds");
                 return Err(Invalid(why).into());
             }
         }
@@ -88,7 +85,7 @@ impl Show {
     }
 }
 
-/// Prints all of these, as people or programs want them.
+/// Prints a list in one of the output formats.
 type Print<T> = fn(&mut Out<'_>, &[T]) -> Result<()>;
 
 impl Output {

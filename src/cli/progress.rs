@@ -7,17 +7,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::text::clean;
 
-/// Something that shows how far a long piece of work has come.
+/// Shows the progress of a long operation.
 #[derive(Clone)]
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Work of which nobody knows how long it is.
+    /// An operation of unknown length.
     pub(super) fn open(what: &str) -> Self {
         Self::new(what, "{spinner} {msg}, entries: {human_pos}, {elapsed}")
     }
 
-    /// Work of which the length is known once it begins.
+    /// An operation whose length is known when it starts.
     pub(super) fn counted(what: &str) -> Self {
         Self::new(what, "{spinner} {msg}, operations: {human_pos} of {human_len}, {elapsed}")
     }

@@ -12,7 +12,7 @@ use crate::directory::Owner;
 use crate::serve;
 use crate::store::{Store, StoreError};
 
-/// Look into the embedded registry.
+/// Read the embedded registry.
 #[derive(Debug, Args)]
 pub(super) struct Registry {
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub(super) struct Registry {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Print users and groups as SCIM resources, one JSON object a line, sorted by policy, kind and name.
+    /// Print users and groups as SCIM resources, one JSON object on each line, sorted by policy, kind and name.
     Export(Export),
 }
 
@@ -30,7 +30,7 @@ struct Export {
     /// The data folder.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Only what this policy keeps.
+    /// Print only the registry of this policy.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     policy: Option<String>,
 }
@@ -47,7 +47,7 @@ impl Registry {
         if let (Some(name), true) = (&policy, wanted.is_empty()) {
             let there: Vec<&str> = owners.iter().map(Owner::as_str).collect();
             let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-            return Err(Invalid(format!("no policy {name} ever ran here (there is: {there})")).into());
+            return Err(Invalid(format!("no policy {name} has ever run here (known: {there})")).into());
         }
         for owner in wanted {
             let mut written = Ok(());

@@ -26,33 +26,32 @@ mod status;
 
 /// Read the directories and run every policy once.
 ///
-/// Manifests hold DirectoryConnectors and SyncPolicies, and the Secrets and ConfigMaps that they refer
-/// to. What exceeds a policy's limits is held; everything else is done.
+/// Manifests contain DirectoryConnectors and SyncPolicies, and the Secrets and ConfigMaps that they refer to.
+/// Operations that exceed a policy's limits are held; all others are executed.
 ///
-/// Exits with the first that applies: 1 if something failed or more entries are quarantined than
-/// limits.quarantined allows, 2 if something in the input is invalid (what is valid was done), 3 if
-/// something is held, else 0.
+/// The exit code is the first that applies: 1 if something failed or more entries are quarantined than
+/// limits.quarantined allows, 2 if a part of the input is invalid (the valid parts were synced), 3 if something is
+/// held, else 0.
 #[derive(Debug, Args)]
 pub(super) struct Sync {
     /// A manifest, a folder of manifests, or - for standard input.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) filename: Vec<PathBuf>,
-    /// The folder that remembers: what was read, what is held, what was done. Made if it is not there.
+    /// The data folder: what was read, held and done. It is created if it does not exist.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     pub(super) data: PathBuf,
-    /// Say what would be done, and do nothing at the target.
+    /// Show what would be done, and change nothing at the target.
     #[arg(long)]
     pub(super) preview: bool,
-    /// Let happen what is held under this digest, for 24 hours and as long as the specs stay as they
-    /// are.
+    /// Approve the held operations with this digest, for 24 hours and as long as the specs do not change.
     #[arg(long, value_name = "DIGEST")]
     pub(super) approve: Option<String>,
-    /// How to print what happened.
+    /// The output format.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
 }
 
-/// How to print.
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people.
@@ -61,7 +60,7 @@ pub(super) enum Output {
     Json,
 }
 
-/// What came of everything.
+/// The results of all imports and runs.
 pub(super) struct Done {
     resolved: Resolved,
     imports: BTreeMap<ConnectorName, Result<Imported, ImportError>>,
@@ -71,8 +70,8 @@ pub(super) struct Done {
 /// Why a policy was not run.
 #[derive(Debug, thiserror::Error)]
 enum NotRun {
-    /// Its connector cannot be used, which is said where that is.
-    #[error("DirectoryConnector {0} is invalid; nothing is done until it is not")]
+    /// Its connector cannot be used; the error is shown with the connector.
+    #[error("DirectoryConnector {0} is invalid; nothing is done until it is corrected")]
     Connector(ConnectorName),
     /// The store failed.
     #[error(transparent)]
@@ -83,7 +82,7 @@ impl Sync {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let manifests = manifest::read(&self.filename);
         for ignored in &manifests.ignored {
-            out::note(format_args!("{ignored} is of another kind and was left alone"));
+            out::note(format_args!("{ignored} is of another kind and was ignored"));
         }
         let mut resolved = spec::resolve(&manifests.objects);
         resolved.problems.extend(manifests.problems);
@@ -94,7 +93,7 @@ impl Sync {
         }
         if resolved.connectors.is_empty() && resolved.policies.is_empty() {
             if resolved.problems.is_empty() {
-                out::error("there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
+                out::error("the files of -f contain neither a DirectoryConnector nor a SyncPolicy");
             }
             let done = Done { resolved, imports: BTreeMap::new(), runs: Vec::new() };
             if self.output == Output::Json {
@@ -114,8 +113,9 @@ impl Sync {
             Output::Table => print::table(out, &done, &self)?,
             Output::Json => print::json(out, &done)?,
         }
-        let damage =
-            looking.join().unwrap_or_else(|_| Err(StoreError::Ended("looking at it panicked".to_owned())))?;
+        let damage = looking
+            .join()
+            .unwrap_or_else(|_| Err(StoreError::Ended("the check of the store panicked".to_owned())))?;
         if let Some(damage) = damage.into_iter().next() {
             out::error(StoreError::Damaged(damage));
             return Ok(Exit::Failed);

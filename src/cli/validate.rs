@@ -10,12 +10,12 @@ use super::out::{self, Out};
 use crate::spec::{self, manifest};
 use crate::words::count;
 
-/// Check manifests as the operator would: for continuous integration.
+/// Check manifests as the operator would, for continuous integration.
 ///
-/// No directory is read, no cluster is asked, nothing is written. Secrets and ConfigMaps that something refers to and that
-/// are not among the manifests are taken to be right, and named.
+/// Reads no directory, contacts no cluster and writes nothing. A Secret or ConfigMap that is referred to but not among
+/// the manifests is assumed to be right, and is listed.
 ///
-/// Exits with 2 if something is invalid, else 0.
+/// The exit code is 2 if something is invalid, else 0.
 #[derive(Debug, Args)]
 pub(super) struct Validate {
     /// A manifest, a folder of manifests, or - for standard input.
@@ -27,12 +27,12 @@ impl Validate {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let mut manifests = manifest::read(&self.filename);
         for ignored in &manifests.ignored {
-            out::note(format_args!("{ignored} is of another kind and was left alone"));
+            out::note(format_args!("{ignored} is of another kind and was ignored"));
         }
         for (name, reference) in manifests.objects.stand_in() {
             let namespace = name.namespace;
             out::note(format_args!(
-                "{reference} in {namespace} is not in what -f names, and was not checked"
+                "{reference} in {namespace} is not among the files of -f, and was not checked"
             ));
         }
         for (name, (connector, _)) in &manifests.objects.connectors {
@@ -54,7 +54,7 @@ impl Validate {
             return Ok(Exit::Invalid);
         }
         if connectors + policies == 0 {
-            out::error("there is neither a DirectoryConnector nor a SyncPolicy in what -f names");
+            out::error("the files of -f contain neither a DirectoryConnector nor a SyncPolicy");
             return Ok(Exit::Invalid);
         }
         out.line(format_args!(

@@ -104,7 +104,8 @@ impl Resolving<'_> {
             }
             (None, false) => self.urls(AT, &domain.urls, domain.start_tls, domain.insecure),
             (Some(_), true) if domain.insecure => {
-                let why = "with dnsDiscovery the password would be sent unprotected to any server that DNS names: use startTLS: true, or neither";
+                let why = "with dnsDiscovery the password would be sent unprotected to any server that DNS names: use \
+                           startTLS: true, or neither";
                 self.problem(AT, why);
             }
             (Some(_), true) => {}

@@ -219,7 +219,7 @@ impl<T: Target> Apply<'_, T> {
         let mut complaint = String::new();
         let mut outcomes = outcomes.into_iter();
         for mut one in open.drain(..) {
-            let outcome = outcomes.next().unwrap_or_else(|| Outcome::Ambiguous("no answer came".to_owned()));
+            let outcome = outcomes.next().unwrap_or_else(|| Outcome::Ambiguous("no answer".to_owned()));
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
             one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
             match outcome {
@@ -257,7 +257,7 @@ impl<T: Target> Apply<'_, T> {
         if hopeless && !again.is_empty() {
             self.report.failed.get_or_insert_with(|| {
                 let again = count(again.len() as u64, "operation was", "operations were");
-                format!("{again} put off to the next run: {complaint}")
+                format!("{again} postponed to the next run: {complaint}")
             });
             // What is unclear stays open, for the next run to look at.
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));

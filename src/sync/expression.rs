@@ -130,7 +130,7 @@ impl Expression {
         let (program, named, bounded) = with_room(|| {
             let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
                 Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
-                None => ExpressionError::at_position(text, (1, 1), "this is no expression"),
+                None => ExpressionError::at_position(text, (1, 1), "this is not an expression"),
             })?;
             let named = names::check(&program, text, subject)?;
             // For the shortest entry that there is, and for any that is ordinary.
@@ -186,7 +186,7 @@ impl Expression {
     pub fn holds(&self, entry: &Entry, asked: Asked<'_>) -> Result<bool, Failed> {
         match self.evaluate(entry, asked)? {
             Value::Bool(holds) => Ok(holds),
-            other => Err(self.failed(format!("gave {}, and it must give true or false", kind_of(&other)))),
+            other => Err(self.failed(format!("returned {}, and must return true or false", kind_of(&other)))),
         }
     }
 
@@ -197,8 +197,10 @@ impl Expression {
     pub fn text(&self, entry: &Entry, asked: Asked<'_>) -> Result<String, Failed> {
         match self.evaluate(entry, asked)? {
             Value::String(text) => Ok(Arc::unwrap_or_clone(text)),
-            other => Err(self
-                .failed(format!("gave {}, and it must give a text: wrap it in string(…)", kind_of(&other)))),
+            other => Err(self.failed(format!(
+                "returned {}, and must return a text: wrap it in string(…)",
+                kind_of(&other)
+            ))),
         }
     }
 
@@ -211,7 +213,7 @@ impl Expression {
                 expression: self.source.clone(),
                 unknown_field: true,
                 why: format!(
-                    "needs {key}, which is not known for this entry: its value could not be decoded, or was not read"
+                    "needs {key}, which is unknown for this entry: its value could not be decoded, or was not read"
                 ),
             },
             other => self.failed(format!("failed: {other}")),
@@ -235,7 +237,7 @@ impl Expression {
         let variable = self.subject.variable();
         let member = |of| reckoned(of, self.subject, size);
         let beyond = cost::check(self.program.expression(), variable, &member);
-        beyond.map_err(|beyond| self.failed(format!("takes too much for this entry: {}", beyond.why)))
+        beyond.map_err(|beyond| self.failed(format!("is too costly for this entry: {}", beyond.why)))
     }
 
     /// Only what the expression names: the rest of the entry is never copied.
@@ -289,7 +291,7 @@ impl Expression {
         if fits {
             return Ok(());
         }
-        let why = format!("this gives {}, and it must give {wanted}", kind_of(&value));
+        let why = format!("this returns {}, and must return {wanted}", kind_of(&value));
         Err(ExpressionError::at_position(&self.source, (1, 1), &why))
     }
 
@@ -481,16 +483,16 @@ mod tests {
     #[case("user.departement == 'x'", 1, 5, "did you mean `department`")]
     #[case("true &&\n foo.bar", 2, 2, "`foo` is not known")]
     #[case("user.mail ==", 1, 13, "")]
-    #[case("user.mail", 1, 1, "gives a text")]
-    #[case("user.attributes[user.mail] == ''", 1, 1, "written out")]
+    #[case("user.mail", 1, 1, "returns a text")]
+    #[case("user.attributes[user.mail] == ''", 1, 1, "a literal name")]
     #[case("user.mail.lower() == 'x'", 1, 1, "`lower` is not a function")]
-    #[case("user == 'x'", 1, 1, "names one of its fields")]
+    #[case("user == 'x'", 1, 1, "name one of its fields")]
     #[case("group.name == 'x'", 1, 1, "`group` is not known")]
     #[case(&format!("1{} == 1", " + 1".repeat(1000)), 1, 1, "levels deep")]
     #[case(&format!("user.mail{} == ''", ".trim()".repeat(500)), 1, 1, "levels deep")]
     #[case("has(user.department)", 1, 1, "could not be read")]
     #[case("has(user.attributes.room)", 1, 1, "could not be read")]
-    #[case("[1].all(a, [1].all(b, [1].all(c, true)))", 1, 1, "within two others")]
+    #[case("[1].all(a, [1].all(b, [1].all(c, true)))", 1, 1, "within two other loops")]
     fn refuses_with_a_place(
         #[case] text: &str,
         #[case] line: usize,
@@ -540,7 +542,7 @@ mod tests {
         let of = |(mail, aliases, each)| holds_for(text, &writes(mail, aliases, each));
         of(fine).unwrap();
         let failed = of(beyond).unwrap_err();
-        assert!(failed.why.contains("takes too much for this entry") && !failed.unknown_field, "{failed}");
+        assert!(failed.why.contains("is too costly for this entry") && !failed.unknown_field, "{failed}");
     }
 
     #[test]
@@ -572,9 +574,9 @@ mod tests {
     #[case("'mail' in user", "write `user['mail'] != ''`")]
     #[case("user.values.exists(name, name == 'memberOf')", "must be followed by the attribute")]
     #[case("[user.attributes].exists(all, all['room'] == '')", "must be followed by the attribute")]
-    #[case("[user].exists(one, one.values['room'] == [])", "names one of its fields")]
-    #[case("user['values']['ro' + 'om'] == []", "written out")]
-    #[case("user['val' + 'ues']['room'] == []", "written out")]
+    #[case("[user].exists(one, one.values['room'] == [])", "name one of its fields")]
+    #[case("user['values']['ro' + 'om'] == []", "a literal name")]
+    #[case("user['val' + 'ues']['room'] == []", "a literal name")]
     #[case("has(user.values.room)", "could not be read")]
     #[case("user.values[?'room'] == optional.none()", "")]
     #[case("user.?mail == optional.none()", "")]

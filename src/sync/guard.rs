@@ -180,7 +180,8 @@ impl Judge<'_> {
             } else if self.lines.is_locked_membership(step.subject, member) {
                 line::STOOD.to_owned()
             } else if whole_group {
-                "more of this group's members would go than limits.memberRemovalsPerGroup allows".to_owned()
+                "more of this group's members would be removed than limits.memberRemovalsPerGroup allows"
+                    .to_owned()
             } else if exceeds.is_some() || self.all {
                 line::cause(step, exceeds)
             } else {
@@ -229,7 +230,7 @@ impl Judge<'_> {
                         None if locked => line::STOOD.to_owned(),
                         Some(fields) => line::lost(fields),
                         None => format!(
-                            "{} would be exceeded when it falls due",
+                            "{} would be exceeded when it is due",
                             exceeds.map_or("a limit", Bucket::field)
                         ),
                     };

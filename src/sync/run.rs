@@ -110,7 +110,9 @@ pub async fn run_on<T: Target>(
             Ok(0) => {}
             Ok(_) => before = None,
             Err(why) => {
-                let why = format!("the target could not be asked what an interrupted run had done: {why}");
+                let why = format!(
+                    "it could not be found out at the target what an interrupted run had done: {why}"
+                );
                 return cannot(store, place, id, started_at, why).await;
             }
         }

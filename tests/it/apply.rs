@@ -164,7 +164,7 @@ async fn without_a_match_rule_nothing_is_adopted() {
     let report = bench.run("one", &["ada", "grace"], 0).await;
     assert_eq!((report.applied.users.adopted, report.applied.users.created), (0, 1));
     assert!(
-        why(&report).contains("the target has another object called ada@corp.example"),
+        why(&report).contains("the target has another object with the name ada@corp.example"),
         "{}",
         why(&report)
     );
@@ -267,7 +267,7 @@ async fn a_target_that_is_never_ready_is_left_for_the_next_run() {
     bench.target.trouble(vec![Trouble::Busy(None); 20]);
     let report = bench.run("one", &["ada"], 0).await;
     assert_eq!(report.result(), RunResult::Failed);
-    assert!(report.failed.unwrap().contains("put off to the next run: too many requests"));
+    assert!(report.failed.unwrap().contains("postponed to the next run: too many requests"));
     bench.target.no_trouble();
     assert_eq!(bench.run("one", &["ada"], 60).await.result(), RunResult::InStep);
     let place = bench.store.place(&Owner::new("test", "one"), "fake:https://fake.example").unwrap();

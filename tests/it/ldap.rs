@@ -358,7 +358,7 @@ fn a_sync_gives_what_an_independent_reading_gives() {
         slapd.manifests("", "  limits: { quarantined: { count: 2, percent: 100 } }"),
     );
     let compare = |desk: &Desk| desk.differences(&["--base", SUFFIX, "--ldapsearch", &slapd.ldapsearch()]);
-    desk.sync(&[]).exits(0).says("InStepWithExceptions").says("uid=twin1").says("have one name");
+    desk.sync(&[]).exits(0).says("InStepWithExceptions").says("uid=twin1").says("have the same name");
     compare(&desk).exits(0).says("20 users, 10 groups, ");
     // Renamed, moved and with another name at once: still the same person.
     let before = desk.registry();
@@ -421,7 +421,7 @@ fn whatever_stops_a_read_removes_nobody() {
         .says("limits.userRemovals allows 5");
     assert_eq!(active(&desk), 30);
     slapd.stop();
-    desk.sync(&[]).exits(1).says("Unreachable").says("nothing was removed on its word");
+    desk.sync(&[]).exits(1).says("Unreachable").says("nothing was removed because of it");
     assert_eq!(active(&desk), 30);
     assert_eq!(desk.registry().len(), before.len());
 }
@@ -527,7 +527,7 @@ fn two_with_one_id_name_each_other_and_recover() {
     let before = desk.registry();
     slapd.modify(&person("kai", 72).replacen('\n', "\nchangetype: add\n", 1));
     for _ in 0..2 {
-        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have one employeeNumber (72)");
+        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have the same employeeNumber (72)");
         said.says(&format!("uid=jon,ou=people,{SUFFIX} and uid=kai,ou=people,{SUFFIX}"));
         assert_eq!(desk.registry(), before);
     }

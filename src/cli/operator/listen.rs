@@ -6,32 +6,32 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-/// Where the operator listens.
+/// The addresses on which the operator listens.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Addresses {
-    /// Where the registry is served over SCIM 2.0.
+    /// The address of the registry (SCIM 2.0).
     #[arg(long, env = "ROLLCALL_SCIM_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8443")]
     pub(super) scim_address: SocketAddr,
-    /// A Secret of type kubernetes.io/tls in the operator's own namespace, with the certificate that readers
-    /// of the registry see. Without it they are served without TLS: only where something else sees to that.
+    /// A Secret of type kubernetes.io/tls in the operator's own namespace, with the certificate of the registry.
+    /// Without it the registry is served without TLS: use that only behind a proxy that terminates TLS.
     #[arg(long, env = "ROLLCALL_SCIM_TLS_SECRET", value_name = "NAME", value_parser = super::name)]
     pub(super) scim_tls_secret: Option<String>,
-    /// How readers reach the registry, if that is not how it sees itself, such as
+    /// The URL at which readers reach the registry, if it differs from its own address, such as
     /// <https://scim.corp.example>.
     #[arg(long, env = "ROLLCALL_SCIM_EXTERNAL_URL", value_name = "URL")]
     pub(super) scim_external_url: Option<String>,
-    /// Where /healthz and /readyz are answered.
+    /// The address of /healthz and /readyz.
     #[arg(long, env = "ROLLCALL_HEALTH_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) health_address: SocketAddr,
-    /// Where /metrics is answered.
+    /// The address of /metrics.
     #[arg(long, env = "ROLLCALL_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub(super) metrics_address: SocketAddr,
-    /// Where /log-level is answered: a loopback address only, as nobody is asked who they are.
+    /// The address of /log-level. It must be a loopback address, because there is no authentication.
     #[arg(long, env = "ROLLCALL_ADMIN_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:8082")]
     pub(super) admin_address: SocketAddr,
 }
 
-/// Takes an address, or says which one cannot be had.
+/// Binds to an address, or names the one that fails.
 pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).or_else(|error| match address {
         // Where there is no IPv6 at all, every address is one of IPv4.

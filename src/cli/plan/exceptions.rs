@@ -19,7 +19,7 @@ pub(super) struct Show {
     /// The data folder.
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// How to print it.
+    /// The output format.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
 }

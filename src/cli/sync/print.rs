@@ -1,4 +1,4 @@
-//! What happened, for people and for machines.
+//! Prints the results, as tables or JSON.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
 use crate::words::{count, thousands};
 
-/// So many of a kind are named one by one.
+/// At most so many of a kind are listed one by one.
 const NAMED: usize = 20;
 
-/// Every object with the status that it would have.
+/// Prints every object with the status that it would have.
 pub(super) fn json(out: &mut Out<'_>, done: &Done) -> Result<()> {
     let now = SystemClock.now();
     let mut objects = Vec::new();
@@ -69,7 +69,7 @@ fn connectors(done: &Done, now: Timestamp) -> Vec<(&str, DirectoryConnectorStatu
     all
 }
 
-/// Objects of one kind that cannot be used, with everything that is wrong with each.
+/// Objects of one kind that cannot be used, with all their problems.
 fn invalid<'d>(done: &'d Done, kind: &str) -> BTreeMap<&'d str, String> {
     let mut invalid: BTreeMap<&str, String> = BTreeMap::new();
     for problem in &done.resolved.problems {
@@ -110,7 +110,7 @@ fn policies(done: &Done, now: Timestamp) -> Vec<(&str, SyncPolicyStatus)> {
     all
 }
 
-/// Tables, and below them what needs more words.
+/// Prints tables, and details below them.
 pub(super) fn table(out: &mut Out<'_>, done: &Done, sync: &Sync) -> Result<()> {
     let now = SystemClock.now();
     let mut table =
@@ -180,27 +180,31 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
         out.paragraph(format_args!("{name}: {notice}"))?;
     }
     if let Some(feed) = imported.info.feed.as_ref().filter(|feed| !feed.reason.is_empty()) {
-        out.paragraph(format_args!("{name}: changes come by {}: {}", feed.active, feed.reason))?;
+        out.paragraph(format_args!("{name}: changes are found by {}: {}", feed.active, feed.reason))?;
     }
     for (field, trip) in &imported.info.tripped {
         if let Some(Place(dn)) = Place::of(field) {
             let missing = count(trip.lost.len(), "entry is", "entries are");
             out.paragraph(format_args!(
-                "{name}: {missing} missing in {dn}, and nobody is left there; what would follow from that is held. If the \
-                 place was not deleted, check whether a server behind this one is down, and what the account may read"
+                "{name}: {missing} missing in {dn}, and nobody is left there; the removals that would follow are \
+                 held. If this \
+                 subtree was not deleted, check whether a server behind this one is down, and what the account may read"
             ))?;
             continue;
         }
-        out.paragraph(format_args!("{name}: {} of {} entries lost {field} in one read; what would follow from that is held. Check what the \
+        out.paragraph(format_args!(
+            "{name}: {} of {} entries lost {field} in one read; the operations that would \
+                                    follow are held. Check what the \
              account may read",
             trip.lost.len(),
-            trip.carried))?;
+            trip.carried
+        ))?;
     }
     if imported.unsettled > 0 {
         let missing = count(
             imported.unsettled,
-            "entry is missing and not looked up yet; it stays as it is",
-            "entries are missing and not looked up yet; they stay as they are",
+            "entry is missing and was not looked up yet; it stays as it is",
+            "entries are missing and were not looked up yet; they stay as they are",
         );
         out.paragraph(format_args!("{name}: {missing}"))?;
     }
@@ -218,23 +222,27 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> 
         out.paragraph(format_args!("{name}: {why}"))?;
     }
     for connector in &report.stale {
-        out.paragraph(format_args!("{name}: {connector} was not read, so nothing was removed on its word"))?;
+        out.paragraph(format_args!(
+            "{name}: {connector} was not read, so nothing was removed because of it"
+        ))?;
     }
     about_quarantine(out, name, report, &sync.data)?;
     for blocked in report.blocked.iter().take(NAMED) {
         out.paragraph(format_args!("{name}: {} waits: {blocked}", blocked.name))?;
     }
     for person in &report.protected {
-        out.paragraph(format_args!("{name}: {person} is protected, and was left as they are"))?;
+        out.paragraph(format_args!("{name}: {person} is protected, and was left unchanged"))?;
     }
     match (report.approval, &sync.approve) {
         (Some(Approval::Outdated), _) => {
             out.paragraph(format_args!(
-                "{name}: that approval was given for another spec; look at what is held now"
+                "{name}: that approval was for an earlier spec; look at what is held now"
             ))?;
         }
         (Some(Approval::Unknown), Some(digest)) => {
-            out.paragraph(format_args!("{name}: nothing is held under {digest}, so nothing was approved"))?;
+            out.paragraph(format_args!(
+                "{name}: nothing is held with the digest {digest}, so nothing was approved"
+            ))?;
         }
         _ => {}
     }
@@ -262,8 +270,8 @@ fn about_quarantine(out: &mut Out<'_>, name: &str, report: &RunReport, data: &Pa
     }
     let entries = count(
         report.quarantined_count,
-        "entry cannot be taken as it is, and keeps what it has",
-        "entries cannot be taken as they are, and keep what they have",
+        "entry cannot be processed, and keeps what it has",
+        "entries cannot be processed, and keep what they have",
     );
     out.line(format_args!("{name}: {entries}:"))?;
     for one in report.quarantined.iter().take(NAMED) {
@@ -299,8 +307,8 @@ fn about_skipped(out: &mut Out<'_>, name: &str, report: &RunReport) -> Result<()
         out.paragraph(format_args!("{name}: users left out: {}", parts.join(", ")))?;
     }
     if skipped.dangling_members > 0 {
-        let members = count(skipped.dangling_members, "member of groups is", "members of groups are");
-        out.paragraph(format_args!("{name}: {members} nobody that was read"))?;
+        let members = count(skipped.dangling_members, "group member is", "group members are");
+        out.paragraph(format_args!("{name}: {members} not among the entries that were read"))?;
     }
     Ok(())
 }

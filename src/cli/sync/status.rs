@@ -8,7 +8,7 @@ use crate::controller::condition::{Conditions, Status};
 pub(super) use crate::controller::connector::status::of_import;
 pub(super) use crate::controller::policy::status::of_run;
 
-/// `Ready`, of an object that cannot be used or rests.
+/// `Ready` of an object that cannot be used or is suspended.
 pub(super) fn not_ready(reason: Reason, message: String, at: Timestamp) -> Condition {
     Conditions::new(&[], None, at).one("Ready", Status::False, reason.name, message)
 }

@@ -82,13 +82,13 @@ impl<T: Target> Apply<'_, T> {
         }
         Adoption::Leave(if ours {
             format!(
-                "the target's object {name} is still that of another entry, which left or has another name now; it waits until \
-                 that one is renamed or deleted"
+                "the target's object {name} still belongs to another entry, which left or was renamed; this one waits \
+                 until that object is renamed or deleted"
             )
         } else {
             format!(
-                "the target has another object called {name}; rename or remove that one, or give this one another name in \
-                 the directory"
+                "the target has another object with the name {name}; rename or remove that object, or give this entry \
+                 a different name in the directory"
             )
         })
     }
@@ -135,13 +135,14 @@ impl<T: Target> Apply<'_, T> {
         let Some(Operation::Create { key, .. }) = &one.operation else { return Ok(()) };
         if let Some(Ownership::Of(owner)) = self.claim(&found.id).await? {
             return Err(format!(
-                "the target's object {} belongs to the policy {owner}; let only one of the two policies have it",
+                "the target's object {} belongs to the policy {owner}; put this entry into the scope of only one of \
+                 the two policies",
                 found.content.name()
             ));
         }
         match found.key {
             Some(theirs) if theirs != *key => Err(format!(
-                "the target's object {} bears the key of another policy or of another directory entry; remove the one \
+                "the target's object {} has the key of another policy or of another directory entry; remove the one \
                  that is not wanted",
                 found.content.name()
             )),

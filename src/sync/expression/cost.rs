@@ -116,7 +116,7 @@ impl<'e> Walk<'e, '_> {
             None => self.made(of)?,
         };
         if size.bytes > VALUE {
-            let why = format!("what this gives could be of {} bytes, and {VALUE} are the most", size.bytes);
+            let why = format!("the result could have {} bytes, and the maximum is {VALUE}", size.bytes);
             return Err(Beyond { id: of.id, why });
         }
         self.take(of, 1)?;
@@ -190,7 +190,7 @@ impl<'e> Walk<'e, '_> {
         self.times = times;
         if whole.bytes > VALUE {
             let why = format!(
-                "the list that this makes could be of {} bytes, and {VALUE} are the most",
+                "the list that this creates could have {} bytes, and the maximum is {VALUE}",
                 whole.bytes
             );
             return Err(Beyond { id: of.id, why });

@@ -74,7 +74,7 @@ impl Walk<'_> {
         self.depth += 1;
         if self.depth > DEEPEST {
             let why = format!(
-                "this is more than {DEEPEST} levels deep (each term of a sum is one): write less in a row"
+                "this is nested more than {DEEPEST} levels deep (each term of a sum is one level): use fewer terms"
             );
             return Err(self.error(of, &why));
         }
@@ -88,8 +88,10 @@ impl Walk<'_> {
             && select.test
         {
             // It would say "no" of what could not be read.
-            return Err(self
-                .error(of, "has() cannot tell what is empty from what could not be read: write `!= \'\'`"));
+            return Err(self.error(
+                of,
+                "has() cannot distinguish an empty field from one that could not be read: write `!= \'\'`",
+            ));
         }
         if let Some(field) = self.field_of_subject(of)? {
             self.named.fields.insert(field);
@@ -108,7 +110,8 @@ impl Walk<'_> {
                 let name = call.func_name.as_str();
                 let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
                 if !operator && !FUNCTIONS.contains(&name) {
-                    let why = format!("`{name}` is not a function; there are {}", FUNCTIONS.join(", "));
+                    let why =
+                        format!("`{name}` is not a function; the functions are {}", FUNCTIONS.join(", "));
                     return Err(self.error(of, &why));
                 }
                 if call.func_name == operators::IN {
@@ -124,12 +127,12 @@ impl Walk<'_> {
                 }
                 EntryExpr::StructField(field) => self.expression(&field.value),
             }),
-            Expr::Struct(_) => Err(self.error(of, "messages cannot be made here")),
+            Expr::Struct(_) => Err(self.error(of, "messages cannot be created here")),
             Expr::Comprehension(comprehension) => {
                 self.expression(&comprehension.iter_range)?;
                 if self.lists == LISTS {
                     return Err(
-                        self.error(of, "this goes through a list within two others, which takes too long")
+                        self.error(of, "this loops over a list within two other loops, which takes too long")
                     );
                 }
                 self.lists += 1;
@@ -167,8 +170,12 @@ impl Walk<'_> {
             }
             _ => return Ok(()),
         };
-        Err(self
-            .error(of, &format!("`in` cannot tell what is empty from what was not read: write `{instead}`")))
+        Err(self.error(
+            of,
+            &format!(
+                "`in` cannot distinguish an empty attribute from one that was not read: write `{instead}`"
+            ),
+        ))
     }
 
     /// `user.mail`, `user["mail"]`.
@@ -179,8 +186,12 @@ impl Walk<'_> {
         }
         let variable = self.subject.variable();
         let Some(field) = field else {
-            return Err(self
-                .error(of, &format!("the field of `{variable}` must be written out, or it cannot be read")));
+            return Err(self.error(
+                of,
+                &format!(
+                    "the field of `{variable}` must be a literal name, so that it is known what to read"
+                ),
+            ));
         };
         let own =
             ["id", "dn", "kind"].into_iter().filter(|own| *own != "kind" || self.subject == Subject::User);
@@ -197,7 +208,7 @@ impl Walk<'_> {
         let hint = match nearest(field, &known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
-                "there are {}; the directory's own are in {variable}.attributes['…']",
+                "the fields are {}; the directory's own attributes are in {variable}.attributes['…']",
                 known.join(", ")
             ),
         };
@@ -213,7 +224,9 @@ impl Walk<'_> {
         }
         match attribute {
             Some(attribute) => Ok(Some(attribute.to_owned())),
-            None => Err(self.error(of, "the attribute must be written out, or it cannot be asked for")),
+            None => {
+                Err(self.error(of, "the attribute must be a literal name, so that it is known what to read"))
+            }
         }
     }
 
@@ -223,11 +236,9 @@ impl Walk<'_> {
         }
         let variable = self.subject.variable();
         let why = if name == variable {
-            format!(
-                "`{variable}` is no value: an expression names one of its fields, such as `{variable}.mail`"
-            )
+            format!("`{variable}` is not a value: name one of its fields, such as `{variable}.mail`")
         } else {
-            format!("`{name}` is not known here; an expression sees `{variable}`")
+            format!("`{name}` is not known here; use `{variable}`")
         };
         Err(self.error(of, &why))
     }

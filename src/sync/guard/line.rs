@@ -12,7 +12,7 @@ use crate::sync::policy::LeaverAction;
 use crate::words::count;
 
 /// Why something is held that was held before an edit.
-pub(super) const STOOD: &str = "held before, and neither approved nor settled by the directory since";
+pub(super) const STOOD: &str = "held before, and since then neither approved nor resolved by the directory";
 
 /// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
 /// longer is.
@@ -86,9 +86,9 @@ impl<'a> Lines<'a> {
             (Action::AddMembers(members), _) => {
                 ("other", format!("add {}", count(members.len(), "member", "members")))
             }
-            (Action::Release(_), _) => ("other", "rename for a moment".to_owned()),
+            (Action::Release(_), _) => ("other", "rename temporarily".to_owned()),
             (Action::Enable, _) => ("enable", "enable".to_owned()),
-            (Action::Empty, class) => (class.map_or("other", name), "take all members out".to_owned()),
+            (Action::Empty, class) => (class.map_or("other", name), "remove all members".to_owned()),
             (action, class) => (class.map_or("other", name), verb(action).to_owned()),
         };
         let grade = step.evidence.map(grade);
@@ -105,7 +105,7 @@ impl<'a> Lines<'a> {
             configuration: removal.configuration.contains(member.0),
         };
         let name = self.name(step.subject, &step.action);
-        let action = (verb(&step.action), "take out of the group".to_owned());
+        let action = (verb(&step.action), "remove from the group".to_owned());
         let line =
             self.line("memberRemoval", step.subject, Some(member), Some(grade(evidence)), action, name);
         Line { doubtful: !step.doubtful.is_empty(), ..line }
@@ -119,8 +119,8 @@ impl<'a> Lines<'a> {
         };
         let name = self.name(subject, &Action::Disable);
         let verb = self.input.plan.later.get(&subject).map_or("remove", |step| verb_of(*step));
-        let words = if verb == "empty" { "take all members out" } else { verb };
-        let action = (verb, format!("{words} when its time comes"));
+        let words = if verb == "empty" { "remove all members" } else { verb };
+        let action = (verb, format!("{words} when it is due"));
         let line = self.line(class, subject, None, Some(grade(evidence)), action, name);
         Line { doubtful: self.input.plan.doubtful.contains_key(&subject), ..line }
     }
@@ -174,14 +174,14 @@ pub(super) fn lost(fields: &[String]) -> String {
     let places = places.map(|Place(dn)| format!("{EVERYONE_IN}{dn} is missing at once"));
     let fields: Vec<&str> =
         fields.iter().filter(|field| Place::of(field).is_none()).map(String::as_str).collect();
-    let fields = (!fields.is_empty()).then(|| format!("{} was lost by many at once", fields.join(", ")));
+    let fields = (!fields.is_empty()).then(|| format!("many entries lost {} at once", fields.join(", ")));
     places.chain(fields).collect::<Vec<_>>().join("; ")
 }
 
 /// The same for a status, which names no place: a place may be called as a person is.
 fn without_place(why: &str) -> &str {
     if why.starts_with(EVERYONE_IN) {
-        "everybody in one place of the directory is missing at once; `rollcall plan show` names it"
+        "everybody in one subtree of the directory is missing at once; `rollcall plan show` names it"
     } else {
         why
     }
@@ -191,10 +191,10 @@ fn without_place(why: &str) -> &str {
 pub(super) fn cause(step: &Planned, exceeds: Option<Bucket>) -> String {
     match exceeds {
         Some(bucket) if bucket.is_weak() => {
-            "above what may go when the source cannot confirm that it is gone (5, or 1 %)".to_owned()
+            "above the limit for removals that the source cannot confirm (5, or 1 %)".to_owned()
         }
         Some(bucket) if bucket.is_configuration() => {
-            format!("above {}, by an edit of the spec", bucket.field())
+            format!("above {}, because of an edit of the spec", bucket.field())
         }
         Some(bucket) => format!("above {}", bucket.field()),
         None if step.evidence.is_some() => "limits.onExceed is HoldAll".to_owned(),

@@ -289,7 +289,7 @@ fn what_was_not_looked_up_or_is_in_doubt_is_held_whatever_the_budget() {
     assert_eq!(guarded.execute.len(), 1);
     let why: Vec<String> = guarded.hold.unwrap().lines.into_iter().map(|line| line.why).collect();
     assert!(why.contains(&"missing from the directory, and not looked up yet".to_owned()), "{why:?}");
-    assert!(why.contains(&"mail was lost by many at once".to_owned()), "{why:?}");
+    assert!(why.contains(&"many entries lost mail at once".to_owned()), "{why:?}");
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_leaver_who_is_in_doubt_is_held_when_first_seen() {
     let guarded = case.judge();
     assert_eq!(guarded.leaving.keys().collect::<Vec<_>>(), [&SubjectId(2)], "the other's clock stands still");
     let hold = guarded.hold.unwrap();
-    assert_eq!((hold.lines.len(), hold.lines[0].why.as_str()), (1, "mail was lost by many at once"));
+    assert_eq!((hold.lines.len(), hold.lines[0].why.as_str()), (1, "many entries lost mail at once"));
     case.approved = vec![hold];
     assert_eq!(case.judge().leaving.len(), 2);
 }
@@ -477,7 +477,7 @@ fn who_may_leave_later_may_do_the_first_step(
     case.plan.later = (1..13).map(|id| (SubjectId(id), first)).collect();
     let guarded = case.judge();
     let hold = guarded.hold.unwrap();
-    assert!(hold.is_named() && hold.lines.iter().all(|line| line.action.ends_with("when its time comes")));
+    assert!(hold.is_named() && hold.lines.iter().all(|line| line.action.ends_with("when it is due")));
     case.approved = vec![hold];
     assert_eq!(case.judge().leaving.len(), 12);
     case.plan = Plan::default();

@@ -31,8 +31,8 @@ impl Deadline {
     ) -> Result<T, SourceError> {
         tokio::time::timeout_at(self.at, answer).await.unwrap_or_else(|_| {
             let message = format!(
-                "the read took longer than {} s and was given up; nothing of it was taken. Raise spec.timeout, or narrow \
-                 what is read",
+                "the read took longer than {} s and was stopped; nothing of it was used. Raise spec.timeout, or \
+                 narrow what is read",
                 self.timeout.as_secs()
             );
             Err(SourceError::new(Reason::Interrupted, message))

@@ -82,14 +82,14 @@ impl Double {
         let Self { anchor, .. } = self;
         match is {
             Is::Renamed | Is::Several => format!(
-                "{dns} have one {attribute} ({anchor}), so nobody can tell which of them is the one of before, and what \
-                 it has stays as it is; give each of them its own, or set anchorAttribute to an attribute that tells \
-                 entries apart"
+                "{dns} have the same {attribute} ({anchor}), so it is not known which of them is the former entry, \
+                 and what that has stays as it is; give each of them its own, or set anchorAttribute to an attribute \
+                 that is unique"
             ),
             Is::Unknown => format!(
-                "{dns} have one {attribute} ({anchor}), unless they are one entry that was renamed while it was read, which \
-                 the directory did not say; what it has stays as it is until the next read, and if they are several give \
-                 each of them its own"
+                "{dns} have the same {attribute} ({anchor}), unless they are one entry that was renamed during the \
+                 read, which the directory did not report; what it has stays as it is until the next read; if they \
+                 are several entries, give each of them its own"
             ),
         }
     }
@@ -126,8 +126,8 @@ pub(super) async fn ask<S: Source>(
 pub(super) fn notice(how_many: usize) -> String {
     let (ids, are) = if how_many == 1 { ("id", "is") } else { ("ids", "are") };
     format!(
-        "{how_many} {ids} {are} borne by several entries; those are exceptions and stay as they are, and as long as that \
-         lasts everything is read each time"
+        "{how_many} {ids} {are} used by several entries; these are exceptions and stay as they are, and everything is \
+         read each time as long as that lasts"
     )
 }
 
@@ -157,6 +157,9 @@ mod tests {
             double.add(dn);
         }
         let why = double.why(Is::Several, "employeeNumber");
-        assert!(why.starts_with("cn=a and cn=b and cn=c and 2 more have one employeeNumber (7)"), "{why}");
+        assert!(
+            why.starts_with("cn=a and cn=b and cn=c and 2 more have the same employeeNumber (7)"),
+            "{why}"
+        );
     }
 }

@@ -212,8 +212,8 @@ impl Intake {
             Some(info) if info.directory != completion.directory => Err(SourceError::new(
                 Reason::DirectoryChanged,
                 format!(
-                    "{} read the directory {} before, and this is {}; nothing was taken. Point it back, or use a new \
-                     connector for the other directory (for LDIF, directoryID says which directory a file is of)",
+                    "{} read the directory {} before, and this is {}; nothing was used. Point it back to the former \
+                     directory, or create a new connector for this one (for LDIF, directoryID names the directory of a file)",
                     self.connector, info.directory, completion.directory
                 ),
             )),
@@ -228,9 +228,9 @@ impl Intake {
             return Ok(());
         }
         let message = format!(
-            "the read of {} reached its end and brought nothing at all, where {} before; nothing was \
-             taken. Check what the account may read, the base and the filters; if the directory really is to be empty, \
-             delete the policies that read it",
+            "the read of {} was complete and empty, where {} before; nothing was used. Check the account's \
+             permissions, the base and the filters; if the directory is really meant to be empty, delete the policies \
+             that read it",
             self.connector,
             count(before, "entry was", "entries were")
         );
@@ -245,7 +245,7 @@ impl Intake {
         let there = self.importing.holders(&absent, &self.unidentified)?;
         for row in &there {
             let why =
-                "an entry came under the name that it had, and could not be told to be it or another one"
+                "an entry with its former name was read, and it could not be determined whether that is the same entry"
                     .to_owned();
             self.written.insert(row);
             self.untold.insert(row);
@@ -304,7 +304,7 @@ impl Intake {
         self.read_lists_again()?;
         if self.nameless != Nameless::Nobody && unsettled > 0 {
             notices.push(
-                "entries that are missing stay as they are, because what could not be read may be of them; see the exceptions"
+                "missing entries stay as they are, because unreadable data may belong to them; see the exceptions"
                     .to_owned(),
             );
         }
@@ -313,7 +313,7 @@ impl Intake {
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
             notices.push(format!(
-                "the change feed had not told of {} that this full read found changed",
+                "the change feed had not reported {} that this full read found changed",
                 count(missed, "entry", "entries")
             ));
         }
@@ -844,8 +844,8 @@ fn stated(content: &str) -> Cow<'_, str> {
 }
 
 /// What is wrong with an account that was known to be disabled and does not say any more whether it is.
-const STATELESS: &str = "it was disabled, or was to expire, and shows no state any more (userAccountControl), so it cannot be told whether \
-     it is; read or export that attribute too";
+const STATELESS: &str = "it was disabled, or had an expiry date, and no longer shows its state (userAccountControl), \
+                         so its state is unknown; read or export that attribute too";
 
 /// Whether an account says nothing of whether it is disabled. Of a mailbox that nobody logs in with, that says nothing.
 fn shows_no_state(entry: &Entry) -> bool {

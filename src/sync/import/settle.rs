@@ -108,7 +108,7 @@ pub(super) async fn settle<S: Source>(
                 Ok(None) => Answer::Cannot,
                 Err(error) => {
                     notices.push(format!(
-                        "absent entries could not be looked up, and stay as they are: {error}"
+                        "missing entries could not be looked up, and stay as they are: {error}"
                     ));
                     Answer::None
                 }
@@ -128,12 +128,11 @@ pub(super) async fn settle<S: Source>(
     if strange > 0 {
         let missing = count(
             strange,
-            "entry that another server told of is missing on the one that was asked, which may only be behind; it stays as \
-             it is",
-            "entries that another server told of are missing on the one that was asked, which may only be behind; they \
-             stay as they are",
+            "entry that another server reported is missing on this server, which may only be behind; it stays as it is",
+            "entries that another server reported are missing on this server, which may only be behind; they stay as \
+             they are",
         );
-        notices.push(format!("{missing} until the other one answers, or for 24 h"));
+        notices.push(format!("{missing} until the other server answers, or for 24 h"));
     }
     settled
 }

@@ -28,15 +28,16 @@ pub(super) fn is_cut(before: u64, came: u64) -> bool {
 }
 
 /// What is wrong with such a file.
-pub(super) const CUT: &str = "far fewer entries came than before, and the file does not show its end (`# numEntries`), so it may have \
-     been cut: who is missing stays as they are until a file has them or shows its end; export it again without -L, -LL or -LLL, \
-     or write the count of its entries at its end";
+pub(super) const CUT: &str = "far fewer entries came than before, and the file does not prove its end (`# \
+                              numEntries`), so it may have been cut: missing entries stay as they are until a file \
+                              has them or proves its end; export it again without -L, -LL or -LLL, or write the count \
+                              of its entries at its end";
 
 /// What to say of it.
 pub(super) fn notice(Shrunk { since, from }: &Shrunk) -> String {
     format!(
-        "far fewer entries came than before ({from} until {since:.0}); if the account should see them, let it. For a day everything \
-         is read each time, so that they are seen as soon as they are back"
+        "far fewer entries came than before ({from} until {since:.0}); if the account should see them, give it \
+         permission. For a day everything is read each time, so that they are noticed as soon as they are back"
     )
 }
 

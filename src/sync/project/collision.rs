@@ -26,11 +26,11 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
             let name = kept.content().name();
             let message = match &first {
                 Some(first) => format!(
-                    "its name {name:?} is that of {first}, which was there first; give one of them another name in the \
-                     directory"
+                    "its name {name:?} belongs to {first}, which was there first; give one of them a different name \
+                     in the directory"
                 ),
                 None => format!(
-                    "{all_of_them} have one name, {name:?}; give them different ones in the directory"
+                    "{all_of_them} have the same name, {name:?}; give them different names in the directory"
                 ),
             };
             candidate.finding = CandidateState::Quarantine(QuarantineReason::NameConflict, message);
@@ -66,8 +66,8 @@ pub(super) fn part_twins<T: Named>(candidates: &mut [Candidate<T>], known: &Subj
         for at in all.into_iter().filter(|at| *at != continues) {
             if let Some(candidate) = candidates.get_mut(at) {
                 let message = format!(
-                    "it was taken for the same person as {one}, who came with its name when it was gone; remove one of the \
-                     two entries from the directory"
+                    "it was linked as the same person as {one}, which appeared with its name when it was gone; remove \
+                     one of the two entries from the directory"
                 );
                 candidate.finding = CandidateState::Quarantine(QuarantineReason::Recreated, message);
                 // The object is the other's now.

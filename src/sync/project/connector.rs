@@ -245,8 +245,8 @@ impl ConnectorProjection<'_> {
                     }
                     OnRecreated::Quarantine => {
                         let why = format!(
-                            "{was}, who left, has the name {:?} that it has too; if this is the same person set \
-                             users.recreated to Relink, if it is another set it to Replace",
+                            "{was}, who left, has the same name {:?}; if this is the same person, set users.recreated \
+                             to Relink; if it is a different person, set it to Replace",
                             kept.content().name()
                         );
                         candidate.finding = CandidateState::Quarantine(QuarantineReason::Recreated, why);

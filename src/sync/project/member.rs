@@ -161,9 +161,7 @@ impl Lists {
                 Some(member) => {
                     if who.changed.contains(&member.row) {
                         membership.incomplete = true;
-                        why.get_or_insert(
-                            "a member of it was a user and is a group now, or the other way round",
-                        );
+                        why.get_or_insert("a member was a user and is now a group, or the other way round");
                     }
                     if member.is_group {
                         groups.push(member.row);
@@ -177,7 +175,7 @@ impl Lists {
         if membership.unresolved && path.unread {
             membership.incomplete = true;
             why.get_or_insert(
-                "it could not be read this time, and its list of before has names that nobody bears now",
+                "it could not be read this time, and its former list contains names that no entry has now",
             );
         }
         let broken = why.map(|why| Broken { dn: path.dn.clone(), why: why.into() }.into());

@@ -160,7 +160,7 @@ impl Quarantined {
     pub(super) fn incomplete(group: &str, broken: &[&Broken]) -> Self {
         let lists: Vec<String> = broken.iter().map(|Broken { dn, why }| format!("{dn}: {why}")).collect();
         let message = format!(
-            "not all of its members could be read, so nobody is taken out of it; correct the member list of {}",
+            "not all of its members could be read, so no members are removed; correct the member list of {}",
             lists.join("; and of ")
         );
         Self {
@@ -172,9 +172,9 @@ impl Quarantined {
     }
 
     pub(super) fn unread(kind: SubjectKind, name: &str) -> Self {
-        let message = "its connector never read it, so nobody knows whether it left; if it is in the directory, let the connector \
-                       read it there; if it left while the connector got another name, name it as before until it is gone (what \
-                       was read under that name is remembered for 30 days)";
+        let message = "its connector never read it, so it is not known whether it left; if it is in the directory, \
+                       make the connector read it; if it left while the connector was renamed, give the connector its \
+                       former name until the entry is removed (the data under that name are kept for 30 days)";
         Self {
             kind,
             entry: name.to_owned(),

@@ -52,8 +52,8 @@ pub(super) fn values<'e>(entry: &'e Entry, field: &str, asked: Asked<'_>) -> Res
         FieldState::Empty => Ok(&[]),
         FieldState::Unknown => {
             let why = format!(
-                "its {field} is not known: the value could not be decoded, or was not read; correct it in the \
-                 directory, or let the account read it"
+                "its {field} is unknown: the value could not be decoded, or was not read; correct it in the \
+                 directory, or allow the account to read it"
             );
             Err(Unclear(QuarantineReason::UnknownField, why))
         }

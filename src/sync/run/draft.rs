@@ -136,8 +136,10 @@ impl Drafting {
         let mut snapshots = Vec::with_capacity(self.policy.connectors.len());
         for binding in &self.policy.connectors {
             let Some(mut snapshot) = self.store.snapshot(&binding.connector)? else {
-                let why =
-                    format!("{} was never read to its end, so there is nothing to go by", binding.connector);
+                let why = format!(
+                    "{} was never read to its end, so there is nothing to work with",
+                    binding.connector
+                );
                 return Ok(Err(why));
             };
             let accepted = self.store.accepted_losses(self.place, &binding.connector)?;

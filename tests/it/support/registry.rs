@@ -18,7 +18,8 @@ impl Synced {
     /// The digest of what is held because a whole place is empty, which a person approves where it is so.
     pub(crate) fn held_with_a_place(&self) -> Option<&str> {
         let held = &self.status[1]["status"]["held"];
-        let is_place = held["reason"].as_str()?.contains("in one place of the directory is missing at once");
+        let is_place =
+            held["reason"].as_str()?.contains("in one subtree of the directory is missing at once");
         is_place.then(|| held["digest"].as_str()).flatten()
     }
 

@@ -155,7 +155,7 @@ impl Life {
         }
         let until = self.clock.seconds() + 24 * 3600;
         for line in hold.lines {
-            let doubtful = line.why.contains("lost by many at once");
+            let doubtful = line.why.contains("many entries lost");
             let class = format!("{} {}", line.class, line.verb);
             let classes = [Some(class.clone()), doubtful.then(|| format!("{class}, doubtful"))];
             for class in classes.into_iter().flatten() {
