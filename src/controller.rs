@@ -168,7 +168,7 @@ where
             Works { client, store, clock, gate, served, metrics, readiness, identity, imports, runs, stop };
         let ended = tokio::select! {
             ended = rounds(&all, &mut namespaces) => ended,
-            () = following => Err(Error::Died("the watch of the namespaces ended by itself".to_owned())),
+            () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
         };
         ends.cancel();
         ended
@@ -272,11 +272,11 @@ async fn round(
         () = stop.cancelled() => Ok(()),
         why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
         ended = tasks.join_next() => Err(Error::Died(match ended {
-            Some(Err(error)) => format!("a task died: {error}"),
-            Some(Ok(())) | None => "a watch or controller ended by itself".to_owned(),
+            Some(Err(error)) => format!("a task ended unexpectedly: {error}"),
+            Some(Ok(())) | None => "a watch or controller ended unexpectedly".to_owned(),
         })),
         () = change => {
-            tracing::info!("other namespaces are watched from now on; what is under way goes on after that");
+            tracing::info!("the set of watched namespaces has changed; work in progress continues after that");
             over.cancel();
             tasks.shutdown().await;
             context.jobs.close();
@@ -291,7 +291,7 @@ async fn round(
     stop.cancel();
     context.jobs.close();
     if tokio::time::timeout(GRACE, context.jobs.wait()).await.is_err() {
-        tracing::warn!("some work did not come to a safe point in time; it is settled by the next run");
+        tracing::warn!("some work did not reach a safe point in time; the next run completes it");
     }
     ended.map(|()| None)
 }
@@ -386,7 +386,7 @@ where
             if matches!(error, Error::Kube(_) | Error::Slow | Error::Unread { .. }) {
                 context.metrics.api_failed(Asked::Object);
             }
-            tracing::warn!(kind = kind.word(), object = %name, error = chain(error), "could not be looked at; trying again");
+            tracing::warn!(kind = kind.word(), object = %name, error = chain(error), "could not be processed; retrying");
         }
         let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
         queue.at(&name, Some(at));
@@ -451,7 +451,7 @@ async fn sound(context: Arc<Context>) {
                 context.metrics.store_damaged(!damage.is_empty());
             }
             Err(error) => {
-                tracing::error!(%error, "the store could not be looked at");
+                tracing::error!(%error, "the store could not be checked");
                 context.metrics.store_damaged(matches!(error, StoreError::Damaged(_)));
             }
         }

@@ -163,7 +163,9 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     let conditions = status.conditions.clone();
     match write(context, object, status).await {
         Ok(()) => context.tell(known, Some(&before), &conditions),
-        Err(error) => tracing::debug!(error = chain(&error), "that a look failed could not be said"),
+        Err(error) => {
+            tracing::debug!(error = chain(&error), "the failure could not be written to the status")
+        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Context {
         self.jobs.spawn(async move {
             if let Err(error) = task.await {
                 // Nobody listens any more only while the process ends anyway.
-                drop(fatal.send(format!("{what} died: {error}")).await);
+                drop(fatal.send(format!("{what} ended unexpectedly: {error}")).await);
             }
         });
     }

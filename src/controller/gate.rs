@@ -35,10 +35,10 @@ struct Term {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Shut {
     /// Another replica may be the active one.
-    #[error("this replica does not hold the lease (any more)")]
+    #[error("this replica does not hold the lease")]
     NotOurs,
     /// The process is about to end.
-    #[error("the operator is stopping; the rest is done when it runs again")]
+    #[error("the operator is stopping; it continues when it runs again")]
     Stopping,
 }
 

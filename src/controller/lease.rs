@@ -58,8 +58,8 @@ impl Times {
             Err("the lease cannot be renewed more often than once a second".to_owned())
         } else if lasts <= every + writes || lasts > LONGEST {
             Err(format!(
-                "a lease lasts at most {} s, and more than {} s longer than it takes until it is renewed, since a write may \
-                 take {} s",
+                "a lease lasts at most {} s, and more than {} s longer than the time until it is renewed, because a \
+                 write may take {} s",
                 LONGEST.as_secs(),
                 writes.as_secs(),
                 WRITE.as_secs()
@@ -130,21 +130,17 @@ impl<'a> Holder<'a> {
                     tracing::info!(
                         lease = self.settings.name,
                         identity = self.settings.identity,
-                        "this replica is the active one"
+                        "this replica is active"
                     );
                     return true;
                 }
                 Ok(Attempt::Theirs(holder)) if holder != told => {
-                    tracing::info!(
-                        lease = self.settings.name,
-                        holder,
-                        "waiting: another replica is the active one"
-                    );
+                    tracing::info!(lease = self.settings.name, holder, "waiting: another replica is active");
                     told = holder;
                 }
                 Ok(Attempt::Theirs(_)) => {}
                 Err(why) => {
-                    tracing::warn!(lease = self.settings.name, why, "the lease cannot be had; trying again");
+                    tracing::warn!(lease = self.settings.name, why, "the lease cannot be acquired; retrying");
                 }
             }
             if stop.run_until_cancelled(tokio::time::sleep(self.settings.times.every)).await.is_none() {
@@ -171,7 +167,7 @@ impl<'a> Holder<'a> {
                 self.holds(readiness, false);
                 tracing::warn!(
                     lease = self.settings.name,
-                    "the lease has run out: nothing is done until it is renewed, and the registry is served as it was"
+                    "the lease has expired: nothing is done until it is renewed, and the registry is served as it was"
                 );
             }
             match self.attempt().await {
@@ -183,7 +179,7 @@ impl<'a> Holder<'a> {
                         tracing::info!(
                             lease = self.settings.name,
                             after,
-                            "the lease is ours again; the work goes on"
+                            "the lease is renewed; the work continues"
                         );
                     }
                 }
@@ -196,7 +192,7 @@ impl<'a> Holder<'a> {
                         tracing::warn!(
                             lease = self.settings.name,
                             why,
-                            "the lease was not renewed; trying again"
+                            "the lease was not renewed; retrying"
                         );
                     }
                     told = why;
@@ -228,9 +224,9 @@ impl<'a> Holder<'a> {
         match tokio::time::timeout(WRITE, released).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "the lease was not released; it runs out by itself");
+                tracing::warn!(error = chain(&error), "the lease was not released; it expires by itself");
             }
-            Err(_) => tracing::warn!("the lease was not released in time; it runs out by itself"),
+            Err(_) => tracing::warn!("the lease was not released in time; it expires by itself"),
         }
     }
 
@@ -278,7 +274,7 @@ impl<'a> Holder<'a> {
         // Whoever had it meanwhile may have done what this process knows nothing of.
         let (ours, now) = (self.transitions, spec.lease_transitions);
         if holder.is_none() && ours.zip(now).is_some_and(|(ours, now)| now > ours) {
-            return Ok(Attempt::Theirs("another replica, which has let go of it since".to_owned()));
+            return Ok(Attempt::Theirs("another replica, which has released it since".to_owned()));
         }
         let now = MicroTime(self.clock.now());
         if holder.as_deref() != Some(&self.settings.identity) {
@@ -426,7 +422,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case::has_it(Some("another"), "taken over by another")]
-    #[case::had_it_meanwhile(None, "another replica, which has let go of it")]
+    #[case::had_it_meanwhile(None, "another replica, which has released it")]
     #[tokio::test(start_paused = true)]
     async fn whoever_finds_that_another_acted_meanwhile_does_nothing_more(
         #[case] holder: Option<&str>,

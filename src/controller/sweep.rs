@@ -35,9 +35,11 @@ pub(super) async fn sweep(context: Arc<Context>) {
         });
         match swept.await {
             Ok(0) => {}
-            Ok(forgotten) => tracing::info!(forgotten, "what was deleted 30 days ago was forgotten"),
+            Ok(forgotten) => {
+                tracing::info!(forgotten, "the data of objects that were deleted 30 days ago were removed")
+            }
             Err(error) => {
-                tracing::warn!(error = chain(&error), "what was deleted long ago could not be forgotten");
+                tracing::warn!(error = chain(&error), "the data of deleted objects could not be removed");
             }
         }
         context.clock.until(delay::later(now, EVERY)).await;

@@ -320,7 +320,7 @@ impl Metrics {
         self.waiting(policy, run.held, run.quarantined);
     }
 
-    /// So many operations of a policy wait for a person, and so many entries cannot be taken as they are: its last run
+    /// So many operations of a policy wait for a person, and so many entries cannot be processed: its last run
     /// found so, maybe before this process began.
     pub fn waiting(&self, policy: &str, held: u64, quarantined: u64) {
         let of = ("policy", policy);

@@ -145,7 +145,7 @@ fn a_certificate_is_told_of_before_it_ends() {
         Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), certificate_ends: Some(end), ..Setup::default() });
     let look = |url: &str| Look::at("ldap", url, slapd::ADMIN, slapd::PASSWORD, slapd.ca());
     let soon = format!(
-        "the server's certificate ends in 10 days, on {day}, and from then on nothing is read: renew it"
+        "the server's certificate expires in 10 days, on {day}, and after that nothing is read: renew it"
     );
     let secure = look(&slapd.secure_url());
     secure.passes("ldaps", &seen("Reachable", "CertificateExpiring", &[&soon]));

@@ -527,7 +527,8 @@ fn two_with_one_id_name_each_other_and_recover() {
     let before = desk.registry();
     slapd.modify(&person("kai", 72).replacen('\n', "\nchangetype: add\n", 1));
     for _ in 0..2 {
-        let said = desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have the same employeeNumber (72)");
+        let said =
+            desk.sync(&[]).exits(0).says("InStepWithExceptions").says("have the same employeeNumber (72)");
         said.says(&format!("uid=jon,ou=people,{SUFFIX} and uid=kai,ou=people,{SUFFIX}"));
         assert_eq!(desk.registry(), before);
     }

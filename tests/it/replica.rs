@@ -76,7 +76,7 @@ fn of_two_at_once_one_acts_and_the_other_takes_over() {
     }
     let mut other = Operator::beside(namespace, "other");
     eventually(PATIENCE, "the other one waits", || {
-        other.output().contains("another replica is the active one").then_some(())
+        other.output().contains("another replica is active").then_some(())
     });
     let acted = |who: &str| {
         let writes = cluster.writes_by(&account(who), namespace.name());
@@ -90,14 +90,14 @@ fn of_two_at_once_one_acts_and_the_other_takes_over() {
     let first = acted("rollcall");
     office.slapd.modify(&joins("dennis"));
     eventually(PATIENCE, "the other one is the active one", || {
-        other.output().contains("this replica is the active one").then_some(())
+        other.output().contains("this replica is active").then_some(())
     });
     office.after_a_read(in_step_with(14));
     assert!(acted("other") > 0);
     // The first one comes back, and waits in turn.
     office.operator.restart();
     eventually(PATIENCE, "the first one waits", || {
-        (office.operator.output().matches("another replica is the active one").count() > 0).then_some(())
+        (office.operator.output().matches("another replica is active").count() > 0).then_some(())
     });
     assert_eq!(acted("rollcall"), first);
     // Asked to end, the other one lets go at once.
@@ -178,8 +178,8 @@ fn while_the_apiserver_is_away_readers_are_served_and_nothing_is_done() {
         shown(&office).filter(|users| *users == 12 && !office.registry().active().contains(&address("tim")))
     });
     let said = office.operator.output();
-    assert_eq!(said.matches("this replica is the active one").count(), 1, "it never ended: {said}");
-    assert!(said.contains("the lease is ours again"), "{said}");
+    assert_eq!(said.matches("this replica is active").count(), 1, "it never ended: {said}");
+    assert!(said.contains("the lease is renewed"), "{said}");
 
     // Killed while the apiserver is away, it waits.
     cluster.stop_apiserver();
@@ -187,7 +187,7 @@ fn while_the_apiserver_is_away_readers_are_served_and_nothing_is_done() {
     office.operator.restart();
     office.slapd.modify(&joins("dennis"));
     eventually(PATIENCE, "it waits for the apiserver", || {
-        office.operator.output().contains("the lease cannot be had; trying again").then_some(())
+        office.operator.output().contains("the lease cannot be acquired; retrying").then_some(())
     });
     assert!(!office.registry().active().contains(&address("dennis")));
     cluster.start_apiserver();

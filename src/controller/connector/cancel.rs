@@ -41,5 +41,5 @@ impl<S: Source> Source for Cancellable<S> {
 }
 
 pub(super) fn cancelled() -> SourceError {
-    SourceError::new(Reason::Cancelled, "the read was given up before its end; nothing of it was taken")
+    SourceError::new(Reason::Cancelled, "the read was stopped before its end; nothing of it was used")
 }

@@ -80,7 +80,7 @@ pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
             conditions.set("Reconciling", Status::True, connector::DEPENDENCY_NOT_READY.name, message);
         }
         State::Suspended if find(&before.conditions, "Ready").is_none() => {
-            let message = "nothing is read while spec.suspend is true";
+            let message = "reading is paused while spec.suspend is true";
             conditions.set("Ready", Status::Unknown, connector::SUSPENDED.name, message);
             conditions.keep_all();
         }
@@ -89,7 +89,7 @@ pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
             let message = if *came == 0 {
                 "waiting for the first entries of the first read".to_owned()
             } else {
-                format!("the first read is under way: {} so far", count(*came, "entry", "entries"))
+                format!("the first read is in progress: {} so far", count(*came, "entry", "entries"))
             };
             conditions.set("Ready", Status::Unknown, connector::PROGRESSING.name, &message);
             conditions.set("Reconciling", Status::True, connector::PROGRESSING.name, message);
@@ -141,7 +141,7 @@ fn failed_stages(
             Ordering::Less => passed(conditions, stage, &[]),
             Ordering::Equal => conditions.set(stage, Status::False, reason, message),
             Ordering::Greater => {
-                let message = format!("not known while {} is not True", STAGES[failed]);
+                let message = format!("unknown while {} is not True", STAGES[failed]);
                 conditions.set(stage, Status::Unknown, reason, message);
             }
         }
@@ -194,7 +194,7 @@ fn certificate(ends_at: Timestamp, now: Timestamp) -> Option<String> {
         let days = count(u64::try_from(left.as_hours() / 24).unwrap_or(0), "day", "days");
         let day = ends_at.strftime("%F");
         format!(
-            "the server's certificate ends in {days}, on {day}, and from then on nothing is read: renew it"
+            "the server's certificate expires in {days}, on {day}, and after that nothing is read: renew it"
         )
     })
 }
@@ -204,8 +204,8 @@ fn clock(ahead: SignedDuration) -> Option<String> {
         let minutes = count((ahead.unsigned_abs().as_secs() + 30) / 60, "minute", "minutes");
         let side = if ahead.is_negative() { "behind" } else { "ahead of" };
         format!(
-            "the server's clock is {minutes} {side} this machine's: set both by a time service (NTP), since accounts expire \
-             by one of them, and Kerberos takes no more than five minutes"
+            "the server's clock is {minutes} {side} this machine's: synchronize both with a time service (NTP), \
+             because the expiry of accounts depends on them, and Kerberos allows at most five minutes"
         )
     })
 }
@@ -229,7 +229,7 @@ pub(super) fn unreadable(
     before: Option<&DirectoryConnectorStatus>,
     now: Timestamp,
 ) -> DirectoryConnectorStatus {
-    let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
+    let problem = Problem::new("", "", format!("the object is invalid: {}", invalid.error));
     status(&StatusInput {
         before,
         generation: invalid.metadata.generation,

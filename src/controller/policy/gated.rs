@@ -31,11 +31,11 @@ impl<T> Gated<T> {
 /// Why a run must end, if it must: nobody wants it any more, or its time is over.
 pub(super) fn ended(cancel: &CancellationToken, (timeout, until): (Duration, Instant)) -> Option<String> {
     if cancel.is_cancelled() {
-        return Some("the run was given up because the policy was changed".to_owned());
+        return Some("the run was stopped because the policy was changed".to_owned());
     }
     (Instant::now() >= until).then(|| {
         format!(
-            "the run took longer than {} s (spec.timeout); the next one goes on from here",
+            "the run took longer than {} s (spec.timeout); the next one continues from here",
             timeout.as_secs()
         )
     })

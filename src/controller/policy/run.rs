@@ -179,7 +179,7 @@ impl ControllerState {
             && self.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
         {
             // The digest first: a message that is too long is cut.
-            let message = format!("{}, see it with `rollcall plan show`: {}", hold.digest, hold.reason);
+            let message = format!("{}; list it with `rollcall plan show`: {}", hold.digest, hold.reason);
             self.events.push((EventType::Warning, reasons::HELD.name, message));
         }
         // Whoever only looks has rebuilt nothing: what is older than it was stays so.
@@ -226,14 +226,14 @@ fn told(report: &RunReport) -> Option<super::Told> {
         Some(Approval::Accepted) => normal(accepted(report)),
         Some(Approval::Unknown) => warning(
             reasons::APPROVAL_UNKNOWN,
-            "the approval names nothing that is held; take the digest from status.held",
+            "the approval names a digest that is not held; use the digest in status.held",
         ),
         Some(Approval::Outdated) => warning(
             reasons::APPROVAL_OUTDATED,
-            "the approval names what was held under another spec; look at what is held now",
+            "the approval names a digest of an earlier spec; look at what is held now",
         ),
         None if report.approved.steps > 0 && !report.previewed && report.failed.is_none() => {
-            normal("what was approved before and had to wait was let happen now".to_owned())
+            normal("operations that were approved before and had to wait were executed now".to_owned())
         }
         None => None,
     }
@@ -242,40 +242,41 @@ fn told(report: &RunReport) -> Option<super::Told> {
 /// What came of an approval.
 fn accepted(report: &RunReport) -> String {
     let Approved { named, held, steps } = report.approved;
-    let holds = format!("the approval was seen, and holds for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
+    let holds =
+        format!("the approval was accepted and is valid for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
     if report.previewed {
-        return "the approval names what is held, and nothing was done, since this was a preview; unless it is taken away, \
-                it counts once mode is Apply"
+        return "the approval names what is held, but this was a preview, so nothing was changed; unless it is \
+                removed, it counts once mode is Apply"
             .to_owned();
     }
     if report.failed.is_some() {
-        return format!(
-            "{holds}; this run could not do all of its work: what is left of it is done by the next one"
-        );
+        return format!("{holds}; this run failed before its end, and the next one continues");
     }
     if !report.stale.is_empty() {
         let stale: Vec<&str> = report.stale.iter().map(ConnectorName::as_str).collect();
         return format!(
-            "{holds}; nothing was removed on the word of DirectoryConnector {}, which could not be read: what rests on it \
-             waits until it can be read again",
+            "{holds}; DirectoryConnector {} could not be read, so nothing was removed because of it; these operations \
+             wait until it can be read again",
             stale.join(", ")
         );
     }
     if held > 0 {
         let all = count(named, "operation", "operations");
         return format!(
-            "{holds}; of the {all} that it names {} still held, until each is looked up: see `rollcall plan show`",
+            "{holds}; of the {all} that it names, {} still held until each entry is looked up: see `rollcall plan show`",
             count(held, "is", "are")
         );
     }
     if steps == 0 {
-        return "the approval was seen; the directory calls for nothing any more that it names, and nothing was done by it"
+        return "the approval was accepted; the directory no longer calls for any operation that it names, so nothing \
+                was executed"
             .to_owned();
     }
     if report.applied.waiting > 0 {
-        return format!("{holds}; what it names was let happen, but for what waits for the next run");
+        return format!("{holds}; its operations were executed, except for those that wait for the next run");
     }
-    "the approval was seen; what it names and the directory still calls for was let happen".to_owned()
+    "the approval was accepted; the operations that it names and the directory still calls for were executed"
+        .to_owned()
 }
 
 /// The reasons of what is told of approvals.
@@ -325,31 +326,31 @@ mod tests {
     }
 
     #[rstest]
-    #[case::done(approved(3), Some("was let happen"))]
-    #[case::nothing_of_it_is_called_for(approved(0), Some("nothing was done by it"))]
+    #[case::done(approved(3), Some("were executed"))]
+    #[case::nothing_of_it_is_called_for(approved(0), Some("nothing was executed"))]
     #[case::its_directory_was_away(
         RunReport { stale: vec![ConnectorName::new("id", "corp")], ..approved(0) },
-        Some("nothing was removed on the word of DirectoryConnector id/corp")
+        Some("DirectoryConnector id/corp could not be read, so nothing was removed because of it")
     )]
     #[case::a_preview(
         RunReport { previewed: true, ..approved(3) },
-        Some("nothing was done, since this was a preview")
+        Some("this was a preview, so nothing was changed")
     )]
     #[case::a_preview_without_its_directory(
         RunReport { previewed: true, stale: vec![ConnectorName::new("id", "corp")], ..approved(3) },
-        Some("nothing was done, since this was a preview")
+        Some("this was a preview, so nothing was changed")
     )]
     #[case::it_failed_on_the_way(
         RunReport { failed: Some("the disk is full".to_owned()), ..approved(3) },
-        Some("could not do all of its work")
+        Some("this run failed before its end")
     )]
     #[case::some_are_to_be_looked_up(
         RunReport { approved: Approved { named: 3, held: 2, steps: 1 }, ..approved(1) },
-        Some("of the 3 operations that it names 2 are still held")
+        Some("of the 3 operations that it names, 2 are still held")
     )]
     #[case::it_waited_until_now(
         RunReport { approval: None, ..approved(3) },
-        Some("had to wait was let happen now")
+        Some("had to wait were executed now")
     )]
     #[case::one_that_waited_in_a_preview(RunReport { approval: None, previewed: true, ..approved(3) }, None)]
     #[case::none(RunReport { approval: None, ..approved(0) }, None)]
@@ -364,6 +365,6 @@ mod tests {
             && !report.previewed
             && report.failed.is_none()
             && report.stale.is_empty();
-        assert_eq!(message.contains("let happen"), happened, "{message}");
+        assert_eq!(message.contains("were executed"), happened, "{message}");
     }
 }

@@ -54,8 +54,8 @@ pub(super) async fn look(
         let resting = (stale || lacking) && health.suspended;
         if health.failing.is_some() || resting {
             let why = health.failing.unwrap_or_else(|| {
-                let what = if stale { "too old" } else { "without attributes that the policy names" };
-                format!("it is suspended, and what it last read is {what}")
+                let what = if stale { "too old" } else { "without attributes that the policy uses" };
+                format!("it is suspended, and its last read is {what}")
             });
             sources.failing.get_or_insert(format!("DirectoryConnector {}: {why}", connector.name));
             sources.failed.insert(binding.connector.clone());

@@ -44,7 +44,7 @@ pub(super) fn status(facts: &StatusInput<'_>) -> SyncPolicyStatus {
     let mut conditions = Conditions::new(&before.conditions, facts.generation, facts.now);
     if facts.suspended {
         if find(&before.conditions, "Ready").is_none() {
-            let message = "nothing is done while spec.suspend is true";
+            let message = "the policy is paused while spec.suspend is true";
             conditions.set("Ready", Status::Unknown, policy::SUSPENDED.name, message);
             conditions.keep_all();
         } else {
@@ -118,7 +118,7 @@ fn readiness(facts: &StatusInput<'_>) -> Readiness {
     }
     if !sources.missing.is_empty() {
         let message = format!(
-            "there is no DirectoryConnector {} in this namespace; nothing is done, and nothing is removed, until it is there",
+            "there is no DirectoryConnector {} in this namespace; nothing is changed or removed until it exists",
             sources.missing.join(", ")
         );
         return not(policy::CONNECTOR_NOT_FOUND, message, Going::Waiting);
@@ -127,23 +127,23 @@ fn readiness(facts: &StatusInput<'_>) -> Readiness {
         return not(policy::DEPENDENCY_NOT_READY, problems(wrong), Going::Waiting);
     }
     if facts.reset {
-        let message = "what was remembered of the target is gone or older than it was; nothing is served until a \
-                       complete run, which a preview is not, has rebuilt it";
+        let message = "the stored state was lost or is older than before; nothing is served until a complete run (a \
+                       preview does not count) has rebuilt it";
         return not(policy::STORE_RESET, message.to_owned(), Going::On);
     }
     if let Some(failing) = &sources.failing {
-        let message = format!("nothing is removed on the word of a directory that cannot be read: {failing}");
+        let message = format!("a directory that cannot be read removes nobody: {failing}");
         return not(policy::SOURCE_FAILED, message, Going::Again);
     }
     let Some(last) = facts.before.last_run.as_ref().filter(|_| !facts.unrun) else {
         let message = match facts.progress {
             Some((done, all)) if all > 0 => {
                 format!(
-                    "the first run of this spec is under way: {done} of {}",
+                    "the first run of this spec is in progress: {done} of {}",
                     count(all, "operation", "operations")
                 )
             }
-            Some(_) => "the first run of this spec is under way".to_owned(),
+            Some(_) => "the first run of this spec is in progress".to_owned(),
             None if sources.read.is_none() => "waiting for the first read of the directory".to_owned(),
             None => "waiting to run".to_owned(),
         };
@@ -167,7 +167,7 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
     if facts.sources.read.is_some() || facts.sources.failing.is_some() {
         match &facts.sources.failing {
             None => {
-                let message = "all directories are read, and recently enough";
+                let message = "all directories were read recently enough";
                 conditions.set("SourcesHealthy", Status::True, policy::HEALTHY.name, message);
             }
             Some(failing) => {
@@ -185,14 +185,15 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
             "{}; see `rollcall plan exceptions`",
             count(
                 quarantined,
-                "entry cannot be taken as it is; what it has stays as it is",
-                "entries cannot be taken as they are; what they have stays as it is"
+                "entry cannot be processed; what it has stays as it is",
+                "entries cannot be processed; what they have stays as it is"
             )
         );
         conditions.set("EntriesQuarantined", Status::True, policy::QUARANTINED.name, message);
     }
     if facts.reset {
-        let message = "another store than before, or an older state of it: was the volume replaced?";
+        let message =
+            "this is a different store than before, or an older state of it: was the volume replaced?";
         conditions.set("StoreReset", Status::True, policy::STORE_RESET.name, message);
     }
 }
@@ -203,7 +204,7 @@ pub(super) fn unreadable(
     before: &SyncPolicyStatus,
     now: Timestamp,
 ) -> SyncPolicyStatus {
-    let problem = Problem::new("", "", format!("the object cannot be understood: {}", invalid.error));
+    let problem = Problem::new("", "", format!("the object is invalid: {}", invalid.error));
     status(&StatusInput {
         before,
         generation: invalid.metadata.generation,
@@ -334,33 +335,29 @@ fn message(report: &RunReport, verdict: RunResult) -> String {
         RunResult::SourceFailed => {
             let stale: Vec<&str> = report.stale.iter().map(ConnectorName::as_str).collect();
             format!(
-                "DirectoryConnector {} could not be read; nothing was removed on its word",
+                "DirectoryConnector {} could not be read, so nothing was removed because of it",
                 stale.join(", ")
             )
         }
         RunResult::TooManyQuarantined => format!(
             "{}, and limits.quarantined allows {}; see `rollcall plan exceptions`",
-            count(
-                report.quarantined_count,
-                "entry cannot be taken as it is",
-                "entries cannot be taken as they are"
-            ),
+            count(report.quarantined_count, "entry cannot be processed", "entries cannot be processed"),
             thousands(report.quarantine_allowance)
         ),
         RunResult::Held => report.held.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
         RunResult::InStepWithExceptions if report.quarantined_count == 0 && report.blocked.is_empty() => {
             format!(
-                "in step, but for {} that the next run goes on with",
+                "in step, except for {} that the next run continues with",
                 count(report.applied.waiting, "operation", "operations")
             )
         }
         RunResult::InStepWithExceptions => format!(
-            "in step, but for {} and {} blocked; see them with `rollcall plan exceptions`",
+            "in step, except for {} and {}; list them with `rollcall plan exceptions`",
             count(report.quarantined_count, "quarantined entry", "quarantined entries"),
-            count(report.blocked.len() as u64, "name", "names")
+            count(report.blocked.len() as u64, "blocked name", "blocked names")
         ),
         RunResult::InStep => "in step".to_owned(),
-        RunResult::Previewed => "nothing was done".to_owned(),
+        RunResult::Previewed => "nothing was changed".to_owned(),
     }
 }
 
