@@ -191,7 +191,7 @@ async fn a_name_that_another_entry_still_has_is_not_called_a_strangers() {
         "grace@corp.example".clone_into(&mut user.user_name);
     }
     let report = bench.run("one", &["ada", "grace"], 60).await;
-    assert!(why(&report).contains("grace@corp.example is still that of another entry"), "{}", why(&report));
+    assert!(why(&report).contains("grace@corp.example still belongs to another entry"), "{}", why(&report));
 }
 
 #[tokio::test]

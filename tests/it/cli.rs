@@ -553,7 +553,7 @@ fn manifests_are_validated_without_what_is_secret() {
     let fine = validate(IN_GIT).exits(0).says("valid: 1 DirectoryConnector, 1 SyncPolicy");
     for lacking in ["Secret reader", "ConfigMap corp-ca", "Secret readers"] {
         assert!(
-            fine.err.contains(&format!("note: {lacking} in test is not in what -f names")),
+            fine.err.contains(&format!("note: {lacking} in test is not among the files of -f")),
             "{}",
             fine.err
         );

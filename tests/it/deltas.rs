@@ -272,7 +272,7 @@ async fn what_the_feed_does_not_tell_is_found_and_counted() {
     // A group that only lost a member is not counted: nobody tells of those who were deleted.
     let done = desk.import(&told, 100).await;
     assert_eq!((done.info.mode, done.changed, done.missed), (Mode::Full, 2, 1));
-    assert!(done.info.notices.iter().any(|notice| notice.contains("had not told of 1 entry ")));
+    assert!(done.info.notices.iter().any(|notice| notice.contains("had not reported 1 entry ")));
     let done = desk.import(&told, 150).await;
     assert_eq!((done.info.mode, done.missed), (Mode::Delta, 0));
 }

@@ -788,7 +788,7 @@ async fn an_emptied_or_another_directory_is_refused() {
     desk.import(&read(people(0..3))).await.unwrap();
     let rows = desk.rows();
     let nothing = desk.import(&read(Vec::new())).await.unwrap_err().to_string();
-    assert!(nothing.contains("brought nothing at all, where 3 entries were before"), "{nothing}");
+    assert!(nothing.contains("was complete and empty, where 3 entries were before"), "{nothing}");
     let other =
         desk.import(&Read { directory: "other", ..read(people(0..3)) }).await.unwrap_err().to_string();
     assert!(other.contains("read the directory d before, and this is other"), "{other}");

@@ -409,7 +409,7 @@ fn whatever_stops_a_read_removes_nobody() {
         "manifests.yaml",
         slapd.manifests("    baseDNs: [\"ou=empty,dc=example,dc=test\"]\n    anchorAttribute: entryUUID", ""),
     );
-    desk.sync(&[]).exits(1).says("brought nothing at all, where 33 entries were before");
+    desk.sync(&[]).exits(1).says("was complete and empty, where 33 entries were before");
     // Everybody is deleted but one.
     desk.write("manifests.yaml", slapd.manifests("", ""));
     let delete = |at: u32| format!("dn: uid=u{at:06},ou=people,{SUFFIX}\nchangetype: delete\n");
@@ -434,7 +434,7 @@ fn what_is_approved_is_looked_up_first_whatever_its_number() {
     desk.sync(&[]).exits(0);
     let delete = |at: u32| format!("dn: uid=u{at:06},ou=people,{SUFFIX}\nchangetype: delete\n");
     slapd.modify(&(100..1_300).map(delete).collect::<Vec<_>>().join("\n"));
-    let held = desk.sync(&[]).exits(3).says("200 entries are missing and not looked up yet");
+    let held = desk.sync(&[]).exits(3).says("200 entries are missing and were not looked up yet");
     let held =
         held.says("1200 users would be removed").says("missing from the directory, and not looked up yet");
     assert_eq!(active(&desk), 1_300);
