@@ -7,7 +7,7 @@ use super::Exit;
 use super::out::Out;
 use crate::api::{DirectoryConnector, SyncPolicy, definition};
 
-/// Print the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
+/// Print the definitions of both custom resources, for `kubectl apply --server-side -f -`.
 #[derive(Debug, Args)]
 pub(super) struct Crds;
 

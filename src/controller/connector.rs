@@ -164,7 +164,7 @@ async fn blind(object: &Object, context: &Arc<Context>, error: &Error) {
     match write(context, object, status).await {
         Ok(()) => context.tell(known, Some(&before), &conditions),
         Err(error) => {
-            tracing::debug!(error = chain(&error), "the failure could not be written to the status")
+            tracing::debug!(error = chain(&error), "the failure could not be written to the status");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn sweep(context: Arc<Context>) {
         match swept.await {
             Ok(0) => {}
             Ok(forgotten) => {
-                tracing::info!(forgotten, "the data of objects that were deleted 30 days ago were removed")
+                tracing::info!(forgotten, "the data of objects that were deleted 30 days ago were removed");
             }
             Err(error) => {
                 tracing::warn!(error = chain(&error), "the data of deleted objects could not be removed");
