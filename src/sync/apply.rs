@@ -7,20 +7,18 @@
 //! - Each phase is finished before the next begins.
 //! - What the target will not have is put aside with its reason; everything else goes on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use crate::clock::Clock;
-use crate::directory::{Content, Operation, Outcome, SubjectId, SubjectKind, TargetId};
-use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
-use crate::store::link::{Place, Subjects};
-use crate::store::{Store, StoreError};
+use crate::directory::{Operation, Outcome, SubjectId, SubjectKind};
+use crate::store::StoreError;
+use crate::store::journal::{Done, Effect, IntentOutcome, Rejection};
+use crate::store::link::Subjects;
 use crate::sync::blocking;
-use crate::sync::plan::{Action, Planned};
-use crate::sync::policy::Policy;
+use crate::sync::plan::Planned;
 use crate::target::Target;
 use crate::words::count;
 
@@ -28,29 +26,14 @@ mod adopt;
 mod effect;
 mod recover;
 mod report;
+mod state;
 mod wave;
 
 pub use recover::recover;
 pub use report::{Counts, Report};
+pub use state::Context;
+use state::{Apply, Open};
 use wave::{Task, Waves};
-
-/// What applying needs to know.
-pub struct Context<'a, T> {
-    /// Where to.
-    pub target: &'a T,
-    /// What remembers.
-    pub store: &'a Store,
-    /// Whose links.
-    pub place: Place,
-    /// The rules: what may be adopted.
-    pub policy: &'a Policy,
-    /// The run's id.
-    pub run: &'a str,
-    /// The completion that removals rest on.
-    pub completion: u64,
-    /// What time it is.
-    pub clock: &'a dyn Clock,
-}
 
 /// A batch never holds more operations than this: few are open when a process dies, and others wait for the
 /// store only briefly …
@@ -110,33 +93,6 @@ pub async fn apply<T: Target>(
         }
     }
     apply.finish().await
-}
-
-struct Apply<'a, T> {
-    context: Context<'a, T>,
-    subjects: &'a mut Subjects,
-    /// Objects that this run made ours, or that it let go: the store hears of them a little later.
-    claims: HashMap<TargetId, bool>,
-    rejections: BTreeMap<SubjectId, Rejection>,
-    report: Report,
-    /// What the target would not have now.
-    rejected: Vec<Rejection>,
-    /// What it took, though it would not before.
-    accepted: Vec<SubjectId>,
-    /// What was done and is not settled in the store yet: it will be together with the next intents,
-    /// or at the end. Until then its own intents stay open, so a process that dies loses nothing.
-    done: Vec<Done>,
-}
-
-/// A task with what it does there and here.
-struct Open<'s> {
-    task: Task<'s>,
-    /// `None` if the target needs not hear of it.
-    operation: Option<Operation>,
-    effect: Effect,
-    intent: Option<i64>,
-    /// Whether an attempt ended so that nobody knows if it happened.
-    unclear: bool,
 }
 
 impl<T: Target> Apply<'_, T> {
@@ -387,33 +343,6 @@ impl<T: Target> Apply<'_, T> {
         let (store, place) = (context.store.clone(), context.place);
         blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
         Ok(report)
-    }
-}
-
-impl Open<'_> {
-    fn settled(self) -> IntentOutcome {
-        IntentOutcome { intent: self.intent, effect: Some(self.effect) }
-    }
-
-    /// It did not happen.
-    fn undone(self) -> IntentOutcome {
-        IntentOutcome { intent: self.intent, effect: None }
-    }
-
-    /// Its object is not there any more.
-    fn lost(self) -> IntentOutcome {
-        let effect = Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..self.effect };
-        IntentOutcome { intent: self.intent, effect: Some(effect) }
-    }
-}
-
-impl Planned {
-    /// What it wants the object to be, if that is what it is about.
-    fn content(&self) -> Option<&Content> {
-        match &self.action {
-            Action::Create(content) | Action::Update { content, .. } => Some(content),
-            _ => None,
-        }
     }
 }
 

@@ -15,19 +15,14 @@ use cel::{Context, Env, ExecutionError, Program};
 use crate::directory::{Entry, EntryKind, FieldState, fields};
 
 mod cost;
+mod error;
 mod names;
+mod subject;
 
 use cost::Size;
+pub use error::ExpressionError;
 use names::Member;
-
-/// What an expression is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// It sees `user`.
-    User,
-    /// It sees `group`.
-    Group,
-}
+pub use subject::Subject;
 
 /// What an expression must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +43,6 @@ pub struct Expression {
     attributes: BTreeSet<String>,
     /// Whether it is within the bounds for every ordinary entry, so that only others are reckoned up.
     bounded: bool,
-}
-
-/// An expression that cannot be used, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at line {line}, column {column} of `{text}`: {why}")]
-pub struct ExpressionError {
-    /// Counted from 1.
-    pub line: usize,
-    /// Counted from 1.
-    pub column: usize,
-    /// What is wrong and what to do.
-    pub why: String,
-    /// The line.
-    pub text: String,
 }
 
 /// An expression that gave nothing for one entry, and why.
@@ -93,23 +74,6 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     drop(environment.add_extension(cel::extensions::strings));
     Arc::new(environment)
 });
-
-impl Subject {
-    /// The variable that expressions see.
-    pub fn variable(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Group => "group",
-        }
-    }
-
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::User => fields::OF_USER,
-            Self::Group => fields::OF_GROUP,
-        }
-    }
-}
 
 /// Does this on a stack with room for what nobody has checked yet: the parser bounds how deep brackets nest, but not how
 /// many terms stand in a row, each of which is a level (`1 + 1 + 1 …`). A stack that overflows would end the whole process.
@@ -309,23 +273,6 @@ impl PartialEq for Expression {
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expression").field(&self.source).finish()
-    }
-}
-
-impl ExpressionError {
-    fn at_position(source: &str, (line, column): (isize, isize), why: &str) -> Self {
-        let line = usize::try_from(line).unwrap_or(1).max(1);
-        let column = usize::try_from(column).unwrap_or(1).max(1);
-        let text = source.lines().nth(line - 1).unwrap_or_default().to_owned();
-        let why = why.lines().next().unwrap_or_default().to_owned();
-        Self { line, column, why, text }
-    }
-
-    fn at_offset(source: &str, offset: usize, why: &str) -> Self {
-        let before = source.get(..offset).unwrap_or(source);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self::at_position(source, (line.cast_signed(), column.cast_signed()), why)
     }
 }
 

@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use roaring::RoaringBitmap;
 
 use crate::directory::SubjectKind;
 use crate::store::StoreError;
 use crate::store::link::Subjects;
-use crate::store::snapshot::{Edges, Row, RowId, SnapshotInfo};
 use crate::sync::policy::Policy;
 
 mod candidate;
@@ -27,36 +25,15 @@ mod projection;
 #[cfg(test)]
 mod tests;
 mod user;
+mod view;
 
 use connector::ConnectorProjection;
 pub(crate) use doubt::counts;
-pub use incremental::IncrementalState;
+pub use incremental::{IncrementalState, Look};
 pub use projection::{
     Group, Newcomer, Projection, QuarantineReason, Quarantined, Skipped, SubjectState, User,
 };
-
-/// A sealed snapshot, pinned: what a projection reads.
-pub trait View {
-    /// What is known about it as a whole.
-    fn info(&self) -> &SnapshotInfo;
-    /// Every row, gone ones included, by ascending number.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
-    fn for_each_row(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
-    /// Those of these rows that it has, gone ones included, by ascending number.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
-    fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
-    /// The rows that are not what they were in the snapshot of that sequence; `None` if that is not known.
-    fn changed_since(&self, sequence: u64) -> Option<RoaringBitmap>;
-    /// A group's direct members, as stated.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
-    fn edges(&self, group: RowId) -> Result<Edges, StoreError>;
-}
+pub use view::View;
 
 /// What the target should hold under `policy` at this moment, given what it knows already. `views` are those of the
 /// policy's connectors, in order.
@@ -72,15 +49,6 @@ pub fn project(
     now: Timestamp,
 ) -> Result<Projection, StoreError> {
     Projecting { policy, views, known, now }.on(&mut IncrementalState::default(), &Look::AtEverything)
-}
-
-/// What a projection looks at.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Look {
-    /// Every entry.
-    AtEverything,
-    /// These rows of each view, as [`IncrementalState::look`] says; then only those have to be known whom [`IncrementalState::whom`] names.
-    At(Vec<RoaringBitmap>),
 }
 
 /// What a projection is made of.

@@ -7,7 +7,7 @@
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
 //!   whole and holds nothing that an edit removes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,25 +15,25 @@ use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::directory::ConnectorName;
-use crate::store::hold::Line;
 use crate::store::link::{Place, Subjects};
 use crate::store::policy::Baseline;
 use crate::store::{Store, StoreError};
-use crate::sync::guard::Guarded;
-use crate::sync::plan::{Action, Planned};
 use crate::sync::policy::Policy;
 use crate::sync::{apply, blocking};
 use crate::target::Target;
 
+mod approval;
 mod draft;
+mod options;
 mod report;
 mod state;
 mod still_held;
 mod stop;
 
-use draft::{Draft, Drafting};
-pub use report::{Approval, Approved, BlockedName, RunReport, RunResult};
+pub use approval::{Approval, Approved};
+use draft::Drafting;
+pub use options::Options;
+pub use report::{BlockedName, RunReport, RunResult};
 pub use state::RunState;
 pub use stop::Stop;
 
@@ -50,22 +50,6 @@ pub struct Work<'a, T> {
     pub rebuild: fn(&str) -> Option<Policy>,
     /// What time it is.
     pub clock: &'a dyn Clock,
-}
-
-/// What a run is asked to do.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The run's id; one is made if absent.
-    pub id: Option<String>,
-    /// Say what would be done, and do nothing.
-    pub preview: bool,
-    /// A hold that a person approves with this run, by its digest.
-    pub approve: Option<String>,
-    /// Connectors whose last import failed: what they stated before is projected, but nothing is
-    /// removed on their word.
-    pub failed_connectors: BTreeSet<ConnectorName>,
-    /// What ends it while it looks at entries.
-    pub stop: Stop,
 }
 
 /// Runs, and looks at everything; `progress` hears how many operations of how many are done.
@@ -198,48 +182,4 @@ fn complete(
         store.accept_losses(place, &binding.connector, accepted)?;
     }
     store.purge_journal(baseline.at, crate::store::journal::RETENTION)
-}
-
-impl Draft {
-    /// How much of these steps depends on fields that were lost by many at once.
-    fn doubtful(steps: &[Planned]) -> u64 {
-        steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
-    }
-
-    /// What a person approved although many had lost these fields is how things are from now on for this policy, once
-    /// all of it is done: for the entries that it saw, and of whom something else is not still open. By connector.
-    fn accepted_losses(&self) -> Vec<BTreeMap<String, RoaringBitmap>> {
-        let Guarded { execute, leaving, .. } = &self.guarded;
-        let leavers = self.plan.doubtful.iter().filter(|(subject, _)| leaving.contains_key(*subject));
-        let leavers: Vec<&Vec<String>> = leavers.map(|(_, fields)| fields).collect();
-        if Self::doubtful(execute) + leavers.len() as u64 != self.doubtful {
-            return Vec::new();
-        }
-        let steps = execute.iter().map(|step| &step.doubtful);
-        let fields: BTreeSet<&String> = steps.chain(leavers).flatten().collect();
-        if fields.is_empty() {
-            return Vec::new();
-        }
-        let open = self.incremental.rows_of(&self.open);
-        let each = self.infos.iter().zip(open);
-        each.map(|(info, open)| {
-            let lost = info.tripped.iter().filter(|(field, _)| fields.contains(field));
-            lost.map(|(field, trip)| (field.clone(), &trip.lost - &open)).collect()
-        })
-        .collect()
-    }
-
-    /// The spec, if nothing that an edit of it removes is held.
-    fn applied_spec(&self, policy: &Policy) -> Option<String> {
-        let held = self.guarded.hold.iter().flat_map(|hold| &hold.lines);
-        let by_edit = held.into_iter().any(Line::is_configuration);
-        (!by_edit).then(|| policy.spec_json.clone())
-    }
-}
-
-fn weight(step: &Planned) -> u64 {
-    match &step.action {
-        Action::RemoveMembers(removal) => removal.ended.len(),
-        _ => 1,
-    }
 }

@@ -1,6 +1,6 @@
 //! Objects that were there before us: whether one may become ours.
 
-use super::{Apply, Open};
+use super::state::{Apply, Open};
 use crate::directory::{Content, Match, Operation, TargetId, TargetObject};
 use crate::store::StoreError;
 use crate::store::journal::Verb;

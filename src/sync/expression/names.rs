@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use cel::Program;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::{ExpressionError, Subject};
+use super::error::ExpressionError;
+use super::subject::Subject;
 
 /// Functions that an expression may call, beside operators and macros.
 const FUNCTIONS: &[&str] = &[

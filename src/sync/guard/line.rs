@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Input;
-use super::budget::{Bucket, Exceeded};
+use super::bucket::{Bucket, Exceeded};
+use super::input::Input;
 use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::hold::{Hold, Identity, Line};
 use crate::store::journal::Class;

@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 use rstest::rstest;
 
 use super::*;
-use crate::directory::{Content, DirectoryId, Evidence, Grade, GroupContent, Key, TargetId, UserContent};
-use crate::store::link::{Link, Subject};
-use crate::sync::plan::{Phase, Removal};
-use crate::sync::policy::{Budget, LeaverAction, PerGroup};
+use crate::directory::{
+    Content, DirectoryId, Evidence, Grade, GroupContent, Key, Owner, TargetId, UserContent,
+};
+use crate::store::journal::Spent;
+use crate::store::link::{Link, Subject, Subjects};
+use crate::store::policy::Baseline;
+use crate::sync::plan::{Phase, Plan, Removal};
+use crate::sync::policy::{Budget, LeaverAction, Limits, PerGroup};
 
 /// Groups have numbers from here on.
 const GROUPS: u32 = 1000;

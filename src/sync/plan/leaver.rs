@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Freshness;
+use super::input::Freshness;
 use crate::directory::Evidence;
 use crate::store::link::Leaving;
 use crate::sync::policy::{LeaverAction, LeaverStep};

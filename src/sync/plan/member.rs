@@ -2,7 +2,8 @@
 
 use roaring::RoaringBitmap;
 
-use super::{Action, Going, Input, Phase, Plan, Planned, Previous, Removal};
+use super::input::{Input, Previous};
+use super::step::{Action, Going, Phase, Plan, Planned, Removal};
 use crate::directory::{SubjectId, SubjectKind};
 use crate::store::link::Link;
 use crate::sync::project::{Group, SubjectState};

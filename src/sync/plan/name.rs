@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Action, Blocked, Phase, Plan, Planned};
+use super::step::{Action, Blocked, Phase, Plan, Planned};
 use crate::directory::{Content, SubjectId, SubjectKind};
 use crate::store::link::Subjects;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::input::{Input, Previous};
 use super::leaver::{self, Next};
-use super::{Action, Going, Input, Phase, Plan, Planned, Previous};
+use super::step::{Action, Going, Phase, Plan, Planned};
 use crate::directory::{Content, Evidence, Grade, Place, SubjectId, SubjectKind};
 use crate::store::link::Link;
 use crate::sync::policy::{LeaverAction, LeaverStep};

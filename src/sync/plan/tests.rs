@@ -1,18 +1,22 @@
 //! What follows from what the directory says, what the target holds of ours, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
 
 use super::*;
 use crate::directory::{
-    Anchor, ConnectorName, DirectoryId, Grade, GroupContent, Key, Owner, TargetId, UserContent,
+    Anchor, ConnectorName, Content, DirectoryId, Evidence, Grade, GroupContent, Key, Owner, SubjectId,
+    SubjectKind, TargetId, UserContent,
 };
-use crate::store::link::{Link, Subject};
+use crate::store::link::{Leaving, Link, Subject, Subjects};
 use crate::sync::policy::{
     Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
-    OnDisabled, OnExceed, OnRecreated, PerGroup, UserRules,
+    OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
-use crate::sync::project::{Group, SubjectState, User};
+use crate::sync::project::{Group, Projection, SubjectState, User};
 
 /// Groups have numbers from here on.
 const GROUPS: u32 = 100;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{QuarantineReason, User};
+use super::projection::{LeftOut, QuarantineReason, User};
 use crate::directory::{Anchor, Content, DirectoryId, Evidence, SubjectId};
 use crate::store::link::Link;
 use crate::store::snapshot::{Row, RowId, SnapshotInfo};
@@ -19,14 +19,6 @@ pub(super) enum CandidateState<T> {
     Unsettled,
     /// Gone.
     Gone(Evidence),
-}
-
-/// Why an entry is left out.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum LeftOut {
-    Scope,
-    NoAddress,
-    DisabledAtFirstSight,
 }
 
 /// An entry that is known to the policy or might come to be.

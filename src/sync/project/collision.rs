@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 
-use super::QuarantineReason;
 use super::candidate::{Candidate, CandidateState, Named};
+use super::projection::QuarantineReason;
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {

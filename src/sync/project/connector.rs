@@ -10,9 +10,9 @@ use super::candidate::{Candidate, CandidateState, Named};
 use super::doubt::Doubt;
 use super::incremental::ConnectorState;
 use super::member::{Path, Unstated, Who};
-use super::{
-    Group, Newcomer, Projection, QuarantineReason, Quarantined, SubjectState, View, collision, group, user,
-};
+use super::projection::{Group, Newcomer, Projection, QuarantineReason, Quarantined, SubjectState};
+use super::view::View;
+use super::{collision, group, user};
 use crate::directory::{
     Anchor, Content, DirectoryId, EntryKind, Evidence, Grade, Key, SubjectId, SubjectKind, fields,
 };

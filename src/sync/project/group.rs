@@ -5,8 +5,8 @@ use std::sync::Arc;
 use litemap::LiteMap;
 use wildmatch::WildMatch;
 
-use super::QuarantineReason;
-use super::candidate::{CandidateState, LeftOut};
+use super::candidate::CandidateState;
+use super::projection::{LeftOut, QuarantineReason};
 use super::user::{Unclear, linked_first, values};
 use crate::directory::{Content, Entry, GroupContent, fields};
 use crate::store::link::Link;

@@ -9,10 +9,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use jiff::{SignedDuration, Timestamp};
 use roaring::RoaringBitmap;
 
-use super::candidate::LeftOut;
 use super::member::Lists;
 use super::name_index::NameIndex;
-use super::{Look, Skipped, View, group, user};
+use super::projection::{LeftOut, Skipped};
+use super::view::View;
+use super::{group, user};
 use crate::directory::{Content, DirectoryId, Place, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::dense::Dense;
@@ -208,4 +209,13 @@ fn hash(kind: SubjectKind, name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (kind, name).hash(&mut hasher);
     hasher.finish()
+}
+
+/// What a projection looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// Every entry.
+    AtEverything,
+    /// These rows of each view, as [`IncrementalState::look`] says; then only those have to be known whom [`IncrementalState::whom`] names.
+    At(Vec<RoaringBitmap>),
 }

@@ -7,9 +7,9 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
-use super::Group;
 use super::name_index::NameIndex;
 use super::number_set::NumberSet;
+use super::projection::{Broken, Group};
 use crate::directory::{Content, Members, SubjectId};
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
@@ -74,14 +74,6 @@ struct List {
     groups: Vec<RowId>,
     /// Why itself is not all that it should be, if it is not.
     broken: Option<Box<Broken>>,
-}
-
-/// A member list that could not be read whole, for users.
-#[derive(Debug)]
-pub(super) struct Broken {
-    /// Whose.
-    pub(super) dn: Box<str>,
-    pub(super) why: Box<str>,
 }
 
 /// Who is in a group, as it is kept, or as it is being worked out.

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::candidate::LeftOut;
-use super::member::Broken;
 use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind};
 use crate::store::link::Subjects;
 
@@ -210,4 +208,20 @@ impl Skipped {
             LeftOut::DisabledAtFirstSight => self.disabled_at_first_sight += 1,
         }
     }
+}
+
+/// Why an entry is left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LeftOut {
+    Scope,
+    NoAddress,
+    DisabledAtFirstSight,
+}
+
+/// A member list that could not be read whole, for users.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Whose.
+    pub(super) dn: Box<str>,
+    pub(super) why: Box<str>,
 }

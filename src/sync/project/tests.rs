@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use roaring::RoaringBitmap;
 use rstest::rstest;
 
 use super::*;
@@ -12,7 +13,7 @@ use crate::directory::{
 };
 use crate::source::schema::EntrySchema;
 use crate::store::link::{Link, Subject};
-use crate::store::snapshot::{NameId, Presence, Trip};
+use crate::store::snapshot::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::sync::expression::{Expression, Returns, Subject as About};
 use crate::sync::policy::{
     Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,

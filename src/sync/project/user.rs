@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
-use super::candidate::{CandidateState, LeftOut};
-use super::{QuarantineReason, User};
+use super::candidate::CandidateState;
+use super::projection::{LeftOut, QuarantineReason, User};
 use crate::directory::{Content, Entry, EntryKind, Evidence, FieldState, Grade, Stated, UserContent, fields};
 use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};

@@ -1,15 +1,17 @@
 //! From snapshots to a judged plan: everything of a run that only reads, and what must be remembered
 //! before anything is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 
-use super::report::Approved;
+use super::approval::{Approval, Approved};
+use super::options::Options;
+use super::state::RunState;
 use super::still_held::{HoldReview, StillHeld};
 use super::stop::Until;
-use super::{Approval, Options, RunState};
 use crate::directory::{ConnectorName, SubjectId};
 use crate::store::hold::{Hold, Line};
 use crate::store::link::{Place, Subject, Subjects};
@@ -18,7 +20,7 @@ use crate::store::snapshot::{Snapshot, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::sync::guard::{self, Guarded};
 use crate::sync::import::coverage;
-use crate::sync::plan::{self, Freshness, Plan, Previous};
+use crate::sync::plan::{self, Action, Freshness, Plan, Planned, Previous};
 use crate::sync::policy::{ConnectorBinding, Policy};
 use crate::sync::project::{
     IncrementalState, Look, Projecting, Projection, Quarantined, Skipped, SubjectState, View, counts, project,
@@ -419,5 +421,62 @@ impl Drafting {
             self.store.approve(self.place, digest, self.now)?;
         }
         Ok((Some(hold), Approval::Accepted))
+    }
+}
+
+impl Draft {
+    /// How much of these steps depends on fields that were lost by many at once.
+    fn doubtful(steps: &[Planned]) -> u64 {
+        steps.iter().filter(|step| !step.doubtful.is_empty()).map(weight).sum()
+    }
+
+    /// What a person approved although many had lost these fields is how things are from now on for this policy, once
+    /// all of it is done: for the entries that it saw, and of whom something else is not still open. By connector.
+    pub(super) fn accepted_losses(&self) -> Vec<BTreeMap<String, RoaringBitmap>> {
+        let Guarded { execute, leaving, .. } = &self.guarded;
+        let leavers = self.plan.doubtful.iter().filter(|(subject, _)| leaving.contains_key(*subject));
+        let leavers: Vec<&Vec<String>> = leavers.map(|(_, fields)| fields).collect();
+        if Self::doubtful(execute) + leavers.len() as u64 != self.doubtful {
+            return Vec::new();
+        }
+        let steps = execute.iter().map(|step| &step.doubtful);
+        let fields: BTreeSet<&String> = steps.chain(leavers).flatten().collect();
+        if fields.is_empty() {
+            return Vec::new();
+        }
+        let open = self.incremental.rows_of(&self.open);
+        let each = self.infos.iter().zip(open);
+        each.map(|(info, open)| {
+            let lost = info.tripped.iter().filter(|(field, _)| fields.contains(field));
+            lost.map(|(field, trip)| (field.clone(), &trip.lost - &open)).collect()
+        })
+        .collect()
+    }
+
+    /// The spec, if nothing that an edit of it removes is held.
+    pub(super) fn applied_spec(&self, policy: &Policy) -> Option<String> {
+        let held = self.guarded.hold.iter().flat_map(|hold| &hold.lines);
+        let by_edit = held.into_iter().any(Line::is_configuration);
+        (!by_edit).then(|| policy.spec_json.clone())
+    }
+}
+
+fn weight(step: &Planned) -> u64 {
+    match &step.action {
+        Action::RemoveMembers(removal) => removal.ended.len(),
+        _ => 1,
+    }
+}
+
+impl Draft {
+    /// What this run leaves.
+    pub(super) fn state(&mut self, policy: &Policy, place: Place, at: Timestamp) -> RunState {
+        let projection = std::mem::take(&mut self.incremental);
+        RunState { spec: policy.spec_json.clone(), place, linked: self.linked(at), projection }
+    }
+
+    /// How much is linked now.
+    pub(super) fn linked(&self, at: Timestamp) -> Baseline {
+        self.elsewhere.and(Baseline::of(&self.subjects, at))
     }
 }

@@ -1,21 +1,22 @@
 //! What one run did, as data: the command line prints it, the controllers write it into status.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::Options;
+use super::approval::{Approval, Approved};
 use super::draft::Draft;
+use super::options::Options;
 use crate::directory::{ConnectorName, Owner, SubjectId, SubjectKind};
 use crate::store::exception::{Exception, Exceptions};
-use crate::store::hold::{Hold, Identity, Line};
+use crate::store::hold::Hold;
 use crate::store::link::Subjects;
 use crate::store::policy::Baseline;
 use crate::store::snapshot::UnreadableEntry;
 use crate::sync::apply;
-use crate::sync::guard::{Exceeded, Guarded};
+use crate::sync::guard::Exceeded;
 use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
 use crate::sync::project::{Look, QuarantineReason, Quarantined, Skipped};
@@ -70,41 +71,6 @@ pub struct RunReport {
     pub stale: Vec<ConnectorName>,
     /// Why the run could not do all of its work.
     pub failed: Option<String>,
-}
-
-/// What became of an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Approval {
-    /// It names a hold of this policy; what of it is still planned may go.
-    Accepted,
-    /// It names no hold of this policy.
-    Unknown,
-    /// It names one that was made under another spec.
-    Outdated,
-}
-
-/// What approvals that hold do in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Approved {
-    /// How many operations they name.
-    pub named: u64,
-    /// How many of those are held all the same, since what they rest on is still to be looked up.
-    pub held: u64,
-    /// How many steps are let go by them, and by nothing else.
-    pub steps: u64,
-}
-
-impl Approved {
-    pub(super) fn of(holds: &[Hold], guarded: &Guarded) -> Self {
-        let named: HashSet<Identity> =
-            holds.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect();
-        let held = guarded.hold.iter().flat_map(|hold| &hold.lines);
-        Self {
-            named: named.len() as u64,
-            held: held.filter(|line| named.contains(&line.identity())).count() as u64,
-            steps: guarded.execute.iter().filter(|step| step.approved).count() as u64,
-        }
-    }
 }
 
 /// A create or rename that waits for a name which a linked object still bears.

@@ -1,8 +1,5 @@
 //! What a run leaves to the next one of the same policy, while the process lives.
 
-use jiff::Timestamp;
-
-use super::draft::Draft;
 use crate::store::link::Place;
 use crate::store::policy::{Baseline, PolicyState};
 use crate::sync::policy::Policy;
@@ -12,9 +9,9 @@ use crate::sync::project::IncrementalState;
 #[derive(Debug)]
 pub struct RunState {
     /// Of which spec.
-    spec: String,
+    pub(super) spec: String,
     /// Whose links, at which target.
-    place: Place,
+    pub(super) place: Place,
     /// How much is linked.
     pub(super) linked: Baseline,
     /// What was projected.
@@ -28,18 +25,5 @@ impl RunState {
             && self.spec == policy.spec_json
             && state.applied_spec.as_ref() == Some(&policy.spec_json)
             && state.first_complete_at.is_some()
-    }
-}
-
-impl Draft {
-    /// What this run leaves.
-    pub(super) fn state(&mut self, policy: &Policy, place: Place, at: Timestamp) -> RunState {
-        let projection = std::mem::take(&mut self.incremental);
-        RunState { spec: policy.spec_json.clone(), place, linked: self.linked(at), projection }
-    }
-
-    /// How much is linked now.
-    pub(super) fn linked(&self, at: Timestamp) -> Baseline {
-        self.elsewhere.and(Baseline::of(&self.subjects, at))
     }
 }

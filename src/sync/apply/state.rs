@@ -1,0 +1,74 @@
+//! What is known while steps are applied.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::report::Report;
+use super::wave::Task;
+use crate::clock::Clock;
+use crate::directory::{Operation, SubjectId, TargetId};
+use crate::store::Store;
+use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
+use crate::store::link::{Place, Subjects};
+use crate::sync::policy::Policy;
+
+/// What applying needs to know.
+pub struct Context<'a, T> {
+    /// Where to.
+    pub target: &'a T,
+    /// What remembers.
+    pub store: &'a Store,
+    /// Whose links.
+    pub place: Place,
+    /// The rules: what may be adopted.
+    pub policy: &'a Policy,
+    /// The run's id.
+    pub run: &'a str,
+    /// The completion that removals rest on.
+    pub completion: u64,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+}
+
+/// A task with what it does there and here.
+pub(super) struct Open<'s> {
+    pub(super) task: Task<'s>,
+    /// `None` if the target needs not hear of it.
+    pub(super) operation: Option<Operation>,
+    pub(super) effect: Effect,
+    pub(super) intent: Option<i64>,
+    /// Whether an attempt ended so that nobody knows if it happened.
+    pub(super) unclear: bool,
+}
+
+impl Open<'_> {
+    pub(super) fn settled(self) -> IntentOutcome {
+        IntentOutcome { intent: self.intent, effect: Some(self.effect) }
+    }
+
+    /// It did not happen.
+    pub(super) fn undone(self) -> IntentOutcome {
+        IntentOutcome { intent: self.intent, effect: None }
+    }
+
+    /// Its object is not there any more.
+    pub(super) fn lost(self) -> IntentOutcome {
+        let effect = Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..self.effect };
+        IntentOutcome { intent: self.intent, effect: Some(effect) }
+    }
+}
+
+pub(super) struct Apply<'a, T> {
+    pub(super) context: Context<'a, T>,
+    pub(super) subjects: &'a mut Subjects,
+    /// Objects that this run made ours, or that it let go: the store hears of them a little later.
+    pub(super) claims: HashMap<TargetId, bool>,
+    pub(super) rejections: BTreeMap<SubjectId, Rejection>,
+    pub(super) report: Report,
+    /// What the target would not have now.
+    pub(super) rejected: Vec<Rejection>,
+    /// What it took, though it would not before.
+    pub(super) accepted: Vec<SubjectId>,
+    /// What was done and is not settled in the store yet: it will be together with the next intents,
+    /// or at the end. Until then its own intents stay open, so a process that dies loses nothing.
+    pub(super) done: Vec<Done>,
+}

@@ -1,0 +1,41 @@
+//! What approvals do in a run.
+
+use std::collections::HashSet;
+
+use crate::store::hold::{Hold, Identity, Line};
+use crate::sync::guard::Guarded;
+
+/// What became of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// It names a hold of this policy; what of it is still planned may go.
+    Accepted,
+    /// It names no hold of this policy.
+    Unknown,
+    /// It names one that was made under another spec.
+    Outdated,
+}
+
+/// What approvals that hold do in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Approved {
+    /// How many operations they name.
+    pub named: u64,
+    /// How many of those are held all the same, since what they rest on is still to be looked up.
+    pub held: u64,
+    /// How many steps are let go by them, and by nothing else.
+    pub steps: u64,
+}
+
+impl Approved {
+    pub(super) fn of(holds: &[Hold], guarded: &Guarded) -> Self {
+        let named: HashSet<Identity> =
+            holds.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect();
+        let held = guarded.hold.iter().flat_map(|hold| &hold.lines);
+        Self {
+            named: named.len() as u64,
+            held: held.filter(|line| named.contains(&line.identity())).count() as u64,
+            steps: guarded.execute.iter().filter(|step| step.approved).count() as u64,
+        }
+    }
+}
