@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::clock::{self, Clock as _, SystemClock};
 use crate::telemetry;
@@ -88,7 +88,7 @@ impl Cli {
             Verb::Demo(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),
             Verb::Backup(verb) => verb.run(&mut out),
-            Verb::Completion(verb) => verb.run(&mut out),
+            Verb::Completion(verb) => verb.run(&mut Self::command(), &mut out),
         };
         let done = done.and_then(|exit| Ok(out.flush().map(|()| exit)?));
         match done {

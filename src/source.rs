@@ -7,11 +7,13 @@ use std::future::Future;
 
 use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
+mod error;
 pub mod ldap;
 pub mod ldif;
 pub mod schema;
 mod sink;
 
+pub use error::{Reason, SourceError};
 pub use sink::{KnownBy, LastRead, Lists, Sink};
 
 /// A directory that can be read.
@@ -64,56 +66,4 @@ pub struct LookUp {
     /// The DNs under which each one that is there was found, whether or not the read should have brought it: several
     /// are several entries with one id.
     pub called: HashMap<Anchor, Vec<String>>,
-}
-
-/// Why a source could not do its work; bounded, becomes a condition's reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// No server answered.
-    Unreachable,
-    /// The secure connection could not be made: unknown CA, expired certificate, wrong name.
-    TlsFailed,
-    /// The server refused the credentials.
-    AuthenticationFailed,
-    /// The server refused to show what was asked for.
-    AccessDenied,
-    /// The base (or file) is not there.
-    NotFound,
-    /// The server ended the read at one of its limits.
-    LimitExceeded,
-    /// The connection or file ended before the read did.
-    Interrupted,
-    /// The data are not what the format says they must be.
-    InvalidData,
-    /// This is not the directory that this connector read before.
-    DirectoryChanged,
-    /// The reader went away.
-    Cancelled,
-}
-
-/// Why a source could not do its work, for people: what happened to what, and the remedy.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct SourceError {
-    /// Bounded kind.
-    pub reason: Reason,
-    /// What happened to what, and what to do. Never holds a secret.
-    pub message: String,
-    /// What lies beneath, if it says more.
-    #[source]
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl SourceError {
-    /// An error that says everything itself.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), source: None }
-    }
-
-    /// The same, with what lies beneath.
-    #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
 }

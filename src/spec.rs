@@ -6,150 +6,34 @@
 //! - An object with a problem never stops the others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::directory::{ConnectorName, fields};
 use crate::secret::Secret;
-use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
-use crate::source::ldif::LdifConfig;
 use crate::sync::expression::Expression;
-use crate::sync::policy::Policy;
 
 mod applied;
+mod configuration;
 mod connector;
 mod content;
 mod filter;
 pub mod manifest;
 mod object;
 mod policy;
+mod problem;
+mod rebuild;
 pub mod reference;
 mod resolve;
 mod schedule;
 mod schema;
 mod stand_in;
 
-pub use applied::rebuild;
+pub use configuration::{Connector, Resolved, Runnable, SourceConfig};
 pub use connector::SHORTEST_INTERVAL;
 pub use content::Content;
 pub use object::{Name, Objects, is_dns_name};
+pub use problem::Problem;
+pub use rebuild::rebuild;
 pub use schedule::Schedule;
-
-/// What is wrong with an object, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// Which object (`SyncPolicy identity/staff`), or which file.
-    pub object: String,
-    /// Which field of it (`spec.users.where`); empty for the object as a whole.
-    pub field: String,
-    /// What is wrong and what to do.
-    pub message: String,
-    /// Whether it lies in another object, which is not there or does not hold what it must: it may be mended without an
-    /// edit of this one.
-    pub elsewhere: bool,
-}
-
-/// A connector that can be used.
-#[derive(Clone, Debug)]
-pub struct Connector {
-    /// Which one.
-    pub name: ConnectorName,
-    /// What it reads.
-    pub source: SourceConfig,
-    /// How long after one read the next begins.
-    pub interval: Duration,
-    /// How long after the first failure it is tried again.
-    pub retry_interval: Duration,
-    /// How long one read may take.
-    pub timeout: Duration,
-    /// How long after a full read a change feed is checked against another.
-    pub full_read_every: Duration,
-    /// Whether it rests.
-    pub suspend: bool,
-}
-
-/// What a connector reads.
-#[derive(Clone, Debug)]
-pub enum SourceConfig {
-    /// A domain.
-    ActiveDirectory(ActiveDirectoryConfig),
-    /// A server.
-    Ldap(LdapConfig),
-    /// A file.
-    Ldif(LdifConfig),
-}
-
-impl SourceConfig {
-    /// Whether there is a server, which is reached and authenticates.
-    pub fn is_a_server(&self) -> bool {
-        !matches!(self, Self::Ldif(_))
-    }
-
-    /// What to say of these fields of the directory of this vendor, of which nothing came; nothing of a file, which is
-    /// as it was made.
-    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {
-        match self {
-            Self::ActiveDirectory(config) => config.unseen(fields, directory),
-            Self::Ldap(config) => config.unseen(fields, vendor),
-            Self::Ldif(_) => None,
-        }
-    }
-}
-
-/// A policy that can be used.
-#[derive(Clone, Debug)]
-pub struct Runnable {
-    /// The rules.
-    pub policy: Arc<Policy>,
-    /// When it runs; `None` means whenever a read brought something.
-    pub schedule: Option<Schedule>,
-    /// How long after the first failure it is tried again.
-    pub retry_interval: Duration,
-    /// How long one run may take.
-    pub timeout: Duration,
-    /// What readers of the registry must show; `None` means that it is not served.
-    pub token: Option<Secret>,
-    /// Whether it only shows what it would do.
-    pub preview: bool,
-    /// Whether it rests.
-    pub suspend: bool,
-}
-
-/// What can be used of a set of objects, and what is wrong with the rest.
-#[derive(Clone, Debug, Default)]
-pub struct Resolved {
-    /// Connectors, by name.
-    pub connectors: BTreeMap<ConnectorName, Connector>,
-    /// Policies, in order of their names.
-    pub policies: Vec<Runnable>,
-    /// What is wrong, sorted.
-    pub problems: Vec<Problem>,
-}
-
-impl Problem {
-    /// A problem of one field of an object.
-    pub fn new(object: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { object: object.to_owned(), field: field.into(), message: message.into(), elsewhere: false }
-    }
-
-    /// A problem of what a field refers to.
-    pub fn elsewhere(object: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { elsewhere: true, ..Self::new(object, field, message) }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { object, field, message, .. } = self;
-        if field.is_empty() {
-            write!(f, "{object}: {message}")
-        } else {
-            write!(f, "{object}: {field}: {message}")
-        }
-    }
-}
 
 /// Makes working configurations of the objects.
 pub fn resolve(objects: &Objects) -> Resolved {
@@ -243,6 +127,3 @@ fn using<'a>(
     };
     policies.into_iter().filter(uses)
 }
-
-/// Where relative paths in an object begin.
-type Folder = Option<PathBuf>;

@@ -33,8 +33,8 @@ use super::{Duration, bounded};
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::choices))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
 #[x_kube(
     validation = ("[has(self.activeDirectory), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, ldap or ldif")
 )]
@@ -294,7 +294,7 @@ pub struct Ldif {
 /// The observed state of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
 pub struct DirectoryConnectorStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -45,8 +45,8 @@ pub use limits::{
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::choices))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
 pub struct SyncPolicySpec {
     /// The connector that the policy reads from, in the namespace of this object. Exactly one.
     #[schemars(length(min = 1, max = 1))]
@@ -333,7 +333,7 @@ pub enum Mode {
 /// The observed state of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = schemars::transform::RecursiveTransform(super::plain_numbers))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
 pub struct SyncPolicyStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,11 @@
 //! `rollcall completion`
 
 use anyhow::Result;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::Exit;
 use super::out::Out;
-use super::{Cli, Exit};
 
 /// Print completions for a shell, such as `source <(rollcall completion bash)`.
 #[derive(Debug, Args)]
@@ -15,8 +15,8 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "rollcall", out.verbatim());
+    pub(super) fn run(self, cli: &mut Command, out: &mut Out<'_>) -> Result<Exit> {
+        clap_complete::generate(self.shell, cli, "rollcall", out.verbatim());
         out.flush()?;
         Ok(Exit::Fine)
     }

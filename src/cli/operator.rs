@@ -18,13 +18,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::certificate::Certificate;
-use self::listen::Addresses;
+use self::listen::{Addresses, kubernetes_name};
 use super::Exit;
 use crate::api;
 use crate::clock::SystemClock;
 use crate::controller::{self, Dependencies, LeaseSettings, Scope, Settings, Times};
 use crate::serve::{self, Readiness, Served, Tls};
-use crate::spec;
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
 
@@ -59,10 +58,10 @@ pub(super) struct Operator {
     #[arg(long, env = "ROLLCALL_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<String>,
     /// The operator's own namespace, where its Lease is [default: that of the pod, or of KUBECONFIG].
-    #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE", value_parser = name)]
+    #[arg(long, env = "ROLLCALL_NAMESPACE", value_name = "NAMESPACE", value_parser = kubernetes_name)]
     namespace: Option<String>,
     /// The name of the Lease. Operators that share the work need different names.
-    #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall", value_parser = name)]
+    #[arg(long, env = "ROLLCALL_LEASE_NAME", value_name = "NAME", default_value = "rollcall", value_parser = kubernetes_name)]
     lease_name: String,
     /// How long the Lease is valid without a renewal. After the loss of this process, another one waits this long.
     #[arg(long, env = "ROLLCALL_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = duration)]
@@ -206,14 +205,8 @@ impl Operator {
     }
 }
 
-/// Parses a Kubernetes name. It becomes part of request paths.
-fn name(text: &str) -> Result<String, String> {
-    let why = || "a name has only lower-case letters, digits, - and .".to_owned();
-    spec::is_dns_name(text).then(|| text.to_owned()).ok_or_else(why)
-}
-
 fn name_or_nothing(text: &str) -> Result<String, String> {
-    if text.is_empty() { Ok(String::new()) } else { name(text) }
+    if text.is_empty() { Ok(String::new()) } else { kubernetes_name(text) }
 }
 
 /// Parses a duration, written as in the resources.

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+use clap::{Args, Subcommand};
 
 use super::Exit;
 use super::exit::Invalid;
@@ -15,6 +14,9 @@ use crate::store::hold::{Hold, Line};
 use crate::words::count;
 
 mod exceptions;
+mod output;
+
+use output::Output;
 
 /// Show held operations and exceptions.
 #[derive(Debug, Args)]
@@ -48,13 +50,6 @@ pub(super) struct Show {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-    Csv,
-}
-
 impl Plan {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         match self.verb {
@@ -82,26 +77,6 @@ impl Show {
             }
         }
         output.print(out, &holds, show, csv)
-    }
-}
-
-/// Prints a list in one of the output formats.
-type Print<T> = fn(&mut Out<'_>, &[T]) -> Result<()>;
-
-impl Output {
-    fn print<T: Serialize>(
-        self,
-        out: &mut Out<'_>,
-        all: &[T],
-        table: Print<T>,
-        csv: Print<T>,
-    ) -> Result<Exit> {
-        match self {
-            Self::Table => table(out, all)?,
-            Self::Json => out.json(all)?,
-            Self::Csv => csv(out, all)?,
-        }
-        Ok(Exit::Fine)
     }
 }
 

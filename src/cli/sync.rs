@@ -1,12 +1,10 @@
 //! `rollcall sync`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
 
 use super::Exit;
 use super::out::{self, Out};
@@ -18,65 +16,16 @@ use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
 use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
-use crate::sync::run::{self, Approval, RunReport, RunResult, Stop, run};
+use crate::sync::run::{self, RunReport, Stop, run};
 use crate::target::registry::Registry;
 
+mod arguments;
+mod done;
 mod print;
 mod status;
 
-/// Read the directories and run every policy once.
-///
-/// Manifests contain DirectoryConnectors and SyncPolicies, and the Secrets and ConfigMaps that they refer to.
-/// Operations that exceed a policy's limits are held; all others are executed.
-///
-/// The exit code is the first that applies: 1 if something failed or more entries are quarantined than
-/// limits.quarantined allows, 2 if a part of the input is invalid (the valid parts were synced), 3 if something is
-/// held, else 0.
-#[derive(Debug, Args)]
-pub(super) struct Sync {
-    /// A manifest, a folder of manifests, or - for standard input.
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
-    pub(super) filename: Vec<PathBuf>,
-    /// The data folder: what was read, held and done. It is created if it does not exist.
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    pub(super) data: PathBuf,
-    /// Show what would be done, and change nothing at the target.
-    #[arg(long)]
-    pub(super) preview: bool,
-    /// Approve the held operations with this digest, for 24 hours and as long as the specs do not change.
-    #[arg(long, value_name = "DIGEST")]
-    pub(super) approve: Option<String>,
-    /// The output format.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(super) output: Output,
-}
-
-/// An output format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// The two kinds of objects with their status.
-    Json,
-}
-
-/// The results of all imports and runs.
-pub(super) struct Done {
-    resolved: Resolved,
-    imports: BTreeMap<ConnectorName, Result<Imported, ImportError>>,
-    runs: Vec<(Runnable, Result<RunReport, NotRun>)>,
-}
-
-/// Why a policy was not run.
-#[derive(Debug, thiserror::Error)]
-enum NotRun {
-    /// Its connector cannot be used; the error is shown with the connector.
-    #[error("DirectoryConnector {0} is invalid; nothing is done until it is corrected")]
-    Connector(ConnectorName),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+pub(super) use arguments::{Output, Sync};
+use done::{Done, NotRun};
 
 impl Sync {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
@@ -207,37 +156,5 @@ impl Sync {
         let report = run(work, options, |done, all| progress.of(done, all)).await;
         progress.end();
         Ok(report?)
-    }
-}
-
-impl Done {
-    fn exit(&self, sync: &Sync) -> Exit {
-        let imports = self.imports.values().map(|imported| match imported {
-            Ok(_) => Exit::Fine,
-            Err(_) => Exit::Failed,
-        });
-        let runs = self.runs.iter().map(|(_, report)| match report.as_ref().map(RunReport::result) {
-            Err(NotRun::Connector(_)) => Exit::Invalid,
-            Err(NotRun::Store(_))
-            | Ok(RunResult::Failed | RunResult::SourceFailed | RunResult::TooManyQuarantined) => Exit::Failed,
-            Ok(RunResult::Held) => Exit::Held,
-            Ok(RunResult::InStep | RunResult::InStepWithExceptions | RunResult::Previewed) => Exit::Fine,
-        });
-        let input = if self.resolved.problems.is_empty() && !self.approval_missed(sync) {
-            Exit::Fine
-        } else {
-            Exit::Invalid
-        };
-        imports.chain(runs).chain([input]).min().unwrap_or(Exit::Fine)
-    }
-
-    /// Whether an approval was given, and names nothing that is held.
-    fn approval_missed(&self, sync: &Sync) -> bool {
-        let accepted = |report: &RunReport| report.approval == Some(Approval::Accepted);
-        sync.approve.is_some() && !self.reports().any(accepted)
-    }
-
-    fn reports(&self) -> impl Iterator<Item = &RunReport> {
-        self.runs.iter().filter_map(|(_, report)| report.as_ref().ok())
     }
 }

@@ -7,8 +7,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::path::{Path, Scope};
-use super::schema::{AttributeType, ResourceType};
+use super::path::Path;
 
 mod parse;
 
@@ -94,14 +93,6 @@ impl Comparison {
 }
 
 impl Filter {
-    /// Understands `text` as a filter over resources of these kinds.
-    ///
-    /// # Errors
-    /// When the text is no filter by RFC 7644, or names an attribute that the schema does not have.
-    pub fn parse(text: &str, over: &[&'static ResourceType]) -> Result<Self, FilterError> {
-        parse::parse(text, Scope::Resources(over))
-    }
-
     /// Whether the resource fulfils it.
     pub fn matches(&self, resource: &Value) -> bool {
         match self {

@@ -28,17 +28,18 @@ use super::{Served, Tls};
 use crate::directory::Owner;
 use crate::scim::Failure;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Metrics, chain};
+use crate::telemetry::Metrics;
 
 mod answer;
 mod ask;
 mod discovery;
+mod failure;
 mod read;
 mod route;
 mod turn;
 
-/// The most resources of a page.
-const MOST: u64 = 500;
+use failure::{busy, unreadable};
+
 /// The largest body of a search.
 const BODY: usize = 64 * 1024;
 /// A request is answered within so long, or not at all.
@@ -250,16 +251,6 @@ impl Shared {
             Err(error) => Err(unreadable(&error)),
         }
     }
-}
-
-fn busy(why: &str) -> Failure {
-    Failure::new(503, format!("{why}; try again later"))
-}
-
-/// What went wrong is told to operators, not to readers.
-fn unreadable(error: &(dyn std::error::Error + 'static)) -> Failure {
-    tracing::error!(error = chain(error), "the registry could not be read");
-    busy("the registry cannot be read at the moment")
 }
 
 async fn body_of(body: Body) -> Result<Vec<u8>, Failure> {

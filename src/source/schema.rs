@@ -7,23 +7,22 @@ use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference,
 use crate::source::KnownBy;
 
 pub(in crate::source) mod active_directory;
+pub(in crate::source) mod anchor;
 mod attributes;
+mod field;
 pub(in crate::source) mod posix;
 
+pub(in crate::source) use anchor::is_formed;
+pub use anchor::{ANCHORS, anchor};
 use attributes::is_said;
 pub use attributes::{Attributes, name};
-
-/// Immutable ids that servers offer, in the order in which they are tried.
-pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
+use field::{Table, all, first_of, hidden, named, stated_by};
 
 /// Object classes that make an entry a user, a contact or a group (lower case).
 const USER_CLASSES: &[&str] = &["inetorgperson", "organizationalperson", "person", "posixaccount", "account"];
 const CONTACT_CLASSES: &[&str] = &["contact"];
 const GROUP_CLASSES: &[&str] =
     &["groupofnames", "groupofuniquenames", "groupofmembers", "groupofentries", "posixgroup", "group"];
-
-/// Which attributes (in lower case) state which neutral field: the first that has a value does.
-pub(super) type Table = &'static [(&'static str, &'static [&'static str])];
 
 /// Of a user.
 const USER_FIELDS: Table = &[
@@ -48,17 +47,6 @@ const GROUP_FIELDS: Table = &[
     (fields::NAME, &["cn"]),
     (fields::DISPLAY_NAME, &["displayname", "cn"]),
     (fields::DESCRIPTION, &["description"]),
-];
-
-/// Attributes that hold addresses and login names: blanks at their ends and letter case mean nothing in them.
-const NAMES: &[&str] = &[
-    "uid",
-    "mail",
-    "mailalternateaddress",
-    "maillocaladdress",
-    "userprincipalname",
-    "samaccountname",
-    "memberuid",
 ];
 
 /// Where further addresses stand.
@@ -318,53 +306,6 @@ pub fn attributes_of(field: &str) -> Vec<&'static str> {
     }
 }
 
-/// The attributes that state a field in these tables.
-pub(super) fn stated_by(tables: &[Table], field: &str) -> Vec<&'static str> {
-    let mine = tables.iter().copied().flatten().filter(|(of, _)| *of == field);
-    let mut names: Vec<&str> = Vec::new();
-    for name in mine.flat_map(|(_, sources)| *sources) {
-        if !names.contains(name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// The anchor that a value of this attribute is, in one spelling: a UUID's letter case means nothing, and what is no text is
-/// written in hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.) `None` of one
-/// that says nothing, and of one that servers give and that has the form of none.
-pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
-    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control));
-    match text.filter(|_| value.len() != 16) {
-        _ if !is_said(value) => None,
-        Some(text) => Some(Anchor::new(text.trim().to_lowercase())),
-        None if value.len() == 16 || !ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(attribute)) => {
-            Some(Anchor::new(hexadecimal(value)))
-        }
-        None => None,
-    }
-}
-
-/// Whether a value is an id of the form in which servers write that attribute.
-pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
-    if value.len() == 16 {
-        return true;
-    }
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    let text = text.trim();
-    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-    let parts: &[usize] =
-        if attribute.eq_ignore_ascii_case("nsUniqueId") { &[8; 4] } else { &[8, 4, 4, 4, 12] };
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    text.split('-').map(|part| if digits(part) { part.len() } else { 0 }).eq(parts.iter().copied())
-}
-
-/// Octets as two digits each.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
 /// What an entry is by its classes; `None` if it is neither user, contact nor group.
 pub(in crate::source) fn kind(attributes: &Attributes) -> Option<EntryKind> {
     let classes: Vec<String> = attributes
@@ -400,60 +341,6 @@ fn is_nobody(attributes: &Attributes) -> bool {
     let mut uids = attributes.values("uid").filter(|uid| is_said(uid)).peekable();
     let is_machine = uids.peek().is_some() && uids.all(|uid| uid.trim_ascii_end().ends_with(b"$"));
     is_machine || (active_directory::is_of(attributes) && active_directory::is_nobody(attributes))
-}
-
-/// All values of an attribute as text, in an order that does not depend on that in which they came: they are a set (RFC 4511
-/// section 4.1.7). `None` if there are none, `Undecodable` if one is not UTF-8 or not all came.
-pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> {
-    let name = attributes::name(description);
-    if !attributes.is_whole(&name) {
-        return Some(Stated::Undecodable);
-    }
-    let is_name = NAMES.contains(&name.as_ref());
-    let mut all = Vec::new();
-    for value in attributes.values(description).filter(|value| is_said(value)) {
-        let Ok(text) = std::str::from_utf8(value) else { return Some(Stated::Undecodable) };
-        all.push(if is_name { text.trim() } else { text }.to_owned());
-    }
-    if all.len() > 1 {
-        let folded = |text: &String| if is_name { text.to_lowercase() } else { String::new() };
-        all.sort_by_cached_key(|text| (folded(text), text.clone()));
-        all.dedup_by(|one, other| one == other || (is_name && one.to_lowercase() == other.to_lowercase()));
-    }
-    (!all.is_empty()).then_some(Stated::Values(all))
-}
-
-/// The one value that counts of an attribute of which there may be several: that in the DN, else the first of [`all`].
-fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stated> {
-    if let Some(named) = attributes.is_whole(name).then(|| named(attributes, name, dn)).flatten() {
-        return Some(Stated::Values(vec![named]));
-    }
-    Some(match all(attributes, name)? {
-        Stated::Values(values) => Stated::Values(values.into_iter().take(1).collect()),
-        Stated::Undecodable => Stated::Undecodable,
-    })
-}
-
-/// The first of these attributes that an entry shows. What somebody or a group is called by is hidden where the DN begins with it
-/// and none is shown; a display name may be missing.
-pub(super) fn first_of(attributes: &Attributes, sources: &[&str], field: &str, dn: &Dn) -> Option<Stated> {
-    let names = [fields::NAME, fields::USER_NAME].contains(&field);
-    let hides = || names && sources.iter().any(|name| hidden(attributes, dn, name));
-    let shown = sources.iter().find_map(|name| chosen(attributes, name, dn));
-    shown.or_else(|| hides().then_some(Stated::Undecodable))
-}
-
-/// Whether an entry must have this attribute, as its DN begins with it (X.501 section 9.3), and does not show it.
-fn hidden(attributes: &Attributes, dn: &Dn, name: &str) -> bool {
-    dn.first_types().contains(&name) && !attributes.values(name).any(is_said)
-}
-
-/// The value that the DN has of an attribute.
-fn named(attributes: &Attributes, name: &str, dn: &Dn) -> Option<String> {
-    let texts = attributes.values(name).filter_map(|value| std::str::from_utf8(value).ok());
-    // Of two spellings always the same.
-    let named = texts.filter(|value| dn.is_named_by(name, value)).min()?;
-    Some(if NAMES.contains(&name) { named.trim() } else { named }.to_owned())
 }
 
 /// The first `mail` is the primary address unless another one already is; every other one is an alias.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Reason, SourceError};
+use super::error::{Reason, SourceError};
 use crate::directory::{Anchor, Batch, Dn, Reference};
 
 /// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.

@@ -7,17 +7,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
-use super::policy;
 use crate::api::policy::{DeletionPolicy, Mode, Registry, Target};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
-use crate::sync::policy::Policy;
 
 #[derive(Serialize, Deserialize)]
-struct Applied {
-    namespace: String,
-    name: String,
-    policy: SyncPolicySpec,
-    connectors: Vec<(String, DirectoryConnectorSpec)>,
+pub(super) struct Applied {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) policy: SyncPolicySpec,
+    pub(super) connectors: Vec<(String, DirectoryConnectorSpec)>,
 }
 
 /// The specs as JSON, and a hash over what of them decides what is removed.
@@ -83,23 +81,4 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
         ldif.config_map_key_ref = None;
     }
     spec
-}
-
-/// Makes the rules of a policy again from what was remembered; `None` if this version cannot.
-pub fn rebuild(json: &str) -> Option<Policy> {
-    let mut applied: Applied = serde_json::from_str(json).ok()?;
-    for connector in &mut applied.policy.connectors {
-        // Versions before this one took any age. It has nothing to do with what the rules are, and without
-        // them what an edit removes would not be known for that.
-        if connector.max_age.get().is_some_and(|age| age < policy::SHORTEST_AGE) {
-            connector.max_age = "1m".into();
-        }
-    }
-    let name = Name { namespace: applied.namespace, name: applied.name };
-    let connectors =
-        applied.connectors.into_iter().map(|(connector, spec)| (name.beside(&connector), (spec, None)));
-    let objects = Objects { connectors: connectors.collect(), ..Objects::default() };
-    let mut problems = Vec::new();
-    let runnable = policy::resolve(&name, &applied.policy, &objects, &mut problems)?;
-    Some(std::sync::Arc::unwrap_or_clone(runnable.policy))
 }

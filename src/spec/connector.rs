@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use super::configuration::{Connector, SourceConfig};
 use super::filter::joined;
-use super::object::{Name, Objects};
-use super::{Connector, Folder, Problem, SourceConfig};
+use super::object::{Folder, Name, Objects};
+use super::problem::Problem;
 use crate::api;
 use crate::api::DirectoryConnectorSpec;
 use crate::api::connector::{ActiveDirectory, DnsDiscovery, Ldap, Ldif, Tls};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
-use super::Folder;
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::secret::Secret;
 
@@ -64,3 +64,6 @@ pub fn is_dns_name(name: &str) -> bool {
             !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
         })
 }
+
+/// Where relative paths in an object begin.
+pub(super) type Folder = Option<PathBuf>;

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::configuration::Runnable;
 use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_duration};
 use super::object::{Name, Objects};
-use super::{Problem, Runnable, Schedule, applied, schema};
+use super::problem::Problem;
+use super::schedule::Schedule;
+use super::{applied, schema};
 use crate::api::policy::{
     Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, Mode,
     Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::spec;
+
 /// The addresses on which the operator listens.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Addresses {
@@ -14,7 +16,7 @@ pub(super) struct Addresses {
     pub(super) scim_address: SocketAddr,
     /// A Secret of type kubernetes.io/tls in the operator's own namespace, with the certificate of the registry.
     /// Without it the registry is served without TLS: use that only behind a proxy that terminates TLS.
-    #[arg(long, env = "ROLLCALL_SCIM_TLS_SECRET", value_name = "NAME", value_parser = super::name)]
+    #[arg(long, env = "ROLLCALL_SCIM_TLS_SECRET", value_name = "NAME", value_parser = kubernetes_name)]
     pub(super) scim_tls_secret: Option<String>,
     /// The URL at which readers reach the registry, if it differs from its own address, such as
     /// <https://scim.corp.example>.
@@ -48,4 +50,10 @@ pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
 /// Whether the port is the reason, which another address does not change.
 fn ends_it(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// Parses a Kubernetes name. It becomes part of request paths.
+pub(super) fn kubernetes_name(text: &str) -> Result<String, String> {
+    let why = || "a name has only lower-case letters, digits, - and .".to_owned();
+    spec::is_dns_name(text).then(|| text.to_owned()).ok_or_else(why)
 }

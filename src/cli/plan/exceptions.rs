@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::Output;
+use super::output::Output;
 use crate::cli::Exit;
 use crate::cli::out::Out;
 use crate::cli::table::Table;

@@ -7,8 +7,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::arguments::Sync;
+use super::done::{Done, NotRun};
 use super::status::{not_ready, of_import, of_run};
-use super::{Done, NotRun, Sync};
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::reason;
 use crate::api::{DirectoryConnectorStatus, GROUP, VERSION};

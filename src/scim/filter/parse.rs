@@ -1,6 +1,8 @@
 //! From text to a filter.
 
-use super::{AttributeType, Comparison, Filter, Literal, Path, Scope};
+use super::{Comparison, Filter, Literal};
+use crate::scim::path::{Path, Scope};
+use crate::scim::schema::{AttributeType, ResourceType};
 
 /// Whoever asks for more does not want to know.
 const LONGEST: usize = 4096;
@@ -22,7 +24,17 @@ pub enum FilterError {
     },
 }
 
-pub(super) fn parse(text: &str, scope: Scope<'_>) -> Result<Filter, FilterError> {
+impl Filter {
+    /// Understands `text` as a filter over resources of these kinds.
+    ///
+    /// # Errors
+    /// When the text is no filter by RFC 7644, or names an attribute that the schema does not have.
+    pub fn parse(text: &str, over: &[&'static ResourceType]) -> Result<Self, FilterError> {
+        parse(text, Scope::Resources(over))
+    }
+}
+
+fn parse(text: &str, scope: Scope<'_>) -> Result<Filter, FilterError> {
     if text.len() > LONGEST {
         return Err(FilterError::TooLong(text.len()));
     }

@@ -3,6 +3,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::scim::path::Scope;
 use crate::scim::schema::{ENTERPRISE, GROUP, USER};
 
 fn ada() -> Value {

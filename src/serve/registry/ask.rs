@@ -4,10 +4,11 @@ use axum::extract::Query;
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::MOST;
 use crate::scim::schema::ResourceType;
 use crate::scim::{Failure, Filter, Projection};
 
+/// The most resources of a page.
+pub(super) const MOST: u64 = 500;
 /// The longest list of attributes that anybody needs.
 const NAMES: usize = 200;
 

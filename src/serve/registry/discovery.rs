@@ -3,8 +3,8 @@
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use super::MOST;
 use super::answer::{Answer, internal};
+use super::ask::MOST;
 use super::route::Discovery;
 use crate::scim::schema::{GROUP, SCHEMAS, USER};
 use crate::scim::{Failure, Page, service_provider_config};

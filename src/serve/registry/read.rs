@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, internal};
 use super::ask::List;
+use super::failure::{busy, unreadable};
 use crate::directory::SubjectKind;
 use crate::scim::schema::ResourceType;
 use crate::scim::{Failure, Filter, Page, Projection};
@@ -171,7 +172,7 @@ impl Building<'_, '_, '_> {
 
     /// An error once nobody waits for the answer any more.
     fn wanted(&self) -> Result<(), Failure> {
-        if self.reader.unwanted.is_cancelled() { Err(super::busy("nobody waits for this")) } else { Ok(()) }
+        if self.reader.unwanted.is_cancelled() { Err(busy("nobody waits for this")) } else { Ok(()) }
     }
 
     fn push(&mut self, object: Object) -> Result<(), Failure> {
@@ -205,7 +206,7 @@ fn subject_kind(kind: &ResourceType) -> SubjectKind {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(error: StoreError) -> Failure {
-    super::unreadable(&error)
+    unreadable(&error)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::directory::{
 use crate::source::schema::active_directory::name::Extended;
 use crate::source::schema::active_directory::primary::{self, Primaries};
 use crate::source::schema::active_directory::{self as schema, ActiveDirectorySchema};
-use crate::source::schema::hexadecimal;
+use crate::source::schema::anchor::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod again;

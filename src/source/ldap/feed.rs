@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{Anchor, Cursor};
-use crate::source::schema::hexadecimal;
+use crate::source::schema::anchor::hexadecimal;
 
 /// Where a feed resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::attribute::values;
+pub(in crate::source) use self::attribute::{anchor, domain, is_a, is_deleted, kind, number, relative_id};
 use self::name::Extended;
-use super::{Attributes, Table, all, first_of, hexadecimal};
+use super::attributes::{self, Attributes, is_said};
+use super::field::{Table, all, first_of, stated_by};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
+mod attribute;
 pub(in crate::source) mod name;
 pub(in crate::source) mod primary;
 
@@ -113,7 +117,7 @@ impl ActiveDirectorySchema {
     pub(in crate::source) fn attributes(&self) -> Vec<String> {
         let tables = USER_FIELDS.iter().chain(GROUP_FIELDS).flat_map(|(_, names)| *names);
         let mut names: BTreeSet<String> = tables.chain(OTHERS).map(|name| (*name).to_owned()).collect();
-        names.extend(self.literal.iter().map(|name| super::name(name).into_owned()));
+        names.extend(self.literal.iter().map(|name| attributes::name(name).into_owned()));
         names.into_iter().collect()
     }
 
@@ -221,11 +225,6 @@ pub(in crate::source) fn is_nobody(attributes: &Attributes) -> bool {
     is_a(attributes, "computer") || bits & MACHINE != 0 || (!is_a(attributes, "group") && critical())
 }
 
-/// Whether it was deleted, and is shown all the same.
-pub(in crate::source) fn is_deleted(attributes: &Attributes) -> bool {
-    values(attributes, "isdeleted").any(|value| value.eq_ignore_ascii_case(b"TRUE"))
-}
-
 /// The neutral fields of an entry.
 pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
     let mut stated = BTreeMap::new();
@@ -265,14 +264,8 @@ pub(in crate::source) fn attributes_of(field: &str) -> Vec<&'static str> {
         fields::ALIASES => vec!["proxyAddresses"],
         fields::MAILBOX => vec!["msExchRecipientTypeDetails", "msExchRecipientDisplayType"],
         fields::MEMBERS => vec!["member"],
-        _ => super::stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
+        _ => stated_by(&[USER_FIELDS, GROUP_FIELDS], field),
     }
-}
-
-/// The id that never changes, in hexadecimal digits.
-pub(in crate::source) fn anchor(attributes: &Attributes) -> Option<Anchor> {
-    let guid = values(attributes, "objectguid").next().filter(|guid| guid.len() == 16)?;
-    Some(Anchor::new(hexadecimal(guid)))
 }
 
 /// What finds an anchor.
@@ -287,49 +280,11 @@ pub(in crate::source) fn octets(digits: &str) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// The last part of the security id, which is a group's number in its domain.
-pub(in crate::source) fn relative_id(attributes: &Attributes) -> Option<u32> {
-    let sid = values(attributes, "objectsid").next()?;
-    Some(u32::from_le_bytes(*sid.last_chunk::<4>()?))
-}
-
-/// The security id without its last part: the domain's.
-pub(in crate::source) fn domain(attributes: &Attributes) -> Option<Vec<u8>> {
-    let sid = values(attributes, "objectsid").next()?;
-    // The number of its parts stays that of the whole, as it is put together again with another last part.
-    sid.split_last_chunk::<4>().map(|(domain, _)| domain.to_vec())
-}
-
-/// A number.
-pub(in crate::source) fn number<T: std::str::FromStr>(attributes: &Attributes, name: &str) -> Option<T> {
-    std::str::from_utf8(values(attributes, name).next()?).ok()?.trim().parse().ok()
-}
-
-fn values<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-    attributes.values(name)
-}
-
-/// Whether this is among its classes.
-pub(in crate::source) fn is_a(attributes: &Attributes, class: &str) -> bool {
-    values(attributes, "objectclass").any(|one| one.trim_ascii().eq_ignore_ascii_case(class.as_bytes()))
-}
-
-/// What it is by its classes.
-pub(in crate::source) fn kind(attributes: &Attributes) -> Option<EntryKind> {
-    if is_a(attributes, "contact") {
-        Some(EntryKind::Contact)
-    } else if is_a(attributes, "group") {
-        Some(EntryKind::Group)
-    } else {
-        is_a(attributes, "person").then_some(EntryKind::User)
-    }
-}
-
 /// What kind of mailbox it has that is not simply a user's own. Of what cannot be read it is not known whether its account is
 /// disabled by design.
 fn mailbox(attributes: &Attributes) -> Result<Option<&'static str>, String> {
     let stated = [("msExchRecipientTypeDetails", MAILBOXES), ("msExchRecipientDisplayType", SHOWN_AS)];
-    let is_said = |name: &str| values(attributes, &name.to_lowercase()).any(super::is_said);
+    let is_said = |name: &str| values(attributes, &name.to_lowercase()).any(is_said);
     let Some((name, kinds)) = stated.into_iter().find(|(name, _)| is_said(name)) else { return Ok(None) };
     let stated: i64 = number(attributes, &name.to_lowercase()).ok_or_else(|| {
         format!("its {name} is no number, so it cannot be told whether its account is one that nobody logs in with")

@@ -6,7 +6,7 @@ use crate::directory::Feed;
 use crate::source::ldap::feed::{self, Changes, FeedKind, Resume};
 use crate::source::ldap::wire::{Control, Scope};
 use crate::source::ldap::{only_context, root_dse};
-use crate::source::schema::hexadecimal;
+use crate::source::schema::anchor::hexadecimal;
 use crate::source::{Reason, SourceError};
 
 /// Deleted entries are shown too, to those who may see them.

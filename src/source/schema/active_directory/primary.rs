@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Attributes, is_a, is_deleted, number};
+use super::attribute::{anchor, is_a, is_deleted, number};
 use crate::directory::{Anchor, Members, Reference};
+use crate::source::schema::attributes::Attributes;
 
 /// What is wrong with an account of which it is not shown which group is its primary one.
 pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so it cannot be told which group it is in by that; let the account \
@@ -42,7 +43,7 @@ impl Primaries {
         if is_deleted(attributes) || is_a(attributes, "computer") {
             return;
         }
-        match (number(attributes, "primarygroupid"), super::anchor(attributes)) {
+        match (number(attributes, "primarygroupid"), anchor(attributes)) {
             (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
             (Some(group), None) => drop(self.nameless.insert(group)),
             (None, _) => self.hidden |= is_hidden(attributes),

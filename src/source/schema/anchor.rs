@@ -1,0 +1,42 @@
+//! The attributes that never change, and what their values are as anchors.
+
+use super::attributes::is_said;
+use crate::directory::Anchor;
+
+/// Immutable ids that servers offer, in the order in which they are tried.
+pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
+
+/// The anchor that a value of this attribute is, in one spelling: a UUID's letter case means nothing, and what is no text is
+/// written in hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.) `None` of one
+/// that says nothing, and of one that servers give and that has the form of none.
+pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
+    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control));
+    match text.filter(|_| value.len() != 16) {
+        _ if !is_said(value) => None,
+        Some(text) => Some(Anchor::new(text.trim().to_lowercase())),
+        None if value.len() == 16 || !ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(attribute)) => {
+            Some(Anchor::new(hexadecimal(value)))
+        }
+        None => None,
+    }
+}
+
+/// Whether a value is an id of the form in which servers write that attribute.
+pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
+    if value.len() == 16 {
+        return true;
+    }
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let text = text.trim();
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let parts: &[usize] =
+        if attribute.eq_ignore_ascii_case("nsUniqueId") { &[8; 4] } else { &[8, 4, 4, 4, 12] };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split('-').map(|part| if digits(part) { part.len() } else { 0 }).eq(parts.iter().copied())
+}
+
+/// Octets as two digits each.
+pub(in crate::source) fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}

@@ -1,0 +1,84 @@
+//! From attributes to the values of fields.
+
+use super::attributes::{self, Attributes, is_said};
+use crate::directory::{Dn, Stated, fields};
+
+/// Which attributes (in lower case) state which neutral field: the first that has a value does.
+pub(super) type Table = &'static [(&'static str, &'static [&'static str])];
+
+/// Attributes that hold addresses and login names: blanks at their ends and letter case mean nothing in them.
+pub(super) const NAMES: &[&str] = &[
+    "uid",
+    "mail",
+    "mailalternateaddress",
+    "maillocaladdress",
+    "userprincipalname",
+    "samaccountname",
+    "memberuid",
+];
+
+/// The attributes that state a field in these tables.
+pub(super) fn stated_by(tables: &[Table], field: &str) -> Vec<&'static str> {
+    let mine = tables.iter().copied().flatten().filter(|(of, _)| *of == field);
+    let mut names: Vec<&str> = Vec::new();
+    for name in mine.flat_map(|(_, sources)| *sources) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// All values of an attribute as text, in an order that does not depend on that in which they came: they are a set (RFC 4511
+/// section 4.1.7). `None` if there are none, `Undecodable` if one is not UTF-8 or not all came.
+pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> {
+    let name = attributes::name(description);
+    if !attributes.is_whole(&name) {
+        return Some(Stated::Undecodable);
+    }
+    let is_name = NAMES.contains(&name.as_ref());
+    let mut all = Vec::new();
+    for value in attributes.values(description).filter(|value| is_said(value)) {
+        let Ok(text) = std::str::from_utf8(value) else { return Some(Stated::Undecodable) };
+        all.push(if is_name { text.trim() } else { text }.to_owned());
+    }
+    if all.len() > 1 {
+        let folded = |text: &String| if is_name { text.to_lowercase() } else { String::new() };
+        all.sort_by_cached_key(|text| (folded(text), text.clone()));
+        all.dedup_by(|one, other| one == other || (is_name && one.to_lowercase() == other.to_lowercase()));
+    }
+    (!all.is_empty()).then_some(Stated::Values(all))
+}
+
+/// The one value that counts of an attribute of which there may be several: that in the DN, else the first of [`all`].
+pub(super) fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stated> {
+    if let Some(named) = attributes.is_whole(name).then(|| named(attributes, name, dn)).flatten() {
+        return Some(Stated::Values(vec![named]));
+    }
+    Some(match all(attributes, name)? {
+        Stated::Values(values) => Stated::Values(values.into_iter().take(1).collect()),
+        Stated::Undecodable => Stated::Undecodable,
+    })
+}
+
+/// The first of these attributes that an entry shows. What somebody or a group is called by is hidden where the DN begins with it
+/// and none is shown; a display name may be missing.
+pub(super) fn first_of(attributes: &Attributes, sources: &[&str], field: &str, dn: &Dn) -> Option<Stated> {
+    let names = [fields::NAME, fields::USER_NAME].contains(&field);
+    let hides = || names && sources.iter().any(|name| hidden(attributes, dn, name));
+    let shown = sources.iter().find_map(|name| chosen(attributes, name, dn));
+    shown.or_else(|| hides().then_some(Stated::Undecodable))
+}
+
+/// Whether an entry must have this attribute, as its DN begins with it (X.501 section 9.3), and does not show it.
+pub(super) fn hidden(attributes: &Attributes, dn: &Dn, name: &str) -> bool {
+    dn.first_types().contains(&name) && !attributes.values(name).any(is_said)
+}
+
+/// The value that the DN has of an attribute.
+pub(super) fn named(attributes: &Attributes, name: &str, dn: &Dn) -> Option<String> {
+    let texts = attributes.values(name).filter_map(|value| std::str::from_utf8(value).ok());
+    // Of two spellings always the same.
+    let named = texts.filter(|value| dn.is_named_by(name, value)).min()?;
+    Some(if NAMES.contains(&name) { named.trim() } else { named }.to_owned())
+}

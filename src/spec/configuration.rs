@@ -1,0 +1,90 @@
+//! Working configurations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::problem::Problem;
+use super::schedule::Schedule;
+use crate::directory::ConnectorName;
+use crate::secret::Secret;
+use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
+use crate::source::ldif::LdifConfig;
+use crate::sync::policy::Policy;
+
+/// A connector that can be used.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// Which one.
+    pub name: ConnectorName,
+    /// What it reads.
+    pub source: SourceConfig,
+    /// How long after one read the next begins.
+    pub interval: Duration,
+    /// How long after the first failure it is tried again.
+    pub retry_interval: Duration,
+    /// How long one read may take.
+    pub timeout: Duration,
+    /// How long after a full read a change feed is checked against another.
+    pub full_read_every: Duration,
+    /// Whether it rests.
+    pub suspend: bool,
+}
+
+/// What a connector reads.
+#[derive(Clone, Debug)]
+pub enum SourceConfig {
+    /// A domain.
+    ActiveDirectory(ActiveDirectoryConfig),
+    /// A server.
+    Ldap(LdapConfig),
+    /// A file.
+    Ldif(LdifConfig),
+}
+
+impl SourceConfig {
+    /// Whether there is a server, which is reached and authenticates.
+    pub fn is_a_server(&self) -> bool {
+        !matches!(self, Self::Ldif(_))
+    }
+
+    /// What to say of these fields of the directory of this vendor, of which nothing came; nothing of a file, which is
+    /// as it was made.
+    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {
+        match self {
+            Self::ActiveDirectory(config) => config.unseen(fields, directory),
+            Self::Ldap(config) => config.unseen(fields, vendor),
+            Self::Ldif(_) => None,
+        }
+    }
+}
+
+/// A policy that can be used.
+#[derive(Clone, Debug)]
+pub struct Runnable {
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// When it runs; `None` means whenever a read brought something.
+    pub schedule: Option<Schedule>,
+    /// How long after the first failure it is tried again.
+    pub retry_interval: Duration,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// What readers of the registry must show; `None` means that it is not served.
+    pub token: Option<Secret>,
+    /// Whether it only shows what it would do.
+    pub preview: bool,
+    /// Whether it rests.
+    pub suspend: bool,
+}
+
+/// What can be used of a set of objects, and what is wrong with the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// Connectors, by name.
+    pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Policies, in order of their names.
+    pub policies: Vec<Runnable>,
+    /// What is wrong, sorted.
+    pub problems: Vec<Problem>,
+}
