@@ -1,6 +1,6 @@
-//! The import table: which room may name which. Holds it by parsing every file.
+//! The import table: which room may name which, and no circle of files. Holds both by parsing every file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,33 +54,75 @@ const PURE: &[&str] =
 
 /// Every path that a file names, from its first segment on.
 #[derive(Default)]
-struct Paths(BTreeSet<String>);
+struct Paths {
+    named: BTreeSet<String>,
+    /// What each name that it imports stands for.
+    imports: BTreeMap<String, String>,
+    /// The imports that it only passes on (`pub use`).
+    passed_on: BTreeSet<String>,
+}
 
 impl Paths {
     fn tree(&mut self, prefix: &str, tree: &syn::UseTree) {
         let join = |name: &syn::Ident| {
             if prefix.is_empty() { name.to_string() } else { format!("{prefix}::{name}") }
         };
+        let mut import = |name: &syn::Ident, known_as: &syn::Ident| {
+            let path = if name == "self" { prefix.to_owned() } else { join(name) };
+            let known_as = if known_as == "self" { prefix.to_owned() } else { known_as.to_string() };
+            let last = known_as.rsplit("::").next().unwrap_or_default();
+            self.imports.insert(last.to_owned(), path.clone());
+            self.named.insert(path);
+        };
         match tree {
             syn::UseTree::Path(path) => self.tree(&join(&path.ident), &path.tree),
-            syn::UseTree::Name(name) => drop(self.0.insert(join(&name.ident))),
-            syn::UseTree::Rename(rename) => drop(self.0.insert(join(&rename.ident))),
-            syn::UseTree::Glob(_) => drop(self.0.insert(format!("{prefix}::*"))),
+            syn::UseTree::Name(name) => import(&name.ident, &name.ident),
+            syn::UseTree::Rename(rename) => import(&rename.ident, &rename.rename),
+            syn::UseTree::Glob(_) => drop(self.named.insert(format!("{prefix}::*"))),
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(prefix, tree)),
         }
     }
 }
 
+impl Paths {
+    /// What a macro or an attribute is given is no syntax yet: takes what looks like a path.
+    fn tokens(&mut self, text: &str) {
+        let text = text.replace(" :: ", "::");
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+        self.named
+            .extend(words.filter(|word| word.contains("::") && !word.starts_with(':')).map(str::to_owned));
+    }
+}
+
 impl<'a> Visit<'a> for Paths {
     fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
-        self.tree("", &item.tree);
+        let passes_on = !matches!(item.vis, syn::Visibility::Inherited);
+        let mut used = Self::default();
+        used.tree("", &item.tree);
+        if passes_on {
+            self.passed_on.extend(used.named.iter().cloned());
+        }
+        self.named.append(&mut used.named);
+        self.imports.append(&mut used.imports);
     }
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.0.insert(segments.join("::"));
+        self.named.insert(segments.join("::"));
         syn::visit::visit_path(self, path);
     }
+
+    fn visit_macro(&mut self, called: &'a syn::Macro) {
+        self.tokens(&called.tokens.to_string());
+        syn::visit::visit_macro(self, called);
+    }
+
+    fn visit_meta_list(&mut self, list: &'a syn::MetaList) {
+        self.tokens(&list.tokens.to_string());
+    }
+
+    /// `pub(in crate::source)` imports nothing.
+    fn visit_visibility(&mut self, _: &'a syn::Visibility) {}
 
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
         // Tests may know more than what they test.
@@ -98,7 +140,7 @@ fn wrongs(place: &str, text: &str) -> Vec<String> {
     paths.visit_file(&file);
     let room = place.split(['/', '.']).next().unwrap_or_default();
     let mut wrongs = Vec::new();
-    for path in &paths.0 {
+    for path in &paths.named {
         let mut segments = path.split("::");
         let first = segments.next().unwrap_or_default();
         if first == "crate" && path != "crate" {
@@ -165,6 +207,100 @@ fn allowed(room: &str, other: &str, rest: &[&str]) -> bool {
         })
 }
 
+/// Where each name of a file comes from: its modules are files, its imports lead to other files, the rest it defines.
+struct Files(BTreeMap<String, Paths>);
+
+impl Files {
+    /// From places (`sync/plan.rs`) and texts.
+    fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let parsed = files.into_iter().map(|(place, text)| {
+            let mut file = syn::parse_file(text).unwrap_or_else(|error| panic!("{place}: {error}"));
+            file.items.retain(|item| !only_for_tests(item));
+            let mut paths = Paths::default();
+            paths.visit_file(&file);
+            (place.trim_end_matches(".rs").replace('/', "::"), paths)
+        });
+        Self(parsed.collect())
+    }
+
+    /// The module in which the file at `module` finds what it calls `path`; none for a module itself, another crate,
+    /// and what the file defines without a path. A re-export leads on to the file that defines the name.
+    fn defines(&self, module: &str, path: &str, depth: usize) -> Option<String> {
+        let (first, _) = path.split_once("::").unwrap_or((path, ""));
+        let known = matches!(first, "crate" | "self" | "super")
+            || self.0.contains_key(&within(module, first))
+            || self.0.get(module)?.imports.contains_key(first);
+        if !known || depth == 0 {
+            return None;
+        }
+        let mut at = module.to_owned();
+        let mut rest = path;
+        while !rest.is_empty() {
+            let (segment, after) = rest.split_once("::").unwrap_or((rest, ""));
+            match segment {
+                "crate" => at.clear(),
+                "self" => {}
+                "super" => at = at.rsplit_once("::").map_or(String::new(), |(parent, _)| parent.to_owned()),
+                _ if self.0.contains_key(&within(&at, segment)) => at = within(&at, segment),
+                _ => {
+                    let Some(import) = self.0.get(&at).and_then(|paths| paths.imports.get(segment)) else {
+                        return Some(at);
+                    };
+                    let import = if after.is_empty() { import.clone() } else { format!("{import}::{after}") };
+                    return self.defines(&at, &import, depth - 1);
+                }
+            }
+            rest = after;
+        }
+        None
+    }
+
+    /// For each file the files that it names something of.
+    fn edges(&self) -> BTreeMap<&str, BTreeSet<String>> {
+        let mut edges = BTreeMap::new();
+        for (module, paths) in &self.0 {
+            let named =
+                paths.named.difference(&paths.passed_on).filter_map(|path| self.defines(module, path, 8));
+            edges.insert(&**module, named.filter(|other| other != module && !other.is_empty()).collect());
+        }
+        edges
+    }
+
+    /// The circles: files of which each leads to each other, as `a -> b` for each step within.
+    fn circles(&self) -> Vec<String> {
+        let edges = self.edges();
+        let reach: BTreeMap<&str, BTreeSet<&str>> = edges
+            .keys()
+            .map(|from| {
+                let mut seen = BTreeSet::new();
+                let mut next = vec![*from];
+                while let Some(others) = next.pop().and_then(|module| edges.get(module)) {
+                    next.extend(others.iter().map(|other| &**other).filter(|other| seen.insert(*other)));
+                }
+                (*from, seen)
+            })
+            .collect();
+        let steps = edges.iter().flat_map(|(from, others)| others.iter().map(move |other| (*from, &**other)));
+        let back = steps.filter(|(from, other)| reach.get(other).is_some_and(|seen| seen.contains(from)));
+        back.map(|(from, other)| format!("{from} -> {other}")).collect()
+    }
+}
+
+fn within(module: &str, name: &str) -> String {
+    if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
+}
+
+fn only_for_tests(item: &syn::Item) -> bool {
+    let attributes = match item {
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        _ => return false,
+    };
+    attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
+}
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -176,22 +312,78 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn rooms_import_what_the_table_allows() {
+/// The place (`sync/plan.rs`) and text of every file. A test beside the code (`plan/tests.rs`) may know more than what it
+/// tests and is left out.
+fn sources() -> BTreeMap<String, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     files(&source, &mut found);
     assert!(found.len() > 50, "where are the sources?");
-    let mut all = Vec::new();
-    for file in found {
+    let places = found.into_iter().map(|file| {
         let place = file.strip_prefix(&source).unwrap().display().to_string();
-        // A test beside the code (`plan/tests.rs`) may know more than what it tests.
-        if !place.ends_with("/tests.rs") {
-            all.extend(wrongs(&place, &fs::read_to_string(&file).unwrap()));
-        }
-    }
+        (place, fs::read_to_string(&file).unwrap())
+    });
+    places.filter(|(place, _)| !place.ends_with("/tests.rs")).collect()
+}
+
+#[test]
+fn rooms_import_what_the_table_allows() {
+    let sources = sources();
+    let mut all: Vec<String> = sources.iter().flat_map(|(place, text)| wrongs(place, text)).collect();
     all.sort();
     assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn no_file_depends_on_itself_through_others() {
+    let sources = sources();
+    let mut circles =
+        Files::of(sources.iter().map(|(place, text)| (place.as_str(), text.as_str()))).circles();
+    circles.retain(|step| !REMAINING.iter().any(|room| step.starts_with(room)));
+    assert!(circles.is_empty(), "these files depend on each other:\n{}", circles.join("\n"));
+}
+
+/// Rooms whose files still depend on each other.
+const REMAINING: &[&str] = &["controller", "source::ldap", "source::ldif", "store", "sync::import"];
+
+#[test]
+fn circles_of_files_are_found() {
+    for (others, circles) in [
+        // A child that names what its parent defines, which calls the child.
+        ([("a.rs", "mod b; struct X; fn f() { b::g() }"), ("a/b.rs", "use super::X; fn g() {}")], 2),
+        ([("a.rs", "mod b; pub use b::X;"), ("a/b.rs", "pub struct X;")], 0),
+        ([("a.rs", "mod b; struct X;"), ("a/b.rs", "fn f(x: super::X) {}")], 0),
+        // Through a module's own name, in a macro, by an import of the parent.
+        ([("a.rs", "use crate::c; fn f() { c::g() }"), ("c.rs", "fn g() { crate::a::f() }")], 2),
+        (
+            [
+                ("a.rs", "fn f() { log!(x, crate::c::Y) }"),
+                ("c.rs", "use crate::a::{self as other}; fn g() { other::f() }"),
+            ],
+            2,
+        ),
+        ([("a.rs", "mod b; use crate::c::X; fn f() { b::g() }"), ("a/b.rs", "use super::X;")], 0),
+        // What only a test names, and what a visibility names, is no dependency.
+        (
+            [
+                ("a.rs", "mod b; struct X; use b::g;"),
+                ("a/b.rs", "#[cfg(test)] mod tests { use super::super::X; }"),
+            ],
+            0,
+        ),
+        ([("a.rs", "mod b; struct X; use b::g;"), ("a/b.rs", "pub(in crate::a) fn g() {}")], 0),
+    ] {
+        let files = Files::of(others.into_iter().chain([("c/d.rs", "pub struct Z;")]));
+        assert_eq!(files.circles().len(), circles, "{others:?}: {:?}", files.circles());
+    }
+    // A re-export counts for the file that defines the name, and a longer way round is found.
+    let files = Files::of([
+        ("a.rs", "mod b; mod c; pub use b::X;"),
+        ("a/b.rs", "use crate::d::Y; pub struct X;"),
+        ("a/c.rs", "use super::X;"),
+        ("d.rs", "use crate::a::X; pub struct Y;"),
+    ]);
+    assert_eq!(files.circles(), ["a::b -> d", "d -> a::b"]);
 }
 
 #[test]
