@@ -26,3 +26,5 @@ pub const VERSION: &str = "v1alpha1";
 pub const SYNC_REQUESTED_AT: &str = "rollcall.dev/sync-requested-at";
 /// Annotation on a policy: the digest of the held operations that are approved.
 pub const APPROVE: &str = "rollcall.dev/approve";
+/// Annotation on a policy: who sets that one.
+pub const APPROVED_BY: &str = "rollcall.dev/approved-by";

@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::approval::Unguarded;
 use self::context::{Context, States, owner};
 use self::gate::Gate;
 pub use self::gate::Shut;
@@ -41,6 +42,7 @@ use crate::spec::Name;
 use crate::store::{Store, StoreError, soundness};
 use crate::telemetry::{Asked, Metrics, chain};
 
+mod approval;
 pub mod condition;
 pub mod connector;
 mod context;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub imports: usize,
     /// How many policies run at once.
     pub runs: usize,
+    /// What becomes of approvals while nothing checks who gives them.
+    pub unguarded: Unguarded,
 }
 
 /// What the operator needs from outside.
@@ -163,9 +167,22 @@ where
             namespaces::Namespaces::new(&client, settings.scope, &readiness, &metrics);
         let identity = settings.lease.identity;
         let (imports, runs) = (settings.imports.max(1), settings.runs.max(1));
+        let unguarded = settings.unguarded;
         let ends = stop.clone();
-        let all =
-            Works { client, store, clock, gate, served, metrics, readiness, identity, imports, runs, stop };
+        let all = Works {
+            client,
+            store,
+            clock,
+            gate,
+            served,
+            metrics,
+            readiness,
+            identity,
+            imports,
+            runs,
+            unguarded,
+            stop,
+        };
         let ended = tokio::select! {
             ended = rounds(&all, &mut namespaces) => ended,
             () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
@@ -195,6 +212,7 @@ struct Works {
     identity: String,
     imports: usize,
     runs: usize,
+    unguarded: Unguarded,
     stop: CancellationToken,
 }
 
@@ -249,6 +267,8 @@ async fn round(
         served: served.clone(),
         metrics: metrics.clone(),
         scope: scope.clone(),
+        approvals: approval::Approvals::default(),
+        unguarded: all.unguarded,
         parts,
         connectors: States::default(),
         policies: States::default(),
@@ -267,6 +287,7 @@ async fn round(
     tasks.spawn(intact(context.clone()));
     tasks.spawn(again(context.clone()));
     tasks.spawn(sound(context.clone()));
+    tasks.spawn(approval::follow(context.clone()));
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),

@@ -25,6 +25,7 @@ pub mod hold;
 pub mod journal;
 pub mod link;
 mod numbers;
+pub mod object;
 pub mod policy;
 mod reader;
 pub mod registry;

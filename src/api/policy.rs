@@ -444,6 +444,14 @@ pub struct LastRun {
     #[serde(default, serialize_with = "bounded::text::<4096, _>")]
     #[schemars(length(max = 4096))]
     pub message: String,
+    /// The accounts that approved what it let go, separated by commas.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<1024, _>"
+    )]
+    #[schemars(length(max = 1024))]
+    pub approved_by: Option<String>,
     /// Users and groups created.
     pub created: u64,
     /// Users and groups changed.

@@ -80,6 +80,8 @@ pub mod policy {
         HEALTHY = "Healthy", "SourcesHealthy", "All directories of the policy were read recently enough.";
         QUARANTINED = "Quarantined", "EntriesQuarantined", "Some entries cannot be processed; what they have stays as it is. List them with `rollcall plan exceptions`.";
         APPROVED = "Approved", "Event", "An approval was seen. The message says whether its operations were executed, or what it waits for.";
+        APPROVAL_REFUSED = "ApprovalRefused", "Event", "An approval approves nothing: it was already on the object when that was created, or no admission policy was in force that checks who sets it. Remove the annotation and set it anew.";
+        ADMISSION_POLICY_MISSING = "AdmissionPolicyMissing", "ApprovalsUnguarded", "No admission policy is in force that checks who approves and who raises limits. The message says what is missing. Install it with the chart, or from deploy/approval.yaml.";
         APPROVAL_UNKNOWN = "ApprovalUnknown", "Event", "An approval names a digest that is not held.";
         APPROVAL_OUTDATED = "ApprovalOutdated", "Event", "An approval names a digest that was held under an earlier spec.";
     }

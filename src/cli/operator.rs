@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -79,12 +79,25 @@ pub(super) struct Operator {
     pod_uid: Option<String>,
     #[command(flatten)]
     addresses: Addresses,
+    /// What becomes of approvals while no rule for admission checks who gives them: `refuse` or `accept`.
+    #[arg(long, env = "ROLLCALL_UNGUARDED_APPROVALS", value_name = "WHAT", value_enum, default_value_t)]
+    unguarded_approvals: Unguarded,
     /// How many directories are read at once.
     #[arg(long, env = "ROLLCALL_IMPORTS", value_name = "NUMBER", default_value_t = 2)]
     imports: usize,
     /// How many policies run at once.
     #[arg(long, env = "ROLLCALL_RUNS", value_name = "NUMBER", default_value_t = 2)]
     runs: usize,
+}
+
+/// What becomes of approvals that nobody checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Unguarded {
+    /// They approve nothing.
+    #[default]
+    Refuse,
+    /// They count, and each policy says that nobody checks them.
+    Accept,
 }
 
 impl Operator {
@@ -147,6 +160,10 @@ impl Operator {
             },
             imports: self.imports,
             runs: self.runs,
+            unguarded: match self.unguarded_approvals {
+                Unguarded::Refuse => controller::Unguarded::Refuse,
+                Unguarded::Accept => controller::Unguarded::Accept,
+            },
         };
         let given = Dependencies {
             client,

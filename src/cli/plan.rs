@@ -11,6 +11,7 @@ use super::out::Out;
 use super::table::Table;
 use crate::store::Store;
 use crate::store::hold::{Hold, Line};
+use crate::text::clean;
 use crate::words::count;
 
 mod exceptions;
@@ -92,6 +93,12 @@ fn show(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
         ))?;
         out.line(format_args!("since    {:.0}", hold.since))?;
         out.line(format_args!("because  {}", hold.reason))?;
+        if let Some(who) = &hold.approved_by {
+            out.line(format_args!(
+                "approved by {}; what is still held waits for its directory, or for the next run",
+                clean(who)
+            ))?;
+        }
         out.paragraph(format_args!("digest   {}", hold.digest))?;
         let mut lines = Table::new(&["name", "member", "action", "evidence", "held because"]);
         let mut sorted: Vec<&Line> = hold.lines.iter().collect();

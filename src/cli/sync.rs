@@ -142,6 +142,7 @@ impl Sync {
             id: None,
             preview: self.preview || runnable.preview,
             approve: self.approve.clone(),
+            approved_by: None,
             failed_connectors: mine.filter(|connector| failed.contains(connector)).collect(),
         };
         let target = Registry::new(store.clone(), policy.owner.clone());

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::approval::{Approvals, Unguarded};
 use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
 use super::watch::{Happened, NamespaceCaches, Scope, WatchedKind};
@@ -44,6 +45,8 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     pub(super) recorder: Arc<Recorder>,
     pub(super) scope: Scope,
+    pub(super) approvals: Approvals,
+    pub(super) unguarded: Unguarded,
     pub(super) parts: Vec<NamespaceCaches>,
     pub(super) connectors: States<connector::ControllerState>,
     pub(super) policies: States<policy::ControllerState>,
@@ -398,7 +401,7 @@ fn unread(kind: &str, of: &Name, name: &str) -> impl FnOnce(Error) -> Error {
 }
 
 /// Asks the apiserver, and not for ever.
-async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+pub(super) async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(READ, question).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Error::Slow),

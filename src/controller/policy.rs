@@ -17,11 +17,12 @@ use self::run::Job;
 use self::sources::Sources;
 use self::status::PREVIEWED;
 use self::stored::Stored;
+use super::approval::{self, Unguarded};
 use super::context::{Context, owner};
 use super::status::{self as writing, Written};
 use super::{Error, condition, delay};
 use crate::api::policy::SyncPolicyStatus;
-use crate::api::{APPROVE, SYNC_REQUESTED_AT, SyncPolicy, reason};
+use crate::api::{APPROVE, APPROVED_BY, SYNC_REQUESTED_AT, SyncPolicy, reason};
 use crate::secret::Secret;
 use crate::spec::reference;
 use crate::spec::{Name, Runnable};
@@ -74,6 +75,8 @@ pub(super) struct ControllerState {
     /// The number of the last change that the last run knew, if it was a preview and what was remembered is lost: it
     /// rebuilt nothing, and still need not be made again before something happens.
     previewed: Option<u64>,
+    /// Why nothing checks who approves.
+    unguarded: Option<String>,
     /// What is to be told by Events.
     events: Vec<Told>,
     /// The status as it is to be; what a run did is in here as soon as it has ended.
@@ -131,22 +134,28 @@ async fn look(object: &Object, context: &Arc<Context>) -> Result<Action, Error> 
     context.sees(&name, &reference::of_policy(&known.spec))?;
     let resolved = resolve::resolve(context, &name, known).await?;
     let digest = known.annotations().get(APPROVE);
-    let stored = stored::look(context, &name, digest).await?;
+    let stored =
+        stored::look(context, &name, known.metadata.uid.as_deref().unwrap_or_default(), digest).await?;
+    let (refused, told) = refuse(context, &name, digest, &stored).await?;
+    // What approves nothing is as if it were not there, but for what it approved before.
+    let counts = digest.filter(|_| !refused);
     let now = context.clock.now();
     let (approval, look_up, reset) = context.policies.with(&name, |state| {
         state.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
         state.withdraw(digest, stored.withdrawn);
         let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
-        let approval = state.unseen(digest, &stored, previews);
-        (approval, state.to_look_up(digest, &stored), state.reset)
+        let approval = state.unseen(counts, &stored, previews);
+        state.events.extend(told);
+        (approval, state.to_look_up(counts, &stored), state.reset)
     });
     context.served.outdated(&owner(&name), reset);
     admit(context, &name, resolved.token.as_ref()).await?;
     let sources = sources::look(context, &name, &resolved, look_up.as_deref(), now).await?;
-    let ends = context.gate.ends();
-    let reconciled = context
-        .policies
-        .with(&name, |state| state.reconcile(known, &resolved, &sources, approval, now, &ends));
+    let (ends, unguarded) = (context.gate.ends(), context.approvals.unguarded());
+    let reconciled = context.policies.with(&name, |state| {
+        state.unguarded = unguarded;
+        state.reconcile(known, &resolved, &sources, approval, now, &ends)
+    });
     if let Some(begin) = reconciled.begin {
         run::begin(context, &name, begin);
     }
@@ -170,6 +179,34 @@ async fn write(context: &Context, object: &Object, status: SyncPolicyStatus) -> 
     let written = writing::write(context, object, status).await?;
     context.policies.with(&Name::of(object), |state| state.written = Some(written));
     Ok(())
+}
+
+/// Whether the approval that the object bears approves nothing, and what is to be told of that now.
+async fn refuse(
+    context: &Context,
+    name: &Name,
+    digest: Option<&String>,
+    stored: &Stored,
+) -> Result<(bool, Option<Told>), Error> {
+    let Some(digest) = digest.filter(|_| !stored.approved) else { return Ok((false, None)) };
+    let told = |why: &str| (EventType::Warning, reason::policy::APPROVAL_REFUSED.name, why.to_owned());
+    if stored.seen.refused {
+        let why = "the approval came with the object when it was made, and approves nothing: take rollcall.dev/approve away, \
+                   and set it anew if something is held";
+        return Ok((true, stored.seen.came_with.then(|| told(why))));
+    }
+    // What was seen a moment ago may not be so any more.
+    let unguarded = approval::look(context).await?;
+    let Some(why) = unguarded.filter(|_| context.unguarded == Unguarded::Refuse) else {
+        return Ok((false, None));
+    };
+    let (owner, refused) = (owner(name), digest.clone());
+    context.stored(move |store| store.refuse_approval(&owner, &refused)).await?;
+    let why = format!(
+        "the approval approves nothing, since nothing checks who sets it: {why}; install the rule for admission of the \
+         chart, then take rollcall.dev/approve away and set it anew"
+    );
+    Ok((true, Some(told(&why))))
 }
 
 /// A look failed: while nobody knows how things are, nothing is said to be well.
@@ -315,6 +352,7 @@ impl ControllerState {
             begin = Some(run::Begin {
                 runnable: runnable.clone(),
                 approve: approval.clone().or(self.unheard.take()),
+                approved_by: object.annotations().get(APPROVED_BY).map(|by| clean(by).into_owned()),
                 failed: sources.failed.clone(),
                 left_by_last_run: self.left_by_last_run.take(),
                 job: job.clone(),
@@ -337,6 +375,7 @@ impl ControllerState {
             problems: resolved.runnable.as_ref().err().map(|problems| &problems[..]),
             sources,
             reset: self.reset,
+            unguarded: self.unguarded.clone(),
             unrun,
             progress: self.job.as_ref().map(Job::progress),
             // Said only once the run has ended: a request must outlive a process that is killed meanwhile.

@@ -321,7 +321,7 @@ impl<F: Fn(Name, Happened)> Follow<F> {
 }
 
 /// How long a watch waits that has failed so often in a row before: as long as that is a list, each time anew.
-fn pause(failures: u32, what: &str) -> Duration {
+pub(super) fn pause(failures: u32, what: &str) -> Duration {
     let pause = LONGEST_PAUSE.min(SHORTEST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(30))));
     let mut hasher = DefaultHasher::new();
     (what, failures).hash(&mut hasher);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, object};
 use crate::directory::{ConnectorName, Owner};
 
 /// What may be forgotten: a row, and all rows that belong to it.
@@ -28,6 +28,7 @@ const POLICY: OwnedTables = OwnedTables {
         ("accepted", "policy, connector, field"),
         ("exception", "policy"),
         ("approval", "policy, digest"),
+        ("approver", "policy, digest"),
         ("census", "policy, at"),
         ("rejection", "policy, target, subject"),
         ("intent", "id"),
@@ -86,6 +87,7 @@ impl Store {
             CONNECTOR.note(writer, &there, &within, now)?;
             let unnamed = (POLICY.unname(writer, before)?, CONNECTOR.unname(writer, before)?);
             writer.execute("DELETE FROM reader WHERE owner NOT IN (SELECT owner FROM policy)", [])?;
+            object::forget(writer, policies)?;
             Ok::<_, StoreError>(unnamed)
         })?;
         for policy in &policies {

@@ -52,6 +52,7 @@ pub(super) const STORE: &[Table] = &[
     Table::new("target", None, &["id", "identity"]),
     Table::new("number", None, &["kind", "last"]),
     Table::new("reader", None, &["owner", "digest"]),
+    Table::new("object", None, &["owner", "uid", "refused"]),
 ];
 
 /// Of a connector.
@@ -102,6 +103,7 @@ pub(super) const POLICY: &[Table] = &[
     Table::new("census", Some("policy"), &["policy", "at", "users", "groups", "memberships"]),
     Table::new("hold", Some("policy"), &["policy", "digest", "current", "seen", "body"]),
     Table::new("approval", Some("policy"), &["policy", "digest", "first_seen"]),
+    Table::new("approver", Some("policy"), &["policy", "digest", "name"]),
     Table::new(
         "rejection",
         Some("policy"),
@@ -230,6 +232,13 @@ pub(super) fn noted(reader: &Transaction<'_>, name: &str, part: i64) -> Result<S
     Ok(noted.unwrap_or_default())
 }
 
+/// Whether there is such a table.
+pub(super) fn has_table(reader: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+    // That of what there is has no row about itself.
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1) OR ?1 = 'sqlite_schema'";
+    Ok(reader.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
+}
+
 /// What a table should hold, by part.
 pub(super) fn all_noted(reader: &Transaction<'_>, name: &str) -> Result<BTreeMap<i64, Sum>, StoreError> {
     let mut statement = reader.prepare_cached("SELECT part, rows, sum FROM digest WHERE name = ?1")?;
@@ -276,12 +285,16 @@ impl Table {
         self.part.and_then(|part| self.columns.iter().position(|column| *column == part))
     }
 
-    /// What the table holds, of one part or by part.
+    /// What the table holds, of one part or by part. A store of an older version, which is only read, has no newer tables: that
+    /// one is missing which was there is seen by what is noted of it.
     pub(super) fn sums(
         &self,
         reader: &Transaction<'_>,
         of: Option<i64>,
     ) -> Result<BTreeMap<i64, Sum>, StoreError> {
+        if !has_table(reader, self.name)? {
+            return Ok(BTreeMap::new());
+        }
         let columns = self.columns.join(", ");
         let only = match (self.part, of) {
             (Some(part), Some(of)) => format!(" WHERE {part} = {of}"),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Rows, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::link::Place;
-use super::{Store, StoreError, bodies};
+use super::{Store, StoreError, digest};
 use crate::directory::Owner;
 
 /// How long an approval holds from when it was first seen.
@@ -41,6 +41,9 @@ pub struct Hold {
     pub reason: String,
     /// What is held, sorted.
     pub lines: Vec<Line>,
+    /// Who approved it, if anybody did and it is held all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 /// One held operation. `class`, `subject`, `member`, `grade`, `doubtful` and `verb` make the digest; the rest is
@@ -196,12 +199,20 @@ impl Store {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         self.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                // What is being forgotten has no name any more.
-                "SELECT hold.body FROM hold JOIN policy ON policy.id = hold.policy
-                 WHERE hold.current = 1 AND instr(policy.owner, '/') ORDER BY policy.owner",
-            )?;
-            bodies(statement.query([])?)
+            // An older store, which is only read, does not know who approved.
+            let by = if digest::has_table(reader, "approver")? {
+                "(SELECT name FROM approval JOIN approver USING (policy, digest)
+                  WHERE policy = hold.policy AND digest = hold.digest)"
+            } else {
+                "NULL"
+            };
+            // What is being forgotten has no name any more.
+            let sql = format!(
+                "SELECT hold.body, {by} FROM hold JOIN policy ON policy.id = hold.policy
+                 WHERE hold.current = 1 AND instr(policy.owner, '/') ORDER BY policy.owner"
+            );
+            let mut statement = reader.prepare_cached(&sql)?;
+            approved(statement.query([])?)
         })
     }
 
@@ -233,17 +244,24 @@ impl Store {
         })
     }
 
-    /// Notes that a person approved this digest; only the first sighting counts.
+    /// Notes that this person approved this digest; only the first sighting counts.
     ///
     /// # Errors
     /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
-    pub fn approve(&self, place: Place, digest: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub fn approve(
+        &self,
+        place: Place,
+        digest: &str,
+        by: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.write(|writer| {
-            writer
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(params![place.policy, digest, now.as_second()])?;
+            let sql = "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)";
+            let new = writer.prepare_cached(sql)?.execute(params![place.policy, digest, now.as_second()])?;
+            if let Some(name) = by.filter(|_| new > 0) {
+                let sql = "INSERT OR REPLACE INTO approver (policy, digest, name) VALUES (?1, ?2, ?3)";
+                writer.prepare_cached(sql)?.execute(params![place.policy, digest, name])?;
+            }
             Ok(())
         })
     }
@@ -266,6 +284,7 @@ impl Store {
             writer
                 .prepare_cached("DELETE FROM approval WHERE policy = ?1 AND digest IS NOT ?2")?
                 .execute(params![policy, digest])?;
+            forget_approvers(writer, policy)?;
             Ok(true)
         })
     }
@@ -299,6 +318,7 @@ impl Store {
                 writer
                     .prepare_cached("DELETE FROM approval WHERE policy = ?1 AND digest = ?2")?
                     .execute(params![one.0, one.1])?;
+                forget_approvers(writer, one.0)?;
             }
             Ok(())
         })
@@ -327,14 +347,33 @@ impl Store {
         let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
-                "SELECT hold.body FROM approval JOIN hold USING (policy, digest)
+                "SELECT hold.body, approver.name FROM approval JOIN hold USING (policy, digest)
+                 LEFT JOIN approver USING (policy, digest)
                  WHERE approval.policy = ?1 AND approval.first_seen > ?2",
             )?;
-            let mut holds: Vec<Hold> = bodies(statement.query(params![place.policy, since.as_second()])?)?;
+            let mut holds = approved(statement.query(params![place.policy, since.as_second()])?)?;
             holds.retain(|hold| hold.spec_hash == spec_hash && hold.is_named());
             Ok(holds)
         })
     }
+}
+
+/// Forgets who gave approvals of this policy that are forgotten.
+fn forget_approvers(writer: &Transaction<'_>, policy: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM approver WHERE policy = ?1
+               AND digest NOT IN (SELECT digest FROM approval WHERE policy = ?1)";
+    writer.prepare_cached(sql)?.execute([policy])?;
+    Ok(())
+}
+
+/// Holds, each with who approved it.
+fn approved(mut rows: Rows<'_>) -> Result<Vec<Hold>, StoreError> {
+    let mut holds = Vec::new();
+    while let Some(row) = rows.next()? {
+        let hold: Hold = serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+        holds.push(Hold { approved_by: row.get(1)?, ..hold });
+    }
+    Ok(holds)
 }
 
 /// Says that the policy's current hold is so no more, unless it is the one of `digest`.
@@ -371,6 +410,7 @@ mod tests {
             since,
             reason: reason.to_owned(),
             lines: vec![line],
+            approved_by: None,
         }
     }
 
@@ -427,8 +467,10 @@ mod tests {
         let other = store.place(&Owner::new("test", "other"), "registry").unwrap();
         let now = Timestamp::from_second(1000).unwrap();
         for (place, digest) in [(place, "sha256:1"), (place, "sha256:2"), (other, "sha256:1")] {
-            store.approve(place, digest, now).unwrap();
+            store.approve(place, digest, None, now).unwrap();
         }
+        store.save_hold(other, Some(hold("sha256:1", "many", now)), now).unwrap();
+        assert_eq!(store.holds().unwrap()[0].approved_by, None);
         let seen = |digest: &str| store.was_approved(&owner, digest).unwrap();
         assert!(store.withdraw_approvals(&owner, Some("sha256:2")).unwrap());
         assert_eq!((seen("sha256:1"), seen("sha256:2")), (false, true));
@@ -451,7 +493,7 @@ mod tests {
         named.digest = Hold::digest_of(&named.owner, &named.spec_hash, &named.lines);
         assert!(named.is_named() && !old.is_named());
         for hold in [old, named.clone()] {
-            store.approve(place, &hold.digest, now).unwrap();
+            store.approve(place, &hold.digest, None, now).unwrap();
             store.save_hold(place, Some(hold), now).unwrap();
         }
         assert_eq!(store.approved(place, "spec", now).unwrap(), [named]);
@@ -464,7 +506,9 @@ mod tests {
         let owner = Owner::new("test", "staff");
         let place = store.place(&owner, "registry").unwrap();
         let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
-        store.approve(place, "sha256:1", at(0)).unwrap();
+        store.approve(place, "sha256:1", Some("april"), at(0)).unwrap();
+        store.save_hold(place, Some(hold("sha256:1", "many", at(0))), at(0)).unwrap();
+        assert_eq!(store.holds().unwrap()[0].approved_by.as_deref(), Some("april"));
         for (hours, given, seen) in [(23, None, true), (25, Some("sha256:1"), true), (26, None, false)] {
             store.forget_approvals(&owner, given, at(hours)).unwrap();
             assert_eq!(store.was_approved(&owner, "sha256:1").unwrap(), seen, "{hours} h");

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/reader.sql"),
     include_str!("schema/number.sql"),
     include_str!("schema/digest.sql"),
+    include_str!("schema/approver.sql"),
 ];
 
 /// The schema that this version writes.

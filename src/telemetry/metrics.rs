@@ -390,6 +390,11 @@ impl Metrics {
         self.0.operating.damaged.at(&[]).set(i64::from(damaged));
     }
 
+    /// Whether a rule for admission checks who approves.
+    pub fn approvals_guarded(&self, are: bool) {
+        self.0.operating.approvals.at(&[]).set(i64::from(are));
+    }
+
     /// Something was written to the apiserver.
     pub fn api_write(&self, what: Write) {
         let what = match what {

@@ -172,6 +172,7 @@ fn metrics() -> String {
     metrics.lease_held(true);
     metrics.store_damaged(false);
     metrics.watching("secret", "n", true);
+    metrics.approvals_guarded(true);
     metrics.api_write(Write::Status);
     metrics.api_failed(Asked::Watch);
     metrics.reconcile_failed("SyncPolicy");

@@ -61,6 +61,7 @@ impl Within {
                     },
                     imports: 2,
                     runs: 2,
+                    unguarded: controller::Unguarded::Refuse,
                 };
                 controller::run(given, settings).await.unwrap();
             });

@@ -227,6 +227,80 @@ fn nothing_is_green_while_the_operator_cannot_look() {
     namespace.until("syncpol", "staff", in_step_with(12));
 }
 
+/// Held, with all but one person gone; the digest.
+fn held(office: &Office) -> String {
+    office.slapd.modify(&PEOPLE[1..].iter().map(|name| leaves(name)).collect::<String>());
+    let staff = office.after_a_read(is("Ready", "False", "Held"));
+    staff["status"]["held"]["digest"].as_str().unwrap().to_owned()
+}
+
+fn approve(office: &Office, who: &str, digest: &str) {
+    let (digest, by) = (format!("rollcall.dev/approve={digest}"), format!("rollcall.dev/approved-by={who}"));
+    let arguments = ["annotate", "syncpol", "staff", "--overwrite", &digest, &by];
+    office.namespace.as_user(who).run(&arguments).exits(0);
+}
+
+fn is_told(office: &Office, reason: &str, part: &str) {
+    eventually(PATIENCE, "it is told", || {
+        told(&office.namespace, "staff", reason).iter().any(|note| note.contains(part)).then_some(())
+    });
+}
+
+#[test]
+fn an_approval_that_nobody_checks_approves_nothing() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::own()));
+    let office = Office::open_in(cluster);
+    office.in_step();
+    let namespace = &office.namespace;
+    let digest = held(&office);
+    let unguarded = |staff: &Value| condition(staff, "ApprovalsUnguarded").map(|it| it.0) == Some("True");
+    assert!(!unguarded(&namespace.get("syncpol", "staff")));
+    let binding = "validatingadmissionpolicybinding/rollcall-approval";
+    namespace.kubectl(&["delete", binding]).exits(0);
+    namespace.until("syncpol", "staff", unguarded);
+    // The rule goes on for a moment after its binding is gone.
+    namespace.bind("april", "rollcall-approver");
+    approve(&office, "april", &digest);
+    is_told(&office, "ApprovalRefused", "nothing checks who sets it");
+    let file = crate::support::cluster::repository("deploy/approval.yaml");
+    namespace.kubectl(&["apply", "-f", file.to_str().unwrap()]).exits(0);
+    namespace.until("syncpol", "staff", |staff| !unguarded(staff));
+    // Also now it is one that nobody checked.
+    office.after_a_read(is("Ready", "False", "Held"));
+    assert_eq!(office.registry().active().len(), 12);
+    namespace.annotate("syncpol", "staff", "rollcall.dev/approve-");
+    namespace.until("syncpol", "staff", is("Ready", "False", "Held"));
+    office.after_a_read(is("Ready", "False", "Held"));
+    approve(&office, "april", &digest);
+    let staff = namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
+    assert_eq!(staff["status"]["lastRun"]["approvedBy"], "april");
+    is_told(&office, "Approved", "the approval by april was seen");
+    assert_eq!(office.registry().active(), [address("ada")]);
+}
+
+#[test]
+fn an_approval_that_came_with_its_object_approves_nothing() {
+    let office = Office::open();
+    office.in_step();
+    let namespace = &office.namespace;
+    let digest = held(&office);
+    namespace.delete("syncpol", "staff");
+    let annotations = format!(
+        "name: staff, annotations: {{ rollcall.dev/approve: \"{digest}\", rollcall.dev/approved-by: admin }}"
+    );
+    namespace.apply(&policy("").replace("name: staff", &annotations));
+    is_told(&office, "ApprovalRefused", "came with the object");
+    namespace.until("syncpol", "staff", is("Ready", "False", "Held"));
+    assert_eq!(office.registry().active().len(), 12);
+    namespace.bind("april", "rollcall-approver");
+    namespace.annotate("syncpol", "staff", "rollcall.dev/approve-");
+    office.after_a_read(is("Ready", "False", "Held"));
+    let staff = namespace.get("syncpol", "staff");
+    approve(&office, "april", staff["status"]["held"]["digest"].as_str().unwrap());
+    namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
+    assert_eq!(office.registry().active(), [address("ada")]);
+}
+
 /// What was told of this object, for this reason.
 fn told(namespace: &Namespace<'_>, name: &str, reason: &str) -> Vec<String> {
     let ran = namespace.kubectl(&["get", "events.events.k8s.io", "-o", "json"]).exits(0);

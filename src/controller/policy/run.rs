@@ -45,6 +45,8 @@ pub(super) struct Begin {
     pub(super) runnable: Arc<Runnable>,
     /// A digest that a person approved and no run has seen.
     pub(super) approve: Option<String>,
+    /// Who says to have approved it.
+    pub(super) approved_by: Option<String>,
     /// Connectors on whose word nothing may be removed.
     pub(super) failed: BTreeSet<ConnectorName>,
     /// What the run before it left.
@@ -98,6 +100,7 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
         id: Some(id),
         preview: *preview,
         approve: begin.approve.clone(),
+        approved_by: begin.approved_by.clone(),
         failed_connectors: begin.failed.clone(),
     };
     let target = Gated {
@@ -241,13 +244,18 @@ fn told(report: &RunReport) -> Option<super::Told> {
 
 /// What came of an approval.
 fn accepted(report: &RunReport) -> String {
-    let Approved { named, held, steps } = report.approved;
+    let Approved { named, held, steps, .. } = report.approved;
+    let approval = match approvers(report) {
+        Some(who) => format!("the approval by {who}"),
+        None => "the approval".to_owned(),
+    };
     let holds =
-        format!("the approval was accepted and is valid for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
+        format!("{approval} was accepted and is valid for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
     if report.previewed {
-        return "the approval names what is held, but this was a preview, so nothing was changed; unless it is \
-                removed, it counts once mode is Apply"
-            .to_owned();
+        return format!(
+            "{approval} names what is held, but this was a preview, so nothing was changed; unless it is removed, it \
+             counts once mode is Apply"
+        );
     }
     if report.failed.is_some() {
         return format!("{holds}; this run failed before its end, and the next one continues");
@@ -268,15 +276,22 @@ fn accepted(report: &RunReport) -> String {
         );
     }
     if steps == 0 {
-        return "the approval was accepted; the directory no longer calls for any operation that it names, so nothing \
-                was executed"
-            .to_owned();
+        return format!(
+            "{approval} was accepted; the directory no longer calls for any operation that it names, so nothing was executed"
+        );
     }
     if report.applied.waiting > 0 {
         return format!("{holds}; its operations were executed, except for those that wait for the next run");
     }
-    "the approval was accepted; the operations that it names and the directory still calls for were executed"
-        .to_owned()
+    format!(
+        "{approval} was accepted; the operations that it names and the directory still calls for were executed"
+    )
+}
+
+/// Who approved what this run executed or left held.
+pub(super) fn approvers(report: &RunReport) -> Option<String> {
+    let all: Vec<&str> = report.approved.by.iter().map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// The reasons of what is told of approvals.
@@ -287,7 +302,8 @@ pub(super) fn approvals() -> Vec<&'static str> {
         let nothing = RunReport::nothing(String::new(), now, crate::store::policy::Baseline::nothing(now));
         told(&RunReport { approval: Some(approval), ..nothing }).unwrap().1
     };
-    [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(of).into()
+    let refused = reasons::APPROVAL_REFUSED.name;
+    [Approval::Accepted, Approval::Unknown, Approval::Outdated].map(of).into_iter().chain([refused]).collect()
 }
 
 #[cfg(test)]
@@ -320,7 +336,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         RunReport {
             approval: Some(Approval::Accepted),
-            approved: Approved { named: 3, held: 0, steps },
+            approved: Approved { by: ["april".to_owned()].into(), named: 3, held: 0, steps },
             ..RunReport::nothing("a".to_owned(), now, Baseline::nothing(now))
         }
     }
@@ -345,7 +361,7 @@ mod tests {
         Some("this run failed before its end")
     )]
     #[case::some_are_to_be_looked_up(
-        RunReport { approved: Approved { named: 3, held: 2, steps: 1 }, ..approved(1) },
+        RunReport { approved: Approved { held: 2, ..approved(1).approved }, ..approved(1) },
         Some("of the 3 operations that it names, 2 are still held")
     )]
     #[case::it_waited_until_now(
@@ -360,6 +376,7 @@ mod tests {
         let (Some((_, reason, message)), Some(says)) = (told, says) else { return };
         assert_eq!(reason, "Approved");
         assert!(message.contains(says), "{message}");
+        assert_eq!(message.contains("approval by april"), report.approval.is_some(), "{message}");
         let happened = report.approved.steps > 0
             && report.approved.held == 0
             && !report.previewed

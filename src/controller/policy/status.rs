@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
+use super::run::approvers;
 use super::sources::Sources;
 use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
 use crate::api::reason::{Reason, policy};
@@ -31,6 +32,8 @@ pub(super) struct StatusInput<'a> {
     pub(super) sources: &'a Sources,
     /// Whether what was remembered is lost, and no run was complete since.
     pub(super) reset: bool,
+    /// Why nothing checks who approves.
+    pub(super) unguarded: Option<String>,
     /// Whether no run of what the policy is now has ended.
     pub(super) unrun: bool,
     /// How many operations are done, of how many, if a run is under way.
@@ -191,6 +194,10 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
         );
         conditions.set("EntriesQuarantined", Status::True, policy::QUARANTINED.name, message);
     }
+    if let Some(why) = &facts.unguarded {
+        let message = format!("nothing checks who approves, or raises limits: {why}");
+        conditions.set("ApprovalsUnguarded", Status::True, policy::ADMISSION_POLICY_MISSING.name, message);
+    }
     if facts.reset {
         let message =
             "this is a different store than before, or an older state of it: was the volume replaced?";
@@ -213,6 +220,7 @@ pub(super) fn unreadable(
         problems: Some(&[problem]),
         sources: &Sources::default(),
         reset: false,
+        unguarded: None,
         unrun: true,
         progress: None,
         handled: None,
@@ -237,6 +245,7 @@ pub fn of_run(report: &RunReport) -> SyncPolicyStatus {
         problems: None,
         sources: &Sources::default(),
         reset: false,
+        unguarded: None,
         unrun: false,
         progress: None,
         handled: None,
@@ -269,6 +278,7 @@ pub(super) fn last_run(report: &RunReport) -> LastRun {
         .to_owned(),
         reason: reason(verdict).name.to_owned(),
         message: message(report, verdict),
+        approved_by: approvers(report).filter(|_| report.approved.steps > 0 && !report.previewed),
         created: users.created + groups.created + users.adopted + groups.adopted,
         updated: users.updated + groups.updated,
         disabled: users.disabled,
@@ -300,6 +310,7 @@ pub(super) fn could_not(reason: Reason, why: &str, now: Timestamp) -> LastRun {
         result: "Failed".to_owned(),
         reason: reason.name.to_owned(),
         message: why.to_owned(),
+        approved_by: None,
         created: 0,
         updated: 0,
         disabled: 0,

@@ -4,6 +4,7 @@ use crate::api::policy::{StoreRef, SyncPolicyStatus};
 use crate::controller::context::{Context, owner};
 use crate::spec::Name;
 use crate::store::StoreError;
+use crate::store::object::Seen;
 
 /// What the store says of a policy.
 pub(super) struct Stored {
@@ -14,6 +15,8 @@ pub(super) struct Stored {
     pub(super) approved: bool,
     /// Whether an approval was taken away that was seen before: what of it is not done is not done any more.
     pub(super) withdrawn: bool,
+    /// What is to be known of the approval that the object bears.
+    pub(super) seen: Seen,
     /// Which store this is, and how far it has come.
     pub(super) store: StoreRef,
 }
@@ -21,10 +24,13 @@ pub(super) struct Stored {
 pub(super) async fn look(
     context: &Context,
     name: &Name,
+    uid: &str,
     digest: Option<&String>,
 ) -> Result<Stored, StoreError> {
     let (owner, digest, now) = (owner(name), digest.cloned(), context.clock.now());
+    let uid = uid.to_owned();
     let ask = move |store: &crate::store::Store| {
+        let seen = store.see(&owner, &uid, digest.as_deref())?;
         store.forget_approvals(&owner, digest.as_deref(), now)?;
         Ok(Stored {
             withdrawn: store.withdraw_approvals(&owner, digest.as_deref())?,
@@ -33,6 +39,7 @@ pub(super) async fn look(
                 Some(digest) => store.was_approved(&owner, digest)?,
                 None => false,
             },
+            seen,
             store: StoreRef { id: store.id()?, sequence: store.sequence()? },
         })
     };

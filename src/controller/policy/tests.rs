@@ -7,6 +7,7 @@ use crate::api::DirectoryConnector;
 use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
 use crate::spec::{self, Objects};
+use crate::store::object::Seen;
 use crate::store::policy::Baseline;
 use crate::sync::run::RunReport;
 
@@ -42,7 +43,7 @@ fn store(sequence: u64) -> StoreRef {
 }
 
 fn stored(sequence: u64, approved: bool) -> Stored {
-    Stored { applied_spec: None, approved, withdrawn: false, store: store(sequence) }
+    Stored { applied_spec: None, approved, withdrawn: false, seen: Seen::default(), store: store(sequence) }
 }
 
 /// What a policy says that ran once, and knew changes up to this one.

@@ -219,6 +219,7 @@ pub(super) fn hold(input: Input<'_>, mut lines: Vec<Line>, exceeded: &[Exceeded]
         since: input.now,
         reason: reason(&lines, exceeded),
         lines,
+        approved_by: None,
     })
 }
 

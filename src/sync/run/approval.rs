@@ -1,6 +1,6 @@
 //! What approvals do in a run.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::store::hold::{Hold, Identity, Line};
 use crate::sync::guard::Guarded;
@@ -17,8 +17,10 @@ pub enum Approval {
 }
 
 /// What approvals that hold do in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approved {
+    /// Who approved, as far as is known.
+    pub by: BTreeSet<String>,
     /// How many operations they name.
     pub named: u64,
     /// How many of those are held all the same, since what they rest on is still to be looked up.
@@ -33,6 +35,7 @@ impl Approved {
             holds.iter().flat_map(|hold| &hold.lines).map(Line::identity).collect();
         let held = guarded.hold.iter().flat_map(|hold| &hold.lines);
         Self {
+            by: holds.iter().filter_map(|hold| hold.approved_by.clone()).collect(),
             named: named.len() as u64,
             held: held.filter(|line| named.contains(&line.identity())).count() as u64,
             steps: guarded.execute.iter().filter(|step| step.approved).count() as u64,

@@ -418,9 +418,10 @@ impl Drafting {
             if self.store.hold(self.place, digest)?.is_none() {
                 self.store.save_hold(self.place, Some(hold.clone()), self.now)?;
             }
-            self.store.approve(self.place, digest, self.now)?;
+            self.store.approve(self.place, digest, self.options.approved_by.as_deref(), self.now)?;
         }
-        Ok((Some(hold), Approval::Accepted))
+        let by = self.options.approved_by.clone();
+        Ok((Some(Hold { approved_by: by, ..hold }), Approval::Accepted))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Options {
     pub preview: bool,
     /// A hold that a person approves with this run, by its digest.
     pub approve: Option<String>,
+    /// Who does, as far as is known.
+    pub approved_by: Option<String>,
     /// Connectors whose last import failed: what they stated before is projected, but nothing is
     /// removed on their word.
     pub failed_connectors: BTreeSet<ConnectorName>,

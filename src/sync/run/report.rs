@@ -222,7 +222,7 @@ impl RunReport {
             },
             exceeded: draft.guarded.exceeded.clone(),
             approval: draft.approval,
-            approved: draft.approved,
+            approved: draft.approved.clone(),
             blocked: blocked.collect(),
             quarantined_count: quarantined.len() as u64 + unreadable,
             unreadable: draft.infos.iter().flat_map(|info| info.unreadable.iter().cloned()).collect(),

@@ -12,6 +12,7 @@ pub(super) struct Operating {
     pub(super) lease: Labelled<Gauge>,
     pub(super) damaged: Labelled<Gauge>,
     pub(super) watches: Labelled<Gauge>,
+    pub(super) approvals: Labelled<Gauge>,
     pub(super) reconcile_duration: Labelled<Histogram>,
     pub(super) reconcile_errors: Labelled<Counter>,
     pub(super) api_errors: Labelled<Counter>,
@@ -36,6 +37,11 @@ impl Operating {
                 registry,
                 "watch_up",
                 "1 while the operator is told of what changes, 0 while it may not or cannot watch; the namespace is empty for all",
+            ),
+            approvals: register(
+                registry,
+                "approvals_guarded",
+                "1 while a rule for admission checks who approves, 0 while none is seen to",
             ),
             reconcile_duration: with_unit(
                 registry,

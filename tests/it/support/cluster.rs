@@ -123,14 +123,16 @@ impl Cluster {
             self.kubectl(&["apply", "-f", repository(file).to_str().unwrap()]).exits(0);
         }
         // A policy for admission counts only once the apiserver has noticed it.
-        let forged = "apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata:\n  name: probe\n  annotations: \
-            { rollcall.dev/approve: probe, rollcall.dev/approved-by: nobody }\nspec:\n  connectors: [{ name: probe }]\n  \
-            target: { registry: {} }\n";
+        let probe = "apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: { name: probe }\nspec:\n  connectors: \
+            [{ name: probe }]\n  target: { registry: {} }\n";
         let admin = self.admin("default");
+        admin.apply(probe).exits(0);
+        let forged = ["rollcall.dev/approve=probe", "rollcall.dev/approved-by=nobody"];
+        let forge = [&["annotate", "--dry-run=server", "syncpol", "probe"][..], &forged].concat();
         eventually(PATIENCE, "approvals are guarded", || {
-            let ran = admin.with_input(&["create", "--dry-run=server", "-f", "-"], forged);
-            ran.err.contains("rollcall.dev/approved-by").then_some(())
+            admin.run(&forge).err.contains("rollcall.dev/approved-by").then_some(())
         });
+        admin.run(&["delete", "syncpol", "probe"]).exits(0);
     }
 
     /// A new namespace.

@@ -48,6 +48,7 @@ struct Case {
     problems: Option<Vec<Problem>>,
     suspended: bool,
     reset: bool,
+    unguarded: Option<String>,
     unrun: bool,
     progress: Option<(u64, u64)>,
 }
@@ -60,6 +61,7 @@ impl Case {
             problems: None,
             suspended: false,
             reset: false,
+            unguarded: None,
             unrun: false,
             progress: None,
         }
@@ -74,6 +76,7 @@ impl Case {
             problems: self.problems.as_deref(),
             sources: &self.sources,
             reset: self.reset,
+            unguarded: self.unguarded.clone(),
             unrun: self.unrun,
             progress: self.progress,
             handled: None,
@@ -171,6 +174,7 @@ fn every_reason_is_said_where_the_documents_say() {
         Case { unrun: true, ..Case::new(SyncPolicyStatus::default()) },
         Case { suspended: true, ..Case::new(SyncPolicyStatus::default()) },
         Case { reset: true, ..Case::new(ran(policy::IN_STEP, 0)) },
+        Case { unguarded: Some("no".to_owned()), ..Case::new(held()) },
         Case { sources: failing(), ..Case::new(held()) },
         Case::new(ran(policy::IN_STEP, 1)),
         Case::new(ran(failure(&StoreError::Damaged(String::new())), 0)),
