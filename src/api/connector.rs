@@ -35,6 +35,7 @@ use super::{Duration, bounded};
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::no_defaults_in_lists))]
 #[x_kube(
     validation = ("[has(self.activeDirectory), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, ldap or ldif")
 )]

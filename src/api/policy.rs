@@ -47,6 +47,7 @@ pub use limits::{
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
+#[schemars(transform = schemars::transform::RecursiveTransform(super::schema::no_defaults_in_lists))]
 pub struct SyncPolicySpec {
     /// The connector that the policy reads from, in the namespace of this object. Exactly one.
     #[schemars(length(min = 1, max = 1))]
@@ -91,7 +92,7 @@ pub struct ConnectorRef {
     /// Name of the DirectoryConnector.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The maximum age of its last complete read for removals that depend on it; `1m` or more.
+    /// The maximum age of its last complete read for removals that depend on it; `1m` or more. If absent, `24h`.
     #[serde(default = "max_age")]
     pub max_age: Duration,
 }
@@ -167,7 +168,7 @@ pub struct Users {
     /// the first step.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-validations" = [
         { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != 'Delete')", "message": "a step that deletes the user must be the last: nothing is left to do then" },
-        { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || duration(self[at].after) < duration(self[at + 1].after))", "message": "each step must come later than the step before it: raise its after" },
+        { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || duration(self[at].?after.orValue('0s')) < duration(self[at + 1].?after.orValue('0s')))", "message": "each step must come later than the step before it: raise its after" },
         { "rule": "[0, 1, 2, 3, 4, 5, 6].all(at, at + 1 >= self.size() || self[at].do != self[at + 1].do)", "message": "a step does what the step before it does: remove one of them" }
     ]))]
     pub leavers: Vec<UserStep>,
@@ -240,7 +241,7 @@ pub enum Disabled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserStep {
-    /// The time since the user was first seen to have left.
+    /// The time since the user was first seen to have left. If absent, `0s`.
     #[serde(default = "at_once")]
     pub after: Duration,
     /// The action.

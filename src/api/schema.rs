@@ -1,4 +1,6 @@
-//! What schemars leaves out of the schemas.
+//! What schemars leaves out of the schemas, and what must not be in them.
+
+use schemars::transform::{RecursiveTransform, Transform as _};
 
 /// Replaces unsigned formats, which Kubernetes does not know and warns of. The `minimum` keeps numbers from being negative.
 pub(super) fn plain_numbers(schema: &mut schemars::Schema) {
@@ -6,6 +8,17 @@ pub(super) fn plain_numbers(schema: &mut schemars::Schema) {
         schema.get("format").and_then(|format| format.as_str()).is_some_and(|it| it.starts_with("uint"));
     if unsigned {
         schema.insert("format".to_owned(), "int64".into());
+    }
+}
+
+/// `kubectl apply` compares a list as a whole: if the apiserver filled a default into one of its items, each further apply of
+/// the same file would change the list. So no item has defaults in the schema: the types fill them in when an object is
+/// read, and descriptions say with what.
+pub(super) fn no_defaults_in_lists(schema: &mut schemars::Schema) {
+    let items = schema.get_mut("items").and_then(|items| <&mut schemars::Schema>::try_from(items).ok());
+    if let Some(items) = items {
+        let mut without = RecursiveTransform(|item: &mut schemars::Schema| drop(item.remove("default")));
+        without.transform(items);
     }
 }
 

@@ -449,12 +449,12 @@ fn refuses(#[case] object: String, #[case] words: &str, #[case] field: &str) {
     "fullReadEvery": "24h", "interval": "15m", "retryInterval": "1m", "timeout": "1h", "suspend": false
 }))]
 #[case::policy(policy("schedule: { cron: [\"0 8 * * *\"] }, users: { leavers: [{ do: Delete }] }"), json!({
-    "connectors": [{ "name": "corp", "maxAge": "24h" }],
+    "connectors": [{ "name": "corp" }],
     "target": { "registry": {} },
     "schedule": { "cron": ["0 8 * * *"], "timeZone": "UTC" },
     "users": {
         "contacts": "Exclude", "disabled": "Disable", "recreated": "Quarantine",
-        "leavers": [{ "after": "0s", "do": "Delete" }]
+        "leavers": [{ "do": "Delete" }]
     },
     "groups": { "nesting": "Flatten", "vanished": { "after": "0s", "do": "Delete" } },
     "limits": {

@@ -46,5 +46,6 @@ mod support;
 mod sync_repl;
 mod target_contract;
 mod text;
+mod unchanged;
 mod untold;
 mod wipeouts;
