@@ -9,13 +9,13 @@
 //!   for longer than the write may take. What was begun ends with the lease.
 //! - A job or watch that dies ends the process, with its reason.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -34,6 +34,8 @@ use self::gate::Gate;
 pub use self::gate::Shut;
 use self::lease::LEASE;
 pub use self::lease::{LeaseSettings, Times};
+use self::namespaces::Namespaces;
+use self::parts::{Attended, Parts};
 pub use self::watch::Scope;
 use self::watch::{Happened, NamespaceCaches, Ours, WatchedKind};
 use crate::clock::Timer;
@@ -51,6 +53,7 @@ mod event;
 mod gate;
 mod lease;
 mod namespaces;
+mod parts;
 pub mod policy;
 mod sight;
 mod status;
@@ -147,7 +150,8 @@ where
     let Dependencies { client, open, clock, served, metrics, readiness, stop } = dependencies;
     let gate = Gate::new(stop.clone());
     let chosen = settings.scope.namespace_selector.is_some();
-    served.expect(if chosen { vec![None] } else { settings.scope.parts() });
+    let parts = if chosen { vec![None] } else { settings.scope.parts() };
+    served.expect(&parts, &parts);
     readiness.expect(LEASE);
     let holder_clock = clock.clone();
     let mut holder =
@@ -163,13 +167,10 @@ where
         served
             .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
         readiness.reached(LEASE);
-        let (mut namespaces, following) =
-            namespaces::Namespaces::new(&client, settings.scope, &readiness, &metrics);
-        let identity = settings.lease.identity;
-        let (imports, runs) = (settings.imports.max(1), settings.runs.max(1));
-        let unguarded = settings.unguarded;
-        let ends = stop.clone();
-        let all = Works {
+        let (mut namespaces, following) = Namespaces::new(&client, settings.scope, &readiness, &metrics);
+        let (fatal, dying) = mpsc::channel(1);
+        let context = Arc::new(Context {
+            recorder: Arc::new(event::Recorder::new(client.clone(), &settings.lease.identity)),
             client,
             store,
             clock,
@@ -177,17 +178,22 @@ where
             served,
             metrics,
             readiness,
-            identity,
-            imports,
-            runs,
-            unguarded,
-            stop,
-        };
+            approvals: approval::Approvals::default(),
+            unguarded: settings.unguarded,
+            parts: Parts::default(),
+            connectors: States::default(),
+            policies: States::default(),
+            imports: Semaphore::new(settings.imports.max(1)),
+            runs: Semaphore::new(settings.runs.max(1)),
+            stopping: stop.clone(),
+            jobs: TaskTracker::new(),
+            fatal,
+        });
         let ended = tokio::select! {
-            ended = rounds(&all, &mut namespaces) => ended,
+            ended = work(&context, &mut namespaces, dying) => ended,
             () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
         };
-        ends.cancel();
+        stop.cancel();
         ended
     };
     let ended = tokio::select! {
@@ -200,121 +206,52 @@ where
     ended
 }
 
-/// What the operator works with for as long as it has the lease, whatever namespaces it watches.
-struct Works {
-    client: Client,
-    store: Store,
-    clock: Arc<dyn Timer>,
-    gate: Gate,
-    served: Served,
-    metrics: Metrics,
-    readiness: Readiness,
-    identity: String,
-    imports: usize,
-    runs: usize,
-    unguarded: Unguarded,
-    stop: CancellationToken,
-}
-
-/// One round after the other, each for as long as the same namespaces are watched.
-async fn rounds(all: &Works, namespaces: &mut namespaces::Namespaces) -> Result<(), Error> {
-    let mut before = (BTreeSet::new(), BTreeSet::new());
-    loop {
-        let Some(scope) = all.stop.run_until_cancelled(namespaces.scope()).await else { return Ok(()) };
-        // Of what is not watched any more nothing is told.
-        let (policies, connectors): (BTreeSet<Name>, BTreeSet<Name>) = before;
-        for name in policies.iter().filter(|name| !scope.covers(&name.namespace)) {
-            all.metrics.forget_policy(&name.to_string());
-        }
-        for name in connectors.iter().filter(|name| !scope.covers(&name.namespace)) {
-            all.metrics.forget_connector(&name.to_string());
-        }
-        match round(all, &scope, namespaces.change(&scope)).await? {
-            Some(there) => before = there,
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Works for the namespaces of this scope, until others are to be watched: then it says which policies and connectors
-/// there were. `None` is the end.
-async fn round(
-    all: &Works,
-    scope: &Scope,
-    change: impl Future<Output = ()>,
-) -> Result<Option<(BTreeSet<Name>, BTreeSet<Name>)>, Error> {
-    let Works { client, store, clock, gate, served, metrics, readiness, stop, .. } = all;
-    let over = stop.child_token();
-    gate.begin(&over);
-    served.expect(scope.parts());
-    readiness.parts_are(&scope.parts().into_iter().flatten().collect());
-    let (fatal, mut dying) = mpsc::channel(1);
-    // What the watches tell goes to the context, which holds what they saw: it is set before they run.
-    let whom: Arc<OnceLock<Arc<Context>>> = Arc::default();
-    let hears = whom.clone();
-    let tell = move |kind, name: Name, happened| {
-        if let Some(context) = hears.get() {
-            context.told(kind, &name, happened);
-        }
-    };
-    let (parts, following) = watch::prepare(client, scope, readiness, metrics, clock, &tell);
-    let context = Arc::new(Context {
-        recorder: Arc::new(event::Recorder::new(client.clone(), &all.identity)),
-        client: client.clone(),
-        store: store.clone(),
-        clock: clock.clone(),
-        gate: gate.clone(),
-        served: served.clone(),
-        metrics: metrics.clone(),
-        scope: scope.clone(),
-        approvals: approval::Approvals::default(),
-        unguarded: all.unguarded,
-        parts,
-        connectors: States::default(),
-        policies: States::default(),
-        imports: Semaphore::new(all.imports),
-        runs: Semaphore::new(all.runs),
-        stopping: over.clone(),
-        jobs: TaskTracker::new(),
-        fatal,
-    });
-    drop(whom.set(context.clone()));
+/// Everything that acts on what is there, until somebody ends it or something dies.
+async fn work(
+    context: &Arc<Context>,
+    namespaces: &mut Namespaces,
+    mut dying: mpsc::Receiver<String>,
+) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
-    for one in following {
-        tasks.spawn(one);
-    }
-    tasks.spawn(work(context.clone()));
     tasks.spawn(intact(context.clone()));
     tasks.spawn(again(context.clone()));
     tasks.spawn(sound(context.clone()));
     tasks.spawn(approval::follow(context.clone()));
+    let mut attended = Attended::new(context.clone());
     let ended = tokio::select! {
         biased;
-        () = stop.cancelled() => Ok(()),
+        () = context.stopping.cancelled() => Ok(()),
         why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
-        ended = tasks.join_next() => Err(Error::Died(match ended {
-            Some(Err(error)) => format!("a task ended unexpectedly: {error}"),
-            Some(Ok(())) | None => "a watch or controller ended unexpectedly".to_owned(),
-        })),
-        () = change => {
-            tracing::info!("the set of watched namespaces has changed; work in progress continues after that");
-            over.cancel();
-            tasks.shutdown().await;
-            context.jobs.close();
-            // Nothing of the next round may begin beside it.
-            stop.run_until_cancelled(context.jobs.wait()).await;
-            for namespace in scope.parts().into_iter().flatten() {
-                metrics.not_watched(&namespace);
-            }
-            return Ok(Some(context.there()));
-        }
+        Some(ended) = tasks.join_next() => Err(Error::Died(parts::why(ended))),
+        why = attend(context, &mut attended, namespaces) => Err(Error::Died(why)),
     };
-    stop.cancel();
+    context.stopping.cancel();
     context.jobs.close();
-    if tokio::time::timeout(GRACE, context.jobs.wait()).await.is_err() {
+    let safe = async {
+        attended.ended().await;
+        context.jobs.wait().await;
+    };
+    if tokio::time::timeout(GRACE, safe).await.is_err() {
         tracing::warn!("some work did not reach a safe point in time; the next run completes it");
     }
-    ended.map(|()| None)
+    ended
+}
+
+/// Attends to the namespaces as they come and go, and forgets what was deleted; says why if one of them ends by itself.
+async fn attend(context: &Arc<Context>, attended: &mut Attended, namespaces: &mut Namespaces) -> String {
+    let mut sweeping = JoinSet::new();
+    loop {
+        let scope = namespaces.scope().await;
+        attended.change(&scope).await;
+        if sweeping.is_empty() {
+            sweeping.spawn(sweep::sweep(context.clone()));
+        }
+        tokio::select! {
+            why = attended.died() => return why,
+            Some(ended) = sweeping.join_next() => return parts::why(ended),
+            () = namespaces.change(&scope) => {}
+        }
+    }
 }
 
 /// Opens the store; another replica that is about to end may still have it.
@@ -335,29 +272,21 @@ where
     }
 }
 
-/// Everything that acts on what is there: on all parts once all are known. In each part a kind is looked at as soon as all
-/// of it was seen, so that a namespace that may not be watched hinders no other.
-async fn work(context: Arc<Context>) {
-    let parts = &context.parts;
-    let sweep = async {
-        let known = [WatchedKind::Connector, WatchedKind::Policy];
-        join_all(parts.iter().map(|part| part.sight.listed(&known))).await;
-        sweep::sweep(context.clone()).await;
-    };
-    tokio::join!(join_all(parts.iter().map(|part| controllers(&context, part))), sweep);
-}
-
-/// Both controllers.
-async fn controllers(context: &Arc<Context>, part: &NamespaceCaches) {
+/// Both controllers of a part, until `over`. A kind is looked at as soon as all of it was seen, so that a namespace that may not be
+/// watched hinders no other.
+async fn controllers(context: Arc<Context>, part: Arc<NamespaceCaches>, over: CancellationToken) {
     let connectors = async {
-        part.sight.can_look(WatchedKind::Connector).await;
-        controller(context, WatchedKind::Connector, &part.connectors, connector::reconcile).await;
+        if over.run_until_cancelled(part.sight.can_look(WatchedKind::Connector)).await.is_some() {
+            controller(&context, WatchedKind::Connector, &part.connectors, connector::reconcile, &over).await;
+        }
     };
     let policies = async {
-        part.sight.can_look(WatchedKind::Policy).await;
-        let owners = part.policies.cache.state().iter().map(|policy| owner(&Name::of(&**policy))).collect();
-        context.served.listed(part.namespace.as_deref(), owners);
-        controller(context, WatchedKind::Policy, &part.policies, policy::reconcile).await;
+        if over.run_until_cancelled(part.sight.can_look(WatchedKind::Policy)).await.is_some() {
+            let all = part.policies.cache.state();
+            let owners = all.iter().map(|policy| owner(&Name::of(&**policy))).collect();
+            context.served.listed(part.namespace.as_deref(), owners);
+            controller(&context, WatchedKind::Policy, &part.policies, policy::reconcile, &over).await;
+        }
     };
     tokio::join!(connectors, policies);
 }
@@ -368,14 +297,14 @@ fn controller<K, Reconciling>(
     kind: WatchedKind,
     ours: &Ours<K>,
     reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
+    over: &CancellationToken,
 ) -> BoxFuture<'static, ()>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     Reconciling: Future<Output = Result<Action, Error>> + Send + 'static,
 {
-    let (context, queue) = (context.clone(), ours.queue.clone());
+    let (context, queue, over) = (context.clone(), ours.queue.clone(), over.clone());
     let calls = queue.clone().calls().map(|name| ObjectRef::<K>::new(&name.name).within(&name.namespace));
-    let stop = context.stopping.clone();
     let stumbles = Arc::new(Stumbles::default());
     let counts = stumbles.clone();
     let cache = ours.cache.clone();
@@ -416,7 +345,7 @@ where
     Controller::for_stream(stream::pending(), ours.cache.clone())
         .reconcile_on(calls)
         .with_config(controller::Config::default().concurrency(AT_ONCE))
-        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .graceful_shutdown_on(async move { over.cancelled().await })
         .run(reconciler, error_policy, context)
         .for_each(|_| std::future::ready(()))
         .boxed()

@@ -18,14 +18,15 @@ use tokio_util::task::TaskTracker;
 use super::approval::{Approvals, Unguarded};
 use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
-use super::watch::{Happened, NamespaceCaches, Scope, WatchedKind};
+use super::parts::Parts;
+use super::watch::{Happened, NamespaceCaches, WatchedKind};
 use super::{Error, condition, connector, policy};
 use crate::api::reason;
 use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
 use crate::clock::Timer;
 use crate::directory::{ConnectorName, Owner};
 use crate::secret::Secret;
-use crate::serve::Served;
+use crate::serve::{Readiness, Served};
 use crate::spec::reference::{self, Reference};
 use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
@@ -43,11 +44,11 @@ pub(super) struct Context {
     pub(super) gate: Gate,
     pub(super) served: Served,
     pub(super) metrics: Metrics,
+    pub(super) readiness: Readiness,
     pub(super) recorder: Arc<Recorder>,
-    pub(super) scope: Scope,
     pub(super) approvals: Approvals,
     pub(super) unguarded: Unguarded,
-    pub(super) parts: Vec<NamespaceCaches>,
+    pub(super) parts: Parts,
     pub(super) connectors: States<connector::ControllerState>,
     pub(super) policies: States<policy::ControllerState>,
     /// How many imports go on at once.
@@ -114,9 +115,7 @@ impl Context {
                 }
             }
             (WatchedKind::Connector, Happened::Gone) => {
-                self.connectors.forget(name, connector::ControllerState::give_up);
-                self.connector_alarm(name, None);
-                self.metrics.forget_connector(&name.to_string());
+                self.forget_connector(name);
                 self.wake_policies_of(name);
             }
             (WatchedKind::Policy, Happened::Changed) => {
@@ -132,10 +131,8 @@ impl Context {
                 }
             }
             (WatchedKind::Policy, Happened::Gone) => {
-                self.policies.forget(name, policy::ControllerState::give_up);
-                self.policy_alarm(name, None);
+                self.forget_policy(name);
                 self.served.gone(&owner(name));
-                self.metrics.forget_policy(&name.to_string());
             }
             (WatchedKind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
             (WatchedKind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
@@ -144,9 +141,23 @@ impl Context {
         }
     }
 
+    /// A connector is gone, or not ours any more: what goes on for it ends, and nothing is told of it.
+    pub(super) fn forget_connector(&self, name: &Name) {
+        self.connectors.forget(name, connector::ControllerState::give_up);
+        self.connector_alarm(name, None);
+        self.metrics.forget_connector(&name.to_string());
+    }
+
+    /// A policy is gone, or not ours any more: what goes on for it ends, and nothing is told of it.
+    pub(super) fn forget_policy(&self, name: &Name) {
+        self.policies.forget(name, policy::ControllerState::give_up);
+        self.policy_alarm(name, None);
+        self.metrics.forget_policy(&name.to_string());
+    }
+
     /// Every object is looked at.
     pub(super) fn wake_all(&self) {
-        let (policies, connectors) = self.there();
+        let (policies, connectors) = Self::there(&self.parts.all());
         for name in &connectors {
             self.wake_connector(name);
         }
@@ -169,8 +180,9 @@ impl Context {
 
     /// Every object of these namespaces is looked at again.
     fn wake_part(&self, namespace: &str) {
-        let Some(part) = self.parts.iter().find(|part| part.namespace.as_deref().unwrap_or("") == namespace)
-        else {
+        // What is told of all namespaces has none.
+        let mut parts = self.parts.all().into_iter();
+        let Some(part) = parts.find(|part| part.namespace.as_deref().unwrap_or("") == namespace) else {
             return;
         };
         for object in part.connectors.cache.state() {
@@ -260,16 +272,16 @@ impl Context {
         known.filter(uses).map(|policy| (Name::of(policy), policy.spec.clone())).collect()
     }
 
-    /// The policies and connectors that are there, understood or not.
-    pub(super) fn there(&self) -> (BTreeSet<Name>, BTreeSet<Name>) {
-        let policies = self.parts.iter().flat_map(|part| part.policies.cache.state());
-        let connectors = self.parts.iter().flat_map(|part| part.connectors.cache.state());
+    /// The policies and connectors that are there in these parts, understood or not.
+    pub(super) fn there(parts: &[Arc<NamespaceCaches>]) -> (BTreeSet<Name>, BTreeSet<Name>) {
+        let policies = parts.iter().flat_map(|part| part.policies.cache.state());
+        let connectors = parts.iter().flat_map(|part| part.connectors.cache.state());
         let policies = policies.map(|object| Name::of(&*object)).collect();
         (policies, connectors.map(|object| Name::of(&*object)).collect())
     }
 
-    fn part(&self, namespace: &str) -> Option<&NamespaceCaches> {
-        self.parts.iter().find(|part| part.namespace.as_deref().is_none_or(|this| this == namespace))
+    fn part(&self, namespace: &str) -> Option<Arc<NamespaceCaches>> {
+        self.parts.of(namespace)
     }
 
     /// The versions of what an object refers to; `None` for what is not there. While they stay as they are nothing

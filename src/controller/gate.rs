@@ -27,8 +27,6 @@ struct Term {
     until: Option<Instant>,
     /// Ends what was begun in it.
     over: CancellationToken,
-    /// Ends it, too.
-    round: CancellationToken,
 }
 
 /// Why nothing may be written, in words.
@@ -37,6 +35,11 @@ pub enum Shut {
     /// Another replica may be the active one.
     #[error("this replica does not hold the lease")]
     NotOurs,
+    /// What was begun under a lease that ran out.
+    #[error(
+        "the lease was lost meanwhile, and another replica may have been active; the next run continues from here"
+    )]
+    Lost,
     /// The process is about to end.
     #[error("the operator is stopping; it continues when it runs again")]
     Stopping,
@@ -44,7 +47,7 @@ pub enum Shut {
 
 impl Gate {
     pub(super) fn new(stop: CancellationToken) -> Self {
-        let term = Term { until: None, over: stop.child_token(), round: stop.clone() };
+        let term = Term { until: None, over: stop.child_token() };
         Self { term: Arc::new(Mutex::new(term)), again: Arc::default(), stop }
     }
 
@@ -53,20 +56,8 @@ impl Gate {
         let mut term = self.term();
         term.until = Some(moment);
         if term.over.is_cancelled() && !self.stop.is_cancelled() {
-            term.over = term.round.child_token();
+            term.over = self.stop.child_token();
             self.again.notify_one();
-        }
-    }
-
-    /// What is begun from now on ends with `round`, too.
-    pub(super) fn begin(&self, round: &CancellationToken) {
-        let mut term = self.term();
-        // If the lease has run out, nothing is begun.
-        let ran_out = term.until.is_some_and(|until| until <= Instant::now());
-        term.round = round.clone();
-        term.over = round.child_token();
-        if ran_out {
-            term.over.cancel();
         }
     }
 
@@ -83,6 +74,15 @@ impl Gate {
     /// Ends when the process is to end, or the lease has run out.
     pub(super) fn ends(&self) -> CancellationToken {
         self.term().over.clone()
+    }
+
+    /// Why what was begun under this term must end, if it must. The lease may be ours again meanwhile.
+    pub(super) fn ended(&self, term: &CancellationToken) -> Option<Shut> {
+        if self.stop.is_cancelled() {
+            Some(Shut::Stopping)
+        } else {
+            term.is_cancelled().then_some(Shut::Lost)
+        }
     }
 
     /// Waits until the lease is ours again after it was not. There must be only one who waits.
@@ -139,12 +139,10 @@ mod tests {
         gate.again().await;
         let second = gate.ends();
         assert!(first.is_cancelled() && !second.is_cancelled());
-        let round = stop.child_token();
-        gate.begin(&round);
-        let third = gate.ends();
-        round.cancel();
-        assert!(third.is_cancelled() && !second.is_cancelled() && gate.check().is_ok());
+        assert_eq!(gate.ended(&first), Some(Shut::Lost), "though it is ours again");
+        assert_eq!(gate.ended(&second), None);
         stop.cancel();
         assert!(second.is_cancelled());
+        assert_eq!(gate.ended(&second), Some(Shut::Stopping));
     }
 }

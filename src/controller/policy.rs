@@ -348,7 +348,7 @@ impl ControllerState {
         });
         let mut begin = None;
         if let (Next::Run, Some(runnable)) = (next, runnable) {
-            let job = Job::new(object.annotations().get(APPROVE).cloned(), stopping.child_token());
+            let job = Job::new(object.annotations().get(APPROVE).cloned(), stopping);
             begin = Some(run::Begin {
                 runnable: runnable.clone(),
                 approve: approval.clone().or(self.unheard.take()),

@@ -19,6 +19,12 @@ struct Kinds {
     lost: BTreeMap<WatchedKind, String>,
 }
 
+impl Kinds {
+    fn have(&self, these: &[WatchedKind]) -> bool {
+        these.iter().all(|kind| self.listed.contains(kind))
+    }
+}
+
 impl Default for Sight {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::default()))
@@ -50,7 +56,12 @@ impl Sight {
 
     /// Waits until everything of these kinds came at least once.
     pub(super) async fn listed(&self, these: &[WatchedKind]) {
-        self.until(|kinds| these.iter().all(|kind| kinds.listed.contains(kind))).await;
+        self.until(|kinds| kinds.have(these)).await;
+    }
+
+    /// Whether everything of these kinds came at least once.
+    pub(super) fn has_listed(&self, these: &[WatchedKind]) -> bool {
+        self.0.borrow().have(these)
     }
 
     /// Waits until everything of this kind came at least once, and of each other that too, or it is lost, which is then said

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use super::context::{Context, owner};
 use super::delay;
+use super::watch::WatchedKind;
 use crate::directory::ConnectorName;
 use crate::spec::Name;
 use crate::telemetry::chain;
@@ -14,24 +17,36 @@ use crate::telemetry::chain;
 const KEEPS: Duration = Duration::from_hours(30 * 24);
 /// How often it is looked.
 const EVERY: Duration = Duration::from_hours(1);
+/// Of which kinds everything must have been seen.
+const KNOWN: [WatchedKind; 2] = [WatchedKind::Connector, WatchedKind::Policy];
 /// How soon it is looked again when that may not be.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Looks again and again, while the lease is ours. Everything that is there must be known already.
+/// Looks again and again, while the lease is ours: first once everything that is there is known, if that is not for long.
 pub(super) async fn sweep(context: Arc<Context>) {
+    let parts = context.parts.all();
+    let began = context.clock.now();
+    tokio::select! {
+        _ = join_all(parts.iter().map(|part| part.sight.listed(&KNOWN))) => {}
+        () = context.clock.until(delay::later(began, EVERY)) => {}
+    }
+    drop(parts);
     loop {
         let now = context.clock.now();
         if context.gate.check().is_err() {
             context.clock.until(delay::later(now, AGAIN)).await;
             continue;
         }
-        let (policies, connectors) = context.there();
+        // Of where not everything has been seen yet nobody says that something is missing.
+        let parts = context.parts.all();
+        let (policies, connectors) = Context::there(&parts);
+        let known: Vec<_> = parts.into_iter().filter(|part| part.sight.has_listed(&KNOWN)).collect();
         let policies: BTreeSet<_> = policies.iter().map(owner).collect();
         let connector = |name: &Name| ConnectorName::new(&name.namespace, &name.name);
         let connectors: BTreeSet<_> = connectors.iter().map(connector).collect();
-        let scope = context.scope.clone();
         let swept = context.stored(move |store| {
-            store.forget_absent(&policies, &connectors, |namespace| scope.covers(namespace), now, KEEPS)
+            let within = |namespace: &str| known.iter().any(|part| part.covers(namespace));
+            store.forget_absent(&policies, &connectors, within, now, KEEPS)
         });
         match swept.await {
             Ok(0) => {}

@@ -113,11 +113,6 @@ impl WatchedKind {
 }
 
 impl Scope {
-    /// Whether an object of this namespace could be ours.
-    pub(super) fn covers(&self, namespace: &str) -> bool {
-        self.namespaces.as_ref().is_none_or(|these| these.contains(namespace))
-    }
-
     /// Each namespace, or one `None` for all of them.
     pub(super) fn parts(&self) -> Vec<Option<String>> {
         self.namespaces.as_ref().map_or_else(|| vec![None], |these| these.iter().cloned().map(Some).collect())
@@ -127,58 +122,62 @@ impl Scope {
 /// A watch that runs for as long as it is polled; it tells what happened.
 pub(super) type Following = futures::future::BoxFuture<'static, ()>;
 
-/// Prepares everything that is to be watched; `tell` hears of what happened once the futures run.
+impl NamespaceCaches {
+    /// Whether it has the objects of this namespace.
+    pub(super) fn covers(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().is_none_or(|this| this == namespace)
+    }
+}
+
+/// Prepares everything that is to be watched in a namespace, or in all; `tell` hears of what happened once the futures run.
 pub(super) fn prepare<F>(
     client: &Client,
     scope: &Scope,
+    namespace: Option<String>,
     readiness: &Readiness,
     metrics: &Metrics,
     clock: &Arc<dyn Timer>,
     tell: &F,
-) -> (Vec<NamespaceCaches>, Vec<Following>)
+) -> (NamespaceCaches, Vec<Following>)
 where
     F: Fn(WatchedKind, Name, Happened) + Clone + Send + 'static,
 {
-    let mut parts = Vec::new();
-    let mut following: Vec<Following> = Vec::new();
-    for namespace in scope.parts() {
-        let ours = scope
-            .selector
-            .as_ref()
-            .map_or_else(watcher::Config::default, |selector| watcher::Config::default().labels(selector));
-        let all = watcher::Config::default();
-        let within = namespace.as_deref();
-        let sight = Sight::default();
-        let follow = |kind: WatchedKind| {
-            let (tell, metrics) = (tell.clone(), metrics.clone());
-            let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
-            let all = kind.plural();
-            let what = within.map_or_else(|| all.to_owned(), |within| format!("{all} in {within}"));
-            readiness.expect(&what);
-            metrics.watching(kind.word(), within.unwrap_or_default(), false);
-            let tell = move |name, happened| tell(kind, name, happened);
-            let namespace = within.unwrap_or_default().to_owned();
-            Follow { kind, what, namespace, readiness, sight: sight.clone(), metrics, tell }
-        };
-        let (connectors, writer) = reflector::store();
-        let stream = watcher(api(client, within), ours.clone()).reflect(writer);
-        following.push(Box::pin(follow(WatchedKind::Connector).run(stream, spec_hash)));
-        let (policies, writer) = reflector::store();
-        let stream = watcher(api(client, within), ours).reflect(writer);
-        following.push(Box::pin(follow(WatchedKind::Policy).run(stream, spec_hash)));
-        let (secrets, writer) = reflector::store();
-        let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
-        let stream = stream.modify(prune).reflect(writer);
-        following.push(Box::pin(follow(WatchedKind::Secret).run(stream, version_hash)));
-        let (config_maps, writer) = reflector::store();
-        let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all);
-        let stream = stream.modify(prune).reflect(writer);
-        following.push(Box::pin(follow(WatchedKind::ConfigMap).run(stream, version_hash)));
-        let connectors = Ours { cache: connectors, queue: Arc::new(WorkQueue::new(clock.clone())) };
-        let policies = Ours { cache: policies, queue: Arc::new(WorkQueue::new(clock.clone())) };
-        parts.push(NamespaceCaches { namespace, connectors, policies, secrets, config_maps, sight });
-    }
-    (parts, following)
+    let ours = scope
+        .selector
+        .as_ref()
+        .map_or_else(watcher::Config::default, |selector| watcher::Config::default().labels(selector));
+    let all = watcher::Config::default();
+    let within = namespace.as_deref();
+    let sight = Sight::default();
+    let follow = |kind: WatchedKind| {
+        let (tell, metrics) = (tell.clone(), metrics.clone());
+        let readiness = within.map_or_else(|| readiness.clone(), |within| readiness.of_part(within));
+        let all = kind.plural();
+        let what = within.map_or_else(|| all.to_owned(), |within| format!("{all} in {within}"));
+        readiness.expect(&what);
+        metrics.watching(kind.word(), within.unwrap_or_default(), false);
+        let tell = move |name, happened| tell(kind, name, happened);
+        let namespace = within.unwrap_or_default().to_owned();
+        Follow { kind, what, namespace, readiness, sight: sight.clone(), metrics, tell }
+    };
+    let (connectors, writer) = reflector::store();
+    let stream = watcher(api(client, within), ours.clone()).reflect(writer);
+    let watch_connectors: Following = Box::pin(follow(WatchedKind::Connector).run(stream, spec_hash));
+    let (policies, writer) = reflector::store();
+    let stream = watcher(api(client, within), ours).reflect(writer);
+    let watch_policies: Following = Box::pin(follow(WatchedKind::Policy).run(stream, spec_hash));
+    let (secrets, writer) = reflector::store();
+    let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
+    let stream = stream.modify(prune).reflect(writer);
+    let watch_secrets: Following = Box::pin(follow(WatchedKind::Secret).run(stream, version_hash));
+    let (config_maps, writer) = reflector::store();
+    let stream = watcher(api::<PartialObjectMeta<ConfigMap>>(client, within), all);
+    let stream = stream.modify(prune).reflect(writer);
+    let watch_config_maps: Following = Box::pin(follow(WatchedKind::ConfigMap).run(stream, version_hash));
+    let connectors = Ours { cache: connectors, queue: Arc::new(WorkQueue::new(clock.clone())) };
+    let policies = Ours { cache: policies, queue: Arc::new(WorkQueue::new(clock.clone())) };
+    let following = vec![watch_connectors, watch_policies, watch_secrets, watch_config_maps];
+    (NamespaceCaches { namespace, connectors, policies, secrets, config_maps, sight }, following)
 }
 
 /// Follows the namespaces with these labels; `tell` hears of what happened once the future runs.

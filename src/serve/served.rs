@@ -75,14 +75,15 @@ impl Served {
         }
     }
 
-    /// Nobody knows yet which policies there are in these namespaces, or in any if one is `None`. Of policies that are
-    /// elsewhere nobody knows any more what their readers must show.
-    pub fn expect(&self, namespaces: Vec<Option<String>>) {
+    /// These namespaces are watched, or all if one is `None`. Nobody knows yet which policies there are in those that are new.
+    /// Of policies that are elsewhere nobody knows any more what their readers must show.
+    pub fn expect(&self, namespaces: &[Option<String>], new: &[Option<String>]) {
         let mut tokens = self.write();
-        tokens.unlisted = namespaces.into_iter().collect();
-        let Tokens { known, unlisted, unseen, .. } = &mut *tokens;
+        tokens.unlisted.extend(new.iter().cloned());
+        tokens.unlisted.retain(|namespace| namespaces.contains(namespace));
+        let Tokens { known, unseen, .. } = &mut *tokens;
         let elsewhere = |owner: &Owner| {
-            !unlisted.iter().any(|of| of.as_deref().is_none_or(|namespace| namespace == owner.namespace()))
+            !namespaces.iter().any(|of| of.as_deref().is_none_or(|namespace| namespace == owner.namespace()))
         };
         unseen.retain(|owner| !elsewhere(owner));
         for (_, known) in
@@ -264,15 +265,19 @@ mod tests {
         let served = Served::default();
         let namespaces =
             |these: &[&str]| these.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
-        served.expect(namespaces(&["identity", "sales"]));
+        let both = namespaces(&["identity", "sales"]);
+        served.expect(&both, &both);
         for owner in [&staff, &guests] {
             served.listed(Some(owner.namespace()), BTreeSet::from([owner.clone()]));
             served.serve(owner.clone(), Secret::new(owner.namespace()));
         }
-        served.expect(namespaces(&["identity"]));
+        served.expect(&both[..1], &[]);
+        assert_eq!(served.who(&staff, b"another"), Caller::Invalid, "all of there is known");
         assert_eq!(served.who(&staff, b"identity"), Caller::Reader, "those of others go on to read");
         assert_eq!(served.who(&guests, b"sales"), Caller::Early);
-        served.expect(namespaces(&["identity", "sales"]));
+        served.expect(&both, &both[1..]);
+        assert_eq!(served.who(&staff, b"identity"), Caller::Reader);
+        assert_eq!(served.who(&guests, b"another"), Caller::Unknown);
         assert_eq!(served.who(&guests, b"sales"), Caller::Early, "nobody has looked yet");
         served.serve(guests.clone(), Secret::new("sales"));
         assert_eq!(served.who(&guests, b"sales"), Caller::Reader);
@@ -282,7 +287,7 @@ mod tests {
     fn a_shared_token_is_nobody_elses_before_all_are_known() {
         let (staff, guests) = (Owner::new("identity", "staff"), Owner::new("identity", "guests"));
         let served = Served::default();
-        served.expect(vec![None]);
+        served.expect(&[None], &[None]);
         served.recall([(staff.clone(), digest(b"old")), (guests.clone(), digest(b"old"))]);
         served.listed(None, BTreeSet::from([staff.clone(), guests.clone(), Owner::new("sales", "staff")]));
         served.serve(guests.clone(), Secret::new("new"));
@@ -314,7 +319,7 @@ mod tests {
         let (staff, guests, former) = (owner("staff"), owner("guests"), owner("former"));
         let elsewhere = Owner::new("sales", "staff");
         let served = Served::default();
-        served.expect(vec![Some("identity".to_owned())]);
+        served.expect(&[Some("identity".to_owned())], &[Some("identity".to_owned())]);
         served.recall([(staff.clone(), digest(b"one")), (former.clone(), digest(b"old"))]);
         assert_eq!(served.who(&staff, b"one"), Caller::Early);
         assert_eq!(served.who(&guests, b"other"), Caller::Unknown, "it is not known what there is");

@@ -1,5 +1,7 @@
 //! Namespaces that are watched because of their labels, as they come and go.
 
+use std::io::{ErrorKind, Read as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::cluster::{Cluster, PATIENCE};
@@ -39,13 +41,9 @@ fn status(scim: &str, tenant: &str) -> u16 {
     web::ask(scim.parse().unwrap(), "GET", &path, &[("Authorization", &bearer)], "").status
 }
 
-#[test]
-fn namespaces_come_and_go_by_their_labels_without_a_restart() {
-    let cluster = Cluster::shared();
-    let (home, one, other) = (cluster.namespace(), cluster.namespace(), cluster.namespace());
-    let label = |tenant: &Namespace<'_>, value: &str| {
-        cluster.kubectl(&["label", "namespace", tenant.name(), value]).exits(0);
-    };
+/// An operator that looks after whoever bears its label, and what labels a tenant so.
+fn choosing(home: &Namespace<'_>, tenants: &[&Namespace<'_>]) -> (Operator, String) {
+    let cluster = home.cluster();
     let chosen = format!("rollcall.dev/watched-by={}", home.name());
     let (role, account) = (format!("{}-chooses", home.name()), format!("{}:rollcall", home.name()));
     cluster
@@ -53,11 +51,87 @@ fn namespaces_come_and_go_by_their_labels_without_a_restart() {
         .exits(0);
     let (of, to) = (format!("--clusterrole={role}"), format!("--serviceaccount={account}"));
     cluster.kubectl(&["create", "clusterrolebinding", &role, &of, &to]).exits(0);
-    settle(&one, "ada");
+    let operator = Operator::choosing(home, tenants, &["--watch-namespace-selector", &chosen]);
+    (operator, chosen)
+}
+
+fn label(tenant: &Namespace<'_>, value: &str) {
+    tenant.cluster().kubectl(&["label", "namespace", tenant.name(), value]).exits(0);
+}
+
+/// A directory that takes connections and says nothing.
+fn silent(tenant: &Namespace<'_>) -> TcpListener {
+    let directory = TcpListener::bind("127.0.0.1:0").unwrap();
+    directory.set_nonblocking(true).unwrap();
+    let url = format!("ldap://{}", directory.local_addr().unwrap());
+    tenant.apply(
+        "{ apiVersion: v1, kind: Secret, metadata: { name: nobody }, type: kubernetes.io/basic-auth, \
+         stringData: { username: cn=nobody, password: none-that-counts } }",
+    );
+    tenant.apply(&format!(
+        "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: silent }}\nspec:\n  \
+         ldap: {{ urls: [\"{url}\"], insecure: true, baseDNs: [\"dc=corp\"], credentialsSecretRef: {{ name: nobody }} }}\n"
+    ));
+    directory
+}
+
+/// Who comes next, if anybody has.
+fn next(directory: &TcpListener) -> Option<TcpStream> {
+    match directory.accept() {
+        Ok((stream, _)) => {
+            stream.set_nonblocking(true).unwrap();
+            Some(stream)
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether the other end is still there; what it says does not matter.
+fn is_open(mut stream: &TcpStream) -> bool {
+    loop {
+        match stream.read(&mut [0; 1024]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+#[test]
+fn a_namespace_that_comes_or_goes_ends_no_read_of_another() {
+    let cluster = Cluster::shared();
+    let (home, one, other) = (cluster.namespace(), cluster.namespace(), cluster.namespace());
+    let (operator, chosen) = choosing(&home, &[&one, &other]);
+    let directory = silent(&one);
     settle(&other, "grace");
     label(&one, &chosen);
+    let reading = eventually(PATIENCE, "the directory is read", || next(&directory));
+    label(&other, &chosen);
+    other.until("syncpol", "staff", in_step_with(1));
+    assert!(is_open(&reading) && next(&directory).is_none(), "the read goes on");
+    label(&other, "rollcall.dev/watched-by-");
+    eventually(PATIENCE, "the other one is not watched", || {
+        let (_, numbers) = http::get(&operator.metrics, "/metrics").unwrap();
+        (!numbers.contains(other.name())).then_some(())
+    });
+    assert!(is_open(&reading) && next(&directory).is_none(), "the read goes on");
+    // It ends with its own namespace, and begins anew with it.
+    label(&one, "rollcall.dev/watched-by-");
+    eventually(PATIENCE, "the read ends", || (!is_open(&reading)).then_some(()));
+    assert!(next(&directory).is_none());
+    label(&one, &chosen);
+    eventually(PATIENCE, "the directory is read again", || next(&directory));
+}
 
-    let mut operator = Operator::choosing(&home, &[&one, &other], &["--watch-namespace-selector", &chosen]);
+#[test]
+fn namespaces_come_and_go_by_their_labels_without_a_restart() {
+    let cluster = Cluster::shared();
+    let (home, one, other) = (cluster.namespace(), cluster.namespace(), cluster.namespace());
+    settle(&one, "ada");
+    settle(&other, "grace");
+    let (mut operator, chosen) = choosing(&home, &[&one, &other]);
+    label(&one, &chosen);
     operator.secret(TOKEN);
     operator.ready();
     one.until("syncpol", "staff", in_step_with(1));

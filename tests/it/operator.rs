@@ -274,7 +274,7 @@ fn an_approval_that_nobody_checks_approves_nothing() {
     approve(&office, "april", &digest);
     let staff = namespace.until("syncpol", "staff", is("Ready", "True", "InStep"));
     assert_eq!(staff["status"]["lastRun"]["approvedBy"], "april");
-    is_told(&office, "Approved", "the approval by april was seen");
+    is_told(&office, "Approved", "the approval by april was accepted");
     assert_eq!(office.registry().active(), [address("ada")]);
 }
 

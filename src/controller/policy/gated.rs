@@ -12,33 +12,45 @@ use crate::target::{Capabilities, Target, TargetError};
 
 pub(super) struct Gated<T> {
     pub(super) target: T,
+    pub(super) ends: Ends,
+}
+
+/// What ends a run before it is done.
+#[derive(Clone)]
+pub(super) struct Ends {
     pub(super) gate: Gate,
+    /// The lease as it was when the run began: it ends with it.
+    pub(super) term: CancellationToken,
     /// Somebody does not want the run any more.
     pub(super) cancel: CancellationToken,
     /// How long the run may take, and when that is over.
     pub(super) until: (Duration, Instant),
 }
 
-impl<T> Gated<T> {
+impl Ends {
+    /// Why nothing more may be written, if that is so.
     fn shut(&self) -> Option<String> {
-        if let Err(shut) = self.gate.check() {
+        self.why().or_else(|| Some(self.gate.check().err()?.to_string()))
+    }
+
+    /// Why the run must end, if it must.
+    pub(super) fn why(&self) -> Option<String> {
+        if let Some(shut) = self.gate.ended(&self.term) {
             return Some(shut.to_string());
         }
-        ended(&self.cancel, self.until)
+        if self.cancel.is_cancelled() {
+            return Some(
+                "the run was stopped because the policy was changed or is not managed any more".to_owned(),
+            );
+        }
+        let (timeout, until) = self.until;
+        (Instant::now() >= until).then(|| {
+            format!(
+                "the run took longer than {} s (spec.timeout); the next one continues from here",
+                timeout.as_secs()
+            )
+        })
     }
-}
-
-/// Why a run must end, if it must: nobody wants it any more, or its time is over.
-pub(super) fn ended(cancel: &CancellationToken, (timeout, until): (Duration, Instant)) -> Option<String> {
-    if cancel.is_cancelled() {
-        return Some("the run was stopped because the policy was changed".to_owned());
-    }
-    (Instant::now() >= until).then(|| {
-        format!(
-            "the run took longer than {} s (spec.timeout); the next one continues from here",
-            timeout.as_secs()
-        )
-    })
 }
 
 impl<T: Target> Target for Gated<T> {
@@ -51,7 +63,7 @@ impl<T: Target> Target for Gated<T> {
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
-        match self.shut() {
+        match self.ends.shut() {
             Some(why) => batch.iter().map(|_| Outcome::Failed(why.clone())).collect(),
             None => self.target.apply(batch).await,
         }
@@ -59,5 +71,44 @@ impl<T: Target> Target for Gated<T> {
 
     async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         self.target.find(kind, by).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_says_what_ended_it() {
+        let stop = CancellationToken::new();
+        let gate = Gate::new(stop.clone());
+        let minute = Duration::from_mins(1);
+        let lease = || gate.open_until(Instant::now() + minute);
+        lease();
+        let ends = || {
+            let term = gate.ends();
+            let cancel = term.child_token();
+            Ends { gate: gate.clone(), term, cancel, until: (minute, Instant::now() + minute) }
+        };
+        let says = |ends: &Ends, part: &str| {
+            let (why, shut) = (ends.why().unwrap(), ends.shut().unwrap());
+            assert!(why.contains(part) && why == shut, "{why} {shut}");
+        };
+        let (edited, lost) = (ends(), ends());
+        assert_eq!((edited.why(), edited.shut()), (None, None));
+        edited.cancel.cancel();
+        says(&edited, "the policy was changed");
+        gate.close();
+        says(&lost, "the lease was lost");
+        lease();
+        assert!(lost.cancel.is_cancelled());
+        says(&lost, "the lease was lost");
+        let late = ends();
+        assert_eq!(late.why(), None);
+        tokio::time::advance(minute).await;
+        lease();
+        says(&late, "spec.timeout");
+        stop.cancel();
+        says(&ends(), "stopping");
     }
 }

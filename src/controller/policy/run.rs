@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::gated::{self, Gated};
+use super::gated::{Ends, Gated};
 use super::{ControllerState, RanOf, status};
 use crate::api::policy::StoreRef;
 use crate::api::reason::{Reason, policy as reasons};
@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub(super) approval: Option<String>,
     /// Ends it at its next safe point.
     pub(super) cancel: CancellationToken,
+    /// The lease as it was when it began, with which it ends as well.
+    term: CancellationToken,
 }
 
 /// What a run is begun with.
@@ -55,8 +57,8 @@ pub(super) struct Begin {
 }
 
 impl Job {
-    pub(super) fn new(approval: Option<String>, cancel: CancellationToken) -> Self {
-        Self { done: Arc::default(), approval, cancel }
+    pub(super) fn new(approval: Option<String>, term: &CancellationToken) -> Self {
+        Self { done: Arc::default(), approval, cancel: term.child_token(), term: term.clone() }
     }
 
     pub(super) fn progress(&self) -> (u64, u64) {
@@ -94,21 +96,18 @@ pub(super) type Ran = Result<(RunReport, StoreRef), StoreError>;
 async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let Runnable { policy, timeout, preview, .. } = &*begin.runnable;
     let until = (*timeout, Instant::now() + *timeout);
-    let cancel = begin.job.cancel.clone();
+    let Job { cancel, term, .. } = begin.job.clone();
+    let ends = Ends { gate: context.gate.clone(), term, cancel, until };
+    let stop = ends.clone();
     let options = run::Options {
-        stop: Stop::when(move || gated::ended(&cancel, until)),
+        stop: Stop::when(move || stop.why()),
         id: Some(id),
         preview: *preview,
         approve: begin.approve.clone(),
         approved_by: begin.approved_by.clone(),
         failed_connectors: begin.failed.clone(),
     };
-    let target = Gated {
-        target: Registry::new(context.store.clone(), policy.owner.clone()),
-        gate: context.gate.clone(),
-        cancel: begin.job.cancel.clone(),
-        until,
-    };
+    let target = Gated { target: Registry::new(context.store.clone(), policy.owner.clone()), ends };
     let clock: &dyn Clock = &*context.clock;
     let work = run::Work {
         store: &context.store,
@@ -249,8 +248,7 @@ fn accepted(report: &RunReport) -> String {
         Some(who) => format!("the approval by {who}"),
         None => "the approval".to_owned(),
     };
-    let holds =
-        format!("{approval} was accepted and is valid for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
+    let holds = format!("{approval} was accepted and is valid for {} hours", APPROVAL_HOLDS.as_secs() / 3600);
     if report.previewed {
         return format!(
             "{approval} names what is held, but this was a preview, so nothing was changed; unless it is removed, it \
