@@ -8,20 +8,21 @@
 //! - Nobody leaves their primary group because something of their entry is not shown.
 //! - A read stays with the domain controller that it began with.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use self::control::controls;
+use self::session::{Session, is_within};
 use super::back_link::BackLinks;
-use super::computed::Untold;
-use super::connection::{Connection, Server};
+use super::base::{contexts, only_context};
+use super::contained::contained;
 use super::decode::Raw;
 use super::feed::{Changes, Resume};
+use super::filter::{among, either};
 use super::look_up::{self, Asking, Seen, Unread};
-use super::root_dse::{self, RootDse};
+use super::read::LdapRead;
 use super::search::{Query, Search, SearchItem};
-use super::wire::Control;
-use super::{LdapConfig, LdapRead, among, bases, contained, contexts, either, only_context};
 use crate::directory::{
-    Anchor, Change, Completion, Cursor, DirectoryId, Dn, EntryKind, Feed, Members, Mode, OfNoKind, Reference,
+    Anchor, Change, Completion, Cursor, Dn, EntryKind, Feed, Members, Mode, OfNoKind, Reference,
 };
 use crate::source::schema::active_directory::name::Extended;
 use crate::source::schema::active_directory::primary::{self, Primaries};
@@ -30,62 +31,20 @@ use crate::source::schema::anchor::hexadecimal;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod again;
+mod config;
+mod control;
 mod dir_sync;
 mod discovery;
 mod feed;
 mod range;
 mod restored;
+mod session;
 
+pub use self::config::{ActiveDirectoryConfig, ChangeFeed};
 pub use self::discovery::Discovery;
-pub(super) use crate::source::schema::active_directory::attributes_of;
 
-/// Who is a user or contact unless the configuration says otherwise: no computers, no trusts, none of the
-/// accounts that every domain has.
-const USER_FILTER: &str = "(&(|(&(objectCategory=person)(objectClass=user))(objectClass=contact))\
-     (!(userAccountControl:1.2.840.113556.1.4.803:=2048))(!(isCriticalSystemObject=TRUE)))";
-/// What is a group unless the configuration says otherwise.
-const GROUP_FILTER: &str = "(objectClass=group)";
-
-/// Among `supportedCapabilities`: this is Active Directory.
-pub(super) const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 /// Among `supportedCapabilities`: a domain controller that holds a part of what the others do.
 const READ_ONLY: &str = "1.2.840.113556.1.4.1920";
-/// Names are told with GUID and SID.
-const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
-/// No references to other servers.
-const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
-
-/// What to read, and how. Validated as [`LdapConfig`] is.
-#[derive(Clone, Debug)]
-pub struct ActiveDirectoryConfig {
-    /// The domain controllers, and what is read there. `anchor` is not used: it is
-    /// the `objectGUID`.
-    pub ldap: LdapConfig,
-    /// How the domain controllers are found, instead of by urls.
-    pub discovery: Option<Discovery>,
-    /// Subtrees that are left out.
-    pub exclude_dns: Vec<String>,
-    /// How changes come.
-    pub change_feed: ChangeFeed,
-}
-
-/// How changes come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeFeed {
-    /// The best that the account may use.
-    Auto,
-    /// The domain controller tells.
-    DirSync,
-    /// It is asked for later update sequence numbers.
-    UsnChanged,
-    /// Everything is read each time.
-    FullRead,
-}
-
-impl ActiveDirectoryConfig {
-    /// What a domain controller gives in one page unless somebody changed that (`MaxPageSize`).
-    pub const PAGE_SIZE: u32 = 1000;
-}
 
 /// A source that reads Active Directory.
 #[derive(Clone, Debug)]
@@ -125,49 +84,7 @@ struct Left {
     unclear: bool,
 }
 
-/// One domain controller, for one read.
-struct Session {
-    config: ActiveDirectoryConfig,
-    connection: Connection,
-    facts: RootDse,
-    bases: Vec<String>,
-    excluded: Vec<Dn>,
-    schema: ActiveDirectorySchema,
-    /// The domain's security id, which its users and groups have before their own numbers.
-    domain: Option<Vec<u8>>,
-    /// Who came, in a read of changes.
-    there: HashSet<Anchor>,
-    untold: Untold,
-}
-
 impl Session {
-    async fn open(config: ActiveDirectoryConfig) -> Result<Self, SourceError> {
-        let (servers, mut notices) = match &config.discovery {
-            Some(discovery) => discovery.servers(&config.ldap).await?,
-            None => (Server::of(&config.ldap.urls), Vec::new()),
-        };
-        let (mut connection, facts) = root_dse::connect(&config.ldap, &servers, behind).await?;
-        notices.append(&mut connection.skipped);
-        connection.skipped = notices;
-        if !facts.has("supportedcapabilities", ACTIVE_DIRECTORY) {
-            let why = format!(
-                "{} is no Active Directory domain controller; read it with the kind ldap",
-                connection.url
-            );
-            return Err(SourceError::new(Reason::InvalidData, why));
-        }
-        let bases = bases(&config.ldap.base_dns, &facts)?;
-        let excluded = config.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
-        let schema = ActiveDirectorySchema { literal: config.ldap.literal.clone() };
-        let filters = [
-            config.ldap.user_filter.as_deref().unwrap_or(USER_FILTER),
-            config.ldap.group_filter.as_deref().unwrap_or(GROUP_FILTER),
-        ];
-        let untold = Untold::of(filters, &config.ldap.literal, &contexts(&bases, &facts));
-        let (domain, there) = (None, HashSet::new());
-        Ok(Self { config, connection, facts, bases, excluded, schema, domain, there, untold })
-    }
-
     /// What changed since, if a feed still tells that; else everything.
     async fn read(mut self, resume: Option<Resume>, sink: Sink) -> Result<Completion, SourceError> {
         let fingerprint = self.fingerprint().await?;
@@ -481,25 +398,6 @@ impl Session {
         Ok(any)
     }
 
-    fn query(&self, base: String, filter: String) -> Query {
-        Query {
-            base,
-            filter,
-            attributes: self.schema.attributes(),
-            page_size: Some(self.config.ldap.page_size),
-            controls: controls(),
-            ..Query::default()
-        }
-    }
-
-    fn user_filter(&self) -> &str {
-        self.config.ldap.user_filter.as_deref().unwrap_or(USER_FILTER)
-    }
-
-    fn group_filter(&self) -> &str {
-        self.config.ldap.group_filter.as_deref().unwrap_or(GROUP_FILTER)
-    }
-
     /// Who is there though the read did not bring them. Whoever the read should have brought is not
     /// settled: they came back, or were missed.
     async fn look_up(mut self, anchors: &[Anchor]) -> Result<LookUp, SourceError> {
@@ -572,50 +470,6 @@ impl Session {
         }
     }
 
-    /// How entries are asked for by their ids, which their names show too.
-    fn asking(&self) -> Asking {
-        Asking {
-            attribute: "objectGUID".to_owned(),
-            filter: |_, anchors| {
-                format!("(|{})", anchors.iter().map(schema::guid_filter).collect::<String>())
-            },
-            id: |_, raw| identity(raw),
-            page_size: Some(self.config.ldap.page_size),
-            controls: controls(),
-        }
-    }
-
-    /// Who matches `filter` below `places`, but for the `excluded`.
-    async fn anchors(
-        &mut self,
-        places: Vec<String>,
-        filter: String,
-        excluded: &[Dn],
-    ) -> Result<HashSet<Anchor>, SourceError> {
-        let mut anchors = HashSet::new();
-        for base in places {
-            let attributes = vec!["objectGUID".to_owned()];
-            let page_size = Some(self.config.ldap.page_size);
-            let query = Query {
-                base,
-                filter: filter.clone(),
-                attributes,
-                page_size,
-                controls: controls(),
-                ..Query::default()
-            };
-            let mut search = Search::new(&mut self.connection, query);
-            while let Some(found) = search.next(0).await? {
-                if let SearchItem::Entry(raw) = found
-                    && !is_within(Extended::of(&raw.dn).dn, excluded)
-                {
-                    anchors.extend(identity(&raw));
-                }
-            }
-        }
-        Ok(anchors)
-    }
-
     fn completion(self, mode: Mode, mut next: Option<Resume>, mut feed: Feed) -> Completion {
         if self.config.change_feed != ChangeFeed::FullRead
             && let Some(reason) = self.untold.needs_all()
@@ -647,34 +501,6 @@ impl Session {
             feed: Some(feed),
             shown,
         }
-    }
-
-    /// The domain controller, however it was found.
-    fn server(&self) -> String {
-        self.facts.text("dsservicename").unwrap_or(&self.connection.url).to_owned()
-    }
-
-    /// The forest, and the domains of it that are read.
-    fn directory(&self) -> DirectoryId {
-        let normal = |dn: &str| Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.as_str().to_owned());
-        let forest = self.facts.text("rootdomainnamingcontext").map(normal);
-        let domains: BTreeSet<String> =
-            contexts(&self.bases, &self.facts).iter().map(|context| normal(context)).collect();
-        let others = domains.into_iter().filter(|domain| Some(domain) != forest.as_ref());
-        let named: Vec<String> = forest.clone().into_iter().chain(others).collect();
-        DirectoryId::new(named.join(" "))
-    }
-
-    /// What decides which entries come, the same for every spelling of it.
-    fn scope(&self) -> String {
-        let normal = |dn: &String| Dn::parse(dn).map_or_else(|_| dn.clone(), |dn| dn.to_string());
-        let joined = |dns: &[String]| {
-            let dns: BTreeSet<String> = dns.iter().map(normal).collect();
-            dns.into_iter().collect::<Vec<_>>().join("\n")
-        };
-        let who = self.config.ldap.bind.as_ref().map_or("", |bind| bind.dn.as_str());
-        let (read, left_out) = (joined(&self.bases), joined(&self.config.exclude_dns));
-        [&read, &left_out, self.user_filter(), self.group_filter(), who].join("\n\n")
     }
 }
 
@@ -714,27 +540,6 @@ impl ActiveDirectorySchema {
     }
 }
 
-/// Why a domain controller is not believed: it has not caught up with the others since it was started, or was ever made, so
-/// whoever joined is not there, and whoever was disabled is not.
-fn behind(facts: &RootDse) -> Option<&'static str> {
-    facts.text("issynchronized").is_some_and(|is| is.eq_ignore_ascii_case("FALSE")).then_some(
-        "it says that it has not caught up with the other domain controllers yet (isSynchronized FALSE); look at its \
-         replication with `repadmin /showrepl`, or name another one in urls",
-    )
-}
-
-/// Whose entry it is, by the attribute or by what stands before its name.
-fn identity(raw: &Raw) -> Option<Anchor> {
-    let named = || Extended::of(&raw.dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
-    schema::anchor(&raw.attributes).or_else(named)
-}
-
-/// Sent with every search.
-fn controls() -> Vec<Control> {
-    let control = |oid: &str| Control { oid: oid.to_owned(), critical: false, value: None };
-    vec![control(DOMAIN_SCOPE), Control { critical: true, ..control(EXTENDED_DN) }]
-}
-
 /// The entry that was found, if it is one and is not left out.
 async fn entry(
     found: SearchItem,
@@ -749,31 +554,5 @@ async fn entry(
         }
         // Other domains are other connectors' affair, and the domain scope leaves them out.
         SearchItem::Reference(_) => Ok(None),
-    }
-}
-
-fn is_within(dn: &str, excluded: &[Dn]) -> bool {
-    !excluded.is_empty()
-        && Dn::parse(dn).is_ok_and(|dn| excluded.iter().any(|excluded| dn.is_within(excluded)))
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case(&[], false)]
-    #[case(&["TRUE"], false)]
-    #[case(&["FALSE"], true)]
-    #[case(&["false"], true)]
-    fn a_domain_controller_that_has_not_caught_up_is_not_believed(
-        #[case] said: &[&str],
-        #[case] is_behind: bool,
-    ) {
-        let mut facts = RootDse::default();
-        facts.root.add("isSynchronized", said.iter().map(|value| value.as_bytes().to_vec()));
-        assert_eq!(behind(&facts).is_some(), is_behind);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::back_link::BackLinks;
-use super::either;
+use super::filter::either;
 use crate::directory::{Dn, EntryKind};
 use crate::source::schema::Attributes;
 

@@ -9,8 +9,9 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::config::{Bind, LdapConfig};
+use super::error;
 use super::wire::{Control, Failed, LdapResult, Request, Response, Talk};
-use super::{Bind, LdapConfig, error};
 use crate::net::tls;
 use crate::source::{Reason, SourceError};
 

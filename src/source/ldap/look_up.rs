@@ -7,12 +7,13 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::config::LdapConfig;
 use super::connection::Connection;
 use super::decode::Raw;
+use super::fetch;
 use super::search::{Query, Search, SearchItem};
 use super::wire::filter::escape;
 use super::wire::{Control, Scope};
-use super::{LdapConfig, root_dse};
 use crate::directory::{Anchor, Dn, EntryKind, OfNoKind};
 use crate::source::{Reason, SourceError, schema};
 
@@ -268,7 +269,7 @@ impl Asking {
         filter: &str,
     ) -> Result<Vec<Raw>, SourceError> {
         let place = (base, Scope::Subtree);
-        root_dse::some(connection, &self.controls, place, filter, &[&self.attribute], KNOWN).await
+        fetch::some(connection, &self.controls, place, filter, &[&self.attribute], KNOWN).await
     }
 }
 

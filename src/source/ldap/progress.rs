@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::root_dse::time;
+use super::time::time;
 
 /// A server that tells of changes so much later than those that it lacks will not hear of them any more: it was set back, or
 /// the other one is no more.

@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::connection::{Connection, Server};
-use super::decode::Raw;
+use super::connection::Connection;
+use super::fetch;
 use super::progress::Progress;
-use super::wire::limit::UNASKED;
-use super::wire::{Control, Request, Response, Scope};
-use super::{LdapConfig, error, sync_repl};
+use super::time::time;
+use super::wire::Scope;
 use crate::directory::Shown;
 use crate::source::schema::Attributes;
 use crate::source::{Reason, SourceError};
 
+/// Among `supportedCapabilities`: this is Active Directory.
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
 
 /// What every server may say of itself.
@@ -69,7 +70,7 @@ impl RootDse {
     /// Reads the rootDSE. A server that does not show it is asked for pages all the same.
     pub(super) async fn read(connection: &mut Connection) -> Result<Self, SourceError> {
         let attributes = [GENERAL, OF_ACTIVE_DIRECTORY].concat();
-        let root = one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
+        let root = fetch::one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
         let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
         let heard_at = Instant::now();
         let texts = |name: &str| -> Vec<String> {
@@ -122,43 +123,14 @@ impl RootDse {
         std::str::from_utf8(self.root.values(name).next()?).ok()
     }
 
+    /// Whether it is Active Directory's.
+    pub(super) fn is_active_directory(&self) -> bool {
+        self.has("supportedcapabilities", ACTIVE_DIRECTORY)
+    }
+
     /// Whether an attribute of the rootDSE has this value.
     pub(super) fn has(&self, name: &str, value: &str) -> bool {
         self.root.values(name).any(|one| one == value.as_bytes())
-    }
-}
-
-/// Connects to the first server that answers and holds what the others do, and hears what it says of itself. `behind` says
-/// why one does not.
-pub(super) async fn connect(
-    config: &LdapConfig,
-    servers: &[Server],
-    behind: impl Fn(&RootDse) -> Option<&'static str>,
-) -> Result<(Connection, RootDse), SourceError> {
-    let (mut skipped, mut left) = (Vec::new(), servers);
-    loop {
-        let mut connection = match Connection::open(config, left).await {
-            Err(error) if !skipped.is_empty() => {
-                skipped.push(error.message);
-                return Err(SourceError::new(error.reason, skipped.join("; ")));
-            }
-            opened => opened?,
-        };
-        skipped.append(&mut connection.skipped);
-        let mut facts = RootDse::read(&mut connection).await?;
-        if facts.vendor.as_deref().is_some_and(is_openldap) {
-            facts.progress = sync_repl::progress(&mut connection, config, &facts).await?;
-        }
-        let Some(why) = behind(&facts) else {
-            connection.skipped = skipped;
-            return Ok((connection, facts));
-        };
-        skipped.push(format!("{} is not read: {why}", connection.url));
-        let tried = left.iter().position(|server| server.url == connection.url).unwrap_or(left.len() - 1);
-        left = &left[tried + 1..];
-        if left.is_empty() {
-            return Err(SourceError::new(Reason::Unreachable, skipped.join("; ")));
-        }
     }
 }
 
@@ -170,14 +142,6 @@ pub(super) fn may_be_openldap(facts: &RootDse) -> bool {
 /// Whether the vendor's name is OpenLDAP's.
 pub(super) fn is_openldap(vendor: &str) -> bool {
     vendor.to_lowercase().contains("openldap")
-}
-
-/// A time as directories write it (RFC 4517 section 3.3.13), if it is of the usual form, in UTC.
-pub(super) fn time(text: &str) -> Option<Timestamp> {
-    let (seconds, rest) = text.split_at_checked("YYYYMMDDhhmmss".len())?;
-    rest.ends_with('Z').then_some(())?;
-    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", seconds).ok()?;
-    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them. One that is `pinned` is
@@ -194,7 +158,7 @@ pub(super) async fn anchor(
     let wanted = pinned.map_or_else(|| ANCHORS.to_vec(), |pinned| vec![pinned]);
     for (filter, scope) in [("(objectClass=*)", Scope::Base), (users, Scope::Subtree)] {
         for base in bases {
-            let bears = one(connection, base, filter, scope, &wanted).await?.unwrap_or_default();
+            let bears = fetch::one(connection, base, filter, scope, &wanted).await?.unwrap_or_default();
             if let Some(anchor) = wanted.iter().find(|name| bears.has(&name.to_lowercase())) {
                 return Ok((*anchor).to_owned());
             }
@@ -213,59 +177,4 @@ pub(super) async fn anchor(
         ANCHORS.join(", ")
     );
     Err(SourceError::new(Reason::AccessDenied, message))
-}
-
-/// The attributes of one entry, if there is one to be seen.
-pub(super) async fn one(
-    connection: &mut Connection,
-    base: &str,
-    filter: &str,
-    scope: Scope,
-    attributes: &[&str],
-) -> Result<Option<Attributes>, SourceError> {
-    one_with(connection, &[], base, filter, scope, attributes).await
-}
-
-/// The same, asked for with these controls.
-pub(super) async fn one_with(
-    connection: &mut Connection,
-    controls: &[Control],
-    base: &str,
-    filter: &str,
-    scope: Scope,
-    attributes: &[&str],
-) -> Result<Option<Attributes>, SourceError> {
-    let found = some(connection, controls, (base, scope), filter, attributes, 1).await?;
-    Ok(found.into_iter().next().map(|raw| raw.attributes))
-}
-
-/// Some entries, whichever, as far as there are some to be seen. That there is none is no proof of anything.
-pub(super) async fn some(
-    connection: &mut Connection,
-    controls: &[Control],
-    (base, scope): (&str, Scope),
-    filter: &str,
-    attributes: &[&str],
-    at_most: u32,
-) -> Result<Vec<Raw>, SourceError> {
-    let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
-    let search = Request::Search { base, scope, filter, attributes: &attributes, at_most };
-    connection.ask(search, controls, 0).await?;
-    let mut found = Vec::new();
-    let mut others = 0;
-    let result = loop {
-        match connection.hear(0).await?.0 {
-            Response::Entry(Some(entry)) if found.len() < at_most as usize => found.push(entry),
-            // More than was asked for is not kept, and a server that does not come to an end is not heard any longer.
-            Response::Entry(Some(_)) => return Ok(found),
-            Response::SearchDone(result) => break result,
-            _ if others == UNASKED => return Ok(found),
-            _ => others += 1,
-        }
-    };
-    // So many were asked for, so a size limit is as good as an end.
-    if !matches!(result.code, 0 | 4) {
-        return Err(error::searching(base, &result, 0));
-    }
-    Ok(found)
 }

@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::base::{bases, contexts, directory, only_context};
 use super::computed::{SEARCHES, Untold};
+use super::config::{GROUP_FILTER, LdapConfig, USER_FILTER};
+use super::connect::connect;
 use super::connection::{Connection, Server};
 use super::feed::{self, Changes, FeedKind, Resume};
+use super::filter::{among, either, in_brackets};
 use super::look_up::{self, Asking, Unread};
 use super::progress::Progress;
+use super::read::{LdapRead, MANY};
 use super::root_dse::{self, RootDse};
 use super::search::{Query, Search, SearchItem};
 use super::wire::Scope;
 use super::wire::filter::escape;
-use super::{
-    GROUP_FILTER, LdapConfig, LdapRead, MANY, REFERENCES, USER_FILTER, among, bases, contexts, directory,
-    either, in_brackets, only_context, sync_repl,
-};
+use super::{fetch, sync_repl};
 use crate::directory::{Anchor, Change, Completion, Dn, EntryKind, Feed, Mode};
 use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::{self, EntrySchema};
@@ -55,8 +57,8 @@ impl Session {
         heard: &Progress,
     ) -> Result<Self, SourceError> {
         let behind = |facts: &RootDse| facts.progress.is_behind(heard).then_some(BEHIND);
-        let (mut connection, facts) = root_dse::connect(&config, &Server::of(&config.urls), behind).await?;
-        if facts.has("supportedcapabilities", super::active_directory::ACTIVE_DIRECTORY) {
+        let (mut connection, facts) = connect(&config, &Server::of(&config.urls), behind).await?;
+        if facts.is_active_directory() {
             return Err(SourceError::new(Reason::InvalidData, of_active_directory(&connection.url)));
         }
         let bases = bases(&config.base_dns, &facts)?;
@@ -381,7 +383,7 @@ impl Session {
     /// Whether an entry that does not say so has others in it, or may have.
     async fn holds_others(&mut self, dn: &str) -> Result<bool, SourceError> {
         let place = (dn, Scope::OneLevel);
-        match root_dse::some(&mut self.connection, &[], place, "(objectClass=*)", &["1.1"], 1).await {
+        match fetch::some(&mut self.connection, &[], place, "(objectClass=*)", &["1.1"], 1).await {
             Ok(within) => Ok(!within.is_empty()),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(true),
             Err(error) => Err(error),
@@ -417,7 +419,7 @@ impl Session {
     /// Whether anybody matches below the bases.
     async fn is_anybody(&mut self, filter: &str) -> Result<bool, SourceError> {
         for base in self.bases.clone() {
-            if root_dse::one(&mut self.connection, &base, filter, Scope::Subtree, &["1.1"]).await?.is_some() {
+            if fetch::one(&mut self.connection, &base, filter, Scope::Subtree, &["1.1"]).await?.is_some() {
                 return Ok(true);
             }
         }
@@ -556,8 +558,7 @@ impl Session {
         for base in self.bases.clone() {
             if asking.attribute.eq_ignore_ascii_case("dn") {
                 let any = "(objectClass=*)";
-                finds |=
-                    root_dse::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
+                finds |= fetch::one(&mut self.connection, &base, any, Scope::Base, &["1.1"]).await?.is_some();
                 continue;
             }
             let mut known = false;
@@ -670,3 +671,6 @@ fn user_filter(config: &LdapConfig) -> &str {
 fn group_filter(config: &LdapConfig) -> &str {
     config.group_filter.as_deref().unwrap_or(GROUP_FILTER)
 }
+
+/// So many references to other servers are named; all are counted.
+const REFERENCES: usize = 3;

@@ -2,11 +2,13 @@
 
 use uuid::Uuid;
 
-use super::LdapConfig;
+use super::base::{bases, contexts};
+use super::config::LdapConfig;
 use super::connection::Connection;
 use super::feed::Changes;
+use super::fetch;
 use super::progress::Progress;
-use super::root_dse::{self, RootDse};
+use super::root_dse::RootDse;
 use super::wire::ber::{self, BOOLEAN, ENUMERATED, Elements, Malformed, OCTETS, SEQUENCE, SET};
 use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Anchor;
@@ -46,8 +48,8 @@ pub(super) async fn progress(
     facts: &RootDse,
 ) -> Result<Progress, SourceError> {
     let mut progress = Progress::default();
-    let bases = super::bases(&config.base_dns, facts).unwrap_or_default();
-    for context in super::contexts(&bases, facts) {
+    let bases = bases(&config.base_dns, facts).unwrap_or_default();
+    for context in contexts(&bases, facts) {
         for number in context_csn(connection, &context).await? {
             progress.note(&context.to_lowercase(), &number);
         }
@@ -57,7 +59,7 @@ pub(super) async fn progress(
 
 /// The last change that each server has told of, if that is to be seen.
 async fn context_csn(connection: &mut Connection, context: &str) -> Result<Vec<String>, SourceError> {
-    let base = root_dse::one(connection, context, "(objectClass=*)", Scope::Base, &["contextCSN"]).await;
+    let base = fetch::one(connection, context, "(objectClass=*)", Scope::Base, &["contextCSN"]).await;
     let base = match base {
         Ok(base) => base,
         Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => None,

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{ActiveDirectoryConfig, Bind, LdapConfig, active_directory, root_dse};
-use crate::source::schema;
+use super::active_directory::ActiveDirectoryConfig;
+use super::config::{Bind, LdapConfig};
+use super::root_dse;
+use crate::source::schema::{self, active_directory};
 
 impl ActiveDirectoryConfig {
     /// What to say of these fields of the directory, of which nothing came.

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Primaries, Session};
+use super::session::Session;
 use crate::directory::{Anchor, Dn, Reference};
 use crate::source::ldap::back_link::{self, List};
+use crate::source::ldap::base::only_context;
 use crate::source::ldap::feed::Changes;
+use crate::source::ldap::filter::{among, any_of, either};
+use crate::source::ldap::read::LdapRead;
 use crate::source::ldap::wire::Scope;
-use crate::source::ldap::{LdapRead, among, any_of, either, look_up, only_context, root_dse};
+use crate::source::ldap::{fetch, look_up};
+use crate::source::schema::active_directory::primary::Primaries;
 use crate::source::{Reason, SourceError};
 
 /// Groups are read again too: so often at most.
@@ -32,7 +36,7 @@ impl Session {
         };
         let (place, domains) = (format!("CN=Partitions,{configuration}"), "(nETBIOSName=*)");
         let found =
-            root_dse::some(&mut self.connection, &[], (&place, Scope::Subtree), domains, &["1.1"], 2).await;
+            fetch::some(&mut self.connection, &[], (&place, Scope::Subtree), domains, &["1.1"], 2).await;
         let is_only = match found {
             Ok(found) => found.len() < 2,
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => false,

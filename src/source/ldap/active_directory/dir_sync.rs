@@ -1,12 +1,14 @@
 //! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller's own account of what changed since a cookie.
 
-use super::feed::show_deleted;
-use super::schema::{is_deleted, name::Extended};
-use super::{Query, Search, SearchItem, Session, schema};
+use super::control::show_deleted;
+use super::session::Session;
 use crate::source::SourceError;
 use crate::source::ldap::feed::{Changes, FeedKind};
+use crate::source::ldap::search::{Query, Search, SearchItem};
 use crate::source::ldap::wire::Control;
 use crate::source::ldap::wire::ber::{BOOLEAN, Elements, INTEGER, OCTETS, SEQUENCE, element};
+use crate::source::schema::active_directory::name::Extended;
+use crate::source::schema::active_directory::{self as schema, is_deleted};
 
 const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
 /// The account's own rights decide what is told, and no other right is needed.

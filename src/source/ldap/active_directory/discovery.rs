@@ -15,7 +15,7 @@ use hickory_resolver::proto::rr::RData;
 use hickory_resolver::{Resolver, TokioResolver};
 use sha2::{Digest as _, Sha256};
 
-use crate::source::ldap::LdapConfig;
+use crate::source::ldap::config::LdapConfig;
 use crate::source::ldap::connection::Server;
 use crate::source::{Reason, SourceError};
 

@@ -1,16 +1,19 @@
 //! The feeds of a domain: which of them the account may use, and what they tell.
 
-use super::{ChangeFeed, DOMAIN_SCOPE, Query, Search, SearchItem, Session, schema};
+use super::config::ChangeFeed;
+use super::control::show_deleted;
+use super::session::Session;
 use super::{dir_sync, restored};
 use crate::directory::Feed;
+use crate::source::ldap::base::only_context;
 use crate::source::ldap::feed::{self, Changes, FeedKind, Resume};
-use crate::source::ldap::wire::{Control, Scope};
-use crate::source::ldap::{only_context, root_dse};
+use crate::source::ldap::fetch;
+use crate::source::ldap::search::{Query, Search, SearchItem};
+use crate::source::ldap::wire::Scope;
+use crate::source::schema::active_directory as schema;
 use crate::source::schema::anchor::hexadecimal;
 use crate::source::{Reason, SourceError};
 
-/// Deleted entries are shown too, to those who may see them.
-const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 /// Containers: what is in them is told of under new names when they are renamed or moved, by nobody. Policies
 /// are containers too, and change often; nobody is in them.
 pub(super) const CONTAINERS: &str =
@@ -31,7 +34,7 @@ impl Session {
     pub(super) async fn fingerprint(&mut self) -> Result<Option<String>, SourceError> {
         let Some(service) = self.facts.text("dsservicename").map(str::to_owned) else { return Ok(None) };
         let replica =
-            root_dse::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
+            fetch::one(&mut self.connection, &service, "(objectClass=*)", Scope::Base, &["invocationId"]);
         let replica = match replica.await {
             Ok(replica) => {
                 replica.and_then(|replica| replica.values("invocationid").next().map(<[u8]>::to_vec))
@@ -179,7 +182,7 @@ impl Session {
     ) -> Result<bool, SourceError> {
         let place = format!("CN=Deleted Objects,{context}");
         let (connection, controls) = (&mut self.connection, show_deleted());
-        let found = root_dse::one_with(connection, &controls, &place, filter, scope, &["objectGUID"]);
+        let found = fetch::one_with(connection, &controls, &place, filter, scope, &["objectGUID"]);
         match found.await {
             Ok(found) => Ok(found.is_some_and(|found| found.has("objectguid"))),
             Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::NotFound) => Ok(false),
@@ -240,9 +243,4 @@ impl Session {
         let back = restored::since(self, &context, &remembered, from).await?;
         Ok((!back).then_some(changes))
     }
-}
-
-pub(super) fn show_deleted() -> Vec<Control> {
-    let control = |oid: &str, critical| Control { oid: oid.to_owned(), critical, value: None };
-    vec![control(SHOW_DELETED, true), control(DOMAIN_SCOPE, false)]
 }

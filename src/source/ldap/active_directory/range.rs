@@ -1,12 +1,13 @@
 //! Groups that a domain controller gives in parts only (`MaxValRange`, 1,500 members unless changed).
 
-use super::schema;
-use super::schema::name::Extended;
-use super::{Query, Search, SearchItem, controls};
+use super::control::controls;
 use crate::directory::{Members, Reference};
 use crate::source::ldap::connection::Connection;
 use crate::source::ldap::decode::Raw;
+use crate::source::ldap::search::{Query, Search, SearchItem};
 use crate::source::ldap::wire::limit::VALUES;
+use crate::source::schema::active_directory as schema;
+use crate::source::schema::active_directory::name::Extended;
 use crate::source::{Reason, SourceError};
 
 /// So often a group is begun anew that changes while it is read.

@@ -1,10 +1,13 @@
 //! Who was deleted and is back (MS-ADTS 3.1.1.5.3.7). They have lost their groups, or regained them with the recycle
 //! bin, and either way no group counts as changed.
 
-use super::{Query, Search, SearchItem, Session, controls, schema};
+use super::control::controls;
+use super::session::Session;
 use crate::directory::Anchor;
 use crate::source::SourceError;
 use crate::source::ldap::look_up;
+use crate::source::ldap::search::{Query, Search, SearchItem};
+use crate::source::schema::active_directory as schema;
 
 /// When each attribute was changed last.
 const METADATA: &str = "replPropertyMetaData";

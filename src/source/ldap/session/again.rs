@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::{MOMENT, Search, Session};
+use super::{MOMENT, Session};
 use crate::directory::{Anchor, Dn, EntryKind, Reference};
 use crate::source::ldap::back_link::{self, List, Shows};
 use crate::source::ldap::feed::Changes;
+use crate::source::ldap::fetch;
+use crate::source::ldap::filter::{among, any_of};
 use crate::source::ldap::look_up::{self, NO_SUCH_OBJECT};
-use crate::source::ldap::search::{Query, SearchItem};
+use crate::source::ldap::read::{LdapRead, MANY};
+use crate::source::ldap::search::{Query, Search, SearchItem};
 use crate::source::ldap::wire::Scope;
 use crate::source::ldap::wire::filter::escape;
-use crate::source::ldap::{LdapRead, MANY, among, any_of, root_dse};
 use crate::source::{Reason, SourceError, schema};
 
 impl Session {
@@ -177,7 +179,7 @@ impl Session {
 
     async fn is_group(&mut self, dn: &Dn) -> Result<bool, SourceError> {
         let groups = self.groups().to_owned();
-        match root_dse::one(&mut self.connection, dn.as_str(), &groups, Scope::Base, &["1.1"]).await {
+        match fetch::one(&mut self.connection, dn.as_str(), &groups, Scope::Base, &["1.1"]).await {
             Ok(found) => Ok(found.is_some()),
             Err(error) if matches!(error.reason, Reason::NotFound | Reason::AccessDenied) => Ok(false),
             Err(error) => Err(error),

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Query, Search, Session};
+use super::Session;
 use crate::directory::{Change, Reference};
 use crate::source::SourceError;
-use crate::source::ldap::search::SearchItem;
-use crate::source::ldap::{LdapRead, among};
+use crate::source::ldap::filter::among;
+use crate::source::ldap::read::LdapRead;
+use crate::source::ldap::search::{Query, Search, SearchItem};
 use crate::source::schema;
 use crate::source::schema::posix::{self, Primaries};
 

@@ -1,0 +1,20 @@
+//! Work in which a panic ends it and nothing else.
+
+use tokio::task::JoinSet;
+
+use crate::source::{Reason, SourceError};
+
+/// Runs `work` where a panic, which would be a fault of ours, ends it and nothing else. Dropping the returned future ends the work.
+pub(super) async fn contained<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SourceError>> + Send + 'static,
+) -> Result<T, SourceError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
+    match tasks.join_next().await {
+        Some(Ok(done)) => done,
+        _ => Err(SourceError::new(
+            Reason::Interrupted,
+            "reading ended by a fault of Rollcall's own, which the log tells of; nothing of this read was taken",
+        )),
+    }
+}
