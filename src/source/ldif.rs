@@ -16,43 +16,27 @@ use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
 mod classes;
+mod config;
 mod filter;
 mod line;
 mod lists;
 mod meaning;
 mod parse;
+mod problem;
 mod report;
 mod text;
 mod under_way;
 
+pub use self::config::LdifConfig;
 pub use self::text::Input;
 
 use self::classes::Classes;
 use self::filter::Filter;
 use self::meaning::Meaning;
-use self::parse::{Ending, Problem, Reader, Record};
+use self::parse::{Ending, Reader, Record};
+use self::problem::Problem;
 use self::text::{Sum, Text};
 use self::under_way::UnderWay;
-
-/// What to read, and how.
-#[derive(Clone, Debug)]
-pub struct LdifConfig {
-    /// Where the text is.
-    pub input: Input,
-    /// What to call it in messages.
-    pub name: String,
-    /// The directory's identity; default: the longest DN suffix that all entries share.
-    pub directory_id: Option<DirectoryId>,
-    /// The attribute that holds the anchor, or `dn`; default: the first of [`ANCHORS`] that the file
-    /// has.
-    pub anchor: Option<String>,
-    /// Which entries are users or contacts (RFC 4515); default: by their classes.
-    pub user_filter: Option<String>,
-    /// Which entries are groups (RFC 4515); default: by their classes.
-    pub group_filter: Option<String>,
-    /// The literal attributes that policies and connectors name.
-    pub literal: BTreeSet<String>,
-}
 
 /// A source that reads an LDIF export.
 #[derive(Clone, Debug)]

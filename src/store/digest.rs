@@ -12,7 +12,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{StoreError, lock};
+use super::error::StoreError;
+use super::lock::lock;
 
 /// A table, and whose each of its rows is.
 #[derive(Debug)]

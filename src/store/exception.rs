@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
+use super::json::bodies;
 use super::link::Place;
-use super::{Store, StoreError, bodies};
+use super::{Store, StoreError};
 use crate::directory::{Owner, SubjectKind};
 
 /// The exceptions of a policy's last run.

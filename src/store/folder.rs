@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-use super::{FILE, StoreError};
+use super::error::StoreError;
 
 /// Held by the process that writes.
 const LOCK: &str = "rollcall.lock";
@@ -115,6 +115,9 @@ fn ours(path: &Path) -> io::Result<File> {
         Err(error) => Err(error),
     }
 }
+
+/// The database's name within the data folder.
+pub const FILE: &str = "rollcall.db";
 
 #[cfg(test)]
 mod tests {

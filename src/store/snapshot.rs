@@ -23,7 +23,6 @@ pub(super) use index::drop_outdated;
 pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, PresenceByte};
 pub use names::Former;
-pub(super) use pin::Pins;
 pub use read::Snapshot;
 pub(super) use seals::Seals;
 pub use write::{Coverage, Importing, Last, Lent, Version, content};

@@ -3,43 +3,25 @@
 
 #[cfg(debug_assertions)]
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::digest::{self, CONNECTOR, POLICY, REGISTRY, SCHEMA, STORE, Sum, TARGET, Table};
+use super::error::StoreError;
+use super::findings::{All, Finding};
+#[cfg(debug_assertions)]
+use super::handle::Inner;
+use super::handle::Store;
 use super::link::Place;
+use super::lock::lock;
 use super::schema::DIGEST;
-use super::{Store, StoreError, lock};
 use crate::directory::{ConnectorName, Owner};
 
 /// How often everything is to be looked at …
 pub const EVERY: Duration = Duration::from_hours(1);
 /// … and how long what was found counts.
 const COUNTS: Duration = Duration::from_mins(75);
-
-/// What was found of the database's structure, and of each table's rows of each part.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    all: Mutex<All>,
-    /// Of several who want to know the same, one looks.
-    looking: Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct All {
-    /// When everything was looked at last: what is not among the others was sound.
-    whole: Option<Instant>,
-    each: HashMap<(&'static str, i64), Finding>,
-}
-
-#[derive(Clone, Debug)]
-struct Finding {
-    at: Instant,
-    damage: Option<String>,
-}
 
 /// Whose rows.
 type Of = (&'static [Table], i64);
@@ -222,7 +204,7 @@ fn differs(table: &Table, should: Sum, found: Sum) -> Option<String> {
 
 /// Where debug assertions are on, whoever closes a store that they wrote shows that they kept the sums.
 #[cfg(debug_assertions)]
-impl Drop for super::Inner {
+impl Drop for Inner {
     fn drop(&mut self) {
         let damaged = lock(&self.findings.all).each.values().any(|found| found.damage.is_some());
         let Some(writer) = self.writer.as_ref().filter(|_| !damaged && !std::thread::panicking()) else {

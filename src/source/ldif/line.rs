@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read as _};
 
-use super::parse::Problem;
+use super::problem::Problem;
 
 /// Longer than any line that a directory writes; a file with such a line is no LDIF.
 pub(super) const MAX_BYTES: usize = 64 << 20;

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::line::{Line, Lines};
 use super::lists;
+use super::problem::Problem;
 use super::report::Reports;
 use crate::source::ldap::wire::limit;
 use crate::source::schema::{self, Attributes};
@@ -54,15 +55,6 @@ pub(super) enum End {
     Open(Option<String>),
     /// By an empty line, and lines of which it is not known whose they are follow: they may be its own.
     Torn,
-}
-
-/// What is wrong with the text as a whole, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) line: usize,
-    pub(super) why: String,
-    /// Whether the text looks cut, as against malformed.
-    pub(super) cut: bool,
 }
 
 /// Reads records one by one.

@@ -1,7 +1,7 @@
 //! What a file says of itself beside its records: the reports of `ldapsearch`, several in one file too, and the counts
 //! that it and others write. Pure.
 
-use super::parse::Problem;
+use super::problem::Problem;
 use crate::words::{self, thousands};
 
 /// What else `ldapsearch` writes outside of records.

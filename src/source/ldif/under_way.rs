@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Input, LdifConfig};
+use super::config::LdifConfig;
+use super::text::Input;
 use crate::source::{Reason, SourceError};
 
 static UNDER_WAY: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::index::{Index, IndexKind, fingerprint};
 use super::known::EntryIndex;
-use super::write::{Coverage, Importing};
+use super::write::{Coverage, Importing, save_touched};
 use super::{SnapshotInfo, read};
 use crate::directory::{ConnectorName, Cursor};
 use crate::store::{Store, StoreError, bitmap, numbers};
@@ -125,17 +125,6 @@ fn noted(reader: &Transaction<'_>, connector: i64) -> Result<Option<Noted>, Stor
 /// Notes the rows of which there may be several versions.
 pub(super) fn note_touched(store: &Store, connector: i64, touched: &RoaringBitmap) -> Result<(), StoreError> {
     store.write(|writer| save_touched(writer, connector, touched))
-}
-
-pub(super) fn save_touched(
-    writer: &Transaction<'_>,
-    connector: i64,
-    touched: &RoaringBitmap,
-) -> Result<(), StoreError> {
-    writer
-        .prepare_cached("UPDATE indexed SET touched = ?2 WHERE connector = ?1")?
-        .execute(params![connector, bitmap::write(touched)?])?;
-    Ok(())
 }
 
 /// Versions that nobody needs: superseded by a sealed one, or never sealed. They are of rows that were

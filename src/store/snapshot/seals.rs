@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use roaring::RoaringBitmap;
 
-use crate::store::lock;
+use crate::store::lock::lock;
 
 /// So many changed rows are remembered of each connector, and so many seals; older ones are forgotten.
 const MOST: u64 = 1_000_000;

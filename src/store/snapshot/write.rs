@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::begin::save_touched;
 use super::index::{Fingerprint, Index, fingerprint};
 use super::known::{EntryIndex, Known, PresenceByte};
 use super::{Presence, RowId, SnapshotInfo};
 use crate::directory::{Anchor, ConnectorName, Cursor, Entry, EntryKind};
 use crate::store::link::Place;
-use crate::store::{Store, StoreError, bitmap, next_sequence, numbers};
+use crate::store::sequence::next_sequence;
+use crate::store::{Store, StoreError, bitmap, numbers};
 
 /// The newest version of an entry, as it is stored.
 #[derive(Debug, PartialEq)]
@@ -632,4 +632,15 @@ pub(super) fn take_number(next: &mut u32, of: &str) -> Result<u32, StoreError> {
     let number = *next;
     *next = number.checked_add(1).ok_or_else(|| StoreError::Exhausted(of.to_owned()))?;
     Ok(number)
+}
+
+pub(super) fn save_touched(
+    writer: &Transaction<'_>,
+    connector: i64,
+    touched: &RoaringBitmap,
+) -> Result<(), StoreError> {
+    writer
+        .prepare_cached("UPDATE indexed SET touched = ?2 WHERE connector = ?1")?
+        .execute(params![connector, bitmap::write(touched)?])?;
+    Ok(())
 }
