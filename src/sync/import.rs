@@ -9,27 +9,27 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::directory::{Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Mode};
+use crate::directory::{Anchor, Batch, Change, ConnectorName, Cursor, Dn, Mode};
 use crate::source::{KnownBy, LastRead, Lists, Sink, Source, SourceError};
-use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 
 pub(crate) mod coverage;
 mod deadline;
 mod double;
+mod imported;
 mod intake;
+mod options;
 mod pending;
 mod place;
+mod sealing;
 mod settle;
 mod shrinkage;
 mod spelling;
@@ -37,56 +37,11 @@ mod unreadable;
 mod view;
 
 use deadline::Deadline;
-use double::{Double, Is};
+pub use imported::Imported;
 use intake::Intake;
-use settle::{LookUpResult, settle};
-
-/// How an import is done.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How many absent anchors are looked up at most; the rest wait, linked, for a later import.
-    pub look_ups: usize,
-    /// How long the source may take in all, look-ups included.
-    pub timeout: Duration,
-    /// How long after a full read a feed is checked against another.
-    pub full_read_every: Duration,
-}
-
-impl Options {
-    /// Enough for any ordinary day, and a handful of searches.
-    pub const LOOK_UPS: usize = 1000;
-    /// So many anchors are looked up in one search.
-    const LOOK_UP_BATCH: usize = 200;
-}
-
-/// What an import did.
-#[derive(Clone, Debug)]
-pub struct Imported {
-    /// What is known of the snapshot now.
-    pub info: SnapshotInfo,
-    /// Whether this was the connector's first.
-    pub first: bool,
-    /// New or changed entries.
-    pub changed: u64,
-    /// Entries that are gone since this import.
-    pub removed: u64,
-    /// Entries that could not be understood.
-    pub unreadable: u64,
-    /// Entries that are missing and were not looked up.
-    pub unsettled: u64,
-    /// Entries whose change this full read found and the feed had not told of.
-    pub missed: u64,
-    /// Fields that were asked for and that nobody who is there carries, as the coverage rule calls them.
-    pub bare: BTreeSet<String>,
-    /// When the certificate that the server proved itself with ends.
-    pub certificate_ends_at: Option<Timestamp>,
-    /// How far the server's clock is ahead of ours.
-    pub skew: Option<SignedDuration>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it was sealed.
-    pub finished_at: Timestamp,
-}
+pub use options::Options;
+use sealing::{Sealing, Told};
+use settle::settle;
 
 /// Why an import brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -216,32 +171,6 @@ impl LastRead for Last {
 
     fn known_by(&self) -> Option<KnownBy> {
         self.known_by.clone()
-    }
-}
-
-/// What an intake needs to become a snapshot.
-struct Sealing {
-    completion: Completion,
-    settled: LookUpResult,
-    doubles: Vec<(Double, Is)>,
-    /// Of whom the feed told since the cursor, where this read checks it.
-    told: Option<Told>,
-    /// When the read ended.
-    read_at: Timestamp,
-    finished_at: Timestamp,
-}
-
-/// Of whom a feed told.
-#[derive(Debug, Default)]
-struct Told {
-    of: HashSet<Anchor>,
-    /// Who is there as they were, if it listed all: of who is missing that tells too.
-    listed: Option<HashSet<Anchor>>,
-}
-
-impl Told {
-    fn is_of(&self, anchor: &Anchor) -> bool {
-        self.of.contains(anchor) || self.listed.as_ref().is_some_and(|listed| !listed.contains(anchor))
     }
 }
 

@@ -344,7 +344,7 @@ fn no_file_depends_on_itself_through_others() {
 }
 
 /// Rooms whose files still depend on each other.
-const REMAINING: &[&str] = &["controller", "source::ldap", "source::ldif", "store", "sync::import"];
+const REMAINING: &[&str] = &["controller"];
 
 #[test]
 fn circles_of_files_are_found() {

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Options;
 use super::deadline::Deadline;
+use super::options::Options;
 use crate::directory::{Anchor, Dn};
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;

@@ -9,10 +9,12 @@ use roaring::RoaringBitmap;
 
 use super::coverage::Carried;
 use super::double::{self, Double};
+use super::imported::Imported;
 use super::pending::Pending;
+use super::sealing::{Sealing, Told};
 use super::settle::{Absent, LookUpResult, Missing};
+use super::shrinkage;
 use super::unreadable::UnreadableEntries;
-use super::{Imported, Sealing, Told, shrinkage};
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Evidence, Grade, Members,
     Mode, OfNoKind, Reference, fields,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Options;
 use super::deadline::Deadline;
+use super::options::Options;
 use crate::directory::{Anchor, OfNoKind};
 use crate::source::{LookUp, Source};
 use crate::store::snapshot::RowId;
