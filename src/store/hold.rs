@@ -7,7 +7,6 @@ use rusqlite::{OptionalExtension as _, Rows, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::json::bodies;
 use super::link::Place;
 use super::{Store, StoreError, digest};
 use crate::directory::Owner;
