@@ -422,6 +422,47 @@ fn what_is_suspended_rests_and_says_so() {
 }
 
 #[test]
+fn what_is_being_deleted_does_nothing_any_more() {
+    let office = Office::open();
+    office.in_step();
+    let Office { namespace, slapd, .. } = &office;
+    namespace.apply(&policy("").replace("name: staff", "name: other"));
+    namespace.until("syncpol", "other", in_step_with(12));
+    let (last_run, users) =
+        (namespace.get("syncpol", "staff")["status"]["lastRun"].clone(), office.registry().users());
+    let keep = |finalizers: &str| {
+        let patch = format!(r#"{{"metadata":{{"finalizers":{finalizers}}}}}"#);
+        namespace.kubectl(&["patch", "syncpol", "staff", "--type=merge", "-p", &patch]).exits(0);
+    };
+    keep(r#"["example.test/somebody-elses"]"#);
+    namespace.kubectl(&["delete", "syncpol", "staff", "--wait=false"]).exits(0);
+
+    // Whatever would make a policy run: what is read, somebody who asks, an edit.
+    slapd.modify(&[joins("linus"), joins("niklaus"), leaves("alan")].concat());
+    office.read_now();
+    namespace.until("syncpol", "other", in_step_with(14));
+    namespace.annotate("syncpol", "staff", "rollcall.dev/sync-requested-at=now");
+    namespace.apply(&policy("  users: { attributes: { title: user.title } }\n"));
+    namespace.until_seen("syncpol", "staff");
+    slapd.modify(&joins("ken"));
+    office.read_now();
+    namespace.until("syncpol", "other", in_step_with(15));
+    let staff = namespace.get("syncpol", "staff");
+    assert!(!staff["metadata"]["deletionTimestamp"].is_null());
+    assert_eq!(staff["status"]["lastRun"], last_run);
+    assert_eq!(office.registry().users(), users);
+
+    // Gone and made anew, it goes on from where it was.
+    let ada = office.registry().id_of(&address("ada"));
+    keep("[]");
+    namespace.wait("syncpol", "staff", "delete");
+    namespace.apply(&policy(""));
+    office.in_step();
+    assert!(!office.registry().active().contains(&address("alan")));
+    assert_eq!(office.registry().id_of(&address("ada")), ada);
+}
+
+#[test]
 fn a_spec_that_cannot_work_says_what_to_change_and_stops_nobody_else() {
     let office = Office::open();
     office.in_step();
