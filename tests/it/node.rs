@@ -1,6 +1,7 @@
 //! The image, the chart and what befalls a pod, on a real node.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Stderr, Write as _};
 use std::time::Instant;
 
@@ -80,6 +81,8 @@ fn a_release_is_installed_survives_and_leaves() {
     release.policy_is_ready();
     release.kept(&known);
     log.say("it was uninstalled, and what it left was taken up again");
+    loses_everything(&release);
+    log.say("all was lost, and came back from a backup and Git");
 }
 
 /// Killed whatever it is doing, it converges each time.
@@ -202,4 +205,51 @@ fn is_upgraded_from_an_older_version(release: &Release) {
     assert!(current > 1);
     assert_eq!(stores, BTreeMap::from([(format!("rollcall.before-{current}.db"), 1)]));
     assert!(!release.kubectl(&["events", "--no-headers"]).exits(0).out.contains("StoreReset"));
+}
+
+/// What the docs say for the day on which everything is lost, step by step.
+fn loses_everything(release: &Release) {
+    let count = release.active() + 1;
+    release.hire(&["goes".to_owned()]);
+    release.request();
+    release.comes_to_have(count);
+    let (known, copy) = (release.people(), release.backup());
+    release.hire(&["late".to_owned()]);
+    release.is_lost();
+    release.dismiss("goes");
+
+    // 1. Install, with no process.
+    release.helm(&["install"]).exits(0);
+    release.scale(0);
+    // 2. The backup into the volume. The process may have begun one of its own.
+    fs::remove_dir_all(release.data()).ok();
+    release.put_data(&copy);
+    // 3. The objects from Git.
+    release.apply_objects("  suspend: true\n");
+    // 4. Start it: the directories are read, and nothing else is done.
+    release.scale(1);
+    release.is_ready("dirconn/corp");
+    let status = |path: &str| release.get("syncpol/staff", &format!("{{.status{path}}}"));
+    let condition = |of: &str, what: &str| status(&format!(".conditions[?(@.type=='{of}')].{what}"));
+    eventually(PATIENCE, "it rests", || (condition("Ready", "reason") == "Suspended").then_some(()));
+    assert_eq!(status(".lastRun"), "");
+    eventually(PATIENCE, "readers must wait", || (release.answer() == "503").then_some(()));
+    // 5. Look: what would come and go, and that status was lost.
+    release.apply_objects("  mode: Preview\n");
+    eventually(PATIENCE, "it was looked at", || (status(".lastRun.result") == "Previewed").then_some(()));
+    assert_eq!((status(".lastRun.created"), status(".lastRun.disabled")), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(condition("StoreReset", "status"), "True");
+    assert_eq!(release.answer(), "503");
+    // 6. Do it: readers have everybody with the same id, and whoever left has left.
+    release.apply_objects("");
+    release.is_ready("syncpol/staff");
+    assert_eq!(condition("StoreReset", "status"), "");
+    release.comes_to_have(count);
+    let (mut now, mut known) = (release.people(), known);
+    assert!(now.remove("late@corp.example").is_some_and(|person| person.active));
+    assert!(!now["goes@corp.example"].active);
+    for people in [&mut now, &mut known] {
+        people.remove("goes@corp.example");
+    }
+    assert_eq!(now, known);
 }

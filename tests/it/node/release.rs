@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -77,16 +78,34 @@ impl Release {
         node.run(&["slapadd", "-q", "-f", &file, "-l", "examples/cluster/company.ldif"]).exits(0);
         let slapd = node.serve("slapd", &["slapd", "-d", "0", "-f", &file, "-h", &url()]);
 
-        let volume = format!(
+        folder("volume");
+        let release = Self { node, image, _slapd: slapd };
+        release.kubectl(&["create", "namespace", "rollcall"]).exits(0);
+        release.offer_volume();
+        release
+    }
+
+    /// Makes the volume that the release may claim.
+    fn offer_volume(&self) {
+        self.apply(&format!(
             "{{ apiVersion: v1, kind: PersistentVolume, metadata: {{ name: data }}, spec: {{ capacity: {{ storage: 2Gi }},\n\
              accessModes: [ReadWriteOnce], local: {{ path: {} }}, nodeAffinity: {{ required: {{ nodeSelectorTerms: [{{\n\
              matchExpressions: [{{ key: kubernetes.io/hostname, operator: In, values: [here] }}] }}] }} }} }} }}",
-            folder("volume")
-        );
-        let release = Self { node, image, _slapd: slapd };
-        release.kubectl(&["create", "namespace", "rollcall"]).exits(0);
-        release.apply(&volume);
-        release
+            self.node.path("volume").display()
+        ));
+    }
+
+    /// All of it goes, with the data: the release, the kinds and their objects, the Secrets, the volume.
+    pub(super) fn is_lost(&self) {
+        self.helm_of(&["uninstall"], &["--wait"]).exits(0);
+        self.pod_is_gone();
+        self.kubectl(&["delete", "crd", "directoryconnectors.rollcall.dev", "syncpolicies.rollcall.dev"])
+            .exits(0);
+        self.kubectl(&["delete", "secret", "corp-reader", "staff-scim"]).exits(0);
+        self.kubectl(&["delete", "pvc", "rollcall"]).exits(0);
+        self.kubectl(&["delete", "pv", "data"]).exits(0);
+        fs::remove_dir_all(self.data()).unwrap();
+        self.offer_volume();
     }
 
     pub(super) fn kubectl(&self, arguments: &[&str]) -> Ran {
@@ -134,11 +153,16 @@ impl Release {
         self.kubectl(&["get", what, &format!("-o=jsonpath={path}")]).out
     }
 
-    /// Applies the examples, and waits until they are in step.
-    pub(super) fn policy_is_ready(&self) {
+    /// Applies the examples.
+    pub(super) fn apply_objects(&self, policy_spec: &str) {
         let read = |name: &str| fs::read_to_string(repository(name)).unwrap();
         self.apply(&read("examples/cluster/connector.yaml").replace("ldap://127.0.0.1:389", &url()));
-        self.apply(&read("examples/cluster/policy.yaml"));
+        self.apply(&(read("examples/cluster/policy.yaml") + policy_spec));
+    }
+
+    /// Applies the examples, and waits until they are in step.
+    pub(super) fn policy_is_ready(&self) {
+        self.apply_objects("");
         self.is_ready("dirconn/corp");
         self.is_ready("syncpol/staff");
     }
@@ -153,6 +177,15 @@ impl Release {
     pub(super) fn ask(&self, token: &str, query: &[&str]) -> Option<Value> {
         let service = self.get("service/rollcall-scim", "{.spec.clusterIP}:{.spec.ports[0].port}");
         self.ask_at(&service, token, query)
+    }
+
+    /// With which status the pod answers whoever reads the registry.
+    pub(super) fn answer(&self) -> String {
+        let address = self.get("pod/rollcall-0", "{.status.podIP}");
+        let url = format!("http://{address}:8443/policies/rollcall/staff/scim/v2/Users");
+        let bearer = format!("Authorization: Bearer {TOKEN}");
+        let arguments = ["curl", "-s", "-m5", "-o", "/dev/null", "-w", "%{http_code}", "-H", &bearer, &url];
+        self.node.run(&arguments).out
     }
 
     fn ask_at(&self, address: &str, token: &str, query: &[&str]) -> Option<Value> {
@@ -313,11 +346,20 @@ impl Release {
         let data = self.data();
         fs::remove_dir_all(&data).unwrap();
         if let Some(copy) = copy {
-            fs::create_dir(&data).unwrap();
-            fs::write(data.join("rollcall.db"), copy).unwrap();
-            let owned = Command::new("chown").args(["-R", "65532:65532"]).arg(&data).status().unwrap();
-            assert!(owned.success());
+            self.put_data(copy);
         }
+    }
+
+    /// Puts a copy into a volume without data, as the docs say.
+    pub(super) fn put_data(&self, copy: &[u8]) {
+        let data = self.data();
+        fs::create_dir(&data).unwrap();
+        fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+        let file = data.join("rollcall.db");
+        fs::write(&file, copy).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let owned = Command::new("chown").args(["-R", "65532:65532"]).arg(&data).status().unwrap();
+        assert!(owned.success());
     }
 
     fn pod_is_gone(&self) {
