@@ -56,6 +56,10 @@ fuzz: setup ## Damage EXPORTS, CONVERSATIONS and REQUESTS at random, so many of 
 damage: setup ## Change a byte of a store, DAMAGES times from SEED on, and see whether what it changes is noticed
 	DAMAGES=$(or $(DAMAGES),1000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test it damage:: -- --nocapture
 
+.PHONY: many
+many: setup build ## Give one operator CONNECTORS connectors and three policies each, on a real apiserver, and hold it to its bounds
+	CONNECTORS=$(or $(CONNECTORS),1000) ROLLCALL_BINARY=target/release/rollcall $(CARGO) test --locked --test many many_ -- --nocapture
+
 .PHONY: breaks
 breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks

@@ -58,11 +58,14 @@ pub mod policy;
 mod sight;
 mod status;
 mod sweep;
+mod users;
 mod watch;
 mod work_queue;
 
 /// So many objects of one kind are looked at at once.
 const AT_ONCE: u16 = 16;
+/// So many ask the store at once, beside imports and runs.
+const QUESTIONS: usize = 4;
 /// How long jobs may take to come to a safe point when the process is to end.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often it is checked that the store is still where it was.
@@ -181,6 +184,7 @@ where
             approvals: approval::Approvals::default(),
             unguarded: settings.unguarded,
             parts: Parts::default(),
+            questions: Semaphore::new(QUESTIONS),
             connectors: States::default(),
             policies: States::default(),
             imports: Semaphore::new(settings.imports.max(1)),

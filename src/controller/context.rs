@@ -19,6 +19,7 @@ use super::approval::{Approvals, Unguarded};
 use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
 use super::parts::Parts;
+use super::users::{One, referred};
 use super::watch::{Happened, NamespaceCaches, WatchedKind};
 use super::{Error, condition, connector, policy};
 use crate::api::reason;
@@ -49,6 +50,8 @@ pub(super) struct Context {
     pub(super) approvals: Approvals,
     pub(super) unguarded: Unguarded,
     pub(super) parts: Parts,
+    /// How many ask the store at once: each of them needs a thread and a connection.
+    pub(super) questions: Semaphore,
     pub(super) connectors: States<connector::ControllerState>,
     pub(super) policies: States<policy::ControllerState>,
     /// How many imports go on at once.
@@ -102,6 +105,9 @@ impl Context {
 
     /// What a watch told.
     pub(super) fn told(&self, kind: WatchedKind, name: &Name, happened: Happened) {
+        if matches!(happened, Happened::Changed | Happened::Gone) {
+            self.note_uses(kind, name);
+        }
         match (kind, happened) {
             (_, Happened::Seen) => self.wake_part(&name.namespace),
             (WatchedKind::Connector, Happened::Changed) => {
@@ -134,8 +140,11 @@ impl Context {
                 self.forget_policy(name);
                 self.served.gone(&owner(name));
             }
-            (WatchedKind::Secret, _) => self.wake_users_of(name, &Reference::Secret(name.name.clone())),
-            (WatchedKind::ConfigMap, _) => self.wake_users_of(name, &Reference::ConfigMap(name.name.clone())),
+            (WatchedKind::Secret | WatchedKind::ConfigMap, _) => {
+                for user in self.users_of(kind, name) {
+                    self.wake(&user);
+                }
+            }
             // Told to whoever chooses among them.
             (WatchedKind::Namespace, _) => {}
         }
@@ -193,23 +202,34 @@ impl Context {
         }
     }
 
-    fn wake_users_of(&self, name: &Name, reference: &Reference) {
+    /// What an object uses is known from now on, as far as it can be understood.
+    fn note_uses(&self, kind: WatchedKind, name: &Name) {
         let Some(part) = self.part(&name.namespace) else { return };
-        for object in part.connectors.cache.state() {
-            if let Ok(object) = &object.0
-                && object.metadata.namespace.as_deref() == Some(&name.namespace)
-                && reference::of_connector(&object.spec).contains(reference)
-            {
-                part.connectors.queue.now(&Name::of(object));
-            }
+        let one = (kind, name.clone());
+        match kind {
+            WatchedKind::Connector => part.users.set(&one, || {
+                let connector = self.connector(name);
+                let references = connector.map(|it| reference::of_connector(&it.spec)).unwrap_or_default();
+                referred(name, references).collect()
+            }),
+            WatchedKind::Policy => part.users.set(&one, || {
+                let Some(policy) = self.policy(name) else { return BTreeSet::new() };
+                let connectors = policy.spec.connectors.iter();
+                let connectors = connectors.map(|it| (WatchedKind::Connector, name.beside(&it.name)));
+                connectors.chain(referred(name, reference::of_policy(&policy.spec))).collect()
+            }),
+            WatchedKind::Secret | WatchedKind::ConfigMap | WatchedKind::Namespace => {}
         }
-        for object in part.policies.cache.state() {
-            if let Ok(object) = &object.0
-                && object.metadata.namespace.as_deref() == Some(&name.namespace)
-                && reference::of_policy(&object.spec).contains(reference)
-            {
-                part.policies.queue.now(&Name::of(object));
-            }
+    }
+
+    fn users_of(&self, kind: WatchedKind, name: &Name) -> Vec<One> {
+        self.part(&name.namespace).map(|part| part.users.of(&(kind, name.clone()))).unwrap_or_default()
+    }
+
+    fn wake(&self, (kind, name): &One) {
+        match kind {
+            WatchedKind::Connector => self.wake_connector(name),
+            _ => self.wake_policy(name),
         }
     }
 
@@ -229,8 +249,8 @@ impl Context {
 
     /// Whoever uses the connector looks again.
     pub(super) fn wake_policies_of(&self, connector: &Name) {
-        for (policy, _) in self.policies_of(connector) {
-            self.wake_policy(&policy);
+        for policy in self.users_of(WatchedKind::Connector, connector) {
+            self.wake(&policy);
         }
     }
 
@@ -262,14 +282,8 @@ impl Context {
 
     /// The policies that use a connector.
     pub(super) fn policies_of(&self, connector: &Name) -> Vec<(Name, SyncPolicySpec)> {
-        let Some(part) = self.part(&connector.namespace) else { return Vec::new() };
-        let all = part.policies.cache.state();
-        let known = all.iter().filter_map(|object| object.0.as_ref().ok());
-        let uses = |policy: &&SyncPolicy| {
-            policy.metadata.namespace.as_deref() == Some(&connector.namespace)
-                && policy.spec.connectors.iter().any(|reference| reference.name == connector.name)
-        };
-        known.filter(uses).map(|policy| (Name::of(policy), policy.spec.clone())).collect()
+        let users = self.users_of(WatchedKind::Connector, connector).into_iter();
+        users.filter_map(|(_, name)| self.policy(&name).map(|policy| (name, policy.spec))).collect()
     }
 
     /// The policies and connectors that are there in these parts, understood or not.
@@ -348,6 +362,8 @@ impl Context {
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // It is never closed.
+        let _turn = self.questions.acquire().await;
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || ask(&store)).await?
     }

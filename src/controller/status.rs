@@ -22,22 +22,23 @@ use crate::text::replace_unseen;
 #[derive(Clone, Debug)]
 pub(super) struct Written<S> {
     pub(super) status: S,
-    /// What the apiserver made of it, and in which version of the object.
-    shown: Value,
+    /// What the apiserver made of it, if that is something else.
+    shown: Option<Value>,
+    /// In which version of the object.
     version: Option<u64>,
 }
 
 impl<S: Serialize> Written<S> {
     /// As it was found in an object of this version, when this process first saw it.
     pub(super) fn found(status: S, version: Option<&String>) -> Self {
-        Self { shown: comparable(&status), status, version: number(version) }
+        Self { shown: None, status, version: number(version) }
     }
 
     /// Whether an object of this version, with this status, shows what was written.
     pub(super) fn stands(&self, version: Option<&String>, shown: Option<&S>) -> bool {
         // The cache may not have what was written yet.
         let seen = number(version).zip(self.version).is_none_or(|(now, written)| now > written);
-        !seen || self.shown == comparable(&shown)
+        !seen || self.shown.clone().unwrap_or_else(|| comparable(&self.status)) == comparable(&shown)
     }
 }
 
@@ -90,7 +91,7 @@ where
     }
     let version = answer.as_ref().and_then(|answer| number(answer.metadata.resource_version.as_ref()));
     let shown = answer.and_then(|answer| serde_json::from_value::<S>(answer.data["status"].clone()).ok());
-    let shown = comparable(shown.as_ref().unwrap_or(&status));
+    let shown = shown.map(|shown| comparable(&shown)).filter(|shown| *shown != comparable(&status));
     Ok(Written { status, shown, version })
 }
 
@@ -223,7 +224,7 @@ mod tests {
 
     fn written(shown: Value) -> Written<Value> {
         let status = status(&[("Ready", "False")]);
-        Written { status, shown: ours(shown), version: Some(7) }
+        Written { status, shown: Some(ours(shown)), version: Some(7) }
     }
 
     #[rstest]

@@ -17,8 +17,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
 use super::sight::Sight;
+use super::users::Users;
 use super::work_queue::WorkQueue;
 use super::{connector, policy};
+use crate::api::GROUP;
 use crate::clock::Timer;
 use crate::serve::Readiness;
 use crate::spec::Name;
@@ -59,6 +61,7 @@ pub(super) struct NamespaceCaches {
     pub(super) policies: Ours<policy::Object>,
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) users: Users,
     pub(super) sight: Sight,
 }
 
@@ -76,7 +79,7 @@ pub(super) enum Happened {
 }
 
 /// What a watch brings of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum WatchedKind {
     Connector,
     Policy,
@@ -161,10 +164,10 @@ where
         Follow { kind, what, namespace, readiness, sight: sight.clone(), metrics, tell }
     };
     let (connectors, writer) = reflector::store();
-    let stream = watcher(api(client, within), ours.clone()).reflect(writer);
+    let stream = watcher(api(client, within), ours.clone()).modify(trim).reflect(writer);
     let watch_connectors: Following = Box::pin(follow(WatchedKind::Connector).run(stream, spec_hash));
     let (policies, writer) = reflector::store();
-    let stream = watcher(api(client, within), ours).reflect(writer);
+    let stream = watcher(api(client, within), ours).modify(trim).reflect(writer);
     let watch_policies: Following = Box::pin(follow(WatchedKind::Policy).run(stream, spec_hash));
     let (secrets, writer) = reflector::store();
     let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
@@ -177,7 +180,8 @@ where
     let connectors = Ours { cache: connectors, queue: Arc::new(WorkQueue::new(clock.clone())) };
     let policies = Ours { cache: policies, queue: Arc::new(WorkQueue::new(clock.clone())) };
     let following = vec![watch_connectors, watch_policies, watch_secrets, watch_config_maps];
-    (NamespaceCaches { namespace, connectors, policies, secrets, config_maps, sight }, following)
+    let users = Users::default();
+    (NamespaceCaches { namespace, connectors, policies, secrets, config_maps, users, sight }, following)
 }
 
 /// Follows the namespaces with these labels; `tell` hears of what happened once the future runs.
@@ -224,6 +228,15 @@ fn prune<K>(object: &mut PartialObjectMeta<K>) {
     object.metadata.annotations = None;
     object.metadata.labels = None;
     object.metadata.owner_references = None;
+}
+
+/// Of our own objects that is left out which is for others. Who manages which field is several times as much as the rest.
+fn trim<K: Resource>(object: &mut K) {
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|name, _| name.split_once('/').is_some_and(|(whose, _)| whose == GROUP));
+    }
 }
 
 /// What concerns a controller of its own object: our writes to the status are not among it.

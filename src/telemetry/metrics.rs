@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use self::labelled::{Labelled, Labels, register, with_unit};
+use self::labelled::{Label, Labelled, register, with_unit};
 use self::operating::Operating;
 use self::process::Process;
 
@@ -175,7 +175,7 @@ impl Metrics {
         let store = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Process::new(store.clone())));
         let ours = registry.sub_registry_with_prefix("rollcall");
-        let version: Info<Labels> = Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
+        let version: Info<Vec<Label>> = Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
         ours.register("build", "Which version this is", version);
         let inner = Inner {
             completed: with_unit(

@@ -170,8 +170,19 @@ impl Operator {
     #[allow(dead_code, reason = "of those who share this, one measures")]
     /// The memory that it occupies, in bytes.
     pub(crate) fn memory(&self) -> u64 {
+        self.bytes("VmRSS:")
+    }
+
+    #[allow(dead_code, reason = "of those who share this, one measures")]
+    /// The most memory that it ever occupied, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.bytes("VmHWM:")
+    }
+
+    #[allow(dead_code, reason = "of those who share this, one measures")]
+    fn bytes(&self, field: &str) -> u64 {
         let status = self.proc("status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
