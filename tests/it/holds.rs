@@ -120,7 +120,7 @@ fn an_approval_that_could_not_be_executed_yet_can_be_taken_back() {
     office.approve(&digest);
     eventually(PATIENCE, "the approval is seen", || {
         let events = office.namespace.kubectl(&["events", "--for", "syncpolicy/staff"]).exits(0).out;
-        events.contains("the approval was accepted").then_some(())
+        events.contains("was accepted").then_some(())
     });
     office
         .namespace
