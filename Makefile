@@ -2,15 +2,15 @@
 
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-# What the tests need beyond Rust: real OpenLDAP and Samba, Python for clients that are not ours, a C compiler for SQLite and the
-# TLS library, promtool for the alerts.
+# What the tests need besides Rust: OpenLDAP and Samba, Python for third-party clients, a C compiler for SQLite and the TLS
+# library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
-# What runs pods on a node of ours, where this machine can have one.
+# What runs pods on a node of our own, if this machine supports that.
 NODE_PACKAGES := curl iproute2 containerd runc containernetworking-plugins iptables
 
 .PHONY: help
-help: ## List what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
@@ -22,11 +22,11 @@ image: build ## Write the image of the release binary as an archive, without Doc
 	@./scripts/image target/release/rollcall
 
 .PHONY: demo
-demo: ## A tour of ten seconds, on a made-up company
+demo: ## A ten-second tour with a made-up company
 	$(CARGO) run --release --locked -- demo
 
 .PHONY: cluster
-cluster: setup ## A control plane on this machine, without Docker, with the operator and a company in it
+cluster: setup ## Start a control plane on this machine, without Docker, with the operator and a company in it
 	@./scripts/cluster
 
 .PHONY: test
@@ -43,17 +43,17 @@ bench: setup ## Time a sync of 10,000 to 1,000,000 people in RUNS rounds, and wr
 	$(CARGO) bench --locked --bench scale -- --runs $(or $(RUNS),5) --page
 
 .PHONY: simulate
-simulate: setup ## Live through RUNS lives from SEED on, and check the promises after each
+simulate: setup ## Run RUNS random scenarios from SEED on, and check the promises
 	RUNS=$(or $(RUNS),10000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test simulate lives_keep -- --nocapture
 
 .PHONY: fuzz
-fuzz: setup ## Damage EXPORTS, CONVERSATIONS and REQUESTS at random, so many of each, and each kind of text for MINUTES, from SEED on
+fuzz: setup ## Damage so many EXPORTS, CONVERSATIONS and REQUESTS at random, and each kind of text for MINUTES, from SEED on
 	EXPORTS=$(or $(EXPORTS),100000) CONVERSATIONS=$(or $(CONVERSATIONS),20000) REQUESTS=$(or $(REQUESTS),100000) \
 		MINUTES=$(or $(MINUTES),30) SEED=$(or $(SEED),1) \
 		$(CARGO) test --locked --profile simulate --test mutations -- --nocapture
 
 .PHONY: damage
-damage: setup ## Change a byte of a store, DAMAGES times from SEED on, and see whether what it changes is noticed
+damage: setup ## Change a byte of a store, DAMAGES times from SEED on, and check that the damage is noticed
 	DAMAGES=$(or $(DAMAGES),1000) SEED=$(or $(SEED),1) $(CARGO) test --locked --profile simulate --test it damage:: -- --nocapture
 
 .PHONY: many
@@ -65,18 +65,18 @@ breaks: setup ## Break each promise on purpose, and let the simulator find it
 	./scripts/breaks
 
 .PHONY: faults
-faults: setup ## Kill, cut, stop and fill the disk, often, on real servers, and print what was counted
+faults: setup ## Kill processes, cut connections, stop servers and fill the disk, often, on real servers, and print the counts
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture kills:: disk:: cuts::
 	$(CARGO) build --locked --profile simulate
 	LIVES=$(or $(LIVES),300) DOMAINS=$(or $(DOMAINS),50) CHANGES=200 SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/simulate/rollcall \
 		$(CARGO) test --locked --test it -- --nocapture sync_repl::random feeds::random
 
 .PHONY: generate
-generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions anew
+generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated
 
 .PHONY: release-crds
-release-crds: ## Make today's schemas those that later ones may only widen
+release-crds: ## Release the current schemas, which later ones may only extend
 	mkdir -p crds/released/v1alpha1
 	cp crds/*.yaml crds/released/v1alpha1/
 

@@ -1,5 +1,5 @@
-//! The two kinds that people write, as plain types: `DirectoryConnector` says where the directory is,
-//! `SyncPolicy` says what is synced to which target, when and within which limits.
+//! The two custom resources as plain types: `DirectoryConnector` describes the directory, `SyncPolicy` what is synced
+//! to which target, when and within which limits.
 //!
 //! Doc comments here are what `kubectl explain` and `docs/reference/` show.
 

@@ -1,4 +1,4 @@
-//! The command line: one file a verb.
+//! The command line: one file for each command.
 
 use std::io;
 use std::process::ExitCode;

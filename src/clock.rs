@@ -1,4 +1,4 @@
-//! The only reader of wall time. Everything else is told what time it is.
+//! The only reader of wall time. All other code gets the time as an argument.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,13 +6,13 @@ use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Tells the time, so that tests can.
+/// A source of the current time, which tests can replace.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that also wakes.
+/// A clock that can also wait.
 pub trait Timer: Clock {
     /// Waits until it is `moment` or later.
     fn until(&self, moment: Timestamp) -> BoxFuture<'_, ()>;
@@ -41,7 +41,7 @@ pub fn check(now: Timestamp) -> Result<(), String> {
     if (2020..2200).contains(&year) {
         return Ok(());
     }
-    Err(format!("this machine's clock says that it is the year {year}; set it, by a time service"))
+    Err(format!("this machine's clock is in the year {year}; set it with a time service"))
 }
 
 impl Timer for SystemClock {

@@ -1,5 +1,5 @@
-//! The vocabulary that every room speaks: what a directory states, what a target is told, and what
-//! counts as evidence. Plain types and pure functions; nothing here reads, writes or waits.
+//! The vocabulary of all rooms: what a directory states, what a target is asked to do, and what counts as evidence.
+//! Plain types and pure functions without I/O.
 
 mod anchor;
 mod change;

@@ -1,4 +1,4 @@
-//! Parses, dispatches, exits.
+//! Parses the command line, runs the command, and exits.
 
 use std::process::ExitCode;
 

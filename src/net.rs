@@ -1,3 +1,3 @@
-//! What every network client shares.
+//! Shared code of all network clients.
 
 pub mod tls;

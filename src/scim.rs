@@ -1,5 +1,4 @@
-//! SCIM 2.0 (RFC 7643, RFC 7644): how users and groups look to whoever reads or writes them over SCIM, and
-//! how they are asked for.
+//! SCIM 2.0 (RFC 7643, RFC 7644): resources, schemas, filters and projections of users and groups.
 
 mod attribute;
 mod filter;

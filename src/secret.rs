@@ -1,5 +1,4 @@
-//! Values that must never be seen: they have no `Display`, their `Debug` says nothing, and their memory
-//! is wiped when they are dropped.
+//! Secret values: they have no `Display`, their `Debug` shows nothing, and their memory is wiped when they are dropped.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What the operator serves over HTTP: the registry as SCIM 2.0, health, metrics, and a door for whoever may
-//! administer the process. Each has a listener of its own; none writes.
+//! The HTTP services of the operator: the registry as SCIM 2.0, health, metrics, and administration of the process.
+//! Each has its own listener; none writes.
 
 mod admin;
 mod export;

@@ -1,4 +1,4 @@
-//! Where entries come from: the [`Source`] trait, and one module per directory.
+//! Sources of entries: the [`Source`] trait, and one module for each kind of directory.
 //!
 //! A source reads; it never sees resources, targets or other sources.
 

@@ -1,5 +1,5 @@
-//! From resources to working configurations: the one place where specs are validated, whoever brings
-//! them (files or an apiserver).
+//! Converts resources to working configurations: the only place where specs are validated, from files or from an
+//! apiserver.
 //!
 //! # Guarantees
 //! - Every problem is said, not only the first, each with the object, the field and the remedy.
@@ -35,7 +35,7 @@ pub use problem::Problem;
 pub use rebuild::rebuild;
 pub use schedule::Schedule;
 
-/// Makes working configurations of the objects.
+/// Converts the objects to working configurations.
 pub fn resolve(objects: &Objects) -> Resolved {
     let mut problems = Vec::new();
     let mut policies = Vec::new();
@@ -57,8 +57,7 @@ pub fn resolve(objects: &Objects) -> Resolved {
     Resolved { connectors, policies, problems }
 }
 
-/// Makes a working configuration of one policy among `objects`; the connectors that it names must be
-/// among them.
+/// Converts one policy among `objects` to a working configuration; the connectors that it names must be among them.
 ///
 /// # Errors
 /// All problems of the spec, each with its field and the remedy.
@@ -74,8 +73,8 @@ pub fn token(name: &Name, objects: &Objects) -> Option<Result<Secret, String>> {
     policy::token(name, objects.policies.get(name)?, objects)
 }
 
-/// Makes a working configuration of one connector among `objects`. `literal` is what policies name of its
-/// directory's own attributes ([`literal`]).
+/// Converts one connector among `objects` to a working configuration. `literal` are the directory's own attributes that
+/// policies name ([`literal`]).
 ///
 /// # Errors
 /// All problems of the spec, each with its field and the remedy.

@@ -1,4 +1,4 @@
-//! The middle: what turns snapshots into operations, within limits.
+//! The core: turns snapshots into operations, within limits.
 //!
 //! `project`, `plan` and `guard` are pure; `import`, `apply` and `run` do the I/O at the two ends.
 

@@ -1,4 +1,4 @@
-//! Where users and groups go: the [`Target`] trait, and one module per target.
+//! Targets of users and groups: the [`Target`] trait, and one module for each kind of target.
 //!
 //! A target does what it is told and says what came of it; it decides nothing.
 
@@ -8,7 +8,7 @@ use crate::directory::{Match, Operation, Outcome, TargetObject};
 
 pub mod registry;
 
-/// A system that holds users and groups for us.
+/// A system that stores users and groups.
 ///
 /// # Guarantees that every target gives (held by `tests/it/target_contract.rs`)
 /// - Operations are idempotent: a repeated `Create` with the same key leaves one object.

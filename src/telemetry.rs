@@ -1,5 +1,5 @@
-//! What operators see of the process: logs and metrics. Names and addresses of people appear in logs at debug
-//! level only, and in metrics never.
+//! Telemetry of the process: logs and metrics. Names and addresses of people appear in logs at debug level only, and
+//! never in metrics.
 
 mod log;
 mod metrics;

@@ -1,4 +1,4 @@
-//! Text that somebody else wrote (a directory, a server, a file, a manifest), as people may be shown it.
+//! Escapes text from other systems (a directory, a server, a file, a manifest) for display.
 //!
 //! Characters that are not seen, or that change how others are seen, are shown escaped: `\x1b`, `\u{202e}`. Otherwise
 //! whoever names an entry could colour, hide or reorder what somebody reads before approving; and an apiserver refuses
@@ -60,8 +60,8 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean.split(';').map(part).collect::<Vec<_>>().join(";"))
 }
 
-/// Cleans every text within `value` that was not, in place and without making it longer: the last thing before an
-/// apiserver, for what nobody thought of.
+/// Escapes every text within `value` that was not escaped yet, in place and without making it longer: the last
+/// safeguard before an apiserver.
 pub fn replace_unseen(value: &mut Value) {
     match value {
         Value::String(text) if text.contains(is_unseen) => {

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers with their nouns.
 
 /// `1 user`, `2 users`, `1,234 users`.
 pub fn count(number: u64, one: &str, several: &str) -> String {

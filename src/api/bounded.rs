@@ -1,5 +1,5 @@
-//! Texts and lists of a status, clean and cut where their schema ends: an apiserver refuses a whole status for one of
-//! them that is too long or holds a character that is no text, and what a directory says of itself has any length.
+//! Serializes texts and lists of a status, escaped and cut to the bounds of the schema. The apiserver refuses a whole
+//! status if one text is too long or has an invalid character, and texts from a directory have any length.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The definitions of the kinds, as they are given to an apiserver.
+//! The `CustomResourceDefinition`s of both kinds, as they are sent to an apiserver.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,

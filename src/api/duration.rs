@@ -1,4 +1,4 @@
-//! Lengths of time as people write them.
+//! Durations as Kubernetes writes them.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Reasons of conditions: bounded, documented, and as much a part of the API as the fields.
+//! The reasons of conditions and Events. They are documented, and part of the API like the fields.
 
 /// A reason of a condition, with what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

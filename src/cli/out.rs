@@ -1,5 +1,5 @@
-//! What commands print, to standard output and beside it. A command writes through [`Out`] alone, so that whatever it
-//! quotes of a directory, a server, a file or a manifest is cleaned.
+//! Output of commands, to standard output and standard error. A command writes through [`Out`] only, so that text from
+//! a directory, a server, a file or a manifest is escaped.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Progress on a terminal; nothing where nobody looks.
+//! Progress on a terminal; nothing if standard error is not a terminal.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tables as kubectl prints them: columns, no lines.
+//! Tables like those of kubectl: columns without lines.
 
 use comfy_table::{ContentArrangement, presets};
 

@@ -191,8 +191,8 @@ async fn refuse(
     let Some(digest) = digest.filter(|_| !stored.approved) else { return Ok((false, None)) };
     let told = |why: &str| (EventType::Warning, reason::policy::APPROVAL_REFUSED.name, why.to_owned());
     if stored.seen.refused {
-        let why = "the approval came with the object when it was made, and approves nothing: take rollcall.dev/approve away, \
-                   and set it anew if something is held";
+        let why = "the approval was already on the object when that was created, and approves nothing: remove \
+                   rollcall.dev/approve, and set it again if something is held";
         return Ok((true, stored.seen.came_with.then(|| told(why))));
     }
     // What was seen a moment ago may not be so any more.
@@ -203,8 +203,8 @@ async fn refuse(
     let (owner, refused) = (owner(name), digest.clone());
     context.stored(move |store| store.refuse_approval(&owner, &refused)).await?;
     let why = format!(
-        "the approval approves nothing, since nothing checks who sets it: {why}; install the rule for admission of the \
-         chart, then take rollcall.dev/approve away and set it anew"
+        "the approval approves nothing, because nothing checks who sets it: {why}; install the chart's admission \
+         policy, then remove rollcall.dev/approve and set it again"
     );
     Ok((true, Some(told(&why))))
 }

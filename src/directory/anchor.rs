@@ -1,4 +1,4 @@
-//! Who an entry is, whatever it is called today.
+//! The immutable id of an entry.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub struct DirectoryId(Arc<str>);
 
 impl DirectoryId {
-    /// Takes an identity as its source states it; letter case does not matter.
+    /// Creates an identity from the text of its source; letter case does not matter.
     pub fn new(id: impl AsRef<str>) -> Self {
         Self(id.as_ref().trim().to_lowercase().into())
     }
@@ -51,8 +51,8 @@ impl fmt::Display for DirectoryId {
 pub struct Anchor(Box<str>);
 
 impl Anchor {
-    /// Takes an id as its source states it. Sources normalise what their server may spell in two
-    /// ways (the letter case of a UUID) before they call this.
+    /// Creates an id from the text of its source. Sources must normalise different spellings (such as the letter case
+    /// of a UUID) before they call this.
     pub fn new(id: impl Into<Box<str>>) -> Self {
         Self(id.into())
     }

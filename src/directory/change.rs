@@ -1,4 +1,4 @@
-//! What a source says while it reads.
+//! The changes that a source reports while it reads.
 
 use super::{Anchor, Entry, EntryKind, Reference, Stated};
 
@@ -61,7 +61,7 @@ pub struct OfNoKind {
 }
 
 impl Change {
-    /// Whom it is about, where that could be read.
+    /// The anchor of the entry, if it could be read.
     pub fn anchor(&self) -> Option<&Anchor> {
         match self {
             Self::Replace(entry) | Self::Unproven { entry, .. } => Some(&entry.anchor),
@@ -74,7 +74,7 @@ impl Change {
         }
     }
 
-    /// The same of whom it speaks under another spelling of their id.
+    /// The same change with another spelling of the entry's id.
     #[must_use]
     pub fn of(mut self, spelt: Anchor) -> Self {
         match &mut self {

@@ -25,7 +25,7 @@ pub struct DnError {
 }
 
 impl Dn {
-    /// Bytes of a DN at most: several times what any server holds.
+    /// The maximum length of a DN in bytes: several times what any server stores.
     pub const LONGEST: usize = 16 << 10;
     /// RDNs of a DN at most.
     pub const DEEPEST: usize = 250;
@@ -45,7 +45,7 @@ impl Dn {
             // As it is kept it may be longer than it was spelt, and is read again.
             parser.dn().and_then(|normal| match normal.len() {
                 0..=Self::LONGEST => Ok(normal),
-                _ => Err("it is longer than 16384 bytes where what is no text is escaped"),
+                _ => Err("it is longer than 16384 bytes including the escapes of bytes that are not text"),
             })
         };
         // Enough of it to know it again.
@@ -195,7 +195,7 @@ impl Parser<'_> {
                 return Ok(normal);
             }
             if !self.take(',') && !self.take(';') {
-                return Err("something stands between two of its parts that is no comma");
+                return Err("there is something other than a comma between two of its parts");
             }
             normal.push(',');
         }
@@ -264,7 +264,7 @@ impl Parser<'_> {
         while let Some(c) = self.rest.chars().next() {
             match c {
                 ',' | ';' | '+' => break,
-                '"' => return Err("a quote stands within a value and is not escaped"),
+                '"' => return Err("a quote within a value is not escaped"),
                 '\\' => {
                     self.next();
                     self.escape(&mut value)?;
@@ -432,7 +432,9 @@ mod tests {
         let dn = Dn::parse(&of(longest)).unwrap();
         assert_eq!(dn.as_str().len(), 3 + 3 * longest);
         assert_eq!(Dn::parse(dn.as_str()), Ok(dn));
-        assert!(Dn::parse(&of(longest + 1)).unwrap_err().why.contains("no text is escaped"));
+        assert!(
+            Dn::parse(&of(longest + 1)).unwrap_err().why.contains("the escapes of bytes that are not text")
+        );
     }
 
     #[test]

@@ -148,13 +148,13 @@ pub struct Entry {
     /// The direct members, for a group. The store keeps them apart from the rest, but for why they are partial.
     #[serde(rename = "partial", default, skip_serializing_if = "Members::is_not_partial")]
     pub members: Members,
-    /// Where in its source it stands, for people who look for what is wrong with its members. It is nothing that the entry states.
+    /// Where the entry is in its source, for messages about its members. It is not part of the entry's content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
 impl Entry {
-    /// A user of whom nothing is stated.
+    /// A user without any attribute.
     pub fn nobody() -> Self {
         Self {
             anchor: Anchor::new(""),

@@ -1,4 +1,4 @@
-//! Why something may be removed.
+//! The evidence for a removal.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Grade {
         matches!(self, Self::Absent | Self::AbsentUnconfirmed | Self::Vanished)
     }
 
-    /// Grades that rest on absence alone, with no second look: held above their own, stricter limit.
+    /// Whether the grade depends on absence alone, without a look-up: such removals have their own, stricter limit.
     pub fn is_weak(self) -> bool {
         matches!(self, Self::AbsentUnconfirmed | Self::Vanished)
     }

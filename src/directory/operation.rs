@@ -1,4 +1,4 @@
-//! What a target is asked to do, and what came of it.
+//! Operations at a target, and their outcomes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub enum Operation {
     },
 }
 
-/// What came of an [`Operation`].
+/// The outcome of an [`Operation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is so now; the object's id (a group's, for members).
@@ -119,12 +119,12 @@ pub enum Match {
     Email(String),
 }
 
-/// An object as it stands at a target.
+/// An object at a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetObject {
     /// Its id there.
     pub id: TargetId,
-    /// The key that it bears, if it bears one (ours or another policy's).
+    /// The object's key, if it has one (ours or another policy's).
     pub key: Option<Key>,
     /// Its content, as far as we write such content.
     pub content: Content,

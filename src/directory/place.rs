@@ -1,4 +1,4 @@
-//! A part of the directory from which everybody is missing at once.
+//! A subtree of the directory from which all entries are missing at once.
 
 use super::Dn;
 

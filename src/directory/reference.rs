@@ -1,4 +1,4 @@
-//! How a directory names a member of a group.
+//! References from a group to a member, as the directory writes them.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A person or a group, as one policy knows it.
+//! A user or a group, as one policy knows it.
 
 use std::fmt;
 

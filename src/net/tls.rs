@@ -37,7 +37,7 @@ pub fn client_config(ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsErro
             roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
         }
         if roots.is_empty() {
-            return Err(unreadable("there is no certificate in them".to_owned()));
+            return Err(unreadable("they have no certificate".to_owned()));
         }
     } else {
         // One certificate that cannot be read must not cost the others.
@@ -59,30 +59,30 @@ pub fn ends_at(certificate: &[u8]) -> Option<Timestamp> {
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
-/// What is wrong with a server's certificate, and what to do; `name` is the one that it should bear.
+/// Explains what is wrong with a server's certificate, and what to do; `name` is the expected host name.
 pub fn explain(error: &rustls::Error, name: &str) -> String {
     let rustls::Error::InvalidCertificate(wrong) = error else {
-        return format!("the secure connection could not be made: {error}");
+        return format!("the TLS connection failed: {error}");
     };
     match wrong {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate was issued by nobody who is trusted; name its certificate authority with tls.caRef".to_owned()
+            "its certificate was not issued by a trusted authority; name its certificate authority with tls.caRef".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired; renew it (or correct this machine's clock)".to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet; correct the clock of this machine or of the one that issued it".to_owned()
+            "its certificate is not valid yet; correct the clock of this machine or of the machine that issued it".to_owned()
         }
         CertificateError::NotValidForName => format!("its certificate is not for {name}; set tls.serverName"),
         CertificateError::NotValidForNameContext { presented, .. } => format!(
-            "its certificate is not for {name} but for {}; use one of these as the url's host, or set tls.serverName",
+            "its certificate is not for {name} but for {}; use one of these as the host of the URL, or set tls.serverName",
             presented.join(", ")
         ),
         // What `openssl req -x509` makes when nobody says otherwise; the library has no name for it.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "its certificate is a certificate authority's own; give the server one that this authority issued, or make it \
-             anew with basicConstraints=CA:FALSE"
+            "its certificate is a certificate authority's own; give the server a certificate issued by this \
+             authority, or create it again with basicConstraints=CA:FALSE"
                 .to_owned()
         }
         other => format!("its certificate is not accepted: {other}"),

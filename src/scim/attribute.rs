@@ -1,15 +1,15 @@
-//! Which attributes of a SCIM user a mapping can set, and where each stands in the resource.
+//! The attributes of a SCIM user that a mapping can set, and their place in the resource.
 
 /// An attribute of a user that a mapping can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// Its name in a mapping.
     pub name: &'static str,
-    /// Where it stands (RFC 7643 sections 4.1 and 4.3).
+    /// Its place in the resource (RFC 7643 sections 4.1 and 4.3).
     pub(super) place: Place,
 }
 
-/// Where an attribute stands in the resource.
+/// The place of an attribute in the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// At the top.

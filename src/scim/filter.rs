@@ -1,4 +1,4 @@
-//! Filters (RFC 7644 section 3.4.2.2): which resources a reader wants.
+//! Filters (RFC 7644 section 3.4.2.2): which resources a reader requests.
 //!
 //! The grammar is small, and the crate that parses it (`scim-filter`) knows neither URNs, value paths within
 //! expressions, letter case by schema nor a limit to nesting; so it is parsed here.

@@ -1,4 +1,4 @@
-//! What a service says about itself and about failures (RFC 7643 section 5, RFC 7644 sections 3.4.2 and 3.12).
+//! Messages of a SCIM service: its description and its errors (RFC 7643 section 5, RFC 7644 sections 3.4.2 and 3.12).
 
 use serde::Serialize;
 use serde_json::value::RawValue;

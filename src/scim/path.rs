@@ -1,4 +1,4 @@
-//! Names of attributes, as filters and `attributes=` write them: `userName`, `name.givenName`,
+//! Paths of attributes, as filters and `attributes=` write them: `userName`, `name.givenName`,
 //! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`.
 
 use std::fmt;
@@ -27,7 +27,7 @@ pub struct Path {
     pub(super) part: Option<&'static Definition>,
 }
 
-/// A schema by name, and whether it is an extension: those stand within the resource under their URN.
+/// A schema by name, and whether it is an extension, whose attributes are under its URN in the resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named {
     pub(super) schema: &'static Schema,

@@ -1,4 +1,5 @@
-//! Which attributes of a resource a reader wants: `attributes` and `excludedAttributes` (RFC 7644 section 3.9).
+//! Projections: which attributes of a resource a reader requests, by `attributes` and `excludedAttributes` (RFC 7644
+//! section 3.9).
 
 use serde_json::{Map, Value};
 
@@ -51,7 +52,7 @@ impl Projection {
         }
     }
 
-    /// Takes out of `resource` what is not shown.
+    /// Removes from `resource` what is not shown.
     pub fn apply(&self, resource: &mut Map<String, Value>) {
         match self {
             Self::All => {}

@@ -164,7 +164,7 @@ impl User {
 }
 
 impl Group {
-    /// A group; `attributes` (`mail`, `description`) stand in an extension of ours.
+    /// A group; `attributes` (`mail`, `description`) are in our own extension.
     pub fn new(
         id: String,
         display_name: String,

@@ -1,5 +1,5 @@
-//! What our resources are made of (RFC 7643 sections 3.1, 4 and 7): the schemas that are published, by which
-//! filters know what an attribute is and how it compares.
+//! The schemas of our resources (RFC 7643 sections 3.1, 4 and 7), which are published and tell filters how attributes
+//! are compared.
 
 use serde_json::{Map, Value, json};
 
@@ -22,9 +22,9 @@ pub struct ResourceType {
     /// Where such resources are, within the service: `Users`.
     pub endpoint: &'static str,
     about: &'static str,
-    /// What stands at the top of the resource.
+    /// The schema of the attributes at the top of the resource.
     pub core: &'static Schema,
-    /// What stands within the resource under the extension's URN.
+    /// The schema of the attributes under the extension's URN.
     pub extension: &'static Schema,
 }
 
@@ -194,14 +194,14 @@ impl ResourceType {
 pub const COMMON: &[Definition] = &[
     Definition::text("schemas", "URNs of the schemas of the resource.").many().exact().always(),
     Definition::text("id", "The resource's id.").exact().always(),
-    Definition::text("externalId", "What the client calls it; here, the same as the id.").exact(),
+    Definition::text("externalId", "The client's identifier; here, the same as the id.").exact(),
     Definition::complex(
         "meta",
-        "About the resource.",
+        "Metadata of the resource.",
         &[
-            Definition::text("resourceType", "What it is.").exact(),
-            Definition::text("location", "Where it is served.").exact(),
-            Definition::text("version", "Changes whenever the resource does.").exact(),
+            Definition::text("resourceType", "The resource type.").exact(),
+            Definition::text("location", "The URL of the resource.").exact(),
+            Definition::text("version", "The version, which changes whenever the resource does.").exact(),
         ],
     ),
 ];
@@ -210,7 +210,7 @@ pub const COMMON: &[Definition] = &[
 pub const USER: ResourceType = ResourceType {
     name: "User",
     endpoint: "Users",
-    about: "A person.",
+    about: "A user.",
     core: &USER_CORE,
     extension: &ENTERPRISE,
 };
@@ -219,7 +219,7 @@ pub const USER: ResourceType = ResourceType {
 pub const GROUP: ResourceType = ResourceType {
     name: "Group",
     endpoint: "Groups",
-    about: "A group of people and groups.",
+    about: "A group of users and groups.",
     core: &GROUP_CORE,
     extension: &GROUP_EXTENSION,
 };
@@ -231,37 +231,37 @@ pub const SCHEMAS: &[&Schema] = &[&USER_CORE, &ENTERPRISE, &GROUP_CORE, &GROUP_E
 pub static USER_CORE: Schema = Schema {
     id: "urn:ietf:params:scim:schemas:core:2.0:User",
     name: "User",
-    about: "A person.",
+    about: "A user.",
     attributes: &[
         Definition::text("userName", "Unique among users, whatever its letter case.").required().unique(),
         Definition::complex(
             "name",
-            "The parts of the person's name.",
+            "The parts of the user's name.",
             &[
                 Definition::text("formatted", "The whole name."),
                 Definition::text("familyName", "The family name."),
                 Definition::text("givenName", "The given name."),
                 Definition::text("middleName", "The middle name."),
-                Definition::text("honorificPrefix", "What stands before the name."),
-                Definition::text("honorificSuffix", "What stands after the name."),
+                Definition::text("honorificPrefix", "The honorific prefix."),
+                Definition::text("honorificSuffix", "The honorific suffix."),
             ],
         ),
-        Definition::text("displayName", "The name to show."),
-        Definition::text("nickName", "What friends say."),
-        Definition::new("profileUrl", AttributeType::Reference, "A page about the person."),
+        Definition::text("displayName", "The display name."),
+        Definition::text("nickName", "The nickname."),
+        Definition::new("profileUrl", AttributeType::Reference, "The URL of a page about the user."),
         Definition::text("title", "The job title."),
-        Definition::text("userType", "What the person is to the organisation."),
-        Definition::text("preferredLanguage", "The language to write in."),
-        Definition::text("locale", "How to write dates and numbers."),
+        Definition::text("userType", "The relationship to the organisation, such as employee."),
+        Definition::text("preferredLanguage", "The preferred language."),
+        Definition::text("locale", "The locale for dates and numbers."),
         Definition::text("timezone", "The time zone."),
-        Definition::new("active", AttributeType::Boolean, "Whether the account may be used."),
+        Definition::new("active", AttributeType::Boolean, "Whether the account is active."),
         Definition::complex(
             "emails",
             "E-mail addresses, the primary one first.",
             &[
                 Definition::text("value", "The address."),
-                Definition::text("type", "What it is for.").of(&["work"]),
-                Definition::new("primary", AttributeType::Boolean, "Whether it is the main one."),
+                Definition::text("type", "The kind, such as work or home.").of(&["work"]),
+                Definition::new("primary", AttributeType::Boolean, "Whether it is the primary one."),
             ],
         )
         .many(),
@@ -270,7 +270,7 @@ pub static USER_CORE: Schema = Schema {
             "Telephone numbers.",
             &[
                 Definition::text("value", "The number."),
-                Definition::text("type", "What it is for.").of(&["work", "mobile"]),
+                Definition::text("type", "The kind, such as work or home.").of(&["work", "mobile"]),
             ],
         )
         .many(),
@@ -279,7 +279,7 @@ pub static USER_CORE: Schema = Schema {
             "Postal addresses.",
             &[
                 Definition::text("formatted", "The whole address."),
-                Definition::text("type", "What it is for.").of(&["work"]),
+                Definition::text("type", "The kind, such as work or home.").of(&["work"]),
             ],
         )
         .many(),
@@ -290,9 +290,9 @@ pub static USER_CORE: Schema = Schema {
 pub static ENTERPRISE: Schema = Schema {
     id: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
     name: "EnterpriseUser",
-    about: "What the organisation knows of a person.",
+    about: "The organisation's data about a user.",
     attributes: &[
-        Definition::text("employeeNumber", "The number that the organisation gave."),
+        Definition::text("employeeNumber", "The employee number."),
         Definition::text("costCenter", "The cost centre."),
         Definition::text("organization", "The organisation."),
         Definition::text("division", "The division."),
@@ -304,16 +304,16 @@ pub static ENTERPRISE: Schema = Schema {
 pub static GROUP_CORE: Schema = Schema {
     id: "urn:ietf:params:scim:schemas:core:2.0:Group",
     name: "Group",
-    about: "A group of people and groups.",
+    about: "A group of users and groups.",
     attributes: &[
         Definition::text("displayName", "Unique among groups, whatever its letter case.").required().unique(),
         Definition::complex(
             "members",
-            "Who is in it.",
+            "The members.",
             &[
                 Definition::text("value", "The member's id.").exact(),
                 Definition::text("display", "The member's userName or displayName."),
-                Definition::text("type", "What the member is.").of(&["User", "Group"]),
+                Definition::text("type", "The type of the member.").of(&["User", "Group"]),
             ],
         )
         .many(),
@@ -324,10 +324,10 @@ pub static GROUP_CORE: Schema = Schema {
 pub static GROUP_EXTENSION: Schema = Schema {
     id: "urn:ietf:params:scim:schemas:extension:rollcall:2.0:Group",
     name: "RollcallGroup",
-    about: "What the directory knows of a group.",
+    about: "The directory's data about a group.",
     attributes: &[
-        Definition::text("mail", "The group's address."),
-        Definition::text("description", "What it is for."),
+        Definition::text("mail", "The group's e-mail address."),
+        Definition::text("description", "The purpose of the group."),
     ],
 };
 

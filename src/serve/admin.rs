@@ -1,4 +1,4 @@
-//! A door for whoever is on the machine itself.
+//! The admin listener, for users of the same machine.
 
 use std::io;
 use std::net::TcpListener;
@@ -11,9 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::listen::listen;
 use crate::telemetry::LogLevel;
 
-/// Serves `/log-level`: GET shows the filter of the logs, PUT sets it (`rollcall=debug`). From debug on logs
-/// name people, and nobody is asked who they are, so only a loopback address is listened on. Ends after
-/// `stop`.
+/// Serves `/log-level`: GET shows the filter of the logs, PUT sets it (`rollcall=debug`). From debug on logs name
+/// people, and there is no authentication, so only a loopback address is accepted. Ends after `stop`.
 ///
 /// # Errors
 /// When the listener fails.
@@ -21,7 +20,7 @@ pub async fn admin(listener: TcpListener, level: LogLevel, stop: CancellationTok
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
         let why = format!(
-            "the admin address {address} can be reached from elsewhere; use one of 127.0.0.0/8 or ::1"
+            "the admin address {address} can be reached from other machines; use one of 127.0.0.0/8 or ::1"
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }

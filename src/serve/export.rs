@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 /// the policy has a registry at all.
 ///
 /// # Errors
-/// When the store cannot be read, or holds what was changed by another hand.
+/// When the store cannot be read or is damaged.
 pub fn export(
     store: &Store,
     owner: &Owner,

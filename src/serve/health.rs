@@ -1,4 +1,4 @@
-//! What the cluster asks: is it alive, is it ready, what does it do.
+//! Health, readiness and metrics.
 
 use std::io;
 use std::net::TcpListener;
@@ -34,7 +34,7 @@ pub async fn health(listener: TcpListener, readiness: Readiness, stop: Cancellat
     listen(listener, None, router, stop).await
 }
 
-/// Serves `/metrics`: as `OpenMetrics` text to whoever accepts that, else in the text format that Prometheus had before.
+/// Serves `/metrics`: as `OpenMetrics` text to clients that accept it, else in the older text format of Prometheus.
 /// Ends after `stop`.
 ///
 /// # Errors

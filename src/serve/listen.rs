@@ -1,5 +1,4 @@
-//! Listening, within bounds: whoever dawdles or wants too much at once is cut off, and costs the others
-//! nothing.
+//! Listeners with limits: a slow or greedy client is disconnected and does not affect the others.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -49,7 +48,7 @@ const HEAD_SIZE: usize = 64 * 1024;
 /// So long may requests under way take to end once the process stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves `router` on `listener` until `stop`; what is under way then may end.
+/// Serves `router` on `listener` until `stop`; requests in progress may then end.
 pub(super) async fn listen(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -82,12 +81,12 @@ pub(super) async fn listen(
     }
 }
 
-/// In the extensions of a response: whoever got it has proven a right to be here, and stays when others must make way.
+/// An extension of a response: its client is authenticated, and stays connected when others are disconnected.
 #[derive(Clone, Debug)]
 pub(super) struct Admitted {
     /// To whose registry.
     pub(super) owner: Owner,
-    /// What is held until the response was taken.
+    /// The share that is kept until the response was received.
     #[expect(dead_code, reason = "it is held, and never asked")]
     pub(super) share: Option<Arc<Share>>,
 }

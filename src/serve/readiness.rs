@@ -1,4 +1,4 @@
-//! Whether the process may be sent work.
+//! Readiness of the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +47,7 @@ impl Readiness {
         self.set(name, State::There);
     }
 
-    /// `name` is no longer there. Whoever reads what is served need not be sent away for that.
+    /// `name` is no longer available. Readers of the registry are still served.
     pub fn lost(&self, name: &str) {
         let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = things.get_mut(&(self.part.clone(), name.to_owned()))

@@ -1,5 +1,5 @@
-//! The registry over SCIM 2.0 (RFC 7643, RFC 7644), to be read only: each policy's part is a service of its
-//! own, under `/policies/{namespace}/{name}/scim/v2`.
+//! The registry over SCIM 2.0 (RFC 7643, RFC 7644), read-only: the registry of each policy is a service of its own,
+//! under `/policies/{namespace}/{name}/scim/v2`.
 
 use std::io;
 use std::net::TcpListener;
@@ -49,7 +49,7 @@ const TURNS: Bounds = Bounds { reads: 8, of_policy: 2, waiting: 32 };
 /// So much may be under way until the readers have taken their answers.
 const SHARES: share::Bounds = share::Bounds { requests: 64, bytes: 64 << 20, bytes_of_all: 256 << 20 };
 
-/// What is served, and to whom.
+/// The registry service and its readers.
 #[derive(Clone, Debug)]
 pub struct Registry {
     /// Where the registry is.
@@ -109,11 +109,11 @@ async fn answer_one(
             let answer = tokio::time::timeout(PATIENCE, answering).await;
             let answer = answer.unwrap_or_else(|_| Err(busy("the request took too long")));
             answer.and_then(|answer| {
-                let why = "the readers of this registry have not taken yet what they asked for before";
+                let why = "the readers of this registry have not yet received their earlier answers";
                 if share.weigh(answer.size()) { Ok(answer) } else { Err(busy(why)) }
             })
         }
-        None => Err(busy("too many requests for this registry are under way already")),
+        None => Err(busy("too many requests for this registry are in progress")),
     };
     let answer = answer.unwrap_or_else(|failure| Answer::failure(&failure));
     let mut response = respond(&shared, answer, route::allowed(&path));
@@ -123,7 +123,7 @@ async fn answer_one(
 
 /// Nothing is said of any policy where no policy is named, and nothing of anybody: readers take 404 for that.
 async fn elsewhere(State(shared): State<Arc<Shared>>) -> Response {
-    let why = "there is nothing here; a registry is at /policies/NAMESPACE/NAME/scim/v2/Users";
+    let why = "there is nothing at this URL; a registry is at /policies/NAMESPACE/NAME/scim/v2/Users";
     respond(&shared, Answer::failure(&Failure::new(400, why)), "")
 }
 
@@ -181,14 +181,14 @@ impl Shared {
         };
         match self.registry.served.who(owner, token) {
             Caller::Reader => Ok(()),
-            Caller::Early => Err(busy(
-                "the policy of this registry was not looked at yet, cannot be understood, or has no token",
-            )),
+            Caller::Early => {
+                Err(busy("the policy of this registry was not processed yet, is invalid, or has no token"))
+            }
             Caller::Unknown => Err(busy("the operator does not know every token of this namespace yet")),
             Caller::Late => Err(Failure::new(
                 410,
-                "the policy of this registry was deleted, and nothing is served of it; this says nothing of anybody who \
-                 was in it",
+                "the policy of this registry was deleted, and its registry is no longer served; this says nothing \
+                 about the users who were in it",
             )),
             Caller::Other => Err(Failure::new(
                 403,
@@ -196,8 +196,8 @@ impl Shared {
             )),
             Caller::Invalid => Err(Failure::new(
                 401,
-                "the registry is for whoever bears the policy's token: send `Authorization: Bearer …` with what is \
-                 in the Secret that spec.target.registry.tokenSecretRef names, and check the URL",
+                "the registry needs the policy's token: send `Authorization: Bearer …` with the token of the Secret \
+                 that spec.target.registry.tokenSecretRef names, and check the URL",
             )),
         }
     }
@@ -225,10 +225,10 @@ impl Shared {
         read: impl FnOnce(&Reader<'_, '_>) -> Result<Answer, Failure> + Send + 'static,
     ) -> Result<Answer, Failure> {
         if self.registry.served.is_outdated(&owner) {
-            return Err(busy("the registry is older than it was, until a complete run has rebuilt it"));
+            return Err(busy("the registry is older than before, until a complete run has rebuilt it"));
         }
         let Some(turn) = self.turns.take(&owner).await else {
-            return Err(busy("too many requests for this registry wait already"));
+            return Err(busy("too many requests for this registry are waiting"));
         };
         let store = self.registry.store.clone();
         let unwanted = CancellationToken::new();
@@ -261,7 +261,7 @@ async fn body_of(body: Body) -> Result<Vec<u8>, Failure> {
 fn discover(what: Discovery, base: &str, uri: &Uri) -> Result<Answer, Failure> {
     // RFC 7644 section 4: what a service can do is not filtered, lest it be misread.
     if Ask::of_query(uri)?.has_filter() {
-        return Err(Failure::new(403, "what the service says of itself is not filtered"));
+        return Err(Failure::new(403, "the description of the service cannot be filtered"));
     }
     discovery::discover(what, base)
 }

@@ -1,4 +1,4 @@
-//! From the registry's objects to SCIM resources.
+//! Converts the registry's objects to SCIM resources.
 
 use std::collections::HashMap;
 

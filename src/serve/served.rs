@@ -1,4 +1,4 @@
-//! Whose registries are served, and to whom.
+//! The registries that are served, and their readers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,7 +67,7 @@ pub(super) enum Caller {
 }
 
 impl Served {
-    /// Takes the tokens of before, by policy: what they open is not known until somebody has looked.
+    /// Loads the stored tokens, by policy. Their registries are not served until the policies were processed.
     pub fn recall(&self, readers: impl IntoIterator<Item = (Owner, Digest)>) {
         let mut tokens = self.write();
         for (owner, digest) in readers {
@@ -93,7 +93,7 @@ impl Served {
         }
     }
 
-    /// There are these in the namespace; each is still to be looked at. Those that were there before are gone.
+    /// Sets the policies of a namespace, each still to be processed. Policies that were there before are gone.
     pub fn listed(&self, namespace: Option<&str>, owners: BTreeSet<Owner>) {
         let mut tokens = self.write();
         for (owner, known) in &mut tokens.known {
@@ -107,8 +107,8 @@ impl Served {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "whoever gives it away is to keep no copy")]
-    /// Serves the registry of `owner` to whoever bears `token`, and to nobody else from now on. What is to be remembered
-    /// of it, until [`Served::remembered`] is told.
+    /// Serves the registry of `owner` to readers with `token` only. Returns what must be stored of it, until
+    /// [`Served::remembered`] is called.
     pub fn serve(&self, owner: Owner, token: Secret) -> Option<Digest> {
         let digest = digest(token.expose());
         let mut tokens = self.write();
@@ -147,8 +147,8 @@ impl Served {
         tokens.known.remove(owner).is_some()
     }
 
-    /// The policy `owner` cannot be understood, or the token that it names is not there: its readers are to wait,
-    /// also those who bear a token that nobody has seen yet.
+    /// The policy `owner` is invalid, or its token does not exist: its readers get 503, also those with an unknown
+    /// token.
     pub fn pause(&self, owner: &Owner) {
         let mut tokens = self.write();
         tokens.unseen.insert(owner.clone());
@@ -167,8 +167,8 @@ impl Served {
         }
     }
 
-    /// Who bears `token`, to the registry of `owner`. How long it takes says nothing of the tokens: each is
-    /// compared to its end, and every one of them always.
+    /// Identifies a reader of the registry of `owner` by `token`. The time that it takes does not depend on the tokens:
+    /// every one of them is always compared completely.
     pub(super) fn who(&self, owner: &Owner, token: &[u8]) -> Caller {
         let given = digest(token);
         let (mut own, mut other) = (Choice::from(0), Choice::from(0));

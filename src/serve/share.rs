@@ -1,5 +1,5 @@
-//! What the readers of each policy have under way: requests, from their heads to the ends of their answers, and what was
-//! not taken yet of those answers.
+//! Counts what the readers of each policy use: requests, from their heads to the ends of their answers, and answers
+//! that were not received yet.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,8 +59,8 @@ impl Shares {
 }
 
 impl Share {
-    /// Takes room for an answer of so many bytes; false if there is none. One that is larger than all that a policy may
-    /// have takes just that: it would never be given otherwise.
+    /// Reserves memory for an answer of so many bytes; false if there is none. An answer that is larger than the share
+    /// of a policy reserves the whole share: otherwise it could never be sent.
     pub(super) fn weigh(&mut self, bytes: usize) -> bool {
         let Bounds { bytes: most, bytes_of_all, .. } = self.shares.bounds;
         let bytes = bytes.min(most);

@@ -31,7 +31,7 @@ pub enum TlsError {
     #[error("the private key is not the certificate's; take both from one Secret of type kubernetes.io/tls")]
     Mismatch,
     /// The TLS library refuses.
-    #[error("the certificate and its key cannot be used: {0}; have them issued anew")]
+    #[error("the certificate and its key cannot be used: {0}; have them issued again")]
     Library(String),
 }
 
@@ -44,7 +44,7 @@ impl Tls {
         Ok(Self { config: RustlsConfig::from_config(server_config(certificate_pem, key_pem)?) })
     }
 
-    /// Shows another certificate to whoever connects from now on; a bad one changes nothing.
+    /// Uses another certificate for new connections; an invalid one changes nothing.
     ///
     /// # Errors
     /// When there is no certificate or no key in the PEM, or they are not a pair. The ones of before stay in use.

@@ -198,9 +198,9 @@ impl Overview {
             (Some(anchor), _) => return Ok(anchor.clone()),
             (None, Some(name)) if self.with_pinned == 0 && !name.eq_ignore_ascii_case("dn") => {
                 return Err(invalid(format!(
-                    "entries are known by {name} since the first read, and no entry of {} has it; nothing was taken. Export that \
-                     attribute too (ldapsearch … '*' '+'). If it is gone for ever, set anchorAttribute to another one: then \
-                     everybody counts as new",
+                    "entries are identified by {name} since the first read, and no entry of {} has it; nothing was \
+                     used. Export that attribute too (ldapsearch … '*' '+'). If it is gone for good, set \
+                     anchorAttribute to a different one: then every entry counts as new",
                     config.name
                 )));
             }
@@ -226,7 +226,7 @@ impl Overview {
             (Some(id), _) => Ok(id.clone()),
             (None, Some(suffix)) if !suffix.as_str().is_empty() => Ok(DirectoryId::new(suffix.as_str())),
             (None, _) => Err(invalid(format!(
-                "the entries of {} have no common suffix, so it cannot be told which directory they are of; set directoryID",
+                "the entries of {} have no common suffix, so their directory is unknown; set directoryID",
                 config.name
             ))),
         }
@@ -275,17 +275,18 @@ impl<'a> LdifRead<'a> {
         if overview.entries == 0 {
             let damage = overview.damage.map(|damage| format!(" ({damage})")).unwrap_or_default();
             return Err(invalid(format!(
-                "{name} holds no entry{damage}; an export always holds at least its base, so this one failed: export it again"
+                "{name} has no entry{damage}; an export always has at least its base entry, so this one failed: \
+                 export it again"
             )));
         }
         if overview.with_values == 0 {
             return Err(invalid(format!(
-                "no entry of {name} has a value; export them too: leave -A away when you export with ldapsearch"
+                "no entry of {name} has a value; export the values too: do not use -A of ldapsearch"
             )));
         }
         if overview.with_classes == 0 {
             return Err(invalid(format!(
-                "no entry of {name} has an objectClass, so it cannot be told who is a user and what is a group; export that \
+                "no entry of {name} has an objectClass, so users and groups cannot be distinguished; export that \
                  attribute too (ldapsearch … '*' '+')"
             )));
         }
@@ -295,15 +296,15 @@ impl<'a> LdifRead<'a> {
         let mut notices = Vec::new();
         if overview.of_active_directory > 0 && !states {
             notices.push(format!(
-                "{name} is of Active Directory, and no entry shows its userAccountControl, so of nobody it is known whether they are disabled; \
-                 export that attribute too"
+                "{name} is an export of Active Directory, and no entry shows its userAccountControl, so it is unknown \
+                 who is disabled; export that attribute too"
             ));
         }
         let nowhere: BTreeSet<String> = asked.difference(&overview.asked_for).cloned().collect();
         if let Some(first) = nowhere.first() {
             notices.push(format!(
-                "no entry of {name} has {first}, which a filter of this connector asks for, so for want of it nobody who was read is left \
-                 out, and nobody new is read; export that attribute too"
+                "no entry of {name} has {first}, which a filter of this connector uses; because it is missing, known \
+                 entries are not left out, and no new entries are added; export that attribute too"
             ));
         }
         let meaning = Meaning {
@@ -343,8 +344,8 @@ impl<'a> LdifRead<'a> {
         })?;
         if !sum.is_same(&self.sum) {
             let message = format!(
-                "{} changed while it was read, and nothing was taken; write an export to another file and move it there (mv) once it \
-                 is complete",
+                "{} changed while it was read, and nothing was used; write an export to a different file and move it \
+                 into place (mv) when it is complete",
                 self.config.name
             );
             return Err(SourceError::new(Reason::Interrupted, message));
@@ -364,8 +365,8 @@ impl<'a> LdifRead<'a> {
         }
         if let Some(line) = last {
             notices.push(format!(
-                "{} ends without an empty line after its last record (line {line}), so what that record does not say takes \
-                 nothing away; end the file with one",
+                "{} ends without an empty line after its last record (line {line}), so attributes that this record \
+                 lacks remove nothing; end the file with an empty line",
                 self.config.name
             ));
         }
@@ -399,8 +400,8 @@ fn once(seen: &mut HashMap<Fingerprint, usize>, entry: &Entry, record: &Record) 
         Some(first) => Err(Stop::Problem(Problem {
             line: record.line,
             why: format!(
-                "this record has the DN and the id of the record at line {first}; a record that stands twice means that the export was \
-                 damaged or joined from two: export it again"
+                "this record has the DN and the id of the record at line {first}; a duplicate record means that the \
+                 export was damaged or merged from two: export it again"
             ),
             cut: false,
         })),
@@ -419,7 +420,7 @@ fn send(sink: &Sink, batch: Batch) -> Result<(), Stop> {
 
 impl From<Stop> for SourceError {
     fn from(_: Stop) -> Self {
-        Self::new(Reason::Cancelled, "the reader went away")
+        Self::new(Reason::Cancelled, "the reader ended")
     }
 }
 

@@ -1,5 +1,5 @@
-//! What LDAP attributes mean: from raw attributes to an entry in neutral form. Pure; shared by every
-//! source that speaks LDAP's schema, whether over the wire or from a file.
+//! The LDAP schema: converts raw attributes to an entry in neutral form. Pure; shared by all sources with LDAP's
+//! schema, on the wire or from a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,15 +53,15 @@ const GROUP_FIELDS: Table = &[
 const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"];
 
 /// What is wrong with an entry of which a name cannot be read by which groups list people.
-const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it cannot be told which groups list it by that; correct it in \
-     the directory";
+const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it is unknown which groups list it; correct it \
+                           in the directory";
 
 /// What is wrong with an entry that is neither user, contact nor group.
 pub(in crate::source) const OF_NO_KIND: &str = "its classes are those of no user, contact or group; correct them, or name it with userFilter or groupFilter";
 
 /// What is wrong with a list that cannot be empty and is.
-const NO_MEMBER: &str = "it shows no member, and the server has no such group without one, so they are hidden; let the account that \
-     reads see that attribute";
+const NO_MEMBER: &str = "it shows no member, and the server has no such group without one, so they are hidden; allow \
+                         the account that reads to see that attribute";
 
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
@@ -89,7 +89,7 @@ pub struct EntrySchema {
     pub demands_members: bool,
 }
 
-/// An entry that cannot be taken.
+/// An entry that cannot be processed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Unreadable {
@@ -244,15 +244,15 @@ impl EntrySchema {
 /// What is wrong with an entry whose id is none.
 pub(in crate::source) fn no_id(attribute: &str) -> String {
     format!(
-        "its {attribute} is no id that could tell it apart: it is blank, or not of the form that such an id has; correct it in the \
-         directory, or set anchorAttribute to one that every entry has"
+        "its {attribute} does not identify it: it is blank, or has the wrong form; correct it in the directory, or \
+         set anchorAttribute to one that every entry has"
     )
 }
 
-/// What is wrong with an entry that does not show the attribute that holds the ids.
+/// The message for an entry that does not show the id attribute.
 pub(in crate::source) fn without_id(attribute: &str) -> String {
     format!(
-        "it has no {attribute}, which would tell it apart for ever; let the account read that attribute, or set anchorAttribute \
+        "it has no {attribute}, which identifies it; allow the account to read that attribute, or set anchorAttribute \
          to one that every entry has"
     )
 }
@@ -266,8 +266,8 @@ pub(in crate::source) fn aliases(count: u64) -> String {
     };
     let are = are.replace("{}", &count.to_string());
     format!(
-        "{are} not followed (objectClass alias). {stand} for entries elsewhere: whoever {they} is read where their own entry is, \
-         so that place must be read too"
+        "{are} not followed (objectClass alias). {stand} for entries elsewhere: the entries that {they} are read \
+         where they are, so that subtree must be read too"
     )
 }
 
@@ -331,7 +331,7 @@ fn is_deleted(attributes: &Attributes) -> bool {
     active_directory::is_deleted(attributes) || active_directory::is_a(attributes, "nsTombstone")
 }
 
-/// Whether it stands for an entry somewhere else.
+/// Whether it is an alias of an entry elsewhere.
 pub(in crate::source) fn is_alias(attributes: &Attributes) -> bool {
     active_directory::is_a(attributes, "alias")
 }
@@ -375,7 +375,9 @@ fn members(attributes: &Attributes) -> Members {
     let mut bad = None;
     for (name, by_uid) in [("member", false), ("uniquemember", false), ("memberuid", true)] {
         if !attributes.is_whole(name) {
-            bad.get_or_insert_with(|| format!("only a part of its members came ({name};range=…): {WHOLE}"));
+            bad.get_or_insert_with(|| {
+                format!("only a part of its members was read ({name};range=…): {WHOLE}")
+            });
         }
         for value in attributes.all(name) {
             match reference(value, by_uid) {
@@ -796,7 +798,7 @@ mod tests {
         let schema =
             EntrySchema { anchor: name.to_owned(), literal: BTreeSet::new(), demands_members: false };
         let error = schema.entry("cn=a", &of, None).unwrap_err();
-        assert!(error.anchor.is_none() && error.why.contains("is no id"), "{error}");
+        assert!(error.anchor.is_none() && error.why.contains("does not identify it"), "{error}");
     }
 
     #[rstest]

@@ -1,4 +1,4 @@
-//! Where a source puts what it reads.
+//! The channel into which a source puts what it reads.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -54,24 +54,25 @@ pub type Lists = HashMap<Anchor, Option<Vec<Reference>>>;
 /// How the entries of the last read are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownBy {
-    /// The attribute that holds their anchors, as in [`Completion::id`](crate::directory::Completion::id).
+    /// The attribute with their anchors, as in [`Completion::id`](crate::directory::Completion::id).
     pub id: Option<String>,
     /// What decided which of them came: before the attribute was kept, that said it.
     pub scope: String,
-    /// How far the copy of the server was that told of them, as in [`Shown::progress`](crate::directory::Shown::progress).
+    /// The replication progress of the server that reported them, as in
+    /// [`Shown::progress`](crate::directory::Shown::progress).
     pub progress: Option<String>,
 }
 
 impl Sink {
-    /// One of which somebody knows what was read last.
+    /// A sink with access to the last read.
     pub fn after(last: Arc<dyn LastRead>, batches: mpsc::Sender<Batch>) -> Self {
         Self { batches, last: Some(last) }
     }
 
-    /// Hands a batch over; fails when nobody listens any more.
+    /// Sends a batch; fails when the receiver has ended.
     ///
     /// # Errors
-    /// When nobody takes the batch any more: the read ends as cancelled.
+    /// When the receiver has ended: the read ends as cancelled.
     pub async fn send(&self, batch: Batch) -> Result<(), SourceError> {
         self.batches.send(batch).await.map_err(|_| given_up())
     }
@@ -79,7 +80,7 @@ impl Sink {
     /// The same, on a thread that may wait.
     ///
     /// # Errors
-    /// When nobody takes the batch any more: the read ends as cancelled.
+    /// When the receiver has ended: the read ends as cancelled.
     pub fn blocking_send(&self, batch: Batch) -> Result<(), SourceError> {
         self.batches.blocking_send(batch).map_err(|_| given_up())
     }
@@ -89,7 +90,7 @@ impl Sink {
         self.last.as_ref()?.known_by()
     }
 
-    /// Whether nobody listens any more.
+    /// Whether the receiver has ended.
     pub fn is_closed(&self) -> bool {
         self.batches.is_closed()
     }
@@ -101,21 +102,21 @@ impl Sink {
         tokio::task::spawn_blocking(move || last.called(&entries)).await.unwrap_or_default()
     }
 
-    /// Those of these entries that were not there at the last read; `None` if that cannot be told.
+    /// Those of these entries that did not exist at the last read; `None` if that is unknown.
     pub async fn strange(&self, entries: Vec<Anchor>) -> Option<HashSet<Anchor>> {
         let last = self.last.clone()?;
         tokio::task::spawn_blocking(move || last.strange(&entries)).await.ok().flatten()
     }
 
-    /// The members, at the last read, of those of these entries that were groups, `None` of those of which not all were
-    /// known; all `None` if that cannot be told.
+    /// The members, at the last read, of those of these entries that were groups; `None` for groups whose members were
+    /// not all known, and for all if that is unknown.
     pub async fn members(&self, entries: Vec<Anchor>) -> Option<Lists> {
         let last = self.last.clone()?;
         tokio::task::spawn_blocking(move || last.members(&entries)).await.ok().flatten()
     }
 
-    /// The values, at the last read, of a literal attribute of those of these entries that were there; `None` if that cannot
-    /// be told.
+    /// The values, at the last read, of a literal attribute of those of these entries that existed; `None` if that is
+    /// unknown.
     pub async fn values(
         &self,
         attribute: &'static str,
@@ -125,8 +126,8 @@ impl Sink {
         tokio::task::spawn_blocking(move || last.values(attribute, &entries)).await.ok().flatten()
     }
 
-    /// Those who were there at the last read and of whom a value of this literal attribute names one of these entries; `None` if
-    /// that cannot be told. All are looked through.
+    /// The entries of the last read in which a value of this literal attribute names one of these entries; `None` if
+    /// that is unknown. It scans all entries.
     pub async fn naming(&self, attribute: &'static str, dns: BTreeSet<Dn>) -> Option<Vec<Anchor>> {
         let last = self.last.clone()?;
         tokio::task::spawn_blocking(move || last.naming(attribute, &dns)).await.ok().flatten()
@@ -141,5 +142,5 @@ impl From<mpsc::Sender<Batch>> for Sink {
 }
 
 fn given_up() -> SourceError {
-    SourceError::new(Reason::Cancelled, "the read was given up")
+    SourceError::new(Reason::Cancelled, "the read was stopped")
 }

@@ -1,5 +1,5 @@
-//! What is remembered of the specs that a policy was applied with: so much that its rules can be made
-//! again, and that any edit which could remove something shows.
+//! The stored form of the specs that a policy was applied with: enough to create its rules again, and to detect every
+//! edit that could remove something.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! From a `DirectoryConnector` to what its source needs.
+//! Converts a `DirectoryConnector` to the configuration of its source.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -161,11 +161,11 @@ impl Resolving<'_> {
             (1..=63).contains(&label.len()) && label.chars().all(fits)
         };
         if !discovery.domain.split('.').all(label) {
-            let why = format!("{:?} is no name of a domain in DNS, such as corp.example", discovery.domain);
+            let why = format!("{:?} is not a DNS domain name, such as corp.example", discovery.domain);
             self.problem(&format!("{AT}.domain"), &why);
         }
         if !discovery.site.is_empty() && !label(&discovery.site) {
-            self.problem(&format!("{AT}.site"), &format!("{:?} is no name of a site", discovery.site));
+            self.problem(&format!("{AT}.site"), &format!("{:?} is not the name of a site", discovery.site));
         }
         let mut nameservers = Vec::new();
         for (number, text) in discovery.nameservers.iter().enumerate() {
@@ -173,7 +173,8 @@ impl Resolving<'_> {
             if let Ok(address) = address.or_else(|_| text.parse()) {
                 nameservers.push(address);
             } else {
-                let why = format!("{text:?} is no address, such as 10.0.0.53, 10.0.0.53:53 or [fd00::53]:53");
+                let why =
+                    format!("{text:?} is not an address, such as 10.0.0.53, 10.0.0.53:53 or [fd00::53]:53");
                 self.problem(&format!("{AT}.nameservers[{number}]"), &why);
             }
         }
@@ -192,8 +193,8 @@ impl Resolving<'_> {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic()) && is_word(name);
         if !(name.is_empty() || is_name || name.split('.').all(is_number)) {
-            let why = "it is no attribute's name: a letter, then letters, digits, - and _, without options (;lang-de); or a number \
-                       such as 2.5.4.3";
+            let why = "it is not an attribute name: a letter, then letters, digits, - and _, without options \
+                       (;lang-de); or an OID such as 2.5.4.3";
             self.problem(at, why);
         }
     }
@@ -247,7 +248,7 @@ impl Resolving<'_> {
     fn dns(&mut self, at: &str, dns: &[String]) {
         for (number, dn) in dns.iter().enumerate() {
             if let Err(error) = Dn::parse(dn) {
-                self.problem(&format!("{at}[{number}]"), &format!("{dn} is no DN: {error}"));
+                self.problem(&format!("{at}[{number}]"), &format!("{dn} is not a DN: {error}"));
             }
         }
     }
@@ -258,11 +259,11 @@ impl Resolving<'_> {
             let field = format!("{at}.{field}");
 let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
             if filter.is_empty() && !text.is_empty() {
-                let why = "has blanks only; leave it out to read everybody of this kind, or write a filter";
+                let why = "has only blanks; leave it out to read all entries of this kind, or write a filter";
                 self.problem(&field, why);
             } else if !filter.is_empty() && !ldap::is_filter(&filter) {
                 let why = format!(
-                    "{filter} is no LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
+                    "{filter} is not an LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
                      \\2a \\28 \\29 \\5c"
                 );
                 self.problem(&field, &why);
@@ -358,7 +359,7 @@ let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
 }
 
 pub(super) fn not_a_duration(text: &api::Duration) -> String {
-    format!("{:?} is no length of time; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
+    format!("{:?} is not a duration; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
 }
 
 fn given(text: &str) -> Option<String> {
@@ -378,7 +379,7 @@ fn check_url(url: &str, start_tls: bool, insecure: bool) -> Result<(), String> {
         _ => (host_and_port, None),
     };
     if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
-        return Err(format!("{url} names no host; write it like ldaps://ldap.corp.example:636"));
+        return Err(format!("{url} has no host; write it like ldaps://ldap.corp.example:636"));
     }
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
         return Err(format!("the port of {url} is not a number from 1 to 65535"));

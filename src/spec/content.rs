@@ -1,5 +1,5 @@
-//! What referenced keys hold, as far as two of them can be compared: whoever touches an object without changing what
-//! is used of it has changed nothing.
+//! The contents of referenced keys, in a form that can be compared: an edit of an object that does not change the keys
+//! in use is no change.
 
 use std::collections::BTreeSet;
 use std::fmt;

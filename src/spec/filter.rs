@@ -1,4 +1,4 @@
-//! LDAP filters that stand on several lines, as people write long ones in YAML.
+//! LDAP filters that span several lines, as in YAML.
 
 /// The filter in one line. Line breaks and blanks between its components mean nothing and go; within a value a blank
 /// means itself, and a line break is refused, because nobody can tell what it was to mean.
@@ -10,8 +10,8 @@ pub(super) fn joined(filter: &str) -> Result<String, String> {
         match sign {
             '\n' | '\r' if within => {
                 return Err(format!(
-                    "a line ends within {:?}; begin new lines only between the parentheses of two components, or write \\0a \
-                     for a line break that belongs to the value",
+                    "a line ends within {:?}; break lines only between components, or write \\0a for a line break \
+                     that belongs to the value",
                     last_item(&line)
                 ));
             }

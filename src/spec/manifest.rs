@@ -1,4 +1,4 @@
-//! Manifests: YAML or JSON from files, folders or standard input.
+//! Reads manifests: YAML or JSON from files, folders or standard input.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,7 +63,7 @@ fn whole(from: impl io::Read) -> io::Result<String> {
     let mut text = String::new();
     from.take(FILE + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE {
-        return Err(io::Error::other(format!("it is of more than {FILE} bytes; split it")));
+        return Err(io::Error::other(format!("it has more than {FILE} bytes; split it")));
     }
     Ok(text)
 }
@@ -105,14 +105,14 @@ impl Manifests {
             return;
         }
         if found.is_empty() {
-            let why = "the folder holds no .yaml, .yml or .json file";
+            let why = "the folder has no .yaml, .yml or .json file";
             self.problem(&folder.display().to_string(), "", why);
         }
         for path in found {
             if path.is_file() {
                 self.file(&path);
             } else {
-                self.problem(&path.display().to_string(), "", "it is no file that can be read");
+                self.problem(&path.display().to_string(), "", "it is not a readable file");
             }
         }
     }
@@ -140,8 +140,8 @@ impl Manifests {
     fn document(&mut self, place: &str, value: Value, folder: Option<&Path>) {
         let header = match Header::deserialize(&value) {
             Ok(header) if !header.kind.is_empty() => header,
-            Ok(_) => return self.problem(place, "", "it has no kind, so it is no Kubernetes object"),
-            Err(error) => return self.problem(place, "", format!("it is no Kubernetes object: {error}")),
+            Ok(_) => return self.problem(place, "", "it has no kind, so it is not a Kubernetes object"),
+            Err(error) => return self.problem(place, "", format!("it is not a Kubernetes object: {error}")),
         };
         if header.kind == "List" && header.api_version == "v1" {
             let Value::Object(mut list) = value else { return };
@@ -176,7 +176,7 @@ impl Manifests {
                 return self.problem(
                     &object,
                     "apiVersion",
-                    format!("is {version:?}, and this rollcall knows {ours}"),
+                    format!("is {version:?}, and this rollcall supports {ours}"),
                 );
             }
             ("Secret", "v1") => {
@@ -225,7 +225,7 @@ impl Manifests {
         }
         for key in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "spec" | "status") {
-                self.problem(object, key, "there is no such field; settings stand under spec");
+                self.problem(object, key, "there is no such field; settings belong under spec");
             }
         }
         match serde_path_to_error::deserialize::<_, S>(spec) {

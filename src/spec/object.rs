@@ -1,4 +1,4 @@
-//! The objects that specs are made of: ours, and those that they refer to.
+//! The objects of manifests: our kinds, and those that they refer to.
 
 use std::collections::BTreeMap;
 use std::fmt;

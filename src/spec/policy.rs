@@ -1,4 +1,4 @@
-//! From a `SyncPolicy` to the rules that the middle works with.
+//! Converts a `SyncPolicy` to the rules of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub(super) fn token(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> Op
             return Ok(token);
         }
         Err(format!(
-            "the key {} of Secret {} is shorter than {SHORTEST_TOKEN} bytes, and so could be guessed; make one with \
+            "the key {} of Secret {} is shorter than {SHORTEST_TOKEN} bytes, so it could be guessed; generate one with \
              `openssl rand -base64 32`",
             reference.key,
             name.beside(&reference.name)
@@ -100,7 +100,7 @@ struct Resolving<'a> {
 impl Resolving<'_> {
     fn connectors(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Vec<ConnectorBinding>> {
         let [only] = spec.connectors.as_slice() else {
-            self.problem("spec.connectors", "name exactly one connector; several are not possible yet");
+            self.problem("spec.connectors", "name exactly one connector; several are not supported yet");
             return None;
         };
         let Some((connector, _)) = objects.connectors.get(&self.name.beside(&only.name)) else {
@@ -121,7 +121,7 @@ impl Resolving<'_> {
         };
         let max_age = self.duration("spec.connectors[0].maxAge", &only.max_age)?;
         if max_age < SHORTEST_AGE {
-            let why = "is too short: what was read would be too old again before anything could be done; use 1m or more";
+            let why = "is too short: a read would be too old before anything could be done; use 1m or more";
             self.problem("spec.connectors[0].maxAge", why);
         }
         let connector_name = ConnectorName::new(&self.name.namespace, &only.name);
@@ -144,7 +144,7 @@ impl Resolving<'_> {
     fn users(&mut self, users: &Users) -> Option<UserRules> {
         for (at, domain) in users.email_domains.iter().enumerate() {
             if domain.contains(['@', '*', ' ']) {
-                let why = format!("{domain:?} is no domain; write it like corp.example");
+                let why = format!("{domain:?} is not a domain; write it like corp.example");
                 self.problem(&format!("spec.users.emailDomains[{at}]"), &why);
             }
         }

@@ -1,4 +1,4 @@
-//! What a spec refers to, so that whoever brings objects knows which ones.
+//! The references of a spec, so that the caller knows which objects to fetch.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Follows references to Secrets and ConfigMaps.
+//! Resolves references to Secrets and ConfigMaps.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Objects {
         let begins = b"-----BEGIN CERTIFICATE-----";
         if !pem.windows(begins.len()).any(|window| window == begins) {
             return Err(format!(
-                "the key {} of {:?} {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+                "the key {} of {:?} {} has no certificate in PEM format (-----BEGIN CERTIFICATE-----)",
                 reference.key,
                 reference.kind,
                 of.beside(&reference.name)

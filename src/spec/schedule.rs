@@ -1,4 +1,4 @@
-//! When a policy runs: cron expressions in a time zone.
+//! Schedules of policies: cron expressions in a time zone.
 
 use cronexpr::{Crontab, MakeTimestamp, ParseOptions};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ impl Schedule {
     pub(super) fn parse(schedule: &policy::Schedule, mut problem: impl FnMut(&str, String)) -> Option<Self> {
         let zone = &schedule.time_zone;
         if TimeZone::get(zone).is_err() {
-            let why = format!("{zone:?} is no time zone; use its IANA name, such as Europe/London");
+            let why = format!("{zone:?} is not a time zone; use an IANA name, such as Europe/London");
             problem("spec.schedule.timeZone", why);
             return None;
         }
@@ -50,11 +50,11 @@ fn parse_one(text: &str, zone: &str) -> Result<Crontab, String> {
         ));
     }
     let crontab = cronexpr::parse_crontab_with(&format!("{text} {zone}"), ParseOptions::default())
-        .map_err(|error| format!("{text:?} is no cron expression: {}", one_line(&error.to_string())))?;
+        .map_err(|error| format!("{text:?} is not a cron expression: {}", one_line(&error.to_string())))?;
     // From any moment on four years have every day of the calendar, except around a year like 2100.
     if crontab.find_next(MakeTimestamp(Timestamp::UNIX_EPOCH)).is_err() {
         return Err(format!(
-            "{text:?} never comes, or seldom: there is no such day within four years; correct the day or the month"
+            "{text:?} never occurs, or seldom: there is no such day within four years; correct the day or the month"
         ));
     }
     Ok(crontab)
@@ -91,8 +91,8 @@ mod tests {
 
     #[rstest]
     #[case::too_few_fields(&["0 8 * *"], "UTC", "spec.schedule.cron[0]", "five are needed")]
-    #[case::out_of_range(&["0 8 * * *", "61 8 * * *"], "UTC", "spec.schedule.cron[1]", "no cron expression")]
-    #[case::never(&["0 8 * * *", "0 0 31 2 *"], "UTC", "spec.schedule.cron[1]", "never comes")]
+    #[case::out_of_range(&["0 8 * * *", "61 8 * * *"], "UTC", "spec.schedule.cron[1]", "not a cron expression")]
+    #[case::never(&["0 8 * * *", "0 0 31 2 *"], "UTC", "spec.schedule.cron[1]", "never occurs")]
     #[case::no_such_zone(&["0 8 * * *"], "Europe/Londres", "spec.schedule.timeZone", "IANA name")]
     fn says_what_is_wrong(
         #[case] cron: &[&str],

@@ -1,4 +1,4 @@
-//! What an apiserver would refuse by a kind's schema: unknown fields, and what is out of bounds.
+//! Checks what an apiserver would refuse by a kind's schema: unknown fields, and values out of bounds.
 
 use kube::CustomResourceExt;
 use serde_json::Value;
@@ -107,5 +107,5 @@ pub(super) fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n String> + 
     }
     let mut all: Vec<&str> = known.map(String::as_str).collect();
     all.sort_unstable();
-    format!("there is no such field; there are {}", all.join(", "))
+    format!("there is no such field; the fields are {}", all.join(", "))
 }

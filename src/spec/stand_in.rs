@@ -1,4 +1,4 @@
-//! What stands in for Secrets and ConfigMaps that are elsewhere, so that all else can be validated.
+//! Placeholders for Secrets and ConfigMaps that are not among the manifests, so that everything else can be validated.
 
 use std::collections::{BTreeMap, BTreeSet};
 

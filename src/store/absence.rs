@@ -1,4 +1,4 @@
-//! Forgetting what nobody owns any more.
+//! Deletes the data of deleted policies and connectors.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -70,7 +70,7 @@ impl Store {
     /// bit. What an earlier process did not get done is finished.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn forget_absent(
         &self,
         policies: &BTreeSet<Owner>,

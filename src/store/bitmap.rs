@@ -1,4 +1,4 @@
-//! Bitmaps of row numbers, as the store keeps them: roaring's portable format.
+//! Bitmaps of row numbers, in roaring's portable format.
 
 use roaring::RoaringBitmap;
 

@@ -1,5 +1,5 @@
-//! Something for each number, where numbers are dense: a million members are looked up one by one. Where only a few of them
-//! are there, only those cost memory.
+//! A map from dense numbers to values, for fast look-up of a million members. If only a few are set, only those use
+//! memory.
 
 /// So many are next to each other.
 const PAGE: usize = 32;

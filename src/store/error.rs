@@ -1,4 +1,4 @@
-//! What can go wrong with the store, and what to do about it.
+//! The errors of the store, with what to do about them.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 pub enum StoreError {
     /// The data folder cannot be used.
     #[error(
-        "the data folder {folder} cannot be used: {error}; check the path and its rights, or use another one"
+        "the data folder {folder} cannot be used: {error}; check the path and its permissions, or use another one"
     )]
     Folder {
         /// Which one.
@@ -21,8 +21,8 @@ pub enum StoreError {
     },
     /// The data folder, or the database in it, is somebody else's.
     #[error(
-        "{what} belongs to the user {owner}, and this runs as the user {us}: its owner could change what \
-         is remembered, and so who keeps an account; use a folder of your own, such as ~/rollcall, or run as its owner"
+        "{what} belongs to the user {owner}, and this runs as the user {us}: its owner could change the stored data, \
+         and so decide who keeps an account; use a folder of your own, such as ~/rollcall, or run as its owner"
     )]
     NotOurs {
         /// The folder or the database.
@@ -34,8 +34,8 @@ pub enum StoreError {
     },
     /// Others may write in the data folder, or to the database in it.
     #[error(
-        "{what} may be written by others (mode {mode:04o}), who could change what is remembered, and so who keeps an account; \
-         take that right away (chmod go-w) if you trust what is in it, or use another folder"
+        "{what} may be written by others (mode {mode:04o}), who could change the stored data, and so decide who keeps \
+         an account; remove that permission (chmod go-w) if you trust the contents, or use another folder"
     )]
     Exposed {
         /// The folder or the database.
@@ -44,7 +44,7 @@ pub enum StoreError {
         mode: u32,
     },
     /// There is no store in the folder.
-    #[error("there is no store in {folder}; `rollcall sync --data {folder} …` makes one")]
+    #[error("there is no store in {folder}; `rollcall sync --data {folder} …` creates one")]
     Missing {
         /// Which folder.
         folder: String,
@@ -75,27 +75,25 @@ pub enum StoreError {
         ours: u32,
     },
     /// The file is something else.
-    #[error("{file} is not a store of rollcall; move it away, or use another data folder")]
+    #[error("{file} is not a rollcall store; move it away, or use another data folder")]
     Foreign {
         /// Which file.
         file: String,
     },
     /// The disk is full.
-    #[error(
-        "no room is left on the disk that holds the data folder; nothing was changed. Make room and run again"
-    )]
+    #[error("the disk of the data folder is full; nothing was changed. Make room and run again")]
     Full,
     /// The disk or the folder refuses to be written.
     #[error(
-        "the data folder cannot be written ({0}); nothing was changed. Check its rights and how it is mounted"
+        "the data folder cannot be written ({0}); nothing was changed. Check its permissions and how it is mounted"
     )]
     Unwritable(String),
     /// Something tried to write a store that was opened for reading.
-    #[error("this store was opened for reading only")]
+    #[error("this store was opened read-only")]
     ReadOnly,
     /// A copy could not be made.
     #[error(
-        "the backup {to} cannot be made: {error}; name a file that is not there yet, in a folder that is"
+        "the backup {to} cannot be written: {error}; name a file that does not exist yet, in a folder that exists"
     )]
     Backup {
         /// Where to.
@@ -105,7 +103,7 @@ pub enum StoreError {
     },
     /// More numbers were needed than there are.
     #[error(
-        "no numbers are left for {0}: four thousand million were given; export, and start with a new data folder"
+        "no numbers are left for {0}: four thousand million were used; export, and start with a new data folder"
     )]
     Exhausted(String),
     /// SQLite says no.
@@ -113,7 +111,7 @@ pub enum StoreError {
     Sqlite(rusqlite::Error),
     /// What is stored is not what was written.
     #[error(
-        "the store is damaged ({0}); nothing is planned or removed on its word. Check the disk, and restore a backup \
+        "the store is damaged ({0}); nothing is planned or removed because of it. Check the disk, and restore a backup \
          (docs/operations.md says how), or start with a new data folder"
     )]
     Damaged(String),
@@ -122,7 +120,8 @@ pub enum StoreError {
     GivenUp(String),
     /// Work with it ended by a panic, or with the process.
     #[error(
-        "it ended before it was done ({0}); what was done until then is kept, and it is tried again. If it comes again this is a defect of Rollcall: please report it with the log around it"
+        "it stopped before its end ({0}); what was done until then is kept, and it is retried. If it happens again, \
+         this is a defect of Rollcall: please report it with the log of that time"
     )]
     Ended(String),
 }

@@ -1,4 +1,4 @@
-//! What runs could not take as it is: for people, who are to correct it.
+//! Exceptions: entries that runs could not process, for administrators to correct.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
@@ -41,7 +41,7 @@ impl Store {
     /// Makes these the policy's exceptions. Nothing is written if they are what they were.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn save_exceptions(&self, place: Place, exceptions: &Exceptions) -> Result<(), StoreError> {
         let before: Option<String> = self.read(|reader| {
             Ok::<_, StoreError>(
@@ -73,7 +73,7 @@ impl Store {
     /// The exceptions of all policies that have any.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn exceptions(&self) -> Result<Vec<Exceptions>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(

@@ -1,5 +1,4 @@
-//! The data folder: whoever may write in it decides what is remembered, and so who keeps an account. It must be nobody
-//! else's.
+//! The data folder. Whoever can write in it decides who keeps an account, so nobody else may.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -105,7 +104,7 @@ fn ours(path: &Path) -> io::Result<File> {
         .custom_flags(flags)
         .open(path);
     let no_file = || {
-        let why = format!("{} is a link or no file; remove it", path.display());
+        let why = format!("{} is a link, or not a file; remove it", path.display());
         io::Error::new(io::ErrorKind::InvalidInput, why)
     };
     match file {

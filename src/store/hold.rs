@@ -143,7 +143,7 @@ impl Store {
     /// nobody else says something of it meanwhile.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn save_hold(
         &self,
         place: Place,
@@ -196,7 +196,7 @@ impl Store {
     /// The current holds of all policies.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         self.read(|reader| {
             // An older store, which is only read, does not know who approved.
@@ -219,7 +219,7 @@ impl Store {
     /// The policy's current hold.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn current_hold(&self, place: Place) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
             let body: Option<String> = reader
@@ -233,7 +233,7 @@ impl Store {
     /// The policy's hold of this digest, current or approved before.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn hold(&self, place: Place, digest: &str) -> Result<Option<Hold>, StoreError> {
         self.read(|reader| {
             let body: Option<String> = reader
@@ -247,7 +247,7 @@ impl Store {
     /// Notes that this person approved this digest; only the first sighting counts.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn approve(
         &self,
         place: Place,
@@ -270,7 +270,7 @@ impl Store {
     /// Returns whether there were any.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn withdraw_approvals(&self, owner: &Owner, digest: Option<&str>) -> Result<bool, StoreError> {
         let policy: Option<i64> = self.read(|reader| {
             let sql = "SELECT approval.policy FROM approval JOIN policy ON policy.id = approval.policy
@@ -292,7 +292,7 @@ impl Store {
     /// Forgets the policy's approvals that are over, but for the one of `digest`: given anew, they count anew.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn forget_approvals(
         &self,
         owner: &Owner,
@@ -327,7 +327,7 @@ impl Store {
     /// Whether an approval of this digest was seen for the policy.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn was_approved(&self, owner: &Owner, digest: &str) -> Result<bool, StoreError> {
         self.read(|reader| {
             Ok(reader
@@ -342,7 +342,7 @@ impl Store {
     /// The approved holds that are still valid: made under this spec, approved within the last 24 h.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn approved(&self, place: Place, spec_hash: &str, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
         let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
         self.read(|reader| {

@@ -1,4 +1,4 @@
-//! The journal: what was about to be done and what was done, for recovery, budgets and people.
+//! The journal: intended and executed operations, for recovery, limits and administrators.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ impl Store {
     /// Commits what is about to be done; returns the intents' numbers, in order.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn intend<'e>(
         &self,
         place: Place,
@@ -174,7 +174,7 @@ impl Store {
     /// more is open than what comes next.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn advance<'e>(
         &self,
         place: Place,
@@ -191,7 +191,7 @@ impl Store {
     /// What was about to be done when an earlier process died.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn open_intents(&self, place: Place) -> Result<Vec<Intent>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -215,7 +215,7 @@ impl Store {
     /// Commits what became of intents: links, claims and journal, in one transaction.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn settle(&self, place: Place, run: &str, done: &Done) -> Result<(), StoreError> {
         self.write(|writer| settle(writer, place, run, done))
     }
@@ -223,7 +223,7 @@ impl Store {
     /// What was spent since `since`.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn spent(&self, place: Place, since: Timestamp) -> Result<Vec<Spent>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -249,7 +249,7 @@ impl Store {
     /// Forgets journal rows that are older than `retention`.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn purge_journal(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let before = now.checked_sub(retention).unwrap_or(Timestamp::MIN);
         self.write(|writer| {
@@ -261,7 +261,7 @@ impl Store {
     /// What the target would not have, and when it is tried again.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn rejections(&self, place: Place) -> Result<Vec<Rejection>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
@@ -285,7 +285,7 @@ impl Store {
     /// Remembers what the target would not have; `gone` are those that it took after all.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn save_rejections(
         &self,
         place: Place,

@@ -1,4 +1,4 @@
-//! Subjects and links: which object at the target is whose.
+//! Subjects and links: which object at the target belongs to which subject.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
@@ -132,7 +132,7 @@ impl Store {
     /// The place of `owner`'s links at the target of this identity.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
         self.write(|writer| {
             writer
@@ -149,7 +149,7 @@ impl Store {
     /// All subjects that the policy knows, with their objects at the target.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn subjects(&self, place: Place) -> Result<Subjects, StoreError> {
         self.read(|reader| {
             let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
@@ -161,7 +161,7 @@ impl Store {
     /// The same, of these only.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn subjects_of(&self, place: Place, wanted: &RoaringBitmap) -> Result<Subjects, StoreError> {
         self.read(|reader| {
             let mut subjects = Subjects { by_id: BySubject::default(), next: next(reader, place)? };
@@ -177,7 +177,7 @@ impl Store {
     /// among the `known`.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn admit(
         &self,
         place: Place,
@@ -231,7 +231,7 @@ impl Store {
     /// Remembers who was seen to leave, and who returned.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn save_leaving(
         &self,
         place: Place,
@@ -254,7 +254,7 @@ impl Store {
     /// Which policy has this object.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn owner_of(&self, place: Place, object: &TargetId) -> Result<Option<Ownership>, StoreError> {
         self.read(|reader| {
             let claim: Option<(i64, String)> = reader

@@ -1,4 +1,4 @@
-//! The numbers of policies and connectors: each is given once, and never again.
+//! The numbers of policies and connectors: each is used once.
 
 use rusqlite::{OptionalExtension as _, Transaction};
 

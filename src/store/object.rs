@@ -24,7 +24,7 @@ impl Store {
     /// came with it: whoever may make an object, or restore it, need not be who may approve.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn see(&self, owner: &Owner, uid: &str, digest: Option<&str>) -> Result<Seen, StoreError> {
         let known: Option<Known> = self.read(|reader| {
             let sql = "SELECT uid, refused FROM object WHERE owner = ?1";
@@ -54,7 +54,7 @@ impl Store {
     /// The approval of `digest` that the policy's object bears approves nothing, until it is set anew.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn refuse_approval(&self, owner: &Owner, digest: &str) -> Result<(), StoreError> {
         self.write(|writer| {
             let sql = "UPDATE object SET refused = ?2 WHERE owner = ?1";

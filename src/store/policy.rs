@@ -1,4 +1,4 @@
-//! What is remembered about a policy as a whole.
+//! The data of a policy as a whole.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Store {
     /// The policies that have ever run, in order of their names.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn owners(&self) -> Result<Vec<Owner>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached("SELECT owner FROM policy ORDER BY owner")?;
@@ -107,7 +107,7 @@ impl Store {
     /// The specs that the last complete run of a policy applied; `None` if it had none.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn applied_spec(&self, owner: &Owner) -> Result<Option<String>, StoreError> {
         self.read(|reader| {
             let spec = reader
@@ -122,7 +122,7 @@ impl Store {
     /// is only a part.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn is_complete(&self, owner: &Owner) -> Result<bool, StoreError> {
         self.read(|reader| {
             let sql = "SELECT count(*) FROM policy WHERE owner = ?1 AND first_complete_at IS NOT NULL";
@@ -134,7 +134,7 @@ impl Store {
     /// What is remembered about the policy.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn policy_state(&self, place: Place) -> Result<PolicyState, StoreError> {
         self.read(|reader| {
             let (first, applied_spec): (Option<String>, Option<String>) = reader
@@ -161,7 +161,7 @@ impl Store {
     /// Remembers that a run was complete. `applied_spec` is given when nothing of it is held.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn complete_run(
         &self,
         place: Place,

@@ -1,4 +1,4 @@
-//! Who may read a policy's registry: the digest of the token, never the token.
+//! The readers of a policy's registry: the digest of the token, never the token.
 
 use super::{Store, StoreError};
 use crate::directory::Owner;
@@ -7,7 +7,7 @@ impl Store {
     /// The digests of the tokens, by policy.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn readers(&self) -> Result<Vec<(Owner, [u8; 32])>, StoreError> {
         self.read(|reader| {
             let mut statement = reader.prepare_cached("SELECT owner, digest FROM reader")?;
@@ -23,7 +23,7 @@ impl Store {
     /// Remembers the digest of the policy's token; `None` if it has none any more.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn remember_reader(&self, owner: &Owner, digest: Option<[u8; 32]>) -> Result<(), StoreError> {
         self.write(|writer| {
             match digest {

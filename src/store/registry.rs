@@ -1,4 +1,4 @@
-//! The registry's objects, as rows.
+//! The objects of the registry, as rows.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ impl Store {
     /// Changes the policy's part of the registry, in one transaction.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn change_registry<T>(
         &self,
         owner: &Owner,
@@ -75,7 +75,7 @@ impl Store {
     /// not read.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn read_registry<T>(
         &self,
         owner: &Owner,
@@ -106,7 +106,7 @@ impl<'t> PolicyRegistry<'t> {
     /// The object of this id.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn by_id(&self, id: Uuid) -> Result<Option<Object>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND id = ?2"), id.as_bytes())
     }
@@ -114,7 +114,7 @@ impl<'t> PolicyRegistry<'t> {
     /// The object of this kind and name.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn by_name(&self, kind: SubjectKind, name: &str) -> Result<Option<Object>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND kind = {} AND name_key = ?2",
@@ -126,7 +126,7 @@ impl<'t> PolicyRegistry<'t> {
     /// Every object of this kind, in order of names.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn for_each(
         &self,
         kind: SubjectKind,
@@ -144,7 +144,7 @@ impl<'t> PolicyRegistry<'t> {
     /// The object of this number.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn by_number(&self, number: u32) -> Result<Option<Object>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number = ?2"), number)
     }
@@ -152,7 +152,7 @@ impl<'t> PolicyRegistry<'t> {
     /// How many objects of this kind there are.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn count(&self, kind: SubjectKind) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM registry WHERE policy = ?1 AND kind = ?2";
         let mut statement = self.transaction.prepare_cached(sql)?;
@@ -165,7 +165,7 @@ impl<'t> PolicyRegistry<'t> {
     /// counted off in an index, not read.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn page(&self, kind: SubjectKind, skip: u64, count: u64) -> Result<Vec<Object>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM registry WHERE policy = ?1 AND number IN (
@@ -196,7 +196,7 @@ impl<'t> PolicyRegistry<'t> {
     /// The number of each object.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn numbers(&self) -> Result<HashMap<Uuid, u32>, StoreError> {
         let mut statement =
             self.transaction.prepare_cached("SELECT id, number FROM registry WHERE policy = ?1")?;
@@ -205,10 +205,10 @@ impl<'t> PolicyRegistry<'t> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Makes an object, active and without members.
+    /// Creates an object, active and without members.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn create(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         self.changes.fetch_add(1, Ordering::SeqCst);
         let kind = match content {
@@ -254,7 +254,7 @@ impl<'t> PolicyRegistry<'t> {
     /// Changes an object's content.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn update(&self, id: Uuid, content: &Content) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
@@ -271,7 +271,7 @@ impl<'t> PolicyRegistry<'t> {
     /// Enables or disables a user.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn set_active(&self, id: Uuid, active: bool) -> Result<ChangeResult, StoreError> {
         let made = self
             .transaction
@@ -283,7 +283,7 @@ impl<'t> PolicyRegistry<'t> {
     /// Sets a group's members.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn set_members(&self, id: Uuid, members: &RoaringBitmap) -> Result<ChangeResult, StoreError> {
         let members = if members.is_empty() { None } else { Some(bitmap::write(members)?) };
         let made = self
@@ -293,10 +293,10 @@ impl<'t> PolicyRegistry<'t> {
         change(made)
     }
 
-    /// Deletes an object, and takes it out of every group.
+    /// Deletes an object, and removes it from every group.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn delete(&self, id: Uuid) -> Result<ChangeResult, StoreError> {
         let gone: Option<u32> = self
             .transaction

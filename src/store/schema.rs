@@ -1,4 +1,4 @@
-//! The tables, and how an older file becomes a newer one.
+//! The tables, and the migrations of older files.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -18,7 +18,7 @@ use super::lock::lock;
 use super::schema::DIGEST;
 use crate::directory::{ConnectorName, Owner};
 
-/// How often everything is to be looked at …
+/// How often everything is checked …
 pub const EVERY: Duration = Duration::from_hours(1);
 /// … and how long what was found counts.
 const COUNTS: Duration = Duration::from_mins(75);
@@ -27,10 +27,10 @@ const COUNTS: Duration = Duration::from_mins(75);
 type Of = (&'static [Table], i64);
 
 impl Store {
-    /// Refuses what a run goes by, if it is not what was written.
+    /// Refuses the data of a run if they are damaged.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn vouch_for_run(&self, place: Place, connectors: &[ConnectorName]) -> Result<(), StoreError> {
         let mut parts = vec![(POLICY, place.policy), (REGISTRY, place.policy), (TARGET, place.target)];
         for connector in connectors {
@@ -51,20 +51,20 @@ impl Store {
         damage.map_or(Ok(()), |damage| Err(StoreError::Damaged(damage)))
     }
 
-    /// Refuses what a policy's registry serves, if it is not what was written.
+    /// Refuses the data of a policy's registry if they are damaged.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn vouch_for_registry(&self, owner: &Owner) -> Result<(), StoreError> {
         let found = self.number_of("SELECT id FROM policy WHERE owner = ?1", owner.as_str())?;
         let parts: Vec<Of> = found.map(|id| (REGISTRY, id)).into_iter().collect();
         self.vouch(&parts)
     }
 
-    /// Looks at everything; returns what is damaged.
+    /// Checks everything; returns what is damaged.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn examine(&self) -> Result<Vec<String>, StoreError> {
         let began = Instant::now();
         let mut damaged = Vec::new();
@@ -101,10 +101,10 @@ impl Store {
         Ok(said)
     }
 
-    /// Takes what is in the store for what was written: for whoever changed it with a hand of their own, as tests do.
+    /// Accepts the present contents of the store as written: for tests that change it directly.
     ///
     /// # Errors
-    /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn take_for_written(&self) -> Result<(), StoreError> {
         self.write(digest::begin)?;
         *lock(&self.inner.findings.all) = All::default();
@@ -197,7 +197,7 @@ fn structure(reader: &Transaction<'_>) -> Result<Option<String>, StoreError> {
 fn differs(table: &Table, should: Sum, found: Sum) -> Option<String> {
     let name = table.name;
     if should.rows != found.rows {
-        return Some(format!("the table {name} holds {} rows of what were {}", found.rows, should.rows));
+        return Some(format!("the table {name} has {} rows and should have {}", found.rows, should.rows));
     }
     (should.sum != found.sum).then(|| format!("rows of the table {name} are not what was written"))
 }

@@ -1,4 +1,4 @@
-//! What tests of the store have in common.
+//! Shared code of the store's tests.
 
 use super::{Store, StoreError};
 

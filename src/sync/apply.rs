@@ -1,4 +1,4 @@
-//! Does what was judged fit to be done, at the target.
+//! Applies the guarded plan at the target.
 //!
 //! # Guarantees
 //! - Intent before effect: what an operation would do to what we know is committed before the target
@@ -55,7 +55,7 @@ const RETRY_AT_MOST: Duration = Duration::from_hours(24);
 /// hears how many of how many are done.
 ///
 /// # Errors
-/// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+/// When the store cannot be written (for example, the disk is full) or is damaged.
 pub async fn apply<T: Target>(
     context: Context<'_, T>,
     subjects: &mut Subjects,

@@ -1,4 +1,4 @@
-//! Judges a plan: what may go, what is held. Pure.
+//! Checks a plan against the limits: what is executed, what is held. Pure.
 //!
 //! # Guarantees
 //! - Within one window no class of removals exceeds its budget, but for what a person approved.

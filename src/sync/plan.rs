@@ -1,4 +1,4 @@
-//! The operations that take the target from what we last confirmed there to the projection. Pure.
+//! Plans the operations that take the target from what was last confirmed there to the projection. Pure.
 //!
 //! # Guarantees
 //! - Nothing is removed but on the word of a projection that says `Gone`, or of a member list that was

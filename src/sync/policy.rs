@@ -1,4 +1,4 @@
-//! A policy that was resolved and validated: what the middle works with.
+//! A policy that was resolved and validated: the input of a run.
 //!
 //! `spec/` makes one from a `SyncPolicy`; after that nobody reads the raw spec. Fields that no
 //! resource can set yet (adoption, for one) are those that the first remote target brings.
@@ -15,7 +15,7 @@ use crate::sync::expression::Expression;
 /// A working policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Who owns what it makes.
+    /// The owner of the objects that it creates.
     pub owner: Owner,
     /// Where entries come from, in order of precedence.
     pub connectors: Vec<ConnectorBinding>,
@@ -48,7 +48,7 @@ impl Policy {
 pub struct ConnectorBinding {
     /// Which one.
     pub connector: ConnectorName,
-    /// How old its last completion may be for removals to rest on it.
+    /// The maximum age of its last completion for removals that depend on it.
     pub max_age: Duration,
     /// The connector's own rule for what a disabled account is: evaluates to a bool over `user`.
     pub disabled_when: Option<Expression>,

@@ -1,4 +1,4 @@
-//! From snapshots to what a target should hold. Pure, but for reading the pinned snapshots.
+//! Projects snapshots to what a target should hold. Pure, except for reading the pinned snapshots.
 //!
 //! A projection looks at every entry, or goes on from what the one before it left ([`IncrementalState`]) and looks only at what may be
 //! another thing now. Of what both look at they say the same.
@@ -41,7 +41,7 @@ pub use view::View;
 /// Subjects that are new get numbers from `known.next` on, in the order of their rows.
 ///
 /// # Errors
-/// When the store cannot be read, or holds what was changed by another hand.
+/// When the store cannot be read or is damaged.
 pub fn project(
     policy: &Policy,
     views: &[&dyn View],
@@ -58,7 +58,7 @@ pub struct Projecting<'a> {
     pub policy: &'a Policy,
     /// The policy's connectors, in order.
     pub views: &'a [&'a dyn View],
-    /// What the target holds.
+    /// Our objects at the target.
     pub known: &'a Subjects,
     /// What time it is.
     pub now: Timestamp,
@@ -68,7 +68,7 @@ impl Projecting<'_> {
     /// Looks, going on from `incremental`, and leaves there what the next one needs.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn on(self, incremental: &mut IncrementalState, look: &Look) -> Result<Projection, StoreError> {
         let Self { policy, views, known, now } = self;
         if *look == Look::AtEverything {

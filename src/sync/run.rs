@@ -45,8 +45,7 @@ pub struct Work<'a, T> {
     pub target: &'a T,
     /// The rules.
     pub policy: Arc<Policy>,
-    /// Makes rules again from the specs that were applied last (`Policy::spec_json`); `None` if this
-    /// version cannot.
+    /// Creates the rules from the last applied specs (`Policy::spec_json`); `None` if this version cannot.
     pub rebuild: fn(&str) -> Option<Policy>,
     /// What time it is.
     pub clock: &'a dyn Clock,

@@ -62,7 +62,7 @@ impl Target for Registry {
             Ok(Ok(outcomes)) => outcomes,
             // The transaction was rolled back: nothing of the batch was done.
             Ok(Err(error)) => failed(error.to_string()),
-            Err(error) => failed(format!("the registry's work was interrupted: {error}")),
+            Err(error) => failed(format!("the registry operation was interrupted: {error}")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Logging: lines on standard error, for people or for machines.
+//! Logging: lines on standard error, as text or JSON.
 
 use std::error::Error;
 use std::fmt;
@@ -51,8 +51,7 @@ impl LogLevel {
     }
 }
 
-/// Begins to log. `filter` is as in `RUST_LOG` (`info`, `rollcall=debug`); one that does not parse is taken
-/// for `warn`.
+/// Starts logging. `filter` is as in `RUST_LOG` (`info`, `rollcall=debug`); an invalid one counts as `warn`.
 pub fn init(filter: &str, format: Format) -> LogLevel {
     let (filter, handle) = reload::Layer::new(parse(filter).unwrap_or_else(|_| EnvFilter::new("warn")));
     let coloured = format == Format::Text && io::stderr().is_terminal();
@@ -99,8 +98,8 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    tracing::error!(place, thread, "a fault of Rollcall's own ended what it was doing; please report it");
-    let what = panic.payload_as_str().unwrap_or("nothing that could be said");
+    tracing::error!(place, thread, "a defect of Rollcall stopped an operation; please report it");
+    let what = panic.payload_as_str().unwrap_or("no message");
     tracing::debug!(place, what, "what the fault says");
 }
 
@@ -127,7 +126,9 @@ fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
     // A word that is no level would be taken for a part of the program, and all others would say nothing.
     let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
     if let Some(word) = filter.split(',').map(str::trim).find(|word| !is_level(word)) {
-        return Err(BadFilter(format!("{word:?} is no level: error, warn, info, debug, trace and off are")));
+        return Err(BadFilter(format!(
+            "{word:?} is not a level; the levels are error, warn, info, debug, trace and off"
+        )));
     }
     EnvFilter::builder().parse(filter).map_err(|error| BadFilter(error.to_string()))
 }

@@ -96,7 +96,7 @@ pub struct Run {
     pub memberships: u64,
     /// Operations that wait for a person.
     pub held: u64,
-    /// Entries that cannot be taken as they are.
+    /// Entries that cannot be processed.
     pub quarantined: u64,
 }
 
@@ -176,81 +176,77 @@ impl Metrics {
         registry.register_collector(Box::new(Process::new(store.clone())));
         let ours = registry.sub_registry_with_prefix("rollcall");
         let version: Info<Vec<Label>> = Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
-        ours.register("build", "Which version this is", version);
+        ours.register("build", "The version of Rollcall", version);
         let inner = Inner {
             completed: with_unit(
                 ours,
                 "connector_last_completion_timestamp",
-                "When the directory was last read to its end, in seconds since 1970",
+                "Time of the last complete read of the directory, in seconds since 1970",
                 Unit::Seconds,
                 Labelled::default(),
             ),
             imports: register(
                 ours,
                 "connector_imports",
-                "Reads of the directory, by the reason that Ready bore after them",
+                "Reads of the directory, by the reason of Ready after them",
             ),
             import_duration: with_unit(
                 ours,
                 "connector_import_duration",
-                "How long reads of the directory took",
+                "Duration of reads of the directory, in seconds",
                 Unit::Seconds,
                 Labelled::by(slow),
             ),
             entries: register(
                 ours,
                 "connector_entries",
-                "What the last complete read found: users, contacts, groups",
+                "Entries of the last complete read: users, contacts, groups",
             ),
             missed: register(
                 ours,
                 "connector_feed_missed",
-                "Entries that a full read found changed and the change feed had not told of",
+                "Changed entries that a full read found and the change feed had not reported",
             ),
             certificate: with_unit(
                 ours,
                 "connector_certificate_expiry_timestamp",
-                "When the certificate ends that the server proved itself with, in seconds since 1970",
+                "Expiry of the server's TLS certificate, in seconds since 1970",
                 Unit::Seconds,
                 Labelled::default(),
             ),
-            runs: register(
-                ours,
-                "policy_runs",
-                "Runs of the policy, by the reason that Ready bore after them",
-            ),
+            runs: register(ours, "policy_runs", "Runs of the policy, by the reason of Ready after them"),
             run_duration: with_unit(
                 ours,
                 "policy_run_duration",
-                "How long runs of the policy took",
+                "Duration of runs of the policy, in seconds",
                 Unit::Seconds,
                 Labelled::by(slow),
             ),
             in_step: register(
                 ours,
                 "policy_in_step",
-                "What at the target is linked and in step: users, groups, memberships",
+                "Linked objects at the target: users, groups, memberships",
             ),
             held: register(
                 ours,
                 "policy_held_operations",
-                "Operations that wait for a person: see `rollcall plan show`",
+                "Operations that wait for an approval: see `rollcall plan show`",
             ),
-            quarantined: register(ours, "policy_quarantined", "Entries that cannot be taken as they are"),
+            quarantined: register(ours, "policy_quarantined", "Entries that cannot be processed"),
             reset: with_unit(
                 ours,
                 "policy_store_reset_timestamp",
-                "When the store was last seen to be gone or replaced, in seconds since 1970",
+                "Time when the store was last found lost or replaced, in seconds since 1970",
                 Unit::Seconds,
                 Labelled::default(),
             ),
             conditions: register(
                 ours,
                 "condition",
-                "1 for the status that the condition has, 0 for those that it has not",
+                "1 for the current status of the condition, 0 for the other statuses",
             ),
             writes: register(ours, "api_writes", "Writes to the apiserver: status, event, lease"),
-            jobs: register(ours, "jobs", "Imports and runs that wait for their turn or are under way"),
+            jobs: register(ours, "jobs", "Imports and runs that are waiting or in progress"),
             operating: Operating::new(ours),
             store,
             registry,

@@ -403,7 +403,7 @@ async fn another_server_is_no_domain_controller() {
     config.ldap.bind = None;
     let error = read(config).await.1.unwrap_err();
     assert!(
-        error.to_string().contains("no Active Directory domain controller; read it with the kind ldap"),
+        error.to_string().contains("not an Active Directory domain controller; read it with the kind ldap"),
         "{error}"
     );
 }

@@ -269,7 +269,7 @@ fn an_export_of_names_without_values_is_refused() {
         })
         .collect();
     desk.write("corp.ldif", names.join("\n") + "\n\n");
-    desk.sync(&[]).exits(1).says("no entry of").says("leave -A away");
+    desk.sync(&[]).exits(1).says("no entry of").says("do not use -A");
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn an_export_that_cannot_be_right_is_refused() {
     desk.write("corp.ldif", "\x1f\u{8b}no text");
     desk.sync(&[]).exits(1).says("no entry");
     desk.write("corp.ldif", export(&["ada", "bob", "ada"]));
-    desk.sync(&[]).exits(1).says("a record that stands twice");
+    desk.sync(&[]).exits(1).says("a duplicate record");
     desk.write("corp.ldif", "");
-    desk.sync(&[]).exits(1).says("holds no entry");
+    desk.sync(&[]).exits(1).says("has no entry");
     fs::remove_file(desk.path("corp.ldif")).unwrap();
     desk.sync(&[]).exits(1).says("NotFound").says("corp.ldif");
     assert!(desk.registry() == before, "the registry changed");
@@ -392,13 +392,13 @@ fn a_data_folder_belongs_to_one_process_at_a_time() {
 fn a_data_folder_that_cannot_be_used_is_named() {
     let desk = desk(&TEN);
     desk.write("data", "this is a file");
-    desk.sync(&[]).exits(1).says("the data folder").says("check the path and its rights");
+    desk.sync(&[]).exits(1).says("the data folder").says("check the path and its permissions");
     fs::remove_file(desk.path("data")).unwrap();
     desk.write(
         "data/rollcall.db",
         "this is no database, though it is long enough to be mistaken for one. ".repeat(20),
     );
-    desk.sync(&[]).exits(1).says("is not a store of rollcall");
+    desk.sync(&[]).exits(1).says("is not a rollcall store");
     rollcall(&["registry", "export", "--data", "/nonexistent"])
         .exits(1)
         .says("there is no store in /nonexistent");
@@ -445,7 +445,7 @@ fn a_backup_is_a_whole_store() {
     fs::create_dir(desk.path("restored")).unwrap();
     let backup = ["backup", "--data", data.to_str().unwrap(), "--to", to.to_str().unwrap()];
     rollcall(&backup).exits(0);
-    rollcall(&backup).exits(1).says("name a file that is not there yet");
+    rollcall(&backup).exits(1).says("name a file that does not exist yet");
     assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
     let restored =
         rollcall(&["registry", "export", "--data", desk.path("restored").to_str().unwrap()]).exits(0);
@@ -520,9 +520,9 @@ fn a_pipe_in_place_of_a_file_is_said_and_waited_for_by_nobody() {
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     };
     pipe("corp.ldif");
-    desk.sync(&[]).exits(1).says("no file but a folder, a pipe or a device");
+    desk.sync(&[]).exits(1).says("not a file but a folder, a pipe or a device");
     pipe("data/rollcall.db");
-    desk.sync(&[]).exits(1).says("is not a store of rollcall");
+    desk.sync(&[]).exits(1).says("is not a rollcall store");
 }
 
 /// Manifests as they are in Git: what is secret is not among them.

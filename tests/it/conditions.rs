@@ -49,8 +49,10 @@ fn whatever_is_wrong_at_a_domain_controller_is_seen_as_its_condition() {
     look(password).with("baseDNs", base).ends("wrong base", &seen("Readable", "NotFound", &nowhere));
     let stranger = Slapd::start(&Setup { ldif: &large(1, 0, 0, 0), ..Setup::default() });
     let other = Look { ca: stranger.ca(), ..look(password) };
-    other
-        .ends("wrong CA", &seen("Reachable", "TlsFailed", &["issued by nobody who is trusted", "tls.caRef"]));
+    other.ends(
+        "wrong CA",
+        &seen("Reachable", "TlsFailed", &["not issued by a trusted authority", "tls.caRef"]),
+    );
 
     let wrong = ["wrong name or password", "correct the Secret that credentialsSecretRef names"];
     look(WRONG).ends("wrong password", &seen("Authenticated", "AuthenticationFailed", &wrong));
@@ -84,7 +86,7 @@ fn whatever_is_wrong_at_a_domain_controller_is_seen_as_its_condition() {
     samba.age_password("reader");
     refused(
         "password expired",
-        &["the account's password has expired", "let it not expire for this account"],
+        &["the account's password has expired", "set the account's password to never expire"],
     );
 }
 
@@ -124,8 +126,10 @@ fn whatever_is_wrong_at_an_ldap_server_is_seen_as_its_condition() {
 
     let stranger = start(Setup::default());
     let other = Look { ca: stranger.ca(), ..look(&slapd, READ) };
-    other
-        .ends("wrong CA", &seen("Reachable", "TlsFailed", &["issued by nobody who is trusted", "tls.caRef"]));
+    other.ends(
+        "wrong CA",
+        &seen("Reachable", "TlsFailed", &["not issued by a trusted authority", "tls.caRef"]),
+    );
     let expired = start(Setup { certificate_ends: Some(slapd::LONG_AGO), ..Setup::default() });
     let renew = ["its certificate has expired", "renew it"];
     look(&expired, READ).ends("expired certificate", &seen("Reachable", "TlsFailed", &renew));
@@ -217,7 +221,7 @@ fn what_a_domain_controller_hides_is_told_of_if_policies_use_it() {
     let unseen = |look: &Look| {
         let [_, reason, message] = look.conditions().remove("Readable").unwrap();
         assert_eq!(reason, "ReadWithRemarks");
-        message.split("; ").find(|part| part.contains("nobody shows")).map(str::to_owned)
+        message.split("; ").find(|part| part.contains("no entry shows")).map(str::to_owned)
     };
     assert_eq!(unseen(&look(&users())), None);
 
@@ -231,8 +235,7 @@ fn what_a_domain_controller_hides_is_told_of_if_policies_use_it() {
         );
     }
     let told = unseen(&look(&users())).unwrap();
-    let expected =
-        "policies use extensionName, department, and nobody shows it: either nobody has it, or the account";
+    let expected = "policies use extensionName, department, and no entry shows it: either no entry has it, or the account";
     assert!(told.contains(expected), "{told}");
     let grant = "dsacls \"dc=ad,dc=example,dc=test\" /I:S /G \"ADTEST\\reader:RP;extensionName\"";
     assert!(look(&users()).conditions()["Readable"][2].contains(grant));
@@ -255,12 +258,12 @@ fn what_an_ldap_server_hides_is_told_of_if_policies_use_it() {
         "dn: {reader}\nchangetype: modify\nadd: userPassword\nuserPassword: Passw0rd.Reader!\n"
     ));
     let told = message(&hidden, &reader, "Passw0rd.Reader!", &json!({ "where": "user.title != ''" }));
-    let names = "policies use mail, member, uniqueMember, memberUid, title, and nobody shows it";
+    let names = "policies use mail, member, uniqueMember, memberUid, title, and no entry shows it";
     let grant =
         format!("access to attrs=mail,member,uniqueMember,memberUid,title by dn.exact=\"{reader}\" read");
     assert!(told.contains(names) && told.contains(&grant), "{told}");
     let told = message(&hidden, &reader, "Passw0rd.Reader!", &json!({}));
     assert!(told.contains("policies use mail, member, uniqueMember, memberUid, and"), "{told}");
     let told = message(&shown, slapd::ADMIN, slapd::PASSWORD, &json!({ "where": "user.title != ''" }));
-    assert!(!told.contains("nobody shows"), "{told}");
+    assert!(!told.contains("no entry shows"), "{told}");
 }

@@ -75,13 +75,14 @@ fn what_dns_says_is_not_believed_further_than_certificates_go() {
         &seen("Reachable", "TlsFailed", &parts),
     );
     let evil = "dc1.evil.example";
-    let parts = ["DNS names dc1.evil.example, which is not a machine of ad.example.test", "in urls instead"];
+    let parts =
+        ["DNS names dc1.evil.example, which is not a host name of ad.example.test", "in urls instead"];
     ends(
         "a server of somebody else",
         vec![service(ALL, 0, 0, 389, evil), host(evil, samba.address)],
         &seen("Reachable", "Unreachable", &parts),
     );
-    let parts = ["DNS knows no domain controllers of ad.example.test", ALL, "dnsDiscovery.domain"];
+    let parts = ["DNS has no domain controllers of ad.example.test", ALL, "dnsDiscovery.domain"];
     ends("no such domain", Vec::new(), &seen("Reachable", "Unreachable", &parts));
     let parts = ["ldaps://lost.ad.example.test cannot be reached", "do not say where it is"];
     ends(
@@ -90,7 +91,7 @@ fn what_dns_says_is_not_believed_further_than_certificates_go() {
         &seen("Reachable", "Unreachable", &parts),
     );
     let closed = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let parts = ["the name servers did not say which domain controllers", "dnsDiscovery.nameservers"];
+    let parts = ["the name servers did not return the domain controllers", "dnsDiscovery.nameservers"];
     look(&samba, closed, "").ends("no name server", &seen("Reachable", "Unreachable", &parts));
 }
 

@@ -72,7 +72,7 @@ fn a_disk_that_is_full_or_read_only_costs_nothing_but_time() {
     let Some(volume) = Disk::mount(&desk.path("data")) else { return };
     // Not even the store can be made.
     volume.fill(8 << 10);
-    desk.sync(&[]).exits(1).says("no room is left on the disk");
+    desk.sync(&[]).exits(1).says("the disk of the data folder is full");
     volume.make_room();
     desk.sync(&[]).exits(0);
     let mut full = 0;
@@ -89,7 +89,7 @@ fn a_disk_that_is_full_or_read_only_costs_nothing_but_time() {
         let ran = desk.sync(&[]);
         if ran.code != 0 {
             full += 1;
-            ran.exits(1).says("no room is left on the disk");
+            ran.exits(1).says("the disk of the data folder is full");
         }
         volume.make_room();
         assert_eq!(before.len(), people(&desk).len(), "with room for {room} KiB");
@@ -98,7 +98,7 @@ fn a_disk_that_is_full_or_read_only_costs_nothing_but_time() {
     }
     assert!(full > 3 && full < 9, "{full} of 9 found the disk full");
     volume.may_be_written(false);
-    desk.sync(&[]).exits(1).says("check the path and its rights");
+    desk.sync(&[]).exits(1).says("check the path and its permissions");
     volume.may_be_written(true);
     desk.sync(&[]).exits(0);
     faults::tell(format_args!("{full} full disks, one that is read-only"));

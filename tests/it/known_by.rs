@@ -83,7 +83,7 @@ async fn without_the_attribute_that_they_are_known_by_nothing_is_read() {
     let known = desk.known();
     assert_eq!(known.0, BTreeSet::from(["e-1".to_owned()]));
     let error = desk.read(None, &["ann nsUniqueId: a-1"]).await.unwrap_err().to_string();
-    assert!(error.contains("known by entryUUID") && error.contains("anchorAttribute"), "{error}");
+    assert!(error.contains("identified by entryUUID") && error.contains("anchorAttribute"), "{error}");
     assert_eq!(desk.known(), known);
     // Whoever says so knows them by another one from then on.
     desk.read(Some("nsUniqueId"), &["ann nsUniqueId: a-1"]).await.unwrap();

@@ -166,10 +166,10 @@ async fn trusts_the_given_authority_and_no_other() {
     let (_, ended) = read(LdapConfig { ca_pem: Some(slapd.ca()), ..secure() }).await;
     ended.unwrap();
     let (_, ended) = read(secure()).await;
-    fails(ended, Reason::TlsFailed, &[&slapd.secure_url(), "issued by nobody who is trusted", "tls.caRef"]);
+    fails(ended, Reason::TlsFailed, &[&slapd.secure_url(), "not issued by a trusted authority", "tls.caRef"]);
     let stranger = Slapd::start(&Setup { ldif: &tree(), ..Setup::default() });
     let (_, ended) = read(LdapConfig { ca_pem: Some(stranger.ca()), ..secure() }).await;
-    fails(ended, Reason::TlsFailed, &["issued by nobody who is trusted"]);
+    fails(ended, Reason::TlsFailed, &["not issued by a trusted authority"]);
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn names_the_base_that_is_not_there() {
     fails(
         ended,
         Reason::NotFound,
-        &["ou=persons", "the nearest that is there is dc=example,dc=test", "baseDNs"],
+        &["ou=persons", "the nearest existing entry is dc=example,dc=test", "baseDNs"],
     );
 }
 
@@ -292,7 +292,7 @@ async fn lives_with_limits(#[case] limits: &str, #[case] came: Option<usize>) {
             ended.unwrap();
             assert_eq!(changes.len(), came);
         }
-        None => fails(ended, Reason::LimitExceeded, &["one of its limits", "nothing of this read was taken"]),
+        None => fails(ended, Reason::LimitExceeded, &["one of its limits", "nothing of this read was used"]),
     }
 }
 

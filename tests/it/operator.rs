@@ -289,7 +289,7 @@ fn an_approval_that_came_with_its_object_approves_nothing() {
         "name: staff, annotations: {{ rollcall.dev/approve: \"{digest}\", rollcall.dev/approved-by: admin }}"
     );
     namespace.apply(&policy("").replace("name: staff", &annotations));
-    is_told(&office, "ApprovalRefused", "came with the object");
+    is_told(&office, "ApprovalRefused", "was already on the object");
     namespace.until("syncpol", "staff", is("Ready", "False", "Held"));
     assert_eq!(office.registry().active().len(), 12);
     namespace.bind("april", "rollcall-approver");

@@ -143,7 +143,7 @@ fn no_damage_to_an_export_removes_anybody() {
                 assert!(gone.is_empty(), "gone: {gone:#?} after\n{}", shown());
             }
             Err(error) => {
-                assert!(!error.message.contains("fault of Rollcall"), "{error}");
+                assert!(!error.message.contains("defect of Rollcall"), "{error}");
                 assert_eq!(held, known.in_step.held, "nothing could be read ({error}): {}", shown());
             }
         }

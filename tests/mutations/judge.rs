@@ -30,7 +30,7 @@ pub(crate) fn judge(
         Ok(completion) => completion,
         Err(error) => {
             assert!(
-                !error.message.contains("fault of Rollcall") && error.reason != Reason::Cancelled,
+                !error.message.contains("defect of Rollcall") && error.reason != Reason::Cancelled,
                 "{error:?}"
             );
             return;

@@ -230,6 +230,6 @@ fn exports_are_taken_or_refused() {
     ];
     each_text("LDIFS", 300, |dice| {
         let ended = runtime.block_on(export::read(&damaged(&texts, &words, dice)));
-        assert!(!matches!(&ended, Err(error) if error.message.contains("fault of Rollcall")), "{ended:?}");
+        assert!(!matches!(&ended, Err(error) if error.message.contains("defect of Rollcall")), "{ended:?}");
     });
 }

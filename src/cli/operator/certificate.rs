@@ -1,4 +1,4 @@
-//! The certificate of the registry's listener, kept as the Secret has it.
+//! The certificate of the registry's listener, reloaded when its Secret changes.
 
 use std::pin::pin;
 
@@ -32,7 +32,7 @@ impl Certificate {
         Tls::new(certificate, key).with_context(|| format!("the Secret {name} of --scim-tls-secret"))
     }
 
-    /// Shows each new certificate as soon as the Secret has it; a bad one is told of and changes nothing.
+    /// Uses each new certificate as soon as the Secret has it; an invalid one is logged and changes nothing.
     pub(super) async fn follow(self, tls: Tls) {
         let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
         let mut changes = pin!(watcher(self.secrets.clone(), only).default_backoff().applied_objects());

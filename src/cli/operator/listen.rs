@@ -1,4 +1,4 @@
-//! What the operator listens on: each door has an address of its own.
+//! The addresses on which the operator listens: each listener has its own.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! What the status of the two kinds would be.
+//! Builds the status that the two kinds would have in a cluster.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -1,4 +1,4 @@
-//! From text to a filter.
+//! Parses a filter.
 
 use super::{Comparison, Filter, Literal};
 use crate::scim::path::{Path, Scope};
@@ -12,7 +12,7 @@ const DEEPEST: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// It is too long.
-    #[error("the filter has {0} characters, and {LONGEST} are the most that are taken; ask in parts")]
+    #[error("the filter has {0} characters, and the maximum is {LONGEST}; use several requests")]
     TooLong(usize),
     /// Something in it cannot be understood.
     #[error("the filter cannot be understood at its character {at}: {why}")]
@@ -126,7 +126,7 @@ impl<'t> Parser<'t> {
     fn within(&mut self, scope: Scope<'_>, close: char) -> Result<Filter, FilterError> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return self.wrong(format!("brackets stand in brackets more than {DEEPEST} deep"));
+            return self.wrong(format!("brackets are nested more than {DEEPEST} deep"));
         }
         let filter = self.any(scope)?;
         self.depth -= 1;
@@ -146,7 +146,7 @@ impl<'t> Parser<'t> {
             return self.attribute(path);
         }
         if path.last().kind != AttributeType::Complex {
-            return self.wrong(format!("{path} has no parts to select by"));
+            return self.wrong(format!("{path} has no sub-attributes to select by"));
         }
         self.at += 1;
         let selected = self.within(Scope::Parts(path.last().parts), ']')?;
@@ -157,7 +157,7 @@ impl<'t> Parser<'t> {
         self.at += 1;
         let part = self.peek_word();
         let Some(of_part) = Path::resolve(part, Scope::Parts(path.last().parts)) else {
-            return self.wrong(format!("{path} has no part {part}; the names are in Schemas"));
+            return self.wrong(format!("{path} has no sub-attribute {part}; the names are in Schemas"));
         };
         self.at += part.len();
         let both = vec![selected, self.attribute(of_part)?];
@@ -181,9 +181,10 @@ impl<'t> Parser<'t> {
         // Of a complex value it is `value` that is compared (RFC 7643 section 2.4).
         if path.last().kind == AttributeType::Complex && literal != Literal::Null {
             let Some(value) = path.attribute.part("value").filter(|_| path.part.is_none()) else {
-                return Err(
-                    self.wrong_at(begin, format!("{path} is not compared as a whole; name a part of it"))
-                );
+                return Err(self.wrong_at(
+                    begin,
+                    format!("{path} cannot be compared as a whole; name one of its sub-attributes"),
+                ));
             };
             path.part = Some(value);
         }
@@ -214,10 +215,10 @@ impl<'t> Parser<'t> {
                 escaped = sign == '\\' && !escaped;
                 ends
             });
-            let Some(end) = end else { return self.wrong("the text that begins here has no end") };
+            let Some(end) = end else { return self.wrong("the text that starts here has no end") };
             let quoted = &rest[..end + 2];
             let Ok(text) = serde_json::from_str(quoted) else {
-                return self.wrong("the text that begins here is not one as JSON has it");
+                return self.wrong("the text that starts here is not a JSON string");
             };
             self.at += quoted.len();
             return Ok(Literal::Text(text));
@@ -229,7 +230,7 @@ impl<'t> Parser<'t> {
             "null" => Literal::Null,
             _ => {
                 return self.wrong(format!(
-                    "what {path} is compared with is expected here; texts stand in double quotes"
+                    "a value to compare {path} with is expected here; texts are in double quotes"
                 ));
             }
         };

@@ -153,7 +153,7 @@ impl Seat {
         });
     }
 
-    /// Ready once the connection must make way.
+    /// Ready once the connection must be closed.
     pub(super) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
         let ending = &self.0.ending;
         ending.waker.register(cx.waker());

@@ -1,4 +1,4 @@
-//! An answer on its way to its peer.
+//! An answer that is being sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

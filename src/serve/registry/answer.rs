@@ -1,4 +1,4 @@
-//! From what was found to an HTTP response.
+//! Builds HTTP responses.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};

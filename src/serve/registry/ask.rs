@@ -1,4 +1,4 @@
-//! What a reader asks for: the parameters of a query, or the body of a search (RFC 7644 section 3.4).
+//! Parses a request: the parameters of a query, or the body of a search (RFC 7644 section 3.4).
 
 use axum::extract::Query;
 use axum::http::Uri;

@@ -1,4 +1,4 @@
-//! What the service says of itself (RFC 7644 section 4).
+//! The discovery endpoints of the service (RFC 7644 section 4).
 
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -29,6 +29,6 @@ fn all(them: impl Iterator<Item = (&'static str, Value)>) -> Result<Answer, Fail
 
 fn one(mut them: impl Iterator<Item = (&'static str, Value)>, id: &str) -> Result<Answer, Failure> {
     let found = them.find(|(name, _)| name.eq_ignore_ascii_case(id));
-    let (_, value) = found.ok_or_else(|| Failure::new(404, "there is none of this id"))?;
+    let (_, value) = found.ok_or_else(|| Failure::new(404, "there is none with this id"))?;
     Answer::of(&value)
 }

@@ -1,4 +1,4 @@
-//! Reading the store for one request.
+//! Reads the store for one request.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -54,7 +54,7 @@ impl<'p, 't> Reader<'p, 't> {
     ) -> Result<Answer, Failure> {
         let object = self.by_id(subject_kind(kind), id)?;
         let object =
-            object.ok_or_else(|| Failure::new(404, format!("there is no {} of this id", kind.name)))?;
+            object.ok_or_else(|| Failure::new(404, format!("there is no {} with this id", kind.name)))?;
         let (version, mut shown) = self.versioned(object, &mut Names::new(self.part))?;
         show(&mut shown, projection);
         Ok(Answer::of(&shown)?.with_version(version))
@@ -182,7 +182,7 @@ impl Building<'_, '_, '_> {
         }
         if self.memberships > MEMBERSHIPS && !self.resources.is_empty() {
             let why = format!(
-                "this page would show more than {MEMBERSHIPS} memberships; ask for fewer groups at a time with count, \
+                "this page would show more than {MEMBERSHIPS} memberships; request fewer groups with count, \
                  or leave them out with excludedAttributes=members"
             );
             return Err(Failure::bad("tooMany", why));

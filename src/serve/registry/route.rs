@@ -1,4 +1,4 @@
-//! Which request is for what.
+//! Routes of the SCIM service.
 
 use axum::http::Method;
 
@@ -37,7 +37,10 @@ impl Route {
         };
         let route = match steps.as_slice() {
             ["Me", ..] => {
-                return Err(Failure::new(501, "whoever reads the registry is nobody in it: there is no /Me"));
+                return Err(Failure::new(
+                    501,
+                    "the reader of the registry is not a user in it: there is no /Me",
+                ));
             }
             ["Bulk"] => return Err(read_only(501)),
             [".search"] => Self::Some(vec![&USER, &GROUP]),
@@ -69,11 +72,11 @@ pub(super) fn allowed(path: &str) -> &'static str {
 fn read_only(status: u16) -> Failure {
     Failure::new(
         status,
-        "this registry is read-only: what is in it follows from the directory and the policy; change them there",
+        "this registry is read-only: its contents follow from the directory and the policy; change them there",
     )
 }
 
 /// Nothing is here. Where an id could stand it is never 404: readers take that for a person who was removed.
 fn nothing(status: u16) -> Failure {
-    Failure::new(status, "there is nothing here; what there is, is listed by ResourceTypes")
+    Failure::new(status, "there is nothing at this URL; ResourceTypes lists the resources")
 }

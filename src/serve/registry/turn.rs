@@ -1,4 +1,5 @@
-//! Whose turn it is to read the store: so many at once, some of each policy, and next whoever has the fewest.
+//! Schedules reads of the store: a limited number at once, a share for each policy, and the policy with the fewest
+//! reads next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

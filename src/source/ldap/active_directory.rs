@@ -483,7 +483,7 @@ impl Session {
         let mut notices = self.connection.skipped;
         if self.facts.has("supportedcapabilities", READ_ONLY) {
             notices.push(format!(
-                "{} is a read-only domain controller, which may not hold everything; name a writable one first in urls",
+                "{} is a read-only domain controller, which may not have all data; name a writable one first in urls",
                 self.connection.url
             ));
         }

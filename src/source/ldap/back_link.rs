@@ -1,5 +1,5 @@
-//! Back links: what the server says of somebody because a group lists them (`memberOf`). A change feed tells of the group
-//! alone; who entered or left its list is read again. Pure.
+//! Back links: attributes that the server computes from the lists of groups (`memberOf`). A change feed reports the
+//! group only; entries that entered or left its list are read again. Pure.
 //!
 //! That is right as long as every group that is named so is read: of the others no list of before is known.
 
@@ -43,7 +43,7 @@ pub(super) struct List {
     pub(super) primary: Vec<Reference>,
 }
 
-/// What came of somebody who is read again.
+/// The back links of an entry that is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shows {
     /// What the lists say.
@@ -78,7 +78,7 @@ impl BackLinks {
         last.into_values().collect()
     }
 
-    /// Notes what somebody shows.
+    /// Records the back links of an entry.
     pub(super) fn note(&mut self, attributes: &Attributes) {
         if self.are_used {
             let new = attributes.all(FOLLOWED).filter(|value| !self.named.contains(*value));
@@ -87,7 +87,7 @@ impl BackLinks {
         }
     }
 
-    /// Notes what came of a group, with the members that it states.
+    /// Records a group with its members.
     pub(super) fn list(&mut self, change: &Change, primary: Vec<Reference>) {
         if !self.are_used {
             return;
@@ -134,7 +134,7 @@ impl BackLinks {
         }
         (!named.is_empty()).then(|| {
             format!(
-                "policies use {FOLLOWED}, and it names groups whose members are not read ({}): no feed tells of whom that changes",
+                "policies use {FOLLOWED}, and it names groups whose members are not read ({}): no feed reports such changes",
                 named.join("; ")
             )
         })
@@ -144,7 +144,7 @@ impl BackLinks {
     pub(super) fn remark(&self) -> Option<String> {
         self.are_used.then(|| {
             format!(
-                "policies use {FOLLOWED}, which the server works out from groups: who entered or left one is read again with it"
+                "policies use {FOLLOWED}, which the server computes from groups: users who entered or left one are read again"
             )
         })
     }

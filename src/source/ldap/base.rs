@@ -12,7 +12,7 @@ pub(super) fn bases(configured: &[String], facts: &RootDse) -> Result<Vec<String
         if facts.default.is_empty() {
             return Err(SourceError::new(
                 Reason::NotFound,
-                "the server does not say what it holds (namingContexts); name where to read with baseDNs",
+                "the server does not show its naming contexts (namingContexts); set baseDNs",
             ));
         }
         return Ok(facts.default.clone());

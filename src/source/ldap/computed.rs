@@ -1,5 +1,5 @@
-//! What a server says of an entry and works out from others: a change feed tells of those others alone, so nobody
-//! tells that it changed. Pure: names, and how they are found in filters and among what came.
+//! Computed attributes: the server derives them from other entries. A change feed reports those other entries only.
+//! Pure: names of such attributes, and how they are found in filters and entries.
 
 use std::collections::BTreeSet;
 
@@ -82,10 +82,10 @@ const OF_ITSELF: &[&str] = &[
 
 /// Groups whose members are whoever a search finds.
 const DYNAMIC_CLASSES: &[&str] = &["groupofurls", "dyngroup", "dynamicgroup"];
-/// Where that search stands.
+/// The attributes with the search.
 pub(super) const SEARCHES: &[&str] = &["memberurl", "labeleduri"];
 
-/// What of all that is used is not told of.
+/// The attributes in use whose changes no feed reports.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Untold {
     /// Policies use them, of which nothing is told.
@@ -161,33 +161,33 @@ impl Untold {
         let mut reasons = Vec::new();
         if !self.computed.is_empty() {
             reasons.push(format!(
-                "policies use {}, which the server works out from other entries: no feed tells when that changes",
+                "policies use {}, which the server computes from other entries: no feed reports its changes",
                 listed(&self.computed)
             ));
         }
         reasons.extend(self.links.cannot_be_followed());
         match self.dynamic_groups {
             0 => {}
-            1 => reasons.push("1 group is dynamic: no feed tells when its members change".to_owned()),
+            1 => reasons.push("1 group is dynamic: no feed reports changes of its members".to_owned()),
             many => {
-                reasons.push(format!("{many} groups are dynamic: no feed tells when their members change"));
+                reasons.push(format!("{many} groups are dynamic: no feed reports changes of their members"));
             }
         }
         (!reasons.is_empty()).then(|| format!("{}; so everything is read each time", reasons.join(". ")))
     }
 
-    /// What is used that changes untold when somebody is renamed, moved or deleted; none if there is no such.
+    /// The attributes in use that change without a report when an entry is renamed, moved or deleted, if there are any.
     pub(super) fn refers(&self) -> Option<String> {
         (!self.references.is_empty()).then(|| {
             format!(
-                "filters or policies use {}, which names other entries and which the server changes without telling when \
-                 those are renamed, moved or deleted",
+                "filters or policies use {}, which names other entries, and which the server changes without \
+                 reporting it when those are renamed, moved or deleted",
                 listed(&self.references)
             )
         })
     }
 
-    /// Whether whom the filters find must be listed, because no feed tells of that.
+    /// Whether the entries that match the filters must be listed, because no feed reports those changes.
     pub(super) fn is_in_filters(&self) -> bool {
         !self.in_filters.is_empty()
     }
@@ -196,7 +196,7 @@ impl Untold {
     pub(super) fn remarks(&self) -> String {
         let in_filters = self.is_in_filters().then(|| {
             format!(
-                "filters use {}, of which no feed tells: the ids of all whom they find are listed at each read",
+                "filters use {}, whose changes no feed reports: the ids of all entries that match are listed at each read",
                 listed(&self.in_filters)
             )
         });
@@ -321,7 +321,7 @@ mod tests {
     fn links_from_groups_are_followed(#[case] name: &str, #[case] followed: bool) {
         let untold = untold("(objectClass=person)", &[name]);
         assert_eq!(untold.links.are_used(), followed);
-        assert_eq!(untold.remarks().contains("is read again"), followed);
+        assert_eq!(untold.remarks().contains("are read again"), followed);
     }
 
     fn attributes(name: &str, value: &str) -> Attributes {

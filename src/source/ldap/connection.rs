@@ -1,4 +1,4 @@
-//! One connection, made secure and bound.
+//! One connection, secured and bound.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -105,7 +105,7 @@ impl Connection {
             let subject = ServerName::try_from(name.clone()).map_err(|_| {
                 error::tls_failed(
                     url,
-                    &format!("{name} is no name that a certificate can bear; set tls.serverName"),
+                    &format!("{name} is not a name that a certificate can have; set tls.serverName"),
                 )
             })?;
             let securing = async {
@@ -142,8 +142,8 @@ impl Connection {
             SourceError::new(Reason::AuthenticationFailed, why)
         })?;
         if dn.trim().is_empty() {
-            let why = "the username in the Secret that credentialsSecretRef names is empty; some servers take that for an \
-                       anonymous login";
+            let why = "the username in the Secret that credentialsSecretRef names is empty; some servers treat that \
+                       as an anonymous login";
             return Err(SourceError::new(Reason::AuthenticationFailed, why));
         }
         if password.is_empty() {
@@ -216,7 +216,7 @@ async fn start_tls(talk: &mut Talk) -> Result<Option<LdapResult>, Failed> {
 }
 
 fn unexpected() -> Failed {
-    Failed::Refused("an answer to something else than it was asked".to_owned())
+    Failed::Refused("an answer to a different question".to_owned())
 }
 
 /// Where a url leads.

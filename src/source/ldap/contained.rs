@@ -14,7 +14,7 @@ pub(super) async fn contained<T: Send + 'static>(
         Some(Ok(done)) => done,
         _ => Err(SourceError::new(
             Reason::Interrupted,
-            "reading ended by a fault of Rollcall's own, which the log tells of; nothing of this read was taken",
+            "the read ended because of a defect of Rollcall, which the log shows; nothing of this read was used",
         )),
     }
 }

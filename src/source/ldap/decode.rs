@@ -1,4 +1,4 @@
-//! From the wire to raw attributes (RFC 4511 section 4.5.2).
+//! Decodes raw attributes (RFC 4511 section 4.5.2).
 
 use super::wire::ber::{Elements, Malformed, OCTETS, SEQUENCE, SET};
 use super::wire::limit::{ATTRIBUTES, ENTRY, VALUE, VALUES};
@@ -14,7 +14,7 @@ pub(super) struct Raw {
     /// Whether the DN is UTF-8; if not, `dn` is only for people to read.
     pub(super) dn_is_text: bool,
     pub(super) attributes: Attributes,
-    /// Why it is not taken: the bound that it is beyond. What is beyond it is not among the attributes.
+    /// The limit that the entry exceeds, if it does. What exceeds it is not among the attributes.
     pub(super) beyond: Option<String>,
 }
 
@@ -58,7 +58,7 @@ fn parse(content: &[u8]) -> Result<Raw, Malformed> {
         }
     }
     if bytes > ENTRY {
-        raw.beyond = Some(format!("it is of {bytes} bytes without its members, and {ENTRY} are the most"));
+        raw.beyond = Some(format!("it has {bytes} bytes without its members, and the maximum is {ENTRY}"));
     }
     Ok(raw)
 }
@@ -68,10 +68,10 @@ fn take(mut values: Elements<'_>) -> Result<Result<Vec<Vec<u8>>, String>, Malfor
     let mut kept = Vec::new();
     while let Some((tag, value)) = values.next()? {
         if tag != OCTETS {
-            return Err(Malformed("a value that is not one in form"));
+            return Err(Malformed("a value that is not valid"));
         }
         if value.len() > VALUE {
-            return Ok(Err(format!("a value of {} bytes, and {VALUE} are the most", value.len())));
+            return Ok(Err(format!("a value of {} bytes, and the maximum is {VALUE}", value.len())));
         }
         if kept.len() == VALUES {
             return Ok(Err(format!("more than {VALUES} values")));

@@ -1,4 +1,4 @@
-//! What servers and connections say, in sentences for people. Nothing here ever sees a password.
+//! Messages for errors of servers and connections. They never contain a password.
 
 use std::io;
 
@@ -13,13 +13,13 @@ pub(super) const LINE_END: &str = "the password in the Secret that credentialsSe
                                    is left out: give it to kubectl by --from-literal, or write its file with `printf %s`, \
                                    not `echo`";
 
-/// A connection that could not be made. `name` is what the certificate must bear.
+/// An error for a connection that failed. `name` is the expected host name of the certificate.
 pub(super) fn connecting(url: &str, name: &str, failed: &Failed) -> SourceError {
     match failed {
         Failed::Io(error) => connecting_io(url, name, error),
         Failed::Ended(None) => connecting_io(url, name, &io::ErrorKind::UnexpectedEof.into()),
         Failed::Ended(Some(_)) | Failed::Silent | Failed::NoRoom | Failed::Filter(_) => {
-            unreachable(url, "it ended the connection while it was made")
+            unreachable(url, "it closed the connection while it was being set up")
         }
         Failed::Refused(what) => refused(url, what, 0),
     }
@@ -27,7 +27,7 @@ pub(super) fn connecting(url: &str, name: &str, failed: &Failed) -> SourceError 
 
 /// A server that does not do StartTLS.
 pub(super) fn no_start_tls(url: &str, result: &LdapResult) -> SourceError {
-    tls_failed(url, &format!("the server does not do StartTLS ({}); use ldaps://", code(result)))
+    tls_failed(url, &format!("the server does not support StartTLS ({}); use ldaps://", code(result)))
 }
 
 pub(super) fn connecting_io(url: &str, name: &str, error: &io::Error) -> SourceError {
@@ -39,12 +39,12 @@ pub(super) fn connecting_io(url: &str, name: &str, error: &io::Error) -> SourceE
             unreachable(url, "the connection was refused; check the port, and that the server runs")
         }
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            let why = "the server ended the connection while it was made; check that the port speaks what the url says \
+            let why = "the server closed the connection while it was being set up; check that the port fits the URL \
                        (ldaps:// is 636, ldap:// is 389)";
             tls_failed(url, why)
         }
         io::ErrorKind::InvalidData => {
-            tls_failed(url, "what answers there does not speak TLS; check the port")
+            tls_failed(url, "the server on that port does not speak TLS; check the port")
         }
         _ => unreachable(url, &error.to_string()),
     }
@@ -74,9 +74,9 @@ pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> Sourc
             "wrong name or password; correct the Secret that credentialsSecretRef names",
         ),
         (48 | 49 | 53, None) => {
-            (Reason::AuthenticationFailed, "it wants to know who reads; set credentialsSecretRef")
+            (Reason::AuthenticationFailed, "it requires a login; set credentialsSecretRef")
         }
-        (51 | 52, _) => (Reason::Unreachable, "it is busy or going down"),
+        (51 | 52, _) => (Reason::Unreachable, "it is busy or shutting down"),
         _ => (
             Reason::AuthenticationFailed,
             "check the account, and the Secret that credentialsSecretRef names",
@@ -88,7 +88,7 @@ pub(super) fn binding(url: &str, dn: Option<&str>, result: &LdapResult) -> Sourc
 /// What a server says to a login, unless that repeats the password.
 pub(super) fn without(password: &str, said: String) -> String {
     if said.to_lowercase().contains(&password.to_lowercase()) {
-        return "what it says repeats the password, and is not shown".to_owned();
+        return "its message repeats the password, and is not shown".to_owned();
     }
     said
 }
@@ -102,7 +102,7 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
             let nearest = if result.matched.is_empty() {
                 String::new()
             } else {
-                format!("; the nearest that is there is {}", result.matched)
+                format!("; the nearest existing entry is {}", result.matched)
             };
             let why = format!(
                 "there is no {base} on the server, or the account may not see it{nearest}; correct baseDNs"
@@ -110,12 +110,12 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
             (Reason::NotFound, format!("{why} ({code})"))
         }
         34 => {
-            (Reason::NotFound, format!("the server does not take {base} for a DN; correct baseDNs ({code})"))
+            (Reason::NotFound, format!("the server does not accept {base} as a DN; correct baseDNs ({code})"))
         }
         10 => {
             let elsewhere = result.referrals.join(", ");
             let why = format!(
-                "the server says that {base} is held elsewhere: {elsewhere}; name that server in urls"
+                "the server says that {base} is on another server: {elsewhere}; name that server in urls"
             );
             (Reason::NotFound, why)
         }
@@ -132,10 +132,11 @@ pub(super) fn searching(base: &str, result: &LdapResult, came: u64) -> SourceErr
             (Reason::AccessDenied, why)
         }
         50 | 53 | 1 if result.code != 1 || result.text.to_lowercase().contains("bind") => {
-            let why = format!("the account may not read below {base}; give it that right ({code}); {so_far}");
+            let why =
+                format!("the account may not read below {base}; give it that permission ({code}); {so_far}");
             (Reason::AccessDenied, why)
         }
-        51 | 52 => (Reason::Unreachable, format!("the server is busy or going down ({code}); {so_far}")),
+        51 | 52 => (Reason::Unreachable, format!("the server is busy or shutting down ({code}); {so_far}")),
         _ => (Reason::Interrupted, format!("the server ended the read below {base} ({code}); {so_far}")),
     };
     SourceError::new(reason, message)
@@ -147,18 +148,18 @@ pub(super) fn lost(url: &str, failed: &Failed, came: u64) -> SourceError {
         Failed::Silent => "did not answer for a minute".to_owned(),
         Failed::Io(error) => format!("was lost ({error})"),
         Failed::Ended(None) => "was lost".to_owned(),
-        Failed::Ended(Some(notice)) => format!("was ended by the server ({})", code(notice)),
+        Failed::Ended(Some(notice)) => format!("was closed by the server ({})", code(notice)),
         Failed::Refused(what) => return refused(url, what, came),
         Failed::NoRoom => {
             let message = format!(
-                "large messages of other connections took all the room that there is for such messages for too long, so the \
-                 connection to {url} was ended; {}",
+                "large messages of other connections took all the room for such messages for too long, so the \
+                 connection to {url} was closed; {}",
                 so_far(came)
             );
             return SourceError::new(Reason::Interrupted, message);
         }
         Failed::Filter(filter) => {
-            let message = format!("{filter} is no LDAP filter (RFC 4515); nothing was read");
+            let message = format!("{filter} is not an LDAP filter (RFC 4515); nothing was read");
             return SourceError::new(Reason::InvalidData, message);
         }
     };
@@ -169,7 +170,7 @@ pub(super) fn lost(url: &str, failed: &Failed, came: u64) -> SourceError {
 /// A server that sent what is not taken of any.
 fn refused(url: &str, what: &str, came: u64) -> SourceError {
     let message = format!(
-        "{url} sent {what}, so the connection was ended; check that the url names an LDAP server; {}",
+        "{url} sent {what}, so the connection was closed; check that the URL names an LDAP server; {}",
         so_far(came)
     );
     SourceError::new(Reason::InvalidData, message)
@@ -178,7 +179,7 @@ fn refused(url: &str, what: &str, came: u64) -> SourceError {
 /// How far a read came that ended early.
 fn so_far(came: u64) -> String {
     let came = count(came, "entry had come", "entries had come");
-    format!("{came}, and nothing of this read was taken")
+    format!("{came}, and nothing of this read was used")
 }
 
 /// The result code with its name (RFC 4511 section 4.1.9) and what the server adds.

@@ -1,4 +1,4 @@
-//! What changed since a read: which entries to read again, and which are gone.
+//! Change feeds: which entries to read again, and which were deleted.
 //!
 //! A feed names entries; what they are now is read as ever, through the same filters. So an entry that leaves the
 //! filter or the base is seen to, and a change comes whole whatever the feed would have told of it.

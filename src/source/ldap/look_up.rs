@@ -1,4 +1,4 @@
-//! Whether entries that a read did not bring are somewhere in the directory.
+//! Looks up entries that a read did not return.
 //!
 //! Nobody is missing because a server said nothing: its answer must have come to its end, and hold nothing that could be
 //! the one who was asked for. An entry that shows no id could be, and so could what cannot be understood, and what is
@@ -33,7 +33,7 @@ const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 /// How entries are asked for by their ids.
 #[derive(Clone)]
 pub(super) struct Asking {
-    /// The attribute that holds the id, as it is asked for.
+    /// The id attribute, as it is requested.
     pub(super) attribute: String,
     /// What finds some of them.
     pub(super) filter: fn(&str, &[Anchor]) -> String,
@@ -108,7 +108,7 @@ impl Seen {
         }
     }
 
-    /// What to tell of one with this id that is of no kind.
+    /// The change for an entry with this id that is neither a user, a contact nor a group.
     pub(super) fn of_no_kind(&self, anchor: &Anchor, kinds: &'static [EntryKind]) -> OfNoKind {
         let (what, why) = (self.dn.clone(), schema::OF_NO_KIND.to_owned());
         OfNoKind { anchor: anchor.clone(), what, why, kinds }

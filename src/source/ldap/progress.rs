@@ -1,5 +1,5 @@
-//! How far a server's copy of a directory is. OpenLDAP says it of each server on which changes are made (`contextCSN`): a server
-//! that has heard less of one of them than was heard before is behind. Pure.
+//! The replication progress of a server. OpenLDAP shows it for each server on which changes are made (`contextCSN`): a
+//! server with a lower value than was seen before is behind. Pure.
 
 use std::collections::BTreeMap;
 

@@ -81,7 +81,7 @@ impl LdapRead {
 
     /// Something came that should be an entry.
     pub(super) async fn unintelligible(&mut self, what: String) -> Result<(), SourceError> {
-        let why = "the server sent it in a form that is no entry".to_owned();
+        let why = "the server sent it in a form that is not an entry".to_owned();
         self.change(Change::Unreadable { anchor: None, what, why }).await
     }
 

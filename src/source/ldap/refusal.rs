@@ -1,5 +1,5 @@
-//! What Active Directory means when it refuses a login: the result code is the same for everything
-//! (49, invalidCredentials), and the reason stands in the text as `data 52e`.
+//! The reason why Active Directory refuses a login: the result code is always the same (49, invalidCredentials), and
+//! the reason is in the text as `data 52e`.
 
 /// What to do about it, by the number of the Windows error.
 const REFUSALS: &[(&str, &str)] = &[
@@ -16,7 +16,8 @@ const REFUSALS: &[(&str, &str)] = &[
     ("531", "the account may not log on from this machine; change the workstations that it may log on to"),
     (
         "532",
-        "the account's password has expired; set a new one, put it into the Secret, and let it not expire for this account",
+        "the account's password has expired; set a new one, put it into the Secret, and set the account's password to \
+         never expire",
     ),
     ("533", "the account is disabled; enable it"),
     ("701", "the account has expired; set a later accountExpires, or none"),

@@ -166,13 +166,14 @@ pub(super) async fn anchor(
     }
     if let Some(pinned) = pinned {
         let message = format!(
-            "entries are known by {pinned} since the first read, and none shows it any more; nothing was taken. Let the account \
-             read that attribute again. If it is gone for ever, set anchorAttribute to another one: then everybody counts as new"
+            "entries are identified by {pinned} since the first read, and none shows it any more; nothing was used. \
+             Allow the account to read that attribute again. If it is gone for good, set anchorAttribute to a \
+             different one: then every entry counts as new"
         );
         return Err(SourceError::new(Reason::AccessDenied, message));
     }
     let message = format!(
-        "no entry shows an immutable id ({}); let the account read one of them, or set anchorAttribute to an attribute \
+        "no entry shows an immutable id ({}); allow the account to read one of them, or set anchorAttribute to an attribute \
          that never changes",
         ANCHORS.join(", ")
     );

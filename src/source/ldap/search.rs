@@ -36,7 +36,7 @@ pub(super) enum SearchItem {
     Reference(Vec<String>),
 }
 
-/// A search under way.
+/// A search in progress.
 pub(super) struct Search<'c> {
     connection: &'c mut Connection,
     query: Query,
@@ -196,24 +196,23 @@ fn next(before: &[u8], value: Option<&[u8]>) -> Option<Vec<u8>> {
 
 fn unintelligible(base: &str) -> SourceError {
     let message = format!(
-        "the server ended a page below {base} in a way that does not say how to go on (RFC 2696); nothing of this read was \
-         taken"
+        "the server ended a page below {base} without saying how to continue (RFC 2696); nothing of this read was used"
     );
     SourceError::new(crate::source::Reason::Interrupted, message)
 }
 
 fn again(base: &str, came: u64) -> SourceError {
     let message = format!(
-        "the server gave the same page below {base} again instead of the next (RFC 2696); {came} entries had come, and \
-         nothing of this read was taken"
+        "the server gave the same page below {base} again instead of the next (RFC 2696); {came} entries had come, \
+         and nothing of this read was used"
     );
     SourceError::new(crate::source::Reason::InvalidData, message)
 }
 
 fn nothing_comes(base: &str, came: u64) -> SourceError {
     let message = format!(
-        "the server gave {EMPTY_PAGES} pages in a row below {base} with nothing in them and says that there is more; {came} \
-         entries had come, and nothing of this read was taken"
+        "the server gave {EMPTY_PAGES} empty pages in a row below {base} and says that there is more; {came} entries \
+         had come, and nothing of this read was used"
     );
     SourceError::new(crate::source::Reason::InvalidData, message)
 }

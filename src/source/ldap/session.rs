@@ -1,4 +1,4 @@
-//! One server, for one read: everything, or what changed.
+//! A session with one server for one read: full, or of changes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Session {
         &self.facts.progress
     }
 
-    /// The attribute that holds the anchors, as it is pinned.
+    /// The attribute with the anchors, as it is pinned.
     pub(super) fn id(&self) -> String {
         self.schema.anchor.clone()
     }
@@ -100,7 +100,7 @@ impl Session {
         Query { base, filter, attributes, page_size: self.page_size(), ..Query::default() }
     }
 
-    /// What changed since, if the server still tells that; else everything.
+    /// Reads what changed, if the server can still report it; otherwise everything.
     pub(super) async fn read(
         mut self,
         resume: Option<Resume>,
@@ -124,7 +124,7 @@ impl Session {
                     ""
                 };
                 feed.reason = format!(
-                    "the server could not tell all that changed since the last read, so everything was read{remedy}"
+                    "the server could not report everything that changed since the last read, so everything was read{remedy}"
                 );
             }
         }
@@ -145,13 +145,13 @@ impl Session {
         }
         if self.untold.links.are_used() && self.facts.contexts.len() > 1 {
             return none(
-                "policies use memberof, which may name groups of each of the server's naming contexts, and a feed is of one: so \
-                 everything is read each time",
+                "policies use memberof, which may name groups of each of the server's naming contexts, and a feed \
+                 covers one: so everything is read each time",
             );
         }
         let Some(context) = only_context(&self.bases, &self.facts) else {
             return none(
-                "baseDNs lie in several naming contexts, and a feed is of one: use a connector for each",
+                "baseDNs are in several naming contexts, and a feed covers one: use a connector for each",
             );
         };
         if !sync_repl::is_offered(&self.facts) {
@@ -164,7 +164,7 @@ impl Session {
         }
         if !self.schema.anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
             let reason = format!(
-                "the anchor is {}, and syncrepl (RFC 4533) knows entries by their entryUUID",
+                "the anchor is {}, and syncrepl (RFC 4533) identifies entries by their entryUUID",
                 self.schema.anchor
             );
             return none(&reason);
@@ -177,8 +177,8 @@ impl Session {
                 ""
             };
             let reason = format!(
-                "the server does not show the contextCSN of {context} to {who}: {overlay}let the account read the attributes \
-                 entry and contextCSN of that entry"
+                "the server does not show the contextCSN of {context} to {who}: {overlay}allow the account to read \
+                 the attributes entry and contextCSN of that entry"
             );
             return none(&reason);
         };
@@ -205,7 +205,7 @@ impl Session {
         if reading.referrals > 0 {
             let these = reading.references.join(", ");
             self.connection.skipped.push(format!(
-                "{} not followed ({these}); what they hold needs a connector of its own",
+                "{} not followed ({these}); each of these servers needs its own connector",
                 count(
                     reading.referrals,
                     "reference to another server was",
@@ -652,15 +652,16 @@ fn listing<'d>(dns: impl Iterator<Item = &'d String>) -> Vec<String> {
 
 /// Why a server is not believed whose copy of the directory is older than what was read before: whoever joined since is not
 /// there, and whoever was disabled since is not.
-const BEHIND: &str = "it lacks changes that were read before (contextCSN): its replication is behind, it was set back, or it does not let \
-     the account read contextCSN any more. Nothing was taken. It is read again as soon as it has caught up; if it was set back on purpose, change \
-     something on it";
+const BEHIND: &str = "it lacks changes that were read before (contextCSN): its replication is behind, it was restored \
+                      to an older state, or the account may no longer read contextCSN. Nothing was used. It is read \
+                      again as soon as it has caught up; if it was restored on purpose, change something on it";
 
 /// Of a server that only another kind understands.
 fn of_active_directory(url: &str) -> String {
     format!(
-        "{url} is an Active Directory domain controller; read it with the kind activeDirectory, which knows who is disabled or \
-         expired there, leaves computers out and reads large groups whole. Whoever is known by objectGUID stays the same"
+        "{url} is an Active Directory domain controller; read it with the kind activeDirectory, which reads disabled \
+         and expired accounts, leaves computers out and reads large groups completely. Entries that are identified by \
+         objectGUID keep their identity"
     )
 }
 

@@ -1,4 +1,4 @@
-//! Content synchronization (RFC 4533, syncrepl): the server's own account of what changed since a cookie.
+//! Content synchronization (RFC 4533, syncrepl): the server reports what changed since a cookie.
 
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(super) fn is_offered(facts: &RootDse) -> bool {
     facts.has("supportedcontrol", SYNC_REQUEST)
 }
 
-/// The cookie of now, as OpenLDAP makes it of how far the database is; `None` if that is not to be seen.
+/// The current cookie, which OpenLDAP derives from the progress of the database; `None` if that is not visible.
 pub(super) async fn place(
     connection: &mut Connection,
     context: &str,
@@ -69,7 +69,7 @@ async fn context_csn(connection: &mut Connection, context: &str) -> Result<Vec<S
     Ok(stated.filter_map(|csn| String::from_utf8(csn.to_vec()).ok()).collect())
 }
 
-/// What changed since the cookie; `None` if the server does not tell that any more.
+/// The changes since the cookie; `None` if the server can no longer report them.
 pub(super) async fn changes(
     connection: &mut Connection,
     context: &str,
@@ -168,7 +168,7 @@ fn deleted(value: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
     let mut ids = Vec::new();
     while let Some((tag, id)) = set.next()? {
         if tag != OCTETS {
-            return Err(Malformed("an id that is not one in form"));
+            return Err(Malformed("an id that is not valid"));
         }
         if are_deleted {
             ids.push(id.to_vec());

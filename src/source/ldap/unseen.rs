@@ -1,4 +1,4 @@
-//! What came of nobody, and how to let the account that reads see it. Pure.
+//! Attributes that no entry shows, and how to let the account see them. Pure.
 //!
 //! A directory says nothing of attributes that an account may not read: they are just not there.
 
@@ -38,7 +38,7 @@ impl LdapConfig {
                      userdn=\"ldap:///{who}\";) as an aci of the base"
                 )
             }
-            Some(vendor) if !root_dse::is_openldap(vendor) => "give it the right to read them".to_owned(),
+            Some(vendor) if !root_dse::is_openldap(vendor) => "give it permission to read them".to_owned(),
             _ => {
                 let who = dn.map_or_else(|| "anonymous".to_owned(), |dn| format!("dn.exact=\"{dn}\""));
                 format!("access to attrs={names} by {who} read by * break (OpenLDAP)")
@@ -61,8 +61,8 @@ fn said(attributes: &[String], grant: &str) -> Option<String> {
     let names = attributes.join(", ");
     (!attributes.is_empty()).then(|| {
         format!(
-            "policies use {names}, and nobody shows it: either nobody has it, or the account that reads may not see it; to let \
-             it: {grant}"
+            "policies use {names}, and no entry shows it: either no entry has it, or the account that reads may not \
+             see it; to allow that: {grant}"
         )
     })
 }

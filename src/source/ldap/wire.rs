@@ -1,4 +1,4 @@
-//! LDAP on the wire (RFC 4511): what is said, and what is heard of a server that may say anything.
+//! LDAP on the wire (RFC 4511): encodes requests, and decodes what a server sends, which may be anything.
 //!
 //! Nothing here recurses by what a server sends, and nothing is kept of it beyond [`limit`]s: see docs/adr/0014.
 

@@ -43,7 +43,7 @@ impl Filter {
     /// Reads a filter; what is wrong with one that cannot be asked of a file.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let unknown = || {
-            format!("{text} is no LDAP filter (RFC 4515), or has a part that can only be asked of a server")
+            format!("{text} is not an LDAP filter (RFC 4515), or has a part that only a server can evaluate")
         };
         filter::parse(text).and_then(|sent| of(parts(&sent)?.pop()?)).ok_or_else(unknown)
     }

@@ -101,7 +101,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 fn too_long(line: usize) -> Problem {
-    let why = "the line is longer than 64 MiB; this is no LDIF file".to_owned();
+    let why = "the line is longer than 64 MiB; this is not an LDIF file".to_owned();
     Problem { line, why, cut: false }
 }
 

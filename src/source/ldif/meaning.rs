@@ -198,7 +198,7 @@ impl Meaning {
         } else {
             together(record, &normal)?
         };
-        Some(format!("{together}: two records may have run together; export it again"))
+        Some(format!("{together}: two records may have been merged; export it again"))
     }
 
     fn unreadable(&self, record: &Record, ids: &[Anchor], why: &str) -> Vec<Change> {
@@ -299,14 +299,15 @@ impl Meaning {
         }
         if ids.is_empty() {
             return Err(format!(
-                "it has no {}, which would tell it apart for ever; export that attribute too, or set anchorAttribute to one \
-                 that every entry has",
+                "it has no {}, which identifies it; export that attribute too, or set anchorAttribute to one that \
+                 every entry has",
                 self.schema.anchor
             ));
         }
         let hides_state = self.states && kind == EntryKind::User && !attributes.has("useraccountcontrol");
         if hides_state && active_directory::is_of(attributes) {
-            let why = "it shows no userAccountControl, so it cannot be told whether the account is disabled; export that attribute too";
+            let why = "it shows no userAccountControl, so it is unknown whether the account is disabled; export that \
+                       attribute too";
             return Err(why.to_owned());
         }
         let entry = self.schema.entry(dn, attributes, Some(kind)).map_err(|error| error.why)?;
@@ -344,42 +345,45 @@ impl Meaning {
 
 /// Why a member list beside which such an attribute stands is not the whole.
 fn may_be_members(name: &str) -> String {
-    format!("its attribute {name} may hold members under a damaged name: who is in it stays; export it again")
+    format!(
+        "its attribute {name} may contain members under a damaged name: its members stay; export it again"
+    )
 }
 
 /// What is wrong with an entry of which a value that counts stands in another file.
 fn elsewhere(name: &str) -> String {
     format!(
-        "a value of its {name} stands in another file (`{name}:< …`), or is too large, so it is not known; export the values themselves: leave -t \
-         away when you export with ldapsearch"
+        "a value of its {name} is in another file (`{name}:< …`), or is too large, so it is unknown; export the \
+         values themselves: do not use -t of ldapsearch"
     )
 }
 
 /// What is wrong with the list of a POSIX group that does not show its number.
-const NO_NUMBER: &str = "it shows no gidNumber, so it cannot be told whose primary group it is: who is in it stays; export that attribute too";
+const NO_NUMBER: &str = "it shows no gidNumber, so it is unknown whose primary group it is: its members stay; export \
+                         that attribute too";
 
 /// What is wrong with the list of a group of Active Directory that is somebody's primary one.
-const PRIMARY: &str = "it is the primary group of some accounts (primaryGroupID), which its member list does not show: who is in it stays; read \
-     the directory with a connector of the kind activeDirectory";
+const PRIMARY: &str = "it is the primary group of some accounts (primaryGroupID), which its member list does not \
+                       show: its members stay; read the directory with a connector of the kind activeDirectory";
 
 /// What is wrong with a record at the end of a file.
-const UNENDED: &str = "the file ends within the record, or without the empty line that ends it, so what it does not say is \
-     not known; end the file with an empty line once it is complete";
+const UNENDED: &str = "the file ends within the record, or without the empty line that ends it, so attributes that it \
+                       lacks are unknown; end the file with an empty line when it is complete";
 
 /// What is wrong with a record that may go on after its end.
-const TORN: &str = "lines without a DN follow it, which may be its own; export it again";
+const TORN: &str = "lines without a DN follow it, which may belong to it; export it again";
 
 /// What is wrong with a record of which the filters cannot tell whether it is read.
-const UNCLEAR: &str = "what userFilter or groupFilter asks of it is not known, so it cannot be told whether it is one of those that are \
-     read; export the attributes that the filters ask for, with all their values";
+const UNCLEAR: &str = "an attribute that userFilter or groupFilter uses is unknown, so it is unknown whether the \
+                       entry is in scope; export the attributes that the filters use, with all their values";
 
 /// What is said of the place where a record was damaged so that others may be gone with what is missing.
-const MISSING: &str = "text is missing there or was damaged, and other records may have stood in it, so whoever is missing stays; export \
-     it again";
+const MISSING: &str = "text is missing there or was damaged, and other records may have been in it, so missing \
+                       entries are not removed; export it again";
 
 /// What is wrong with an alias that has the id of somebody.
-const ALIAS: &str = "it is an alias (objectClass alias), which stands for an entry elsewhere; whoever it names is read where their own \
-     entry is, so export that place too";
+const ALIAS: &str = "it is an alias (objectClass alias) for an entry elsewhere; that entry is read where it is, so \
+                     export that subtree too";
 
 /// Why a record is that of several entries, if it is.
 fn together(record: &Record, dn: &Dn) -> Option<String> {
@@ -394,10 +398,10 @@ fn together(record: &Record, dn: &Dn) -> Option<String> {
     }
     // Of several that stand elsewhere nothing is known.
     if let Some(name) = attributes.doubled().find(|name| !record.unknown.contains(*name)) {
-        return Some(format!("a value of its {name} stands there twice"));
+        return Some(format!("a value of its {name} is there twice"));
     }
     (record.end == End::Proven && !is_own(dn, record))
-        .then(|| "its DN is not the one that it states".to_owned())
+        .then(|| "its DN differs from the one that it states".to_owned())
 }
 
 /// Whether what is wrong with a record shows that text is missing, so that others may have stood there.
@@ -697,8 +701,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::uid(&ANN.replace("uid: ann", "uid:< file:///tmp/uid\nphoto:< file:///tmp/photo"), "its uid stands in another file")]
-    #[case::id(&ANN.replace("entryUUID: a", "entryUUID:< file:///tmp/id"), "its entryUUID stands in another file")]
+    #[case::uid(&ANN.replace("uid: ann", "uid:< file:///tmp/uid\nphoto:< file:///tmp/photo"), "its uid is in another file")]
+    #[case::id(&ANN.replace("entryUUID: a", "entryUUID:< file:///tmp/id"), "its entryUUID is in another file")]
     #[case::uid_of_another_charset(&ANN.replace("uid: ann", "uid:: /w==\nphoto:< file:///tmp/photo"), "not valid UTF-8")]
     fn says_that_a_value_stands_in_another_file(#[case] text: &str, #[case] said: &str) {
         let told = told(&meaning(false), &format!("{}\n", text.replace("dn: uid=ann", "dn: cn=ann")));
@@ -712,7 +716,7 @@ mod tests {
         let told = told(&meaning(false), text);
         let [Change::Replace(entry)] = told.as_slice() else { panic!("{told:?}") };
         let Members::Partial(members, why) = &entry.members else { panic!("{entry:?}") };
-        assert!(members.len() == 1 && why.contains("its member stands in another file"), "{why}");
+        assert!(members.len() == 1 && why.contains("its member is in another file"), "{why}");
         assert_eq!(entry.place.as_deref(), Some("line 1 of a.ldif"));
     }
 }

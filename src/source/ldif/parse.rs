@@ -118,7 +118,7 @@ impl<R: BufRead> Reader<R> {
                 match name.as_str() {
                     "version" if value == b"1" => continue,
                     "version" => {
-                        let why = "only version 1 of LDIF is known".to_owned();
+                        let why = "only version 1 of LDIF is supported".to_owned();
                         return Err(Problem { line: line.number, why, cut: false });
                     }
                     _ if self.reports.line(line.number, &name, &value)? => continue,
@@ -133,7 +133,8 @@ impl<R: BufRead> Reader<R> {
 
     /// What became clear at the end.
     pub(super) fn ending(self) -> Ending {
-        let cut = "it ends within a line, so it may have been cut; end it with a line break and an empty line once it is complete";
+        let cut = "it ends within a line, so it may have been cut; end it with a line break and an empty line when it \
+                   is complete";
         let cut = (self.lines.cut && !self.reports.counted).then(|| cut.to_owned());
         Ending {
             references: self.reports.references,
@@ -202,7 +203,7 @@ impl Record {
             ("dn", Stated::Value(dn)) => {
                 if !self.dns.is_empty() {
                     let why =
-                        format!("line {line}: another record begins within it; an empty line is missing");
+                        format!("line {line}: another record starts within it; an empty line is missing");
                     self.damage.get_or_insert(why);
                     self.hides_others = true;
                 }
@@ -214,7 +215,7 @@ impl Record {
                 if self.dns.len() < limit::ATTRIBUTES {
                     self.dns.push(dn);
                 } else {
-                    self.ends_here(line, "more than 10000 records ran together");
+                    self.ends_here(line, "more than 10000 records were merged");
                 }
             }
             (_, Stated::Value(value)) => self.add(&name, Some(value), line),
@@ -263,7 +264,7 @@ impl Record {
 }
 
 /// What is wrong with a line that holds what no text does.
-const CONTROL: &str = "it holds control characters, so the text was damaged there";
+const CONTROL: &str = "it has control characters, so the text was damaged there";
 
 /// Whether a line holds control characters: text has none but tabs and the breaks that word processors put into it.
 fn has_control(text: &[u8]) -> bool {
@@ -297,7 +298,7 @@ fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     // A blank is in no name, and in no option: so the line came to this otherwise than by an exporter.
     if !is_name(bare.as_bytes()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         let shown: String = name.chars().take(40).collect();
-        return Err((name, format!("{shown:?} stands before the colon, and is no attribute name")));
+        return Err((name, format!("{shown:?} is before the colon, and is not an attribute name")));
     }
     if let Some(encoded) = rest.strip_prefix(b":") {
         let value = STANDARD.decode(encoded.trim_ascii());
@@ -356,8 +357,8 @@ mod tests {
     const DONE: &str = "# search result\nsearch: 2\nresult: 0 Success\n";
 
     #[rstest]
-    #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "holds 2 entries, and it holds 1")]
-    #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "holds 0 entries, and it holds 1")]
+    #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "has 2 entries, and it has 1")]
+    #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "has 0 entries, and it has 1")]
     #[case("# LDAPv3\n\ndn: cn=a\n\n", 4, "has no end")]
     #[case("# LDAPv3\n\nresult: 0 Success\n\n", 4, "has no end")]
     #[case("# LDAPv3\n\n# numResponses: 1\n", 3, "has no end")]
@@ -368,11 +369,7 @@ mod tests {
     #[case("version: 2\n", 1, "version 1")]
     #[case("dn: cn=a\n\npagedresults: estimate=4 cookie=PAA=\n", 3, "there are more")]
     #[case("dn: cn=a\n\npagedresults: cookie=PAA=\n# numEntries: 1\n", 4, "there are more")]
-    #[case(
-        "dn: cn=a\n\n# numEntries: 1\ndn: cn=b\n\n# numEntries: 2\n",
-        6,
-        "holds 2 entries, and it holds 1"
-    )]
+    #[case("dn: cn=a\n\n# numEntries: 1\ndn: cn=b\n\n# numEntries: 2\n", 6, "has 2 entries, and it has 1")]
     fn says_what_is_wrong_with_the_whole_and_where(
         #[case] text: &str,
         #[case] line: usize,
@@ -386,13 +383,13 @@ mod tests {
     #[rstest]
     #[case::base64("dn: cn=a\ncn:: QW5\n\n", "line 2: the value of cn is not valid base64")]
     #[case::colon("dn: cn=a\ncn\n\n", "line 2: it has no colon")]
-    #[case::name("dn: cn=a\nfirst name: A\n\n", "line 2: \"first name\" stands before the colon")]
+    #[case::name("dn: cn=a\nfirst name: A\n\n", "line 2: \"first name\" is before the colon")]
     #[case::start("cn: a\n\n", "does not begin with `dn:`")]
-    #[case::together("dn: cn=a\nsn: a\ndn: cn=b\nsn: b\n\n", "line 3: another record begins within it")]
+    #[case::together("dn: cn=a\nsn: a\ndn: cn=b\nsn: b\n\n", "line 3: another record starts within it")]
     #[case::dn("dn:: /w==\n\n", "line 1: the DN is not valid UTF-8")]
     #[case::late("entryUUID: a\ndn: cn=a\nsn: a\n\n", "does not begin with `dn:`")]
-    #[case::blank("dn: cn=a\nmember : cn=b\n\n", "line 2: \"member \" stands before the colon")]
-    #[case::blank_in_an_option("dn: cn=a\nmember;range=0- 1: cn=b\n\n", "stands before the colon")]
+    #[case::blank("dn: cn=a\nmember : cn=b\n\n", "line 2: \"member \" is before the colon")]
+    #[case::blank_in_an_option("dn: cn=a\nmember;range=0- 1: cn=b\n\n", "is before the colon")]
     #[case::elsewhere("dn:< file:///tmp/dn\n\n", "does not begin with `dn:`")]
     fn says_what_is_wrong_with_a_record_and_goes_on(#[case] text: &str, #[case] why: &str) {
         let records = records(&format!("{text}dn: cn=z\ncn: z\n\n"));
@@ -439,7 +436,7 @@ mod tests {
     #[rstest]
     #[case::attributes(&(0..=limit::ATTRIBUTES).map(|at| format!("a{at}: x\n")).collect::<Vec<_>>().concat(), "more than 10000 attributes")]
     #[case::attributes_elsewhere(&(0..=limit::ATTRIBUTES).map(|at| format!("a{at}:< x\n")).collect::<Vec<_>>().concat(), "more than 10000 attributes")]
-    #[case::records(&"dn: cn=b\n".repeat(limit::ATTRIBUTES), "another record begins within it")]
+    #[case::records(&"dn: cn=b\n".repeat(limit::ATTRIBUTES), "another record starts within it")]
     fn a_record_states_no_more_than_an_entry_may(#[case] lines: &str, #[case] why: &str) {
         let records = records(&format!("dn: cn=a\n{lines}cn: a\n\ndn: cn=z\ncn: z\n\n"));
         let damage = records[0].damage.as_deref().unwrap_or_default();
@@ -501,7 +498,7 @@ mod tests {
         "entries and references"
     )]
     #[case::report(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]
-    #[case::report_without_result(&format!("{HEAD}dn: cn=a\n\n# search result\n\n# numEntries: 1\n"), "leave -L away")]
+    #[case::report_without_result(&format!("{HEAD}dn: cn=a\n\n# search result\n\n# numEntries: 1\n"), "do not use -L")]
     #[case::two_reports(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numEntries: 1\n{HEAD}dn: cn=b\n\n{DONE}\n# numEntries: 1\n"), "")]
     #[case::a_second_one_that_found_nobody(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n{HEAD}{DONE}\n# numResponses: 1\n"), "")]
     #[case::a_first_one_that_found_nobody(&format!("{HEAD}{DONE}\n# numResponses: 1\n{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]

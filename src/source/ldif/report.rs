@@ -83,8 +83,8 @@ impl Reports {
             if self.open.take().is_some_and(|report| !report.result) {
                 self.doubt.get_or_insert_with(|| {
                     format!(
-                        "the report that ends at line {line} does not show whether the server cut the search: leave -L away \
-                         when you export with ldapsearch"
+                        "the report that ends at line {line} does not show whether the server cut the search: do not \
+                         use -L of ldapsearch"
                     )
                 });
             }
@@ -93,7 +93,7 @@ impl Reports {
                 // It counts references too.
                 Err(_) if number.trim().parse().is_ok_and(|stated: usize| stated > self.entries) => {
                     self.doubt.get_or_insert_with(|| {
-                        format!("it says at line {line} that it holds{number} entries and references, and it holds fewer entries")
+                        format!("it says at line {line} that it has{number} entries and references, and it has fewer entries")
                     });
                     self.entries = 0;
                 }
@@ -113,7 +113,7 @@ impl Reports {
             }
             Ok(stated) => {
                 let why = format!(
-                    "the file says that it holds {}, and it holds {}; it was damaged: export it again",
+                    "the file says that it has {}, and it has {}; it was damaged: export it again",
                     words::count(stated as u64, "entry", "entries"),
                     thousands(entries as u64)
                 );
@@ -153,7 +153,7 @@ impl Reports {
         }
         let why = format!(
             "the search that wrote this file did not reach its end (result: {text}); export it again, in pages (-E \
-             pr=500/noprompt) if the server gives only so many entries at once"
+             pr=500/noprompt) if the server limits the number of entries"
         );
         Err(Problem { line, why, cut: true })
     }

@@ -41,7 +41,7 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\xfe\xff", "encoded in UTF-16", WIDE),
 ];
 const WIDE: &str =
-    "LDIF is UTF-8: write it so (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)";
+    "LDIF is UTF-8: write it in UTF-8 (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)";
 
 /// A text that is read twice. It is opened once, so that a file that takes the other one's place is not read as the rest of it.
 pub(super) struct Text {
@@ -77,7 +77,7 @@ impl Text {
             Input::Text(text) => Opened::Text(text.clone()),
             // Opening a pipe waits for somebody who writes, and it cannot be read twice.
             Input::Path(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
-                let message = format!("{name} is no file but a folder, a pipe or a device; name a file");
+                let message = format!("{name} is not a file but a folder, a pipe or a device; name a file");
                 return Err(SourceError::new(Reason::NotFound, message));
             }
             Input::Path(path) => Opened::File(File::open(path).map_err(|error| unreadable(&name, &error))?),
@@ -125,7 +125,7 @@ impl Read for Summed<'_> {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> SourceError {
-    let message = format!("{name} cannot be read: {error}; check the path and its rights");
+    let message = format!("{name} cannot be read: {error}; check the path and its permissions");
     SourceError::new(Reason::NotFound, message)
 }
 

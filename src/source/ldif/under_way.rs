@@ -23,7 +23,7 @@ impl UnderWay {
         let count = all.entry(path.clone()).or_default();
         if *count == AT_ONCE {
             let message = format!(
-                "{AT_ONCE} reads of {} began and have not ended, so no other is begun; does its mount hang?",
+                "{AT_ONCE} reads of {} have not ended, so no other read is started; does its mount hang?",
                 config.name
             );
             return Err(SourceError::new(Reason::Interrupted, message));

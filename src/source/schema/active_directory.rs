@@ -1,5 +1,5 @@
-//! What Active Directory's attributes mean: from what came to an entry in neutral form. Pure; for whoever reads a domain,
-//! over the wire or from a file.
+//! The schema of Active Directory: converts raw attributes to an entry in neutral form. Pure; for a domain that is read
+//! on the wire or from a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,8 +68,8 @@ const DISABLED: i64 = 0x2;
 const MACHINE: i64 = 0x800 | 0x1000 | 0x2000;
 
 /// What is wrong with an account that does not show when it expires.
-const NO_EXPIRY: &str = "it shows no accountExpires, so it cannot be told whether the account has expired; let the account that reads \
-     see that attribute";
+const NO_EXPIRY: &str = "it shows no accountExpires, so it is unknown whether the account has expired; allow the \
+                         account that reads to see that attribute";
 
 /// Kinds of mailbox (`msExchRecipientTypeDetails`) that are not simply a user's own.
 const MAILBOXES: &[(i64, &str)] = &[
@@ -134,7 +134,7 @@ impl ActiveDirectorySchema {
         }
         let what = Extended::of(dn).dn;
         let Some(anchor) = anchor(attributes) else {
-            let why = "it shows no objectGUID; let the account read that attribute".to_owned();
+            let why = "it shows no objectGUID; allow the account to read that attribute".to_owned();
             // Its name says all the same who it is.
             let anchor = Extended::of(dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
             return Some(Change::Unreadable { anchor, what: what.to_owned(), why });
@@ -196,7 +196,7 @@ impl ActiveDirectorySchema {
     }
 }
 
-/// What an entry of a domain shows of itself to whoever reads it by the rules of another kind of directory.
+/// The attributes by which an entry of a domain is recognised in another kind of directory.
 pub(super) fn asked() -> Vec<&'static str> {
     let further = [
         "sAMAccountName",
@@ -217,7 +217,7 @@ pub(in crate::source) fn is_of(attributes: &Attributes) -> bool {
         || (OF_A_DOMAIN.iter().any(|name| attributes.has(name)) && is_class())
 }
 
-/// Whether nobody means this when they speak of users: a machine, a trust, an account that every domain has.
+/// Whether this is not an account of a person: a computer, a trust, an account that every domain has.
 pub(in crate::source) fn is_nobody(attributes: &Attributes) -> bool {
     let bits: i64 = number(attributes, "useraccountcontrol").unwrap_or_default();
     let critical =
@@ -287,7 +287,7 @@ fn mailbox(attributes: &Attributes) -> Result<Option<&'static str>, String> {
     let is_said = |name: &str| values(attributes, &name.to_lowercase()).any(is_said);
     let Some((name, kinds)) = stated.into_iter().find(|(name, _)| is_said(name)) else { return Ok(None) };
     let stated: i64 = number(attributes, &name.to_lowercase()).ok_or_else(|| {
-        format!("its {name} is no number, so it cannot be told whether its account is one that nobody logs in with")
+        format!("its {name} is not a number, so it is unknown whether the account is for a person")
     })?;
     Ok(kinds.iter().find(|(number, _)| *number == stated).map(|(_, mailbox)| *mailbox))
 }
@@ -295,8 +295,8 @@ fn mailbox(attributes: &Attributes) -> Result<Option<&'static str>, String> {
 /// Every account has this attribute, so one that does not show it hides it.
 fn disabled(attributes: &Attributes) -> Result<bool, String> {
     number::<i64>(attributes, "useraccountcontrol").map(|bits| bits & DISABLED != 0).ok_or_else(|| {
-        "it shows no userAccountControl, so it cannot be told whether the account is disabled; let the account that reads \
-         see that attribute"
+        "it shows no userAccountControl, so it is unknown whether the account is disabled; allow the account that \
+         reads to see that attribute"
             .to_owned()
     })
 }
@@ -307,7 +307,7 @@ fn expires(attributes: &Attributes) -> Result<Option<Timestamp>, String> {
         return Ok(None);
     }
     match number::<i64>(attributes, "accountexpires") {
-        None => Err("its accountExpires is no number".to_owned()),
+        None => Err("its accountExpires is not a number".to_owned()),
         Some(0 | i64::MAX) => Ok(None),
         Some(ticks) => {
             let since = SignedDuration::from_micros(ticks.saturating_sub(UNIX_EPOCH) / 10);
@@ -367,20 +367,20 @@ fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
 fn members(attributes: &Attributes) -> Members {
     match references(attributes.all("member")) {
         Ok(references) if !attributes.is_whole("member") => {
-            Members::Partial(references, "only a part of its members came".to_owned())
+            Members::Partial(references, "only a part of its members was read".to_owned())
         }
         Ok(references) => Members::Complete(references),
         Err(why) => Members::Partial(Vec::new(), why),
     }
 }
 
-/// Whom values of `member` name.
+/// The references in values of `member`.
 pub(in crate::source) fn references<'a>(
     values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<Reference>, String> {
     let reference = |value: &[u8]| {
         let text = std::str::from_utf8(value).map_err(|_| "a member is not valid UTF-8".to_owned())?;
-        let none = || "a member came without its objectGUID; this server does not keep to MS-ADTS".to_owned();
+        let none = || "a member came without its objectGUID; this server does not follow MS-ADTS".to_owned();
         Extended::of(text).reference().ok_or_else(none)
     };
     values.map(reference).collect()
@@ -473,7 +473,7 @@ mod tests {
     fn a_mailbox_of_a_kind_that_cannot_be_read_is_not_taken(#[case] line: &str) {
         let change = change(&["objectclass: person", "useraccountcontrol: 514", line]);
         assert!(
-            matches!(&change, Change::Unreadable { why, .. } if why.contains("is no number")),
+            matches!(&change, Change::Unreadable { why, .. } if why.contains("is not a number")),
             "{change:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! What an entry states, with the options of attributes told apart (RFC 4512 section 2.5). Pure.
+//! The raw attributes of an entry, with attribute options distinguished (RFC 4512 section 2.5). Pure.
 //!
 //! `cn` and `cn;lang-ja` are two things: the values under the name alone count first, those under a name with options
 //! only where there is no other. `;binary` is how a value came (RFC 4522), `;range=0-1499` says that it is a part, and
@@ -32,7 +32,7 @@ struct RangedValues {
     values: Values,
 }
 
-/// Which values a part holds, counted from 0.
+/// The range of values in a part, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// The first of them.
@@ -60,7 +60,7 @@ impl Attributes {
         Self::default()
     }
 
-    /// Takes in values under a name, with its options if it has any.
+    /// Adds values under a name, with its options if it has any.
     pub fn add(&mut self, description: &str, values: impl IntoIterator<Item = Vec<u8>>) {
         let (name, options) = split(description);
         if options.deleted {

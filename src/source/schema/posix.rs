@@ -1,5 +1,5 @@
-//! Primary groups of POSIX accounts (RFC 2307): each account states the number of its own, and need not be among those whom
-//! the group lists. Pure.
+//! Primary groups of POSIX accounts (RFC 2307): each account states the number of its own, and need not be in the
+//! member list of that group. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,12 +7,12 @@ use super::{Attributes, active_directory, is_deleted, is_nobody, is_said};
 use crate::directory::{Dn, Members, Reference};
 
 /// What is wrong with a list while somebody does not show their primary group.
-const HIDDEN: &str = "an account shows no gidNumber, so it cannot be told whether this is its primary group; let the account that \
-     reads see that attribute, or export it";
+const HIDDEN: &str = "an account shows no gidNumber, so it is unknown whether this is its primary group; allow the \
+                      account that reads to see that attribute, or export it";
 
 /// What is wrong with a list of a group that must have a number (RFC 2307) and shows none.
-const NO_NUMBER: &str = "the group shows no gidNumber, so it cannot be told whose primary group it is; let the account that reads \
-     see that attribute, or export it";
+const NO_NUMBER: &str = "the group shows no gidNumber, so it is unknown whose primary group it is; allow the account \
+                         that reads to see that attribute, or export it";
 /// What is wrong with a list of a group that had another number when it was asked whose primary group it is.
 const NOT_ASKED: &str = "the number of the group changed while it was read";
 
@@ -32,7 +32,7 @@ impl Primaries {
         Self { asked: Some(numbers), ..Self::default() }
     }
 
-    /// Somebody does not show theirs.
+    /// Records that an account does not show its primary group.
     pub(in crate::source) fn hide(&mut self) {
         self.hidden = true;
     }
@@ -68,7 +68,7 @@ impl Primaries {
         }
     }
 
-    /// The numbers of groups that are somebody's primary one.
+    /// The numbers of groups that are primary groups of accounts.
     pub(in crate::source) fn numbers(&self) -> impl Iterator<Item = (&str, &[Dn])> {
         self.whose.iter().map(|(number, whose)| (number.as_str(), whose.as_slice()))
     }
@@ -87,7 +87,7 @@ pub(in crate::source) fn is_hidden(attributes: &Attributes) -> bool {
     !attributes.has("objectclass") || (is_account(attributes) && number(attributes).is_none())
 }
 
-/// The number of a group, or of somebody's primary one.
+/// The number of a group, or of an account's primary group.
 pub(in crate::source) fn number(attributes: &Attributes) -> Option<String> {
     let value = attributes.values("gidnumber").find(|value| is_said(value))?;
     let digits = std::str::from_utf8(value).ok()?.trim();

@@ -1,4 +1,4 @@
-//! Documents of YAML or JSON, bounded before they are expanded: what aliases repeat counts as often as it stands there.
+//! Parses YAML and JSON documents within limits; text that aliases repeat counts each time.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,7 +32,7 @@ fn check(text: &str) -> Result<(), String> {
         }
         length += line.len();
         if length > DOCUMENT {
-            return Err(format!("a document is of more than {DOCUMENT} bytes; split it"));
+            return Err(format!("a document has more than {DOCUMENT} bytes; split it"));
         }
         for byte in line.bytes() {
             match byte {
@@ -59,9 +59,9 @@ struct Tree<'l> {
 impl Tree<'_> {
     fn spend<E: Error>(self, bytes: usize) -> Result<(), E> {
         let left = self.left.get().checked_sub(1 + bytes);
-        self.left.set(left.ok_or_else(|| {
-            E::custom("its aliases make far more of it than stands there; write out what they stand for")
-        })?);
+        self.left.set(
+            left.ok_or_else(|| E::custom("its aliases expand to too much text; write the text out instead"))?,
+        );
         Ok(())
     }
 }
@@ -134,12 +134,12 @@ impl<'de> Visitor<'de> for Tree<'_> {
         while let Some(key) = entries.next_key_seed(self)? {
             let Value::String(key) = key else {
                 return Err(A::Error::custom(format!(
-                    "{key} stands for a name and is no text; write it in quotes"
+                    "{key} is a key and is not a text; write it in quotes"
                 )));
             };
             let value = entries.next_value_seed(self)?;
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("{key:?} stands twice in one map; keep one of them")));
+                return Err(A::Error::custom(format!("{key:?} is twice in one map; keep one of them")));
             }
             map.insert(key, value);
         }

@@ -1,4 +1,4 @@
-//! What is known of each subject, by its number.
+//! The data of each subject, by its number.
 
 use crate::directory::SubjectId;
 use crate::store::dense::Dense;

@@ -1,4 +1,4 @@
-//! Objects that were there before us: whether one may become ours.
+//! Adoption: decides whether an existing object at the target may be linked.
 
 use super::state::{Apply, Open};
 use crate::directory::{Content, Match, Operation, TargetId, TargetObject};
@@ -18,7 +18,7 @@ enum Unclear {
     Ambiguous(String),
 }
 
-/// What becomes of an object whose name is taken.
+/// The decision about an object whose name is taken.
 pub(super) enum Adoption {
     /// The object that was found is made ours instead.
     Adopt,

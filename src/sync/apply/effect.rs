@@ -1,4 +1,4 @@
-//! What a task does at the target, and to what we know. Pure.
+//! The effect of an operation at the target and in the store. Pure.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What was begun and not answered, by a process that died or a target: settled by looking at the target.
+//! Recovers operations without an answer, after a crash or an outage: looks at the target to find out what was done.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::target::{Target, TargetError};
 /// stay open).
 ///
 /// # Errors
-/// When the store cannot be written: the disk is full, or what is stored does not match its sums.
+/// When the store cannot be written (for example, the disk is full) or is damaged.
 pub async fn recover<T: Target>(
     target: &T,
     store: &Store,

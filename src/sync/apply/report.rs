@@ -1,4 +1,4 @@
-//! What applying did, or would do, as numbers.
+//! The counts of what was applied, or would be.
 
 use crate::directory::{SubjectId, SubjectKind};
 use crate::store::journal::{Effect, Verb};
@@ -37,7 +37,7 @@ pub struct Counts {
     pub disabled: u64,
     /// Enabled.
     pub enabled: u64,
-    /// Groups of which all members were taken out.
+    /// Groups whose members were all removed.
     pub emptied: u64,
     /// Deleted.
     pub deleted: u64,

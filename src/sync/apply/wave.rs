@@ -1,5 +1,5 @@
-//! What of a phase can be done at once: operations on different objects, names given up before they are
-//! taken. Pure.
+//! Selects the operations of a phase that can run at the same time: on different objects, and names are released before
+//! they are used. Pure.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! What an expression names: only what there is, and nothing that cannot be known beforehand.
+//! Checks the names in an expression: they must exist, and be known before the evaluation.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Budgets: how much of each class may go within the window, and how much did and would.
+//! Budgets: how much of each class may be removed within the window, and how much was and would be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

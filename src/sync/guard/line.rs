@@ -1,4 +1,4 @@
-//! A hold's lines: what is held, for digests and for people.
+//! The lines of a hold, for digests and for display.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ pub(super) fn covers(line: &Line) -> [Identity; 2] {
     [line.clone(), Line { doubtful: false, ..line.clone() }].map(|line| line.identity())
 }
 
-/// Makes lines, and knows which are approved.
+/// Creates lines, and knows which are approved.
 pub(super) struct Lines<'a> {
     pub(super) input: Input<'a>,
     approved: HashSet<Identity>,
@@ -48,7 +48,7 @@ impl<'a> Lines<'a> {
         self.any_approved() && self.is_approved(&self.of_step(step))
     }
 
-    /// Whether the step takes something from whom something was held before.
+    /// Whether the step removes something from a subject with held operations.
     pub(super) fn is_locked(&self, step: &Planned) -> bool {
         let takes = step.evidence.is_some() || matches!(step.action, Action::Update { renames: true, .. });
         takes

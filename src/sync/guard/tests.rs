@@ -1,4 +1,4 @@
-//! What may go and what is held, class by class.
+//! Tests of what is executed and what is held, class by class.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The schedule: what is next for somebody who left, and when.
+//! The next step for a leaver, and when it is due.
 
 use std::time::Duration;
 

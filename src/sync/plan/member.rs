@@ -1,4 +1,4 @@
-//! Who comes into and goes out of which group.
+//! Plans memberships to add and remove.
 
 use roaring::RoaringBitmap;
 

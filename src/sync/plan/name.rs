@@ -1,4 +1,4 @@
-//! Unique names: who waits for whose, and what must be released first.
+//! Unique names: which entry waits for which name, and which names must be released first.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

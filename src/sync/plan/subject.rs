@@ -1,4 +1,4 @@
-//! What each user and group needs, memberships aside.
+//! Plans the operations of each user and group, except memberships.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store::link::Link;
 use crate::sync::policy::{LeaverAction, LeaverStep};
 use crate::sync::project::SubjectState;
 
-/// Plans for everybody; returns who leaves.
+/// Plans the operations of all subjects; returns the leavers.
 pub(super) fn plan(input: Input<'_>, plan: &mut Plan) -> Going {
     let mut subjects = Subjects { input, plan, going: Going::new() };
     for (subject, verdict) in &input.projection.users {

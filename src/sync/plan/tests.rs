@@ -1,4 +1,4 @@
-//! What follows from what the directory says, what the target holds of ours, and nothing else.
+//! Tests of plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

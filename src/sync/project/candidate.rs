@@ -1,4 +1,4 @@
-//! What an entry comes to by itself.
+//! The projection of one entry by itself.
 
 use std::sync::Arc;
 

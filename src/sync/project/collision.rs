@@ -1,4 +1,4 @@
-//! Entries that want one name, or one object: of two that want a name, the linked one continues and the
+//! Entries that want the same name, or the same object: of two that want a name, the linked one continues and the
 //! newcomer is quarantined; if neither is linked, both are.
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! Who lost a field that many lost at once, and that the policy uses; and who went with a whole place.
+//! Entries in doubt: those that lost a field which many lost at once and the policy uses, and those that are missing
+//! with a whole subtree.
 
 use std::collections::{BTreeMap, BTreeSet};
 

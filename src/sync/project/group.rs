@@ -1,4 +1,4 @@
-//! What one group comes to, its members aside.
+//! The projection of one group, without its members.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a projection leaves to the next one of the same policy: enough to look at what changed only.
+//! The state that a projection leaves to the next one of the same policy, so that only changes are checked.
 //!
 //! What is *at rest* needs no look until its entry changes, a group that it is in, or one with its name: the target has what it
 //! should have, or nobody wants anything of it. Everything else is looked at each time.
@@ -42,7 +42,7 @@ pub(super) struct ConnectorState {
     pub(super) lists: Lists,
     /// Who each entry is.
     pub(super) subjects: Dense<SubjectId>,
-    /// Who may be a member of a group: everybody who is kept, and the frozen who have an object.
+    /// The possible members of groups: all kept users, and frozen ones with an object.
     pub(super) users: Dense<SubjectId>,
     /// The same for groups.
     pub(super) groups: Dense<SubjectId>,
@@ -52,7 +52,7 @@ pub(super) struct ConnectorState {
     named: Dense<u64>,
     /// When the accounts expire that have not yet.
     pub(super) expires: BTreeMap<RowId, Timestamp>,
-    /// Entries that are not at rest.
+    /// Entries that are not in step.
     pub(super) open: RoaringBitmap,
     /// Subjects that are, and have an object.
     pub(super) rest: RoaringBitmap,
@@ -81,10 +81,10 @@ impl IncrementalState {
         Self { each, rowless: RoaringBitmap::new(), now, all_at: now }
     }
 
-    /// What has to be looked at to go on from here.
+    /// What must be checked by the next projection.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds what was changed by another hand.
+    /// When the store cannot be read or is damaged.
     pub fn look(&self, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
         let is_of_now = self.now <= now && now.duration_since(self.all_at) < ALL_EVERY;
         // Of two connectors either may know something of the other's entries.

@@ -1,4 +1,4 @@
-//! Who is in which group: names resolved to rows, rows to subjects, groups in groups to users.
+//! The members of each group: names resolved to rows, rows to subjects, nested groups to users.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which entry bears which name.
+//! Finds the entries that have a name.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::directory::EntryKind;
 use crate::store::dense::Dense;
 use crate::store::snapshot::{Presence, Row, RowId};
 
-/// Which row bears which name.
+/// An index from names to rows.
 #[derive(Debug, Default)]
 pub(super) struct NameIndex {
     /// The holder of each name; if there are several, one of them.
@@ -17,7 +17,7 @@ pub(super) struct NameIndex {
     contested: HashMap<u32, Vec<NameHolder>>,
 }
 
-/// An entry that bears a name.
+/// An entry that has a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NameHolder {
     pub(super) row: RowId,

@@ -1,4 +1,5 @@
-//! Numbers that are kept for long: four bytes each, where most sets are small and their numbers far apart.
+//! Compact sets of numbers that are kept for long: four bytes each, because most sets are small and their numbers far
+//! apart.
 
 use roaring::RoaringBitmap;
 

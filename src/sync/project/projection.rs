@@ -1,4 +1,4 @@
-//! What a projection says.
+//! The result of a projection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use roaring::RoaringBitmap;
 use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind};
 use crate::store::link::Subjects;
 
-/// What a target should hold, and what is known about everybody the policy knows.
+/// What a target should hold, and the state of every subject of the policy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection {
-    /// All who were looked at and is known to the policy or in its scope.
+    /// All users that were checked and are known to the policy or in its scope.
     pub users: BTreeMap<SubjectId, SubjectState<User>>,
-    /// Every group that was looked at and is known to the policy or in its scope.
+    /// All groups that were checked and are known to the policy or in its scope.
     pub groups: BTreeMap<SubjectId, SubjectState<Group>>,
-    /// Those who have just what they should have, whether they were looked at or not.
+    /// The subjects that are in step, whether they were checked or not.
     pub at_rest: RoaringBitmap,
     /// Subjects that are new in this projection, with the numbers that it gave them.
     pub newcomers: Vec<Newcomer>,
     /// Anchors that join a known subject (`recreated: Relink`).
     pub joins: Vec<(SubjectId, DirectoryId, Anchor)>,
-    /// Leavers whose object makes way for a newcomer of the same name (`recreated: Replace`).
+    /// Leavers whose object is replaced by that of a newcomer with the same name (`recreated: Replace`).
     pub replaced: BTreeSet<SubjectId>,
     /// Subjects that were missed by a full read and not yet looked up.
     pub unsettled: BTreeSet<SubjectId>,
@@ -133,7 +133,7 @@ pub struct Skipped {
     pub disabled_at_first_sight: u64,
     /// Outside the scope and never linked.
     pub out_of_scope: u64,
-    /// Members that no entry bears the name of.
+    /// Members whose name no entry has.
     pub dangling_members: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What entries come to.
+//! Tests of the projection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What one user or contact comes to.
+//! The projection of one user or contact.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! From snapshots to a judged plan: everything of a run that only reads, and what must be remembered
-//! before anything is done.
+//! Creates a guarded plan from snapshots: the part of a run that only reads, and what must be stored before anything is
+//! done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What one run did, as data: the command line prints it, the controllers write it into status.
+//! The report of one run, as data: the command line prints it, the controllers write it into the status.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +27,7 @@ const NAMED: usize = 10_000;
 /// What one run did.
 #[derive(Clone, Debug)]
 pub struct RunReport {
-    /// Unique to the run; stands in every journal row that it wrote.
+    /// The id of the run, which is in every journal row that it wrote.
     pub id: String,
     /// When it began.
     pub started_at: Timestamp,
@@ -39,7 +39,7 @@ pub struct RunReport {
     pub previewed: bool,
     /// What it did; in a preview, what it would do.
     pub applied: apply::Report,
-    /// How many entries were looked at; none if all were.
+    /// The number of entries that were checked; `None` if all were.
     pub looked_at: Option<u64>,
     /// What is linked at the target after it.
     pub in_step: Baseline,
@@ -55,7 +55,7 @@ pub struct RunReport {
     pub blocked: Vec<BlockedName>,
     /// Entries that cannot be projected or that the target will not have.
     pub quarantined: Vec<Quarantined>,
-    /// Entries that came and that nothing can be said of; the first of them.
+    /// The first of the entries that could not be understood.
     pub unreadable: Vec<UnreadableEntry>,
     /// How many entries are quarantined or unreadable.
     pub quarantined_count: u64,
@@ -73,14 +73,14 @@ pub struct RunReport {
     pub failed: Option<String>,
 }
 
-/// A create or rename that waits for a name which a linked object still bears.
+/// A create or rename that waits for a name which a linked object still has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockedName {
     /// What waits.
     pub kind: SubjectKind,
     /// For which name.
     pub name: String,
-    /// Which of our objects bears it, by the name that it has at the target.
+    /// The linked object that has the name, by its name at the target.
     pub holder: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a run leaves to the next one of the same policy, while the process lives.
+//! The state that a run leaves to the next one of the same policy, while the process lives.
 
 use crate::store::link::Place;
 use crate::store::policy::{Baseline, PolicyState};

@@ -25,7 +25,7 @@ pub(super) struct HoldReview<'a> {
     pub(super) now: &'a Projection,
     pub(super) plan: &'a Plan,
     pub(super) subjects: &'a Subjects,
-    /// Whether removals may rest on what was read.
+    /// Whether removals may depend on the last read.
     pub(super) fresh: bool,
 }
 

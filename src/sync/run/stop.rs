@@ -1,4 +1,4 @@
-//! What ends a run while it looks at entries, which may take as long as expressions take.
+//! Stops a run while it evaluates entries, which may take as long as expressions take.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl fmt::Debug for Stop {
     }
 }
 
-/// A view that fails as soon as the run must end: what was not looked at is never taken for missing.
+/// A view that fails as soon as the run must end: entries that were not checked never count as missing.
 pub(super) struct Until<'v, V> {
     pub(super) view: &'v V,
     pub(super) stop: Stop,

@@ -1,4 +1,4 @@
-//! What is measured of the operator as a whole, and of objects of either kind.
+//! Metrics of the operator as a whole, and of objects of either kind.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -22,7 +22,7 @@ pub(super) struct Operating {
 impl Operating {
     pub(super) fn new(registry: &mut Registry) -> Self {
         Self {
-            suspended: register(registry, "suspended", "1 while the object rests, else 0"),
+            suspended: register(registry, "suspended", "1 while the object is suspended, else 0"),
             lease: register(
                 registry,
                 "lease_held",
@@ -31,40 +31,33 @@ impl Operating {
             damaged: register(
                 registry,
                 "store_damaged",
-                "1 if bytes of the database changed by themselves, 0 if not, as it was last looked at as a whole",
+                "1 if the database is damaged, 0 if not, according to the last complete check",
             ),
             watches: register(
                 registry,
                 "watch_up",
-                "1 while the operator is told of what changes, 0 while it may not or cannot watch; the namespace is empty for all",
+                "1 while the watch works, 0 while the operator may not or cannot watch; the namespace is empty for \
+                 all namespaces",
             ),
             approvals: register(
                 registry,
                 "approvals_guarded",
-                "1 while a rule for admission checks who approves, 0 while none is seen to",
+                "1 while an admission policy checks who approves, 0 if none is found",
             ),
             reconcile_duration: with_unit(
                 registry,
                 "reconcile_duration",
-                "How long looking at an object took, without the imports and runs that this began",
+                "Duration of reconciling an object, without the imports and runs that it started, in seconds",
                 Unit::Seconds,
                 Labelled::by(fast),
             ),
-            reconcile_errors: register(
-                registry,
-                "reconcile_errors",
-                "Objects that could not be looked at, each time",
-            ),
+            reconcile_errors: register(registry, "reconcile_errors", "Failed reconciliations of objects"),
             api_errors: register(
                 registry,
                 "api_errors",
-                "What was asked of the apiserver and failed: watch, object (a read or the write of a status), event, lease",
+                "Failed requests to the apiserver: watch, object (a read or the write of a status), event, lease",
             ),
-            requests: register(
-                registry,
-                "scim_requests",
-                "Requests to the registry, by the HTTP status of the answer",
-            ),
+            requests: register(registry, "scim_requests", "Requests to the registry, by HTTP status"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The text format of Prometheus, for whoever does not ask for `OpenMetrics`: `promtool check metrics`, older collectors.
+//! The text format of Prometheus, for clients that do not accept `OpenMetrics`: `promtool check metrics`, older
+//! collectors.
 
 /// The same metrics: samples are written alike in both, and what is said of a family is said of the name that its
 /// samples bear.

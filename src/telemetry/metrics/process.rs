@@ -1,4 +1,4 @@
-//! What the process takes, read when somebody asks.
+//! Metrics of the process, read when they are scraped.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,24 +41,24 @@ impl Collector for Process {
             ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)
         };
         if let Some(bytes) = self.store_bytes() {
-            gauge("rollcall_store", "How large the store is, its journal included", bytes)?;
+            gauge("rollcall_store", "Size of the store in bytes, including its journal", bytes)?;
         }
         // Where there is no /proc, this is left out.
         let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
             return Ok(());
         };
         let resident = stat.rss.saturating_mul(procfs::page_size());
-        gauge("process_resident_memory", "Memory that the process has in use", resident)?;
+        gauge("process_resident_memory", "Memory in use by the process, in bytes", resident)?;
         #[expect(clippy::cast_precision_loss, reason = "centuries of it are exact")]
         let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-        let help = "Time that the process spent on processors";
+        let help = "Processor time of the process, in seconds";
         let metric =
             encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
         ConstCounter::new(seconds).encode(metric)?;
         // In ticks since the machine was started.
         let Ok(machine) = procfs::KernelStats::current() else { return Ok(()) };
         let started = machine.btime.saturating_add(stat.starttime / procfs::ticks_per_second());
-        let help = "When the process was started, in seconds since 1970";
+        let help = "Start time of the process, in seconds since 1970";
         let metric =
             encoder.encode_descriptor("process_start_time", help, Some(&Unit::Seconds), MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(started).unwrap_or(i64::MAX)).encode(metric)

@@ -182,15 +182,17 @@ fn what_is_used_and_came_of_nobody_is_told_of() {
     let told = unseen(&read, &server(), &used).unwrap();
     assert_eq!(
         told,
-        "policies use extensionName, department, and nobody shows it: either nobody has it, or the account that reads may \
-         not see it; to let it: dsacls \"dc=corp\" /I:S /G \"CORP\\reader:RP;extensionName\" \"CORP\\reader:RP;department\""
+        "policies use extensionName, department, and no entry shows it: either no entry has it, or the account that \
+         reads may \
+         not see it; to allow that: dsacls \"dc=corp\" /I:S /G \"CORP\\reader:RP;extensionName\" \
+                                             \"CORP\\reader:RP;department\""
     );
     assert_eq!(unseen(&read, &server(), &texts(&["mail"])), None);
     let facts = StatusInput { unseen: Some(told), ..facts(State::Read(&read), true, None) };
     let status = status(&facts);
     let readable = find(&status.conditions, "Readable").unwrap();
     assert_eq!((&*readable.status, &*readable.reason), ("True", "ReadWithRemarks"));
-    assert!(readable.message.contains("nobody shows"), "{}", readable.message);
+    assert!(readable.message.contains("no entry shows"), "{}", readable.message);
 }
 
 #[test]

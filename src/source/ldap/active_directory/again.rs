@@ -1,4 +1,4 @@
-//! Reading those again of whom the domain controller says something else because a group's list changed.
+//! Reads entries again whose computed attributes changed because the list of a group changed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,8 +24,9 @@ impl Session {
         let begin = "policies use memberof, and";
         if !self.sees_deleted(context).await? {
             return Ok(Some(format!(
-                "{begin} the account sees no deleted groups (or none was ever deleted), so everything is read each time; let it list \
-                 and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then dsacls \"CN=Deleted \
+                "{begin} the account sees no deleted groups (or none was ever deleted), so everything is read each \
+                 time; allow it to list and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then \
+                 dsacls \"CN=Deleted \
                  Objects,{context}\" /G \"{}:LCRP\"",
                 self.account()
             )));
@@ -44,8 +45,8 @@ impl Session {
         };
         Ok((!is_only).then(|| {
             format!(
-                "{begin} the domain controller is a global catalog of several domains, where it may name groups of each, and a feed \
-                 is of one: so everything is read each time"
+                "{begin} the domain controller is a global catalog of several domains, so memberOf may name groups of \
+                 each, and a feed covers one: so everything is read each time"
             )
         }))
     }

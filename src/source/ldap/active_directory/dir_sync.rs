@@ -1,4 +1,4 @@
-//! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller's own account of what changed since a cookie.
+//! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller reports what changed since a cookie.
 
 use super::control::show_deleted;
 use super::session::Session;

@@ -1,4 +1,4 @@
-//! Which domain controllers a domain has, as DNS says it (MS-ADTS 6.3.2.3), in the order of RFC 2782.
+//! Finds the domain controllers of a domain by DNS (MS-ADTS 6.3.2.3), in the order of RFC 2782.
 //!
 //! Who can forge an answer could name a server of their own, with a certificate of its own: so only names of the
 //! domain's own machines are believed, and certificates are checked against those. Where each machine of the domain
@@ -57,7 +57,7 @@ impl Discovery {
             controllers = self.ordered(self.ask(&resolver, &name).await?);
             if controllers.is_empty() {
                 notices.push(format!(
-                    "DNS knows no domain controllers of the site {site} ({name}), so those of the whole domain are tried; \
+                    "DNS has no domain controllers of the site {site} ({name}), so those of the whole domain are tried; \
                      correct dnsDiscovery.site"
                 ));
             }
@@ -68,14 +68,14 @@ impl Discovery {
             controllers.into_iter().partition(|controller| within(&controller.host, &self.domain));
         if let Some(other) = others.first() {
             notices.push(format!(
-                "DNS names {}, which is not a machine of {}: it is not believed, since others could have a certificate for \
-                 it; if it is one of yours, name all domain controllers in urls instead of dnsDiscovery",
+                "DNS names {}, which is not a host name of {}: it is not used, because others could have a \
+                 certificate for it; if it is one of yours, name all domain controllers in urls instead of dnsDiscovery",
                 other.host, self.domain
             ));
         }
         if own.is_empty() {
             notices.push(format!(
-                "DNS knows no domain controllers of {} ({name}); correct dnsDiscovery.domain, or name the domain's own name \
+                "DNS has no domain controllers of {} ({name}); correct dnsDiscovery.domain, or name the domain's own name \
                  servers in dnsDiscovery.nameservers",
                 self.domain
             ));
@@ -133,7 +133,7 @@ impl Discovery {
 
     fn unanswered(&self, why: &str) -> SourceError {
         let message = format!(
-            "the name servers did not say which domain controllers {} has ({why}); check the network, and \
+            "the name servers did not return the domain controllers of {} ({why}); check the network, and \
              dnsDiscovery.nameservers",
             self.domain
         );

@@ -1,4 +1,4 @@
-//! The feeds of a domain: which of them the account may use, and what they tell.
+//! The change feeds of a domain: which of them the account may use, and what they report.
 
 use super::config::ChangeFeed;
 use super::control::show_deleted;
@@ -48,7 +48,7 @@ impl Session {
         Ok(Some(feed::fingerprint(&[&service, &replica, &self.scope(), &attributes])))
     }
 
-    /// Whether the feed tells of all that is used. By update sequence numbers nobody can tell who was renamed.
+    /// Whether the feed reports everything in use. Update sequence numbers do not show renames.
     pub(super) fn is_told(&self, feed: FeedKind) -> bool {
         let by_renames = self.untold.refers().is_some();
         self.untold.needs_all().is_none() && !(by_renames && feed == FeedKind::UsnChanged)
@@ -87,7 +87,7 @@ impl Session {
             return none(&reason);
         }
         let Some(context) = only_context(&self.bases, &self.facts) else {
-            return none("baseDNs lie in several domains, and a feed is of one: use a connector for each");
+            return none("baseDNs are in several domains, and a feed covers one: use a connector for each");
         };
         if self.untold.links.are_used()
             && let Some(reason) = self.no_back_links(&context).await?
@@ -96,7 +96,7 @@ impl Session {
         }
         let Some(fingerprint) = fingerprint else {
             let why = "the account may not read the invocationId of the domain controller (NTDS Settings, below \
-                       CN=Sites,CN=Configuration), which every account may unless that was taken away";
+                       CN=Sites,CN=Configuration); every account may, unless that permission was removed";
             return none(why);
         };
         let resume =
@@ -118,7 +118,7 @@ impl Session {
         }
         if !self.is_told(FeedKind::UsnChanged) {
             return none(&format!(
-                "{}; without the right to use DirSync, which tells of whom that is true, everything is read each time",
+                "{}; without permission to use DirSync, which reports the entries concerned, everything is read each time",
                 self.untold.refers().unwrap_or_default()
             ));
         }
@@ -128,7 +128,8 @@ impl Session {
         let mut reasons = Vec::new();
         if wanted != ChangeFeed::UsnChanged {
             reasons.push(format!(
-                "the account may not use DirSync; grant it the right \"Replicating Directory Changes\": dsacls \"{context}\" /G \
+                "the account may not use DirSync; grant it the permission \"Replicating Directory Changes\": dsacls \
+                 \"{context}\" /G \
                  \"{}:CA;Replicating Directory Changes\"",
                 self.account()
             ));
@@ -156,8 +157,9 @@ impl Session {
             String::new()
         } else {
             format!(
-                "the account may not see deleted entries, so all ids are listed at each read to find who is gone; let it list \
-                 and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then dsacls \"CN=Deleted \
+                "the account may not see deleted entries, so all ids are listed at each read to find missing entries; \
+                 allow it to list and read them: dsacls \"CN=Deleted Objects,{context}\" /takeOwnership, then dsacls \
+                 \"CN=Deleted \
                  Objects,{context}\" /G \"{}:LCRP\"",
                 self.account()
             )

@@ -1,4 +1,4 @@
-//! Groups that a domain controller gives in parts only (`MaxValRange`, 1,500 members unless changed).
+//! Reads groups that a domain controller sends in parts (`MaxValRange`, 1,500 members by default).
 
 use super::control::controls;
 use crate::directory::{Members, Reference};
@@ -23,8 +23,8 @@ enum Parts {
     Broken(Vec<Reference>, String),
 }
 
-/// All members of the group that came as `raw`. Parts that cannot all be had make a partial list, which is
-/// no evidence that anybody left.
+/// All members of the group `raw`. If not all parts can be read, the list is partial, which is no evidence that a
+/// member left.
 pub(super) async fn members(
     connection: &mut Connection,
     raw: &Raw,
@@ -37,7 +37,7 @@ pub(super) async fn members(
             Parts::Changed => {}
         }
     }
-    let why = format!("its members changed while they were read, {ATTEMPTS} times");
+    let why = format!("its members changed during the read, {ATTEMPTS} times");
     Ok(Members::Partial(Vec::new(), why))
 }
 
@@ -47,7 +47,7 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
     let mut version = None;
     loop {
         let Some(part) = part(connection, raw, from, came).await? else {
-            return Ok(Parts::Broken(members, "it went while its members were read".to_owned()));
+            return Ok(Parts::Broken(members, "it was deleted while its members were read".to_owned()));
         };
         // Each change of the members changes this number too (on this domain controller).
         let now = part.attributes.values("usnchanged").next().map(<[u8]>::to_vec);
@@ -55,11 +55,11 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
             return Ok(Parts::Changed);
         }
         let Some((range, values)) = part.attributes.part("member", from) else {
-            let why = format!("the server did not give its members from number {from} on");
+            let why = format!("the server did not send its members from number {from} on");
             return Ok(Parts::Broken(members, why));
         };
         if members.len() + values.len() > VALUES {
-            let why = format!("it has more than {VALUES} members, which are the most that are read");
+            let why = format!("it has more than {VALUES} members, which is the maximum");
             return Ok(Parts::Broken(members, why));
         }
         match schema::references(values.iter().map(Vec::as_slice)) {
@@ -67,14 +67,15 @@ async fn parts(connection: &mut Connection, raw: &Raw, came: u64) -> Result<Part
             Err(why) => return Ok(Parts::Broken(members, why)),
         }
         if range.last.is_some_and(|last| last >= from && last - from + 1 != values.len()) {
-            let why = format!("the server gave fewer or more members from number {from} on than it said");
+            let why =
+                format!("the server sent fewer or more members from number {from} on than it announced");
             return Ok(Parts::Broken(members, why));
         }
         match range.last {
             // The last part says so with an asterisk, and in no other way.
             None => return Ok(Parts::All(members)),
             Some(last) if last < from => {
-                return Ok(Parts::Broken(members, "the server gave its members in no order".to_owned()));
+                return Ok(Parts::Broken(members, "the server sent its members out of order".to_owned()));
             }
             Some(last) => from = last + 1,
         }

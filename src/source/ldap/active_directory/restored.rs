@@ -1,5 +1,5 @@
-//! Who was deleted and is back (MS-ADTS 3.1.1.5.3.7). They have lost their groups, or regained them with the recycle
-//! bin, and either way no group counts as changed.
+//! Detects entries that were deleted and restored (MS-ADTS 3.1.1.5.3.7). They have lost their groups, or regained them
+//! with the recycle bin, and in both cases no group counts as changed.
 
 use super::control::controls;
 use super::session::Session;

@@ -44,7 +44,7 @@ pub(super) struct Session {
 /// whoever joined is not there, and whoever was disabled is not.
 pub(super) fn behind(facts: &RootDse) -> Option<&'static str> {
     facts.text("issynchronized").is_some_and(|is| is.eq_ignore_ascii_case("FALSE")).then_some(
-        "it says that it has not caught up with the other domain controllers yet (isSynchronized FALSE); look at its \
+        "it says that it has not yet synchronized with the other domain controllers (isSynchronized FALSE); check its \
          replication with `repadmin /showrepl`, or name another one in urls",
     )
 }
@@ -71,7 +71,7 @@ impl Session {
         connection.skipped = notices;
         if !facts.is_active_directory() {
             let why = format!(
-                "{} is no Active Directory domain controller; read it with the kind ldap",
+                "{} is not an Active Directory domain controller; read it with the kind ldap",
                 connection.url
             );
             return Err(SourceError::new(Reason::InvalidData, why));

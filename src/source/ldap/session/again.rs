@@ -1,4 +1,4 @@
-//! Reading those again of whom the server says something else because a group's list changed.
+//! Reads entries again whose computed attributes changed because the list of a group changed.
 
 use std::collections::BTreeSet;
 

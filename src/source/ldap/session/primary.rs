@@ -1,4 +1,4 @@
-//! Whose primary group is which, where not everybody came.
+//! Primary groups if not all accounts were read.
 
 use std::collections::HashSet;
 
@@ -82,7 +82,8 @@ impl Session {
         Ok(hidden)
     }
 
-    /// Tells the groups of those who came whose primary one they are; groups that came themselves know it.
+    /// Reports the primary groups of the accounts that were read; groups that were read themselves already contain
+    /// them.
     pub(super) async fn tell_primaries(&mut self, reading: &mut LdapRead) -> Result<(), SourceError> {
         let primaries = std::mem::take(&mut self.primaries);
         for (number, whose) in primaries.numbers() {

@@ -1,4 +1,4 @@
-//! LDAP filters: from text (RFC 4515) to the wire (RFC 4511 section 4.5.1.7).
+//! Encodes LDAP filters (RFC 4515) for the wire (RFC 4511 section 4.5.1.7).
 
 use super::ber::{self, OCTETS, SEQUENCE};
 
@@ -23,7 +23,7 @@ pub(in crate::source) fn parse(text: &str) -> Option<Vec<u8>> {
     rest.is_empty().then_some(filter)
 }
 
-/// A text as it may stand in a filter for a value.
+/// Escapes a text for use as a value in a filter.
 pub(in crate::source) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

@@ -1,4 +1,4 @@
-//! Messages (RFC 4511 section 4): requests to bytes, and bytes to what a server answers.
+//! LDAP messages (RFC 4511 section 4): encodes requests and decodes answers.
 
 use super::ber::{self, BOOLEAN, ENUMERATED, Elements, INTEGER, Malformed, OCTETS, SEQUENCE};
 use super::filter;
@@ -163,7 +163,7 @@ impl<'a> Message<'a> {
         let id = ber::number(rest.expect(INTEGER)?)?;
         let (op, content) = rest.next()?.ok_or(Malformed("a message without an operation"))?;
         if !matches!(op, 0x61 | 0x64 | 0x65 | 0x73 | 0x78 | 0x79) {
-            return Err(Malformed("an operation that no search or login is answered with"));
+            return Err(Malformed("an operation that does not answer a search or a login"));
         }
         Ok(Self { id, op, content, rest })
     }
@@ -217,7 +217,7 @@ impl<'a> Message<'a> {
             let mut sent = Elements::of(sent);
             while let Some((tag, content)) = sent.next()? {
                 if tag != SEQUENCE {
-                    return Err(Malformed("a control that is not one in form"));
+                    return Err(Malformed("a control that is not valid"));
                 }
                 controls.push(Control::parse(content)?);
             }
@@ -293,7 +293,7 @@ mod tests {
         for (wrong, part) in [
             (b"\x04\x01\x05\x65\x00".as_slice(), "another kind"),
             (b"\x02\x01\x05", "without an operation"),
-            (b"\x02\x01\x05\x42\x00", "no search or login"),
+            (b"\x02\x01\x05\x42\x00", "does not answer a search or a login"),
             (b"\x02\x01\x05\x65\x00", "missing"),
             (b"\x02\x01\x05\x65\x06\x0a\x01\x00\x04\x00", "end where it should"),
             (b"\x02\x05\x01\x00\x00\x00\x05\x65\x07\x0a\x01\x00\x04\x00\x04\x00", "2147483647"),

@@ -1,4 +1,5 @@
-//! Room for large messages, which all connections of the process share: what many servers send at once is bounded too.
+//! Memory for large messages, shared by all connections of the process, so that it is bounded however many servers send
+//! at once.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -35,8 +36,8 @@ impl Room {
         Self { all, taken: None }
     }
 
-    /// Takes room for the whole of a message at once, so that no two wait for each other; waits until there is some. Who asked
-    /// first is first.
+    /// Reserves memory for a whole message at once, so that no two wait for each other; waits until there is some, in
+    /// the order of requests.
     pub(super) async fn take(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.taken.is_some() {
             return Ok(());
@@ -48,7 +49,7 @@ impl Room {
         Ok(())
     }
 
-    /// The message is not needed any more. Says whether it had taken room.
+    /// Releases the memory of a message. Returns whether it had any.
     pub(super) fn give_back(&mut self) -> bool {
         self.taken.take().is_some()
     }

@@ -1,4 +1,4 @@
-//! One conversation: a request goes out, its answers come in, one at a time.
+//! One LDAP conversation: sends a request and receives its answers, one at a time.
 
 use std::io;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub(in crate::source::ldap) struct Talk {
 }
 
 impl Talk {
-    /// Over `stream`, with nobody bound yet.
+    /// Starts a conversation over `stream`, without a login.
     pub(in crate::source::ldap) fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         url: &str,
@@ -179,17 +179,14 @@ impl Talk {
             }
             if message.is_of_search() {
                 // Passed over, it would be an entry that is not there.
-                return Err(Failed::Refused("an answer to a search that is not under way".to_owned()));
+                return Err(Failed::Refused("an answer to a search that is not in progress".to_owned()));
             }
             self.unasked += 1;
             if self.unasked == 1 {
-                tracing::warn!(
-                    url = self.url,
-                    "the server sends messages that nobody asked for; they are passed over"
-                );
+                tracing::warn!(url = self.url, "the server sends unsolicited messages; they are ignored");
             }
             if self.unasked > UNASKED {
-                return Err(Failed::Refused(format!("more than {UNASKED} messages that nobody asked for")));
+                return Err(Failed::Refused(format!("more than {UNASKED} unsolicited messages")));
             }
         }
     }
@@ -200,12 +197,12 @@ impl Talk {
             let there = &self.buffer[self.read..];
             // What is no message at all is seen by its first byte: its length would be anything.
             if there.first().is_some_and(|tag| *tag != SEQUENCE) {
-                return Err(Malformed("it does not begin as a message").into());
+                return Err(Malformed("it does not start like a message").into());
             }
             let length = match ber::head(there)? {
                 Some((_, _, length)) if length > self.longest => {
                     return Err(Failed::Refused(format!(
-                        "a message of {length} bytes, and {} are the most",
+                        "a message of {length} bytes, and the maximum is {}",
                         self.longest
                     )));
                 }
@@ -295,10 +292,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::not_ldap(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "does not begin")]
+    #[case::not_ldap(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "does not start")]
     #[case::no_definite_length(b"\x30\x80\x02\x01\x01".to_vec(), "definite")]
-    #[case::too_long_before_the_bind(b"\x30\x83\x01\x00\x01".to_vec(), "65537 bytes, and 65536")]
-    #[case::a_foreign_operation(b"\x30\x05\x02\x01\x01\x42\x00".to_vec(), "no search or login")]
+    #[case::too_long_before_the_bind(b"\x30\x83\x01\x00\x01".to_vec(), "65537 bytes, and the maximum is 65536")]
+    #[case::a_foreign_operation(b"\x30\x05\x02\x01\x01\x42\x00".to_vec(), "does not answer a search or a login")]
     #[case::a_number_that_would_be_cut(b"\x30\x09\x02\x05\x01\x00\x00\x00\x01\x65\x00".to_vec(), "2147483647")]
     #[tokio::test]
     async fn what_breaks_a_rule_ends_the_conversation(#[case] bytes: Vec<u8>, #[case] part: &str) {
@@ -350,7 +347,7 @@ mod tests {
             talk.hear().await.unwrap();
             search(&mut talk).await;
             let Err(Failed::Refused(why)) = talk.hear().await else { panic!("{id} is taken") };
-            assert!(why.contains("not under way"), "{why}");
+            assert!(why.contains("not in progress"), "{why}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Names with ids in them (MS-ADTS 3.1.1.3.4.1.5): `<GUID=…>;<SID=…>;CN=Ann,DC=corp,DC=example`. Pure.
+//! Extended DNs with ids (MS-ADTS 3.1.1.3.4.1.5): `<GUID=…>;<SID=…>;CN=Ann,DC=corp,DC=example`. Pure.
 
 use std::fmt::Write as _;
 

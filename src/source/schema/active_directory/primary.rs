@@ -1,5 +1,4 @@
-//! Primary groups: every account states its own (`primaryGroupID`), and is not among the members that the group
-//! states. Pure.
+//! Primary groups: every account states its own (`primaryGroupID`), and is not in the member list of that group. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +7,10 @@ use crate::directory::{Anchor, Members, Reference};
 use crate::source::schema::attributes::Attributes;
 
 /// What is wrong with an account of which it is not shown which group is its primary one.
-pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so it cannot be told which group it is in by that; let the account \
-     that reads see that attribute";
+pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so its primary group is unknown; allow the \
+                                            account that reads to see that attribute";
 /// Who stands in each list while somebody's is hidden: nobody bears this name, so whoever could not be read may be meant.
-const SOMEBODY: &str = "somebody of whom it is not shown which group is their primary one";
+const SOMEBODY: &str = "an account whose primary group is not shown";
 
 /// Whose primary group is which, by the group's relative id.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ pub(in crate::source) struct Primaries {
     pub(in crate::source) whose: HashMap<u32, Vec<Anchor>>,
     /// Those of somebody of whom it is not shown who it is.
     nameless: HashSet<u32>,
-    /// Whether somebody's is not shown: it may be any.
+    /// Whether an account's primary group is not shown: it may be any group.
     pub(in crate::source) hidden: bool,
     /// Whether that was asked, where not everybody came.
     pub(in crate::source) asked: bool,
@@ -54,16 +53,14 @@ impl Primaries {
     /// this one; where it is not known whose it is, the list is partial: who is not in it may be one of them.
     pub(in crate::source) fn join(&self, group: Option<u32>, members: &mut Members) {
         let is_asked = |group: u32| self.asked_of.as_ref().is_none_or(|asked| asked.contains(&group));
-        let see = "; let the account that reads see that attribute";
+        let see = "; allow the account that reads to see that attribute";
         let why = match group {
-            None => {
-                Some(format!("it shows no objectSid, by which it is known whose primary group it is{see}"))
-            }
+            None => Some(format!("it shows no objectSid, so it is unknown whose primary group it is{see}")),
             Some(group) if self.nameless.contains(&group) => {
-                Some(format!("it is the primary group of one who shows no objectGUID{see}"))
+                Some(format!("it is the primary group of an account that shows no objectGUID{see}"))
             }
             Some(group) if !is_asked(group) => {
-                Some("it came after it was asked whose primary group it is; the next read tells".to_owned())
+                Some("it appeared after the primary groups were read; the next read resolves this".to_owned())
             }
             Some(_) => None,
         };

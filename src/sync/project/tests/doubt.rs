@@ -1,4 +1,4 @@
-//! Who lost something together with many others.
+//! Tests of entries that lost something together with many others.
 
 use super::*;
 

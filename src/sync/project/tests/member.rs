@@ -1,4 +1,4 @@
-//! Who is in a group.
+//! Tests of members.
 
 use super::*;
 

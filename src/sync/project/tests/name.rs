@@ -1,4 +1,4 @@
-//! Who has a name that two want.
+//! Tests of names that two entries want.
 
 use super::*;
 

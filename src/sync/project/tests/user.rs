@@ -1,4 +1,4 @@
-//! What people come to.
+//! Tests of users.
 
 use super::*;
 
