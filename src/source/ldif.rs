@@ -24,6 +24,7 @@ mod meaning;
 mod parse;
 mod problem;
 mod report;
+mod required;
 mod text;
 mod under_way;
 
@@ -35,6 +36,7 @@ use self::filter::Filter;
 use self::meaning::Meaning;
 use self::parse::{Ending, Reader, Record};
 use self::problem::Problem;
+use self::required::Required;
 use self::text::{Sum, Text};
 use self::under_way::UnderWay;
 
@@ -107,6 +109,7 @@ struct Overview {
     /// The groups of Active Directory that are the primary one of somebody, by their relative ids.
     primary_ids: BTreeSet<u32>,
     primaries: Primaries,
+    required: Required,
     /// The ids of those who have a primary group, each by the attribute that may hold it.
     accounts: HashMap<Dn, Vec<(String, Anchor)>>,
     /// The first record that cannot be understood.
@@ -145,6 +148,7 @@ impl Overview {
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
+        self.required.note(record);
         self.of_active_directory += usize::from(active_directory::is_of(attributes));
         self.with_state += usize::from(attributes.has("useraccountcontrol"));
         // What a record does not say may be whose primary group is which, and it may not say it of whom it seems to.
@@ -291,6 +295,10 @@ impl<'a> LdifRead<'a> {
             )));
         }
         let anchor = overview.anchor(config, pinned)?;
+        let formed = overview.is_formed(&anchor);
+        if formed && overview.required.any_missing() {
+            overview.primaries.hide();
+        }
         let directory = overview.directory(config)?;
         let states = overview.with_state > 0;
         let mut notices = Vec::new();
@@ -308,7 +316,8 @@ impl<'a> LdifRead<'a> {
             ));
         }
         let meaning = Meaning {
-            formed: overview.is_formed(&anchor),
+            formed,
+            required: overview.required.clone(),
             states,
             nowhere,
             accounts: overview.accounts(&anchor),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::filter::Filter;
 use super::lists::{self, MEMBERS};
 use super::parse::{End, Record, UNKNOWN};
+use super::required::{NAMING, Required};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
 use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::{self, Attributes, EntrySchema, active_directory};
@@ -44,8 +45,6 @@ const SINGLE: &[&str] = &[
 ];
 /// Attributes that hold the entry's own DN.
 const OWN_DN: &[&str] = &["entrydn", "distinguishedname"];
-/// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
-const NAMING: &[&str] = &["uid", "cn", "mail", "ou"];
 
 /// A file may have been made by people, so a filter says nothing of one whose class is no longer known.
 const KINDS: &[EntryKind] = &[EntryKind::User, EntryKind::Contact, EntryKind::Group];
@@ -56,6 +55,8 @@ pub(super) struct Meaning {
     pub(super) schema: EntrySchema,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
     pub(super) formed: bool,
+    /// What nearly all records have.
+    pub(super) required: Required,
     /// Whether accounts of Active Directory show their state in this file.
     pub(super) states: bool,
     /// The attributes that the filters ask for and no entry of this file has, in lower case.
@@ -196,7 +197,12 @@ impl Meaning {
         let together = if ids.len() > 1 {
             format!("it has {} values of {}", ids.len(), self.schema.anchor)
         } else {
-            together(record, &normal)?
+            match (together(record, &normal), self.lacks_something(record)) {
+                (Some(together), _) => together,
+                (None, wrong) => {
+                    return Some(format!("{}, unlike nearly all other records of the file: {LOST}", wrong?));
+                }
+            }
         };
         Some(format!("{together}: two records may have been merged; export it again"))
     }
@@ -214,7 +220,7 @@ impl Meaning {
         let mut changes: Vec<Change> = shown.collect();
         // Of this it is known already that it may be anybody.
         let is_anybody = ids.is_empty() && dns.is_empty();
-        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_its_id(record))
+        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_lines(record))
         {
             let why = self.at(record, MISSING);
             changes.push(Change::Unreadable { anchor: None, what: place, why });
@@ -222,11 +228,21 @@ impl Meaning {
         changes
     }
 
-    /// Whether lines of a record were lost, as it shows no id of any kind where servers gave all others one.
-    fn lost_its_id(&self, record: &Record) -> bool {
+    /// What a record lacks that nearly all others have, if servers gave the ids.
+    fn lacks_something(&self, record: &Record) -> Option<&'static str> {
+        self.required.missing(record).filter(|_| self.formed)
+    }
+
+    /// Whether lines of a record were lost, as it shows no id of any kind, or a DN that is none, where a server gave all others
+    /// both.
+    fn lost_lines(&self, record: &Record) -> bool {
         let has_id = schema::ANCHORS.iter().any(|name| record.attributes.has(&name.to_lowercase()));
         let is_whole = !matches!(record.end, End::Open(_));
-        self.formed && is_whole && !has_id && schema::kind(&record.attributes).is_some()
+        if self.lacks_something(record).is_some() {
+            return true;
+        }
+        let is_called = record.dns.first().is_none_or(|dn| Dn::parse(dn).is_ok());
+        self.formed && is_whole && !(has_id && is_called) && schema::kind(&record.attributes).is_some()
     }
 
     /// The attribute with a value in another file for which an entry cannot be read.
@@ -377,6 +393,9 @@ const TORN: &str = "lines without a DN follow it, which may belong to it; export
 const UNCLEAR: &str = "an attribute that userFilter or groupFilter uses is unknown, so it is unknown whether the \
                        entry is in scope; export the attributes that the filters use, with all their values";
 
+/// What is wrong with a record that lacks what others have.
+const LOST: &str = "lines may be missing there, or two records may have run together; export it again";
+
 /// What is said of the place where a record was damaged so that others may be gone with what is missing.
 const MISSING: &str = "text is missing there or was damaged, and other records may have been in it, so missing \
                        entries are not removed; export it again";
@@ -444,6 +463,7 @@ mod tests {
         Meaning {
             schema: EntrySchema { anchor, literal: BTreeSet::new(), demands_members: false },
             formed: false,
+            required: Required::default(),
             states: domain,
             nowhere: BTreeSet::new(),
             primary_ids: BTreeSet::new(),
@@ -640,17 +660,33 @@ mod tests {
         assert_eq!(told.iter().map(short).collect::<Vec<_>>(), [expected]);
     }
 
-    /// Where servers give ids, a record without one lost lines, and others may have been lost with them.
+    /// Where servers give ids and DNs, a record without one lost lines, and others may have been lost with them.
     #[rstest]
-    #[case::lost("objectClass: person\nuid: ann\n\n", true)]
-    #[case::of_another_server("objectClass: person\nuid: ann\nnsUniqueId: 7\n\n", false)]
-    #[case::of_no_kind("objectClass: device\n\n", false)]
-    fn a_record_that_lost_its_id_may_have_been_followed_by_others(
+    #[case::lost("uid=ann,dc=x", "objectClass: person\nuid: ann\n\n", true)]
+    #[case::of_another_server("uid=ann,dc=x", "objectClass: person\nuid: ann\nnsUniqueId: 7\n\n", false)]
+    #[case::of_no_kind("uid=ann,dc=x", "objectClass: device\n\n", false)]
+    #[case::dn_cut_short(
+        "uid=ann,d",
+        "objectClass: person\nuid: ann\nentryUUID: 9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d\n\n",
+        true
+    )]
+    #[case::dn_of_two(
+        "uid=ann,ddc=x,,dc=x",
+        "objectClass: person\nuid: ann\nentryUUID: 9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d\n\n",
+        true
+    )]
+    #[case::whole(
+        "uid=ann,dc=x",
+        "objectClass: person\nuid: ann\nentryUUID: 9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d\n\n",
+        false
+    )]
+    fn a_record_that_lost_its_id_or_dn_may_have_been_followed_by_others(
+        #[case] dn: &str,
         #[case] lines: &str,
         #[case] anybody: bool,
     ) {
         let meaning = Meaning { formed: true, ..meaning(false) };
-        let told = told(&meaning, &format!("dn: uid=ann,dc=x\n{lines}"));
+        let told = told(&meaning, &format!("dn: {dn}\n{lines}"));
         assert_eq!(told.iter().any(|change| short(change) == ANYBODY), anybody, "{told:?}");
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Record {
     pub(super) damage: Option<String>,
     /// Whether what is wrong with it shows that text is missing: other records may have stood there.
     pub(super) hides_others: bool,
+    /// How many values begin right after their colon.
+    pub(super) tight: usize,
     /// How much it states, beside lists of others.
     bytes: usize,
     values: usize,
@@ -186,7 +188,10 @@ impl Record {
     /// Takes in a line; its name.
     fn take(&mut self, line: usize, text: &[u8]) -> Result<String, Problem> {
         let (name, stated) = match attribute(text) {
-            Ok(parts) => parts,
+            Ok(parts) => {
+                self.tight += usize::from(is_tight(text));
+                parts
+            }
             Err((name, why)) => {
                 self.damage.get_or_insert_with(|| format!("line {line}: {why}"));
                 return Ok(name);
@@ -282,6 +287,12 @@ fn is_name(name: &[u8]) -> bool {
     }
 }
 
+/// Whether a value begins right after its colon, as hardly any exporter writes it.
+fn is_tight(text: &[u8]) -> bool {
+    let mut value = text.iter().skip_while(|byte| **byte != b':').skip(1);
+    value.next().is_some_and(|first| !b" :<".contains(first))
+}
+
 /// `name[;options]: value`, `name:: base64`. The name in lower case, with its options; or with what is wrong.
 fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     let colon = text.iter().position(|byte| *byte == b':');
@@ -346,6 +357,7 @@ mod tests {
             for record in &mut records {
                 record.line = expected[0].line;
                 record.certain = Attributes::new();
+                record.tight = 0;
                 (record.bytes, record.values) = (expected[0].bytes, expected[0].values);
                 record.end = End::Proven;
             }
