@@ -15,6 +15,7 @@ mod known;
 mod names;
 mod pin;
 mod read;
+mod remembered;
 mod seals;
 mod write;
 
@@ -24,6 +25,7 @@ pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, PresenceByte};
 pub use names::Former;
 pub use read::Snapshot;
+pub use remembered::{MOST as MOST_REMEMBERED, Remembered};
 pub(super) use seals::Seals;
 pub use write::{Coverage, Importing, Last, Lent, Version, content};
 
@@ -93,9 +95,15 @@ pub struct SnapshotInfo {
     /// How many of those there are.
     #[serde(rename = "stranger_count")]
     pub unreadable_count: u64,
+    /// What entries were called that could not be understood, and since when.
+    #[serde(default)]
+    pub remembered: Remembered,
     /// Names from this number on were stated for the first time in the last read.
     #[serde(default)]
     pub new_names: u32,
+    /// DNs under which several entries came.
+    #[serde(default)]
+    pub shared_names: Vec<u32>,
     /// The number that the next new name gets.
     #[serde(default)]
     pub next_name: u32,

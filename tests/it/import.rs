@@ -546,7 +546,7 @@ async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
     for (odd, stays) in [
         (unreadable(Some("bob"), "cn=somebody,dc=x"), "Unreadable"),
         (unreadable(None, "cn=bob,dc=x"), "Unreadable"),
-        (unreadable(Some("zoe"), "cn=bob,dc=x"), "Unreadable"),
+        (unreadable(Some("zoe"), "cn=bob,dc=x"), "Unsettled"),
         (unreadable(None, "the end of a.ldif"), "Unsettled"),
         (unreadable(None, "cn=zoe,dc=x"), "Unsettled"),
         (unreadable(Some("zoe"), "cn=zoe,dc=x"), "Gone"),
@@ -561,6 +561,58 @@ async fn who_may_be_the_one_that_could_not_be_understood_is_not_missing() {
         let is = format!("{:?}", desk.presence("bob"));
         assert!(is.starts_with(stays), "{is} after {odd:?}");
     }
+}
+
+/// Who has the name of somebody who left, and cannot be understood: they are somebody else by their id. In a file the two may have
+/// run together, but not twice in the same way.
+#[rstest]
+#[tokio::test]
+async fn an_id_of_its_own_keeps_nobody_who_had_its_name(
+    #[values("cid", "zoe")] id: &str,
+    #[values(false, true)] looks_up: bool,
+) {
+    let desk = Desk::new();
+    let read = |changes| Read { looks_up, ..read(changes) };
+    let odd = |what: &str| Change::Unreadable {
+        anchor: Some(Anchor::new(id)),
+        what: what.to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    let come = |names: &[&str], what: &str| {
+        let others = names.iter().filter(|name| **name != id).map(|name| person(name));
+        read(others.chain([odd(what)]).collect())
+    };
+    desk.import(&read(["ann", "bob", "cid"].map(person).into())).await.unwrap();
+    let first = desk.import(&come(&["ann", "cid"], "cn=bob,dc=x")).await.unwrap();
+    let is_kept = matches!(desk.presence("bob"), Presence::Unsettled { .. });
+    assert_eq!((is_kept, first.removed), (!looks_up, u64::from(looks_up)), "{:?}", desk.presence("bob"));
+    assert_eq!(first.info.notices.iter().any(|notice| notice.contains("stay as they are")), !looks_up);
+    desk.import(&come(&["ann", "cid"], "cn=bob,dc=x")).await.unwrap();
+    is_gone(&desk.presence("bob"), if looks_up { Grade::Absent } else { Grade::AbsentUnconfirmed }, false);
+    // Under another name it may be made of other two.
+    desk.import(&come(&["cid"], "cn=ann,dc=x")).await.unwrap();
+    assert_eq!(matches!(desk.presence("ann"), Presence::Unsettled { .. }), !looks_up);
+}
+
+#[tokio::test]
+async fn very_many_entries_without_an_id_keep_those_alone_who_left_when_they_came() {
+    let desk = Desk::new();
+    let read = |changes| Read { looks_up: false, ..read(changes) };
+    let odd = |number: u32| Change::Unreadable {
+        anchor: None,
+        what: format!("cn=n{number},dc=x"),
+        why: "it has no id".to_owned(),
+    };
+    let some = |names: &[&str], odds: u32| {
+        read(names.iter().map(|name| person(name)).chain((0..odds).map(odd)).collect())
+    };
+    desk.import(&some(&["ann", "bob", "cid"], 150)).await.unwrap();
+    desk.import(&some(&["ann", "bob"], 151)).await.unwrap();
+    assert!(matches!(desk.presence("cid"), Presence::Unsettled { .. }), "the last one came when they left");
+    let imported = desk.import(&some(&["ann"], 151)).await.unwrap();
+    is_gone(&desk.presence("bob"), Grade::AbsentUnconfirmed, false);
+    assert!(matches!(desk.presence("cid"), Presence::Unsettled { .. }));
+    assert_eq!((imported.info.unreadable_count, imported.info.unreadable.len()), (151, 100));
 }
 
 #[tokio::test]

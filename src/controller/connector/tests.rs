@@ -230,6 +230,8 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         tripped: BTreeMap::new(),
         unreadable: Vec::new(),
         unreadable_count: 0,
+        remembered: crate::store::snapshot::Remembered::default(),
+        shared_names: Vec::new(),
         new_names: 100,
         next_row: 0,
         next_name: 100,

@@ -58,6 +58,8 @@ impl Store {
             Ok::<_, StoreError>((info, noted(reader, id)?))
         })?;
         let first_new = info.as_ref().map_or(0, |info| info.next_row);
+        let shared =
+            info.as_ref().map(|info| info.shared_names.iter().copied().collect()).unwrap_or_default();
         let noted = noted.filter(|_| first_new > 0);
         let touched = noted.as_ref().map(|noted| &noted.touched);
         let useless = self.read(|reader| useless(reader, id, sealed, touched, first_new))?;
@@ -107,6 +109,7 @@ impl Store {
                 former: HashMap::new(),
                 given: HashMap::new(),
                 lent: Vec::new(),
+                shared,
             };
             Ok((Before { info, cursor, coverage: coverage(reader, id)? }, importing))
         })

@@ -79,26 +79,30 @@ impl Importing {
         let is_of_now = Reference::is_dn(key) && self.names.get(&fingerprint)? == Some(name);
         if is_of_now {
             self.names.remove(&fingerprint)?;
-            let others = self.given.remove(&name).into_iter().flatten().filter(|other| *other != row);
+            let mut others = self.given.remove(&name).unwrap_or_default();
+            if self.shared.contains(name) {
+                let names = RoaringBitmap::from_iter([name]);
+                others.extend(self.holders(self.there(), &names)?.into_iter().map(RowId));
+            }
+            let others = others.into_iter().filter(|other| *other != row);
             self.lent.extend(others.map(|row| Lent { row, name }));
         }
         Ok(is_of_now)
     }
 
-    /// Leaves to these rows the names that they bear and that this import gave to somebody else, as far as they are older than
-    /// `until`: lists mean them by those until they are read under other names.
+    /// Leaves to these rows those of `names` that they bear: lists mean them by those until they are read under other names, and
+    /// whoever is called so from here on gets another number.
     ///
     /// # Errors
     /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
-    pub fn keep_names(&mut self, rows: &RoaringBitmap, until: u32) -> Result<(), StoreError> {
-        let given: RoaringBitmap = self.given.keys().copied().filter(|name| *name < until).collect();
-        if given.is_empty() {
+    pub fn keep_names(&mut self, rows: &RoaringBitmap, names: &RoaringBitmap) -> Result<(), StoreError> {
+        if names.is_empty() {
             return Ok(());
         }
         let mut kept = Vec::new();
         self.store.read(|reader| {
             for row in rows {
-                let names = borne(reader, self.connector, row)? & &given;
+                let names = borne(reader, self.connector, row)? & names;
                 kept.extend(keys(reader, self.connector, &names)?.into_iter().map(|of| (RowId(row), of)));
             }
             Ok::<_, StoreError>(())
@@ -121,6 +125,61 @@ impl Importing {
             self.given.entry(name).or_default().push(row);
         }
         Ok(())
+    }
+
+    /// The names that this import gave to rows that were not called so before it.
+    pub fn given(&self) -> RoaringBitmap {
+        self.given.keys().copied().collect()
+    }
+
+    /// Those of `names` that this import gave to a row that is among these, and never had the same name under another number; and
+    /// all rows that it gave them to.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what is stored does not match its sums.
+    pub fn newly_given(
+        &self,
+        names: &RoaringBitmap,
+        among: &RoaringBitmap,
+    ) -> Result<(RoaringBitmap, RoaringBitmap), StoreError> {
+        let (mut newly, mut to) = (RoaringBitmap::new(), RoaringBitmap::new());
+        for name in names {
+            for row in self.given.get(&name).into_iter().flatten() {
+                let borne = self.keys(|borne| borne, *row)?;
+                let key = borne.iter().find(|(of, _)| *of == name).and_then(|(_, key)| plain(key));
+                let is_old = |(of, other): &(u32, String)| *of != name && plain(other) == key;
+                if key.is_some() && among.contains(row.0) && !borne.iter().any(is_old) {
+                    newly.insert(name);
+                }
+                to.insert(row.0);
+            }
+        }
+        Ok((newly, to))
+    }
+
+    /// Those of `names` that are DNs of now: several may have come under one.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what is stored does not match its sums.
+    pub fn dns_of_now(&self, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        let keys = self.store.read(|reader| keys(reader, self.connector, names))?;
+        let is_of_now = |name: u32| !self.retired.contains(name) && !self.former.contains_key(&name);
+        let dns = keys.into_iter().filter(|(name, key)| Reference::is_dn(key) && is_of_now(*name));
+        Ok(dns.map(|(name, _)| name).collect())
+    }
+
+    /// The numbers by which those who left had names that somebody is called or listed by again, each with the one of now.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what is stored does not match its sums.
+    pub fn retired_anew(&mut self) -> Result<HashMap<u32, u32>, StoreError> {
+        let keys = self.store.read(|reader| keys(reader, self.connector, &self.retired))?;
+        let mut anew = HashMap::new();
+        for (name, key) in keys {
+            let now = self.names.get(&fingerprint([key.as_bytes()]))?;
+            anew.extend(now.map(|now| (name, now)));
+        }
+        Ok(anew)
     }
 
     /// Those who need another number for their name.
@@ -361,15 +420,17 @@ pub(super) fn stated(
     connector: i64,
     names: &RoaringBitmap,
 ) -> Result<Option<Vec<Reference>>, StoreError> {
-    let reference = |(_, key): (u32, String)| {
-        let mut key = key.as_str();
-        while let Some(retired) = key.strip_prefix(RETIRED) {
-            let numbered = key.strip_prefix(FORMER).and_then(|rest| Some(rest.split_once(' ')?.1));
-            key = numbered.unwrap_or(retired).split_once(' ')?.1;
-        }
-        Reference::of_key(key)
-    };
+    let reference = |(_, key): (u32, String)| Reference::of_key(plain(&key)?);
     Ok(keys(reader, connector, names)?.into_iter().map(reference).collect())
+}
+
+/// The key of a name as it was stated, whoever it means by now.
+fn plain(mut key: &str) -> Option<&str> {
+    while let Some(retired) = key.strip_prefix(RETIRED) {
+        let numbered = key.strip_prefix(FORMER).and_then(|rest| Some(rest.split_once(' ')?.1));
+        key = numbered.unwrap_or(retired).split_once(' ')?.1;
+    }
+    Some(key)
 }
 
 /// The names that a row bears in its newest version.

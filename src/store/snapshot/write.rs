@@ -95,6 +95,8 @@ pub struct Importing {
     pub(super) given: HashMap<u32, Vec<RowId>>,
     /// Of those, who has a name that somebody else turned out to have had until this import.
     pub(super) lent: Vec<Lent>,
+    /// DNs under which several entries came in the read before.
+    pub(super) shared: RoaringBitmap,
 }
 
 /// A name that was given to a row before it was known whose it had been.

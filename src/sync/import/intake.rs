@@ -90,7 +90,20 @@ pub(super) struct Intake {
     damaged: HashMap<u32, String>,
     /// Rows whose anchor came with several DNs.
     doubles: BTreeMap<RowId, Double>,
-    /// Names of entries that could not be understood …
+    /// Rows that came under other DNs than before, and could not be understood.
+    astray: BTreeMap<RowId, Vec<Dn>>,
+    /// Names that are not theirs under which entries with an id came that could not be understood …
+    claimed: RoaringBitmap,
+    /// … and of those names the ones that no read before this one brought with that id.
+    newly_claimed: RoaringBitmap,
+    /// Whether somebody who is known came so for the first time: with the id of one and the name of another it may be made of two,
+    /// and others may have stood between them.
+    is_mixed: bool,
+    /// Names of entries that were understood …
+    borne: RoaringBitmap,
+    /// … and of several of those.
+    shared: RoaringBitmap,
+    /// Names of entries that could not be understood and show no id …
     unidentified: RoaringBitmap,
     /// … and of those among them that no read before this one brought.
     newly_unidentified: RoaringBitmap,
@@ -144,6 +157,12 @@ impl Intake {
             tombstones: RoaringBitmap::new(),
             damaged: HashMap::new(),
             doubles: BTreeMap::new(),
+            astray: BTreeMap::new(),
+            claimed: RoaringBitmap::new(),
+            newly_claimed: RoaringBitmap::new(),
+            is_mixed: false,
+            borne: RoaringBitmap::new(),
+            shared: RoaringBitmap::new(),
             unidentified: RoaringBitmap::new(),
             newly_unidentified: RoaringBitmap::new(),
             unidentified_since: None,
@@ -302,14 +321,8 @@ impl Intake {
             notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion)?;
-        let (removed, unsettled) = self.settle(settled, configuration, finished_at)?;
+        let (removed, unsettled) = self.settle(settled, configuration, finished_at, &mut notices)?;
         self.read_lists_again()?;
-        if self.nameless != Nameless::Nobody && unsettled > 0 {
-            notices.push(
-                "missing entries stay as they are, because unreadable data may belong to them; see the exceptions"
-                    .to_owned(),
-            );
-        }
         self.flush()?;
         let places = self.places(&missing)?;
         let missed = self.missed(told.as_ref())?;
@@ -340,7 +353,8 @@ impl Intake {
         let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
-        let (unreadable, unreadable_count) = self.unknown.now(full, finished_at);
+        let shared_names = self.shared_names(full)?;
+        let (unreadable, unreadable_count, remembered) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
             connector: self.connector,
             directory: completion.directory,
@@ -363,7 +377,9 @@ impl Intake {
             tripped: BTreeMap::new(),
             unreadable,
             unreadable_count,
+            remembered,
             new_names,
+            shared_names,
             next_name: 0,
             next_row: 0,
             users,
@@ -427,12 +443,13 @@ impl Intake {
         settled: Vec<(RowId, Absent)>,
         configuration: bool,
         at: Timestamp,
+        notices: &mut Vec<String>,
     ) -> Result<(u64, u64), StoreError> {
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
         let gone =
             settled.iter().filter(|(_, absent)| matches!(absent, Absent::CannotLookUp | Absent::Missing));
         let gone: RoaringBitmap = gone.map(|(row, _)| row.0).collect();
-        let kept = match self.nameless {
+        let mut kept = match self.nameless {
             Nameless::AnybodyMissing => gone,
             Nameless::MissingBefore(came) => {
                 let missed = self.importing.unsettled(&gone)?.into_iter();
@@ -440,6 +457,17 @@ impl Intake {
             }
             Nameless::Nobody => RoaringBitmap::new(),
         };
+        // Of a server it was heard by id that they are not there.
+        let unheard = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
+        let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
+        kept |=
+            if self.is_mixed { unheard } else { self.importing.holders(&unheard, &self.newly_claimed)? };
+        if !kept.is_empty() {
+            notices.push(
+                "missing entries stay as they are, because unreadable data may belong to them; see the exceptions"
+                    .to_owned(),
+            );
+        }
         let settled = settled
             .into_iter()
             .map(|(row, absent)| (row, if kept.contains(row.0) { Absent::NotLookedUp } else { absent }));
@@ -552,6 +580,8 @@ impl Intake {
         self.seen.insert(row.0);
         self.read.insert(row.0);
         self.tombstones.remove(row.0);
+        self.shared |= &names & &self.borne;
+        self.borne |= &names;
         self.carried.note(row, entry);
         for (kind, rows) in
             [EntryKind::User, EntryKind::Group, EntryKind::Contact].into_iter().zip(&mut self.kinds)
@@ -776,23 +806,12 @@ impl Intake {
         let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
         let came = since.filter(|_| dn.is_some());
         if anchor.is_none() {
-            match name {
-                Some(name) if came.is_none() => _ = self.newly_unidentified.insert(name),
-                Some(_) => self.unidentified_since = self.unidentified_since.max(came),
-                None => {
-                    let may_be = came.map_or(Nameless::AnybodyMissing, Nameless::MissingBefore);
-                    self.nameless = self.nameless.max(may_be);
-                }
-            }
+            self.without_id(name, came);
+        } else {
+            self.with_id(known, dn.as_ref(), name, came.is_some())?;
         }
-        self.unidentified.extend(name);
-        if let (Some(known), Some(name)) = (known, name) {
-            // With the id of one and the name of another it is made of two, and others may have stood between them.
-            let [row, name] = [known.row.0, name].map(|one| RoaringBitmap::from_iter([one]));
-            self.flush_of(known.row)?;
-            if self.importing.holders(&row, &name)?.is_empty() {
-                self.nameless = Nameless::AnybodyMissing;
-            }
+        if dn.is_some() {
+            self.unknown.remember(anchor, &what, came);
         }
         match (known, anchor) {
             // One that was gone has come back in some form, so it is gone no more.
@@ -809,6 +828,45 @@ impl Intake {
             }
             _ => {
                 self.unknown.add(UnreadableEntry { what, why, anchor: anchor.cloned(), since });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whom an entry that could not be understood may be, as it shows no id.
+    fn without_id(&mut self, name: Option<u32>, came: Option<Timestamp>) {
+        match name {
+            Some(name) if came.is_none() => _ = self.newly_unidentified.insert(name),
+            Some(_) => self.unidentified_since = self.unidentified_since.max(came),
+            None => {
+                let may_be = came.map_or(Nameless::AnybodyMissing, Nameless::MissingBefore);
+                self.nameless = self.nameless.max(may_be);
+            }
+        }
+        self.unidentified.extend(name);
+    }
+
+    /// An id tells one that could not be understood from whoever had its name.
+    fn with_id(
+        &mut self,
+        known: Option<Known>,
+        dn: Option<&Dn>,
+        name: Option<u32>,
+        came: bool,
+    ) -> Result<(), StoreError> {
+        if let Some(known) = known.filter(|known| known.hash != Fingerprint::default()) {
+            self.flush_of(known.row)?;
+            let names = name.into_iter().collect();
+            if self.importing.bears(known.row, &names)? {
+                return Ok(());
+            }
+            self.astray.entry(known.row).or_default().extend(dn.cloned());
+        }
+        if let Some(name) = name {
+            self.claimed.insert(name);
+            if !came {
+                self.newly_claimed.insert(name);
+                self.is_mixed |= known.is_some();
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::directory::Anchor;
-use crate::store::snapshot::{SnapshotInfo, UnreadableEntry};
+use crate::store::snapshot::{MOST_REMEMBERED, Remembered, SnapshotInfo, UnreadableEntry};
 
 /// So many are named.
 const NAMED: usize = 100;
@@ -15,28 +15,43 @@ pub(super) struct UnreadableEntries {
     count: u64,
     before: Vec<UnreadableEntry>,
     count_before: u64,
+    /// What those of before are called, and who is known and could not be understood under the name of another.
+    remembered: Remembered,
+    /// Those of this read: since when they come.
+    came: Vec<(Option<Anchor>, String, Option<Timestamp>)>,
 }
 
 impl UnreadableEntries {
     pub(super) fn after(info: Option<&SnapshotInfo>) -> Self {
-        let before = info.map(|info| (info.unreadable.clone(), info.unreadable_count));
-        let (before, count_before) = before.unwrap_or_default();
-        Self { before, count_before, ..Self::default() }
+        let Some(info) = info else { return Self::default() };
+        let mut remembered = info.remembered.clone();
+        for UnreadableEntry { anchor, what, since, .. } in &info.unreadable {
+            if remembered.since(anchor.as_ref(), what).is_none() {
+                // Where it was not noted, it may be whoever is missing.
+                remembered.add(anchor.as_ref(), what, since.unwrap_or(Timestamp::MAX));
+            }
+        }
+        Self {
+            before: info.unreadable.clone(),
+            count_before: info.unreadable_count,
+            remembered,
+            ..Self::default()
+        }
     }
 
     /// Something was said of this entry: whatever it was before, it is none of those any more. Since when it was one.
     pub(super) fn heard_of(&mut self, anchor: Option<&Anchor>, dn: Option<&str>) -> Option<Timestamp> {
-        if self.before.is_empty() {
-            return None;
+        let since = dn.and_then(|dn| self.remembered.since(anchor, dn));
+        for anchor in [anchor, None] {
+            dn.inspect(|dn| self.remembered.forget(anchor, dn));
         }
         let is_it = |stranger: &UnreadableEntry| {
             let by_anchor = stranger.anchor.as_ref().zip(anchor).is_some_and(|(of, anchor)| of == anchor);
             by_anchor || dn.is_some_and(|dn| stranger.what == dn)
         };
-        let were: Vec<UnreadableEntry> = self.before.extract_if(.., |stranger| is_it(stranger)).collect();
-        self.count_before = self.count_before.saturating_sub(were.len() as u64);
-        // Where it was not noted, it may be whoever is missing.
-        were.iter().map(|stranger| stranger.since.unwrap_or(Timestamp::MAX)).max()
+        let were = self.before.extract_if(.., |stranger| is_it(stranger)).count();
+        self.count_before = self.count_before.saturating_sub(were as u64);
+        since
     }
 
     /// What one of this read with this anchor is called, if one is named.
@@ -52,17 +67,29 @@ impl UnreadableEntries {
         }
     }
 
+    /// Has the next read know that this one came, if it did not come before; else since when it comes.
+    pub(super) fn remember(&mut self, anchor: Option<&Anchor>, what: &str, since: Option<Timestamp>) {
+        if (self.came.len() as u64) < MOST_REMEMBERED {
+            self.came.push((anchor.cloned(), what.to_owned(), since));
+        }
+    }
+
     /// After a read of everything those that came, else also those of which nothing was said. New ones are so from `now` on.
-    pub(super) fn now(self, full: bool, now: Timestamp) -> (Vec<UnreadableEntry>, u64) {
-        let Self { mut named, mut count, before, count_before } = self;
+    pub(super) fn now(self, full: bool, now: Timestamp) -> (Vec<UnreadableEntry>, u64, Remembered) {
+        let Self { mut named, mut count, before, count_before, remembered: earlier, came } = self;
         for stranger in &mut named {
             stranger.since.get_or_insert(now);
+        }
+        let mut remembered = Remembered::default();
+        for (anchor, what, since) in came {
+            remembered.add(anchor.as_ref(), &what, since.unwrap_or(now));
         }
         if !full {
             named.extend(before);
             named.truncate(NAMED);
             count += count_before;
+            remembered.extend(earlier);
         }
-        (named, count)
+        (named, count, remembered)
     }
 }

@@ -10,8 +10,13 @@ use super::support::{Company, Directory, group, person_by_anchor};
 const PEOPLE: usize = 4;
 const GROUPS: usize = 3;
 
-/// How each person is called, one name being free, and in which order the entries come.
-type Export = (Vec<usize>, Vec<usize>);
+/// How each person is called, one name being free, in which order the entries come, and which people cannot be read.
+#[derive(Clone, Debug)]
+struct Export {
+    names: Vec<usize>,
+    order: Vec<usize>,
+    unread: BTreeSet<usize>,
+}
 
 fn dn(name: usize) -> String {
     format!("uid=n{name},dc=corp")
@@ -20,11 +25,14 @@ fn dn(name: usize) -> String {
 fn export() -> impl Strategy<Value = Export> {
     let names = Just((0..=PEOPLE).collect::<Vec<_>>()).prop_shuffle();
     let order = Just((0..PEOPLE + GROUPS).collect::<Vec<_>>()).prop_shuffle();
-    (names, order)
+    (names, order).prop_map(|(names, order)| Export { names, order, unread: BTreeSet::new() })
 }
 
-fn read(names: &[usize], order: &[usize], members: &[BTreeSet<usize>]) -> Directory {
+fn read(Export { names, order, unread }: &Export, members: &[BTreeSet<usize>]) -> Directory {
     let entry = |at: &usize| {
+        if unread.contains(at) {
+            return damaged(&format!("p{at}"), names[*at]);
+        }
         if *at < PEOPLE {
             return person_by_anchor(&format!("p{at}"), &dn(names[*at]));
         }
@@ -90,21 +98,166 @@ async fn a_list_that_comes_first_means_who_is_called_so_by_now() {
     }
 }
 
+fn damaged(anchor: &str, name: usize) -> Change {
+    Change::Unreadable { anchor: Some(Anchor::new(anchor)), what: dn(name), why: "it is damaged".to_owned() }
+}
+
+fn team(name: &str, people: &[usize]) -> Change {
+    let people: Vec<String> = people.iter().copied().map(dn).collect();
+    group(name, &format!("cn={name},dc=corp"), &people.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn lists(of: &[(&str, &[&str])]) -> BTreeMap<String, BTreeSet<String>> {
+    let named = |people: &[&str]| people.iter().map(|one| format!("{one}@corp.example")).collect();
+    of.iter().map(|(group, people)| ((*group).to_owned(), named(people))).collect()
+}
+
+/// Whoever cannot be read is not who a list means that states their name for the first time.
+#[tokio::test]
+async fn two_who_cannot_be_read_take_nothing_from_each_other() {
+    let person = |id: &str, name| person_by_anchor(id, &dn(name));
+    let deleted = |id: &str| Change::Tombstone(Anchor::new(id));
+    let expected = lists(&[("of1", &["p1"]), ("of2", &["p2"])]);
+    let teams = [team("of1", &[2]), team("of2", &[3])];
+    let unread = vec![damaged("p1", 2), damaged("p2", 3)];
+    let doubles = vec![person("p1", 2), deleted("p1"), person("p2", 3), deleted("p2")];
+    for unread in [unread.clone(), unread.into_iter().rev().collect(), doubles] {
+        for first in [true, false] {
+            let company = Company::new();
+            let read = |changes: Vec<Change>| Directory { changes, called: None };
+            let before = vec![person("p1", 1), person("p2", 2), team("of1", &[1]), team("of2", &[2])];
+            company.day(&read(before)).await;
+            let some = |people: &[Change]| {
+                let (one, other) = if first { (people, &teams[..]) } else { (&teams[..], people) };
+                read([one, other].concat())
+            };
+            for _ in 0..2 {
+                company.day(&some(&unread)).await;
+                assert_eq!(company.members(), expected, "{unread:?}");
+            }
+            for _ in 0..2 {
+                company.day(&some(&[person("p1", 2), person("p2", 3)])).await;
+                assert_eq!(company.members(), expected, "{unread:?}");
+            }
+        }
+    }
+}
+
+/// One was read before a rename, and the other one after it.
+#[tokio::test]
+async fn who_gets_a_name_while_it_is_read_stays_who_they_are() {
+    let person = |id: &str, name| person_by_anchor(id, &dn(name));
+    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    for first in [true, false] {
+        let company = Company::new();
+        let before = vec![person("p1", 1), person("p2", 2), team("plain", &[1]), team("admin", &[2])];
+        company.day(&read(before)).await;
+        let [people, teams] =
+            [vec![person("p1", 1), person("p2", 1)], vec![team("plain", &[3]), team("admin", &[1])]];
+        let both = if first { [people, teams] } else { [teams, people] };
+        company.day(&read(both.concat())).await;
+        let expected = lists(&[("admin", &["p2"]), ("plain", &["p1"])]);
+        assert_eq!(company.members(), expected);
+        let after = vec![team("plain", &[3]), person("p1", 3), person("p2", 1), team("admin", &[1])];
+        for _ in 0..2 {
+            company.day(&read(after.clone())).await;
+            assert_eq!(company.members(), expected);
+        }
+    }
+}
+
+/// Two are called alike for some reads, as an export may have it, and then are not.
+#[tokio::test]
+async fn whose_name_another_one_had_for_some_time_keeps_their_groups() {
+    let person = |id: &str, name| person_by_anchor(id, &dn(name));
+    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let teams = [team("plain", &[1]), team("admin", &[2])];
+    let expected = lists(&[("admin", &["p2"]), ("plain", &["p1"])]);
+    for times in 1..4 {
+        for first in [true, false] {
+            let company = Company::new();
+            let whole = |first: bool| {
+                let mut people = [person("p1", 1), person("p2", 2)];
+                if !first {
+                    people.reverse();
+                }
+                read([&teams[..], &people].concat())
+            };
+            company.day(&whole(first)).await;
+            for _ in 0..times {
+                company.day(&read([&[person("p1", 1), person("p2", 1)], &teams[..]].concat())).await;
+                assert_eq!(company.members(), expected);
+            }
+            for _ in 0..2 {
+                company.day(&whole(first)).await;
+                assert_eq!(company.members(), expected, "after {times}");
+            }
+        }
+    }
+}
+
+/// In whatever order they come: who left, who has their name since, and the list that is told of it.
+#[tokio::test]
+async fn who_gets_the_name_of_somebody_who_left_stays_in_a_list_that_came_first() {
+    let person = |id: &str, name| person_by_anchor(id, &dn(name));
+    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let (gone, has) = (Change::Tombstone(Anchor::new("p1")), person("p2", 1));
+    let list = || team("all", &[1, 3]);
+    for changes in [
+        [list(), has.clone(), gone.clone()],
+        [list(), gone.clone(), has.clone()],
+        [has.clone(), list(), gone.clone()],
+        [has.clone(), gone.clone(), list()],
+        [gone.clone(), has.clone(), list()],
+    ] {
+        let company = Company::new();
+        let third = person("p3", 3);
+        let before = vec![person("p1", 1), person("p2", 2), third.clone(), team("all", &[1, 2, 3])];
+        company.day(&read(before)).await;
+        for _ in 0..2 {
+            company.day(&read([&changes[..], std::slice::from_ref(&third)].concat())).await;
+            assert_eq!(company.members(), lists(&[("all", &["p2", "p3"])]), "{changes:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 25, ..ProptestConfig::default() })]
     #[test]
     fn who_gets_whose_name_stays_who_they_are((members, exports) in lives()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let company = Company::new();
-        let named = |at: &usize| format!("p{at}@corp.example");
-        let expected: BTreeMap<String, BTreeSet<String>> =
-            members.iter().enumerate().map(|(at, of)| (format!("g{at}"), of.iter().map(named).collect())).collect();
-        for (names, order) in &exports {
-            // The second read brings nothing new.
-            for _ in 0..2 {
-                runtime.block_on(company.day(&read(names, order, &members)));
-                prop_assert_eq!(&company.members(), &expected);
-            }
+        live(&members, &exports)?;
+    }
+
+    /// The same where some cannot be read in one of the exports, and everybody can in the next.
+    #[test]
+    fn who_cannot_be_read_stays_who_they_are((members, exports) in lives(), (at, unread) in unread()) {
+        let at = 1 + at % (exports.len() - 1);
+        let mut exports = exports;
+        exports[at].unread = unread;
+        exports.insert(at + 1, Export { unread: BTreeSet::new(), ..exports[at].clone() });
+        live(&members, &exports)?;
+    }
+}
+
+fn unread() -> impl Strategy<Value = (usize, BTreeSet<usize>)> {
+    (0..4usize, proptest::collection::btree_set(0..PEOPLE, 1..PEOPLE))
+}
+
+fn live(members: &[BTreeSet<usize>], exports: &[Export]) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let company = Company::new();
+    let named = |at: &usize| format!("p{at}@corp.example");
+    let expected: BTreeMap<String, BTreeSet<String>> = members
+        .iter()
+        .enumerate()
+        .map(|(at, of)| (format!("g{at}"), of.iter().map(named).collect()))
+        .collect();
+    for export in exports {
+        // The second read brings nothing new.
+        for _ in 0..2 {
+            runtime.block_on(company.day(&read(export, members)));
+            prop_assert_eq!(&company.members(), &expected);
         }
     }
+    Ok(())
 }

@@ -33,6 +33,8 @@ fn a_read(unsettled: u64) -> Read {
         tripped: std::collections::BTreeMap::default(),
         unreadable: Vec::new(),
         unreadable_count: 0,
+        remembered: crate::store::snapshot::Remembered::default(),
+        shared_names: Vec::new(),
         new_names: 100,
         next_row: 0,
         next_name: 100,

@@ -3,7 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::Intake;
-use crate::directory::Anchor;
+use crate::directory::{Anchor, Dn, Reference};
 use crate::store::StoreError;
 use crate::store::snapshot::{Known, Presence, PresenceByte, RowId, UnreadableEntry, Version};
 use crate::sync::import::double::{self, Double, Is};
@@ -51,6 +51,13 @@ impl Intake {
         for (double, _) in &several {
             before.push(self.importing.revert(double.row)?);
             self.seen.insert(double.row.0);
+        }
+        for (double, _) in &several {
+            let dns: Vec<Dn> = double.dns().filter_map(|dn| Dn::parse(dn).ok()).collect();
+            for dn in &dns {
+                self.claimed.extend(self.importing.name(&Reference::Dn(dn.clone()))?);
+            }
+            self.astray.entry(double.row).or_default().extend(dns);
         }
         self.tombstones -= &rows;
         for of in [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds) {

@@ -31,9 +31,28 @@ impl Intake {
     /// whoever is called so by now.
     pub(super) fn keep_names(&mut self) -> Result<(), StoreError> {
         let Some(until) = self.info.as_ref().map(|info| info.next_name) else { return Ok(()) };
+        let given = self.importing.given();
         let not_read = self.importing.there() - &self.read;
-        self.importing.keep_names(&not_read, until)?;
+        let older: RoaringBitmap = given.iter().filter(|name| *name < until).collect();
+        self.importing.keep_names(&not_read, &older)?;
+        // Lists that state for the first time what somebody was called who may be called otherwise, or what somebody else may be
+        // called, mean nobody until that is known.
+        let listed = self.newly_listed.values().fold(RoaringBitmap::new(), |all, new| all | new);
+        let astray: RoaringBitmap = self.astray.keys().map(|row| row.0).collect();
+        self.importing.keep_names(&(&not_read & astray), &listed)?;
+        self.importing.keep_names(&not_read, &(listed & &self.claimed))?;
+        self.keep_shared(&given)?;
         self.name_anew()
+    }
+
+    /// Of two who came under one name the one who had it before came earlier than a rename, and the other one after it.
+    fn keep_shared(&mut self, given: &RoaringBitmap) -> Result<(), StoreError> {
+        let (newly, to) = self.importing.newly_given(&(given & &self.shared), &self.read)?;
+        if newly.is_empty() {
+            return Ok(());
+        }
+        let before = self.importing.holders(&(&self.read - to), &newly)?;
+        self.importing.keep_names(&before, &newly)
     }
 
     /// Gives another number to the names of those who came before it was known whose names those had been.
@@ -78,7 +97,9 @@ impl Intake {
                 continue;
             };
             self.flush_of(former.row)?;
-            if !self.importing.bears(former.row, stated)? {
+            let again = RoaringBitmap::from_iter([now]);
+            // By the number of before they are meant alone, though another one may be called so by now.
+            if self.importing.bears(former.row, &again)? || !self.importing.bears(former.row, stated)? {
                 meant.remove(now);
                 meant.insert(former.name);
                 if !self.read.contains(former.row.0) {
@@ -94,6 +115,7 @@ impl Intake {
     pub(super) fn read_lists_again(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.keep_names()?;
+        self.forget_retired()?;
         let former = self.importing.former_here().clone();
         let mut presumed = std::mem::take(&mut self.presumed);
         if former.is_empty() && presumed.is_empty() {
@@ -105,6 +127,35 @@ impl Intake {
             let Some((edges, complete)) = last.edges else { continue };
             let presumed = presumed.remove(&group).unwrap_or_default();
             let meant = self.meant_by_now(&former, &presumed, &edges, &new)?;
+            if meant != edges {
+                self.written.insert(group.0);
+                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// DNs under which several entries came, after a read of everything in that alone.
+    pub(super) fn shared_names(&self, full: bool) -> Result<Vec<u32>, StoreError> {
+        let mut shared = self.shared.clone();
+        if !full {
+            shared.extend(self.info.iter().flat_map(|info| &info.shared_names));
+        }
+        Ok(self.importing.dns_of_now(&shared)?.into_iter().collect())
+    }
+
+    /// A list that came before it was known that somebody has left means by their name whoever has it now, as it would have after.
+    fn forget_retired(&mut self) -> Result<(), StoreError> {
+        let anew = self.importing.retired_anew()?;
+        if anew.is_empty() {
+            return Ok(());
+        }
+        let [_, groups, _] = &self.kinds;
+        for group in (groups & &self.read).into_iter().map(RowId) {
+            self.flush_of(group)?;
+            let Some(last) = self.importing.last(group)? else { continue };
+            let Some((edges, complete)) = last.edges else { continue };
+            let meant = edges.iter().map(|name| anew.get(&name).copied().unwrap_or(name)).collect();
             if meant != edges {
                 self.written.insert(group.0);
                 self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
@@ -132,7 +183,7 @@ impl Intake {
             for (name, row, now) in std::mem::take(&mut open) {
                 meant.remove(name);
                 self.flush_of(row)?;
-                if !new.contains(name) && !self.importing.bears(row, &meant)? {
+                if !new.contains(name) && !self.is_named(row, &meant)? {
                     meant.insert(name);
                     left.push((name, row, now));
                     continue;
@@ -147,6 +198,16 @@ impl Intake {
             }
             open = left;
         }
+    }
+
+    /// Whether a list of these names has the row by what it is called; of one that could not be understood, by what it came as.
+    fn is_named(&mut self, row: RowId, names: &RoaringBitmap) -> Result<bool, StoreError> {
+        for dn in self.astray.get(&row).into_iter().flatten() {
+            if self.importing.name(&Reference::Dn(dn.clone()))?.is_some_and(|name| names.contains(name)) {
+                return Ok(true);
+            }
+        }
+        self.importing.bears(row, names)
     }
 
     /// Has these rows be called what they were called before this read, of which everything was taken back; lists that came
@@ -170,6 +231,11 @@ impl Intake {
             }
             let meant = Last { content, names, edges: Some((meant, complete)) };
             let before = self.importing.revert(row)?;
+            if let Some(new) = self.newly_listed.get_mut(&row) {
+                let listed = self.importing.edges(row)?;
+                let as_before = new.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name));
+                *new = as_before.collect::<RoaringBitmap>() - listed;
+            }
             if before.is_some_and(|(_, _, presence)| presence == Presence::Present)
                 && self.importing.last(row)?.as_ref() == Some(&meant)
             {
