@@ -127,7 +127,9 @@ impl ConnectorProjection<'_> {
             }
         }
         self.read_lists(&paths, doubt.without_members(), &changed)?;
-        let unstated = Unstated { frozen: &frozen, new_names: info.new_names };
+        let missing: RoaringBitmap = self.projection.unsettled.iter().map(|subject| subject.0).collect();
+        let missing = missing & &frozen;
+        let unstated = Unstated { frozen: &frozen, missing: &missing, new_names: info.new_names };
         for (subject, verdict) in groups.verdicts {
             let verdict = match (verdict, groups.rows.get(&subject)) {
                 (SubjectState::Keep(content), Some(row)) => {

@@ -118,6 +118,8 @@ pub(super) struct Lists {
 pub(super) struct Unstated<'a> {
     /// Those of whom nothing can be said, not even what they are called now.
     pub(super) frozen: &'a RoaringBitmap,
+    /// Of those, who did not come and is not known to be gone: a list without them may be the work of what made them be missing.
+    pub(super) missing: &'a RoaringBitmap,
     /// Names from this number on are new.
     pub(super) new_names: u32,
 }
@@ -313,7 +315,7 @@ impl Lists {
             Some(linked) if incomplete || awaited => linked - &members,
             // Who was moved and could not be read may be the one who is named.
             Some(linked) if unresolved => (linked & (perhaps | unstated.frozen)) - &members,
-            Some(linked) => (linked & perhaps) - &members,
+            Some(linked) => (linked & (perhaps | unstated.missing)) - &members,
             None => RoaringBitmap::new(),
         };
         let weak = match self.with_weak.get(&row) {

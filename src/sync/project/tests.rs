@@ -94,6 +94,8 @@ impl Case {
             tripped: BTreeMap::new(),
             unreadable: Vec::new(),
             unreadable_count: 0,
+            remembered: crate::store::snapshot::Remembered::default(),
+            shared_names: Vec::new(),
             new_names: 100,
             next_row: 0,
             next_name: 100,

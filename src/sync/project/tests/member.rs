@@ -83,6 +83,28 @@ fn a_name_that_two_bear_neither_begins_nor_ends_a_membership() {
     }
 }
 
+/// What made them be missing may have taken them out of the list: it states them by what they are themselves (`primaryGroupID`,
+/// `gidNumber`), or the server sees to it.
+#[rstest]
+#[case::missing(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None }, true)]
+#[case::there(Presence::Present, false)]
+#[case::damaged(Presence::Unreadable("damaged".to_owned()), false)]
+fn who_is_missing_and_kept_stays_in_groups_that_list_them_no_more(
+    #[case] presence: Presence,
+    #[case] stays: bool,
+) {
+    let mut case = Case::new()
+        .with(user("ann"))
+        .linked("ann@corp.example")
+        .presence(presence)
+        .group("inner", &[])
+        .group("outer", &[1])
+        .linked("outer");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    let SubjectState::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!((group.members.len(), group.unproven.contains(1)), (0, stays));
+}
+
 #[rstest]
 #[case(Presence::Unreadable(String::new()))]
 #[case(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None })]
