@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint;
+use super::index::fingerprint;
 use crate::directory::Anchor;
 use crate::store::StoreError;
 
