@@ -9,8 +9,9 @@ use crate::source::schema::attributes::Attributes;
 /// What is wrong with an account of which it is not shown which group is its primary one.
 pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so its primary group is unknown; allow the \
                                             account that reads to see that attribute";
-/// Who stands in each list while somebody's is hidden: nobody bears this name, so whoever could not be read may be meant.
-const SOMEBODY: &str = "an account whose primary group is not shown";
+/// Stands in each list while an account's primary group is hidden: nobody has this name, so whoever could not be read may
+/// be meant. The store keeps it, so it never changes.
+const SOMEBODY: &str = "somebody of whom it is not shown which group is their primary one";
 
 /// Whose primary group is which, by the group's relative id.
 #[derive(Debug, Default)]
