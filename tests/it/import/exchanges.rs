@@ -227,20 +227,6 @@ proptest! {
     fn who_gets_whose_name_stays_who_they_are((members, exports) in lives()) {
         live(&members, &exports)?;
     }
-
-    /// The same where some cannot be read in one of the exports, and everybody can in the next.
-    #[test]
-    fn who_cannot_be_read_stays_who_they_are((members, exports) in lives(), (at, unread) in unread()) {
-        let at = 1 + at % (exports.len() - 1);
-        let mut exports = exports;
-        exports[at].unread = unread;
-        exports.insert(at + 1, Export { unread: BTreeSet::new(), ..exports[at].clone() });
-        live(&members, &exports)?;
-    }
-}
-
-fn unread() -> impl Strategy<Value = (usize, BTreeSet<usize>)> {
-    (0..4usize, proptest::collection::btree_set(0..PEOPLE, 1..PEOPLE))
 }
 
 fn live(members: &[BTreeSet<usize>], exports: &[Export]) -> Result<(), TestCaseError> {
