@@ -9,69 +9,64 @@
 //!   for longer than the write may take. What was begun ends with the lease.
 //! - A job or watch that dies ends the process, with its reason.
 
-use std::collections::HashMap;
-use std::fmt::Debug;
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, stream};
-use kube::runtime::Controller;
-use kube::runtime::controller::{self, Action};
-use kube::runtime::reflector::ObjectRef;
-use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
+use kube::Client;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::approval::Unguarded;
-use self::context::{Context, States, owner};
+use self::attended::Attended;
+use self::context::{Context, States};
 use self::gate::Gate;
-pub use self::gate::Shut;
 use self::lease::LEASE;
-pub use self::lease::{LeaseSettings, Times};
 use self::namespaces::Namespaces;
-use self::parts::{Attended, Parts};
-pub use self::watch::Scope;
-use self::watch::{Happened, NamespaceCaches, Ours, WatchedKind};
+use self::parts::Parts;
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
-use crate::spec::Name;
 use crate::store::{Store, StoreError, soundness};
-use crate::telemetry::{Asked, Metrics, chain};
+use crate::telemetry::Metrics;
+
+pub use self::approval::Unguarded;
+pub use self::error::Error;
+pub use self::gate::Shut;
+pub use self::lease::{LeaseSettings, Times};
+pub use self::watched::Scope;
 
 mod approval;
+mod attended;
+mod caches;
 pub mod condition;
 pub mod connector;
 mod context;
+mod controllers;
 mod delay;
+mod error;
 mod event;
 mod gate;
 mod lease;
 mod namespaces;
+mod object;
 mod parts;
 pub mod policy;
+mod read;
 mod sight;
 mod status;
 mod sweep;
 mod users;
 mod watch;
+mod watched;
 mod work_queue;
+mod write;
 
-/// So many objects of one kind are looked at at once.
-const AT_ONCE: u16 = 16;
 /// So many ask the store at once, beside imports and runs.
 const QUESTIONS: usize = 4;
 /// How long jobs may take to come to a safe point when the process is to end.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often it is checked that the store is still where it was.
 const CHECK: Duration = Duration::from_secs(5);
-/// After an object could not be looked at for the first time; doubled each time.
-const STUMBLE: Duration = Duration::from_secs(1);
 /// A replica that ends may still have the data folder open for so long.
 const HANDOVER: Duration = Duration::from_secs(30);
 
@@ -105,41 +100,6 @@ pub struct Dependencies<O> {
     pub readiness: Readiness,
     /// Ends the operator at a safe point.
     pub stop: CancellationToken,
-}
-
-/// Why the operator ended, or a reconcile did.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The apiserver refused, or could not be reached.
-    #[error("the apiserver: {0}")]
-    Kube(#[from] kube::Error),
-    /// The apiserver did not answer in time.
-    #[error("the apiserver did not answer in time")]
-    Slow,
-    /// Something that an object refers to could not be read.
-    #[error("{what} could not be read: {why}")]
-    Unread {
-        /// What.
-        what: String,
-        /// Why not.
-        #[source]
-        why: Box<Self>,
-    },
-    /// What changes is not told of.
-    #[error("{0}")]
-    Unseen(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Nothing may be written now.
-    #[error(transparent)]
-    Shut(#[from] Shut),
-    /// The lease is lost; whoever has it now must not find us writing.
-    #[error("{0}")]
-    Lost(String),
-    /// Something that must not end has ended.
-    #[error("{0}")]
-    Died(String),
 }
 
 /// Runs until `dependencies.stop`, or until something ends it.
@@ -220,13 +180,13 @@ async fn work(
     tasks.spawn(intact(context.clone()));
     tasks.spawn(again(context.clone()));
     tasks.spawn(sound(context.clone()));
-    tasks.spawn(approval::follow(context.clone()));
+    tasks.spawn(approval::follow::follow(context.clone()));
     let mut attended = Attended::new(context.clone());
     let ended = tokio::select! {
         biased;
         () = context.stopping.cancelled() => Ok(()),
         why = dying.recv() => Err(Error::Died(why.unwrap_or_default())),
-        Some(ended) = tasks.join_next() => Err(Error::Died(parts::why(ended))),
+        Some(ended) = tasks.join_next() => Err(Error::Died(attended::why(ended))),
         why = attend(context, &mut attended, namespaces) => Err(Error::Died(why)),
     };
     context.stopping.cancel();
@@ -252,7 +212,7 @@ async fn attend(context: &Arc<Context>, attended: &mut Attended, namespaces: &mu
         }
         tokio::select! {
             why = attended.died() => return why,
-            Some(ended) = sweeping.join_next() => return parts::why(ended),
+            Some(ended) = sweeping.join_next() => return attended::why(ended),
             () = namespaces.change(&scope) => {}
         }
     }
@@ -273,103 +233,6 @@ where
             }
             opened => return opened,
         }
-    }
-}
-
-/// Both controllers of a part, until `over`. A kind is looked at as soon as all of it was seen, so that a namespace that may not be
-/// watched hinders no other.
-async fn controllers(context: Arc<Context>, part: Arc<NamespaceCaches>, over: CancellationToken) {
-    let connectors = async {
-        if over.run_until_cancelled(part.sight.can_look(WatchedKind::Connector)).await.is_some() {
-            controller(&context, WatchedKind::Connector, &part.connectors, connector::reconcile, &over).await;
-        }
-    };
-    let policies = async {
-        if over.run_until_cancelled(part.sight.can_look(WatchedKind::Policy)).await.is_some() {
-            let all = part.policies.cache.state();
-            let owners = all.iter().map(|policy| owner(&Name::of(&**policy))).collect();
-            context.served.listed(part.namespace.as_deref(), owners);
-            controller(&context, WatchedKind::Policy, &part.policies, policy::reconcile, &over).await;
-        }
-    };
-    tokio::join!(connectors, policies);
-}
-
-/// The controller of one kind in one part: watches, jobs and alarms alike tell it whom to look at.
-fn controller<K, Reconciling>(
-    context: &Arc<Context>,
-    kind: WatchedKind,
-    ours: &Ours<K>,
-    reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
-    over: &CancellationToken,
-) -> BoxFuture<'static, ()>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-    Reconciling: Future<Output = Result<Action, Error>> + Send + 'static,
-{
-    let (context, queue, over) = (context.clone(), ours.queue.clone(), over.clone());
-    let calls = queue.clone().calls().map(|name| ObjectRef::<K>::new(&name.name).within(&name.namespace));
-    let stumbles = Arc::new(Stumbles::default());
-    let counts = stumbles.clone();
-    let cache = ours.cache.clone();
-    let reconciler = move |object: Arc<K>, context: Arc<Context>| {
-        let (began, name, stumbles) = (Instant::now(), Name::of(&*object), stumbles.clone());
-        let (uid, cache) = (object.meta().uid.clone(), cache.clone());
-        async move {
-            // Whoever may write nothing begins nothing either.
-            let ended = match context.gate.check() {
-                Ok(()) => reconcile(object, context.clone()).await,
-                Err(shut) => Err(shut.into()),
-            };
-            // It may have gone meanwhile: what was begun, served or remembered since must not outlive it.
-            let there = cache.get(&ObjectRef::new(&name.name).within(&name.namespace));
-            if there.is_none_or(|there| there.meta().uid != uid) {
-                context.told(kind, &name, Happened::Gone);
-            }
-            context.metrics.reconciled(kind.word(), began.elapsed());
-            if ended.is_ok() {
-                stumbles.forget(&name);
-            }
-            ended
-        }
-    };
-    let error_policy = move |object: Arc<K>, error: &Error, context: Arc<Context>| {
-        let name = Name::of(&*object);
-        if !matches!(error, Error::Shut(_)) {
-            context.metrics.reconcile_failed(kind.word());
-            if matches!(error, Error::Kube(_) | Error::Slow | Error::Unread { .. }) {
-                context.metrics.api_failed(Asked::Object);
-            }
-            tracing::warn!(kind = kind.word(), object = %name, error = chain(error), "could not be processed; retrying");
-        }
-        let at = delay::again(context.clock.now(), STUMBLE, counts.count(&name), &name.to_string());
-        queue.at(&name, Some(at));
-        Action::await_change()
-    };
-    Controller::for_stream(stream::pending(), ours.cache.clone())
-        .reconcile_on(calls)
-        .with_config(controller::Config::default().concurrency(AT_ONCE))
-        .graceful_shutdown_on(async move { over.cancelled().await })
-        .run(reconciler, error_policy, context)
-        .for_each(|_| std::future::ready(()))
-        .boxed()
-}
-
-/// How often in a row an object could not be looked at.
-#[derive(Default)]
-struct Stumbles(Mutex<HashMap<Name, u32>>);
-
-impl Stumbles {
-    fn count(&self, name: &Name) -> u32 {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(name.clone()).or_default();
-        // From some point on it waits no longer each time: half a minute is enough.
-        *count = (*count + 1).min(6);
-        *count
-    }
-
-    fn forget(&self, name: &Name) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
@@ -16,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::approval::{Approvals, Unguarded};
+use super::caches::NamespaceCaches;
+use super::error::Error;
 use super::event::{Recorder, Told};
 use super::gate::{Gate, WRITE};
 use super::parts::Parts;
+use super::read::read;
 use super::users::{One, referred};
-use super::watch::{Happened, NamespaceCaches, WatchedKind};
-use super::{Error, condition, connector, policy};
+use super::watched::{Happened, WatchedKind};
+use super::{condition, connector, policy};
 use crate::api::reason;
 use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
 use crate::clock::Timer;
@@ -33,9 +35,6 @@ use crate::spec::{Name, Objects};
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Asked, Metrics, Write, chain};
-
-/// No single question to the apiserver takes longer.
-const READ: Duration = Duration::from_secs(10);
 
 /// What both controllers share.
 pub(super) struct Context {
@@ -426,14 +425,6 @@ fn is_told(before: &Condition, now: &Condition) -> bool {
 fn unread(kind: &str, of: &Name, name: &str) -> impl FnOnce(Error) -> Error {
     let what = format!("{kind} {}", of.beside(name));
     move |why| Error::Unread { what, why: Box::new(why) }
-}
-
-/// Asks the apiserver, and not for ever.
-pub(super) async fn read<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
-    match tokio::time::timeout(READ, question).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Slow),
-    }
 }
 
 fn cached<K>(cache: &Cache<K>, name: &Name) -> Option<Arc<K>>

@@ -7,7 +7,8 @@ use kube::Client;
 use tokio::sync::watch as channel;
 
 use super::sight::Sight;
-use super::watch::{self, Following, Happened, Scope, WatchedKind};
+use super::watch::{self, Following};
+use super::watched::{Happened, Scope, WatchedKind};
 use crate::serve::Readiness;
 use crate::spec::Name;
 use crate::telemetry::Metrics;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::watch::WatchedKind;
+use super::watched::WatchedKind;
 
 /// Which kinds are watched; clones share it.
 #[derive(Clone, Debug)]

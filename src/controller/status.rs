@@ -2,20 +2,12 @@
 //! it should, whoever made it so.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::core::DeserializeGuard;
-use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::Error;
-use super::context::Context;
-use super::gate::WRITE;
+use super::error::Error;
 use crate::api::reason;
-use crate::spec::Name;
 use crate::store::StoreError;
-use crate::telemetry::Write;
 use crate::text::replace_unseen;
 
 /// A status as it was last written.
@@ -23,9 +15,9 @@ use crate::text::replace_unseen;
 pub(super) struct Written<S> {
     pub(super) status: S,
     /// What the apiserver made of it, if that is something else.
-    shown: Option<Value>,
+    pub(super) shown: Option<Value>,
     /// In which version of the object.
-    version: Option<u64>,
+    pub(super) version: Option<u64>,
 }
 
 impl<S: Serialize> Written<S> {
@@ -54,66 +46,8 @@ pub(super) fn stands<S: Serialize>(
     }
 }
 
-/// Writes the whole status of an object; one that is gone meanwhile needs none, nor does another one that
-/// bears its name now.
-pub(super) async fn write<K, S>(
-    context: &Context,
-    object: &DeserializeGuard<K>,
-    status: S,
-) -> Result<Written<S>, Error>
-where
-    K: Resource<DynamicType = ()>,
-    S: Serialize + DeserializeOwned,
-{
-    context.gate.check()?;
-    let name = Name::of(object);
-    let manager = format!("rollcall-{}", K::kind(&()).to_lowercase());
-    let wanted = text(&status);
-    let patch = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": { "name": name.name, "uid": object.uid() },
-        "status": wanted,
-    });
-    // The answer need not be understood: the object may be one that cannot be.
-    let resource = ApiResource::erase::<K>(&());
-    let api = Api::<DynamicObject>::namespaced_with(context.client.clone(), &name.namespace, &resource);
-    let whole = PatchParams::apply(&manager).force();
-    let mut answer = ask(context, &api, &name, whole, Patch::Apply(patch)).await?;
-    // What others added in our words is not taken away by saying ours.
-    if let Some(shown) = &answer
-        && let Some(without) = without(&shown.data["status"], &wanted)
-    {
-        let version = shown.resource_version();
-        let patch = json!({ "metadata": { "resourceVersion": version }, "status": without });
-        let parameters = PatchParams { field_manager: Some(manager), ..PatchParams::default() };
-        answer = ask(context, &api, &name, parameters, Patch::Merge(patch)).await?.or(answer);
-    }
-    let version = answer.as_ref().and_then(|answer| number(answer.metadata.resource_version.as_ref()));
-    let shown = answer.and_then(|answer| serde_json::from_value::<S>(answer.data["status"].clone()).ok());
-    let shown = shown.map(|shown| comparable(&shown)).filter(|shown| *shown != comparable(&status));
-    Ok(Written { status, shown, version })
-}
-
-/// Patches the status; `None` if the object is gone, or somebody was quicker.
-async fn ask(
-    context: &Context,
-    api: &Api<DynamicObject>,
-    name: &Name,
-    parameters: PatchParams,
-    patch: Patch<Value>,
-) -> Result<Option<DynamicObject>, Error> {
-    context.metrics.api_write(Write::Status);
-    match tokio::time::timeout(WRITE, api.patch_status(&name.name, &parameters, &patch)).await {
-        Ok(Ok(answer)) => Ok(Some(answer)),
-        Ok(Err(kube::Error::Api(answer))) if [404, 409].contains(&answer.code) => Ok(None),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Error::Slow),
-    }
-}
-
 /// A merge patch that takes away what a status shows in our words beyond what is wanted, if it does.
-fn without(shown: &Value, wanted: &Value) -> Option<Value> {
+pub(super) fn without(shown: &Value, wanted: &Value) -> Option<Value> {
     let (shown, wanted) = (shown.as_object()?, wanted.as_object()?);
     let mut patch = Map::new();
     for field in shown.keys().filter(|field| !wanted.contains_key(*field) && *field != "conditions") {
@@ -130,12 +64,12 @@ fn without(shown: &Value, wanted: &Value) -> Option<Value> {
 }
 
 /// A status as two of them are compared: as text, and without what others say in words of their own.
-fn comparable(status: &impl Serialize) -> Value {
+pub(super) fn comparable(status: &impl Serialize) -> Value {
     ours(text(status))
 }
 
 /// One character that is no text would cost the whole status.
-fn text(status: &impl Serialize) -> Value {
+pub(super) fn text(status: &impl Serialize) -> Value {
     let mut status = serde_json::to_value(status).unwrap_or_default();
     replace_unseen(&mut status);
     status
@@ -162,7 +96,7 @@ fn is_our_word(condition: &Value) -> bool {
 }
 
 /// Versions count up, although nobody said so for long (Kubernetes 1.35 does).
-fn number(version: Option<&String>) -> Option<u64> {
+pub(super) fn number(version: Option<&String>) -> Option<u64> {
     version?.parse().ok()
 }
 
@@ -213,6 +147,8 @@ pub(super) fn seen_again(conditions: &mut Vec<Condition>) -> Option<Vec<Conditio
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+
+    use serde_json::json;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::context::{Context, owner};
 use super::delay;
-use super::watch::WatchedKind;
+use super::watched::WatchedKind;
 use crate::directory::ConnectorName;
 use crate::spec::Name;
 use crate::telemetry::chain;

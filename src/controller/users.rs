@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::watch::WatchedKind;
+use super::watched::WatchedKind;
 use crate::spec::Name;
 use crate::spec::reference::Reference;
 

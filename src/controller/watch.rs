@@ -1,6 +1,6 @@
 //! What is watched: both kinds as they are, Secrets and ConfigMaps as metadata only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::pin;
@@ -10,16 +10,17 @@ use std::time::Duration;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::reflector;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
+use super::caches::{NamespaceCaches, Ours};
 use super::sight::Sight;
 use super::users::Users;
+use super::watched::{Happened, Scope, WatchedKind};
 use super::work_queue::WorkQueue;
-use super::{connector, policy};
 use crate::api::GROUP;
 use crate::clock::Timer;
 use crate::serve::Readiness;
@@ -37,100 +38,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// No watch waits longer: whoever gives it the right waits for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Which objects are ours.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    /// In which namespaces; `None` means in all.
-    pub namespaces: Option<BTreeSet<String>>,
-    /// In the namespaces with these labels, as they come and go; `namespaces` counts for nothing then.
-    pub namespace_selector: Option<String>,
-    /// With which labels.
-    pub selector: Option<String>,
-}
-
-/// The objects of one of our kinds: as last seen, and who is to be looked at.
-pub(super) struct Ours<K: Lookup<DynamicType = ()> + 'static> {
-    pub(super) cache: Store<K>,
-    pub(super) queue: Arc<WorkQueue>,
-}
-
-/// One namespace, or all of them.
-pub(super) struct NamespaceCaches {
-    pub(super) namespace: Option<String>,
-    pub(super) connectors: Ours<connector::Object>,
-    pub(super) policies: Ours<policy::Object>,
-    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
-    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
-    pub(super) users: Users,
-    pub(super) sight: Sight,
-}
-
-/// What happened to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
-    /// It is new, or what concerns us of it is another.
-    Changed,
-    /// Nothing that concerns us is another, but for what others made of its status.
-    Restated,
-    /// It is not there any more, or not ours.
-    Gone,
-    /// All of its kind in this namespace can be seen again, or cannot be seen any more.
-    Seen,
-}
-
-/// What a watch brings of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum WatchedKind {
-    Connector,
-    Policy,
-    Secret,
-    ConfigMap,
-    Namespace,
-}
-
-impl WatchedKind {
-    /// Of each part.
-    pub(super) const ALL: [Self; 4] = [Self::Connector, Self::Policy, Self::Secret, Self::ConfigMap];
-
-    /// All of them.
-    fn plural(self) -> &'static str {
-        match self {
-            Self::Connector => "DirectoryConnectors",
-            Self::Policy => "SyncPolicies",
-            Self::Secret => "Secrets",
-            Self::ConfigMap => "ConfigMaps",
-            Self::Namespace => "Namespaces",
-        }
-    }
-
-    /// In logs and metrics.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Connector => "connector",
-            Self::Policy => "policy",
-            Self::Secret => "secret",
-            Self::ConfigMap => "config map",
-            Self::Namespace => "namespace",
-        }
-    }
-}
-
-impl Scope {
-    /// Each namespace, or one `None` for all of them.
-    pub(super) fn parts(&self) -> Vec<Option<String>> {
-        self.namespaces.as_ref().map_or_else(|| vec![None], |these| these.iter().cloned().map(Some).collect())
-    }
-}
-
 /// A watch that runs for as long as it is polled; it tells what happened.
 pub(super) type Following = futures::future::BoxFuture<'static, ()>;
-
-impl NamespaceCaches {
-    /// Whether it has the objects of this namespace.
-    pub(super) fn covers(&self, namespace: &str) -> bool {
-        self.namespace.as_deref().is_none_or(|this| this == namespace)
-    }
-}
 
 /// Prepares everything that is to be watched in a namespace, or in all; `tell` hears of what happened once the futures run.
 pub(super) fn prepare<F>(

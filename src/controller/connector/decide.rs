@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Asked;
+use super::health::Asked;
 use crate::controller::delay;
 use crate::spec::SHORTEST_INTERVAL;
 

@@ -1,126 +1,27 @@
 //! The read itself, beside the reconciles: they never wait for it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
+use jiff::Timestamp;
 use tracing::Instrument as _;
 
+use super::ControllerState;
 use super::cancel::{Cancellable, cancelled};
-use super::resolve::Key;
-use super::status::STAGES;
-use super::{Asked, ControllerState};
-use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
-use crate::api::reason::{Reason, connector as reasons};
+use super::health::Asked;
+use super::job::{Begin, Job};
+use super::outcome::{self, Failure};
+use super::resolved::Key;
+use crate::api::reason::connector as reasons;
 use crate::clock::Clock;
 use crate::controller::connector::status;
 use crate::controller::context::Context;
-use crate::controller::{condition, delay};
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
 use crate::spec::{Connector, Content, Name, SourceConfig};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::telemetry::{self, Metrics};
-
-/// A read under way.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    /// How many entries came so far.
-    came: Arc<AtomicU64>,
-    /// Gives it up.
-    pub(super) cancel: CancellationToken,
-    /// What a policy asked for, if it waits for it.
-    pub(super) asked: Option<Asked>,
-}
-
-/// What a read is begun with.
-pub(super) struct Begin {
-    pub(super) connector: Arc<Connector>,
-    pub(super) key: Key,
-    /// Who asks, and with which password.
-    pub(super) account: Content,
-    /// Whether every absence is looked up, whatever their number.
-    pub(super) look_up_all: bool,
-    pub(super) job: Job,
-}
-
-/// What a read that reached its end says in the status.
-#[derive(Clone, Debug)]
-pub(super) struct Read {
-    pub(super) directory: Directory,
-    pub(super) import: LastImport,
-    pub(super) feed: Option<ActiveFeed>,
-    pub(super) certificate_ends_at: Option<Timestamp>,
-    /// How far the server's clock is ahead of ours.
-    pub(super) skew: Option<SignedDuration>,
-    /// Fields that nobody carries.
-    pub(super) bare: BTreeSet<String>,
-    pub(super) message: String,
-}
-
-/// A read that did not.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub(super) at: Timestamp,
-    /// How many in a row.
-    pub(super) count: u32,
-    /// When it is tried again at the earliest, as the status of the process before this one told.
-    pub(super) not_before: Option<Timestamp>,
-    pub(super) reason: Reason,
-    pub(super) message: String,
-}
-
-impl Job {
-    pub(super) fn new(cancel: CancellationToken, asked: Option<Asked>) -> Self {
-        Self { came: Arc::default(), cancel, asked }
-    }
-
-    pub(super) fn came(&self) -> u64 {
-        self.came.load(Ordering::Relaxed)
-    }
-}
-
-impl Failure {
-    pub(super) fn new(error: &ImportError, at: Timestamp, before: u32) -> Self {
-        Self {
-            at,
-            count: before.saturating_add(1),
-            not_before: None,
-            reason: status::reason(error),
-            message: error.to_string(),
-        }
-    }
-
-    /// The failure that a status tells of, if it does.
-    pub(super) fn recall(status: &DirectoryConnectorStatus, now: Timestamp) -> Option<Self> {
-        let failed = |type_: &&str| {
-            condition::find(&status.conditions, type_).filter(|condition| condition.status == "False")
-        };
-        let mut ready = failed(&"Ready")?;
-        // What is said while nobody can look says nothing of the directory: how far its last read came is said beside it.
-        let blind = [reasons::API_SERVER_FAILED, reasons::STORE_FAILED, reasons::STORE_DAMAGED];
-        if blind.iter().any(|it| it.name == ready.reason) {
-            ready = STAGES.iter().find_map(failed)?;
-        }
-        let reason = *reasons::ALL.iter().find(|reason| reason.name == ready.reason)?;
-        if [reasons::INVALID_SPEC, reasons::DEPENDENCY_NOT_READY, reasons::SUSPENDED].contains(&reason) {
-            return None;
-        }
-        // A process that ends and begins again and again must not try a wrong password each time.
-        let refused = reason == reasons::AUTHENTICATION_FAILED;
-        let not_before = status.next_import_at.as_ref().filter(|_| refused);
-        Some(Self {
-            at: ready.last_transition_time.0.min(now),
-            count: 1,
-            not_before: not_before.map(|at| at.0.min(delay::later(now, delay::LONGEST))),
-            reason,
-            message: ready.message.clone(),
-        })
-    }
-}
 
 /// Begins the read; when it has ended, the connector and the policies that use it are looked at.
 pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
@@ -210,7 +111,7 @@ fn measure(metrics: &Metrics, name: &Name, ended: &Result<Imported, ImportError>
             metrics.imported(&name, reasons::READ.name, &read);
         }
         Err(error) if is_cancelled(error) => {}
-        Err(error) => metrics.import_failed(&name, status::reason(error).name),
+        Err(error) => metrics.import_failed(&name, outcome::reason(error).name),
     }
 }
 

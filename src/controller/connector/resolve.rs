@@ -1,39 +1,17 @@
 //! From a connector to what its source needs: the Secrets and ConfigMaps are read when their versions change, and only
 //! what is used of them makes a read another one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
+use super::resolved::{Key, Resolved};
 use crate::api::{DirectoryConnector, SyncPolicySpec};
-use crate::controller::Error;
 use crate::controller::context::Context;
+use crate::controller::error::Error;
 use crate::directory::ConnectorName;
-use crate::spec::reference::{self, Reference};
-use crate::spec::{self, Connector, Content, Name, Objects, Problem, Runnable, SourceConfig};
-
-/// What makes a read another one: the object, what is used of what it refers to, and what policies name of its
-/// directory's attributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    uid: Option<String>,
-    generation: Option<i64>,
-    content: Content,
-    pub(super) literal: BTreeSet<String>,
-}
-
-/// What a connector came to.
-#[derive(Clone, Debug)]
-pub(super) struct Resolved {
-    versions: BTreeMap<Reference, Option<String>>,
-    pub(super) key: Key,
-    /// Name and password with which the directory is asked.
-    pub(super) account: Content,
-    pub(super) connector: Result<Arc<Connector>, Arc<[Problem]>>,
-    /// What policies rest on of what it reads.
-    pub(super) used: BTreeSet<String>,
-}
+use crate::spec::reference;
+use crate::spec::{self, Connector, Content, Name, Objects, Runnable, SourceConfig};
 
 pub(super) async fn resolve(
     context: &Context,
@@ -82,33 +60,6 @@ fn account(connector: Option<&Connector>) -> Content {
     let bind = ldap.and_then(|ldap| ldap.bind.as_ref());
     let dn = bind.map(|bind| bind.dn.as_bytes());
     Content::of([dn, bind.map(|bind| bind.password.without_line_end())])
-}
-
-#[cfg(test)]
-impl Resolved {
-    /// Of a connector that can be used, asked for with the password of this name.
-    pub(super) fn of(key: Key, account: &str, connector: Connector) -> Self {
-        Self {
-            versions: BTreeMap::new(),
-            key,
-            account: Content::of([Some(account.as_bytes())]),
-            connector: Ok(Arc::new(connector)),
-            used: BTreeSet::new(),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Key {
-    /// Of an object with this uid, of whose directory's attributes this one is named.
-    pub(super) fn of(uid: &str, literal: &str) -> Self {
-        Self {
-            uid: Some(uid.to_owned()),
-            generation: Some(1),
-            content: Content::of([]),
-            literal: BTreeSet::from([literal.to_owned()]),
-        }
-    }
 }
 
 /// The policies that use the connector, as far as they say what attributes they name.

@@ -7,19 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
-use super::import::{Failure, Read};
+use super::outcome::{Failure, Read, STAGES};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status, find};
 use crate::source;
 use crate::spec::{Problem, SourceConfig};
-use crate::store::StoreError;
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
-
-/// How far a read gets, in order.
-pub(super) const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
 
 /// From so long before the end of a certificate on somebody is told of it.
 const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -336,26 +332,6 @@ fn message(imported: &Imported) -> String {
     }
     let missing = count(imported.unsettled, "missing entry was", "missing entries were");
     format!("{users} and {groups} read; {missing} not looked up")
-}
-
-/// Why a read failed, in one word.
-pub(super) fn reason(error: &ImportError) -> Reason {
-    let error = match error {
-        ImportError::Source(error) => error,
-        ImportError::Store(StoreError::Damaged(_)) => return connector::STORE_DAMAGED,
-        ImportError::Store(_) => return connector::STORE_FAILED,
-    };
-    match error.reason {
-        source::Reason::Unreachable => connector::UNREACHABLE,
-        source::Reason::TlsFailed => connector::TLS_FAILED,
-        source::Reason::AuthenticationFailed => connector::AUTHENTICATION_FAILED,
-        source::Reason::AccessDenied => connector::ACCESS_DENIED,
-        source::Reason::NotFound => connector::NOT_FOUND,
-        source::Reason::LimitExceeded => connector::LIMIT_EXCEEDED,
-        source::Reason::Interrupted | source::Reason::Cancelled => connector::INTERRUPTED,
-        source::Reason::InvalidData => connector::INVALID_DATA,
-        source::Reason::DirectoryChanged => connector::DIRECTORY_CHANGED,
-    }
 }
 
 #[cfg(test)]

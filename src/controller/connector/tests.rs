@@ -2,14 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::cancel::cancelled;
+use super::job::Begin;
+use super::resolved::{Key, Resolved};
+use super::state::Reconciled;
 use super::*;
+use crate::api::SYNC_REQUESTED_AT;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::source::{Reason, SourceError};
 use crate::spec::{self, Objects};
+use crate::store::snapshot::SnapshotInfo;
+use crate::telemetry::Metrics;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -34,7 +42,7 @@ fn corp(uid: &str, literal: &str, status: &Value) -> (DirectoryConnector, Resolv
     (object, Resolved::of(Key::of(uid, literal), "one", connector))
 }
 
-impl import::Begin {
+impl Begin {
     fn came_with(self) -> (Key, spec::Content) {
         (self.key, self.account)
     }
@@ -95,7 +103,7 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
 #[test]
 fn a_password_that_was_refused_is_tried_again_only_when_its_time_comes() {
     let metrics = Metrics::new();
-    let refused = |state: &mut ControllerState, begun: import::Begin, at: Timestamp| {
+    let refused = |state: &mut ControllerState, begun: Begin, at: Timestamp| {
         let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
         state.ended(&Name::new("id", "corp"), Err(wrong.into()), begun.came_with(), at, &metrics);
     };

@@ -1,38 +1,15 @@
 //! From a policy to what a run needs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
+use super::resolved::{Key, Resolved};
 use crate::api::SyncPolicy;
-use crate::controller::Error;
 use crate::controller::context::Context;
-use crate::secret::Secret;
-use crate::spec::reference::{self, Reference};
-use crate::spec::{self, Name, Problem, Runnable};
-
-/// What decides what a policy comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
-    uid: Option<String>,
-    generation: Option<i64>,
-    versions: BTreeMap<Reference, Option<String>>,
-    /// The uid and generation of each connector that is there.
-    connectors: BTreeMap<Name, (Option<String>, Option<i64>)>,
-}
-
-/// What a policy came to.
-#[derive(Clone, Debug)]
-pub(super) struct Resolved {
-    key: Key,
-    pub(super) runnable: Result<Arc<Runnable>, Arc<[Problem]>>,
-    /// What readers of its registry must show. It is known although the rest of the spec is wrong: what
-    /// they read is what it last was. What is wrong if it is not there; `None` if nobody may read.
-    pub(super) token: Option<Result<Secret, String>>,
-    /// The connectors that it names, and which of them are there.
-    pub(super) connectors: Vec<(Name, bool)>,
-}
+use crate::controller::error::Error;
+use crate::spec::reference;
+use crate::spec::{self, Name};
 
 pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy) -> Result<Resolved, Error> {
     let references = reference::of_policy(&object.spec);
@@ -68,13 +45,4 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
     };
     context.policies.with(name, |state| state.resolved = Some(resolved.clone()));
     Ok(resolved)
-}
-
-#[cfg(test)]
-impl Resolved {
-    /// Of a policy that can be used.
-    pub(super) fn of(runnable: Runnable) -> Self {
-        let key = Key { uid: None, generation: None, versions: BTreeMap::new(), connectors: BTreeMap::new() };
-        Self { key, runnable: Ok(Arc::new(runnable)), token: None, connectors: Vec::new() }
-    }
 }

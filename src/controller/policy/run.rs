@@ -1,18 +1,18 @@
 //! The run itself, beside the reconciles: they never wait for it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use kube::runtime::events::EventType;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::gated::{Ends, Gated};
-use super::{ControllerState, RanOf, status};
+use super::job::{Begin, Job};
+use super::state::{RanOf, Told};
+use super::{ControllerState, status};
 use crate::api::policy::StoreRef;
 use crate::api::reason::{Reason, policy as reasons};
 use crate::clock::Clock;
@@ -21,50 +21,13 @@ use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
-use crate::sync::run::{self, Approval, Approved, RunReport, RunResult, RunState, Stop};
+use crate::sync::run::{self, Approval, Approved, RunReport, RunResult, Stop};
 use crate::target::registry::Registry;
 use crate::telemetry::{self, Metrics};
 use crate::words::count;
 
 /// So many earlier runs are kept in the status.
 const HISTORY: usize = 4;
-
-/// A run under way.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    /// How many operations are done, of how many.
-    done: Arc<(AtomicU64, AtomicU64)>,
-    /// The approval that its policy bore when it began.
-    pub(super) approval: Option<String>,
-    /// Ends it at its next safe point.
-    pub(super) cancel: CancellationToken,
-    /// The lease as it was when it began, with which it ends as well.
-    term: CancellationToken,
-}
-
-/// What a run is begun with.
-pub(super) struct Begin {
-    pub(super) runnable: Arc<Runnable>,
-    /// A digest that a person approved and no run has seen.
-    pub(super) approve: Option<String>,
-    /// Who says to have approved it.
-    pub(super) approved_by: Option<String>,
-    /// Connectors on whose word nothing may be removed.
-    pub(super) failed: BTreeSet<ConnectorName>,
-    /// What the run before it left.
-    pub(super) left_by_last_run: Option<RunState>,
-    pub(super) job: Job,
-}
-
-impl Job {
-    pub(super) fn new(approval: Option<String>, term: &CancellationToken) -> Self {
-        Self { done: Arc::default(), approval, cancel: term.child_token(), term: term.clone() }
-    }
-
-    pub(super) fn progress(&self) -> (u64, u64) {
-        (self.done.0.load(Ordering::Relaxed), self.done.1.load(Ordering::Relaxed))
-    }
-}
 
 /// Begins the run; when it has ended, the policy is looked at.
 pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
@@ -221,7 +184,7 @@ impl ControllerState {
 }
 
 /// What is told of approvals after a run: of one that was given with it, or of one from before by which it let something go.
-fn told(report: &RunReport) -> Option<super::Told> {
+fn told(report: &RunReport) -> Option<Told> {
     let normal = |message| Some((EventType::Normal, reasons::APPROVED.name, message));
     let warning = |reason: Reason, message: &str| Some((EventType::Warning, reason.name, message.to_owned()));
     match report.approval {
@@ -244,7 +207,7 @@ fn told(report: &RunReport) -> Option<super::Told> {
 /// What came of an approval.
 fn accepted(report: &RunReport) -> String {
     let Approved { named, held, steps, .. } = report.approved;
-    let approval = match approvers(report) {
+    let approval = match status::approvers(report) {
         Some(who) => format!("the approval by {who}"),
         None => "the approval".to_owned(),
     };
@@ -284,12 +247,6 @@ fn accepted(report: &RunReport) -> String {
     format!(
         "{approval} was accepted; the operations that it names and the directory still calls for were executed"
     )
-}
-
-/// Who approved what this run executed or left held.
-pub(super) fn approvers(report: &RunReport) -> Option<String> {
-    let all: Vec<&str> = report.approved.by.iter().map(String::as_str).collect();
-    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// The reasons of what is told of approvals.

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::error_boundary::InvalidObject;
 
-use super::run::approvers;
 use super::sources::Sources;
 use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
 use crate::api::reason::{Reason, policy};
@@ -389,3 +388,9 @@ pub(super) fn held(hold: &Hold) -> Held {
 
 #[cfg(test)]
 mod tests;
+
+/// Who approved what this run executed or left held.
+pub(super) fn approvers(report: &RunReport) -> Option<String> {
+    let all: Vec<&str> = report.approved.by.iter().map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}

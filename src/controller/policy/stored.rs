@@ -1,9 +1,6 @@
 //! What the store says of a policy.
 
 use crate::api::policy::{StoreRef, SyncPolicyStatus};
-use crate::controller::context::{Context, owner};
-use crate::spec::Name;
-use crate::store::StoreError;
 use crate::store::object::Seen;
 
 /// What the store says of a policy.
@@ -19,31 +16,6 @@ pub(super) struct Stored {
     pub(super) seen: Seen,
     /// Which store this is, and how far it has come.
     pub(super) store: StoreRef,
-}
-
-pub(super) async fn look(
-    context: &Context,
-    name: &Name,
-    uid: &str,
-    digest: Option<&String>,
-) -> Result<Stored, StoreError> {
-    let (owner, digest, now) = (owner(name), digest.cloned(), context.clock.now());
-    let uid = uid.to_owned();
-    let ask = move |store: &crate::store::Store| {
-        let seen = store.see(&owner, &uid, digest.as_deref())?;
-        store.forget_approvals(&owner, digest.as_deref(), now)?;
-        Ok(Stored {
-            withdrawn: store.withdraw_approvals(&owner, digest.as_deref())?,
-            applied_spec: store.applied_spec(&owner)?,
-            approved: match &digest {
-                Some(digest) => store.was_approved(&owner, digest)?,
-                None => false,
-            },
-            seen,
-            store: StoreRef { id: store.id()?, sequence: store.sequence()? },
-        })
-    };
-    context.stored(ask).await
 }
 
 impl Stored {

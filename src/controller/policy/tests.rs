@@ -1,15 +1,24 @@
 //! What is remembered of a policy, and what comes of it.
 
+use jiff::Timestamp;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
+use super::job::Begin;
+use super::resolved::Resolved;
+use super::sources::Sources;
+use super::state::Reconciled;
+use super::stored::Stored;
 use super::*;
 use crate::api::DirectoryConnector;
 use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
+use crate::controller::error::Error;
 use crate::spec::{self, Objects};
 use crate::store::object::Seen;
 use crate::store::policy::Baseline;
 use crate::sync::run::RunReport;
+use crate::telemetry::Metrics;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -72,7 +81,7 @@ impl ControllerState {
         self.reconcile(object, resolved, &sources, None, at(100), &CancellationToken::new())
     }
 
-    fn begins(&mut self, staff: &(SyncPolicy, Resolved), sequence: u64) -> run::Begin {
+    fn begins(&mut self, staff: &(SyncPolicy, Resolved), sequence: u64) -> Begin {
         self.look(staff, sequence).begin.unwrap()
     }
 }

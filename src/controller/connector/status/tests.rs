@@ -2,9 +2,11 @@ use rstest::rstest;
 
 use super::*;
 use crate::controller::condition::find;
+use crate::controller::connector::outcome::reason;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::secret::Secret;
 use crate::source::ldap::{ActiveDirectoryConfig, Bind, ChangeFeed, LdapConfig};
+use crate::store::StoreError;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()

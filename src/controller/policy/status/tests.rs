@@ -1,9 +1,10 @@
 use rstest::rstest;
 
 use super::*;
-use crate::controller::Error;
 use crate::controller::condition::find;
+use crate::controller::error::Error;
 use crate::controller::policy::decide;
+use crate::controller::policy::sources::Sources;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()

@@ -1,0 +1,133 @@
+//! What goes on for each namespace that is watched.
+
+use std::sync::Arc;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::caches::NamespaceCaches;
+use super::context::Context;
+use super::controllers::controllers;
+use super::watch;
+use super::watch::Following;
+use super::watched::Scope;
+use crate::spec::Name;
+
+/// What goes on for each part.
+pub(super) struct Attended {
+    context: Arc<Context>,
+    /// What ends each of them.
+    here: Vec<(Arc<NamespaceCaches>, CancellationToken)>,
+    /// Each says why it ended, should nobody have ended it.
+    tasks: JoinSet<String>,
+}
+
+impl Attended {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context, here: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Attends to the namespaces of this scope and to no others: whatever was begun in those that were attended to before, and
+    /// are not any more, ends, and the rest goes on.
+    pub(super) async fn change(&mut self, scope: &Scope) {
+        let wanted = scope.parts();
+        let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.here)
+            .into_iter()
+            .partition(|(part, _)| wanted.contains(&part.namespace));
+        self.here = stay;
+        for (_, over) in &go {
+            over.cancel();
+        }
+        for _ in &go {
+            // Nobody else's ends: that would end the process.
+            self.tasks.join_next().await;
+        }
+        for (part, _) in &go {
+            self.forget(part);
+        }
+        let new: Vec<Option<String>> = wanted
+            .iter()
+            .filter(|namespace| !self.here.iter().any(|(part, _)| part.namespace == **namespace))
+            .cloned()
+            .collect();
+        let context = &self.context;
+        context.served.expect(&wanted, &new);
+        context.readiness.parts_are(&wanted.into_iter().flatten().collect());
+        for namespace in new {
+            let tell = {
+                let context = context.clone();
+                move |kind, name: Name, happened| context.told(kind, &name, happened)
+            };
+            let (part, following) = watch::prepare(
+                &context.client,
+                scope,
+                namespace,
+                &context.readiness,
+                &context.metrics,
+                &context.clock,
+                &tell,
+            );
+            let (part, over) = (Arc::new(part), context.stopping.child_token());
+            context.parts.add(part.clone());
+            self.tasks.spawn(attend(context.clone(), part.clone(), following, over.clone()));
+            self.here.push((part, over));
+        }
+    }
+
+    /// Of what is not watched any more nothing is known, done or told.
+    fn forget(&self, part: &NamespaceCaches) {
+        let context = &self.context;
+        for object in part.connectors.cache.state() {
+            context.forget_connector(&Name::of(&*object));
+        }
+        for object in part.policies.cache.state() {
+            context.forget_policy(&Name::of(&*object));
+        }
+        context.parts.remove(part.namespace.as_deref());
+        context.metrics.not_watched(part.namespace.as_deref().unwrap_or_default());
+    }
+
+    /// Why one of them ended that nobody ended.
+    pub(super) async fn died(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(ended) => ended.unwrap_or_else(|error| format!("a task ended unexpectedly: {error}")),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, which somebody asked for.
+    pub(super) async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Watches and looks after a part until `over`; then what is being looked at is looked at to the end.
+pub(super) async fn attend(
+    context: Arc<Context>,
+    part: Arc<NamespaceCaches>,
+    following: Vec<Following>,
+    over: CancellationToken,
+) -> String {
+    let mut watches = JoinSet::new();
+    for one in following {
+        watches.spawn(one);
+    }
+    let mut looking = JoinSet::new();
+    looking.spawn(controllers(context, part, over.clone()));
+    tokio::select! {
+        biased;
+        () = over.cancelled() => {}
+        Some(ended) = watches.join_next() => return why(ended),
+        Some(ended) = looking.join_next() => return why(ended),
+    }
+    watches.shutdown().await;
+    looking.join_next().await.map_or_else(String::new, why)
+}
+
+/// Why something has ended that was not to.
+pub(super) fn why(ended: Result<(), JoinError>) -> String {
+    match ended {
+        Err(error) => format!("a task ended unexpectedly: {error}"),
+        Ok(()) => "a watch or controller ended unexpectedly".to_owned(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What a connector came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::spec::reference::Reference;
+use crate::spec::{Connector, Content, Problem};
+
+/// What makes a read another one: the object, what is used of what it refers to, and what policies name of its
+/// directory's attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) uid: Option<String>,
+    pub(super) generation: Option<i64>,
+    pub(super) content: Content,
+    pub(super) literal: BTreeSet<String>,
+}
+
+/// What a connector came to.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) versions: BTreeMap<Reference, Option<String>>,
+    pub(super) key: Key,
+    /// Name and password with which the directory is asked.
+    pub(super) account: Content,
+    pub(super) connector: Result<Arc<Connector>, Arc<[Problem]>>,
+    /// What policies rest on of what it reads.
+    pub(super) used: BTreeSet<String>,
+}
+
+#[cfg(test)]
+impl Resolved {
+    /// Of a connector that can be used, asked for with the password of this name.
+    pub(super) fn of(key: Key, account: &str, connector: Connector) -> Self {
+        Self {
+            versions: BTreeMap::new(),
+            key,
+            account: Content::of([Some(account.as_bytes())]),
+            connector: Ok(Arc::new(connector)),
+            used: BTreeSet::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Key {
+    /// Of an object with this uid, of whose directory's attributes this one is named.
+    pub(super) fn of(uid: &str, literal: &str) -> Self {
+        Self {
+            uid: Some(uid.to_owned()),
+            generation: Some(1),
+            content: Content::of([]),
+            literal: BTreeSet::from([literal.to_owned()]),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a policy came to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::secret::Secret;
+use crate::spec::reference::Reference;
+use crate::spec::{Name, Problem, Runnable};
+
+/// What decides what a policy comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) uid: Option<String>,
+    pub(super) generation: Option<i64>,
+    pub(super) versions: BTreeMap<Reference, Option<String>>,
+    /// The uid and generation of each connector that is there.
+    pub(super) connectors: BTreeMap<Name, (Option<String>, Option<i64>)>,
+}
+
+/// What a policy came to.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) key: Key,
+    pub(super) runnable: Result<Arc<Runnable>, Arc<[Problem]>>,
+    /// What readers of its registry must show. It is known although the rest of the spec is wrong: what
+    /// they read is what it last was. What is wrong if it is not there; `None` if nobody may read.
+    pub(super) token: Option<Result<Secret, String>>,
+    /// The connectors that it names, and which of them are there.
+    pub(super) connectors: Vec<(Name, bool)>,
+}
+
+#[cfg(test)]
+impl Resolved {
+    /// Of a policy that can be used.
+    pub(super) fn of(runnable: Runnable) -> Self {
+        let key = Key { uid: None, generation: None, versions: BTreeMap::new(), connectors: BTreeMap::new() };
+        Self { key, runnable: Ok(Arc::new(runnable)), token: None, connectors: Vec::new() }
+    }
+}

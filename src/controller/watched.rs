@@ -1,0 +1,72 @@
+//! What is watched, and what happens to it.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+/// Which objects are ours.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// In which namespaces; `None` means in all.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// In the namespaces with these labels, as they come and go; `namespaces` counts for nothing then.
+    pub namespace_selector: Option<String>,
+    /// With which labels.
+    pub selector: Option<String>,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    /// It is new, or what concerns us of it is another.
+    Changed,
+    /// Nothing that concerns us is another, but for what others made of its status.
+    Restated,
+    /// It is not there any more, or not ours.
+    Gone,
+    /// All of its kind in this namespace can be seen again, or cannot be seen any more.
+    Seen,
+}
+
+/// What a watch brings of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum WatchedKind {
+    Connector,
+    Policy,
+    Secret,
+    ConfigMap,
+    Namespace,
+}
+
+impl WatchedKind {
+    /// Of each part.
+    pub(super) const ALL: [Self; 4] = [Self::Connector, Self::Policy, Self::Secret, Self::ConfigMap];
+
+    /// All of them.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Connector => "DirectoryConnectors",
+            Self::Policy => "SyncPolicies",
+            Self::Secret => "Secrets",
+            Self::ConfigMap => "ConfigMaps",
+            Self::Namespace => "Namespaces",
+        }
+    }
+
+    /// In logs and metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Connector => "connector",
+            Self::Policy => "policy",
+            Self::Secret => "secret",
+            Self::ConfigMap => "config map",
+            Self::Namespace => "namespace",
+        }
+    }
+}
+
+impl Scope {
+    /// Each namespace, or one `None` for all of them.
+    pub(super) fn parts(&self) -> Vec<Option<String>> {
+        self.namespaces.as_ref().map_or_else(|| vec![None], |these| these.iter().cloned().map(Some).collect())
+    }
+}
