@@ -31,19 +31,21 @@ const TABLE: &[(&str, &[&str])] = &[
 /// What any room may use.
 const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words"];
 /// Rooms that are pure, or are told the time.
-const TIMELESS: &[&str] = &["directory", "api", "scim", "net"];
+const TIMELESS: &[&str] = &["directory", "api", "scim"];
 
 /// Crates that only some rooms may know.
 const CRATES: &[(&str, &[&str])] = &[
     ("kube", &["api", "spec", "controller", "cli"]),
     ("k8s_openapi", &["api", "controller", "cli"]),
     ("rusqlite", &["store"]),
+    ("jsonwebtoken", &["net"]),
+    ("reqwest", &["net"]),
     ("rustls", &["net", "source", "serve"]),
     ("tokio_rustls", &["source"]),
     ("axum", &["serve"]),
     ("axum_server", &["serve"]),
     ("prometheus_client", &["telemetry"]),
-    ("tokio", &["clock", "source", "target", "sync", "controller", "serve", "cli"]),
+    ("tokio", &["clock", "net", "source", "target", "sync", "controller", "serve", "cli"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),
 ];
