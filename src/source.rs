@@ -8,6 +8,7 @@ use std::future::Future;
 use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
 mod error;
+pub mod graph;
 pub mod ldap;
 pub mod ldif;
 pub mod schema;

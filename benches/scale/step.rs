@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rollcall::clock::{Clock as _, SystemClock};
 use rollcall::directory::ConnectorName;
 use rollcall::source::Source;
+use rollcall::source::graph::EntraSource;
 use rollcall::source::ldap::{ActiveDirectorySource, LdapSource};
 use rollcall::spec::{self, SourceConfig, manifest};
 use rollcall::store::Store;
@@ -40,6 +41,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             &store,
             &connector.name,
         )),
+        ("import", SourceConfig::EntraId(config)) => {
+            runtime.block_on(import_from(&EntraSource::new(config.clone()), &store, &connector.name))
+        }
         ("import", SourceConfig::Ldif(_)) => {
             runtime.block_on(import_from(&Fake(Size::named(size)?), &store, &connector.name))
         }

@@ -11,6 +11,7 @@ use super::out::{self, Out};
 use super::progress::Progress;
 use crate::clock::SystemClock;
 use crate::directory::ConnectorName;
+use crate::source::graph::EntraSource;
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
@@ -106,6 +107,9 @@ impl Sync {
             SourceConfig::ActiveDirectory(config) => {
                 let source = ActiveDirectorySource::new(config.clone());
                 import(&source, store, name, options, &SystemClock, hear).await
+            }
+            SourceConfig::EntraId(config) => {
+                import(&EntraSource::new(config.clone()), store, name, options, &SystemClock, hear).await
             }
             SourceConfig::Ldap(config) => {
                 import(&LdapSource::new(config.clone()), store, name, options, &SystemClock, hear).await

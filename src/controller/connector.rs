@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::context::Context;
@@ -10,7 +9,6 @@ use super::error::Error;
 use super::object::ConnectorObject;
 use super::status as writing;
 use super::write::write_status;
-use crate::api::DirectoryConnector;
 use crate::api::connector::DirectoryConnectorStatus;
 use crate::spec::Name;
 use crate::spec::reference;

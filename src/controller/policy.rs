@@ -15,7 +15,7 @@ use super::object::PolicyObject;
 use super::status as writing;
 use super::write::write_status;
 use crate::api::policy::SyncPolicyStatus;
-use crate::api::{APPROVE, SyncPolicy, reason};
+use crate::api::{APPROVE, reason};
 use crate::secret::Secret;
 use crate::spec::Name;
 use crate::spec::reference;

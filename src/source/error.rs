@@ -11,6 +11,10 @@ pub enum Reason {
     AuthenticationFailed,
     /// The server refused to show what was asked for.
     AccessDenied,
+    /// No administrator has consented to the app that reads.
+    ConsentMissing,
+    /// The service limits the requests.
+    Throttled,
     /// The base (or file) is not there.
     NotFound,
     /// The server ended the read at one of its limits.

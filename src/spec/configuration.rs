@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::schedule::Schedule;
 use crate::directory::ConnectorName;
 use crate::secret::Secret;
+use crate::source::graph::EntraConfig;
 use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
 use crate::source::ldif::LdifConfig;
 use crate::sync::policy::Policy;
@@ -36,6 +37,8 @@ pub struct Connector {
 pub enum SourceConfig {
     /// A domain.
     ActiveDirectory(ActiveDirectoryConfig),
+    /// A tenant.
+    EntraId(EntraConfig),
     /// A server.
     Ldap(LdapConfig),
     /// A file.
@@ -54,7 +57,8 @@ impl SourceConfig {
         match self {
             Self::ActiveDirectory(config) => config.unseen(fields, directory),
             Self::Ldap(config) => config.unseen(fields, vendor),
-            Self::Ldif(_) => None,
+            // A tenant shows all of an entry or nothing: see the exceptions.
+            Self::EntraId(_) | Self::Ldif(_) => None,
         }
     }
 }

@@ -5,18 +5,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::configuration::{Connector, SourceConfig};
 use super::filter::joined;
 use super::object::{Folder, Name, Objects};
 use super::problem::Problem;
 use crate::api;
 use crate::api::DirectoryConnectorSpec;
-use crate::api::connector::{ActiveDirectory, DnsDiscovery, Ldap, Ldif, Tls};
+use crate::api::connector::{
+    ActiveDirectory, DnsDiscovery, EntraCredentials, EntraEndpoints, EntraId, Ldap, Ldif, Tls,
+};
 use crate::directory::{ConnectorName, DirectoryId, Dn};
+use crate::net::http;
+use crate::net::oauth::Credential;
+use crate::source::graph::{Cloud, EntraConfig};
 use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
+/// Where Microsoft Entra Workload ID puts a pod's own token.
+const FEDERATED_TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
 /// The port of name servers.
 const DNS: u16 = 53;
 /// Directories are not read more often.
@@ -37,13 +46,16 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Connector> {
     let mut of = Resolving { name, objects, literal, problems: Vec::new() };
-    let source = match (&spec.active_directory, &spec.ldap, &spec.ldif) {
-        (Some(domain), None, None) => Some(of.active_directory(domain)),
-        (None, Some(ldap), None) => Some(of.ldap(ldap)),
-        (None, None, Some(ldif)) => of.ldif(ldif, folder),
-        (None, None, None) => of.fail("spec", "name a kind of directory: activeDirectory, ldap or ldif"),
+    let source = match (&spec.active_directory, &spec.entra_id, &spec.ldap, &spec.ldif) {
+        (Some(domain), None, None, None) => Some(of.active_directory(domain)),
+        (None, Some(tenant), None, None) => of.entra_id(tenant),
+        (None, None, Some(ldap), None) => Some(of.ldap(ldap)),
+        (None, None, None, Some(ldif)) => of.ldif(ldif, folder),
+        (None, None, None, None) => {
+            of.fail("spec", "name a kind of directory: activeDirectory, entraId, ldap or ldif")
+        }
         _ => {
-            let why = "names several kinds of directory, of activeDirectory, ldap and ldif; keep one of them";
+            let why = "names several kinds of directory, of activeDirectory, entraId, ldap and ldif; keep one of them";
             of.fail("spec", why)
         }
     };
@@ -232,6 +244,80 @@ impl Resolving<'_> {
                 api::connector::LdapChangeFeed::FullRead => false,
             },
         })
+    }
+
+    fn entra_id(&mut self, tenant: &EntraId) -> Option<SourceConfig> {
+        const AT: &str = "spec.entraId";
+        let is_name = |sign: char| sign.is_ascii_alphanumeric() || "-.".contains(sign);
+        if tenant.tenant_id.is_empty() || !tenant.tenant_id.chars().all(is_name) {
+            self.problem(&format!("{AT}.tenantID"), "is neither a tenant's ID nor one of its domains");
+        } else if ["common", "consumers", "organizations"]
+            .iter()
+            .any(|it| tenant.tenant_id.eq_ignore_ascii_case(it))
+        {
+            self.problem(&format!("{AT}.tenantID"), "must be one tenant: its ID, or one of its domains");
+        }
+        if tenant.client_id.len() != 36 || Uuid::try_parse(&tenant.client_id).is_err() {
+            let why = "is no application (client) ID, such as 00000000-0000-0000-0000-000000000000";
+            self.problem(&format!("{AT}.clientID"), why);
+        }
+        let endpoints = tenant.endpoints.clone().unwrap_or_default();
+        let places = [("authority", &endpoints.authority), ("graph", &endpoints.graph)];
+        for (field, place) in places.into_iter().filter(|(_, place)| !place.is_empty()) {
+            if !http::is_place(place) {
+                let why = format!("{place} must be https:// and a host, such as https://graph.corp.example");
+                self.problem(&format!("{AT}.endpoints.{field}"), &why);
+            }
+        }
+        let credential = self.entra_credential(tenant, &endpoints);
+        let ca_pem = tenant.tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        let ca_pem = self.followed(&format!("{AT}.tls.caRef"), ca_pem);
+        Some(SourceConfig::EntraId(EntraConfig {
+            tenant: tenant.tenant_id.to_lowercase(),
+            client: tenant.client_id.to_lowercase(),
+            cloud: match tenant.cloud {
+                api::connector::Cloud::Public => Cloud::Public,
+                api::connector::Cloud::UsGovGccHigh => Cloud::UsGovGccHigh,
+                api::connector::Cloud::UsGovDoD => Cloud::UsGovDoD,
+                api::connector::Cloud::China => Cloud::China,
+            },
+            credential: credential?,
+            authority: given(&endpoints.authority),
+            graph: given(&endpoints.graph),
+            ca_pem,
+            literal: self.literal.clone(),
+        }))
+    }
+
+    fn entra_credential(&mut self, tenant: &EntraId, endpoints: &EntraEndpoints) -> Option<Credential> {
+        const AT: &str = "spec.entraId.credentials";
+        let EntraCredentials { client_secret_ref, certificate_secret_ref, workload_identity } =
+            &tenant.credentials;
+        match (client_secret_ref, certificate_secret_ref, workload_identity) {
+            (Some(reference), None, None) => {
+                let secret = self.objects.client_secret(self.name, reference);
+                self.followed(&format!("{AT}.clientSecretRef"), Some(secret)).map(Credential::Secret)
+            }
+            (None, Some(reference), None) => {
+                let signer = self.objects.signer(self.name, reference);
+                self.followed(&format!("{AT}.certificateSecretRef"), Some(signer))
+                    .map(Credential::Certificate)
+            }
+            (None, None, Some(_)) => {
+                if !endpoints.authority.is_empty() {
+                    let why = "the pod's token goes to the cloud's own authority alone; leave out endpoints.authority, or use \
+                               another credential";
+                    self.problem(AT, why);
+                }
+                Some(Credential::Federated(FEDERATED_TOKEN.into()))
+            }
+            _ => {
+                let why =
+                    "name exactly one credential: clientSecretRef, certificateSecretRef or workloadIdentity";
+                self.problem(AT, why);
+                None
+            }
+        }
     }
 
     fn urls(&mut self, at: &str, urls: &[String], start_tls: bool, insecure: bool) {

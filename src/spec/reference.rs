@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::object::is_dns_name;
-use crate::api::reference::CaKind;
+use crate::api::connector::EntraCredentials;
+use crate::api::reference::{CaKind, CaRef};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 
 /// The keys of a `kubernetes.io/basic-auth` Secret: who, and the password.
 pub(super) const CREDENTIALS: [&str; 2] = ["username", "password"];
+
+/// The keys of a `kubernetes.io/tls` Secret: the certificate, and its key.
+pub(super) const CERTIFICATE: [&str; 2] = ["tls.crt", "tls.key"];
 
 /// A Secret or ConfigMap in the namespace of the object that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,12 +67,21 @@ pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
     let domain = spec.active_directory.iter().map(|it| (Some(&it.credentials_secret_ref), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
+    let authority = |it: &CaRef| match it.kind {
+        CaKind::ConfigMap => map(&it.name, &it.key),
+        CaKind::Secret => secret(&it.name, &it.key),
+    };
     for (credentials, tls) in domain.chain(server) {
         keys.extend(credentials.into_iter().flat_map(|it| CREDENTIALS.map(|key| secret(&it.name, key))));
-        keys.extend(tls.ca_ref.iter().map(|it| match it.kind {
-            CaKind::ConfigMap => map(&it.name, &it.key),
-            CaKind::Secret => secret(&it.name, &it.key),
-        }));
+        keys.extend(tls.ca_ref.iter().map(authority));
+    }
+    if let Some(tenant) = &spec.entra_id {
+        let EntraCredentials { client_secret_ref, certificate_secret_ref, .. } = &tenant.credentials;
+        keys.extend(client_secret_ref.iter().map(|it| secret(&it.name, &it.key)));
+        keys.extend(
+            certificate_secret_ref.iter().flat_map(|it| CERTIFICATE.map(|key| secret(&it.name, key))),
+        );
+        keys.extend(tenant.tls.ca_ref.iter().map(authority));
     }
     if let Some(ldif) = &spec.ldif {
         keys.extend(ldif.secret_key_ref.iter().map(|it| secret(&it.name, &it.key)));

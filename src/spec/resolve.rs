@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::object::{Name, Objects};
-use super::reference::CREDENTIALS;
+use super::reference::{CERTIFICATE, CREDENTIALS};
 use crate::api::reference::{CaKind, CaRef, KeyRef, SecretRef};
+use crate::net::oauth::Signer;
 use crate::secret::Secret;
 use crate::source::ldap::Bind;
 
@@ -30,6 +33,29 @@ impl Objects {
             return Err(format!("the key password of Secret {} is empty", of.beside(&reference.name)));
         }
         Ok(Bind { dn: dn.trim().to_owned(), password: password.clone() })
+    }
+
+    /// A client secret.
+    pub(super) fn client_secret(&self, of: &Name, reference: &KeyRef) -> Followed<Secret> {
+        let secret = self.secret(of, &reference.name, &reference.key)?;
+        let holds =
+            |what: &str| format!("the key {} of Secret {} {what}", reference.key, of.beside(&reference.name));
+        match std::str::from_utf8(secret.without_line_end()) {
+            Err(_) => Err(holds("is not UTF-8 text")),
+            Ok(text) if text.trim().is_empty() => Err(holds("is empty")),
+            // What the portal shows first, and is of no use: a secret's value is never of that form.
+            Ok(text) if Uuid::try_parse(text.trim()).is_ok() => Err(holds(
+                "holds the secret's ID; put its value there, which the portal shows once, when it is made",
+            )),
+            Ok(_) => Ok(secret.clone()),
+        }
+    }
+
+    /// A certificate and its key, as `kubernetes.io/tls` has them.
+    pub(super) fn signer(&self, of: &Name, reference: &SecretRef) -> Followed<Signer> {
+        let [certificate, key] = CERTIFICATE.map(|key| self.secret(of, &reference.name, key));
+        Signer::new(certificate?.expose(), key?)
+            .map_err(|why| format!("Secret {}: {why}", of.beside(&reference.name)))
     }
 
     /// Certificates in PEM form.

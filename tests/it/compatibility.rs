@@ -83,7 +83,9 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
         wrong(format!("{new} is required"));
     }
     for new in rules(after).difference(&rules(before)) {
-        wrong(format!("there is a new rule: {new}"));
+        if !rules(before).iter().any(|old| is_wider_choice(old, new, before)) {
+            wrong(format!("there is a new rule: {new}"));
+        }
     }
     let none = Map::new();
     let fields = |schema: &'_ Value| schema["properties"].as_object().cloned().unwrap_or(none.clone());
@@ -100,6 +102,36 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
             compare(&before[inner], &after[inner], &format!("{path}[]"), found);
         }
     }
+}
+
+/// Whether two rules say "exactly one of these fields", the second with more of them, which are all new.
+fn is_wider_choice(old: &str, new: &str, before: &Value) -> bool {
+    let choice = |rule: &str| -> Option<(BTreeSet<String>, String)> {
+        let (fields, rest) = rule.strip_prefix('[')?.split_once(']')?;
+        let field = |it: &str| it.trim().strip_prefix("has(self.")?.strip_suffix(')').map(str::to_owned);
+        Some((fields.split(',').map(field).collect::<Option<_>>()?, rest.to_owned()))
+    };
+    let (Some((old, rest)), Some((new, same_rest))) = (choice(old), choice(new)) else { return false };
+    rest == same_rest
+        && old.is_subset(&new)
+        && new.difference(&old).all(|it| before["properties"][it].is_null())
+}
+
+#[rstest]
+#[case::more(["a", "b"], ["a", "b", "c"], true)]
+#[case::fewer(["a", "b"], ["a", "c"], false)]
+#[case::one_that_was_there(["a", "b"], ["a", "b", "old"], false)]
+fn a_choice_may_gain_fields_that_are_new<const N: usize, const M: usize>(
+    #[case] old: [&str; N],
+    #[case] new: [&str; M],
+    #[case] wider: bool,
+) {
+    let rule = |fields: &[&str]| {
+        let fields: Vec<String> = fields.iter().map(|field| format!("has(self.{field})")).collect();
+        format!("[{}].filter(it, it).size() == 1", fields.join(", "))
+    };
+    let before = json!({ "properties": { "a": {}, "b": {}, "old": {} } });
+    assert_eq!(is_wider_choice(&rule(&old), &rule(&new), &before), wider);
 }
 
 /// A default is the same with a field that is new in it.

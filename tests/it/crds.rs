@@ -25,6 +25,17 @@ fn found(discovery: &str, more: &str) -> String {
     ))
 }
 
+/// A tenant, with more fields of `spec.entraId`.
+fn tenant(id: &str, more: &str) -> String {
+    connector(&format!("entraId: {{ tenantID: {id}, clientID: {APP}{more} }}"))
+}
+
+const APP: &str = "4e12ac45-6e38-4a11-bdbf-82af381af98e";
+/// By a client secret.
+const BY_SECRET: &str = ", credentials: { clientSecretRef: { name: graph, key: client-secret } }";
+/// By the pod's own token.
+const BY_POD: &str = ", credentials: { workloadIdentity: {} }";
+
 fn connector(spec: &str) -> String {
     format!(
         "{{ apiVersion: rollcall.dev/v1alpha1, kind: DirectoryConnector, metadata: {{ name: corp, namespace: default }}, \
@@ -75,6 +86,16 @@ fn problems(object: &str) -> Vec<String> {
     "domain: a, site: HQ-1, nameservers: [10.0.0.53, \"10.0.0.53:5353\", \"[fd00::53]:53\"]",
     ""
 ))]
+#[case::tenant(tenant("corp.onmicrosoft.com", BY_SECRET))]
+#[case::tenant_by_id(tenant(
+    APP,
+    ", credentials: { certificateSecretRef: { name: graph } }, cloud: UsGovDoD"
+))]
+#[case::tenant_without_a_secret(tenant("corp.example", &format!("{BY_POD}, endpoints: {{ graph: \"https://a:1/\" }}")))]
+#[case::tenant_elsewhere(tenant(
+    "corp.example",
+    &format!("{BY_SECRET}, endpoints: {{ authority: \"https://a\" }}, tls: {{ caRef: {{ name: ca }} }}, cloud: China")
+))]
 #[case::start_tls(connector("ldap: { urls: [\"ldap://a\", \"ldaps://b\"], startTLS: true }"))]
 #[case::in_the_open(connector("ldap: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::most_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(8))))]
@@ -124,17 +145,21 @@ fn takes(#[case] object: String) {
 
 /// Each is refused by the apiserver with these words, and by `spec/` in that field.
 #[rstest]
-#[case::no_kind(connector(""), "name exactly one kind of directory: activeDirectory, ldap or ldif", "spec")]
+#[case::no_kind(
+    connector(""),
+    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
+    "spec"
+)]
 #[case::two_kinds(
     connector("ldap: { urls: [\"ldaps://a\"] }, ldif: { configMapKeyRef: { name: a, key: b } }"),
-    "name exactly one kind of directory: activeDirectory, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
     "spec"
 )]
 #[case::two_kinds_with_a_domain(
     connector(
         "activeDirectory: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }, ldap: { urls: [\"ldaps://a\"] }"
     ),
-    "name exactly one kind of directory: activeDirectory, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
     "spec"
 )]
 #[case::checked_too_often(
@@ -182,6 +207,46 @@ fn takes(#[case] object: String) {
     connector("activeDirectory: { urls: [\"ldaps://a\"] }"),
     "spec.activeDirectory.credentialsSecretRef: Required value",
     "spec.activeDirectory"
+)]
+#[case::every_tenant(
+    tenant("Common", BY_SECRET),
+    "must be one tenant: its ID, or one of its domains",
+    "spec.entraId.tenantID"
+)]
+#[case::no_tenant(
+    tenant("\"corp example\"", BY_SECRET),
+    "spec.entraId.tenantID in body should match",
+    "spec.entraId.tenantID"
+)]
+#[case::no_app(
+    connector(&format!("entraId: {{ tenantID: corp.example, clientID: rollcall{BY_SECRET} }}")),
+    "spec.entraId.clientID in body should match",
+    "spec.entraId.clientID"
+)]
+#[case::no_credential(
+    tenant("corp.example", ", credentials: {}"),
+    "name exactly one credential",
+    "spec.entraId.credentials"
+)]
+#[case::two_credentials(
+    tenant("corp.example", ", credentials: { workloadIdentity: {}, certificateSecretRef: { name: a } }"),
+    "name exactly one credential",
+    "spec.entraId.credentials"
+)]
+#[case::pods_token_elsewhere(
+    tenant("corp.example", &format!("{BY_POD}, endpoints: {{ authority: \"https://a\" }}")),
+    "the pod's token goes to the cloud's own authority alone",
+    "spec.entraId.credentials"
+)]
+#[case::tenant_in_the_open(
+    tenant("corp.example", &format!("{BY_SECRET}, endpoints: {{ graph: \"http://a\" }}")),
+    "spec.entraId.endpoints.graph in body should match",
+    "spec.entraId.endpoints.graph"
+)]
+#[case::no_cloud(
+    tenant("corp.example", &format!("{BY_SECRET}, cloud: Germany")),
+    "Unsupported value: \"Germany\"",
+    "spec.entraId.cloud"
 )]
 #[case::unprotected(
     connector("ldap: { urls: [\"ldaps://a\", \"ldap://b\"] }"),

@@ -24,6 +24,7 @@ mod discovery;
 mod disk;
 mod docs;
 mod doors;
+mod entra;
 mod feeds;
 mod generated;
 mod holds;

@@ -8,6 +8,7 @@ pub(crate) mod company;
 pub(crate) mod completion;
 pub(crate) mod cut;
 pub(crate) mod dns;
+pub(crate) mod entra;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
 pub(crate) mod faults;
@@ -25,6 +26,7 @@ pub(crate) mod office;
 pub(crate) mod operator;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod samba;
 pub(crate) mod served;

@@ -16,6 +16,7 @@ use crate::api::reason::connector as reasons;
 use crate::clock::Clock;
 use crate::controller::connector::status;
 use crate::controller::context::Context;
+use crate::source::graph::EntraSource;
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
 use crate::source::{self, Source};
@@ -64,6 +65,9 @@ async fn read(
         SourceConfig::ActiveDirectory(config) => {
             let source = ActiveDirectorySource::new(config.clone());
             Box::pin(read_from(source, context, connector, options, job)).await
+        }
+        SourceConfig::EntraId(config) => {
+            read_from(EntraSource::new(config.clone()), context, connector, options, job).await
         }
         SourceConfig::Ldap(config) => {
             read_from(LdapSource::new(config.clone()), context, connector, options, job).await

@@ -91,6 +91,8 @@ pub(super) fn reason(error: &ImportError) -> Reason {
         source::Reason::TlsFailed => reasons::TLS_FAILED,
         source::Reason::AuthenticationFailed => reasons::AUTHENTICATION_FAILED,
         source::Reason::AccessDenied => reasons::ACCESS_DENIED,
+        source::Reason::ConsentMissing => reasons::CONSENT_MISSING,
+        source::Reason::Throttled => reasons::THROTTLED,
         source::Reason::NotFound => reasons::NOT_FOUND,
         source::Reason::LimitExceeded => reasons::LIMIT_EXCEEDED,
         source::Reason::Interrupted | source::Reason::Cancelled => reasons::INTERRUPTED,

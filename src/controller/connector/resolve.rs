@@ -10,6 +10,7 @@ use crate::api::{DirectoryConnector, SyncPolicySpec};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::directory::ConnectorName;
+use crate::source::ldap::Bind;
 use crate::spec::reference;
 use crate::spec::{self, Connector, Content, Name, Objects, Runnable, SourceConfig};
 
@@ -52,14 +53,18 @@ pub(super) async fn resolve(
 
 /// Who asks the directory, and with which password, whatever Secret holds them.
 fn account(connector: Option<&Connector>) -> Content {
-    let ldap = connector.and_then(|connector| match &connector.source {
-        SourceConfig::ActiveDirectory(config) => Some(&config.ldap),
-        SourceConfig::Ldap(config) => Some(config),
-        SourceConfig::Ldif(_) => None,
-    });
-    let bind = ldap.and_then(|ldap| ldap.bind.as_ref());
-    let dn = bind.map(|bind| bind.dn.as_bytes());
-    Content::of([dn, bind.map(|bind| bind.password.without_line_end())])
+    let of_bind = |bind: Option<&Bind>| {
+        let dn = bind.map(|bind| bind.dn.as_bytes());
+        Content::of([dn, bind.map(|bind| bind.password.without_line_end())])
+    };
+    match connector.map(|connector| &connector.source) {
+        Some(SourceConfig::ActiveDirectory(config)) => of_bind(config.ldap.bind.as_ref()),
+        Some(SourceConfig::Ldap(config)) => of_bind(config.bind.as_ref()),
+        Some(SourceConfig::EntraId(config)) => {
+            Content::of([Some(config.client.as_bytes()), config.credential.mark()])
+        }
+        Some(SourceConfig::Ldif(_)) | None => of_bind(None),
+    }
 }
 
 /// The policies that use the connector, as far as they say what attributes they name.

@@ -11,7 +11,6 @@ use super::outcome::{Failure, Read, STAGES};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status, find};
-use crate::source;
 use crate::spec::{Problem, SourceConfig};
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use super::job::Begin;
 use super::resolved::{Key, Resolved};
 use super::state::Reconciled;
 use super::*;
-use crate::api::SYNC_REQUESTED_AT;
+use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
 use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::source::{Reason, SourceError};
 use crate::spec::{self, Objects};

@@ -11,6 +11,7 @@ use super::state::Reconciled;
 use super::stored::Stored;
 use super::*;
 use crate::api::DirectoryConnector;
+use crate::api::SyncPolicy;
 use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
 use crate::controller::error::Error;

@@ -319,7 +319,7 @@ fn expires(attributes: &Attributes) -> Result<Option<Timestamp>, String> {
 
 /// `proxyAddresses` holds the primary address as `SMTP:` and the others as `smtp:`; `mail` is the primary one
 /// where Exchange does not say another.
-fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
+pub(in crate::source) fn addresses(attributes: &Attributes, stated: &mut BTreeMap<String, Stated>) {
     let texts = |name| match all(attributes, name) {
         Some(Stated::Values(values)) => Ok(values),
         Some(Stated::Undecodable) => Err(()),

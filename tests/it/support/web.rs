@@ -55,13 +55,29 @@ pub(crate) fn ask_tls(
     ask_tls_by(config, address, path, headers)
 }
 
+/// A page of a server that is known by its address.
+pub(crate) fn page_of(address: SocketAddr, authority: &str, path: &str) -> Answer {
+    let config = rollcall::net::tls::client_config(Some(authority.as_bytes())).unwrap();
+    get_tls(config, "127.0.0.1", address, path, &[]).unwrap()
+}
+
 pub(crate) fn ask_tls_by(
     config: Arc<rustls::ClientConfig>,
     address: SocketAddr,
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<Answer> {
-    let name = "localhost".try_into().unwrap();
+    get_tls(config, "localhost", address, path, headers)
+}
+
+fn get_tls(
+    config: Arc<rustls::ClientConfig>,
+    name: &'static str,
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Answer> {
+    let name = name.try_into().unwrap();
     let mut session = rustls::ClientConnection::new(config, name).unwrap();
     let mut stream = connect(address);
     session.complete_io(&mut stream)?;

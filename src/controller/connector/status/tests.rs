@@ -5,6 +5,7 @@ use crate::controller::condition::find;
 use crate::controller::connector::outcome::reason;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::secret::Secret;
+use crate::source;
 use crate::source::ldap::{ActiveDirectoryConfig, Bind, ChangeFeed, LdapConfig};
 use crate::store::StoreError;
 

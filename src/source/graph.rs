@@ -1,0 +1,266 @@
+//! Microsoft Entra ID, through Microsoft Graph: users and groups by delta query.
+//!
+//! A read of everything is a delta query from its beginning; what changed is the same query from where it ended. A page is the
+//! last one when it has a delta link; nothing else is an end.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use self::client::{Graph, Refused};
+use self::cursor::Resume;
+use self::groups::{Before, Groups};
+use crate::clock::SystemClock;
+use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
+use crate::net::http::Url;
+use crate::source::{LookUp, Reason, Sink, Source, SourceError};
+
+mod client;
+mod cloud;
+mod config;
+mod cursor;
+mod decode;
+mod groups;
+mod look_up;
+mod refusal;
+
+pub use cloud::Cloud;
+pub use config::EntraConfig;
+
+/// Above so many groups whose members are to be asked for one by one, everything is read.
+const MANY: usize = 100;
+
+/// A source that reads a tenant.
+#[derive(Clone, Debug)]
+pub struct EntraSource {
+    config: EntraConfig,
+}
+
+impl EntraSource {
+    /// A source for this tenant.
+    pub fn new(config: EntraConfig) -> Self {
+        Self { config }
+    }
+
+    fn graph(&self) -> Result<Graph, SourceError> {
+        Graph::new(self.config.clone(), Arc::new(SystemClock))
+    }
+}
+
+impl Source for EntraSource {
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        let graph = self.graph()?;
+        let tenant = graph.tenant().await?;
+        let reading = Reading::new(&graph, tenant, &sink);
+        match Box::pin(reading.read(cursor)).await {
+            Err(denied) if denied.reason == Reason::AccessDenied => {
+                Err(Box::pin(graph.missing_permissions(denied)).await)
+            }
+            read => read,
+        }
+    }
+
+    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        self.look_up_called(anchors, &HashMap::new()).await
+    }
+
+    async fn look_up_called(
+        &self,
+        anchors: &[Anchor],
+        called: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
+        Box::pin(look_up::look_up(&self.graph()?, anchors, called)).await.map(Some)
+    }
+}
+
+/// One read.
+struct Reading<'a> {
+    graph: &'a Graph,
+    tenant: Uuid,
+    sink: &'a Sink,
+    filler: Filler,
+    select_users: String,
+    select_groups: String,
+}
+
+impl<'a> Reading<'a> {
+    fn new(graph: &'a Graph, tenant: Uuid, sink: &'a Sink) -> Self {
+        let literal = &graph.config().literal;
+        let (select_users, select_groups) = (decode::select_users(literal), decode::select_groups(literal));
+        Self { graph, tenant, sink, filler: Filler::default(), select_users, select_groups }
+    }
+
+    /// What changed since, if Graph still tells that; else everything.
+    async fn read(mut self, cursor: Option<&Cursor>) -> Result<Completion, SourceError> {
+        let fingerprint = self.fingerprint();
+        if let Some(resume) = cursor.and_then(|cursor| Resume::read(cursor, &fingerprint)) {
+            match self.from(Mode::Delta, &resume.users, &resume.groups).await {
+                Ok(Some(next)) => return Ok(self.completion(Mode::Delta, &next)),
+                // A full read is no evidence against anybody before its end.
+                Ok(None) | Err(Refused::Resync) => {}
+                Err(refused) => return Err(refused.error()),
+            }
+        }
+        let begin = |of: &str, select: &str| {
+            self.graph.url(&format!("{of}/delta"), &format!("$select={select}")).map(String::from)
+        };
+        let (users, groups) = (begin("users", &self.select_users)?, begin("groups", &self.select_groups)?);
+        let next = self.from(Mode::Full, &users, &groups).await.map_err(Refused::error)?;
+        let lost = || SourceError::new(Reason::Interrupted, "the read of everything did not reach its end");
+        Ok(self.completion(Mode::Full, &next.ok_or_else(lost)?))
+    }
+
+    /// Of everything that decides what is asked.
+    fn fingerprint(&self) -> String {
+        let config = self.graph.config();
+        let tenant = self.tenant.to_string();
+        cursor::fingerprint(&[
+            &tenant,
+            &config.client,
+            config.graph(),
+            &self.select_users,
+            &self.select_groups,
+        ])
+    }
+
+    /// Reads both feeds to their ends; where they go on from there. `None` if everything is to be read instead.
+    async fn from(&mut self, mode: Mode, users: &str, groups: &str) -> Result<Option<Resume>, Refused> {
+        let literal = self.graph.config().literal.clone();
+        let mut at = self.graph.link(users)?;
+        let users = loop {
+            let page = self.page(&at).await?;
+            for item in &page.value {
+                self.change(decode::user(item, &literal)).await?;
+            }
+            match self.next(&at, page.next, page.delta)? {
+                Next::Page(url) => at = url,
+                Next::End(link) => break link,
+            }
+        };
+        let mut told = Groups::default();
+        let mut at = self.graph.link(groups)?;
+        let groups = loop {
+            let page = self.page(&at).await?;
+            page.value.iter().for_each(|item| told.note(item, &literal));
+            match self.next(&at, page.next, page.delta)? {
+                Next::Page(url) => at = url,
+                Next::End(link) => break link,
+            }
+        };
+        let mut before = HashMap::new();
+        if mode == Mode::Delta {
+            let Some(known) = self.before(&mut told, &literal).await? else { return Ok(None) };
+            before = known;
+        }
+        let before = |group: &Anchor| before.remove(group).map_or(Before::Nobody, Before::These);
+        for change in told.changes(before) {
+            self.change(change).await?;
+        }
+        if let Some(batch) = self.filler.rest() {
+            self.sink.send(batch).await?;
+        }
+        Ok(Some(Resume { fingerprint: self.fingerprint(), users, groups }))
+    }
+
+    /// Whom the groups of which a feed told had before that. Of those of which that is not known all members are asked for;
+    /// `None` if they are too many.
+    async fn before(
+        &self,
+        told: &mut Groups,
+        literal: &BTreeSet<String>,
+    ) -> Result<Option<HashMap<Anchor, Vec<crate::directory::Reference>>>, Refused> {
+        let there = told.there();
+        let lists = self.sink.members(there.iter().map(|id| decode::anchor(*id)).collect()).await;
+        let lists = lists.unwrap_or_default();
+        let known = |id: &Uuid| matches!(lists.get(&decode::anchor(*id)), Some(Some(_)));
+        let unknown: Vec<Uuid> = there.iter().filter(|id| !known(id)).copied().collect();
+        let bare = told.without_entry();
+        if unknown.len() + bare.len() > MANY {
+            return Ok(None);
+        }
+        for id in bare {
+            let url = self.graph.url(&format!("groups/{id}"), &format!("$select={}", self.select_group()))?;
+            match self.graph.object(url).await {
+                Ok(item) => told.note(&item, literal),
+                // It went just now: the next read tells.
+                Err(Refused::NotThere) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        for id in unknown {
+            match self.graph.members(id).await {
+                Ok(members) => told.list(id, &members),
+                Err(Refused::NotThere) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        Ok(Some(lists.into_iter().filter_map(|(id, list)| Some((id, list?))).collect()))
+    }
+
+    /// What is asked of one group: its members are no property of it.
+    fn select_group(&self) -> String {
+        let names = self.select_groups.split(',').filter(|name| *name != "members");
+        names.collect::<Vec<_>>().join(",")
+    }
+
+    async fn page(&self, at: &Url) -> Result<client::Page, Refused> {
+        self.graph.page(at.clone()).await
+    }
+
+    /// Where it goes on. An empty page with a link is no end, and a page without any is none either.
+    fn next(&self, at: &Url, next: Option<String>, delta: Option<String>) -> Result<Next, SourceError> {
+        let message = match (next, delta) {
+            (Some(next), None) => match self.graph.link(&next)? {
+                next if next == *at => {
+                    "Graph sent a page whose next link is the page itself. Nothing of this read was used"
+                }
+                next => return Ok(Next::Page(next)),
+            },
+            (None, Some(delta)) => {
+                // What leads elsewhere is not kept either.
+                self.graph.link(&delta)?;
+                return Ok(Next::End(delta));
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                "Graph sent a page without a single next or delta link. Nothing of this read was used"
+            }
+        };
+        Err(SourceError::new(Reason::Interrupted, message))
+    }
+
+    async fn change(&mut self, change: Change) -> Result<(), SourceError> {
+        match self.filler.add(change) {
+            Some(batch) => self.sink.send(batch).await,
+            None if self.sink.is_closed() => {
+                Err(SourceError::new(Reason::Cancelled, "the read was given up"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn completion(&self, mode: Mode, next: &Resume) -> Completion {
+        let config = self.graph.config();
+        Completion {
+            mode,
+            directory: DirectoryId::new(self.tenant.hyphenated().to_string()),
+            id: Some("id".to_owned()),
+            server: None,
+            cursor: next.cursor(),
+            fields: decode::asked(),
+            attributes: config.literal.clone(),
+            scope: format!("entra {}", config.client),
+            notices: config.elsewhere().into_iter().collect(),
+            vendor: Some("Microsoft Entra ID".to_owned()),
+            feed: Some(Feed { active: "DeltaQuery".to_owned(), reason: String::new() }),
+            shown: Shown { clock: self.graph.date(), ..Shown::default() },
+        }
+    }
+}
+
+/// Where a feed goes on.
+enum Next {
+    Page(Url),
+    /// It is at its end; the next read begins here.
+    End(String),
+}

@@ -1,0 +1,324 @@
+//! Asks Graph: with a token, patiently, and nobody but Graph.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::config::EntraConfig;
+use super::decode::Item;
+use super::refusal::{self, About};
+use crate::clock::Clock;
+use crate::net::http::{Answer, Ask, Http, Url};
+use crate::net::oauth::{Client, Tokens};
+use crate::net::retry::{self, Policy};
+use crate::source::{Reason, SourceError};
+use crate::text;
+use crate::words::count;
+
+/// No answer of Graph is longer.
+const LONGEST: usize = 64 << 20;
+/// How many objects a page of members has at most.
+const MEMBERS_AT_ONCE: u32 = 999;
+
+/// Graph, as one app of one tenant sees it.
+pub(super) struct Graph {
+    http: Http,
+    tokens: Tokens,
+    config: EntraConfig,
+    base: Url,
+    clock: Arc<dyn Clock>,
+    /// What its clock said last.
+    date: Mutex<Option<Timestamp>>,
+}
+
+/// Why Graph did not answer what it was asked.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The feed cannot go on from where it was.
+    Resync,
+    /// There is no such object.
+    NotThere,
+    /// Anything else.
+    Error(SourceError),
+}
+
+impl From<SourceError> for Refused {
+    fn from(error: SourceError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Refused {
+    /// As an error, where neither of the others can be.
+    pub(super) fn error(self) -> SourceError {
+        match self {
+            Self::Error(error) => error,
+            Self::Resync | Self::NotThere => SourceError::new(
+                Reason::Interrupted,
+                "Graph no longer knows the objects that it named before",
+            ),
+        }
+    }
+}
+
+/// A page of a collection.
+#[derive(serde::Deserialize)]
+pub(super) struct Page {
+    pub(super) value: Vec<Item>,
+    #[serde(rename = "@odata.nextLink")]
+    pub(super) next: Option<String>,
+    #[serde(rename = "@odata.deltaLink")]
+    pub(super) delta: Option<String>,
+}
+
+impl Graph {
+    pub(super) fn new(config: EntraConfig, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        let http = Http::new(config.ca_pem.as_deref()).map_err(|error| refusal::http(&error))?;
+        let client = Client {
+            endpoint: at(config.authority(), &format!("/{}/oauth2/v2.0/token", config.tenant), "")?,
+            id: config.client.clone(),
+            scope: format!("{}/.default", config.graph().trim_end_matches('/')),
+            credential: config.credential.clone(),
+        };
+        let base = at(config.graph(), "/", "")?;
+        let tokens = Tokens::new(http.clone(), client, clock.clone());
+        Ok(Self { http, tokens, config, base, clock, date: Mutex::default() })
+    }
+
+    pub(super) fn config(&self) -> &EntraConfig {
+        &self.config
+    }
+
+    /// What its clock said last.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        *self.date.lock().ok()?
+    }
+
+    /// The id of the tenant, which it keeps whatever its domains are called.
+    pub(super) async fn tenant(&self) -> Result<Uuid, SourceError> {
+        let tenant = &self.config.tenant;
+        if let Ok(id) = Uuid::try_parse(tenant) {
+            return Ok(id);
+        }
+        // Needs no permission, and is the same in every cloud.
+        let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");
+        let ask = Ask::get(at(self.config.authority(), &path, "")?);
+        let asked = self.http.ask_again(&ask, LONGEST, Policy::default(), &*self.clock).await;
+        let answer = asked.map_err(|error| refusal::http(&error))?;
+        let said: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
+        let issuer = said.as_ref().and_then(|said| said.get("issuer")).and_then(Value::as_str);
+        let id = issuer
+            .and_then(|issuer| Url::parse(issuer).ok())
+            .and_then(|issuer| Uuid::try_parse(issuer.path_segments()?.next()?).ok());
+        id.ok_or_else(|| {
+            let why = if retry::passes(answer.status) {
+                format!("the authority is busy or failing (status {})", answer.status)
+            } else {
+                format!(
+                    "there is no tenant {tenant} in the cloud {}; check tenantID, and cloud for a tenant of a national cloud",
+                    self.config.cloud.name()
+                )
+            };
+            let reason =
+                if retry::passes(answer.status) { Reason::Unreachable } else { Reason::AuthenticationFailed };
+            SourceError::new(reason, format!("the ID of the tenant cannot be determined: {why}"))
+        })
+    }
+
+    /// A question to Graph.
+    pub(super) fn url(&self, path: &str, query: &str) -> Result<Url, SourceError> {
+        at(self.config.graph(), &format!("/v1.0/{path}"), query)
+    }
+
+    /// A link that Graph gave, if it leads to Graph: the token goes nowhere else.
+    pub(super) fn link(&self, link: &str) -> Result<Url, SourceError> {
+        let url = Url::parse(link).ok().filter(|url| url.origin() == self.base.origin());
+        url.filter(|url| url.username().is_empty() && url.password().is_none()).ok_or_else(|| {
+            let message =
+                "Graph sent a link to another host. It was not followed, and nothing of this read was used";
+            SourceError::new(Reason::InvalidData, message)
+        })
+    }
+
+    /// A page of a collection.
+    pub(super) async fn page(&self, url: Url) -> Result<Page, Refused> {
+        self.get(url).await
+    }
+
+    /// One object.
+    pub(super) async fn object(&self, url: Url) -> Result<Item, Refused> {
+        self.get(url).await
+    }
+
+    /// All direct members of a group.
+    pub(super) async fn members(&self, group: Uuid) -> Result<Vec<Item>, Refused> {
+        let query = format!("$select=id&$top={MEMBERS_AT_ONCE}");
+        let mut next = Some(self.url(&format!("groups/{group}/members"), &query)?);
+        let mut members = Vec::new();
+        while let Some(url) = next {
+            let page = self.page(url.clone()).await?;
+            members.extend(page.value);
+            next = page.next.map(|link| self.link(&link)).transpose()?.filter(|link| *link != url);
+        }
+        Ok(members)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, Refused> {
+        let answer = self.ask(Ask::get(url)).await?;
+        self.understand(&answer)
+    }
+
+    /// What an answer says that is to be of this form.
+    fn understand<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Refused> {
+        if answer.status != 200 {
+            return Err(self.refused(answer));
+        }
+        if !answer.is_json() {
+            let message =
+                "the answer is not JSON, so it is not from Graph. Check whether a proxy answers in its place";
+            return Err(SourceError::new(Reason::InvalidData, message).into());
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let message = format!(
+                "the answer of Graph is truncated or has another format (line {}, column {}). Nothing of this read was used",
+                error.line(),
+                error.column()
+            );
+            SourceError::new(Reason::Interrupted, message).into()
+        })
+    }
+
+    /// Several questions at once; the answers are in no order.
+    pub(super) async fn batch(&self, requests: &Value) -> Result<Vec<Value>, SourceError> {
+        let answer = self.ask(Ask::json(self.url("$batch", "")?, requests)).await?;
+        let mut said: Value = self.understand(&answer).map_err(Refused::error)?;
+        match said.get_mut("responses").map(Value::take) {
+            Some(Value::Array(responses)) => Ok(responses),
+            _ => Err(SourceError::new(Reason::InvalidData, "Graph answered a batch without responses")),
+        }
+    }
+
+    /// Asks with a token; with a new one if the one that it has is not taken.
+    async fn ask(&self, ask: Ask) -> Result<Answer, SourceError> {
+        let mut is_new = false;
+        loop {
+            let token = self.tokens.token().await.map_err(|error| refusal::token(&error, &self.about()))?;
+            let ask = ask.clone().bearer(token.expose()).map_err(|error| refusal::http(&error))?;
+            // People's own work comes first.
+            let ask = ask.with("x-ms-throttle-priority", "low");
+            let asked = self.http.ask_again(&ask, LONGEST, Policy::default(), &*self.clock).await;
+            let answer = asked.map_err(|error| refusal::http(&error))?;
+            if let (Some(date), Ok(mut last)) = (answer.date(), self.date.lock()) {
+                *last = Some(date);
+            }
+            if answer.status != 401 || is_new {
+                return Ok(answer);
+            }
+            self.tokens.forget(&token);
+            is_new = true;
+        }
+    }
+
+    fn about(&self) -> About<'_> {
+        About { tenant: &self.config.tenant, client: &self.config.client, cloud: self.config.cloud }
+    }
+
+    fn refused(&self, answer: &Answer) -> Refused {
+        let status = answer.status;
+        if refusal::is_resync(status, &answer.body) {
+            return Refused::Resync;
+        }
+        let codes = refusal::codes(&answer.body).join(", ");
+        let codes = if codes.is_empty() { format!("status {status}") } else { format!("{status}, {codes}") };
+        let codes = text::clean_within(&codes, 200);
+        let (reason, message) = match status {
+            404 => return Refused::NotThere,
+            401 => (
+                Reason::AuthenticationFailed,
+                format!("Graph rejected the token that Microsoft Entra ID issued ({codes}). Check cloud"),
+            ),
+            403 => (
+                Reason::AccessDenied,
+                format!("Graph denied access to the app {} ({codes})", self.config.client),
+            ),
+            429 => {
+                let wait = answer.retry_after(self.clock.now());
+                let wait = wait.map(|wait| format!(" for {}", count(wait.as_secs(), "second", "seconds")));
+                let wait = wait.unwrap_or_default();
+                (
+                    Reason::Throttled,
+                    format!("Graph limits our requests{wait} ({codes}). Nothing of this read was used"),
+                )
+            }
+            300..=399 => (
+                Reason::InvalidData,
+                format!(
+                    "Graph redirected the request ({codes}). Redirects are not followed. Check whether a proxy answers in its place"
+                ),
+            ),
+            _ if retry::passes(status) => (
+                Reason::Unreachable,
+                format!("Graph is busy or failing ({codes}). Nothing of this read was used"),
+            ),
+            _ => {
+                let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+                let said = text::clean_within(said, 300).into_owned();
+                (Reason::InvalidData, format!("Graph rejected the request ({codes}): {said}"))
+            }
+        };
+        SourceError::new(reason, message).into()
+    }
+
+    /// Where an administrator gives the app what it asks for.
+    fn consent(&self) -> String {
+        let EntraConfig { tenant, client, .. } = &self.config;
+        let authority = self.config.authority().trim_end_matches('/');
+        format!("{authority}/{tenant}/adminconsent?client_id={client}")
+    }
+
+    /// Which permissions are missing, after one was: an error that names them.
+    pub(super) async fn missing_permissions(&self, denied: SourceError) -> SourceError {
+        let mut missing = Vec::new();
+        for (path, permission) in [("users", "User.Read.All"), ("groups", "GroupMember.Read.All")] {
+            let Ok(url) = self.url(path, "$select=id&$top=1") else { continue };
+            if let Err(Refused::Error(error)) = self.page(url).await
+                && error.reason == Reason::AccessDenied
+            {
+                missing.push(permission);
+            }
+        }
+        let client = &self.config.client;
+        let (reason, what) = match missing.as_slice() {
+            [] => return denied,
+            [one] => (Reason::AccessDenied, format!("the application permission {one} is missing")),
+            all => (
+                Reason::ConsentMissing,
+                format!(
+                    "no administrator has consented to the application permissions {}",
+                    all.join(" and ")
+                ),
+            ),
+        };
+        let message = format!(
+            "the app {client} may not read the tenant {}: {what}. Add the missing permissions to the app, and let an administrator open \
+             {}",
+            self.config.tenant,
+            self.consent()
+        );
+        SourceError::new(reason, message)
+    }
+}
+
+/// A place at a host.
+fn at(host: &str, path: &str, query: &str) -> Result<Url, SourceError> {
+    let url = Url::parse(host).and_then(|host| host.join(path));
+    let mut url = url.map_err(|_| SourceError::new(Reason::InvalidData, format!("{host} is no url")))?;
+    if !query.is_empty() {
+        url.set_query(Some(query));
+    }
+    Ok(url)
+}

@@ -1,0 +1,46 @@
+//! What a source of a tenant is given.
+
+use std::collections::BTreeSet;
+
+use super::cloud::Cloud;
+use crate::net::oauth::Credential;
+
+/// What to read, and how. Validated: urls parse and are https.
+#[derive(Clone, Debug)]
+pub struct EntraConfig {
+    /// The tenant: its id, or one of its domains.
+    pub tenant: String,
+    /// The app that reads.
+    pub client: String,
+    /// The cloud that the tenant is of.
+    pub cloud: Cloud,
+    /// How the app proves who it is.
+    pub credential: Credential,
+    /// Where tokens are issued, if not where the cloud issues them.
+    pub authority: Option<String>,
+    /// Where Graph is, if not where the cloud has it.
+    pub graph: Option<String>,
+    /// Certificate authorities to trust, and no other; the system's if absent.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The literal attributes that policies name.
+    pub literal: BTreeSet<String>,
+}
+
+impl EntraConfig {
+    pub(super) fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap_or(self.cloud.authority())
+    }
+
+    pub(super) fn graph(&self) -> &str {
+        self.graph.as_deref().unwrap_or(self.cloud.graph())
+    }
+
+    /// What is to be said of places that are not the cloud's own.
+    pub(super) fn elsewhere(&self) -> Option<String> {
+        let places = [("tokens come from", &self.authority), ("Graph is read at", &self.graph)];
+        let said = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", place.as_ref()?)));
+        let said: Vec<String> = said.collect();
+        (!said.is_empty())
+            .then(|| format!("other hosts than the cloud's own are used: {} (endpoints)", said.join(" and ")))
+    }
+}

@@ -1,0 +1,39 @@
+//! Where the two feeds resume: the links that Graph gave at their ends.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::directory::Cursor;
+use crate::source::schema::anchor::hexadecimal;
+
+/// The links of the last read. They are good for what was asked then, and for no other question.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Resume {
+    /// Of what was asked.
+    pub(super) fingerprint: String,
+    pub(super) users: String,
+    pub(super) groups: String,
+}
+
+impl Resume {
+    /// What a cursor holds, if it is one of ours for the same question.
+    pub(super) fn read(cursor: &Cursor, fingerprint: &str) -> Option<Self> {
+        let resume: Self = serde_json::from_slice(&cursor.0).ok()?;
+        (resume.fingerprint == fingerprint).then_some(resume)
+    }
+
+    /// As it is kept. `None` is never: these are texts.
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        serde_json::to_vec(self).ok().map(Cursor)
+    }
+}
+
+/// Of everything that decides what is asked.
+pub(super) fn fingerprint(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    hexadecimal(&digest.finalize())
+}

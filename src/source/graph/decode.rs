@@ -1,0 +1,243 @@
+//! From what Graph says of a user or group to an entry. Pure.
+//!
+//! A property that was asked for and is missing, or is null, is empty: unless so much is missing that the app may not see it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Reference, Stated, fields};
+use crate::source::schema::{Attributes, active_directory};
+
+/// An object of a page.
+pub(super) type Item = Map<String, Value>;
+
+/// The neutral fields of a user, and the property that states each.
+const USER: &[(&str, &str)] = &[
+    (fields::USER_NAME, "userPrincipalName"),
+    (fields::DISPLAY_NAME, "displayName"),
+    (fields::GIVEN_NAME, "givenName"),
+    (fields::FAMILY_NAME, "surname"),
+    (fields::TITLE, "jobTitle"),
+    (fields::DEPARTMENT, "department"),
+    (fields::ORGANIZATION, "companyName"),
+    (fields::EMPLOYEE_NUMBER, "employeeId"),
+    (fields::EMPLOYEE_TYPE, "employeeType"),
+    (fields::TELEPHONE_NUMBER, "businessPhones"),
+    (fields::MOBILE, "mobilePhone"),
+    (fields::OFFICE, "officeLocation"),
+    (fields::PREFERRED_LANGUAGE, "preferredLanguage"),
+];
+/// The same of a group.
+const GROUP: &[(&str, &str)] = &[
+    (fields::NAME, "displayName"),
+    (fields::DISPLAY_NAME, "displayName"),
+    (fields::DESCRIPTION, "description"),
+];
+/// What else is asked of both.
+const BOTH: &[&str] = &["id", "mail", "proxyAddresses"];
+/// Properties that a group has and a user has not: whoever names one of them means groups.
+const OF_GROUPS_ALONE: &[&str] = &[
+    "classification",
+    "description",
+    "expirationDateTime",
+    "groupTypes",
+    "isAssignableToRole",
+    "mailEnabled",
+    "membershipRule",
+    "membershipRuleProcessingState",
+    "renewedDateTime",
+    "resourceBehaviorOptions",
+    "resourceProvisioningOptions",
+    "securityEnabled",
+    "theme",
+    "uniqueName",
+    "visibility",
+];
+/// Properties that both have.
+const OF_BOTH: &[&str] = &[
+    "createdDateTime",
+    "displayName",
+    "mail",
+    "mailNickname",
+    "onPremisesDomainName",
+    "onPremisesLastSyncDateTime",
+    "onPremisesSamAccountName",
+    "onPremisesSecurityIdentifier",
+    "onPremisesSyncEnabled",
+    "preferredDataLocation",
+    "preferredLanguage",
+    "proxyAddresses",
+    "securityIdentifier",
+];
+/// Where `extensionAttribute1` to `extensionAttribute15` are.
+const EXTENSIONS: &str = "onPremisesExtensionAttributes";
+
+/// What is asked of users.
+pub(super) fn select_users(literal: &BTreeSet<String>) -> String {
+    let fixed = ["accountEnabled", "userType"];
+    let literal = literal.iter().map(String::as_str).filter(|name| !is(OF_GROUPS_ALONE, name));
+    let literal = literal.map(|name| if is_extension(name) { EXTENSIONS } else { name });
+    select(USER.iter().map(|(_, name)| *name).chain(BOTH.iter().copied()).chain(fixed).chain(literal))
+}
+
+/// What is asked of groups.
+pub(super) fn select_groups(literal: &BTreeSet<String>) -> String {
+    let literal = literal.iter().map(String::as_str);
+    let literal = literal.filter(|name| is(OF_GROUPS_ALONE, name) || is(OF_BOTH, name));
+    let fixed = ["visibility", "members"];
+    select(GROUP.iter().map(|(_, name)| *name).chain(BOTH.iter().copied()).chain(fixed).chain(literal))
+}
+
+fn is(these: &[&str], name: &str) -> bool {
+    these.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+fn is_extension(name: &str) -> bool {
+    let number = name.get(..18).filter(|begin| begin.eq_ignore_ascii_case("extensionAttribute"));
+    number.is_some_and(|begin| name[begin.len()..].parse().is_ok_and(|number: u8| (1..=15).contains(&number)))
+}
+
+/// Each name once, in one order: it decides where a feed goes on.
+fn select<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut chosen: BTreeMap<String, &str> = BTreeMap::new();
+    for name in names {
+        chosen.entry(name.to_lowercase()).or_insert(name);
+    }
+    chosen.into_values().collect::<Vec<_>>().join(",")
+}
+
+/// The neutral fields that are asked for.
+pub(super) fn asked() -> BTreeSet<String> {
+    let of = USER.iter().chain(GROUP).map(|(field, _)| *field);
+    of.chain([fields::MAIL, fields::ALIASES]).map(str::to_owned).collect()
+}
+
+/// The id of an object, if it is one.
+pub(super) fn id(item: &Item) -> Option<Uuid> {
+    item.get("id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
+}
+
+/// An id as an anchor.
+pub(super) fn anchor(id: Uuid) -> Anchor {
+    Anchor::new(id.hyphenated().to_string())
+}
+
+/// What was done to an object that is told to be removed; `None` of one that is there.
+pub(super) fn removed(item: &Item) -> Option<Result<(), String>> {
+    let removed = item.get("@removed")?;
+    let reason = removed.get("reason").and_then(Value::as_str).unwrap_or_default();
+    // `changed` is a deletion that can be undone for 30 days, `deleted` one that cannot.
+    Some(if ["changed", "deleted"].contains(&reason) {
+        Ok(())
+    } else {
+        Err(format!(
+            "it is told to be removed for a reason that is not known ({reason:?}), so it stays as it is"
+        ))
+    })
+}
+
+/// What a page says of a user.
+pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
+    let Some(id) = id(item) else {
+        let why = "it has no id that is a UUID; Graph gives every object one".to_owned();
+        return Change::Unreadable { anchor: None, what: "a user without an id".to_owned(), why };
+    };
+    let what = format!("users/{id}");
+    let unreadable =
+        |why: &str| Change::Unreadable { anchor: Some(anchor(id)), what: what.clone(), why: why.to_owned() };
+    match removed(item) {
+        Some(Ok(())) => return Change::Tombstone(anchor(id)),
+        Some(Err(why)) => return unreadable(&why),
+        None => {}
+    }
+    if said(item, "userPrincipalName").is_none() {
+        // Every user has one.
+        return unreadable(
+            "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)",
+        );
+    }
+    let Some(enabled) = item.get("accountEnabled").and_then(Value::as_bool) else {
+        return unreadable(
+            "it does not say whether the account is enabled (accountEnabled), so it stays as it is",
+        );
+    };
+    Change::Replace(Box::new(Entry {
+        disabled: Some(!enabled),
+        ..entry(item, id, EntryKind::User, what, USER, literal)
+    }))
+}
+
+/// What a page says of a group, but for its members; `None` if that is nothing.
+pub(super) fn group(item: &Item, id: Uuid, literal: &BTreeSet<String>) -> Option<Entry> {
+    // Every group has one.
+    said(item, "displayName")?;
+    Some(entry(item, id, EntryKind::Group, format!("groups/{id}"), GROUP, literal))
+}
+
+fn entry(
+    item: &Item,
+    id: Uuid,
+    kind: EntryKind,
+    dn: String,
+    table: &[(&str, &str)],
+    literal: &BTreeSet<String>,
+) -> Entry {
+    let mut stated: BTreeMap<String, Stated> = table
+        .iter()
+        .filter_map(|(field, property)| Some(((*field).to_owned(), said(item, property)?)))
+        .collect();
+    addresses(item, &mut stated);
+    let literal = literal.iter().filter_map(|name| {
+        let of = if is_extension(name) { item.get(EXTENSIONS)?.as_object()? } else { item };
+        Some((name.clone(), said(of, name)?))
+    });
+    Entry {
+        anchor: anchor(id),
+        kind,
+        dn,
+        names: vec![Reference::Anchor(anchor(id))],
+        fields: stated,
+        attributes: literal.collect(),
+        members: Members::None,
+        ..Entry::nobody()
+    }
+}
+
+/// The primary address and the others: as Exchange writes them, on premises as in the cloud.
+fn addresses(item: &Item, stated: &mut BTreeMap<String, Stated>) {
+    let mut attributes = Attributes::new();
+    for (property, name) in [("mail", "mail"), ("proxyAddresses", "proxyaddresses")] {
+        match said(item, property) {
+            Some(Stated::Values(values)) => attributes.add(name, values.into_iter().map(String::into_bytes)),
+            // No text in any encoding.
+            Some(Stated::Undecodable) => attributes.add(name, [vec![0xff]]),
+            None => {}
+        }
+    }
+    active_directory::addresses(&attributes, stated);
+}
+
+/// What an object says of a property, whatever the letter case of its name.
+fn said(item: &Item, property: &str) -> Option<Stated> {
+    let value = item.get(property).or_else(|| {
+        item.iter().find(|(name, _)| name.eq_ignore_ascii_case(property)).map(|(_, value)| value)
+    })?;
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    let values: Option<Vec<String>> = match value {
+        Value::Null => return None,
+        Value::Array(values) => values.iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
+    };
+    let Some(values) = values else { return Some(Stated::Undecodable) };
+    let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+    (!values.is_empty()).then_some(Stated::Values(values))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Looks objects up by their ids, 20 a request: whether they are there, though a read did not bring them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::Graph;
+use crate::directory::Anchor;
+use crate::net::retry::{Came, Next, Policy};
+use crate::source::{LookUp, SourceError};
+
+/// Graph takes no more at once.
+const AT_ONCE: usize = 20;
+/// How many times those are asked for again whom Graph had no time for.
+const ROUNDS: u32 = 4;
+
+/// What Graph says of one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    There,
+    NotThere,
+    /// Neither: no right to see it, no time to look.
+    Nothing,
+}
+
+/// Settles who is not there. Where it is known as what each was read (`users/…`, `groups/…`), it is looked for there. Every user
+/// and group of a tenant is read, so who is there and was not read is not elsewhere: nothing is said of them.
+pub(super) async fn look_up(
+    graph: &Graph,
+    anchors: &[Anchor],
+    called: &HashMap<Anchor, String>,
+) -> Result<LookUp, SourceError> {
+    let places = |anchor: &Anchor| match called.get(anchor) {
+        Some(place) => vec![place.clone()],
+        None => vec![format!("users/{anchor}"), format!("groups/{anchor}")],
+    };
+    let paths: Vec<String> = anchors.iter().flat_map(places).collect();
+    let mut said = HashMap::new();
+    for some in paths.chunks(AT_ONCE) {
+        ask(graph, some, &mut said).await?;
+    }
+    let mut settled = LookUp::default();
+    for anchor in anchors {
+        let places = places(anchor);
+        let of = |place: &String| said.get(place).copied().unwrap_or(Said::Nothing);
+        let there: Vec<String> = places.iter().filter(|place| of(place) == Said::There).cloned().collect();
+        if !there.is_empty() {
+            settled.called.insert(anchor.clone(), there);
+        } else if places.iter().all(|place| of(place) == Said::NotThere) {
+            settled.missing.push(anchor.clone());
+        }
+    }
+    Ok(settled)
+}
+
+async fn ask(graph: &Graph, paths: &[String], said: &mut HashMap<String, Said>) -> Result<(), SourceError> {
+    let policy = Policy { tries: ROUNDS, ..Policy::default() };
+    let mut left: Vec<&String> = paths.iter().collect();
+    for round in 1..=ROUNDS {
+        let request = |(number, path): (usize, &&String)| json!({ "id": number.to_string(), "method": "GET", "url": format!("/{path}?$select=id") });
+        let requests: Vec<Value> = left.iter().enumerate().map(request).collect();
+        let responses = graph.batch(&json!({ "requests": requests })).await?;
+        let (mut later, mut wait) = (Vec::new(), None::<Duration>);
+        for (number, path) in left.iter().enumerate() {
+            let number = number.to_string();
+            let response = responses.iter().find(|it| it.get("id").and_then(Value::as_str) == Some(&number));
+            let status = response.and_then(|it| it.get("status")).and_then(Value::as_u64);
+            let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
+            let is_it = || {
+                let id = response.and_then(|it| it.pointer("/body/id")).and_then(Value::as_str);
+                id.is_some_and(|id| {
+                    path.rsplit('/').next().is_some_and(|asked| asked.eq_ignore_ascii_case(id))
+                })
+            };
+            let asked = response.and_then(|it| it.pointer("/headers/Retry-After")).and_then(Value::as_str);
+            let asked = asked.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+            match policy.next(Came::Status(status, asked), round, 1.0) {
+                Next::Again(again) => {
+                    later.push(*path);
+                    wait = wait.max(Some(again));
+                }
+                Next::GiveUp(_) => {
+                    let is = match status {
+                        200 if is_it() => Said::There,
+                        404 if is_not_found(response) => Said::NotThere,
+                        _ => Said::Nothing,
+                    };
+                    said.insert((*path).clone(), is);
+                }
+            }
+        }
+        let Some(wait) = wait else { break };
+        tokio::time::sleep(wait).await;
+        left = later;
+    }
+    Ok(())
+}
+
+/// Whether it is Graph that says that there is no such object, and not something between.
+fn is_not_found(response: Option<&Value>) -> bool {
+    let code = response.and_then(|it| it.pointer("/body/error/code")).and_then(Value::as_str);
+    code == Some("Request_ResourceNotFound")
+}

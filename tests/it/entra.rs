@@ -1,0 +1,633 @@
+//! Microsoft Entra ID from end to end: the real binary reads a tenant of the stand-in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::process::Command;
+
+use rollcall::directory::{Anchor, Batch, Change, Completion, Entry};
+use rollcall::net::oauth::Credential;
+use rollcall::secret::Secret;
+use rollcall::source::graph::{Cloud, EntraConfig, EntraSource};
+use rollcall::source::{Source as _, SourceError};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::source_contract;
+use crate::support::cli::{Desk, Ran, command};
+use crate::support::entra::{Entra, Made, Signing, Tenant};
+use crate::support::proxy::Proxy;
+use crate::support::web;
+
+/// A desk whose connector reads the stand-in with its client secret.
+fn desk(entra: &Entra) -> Desk {
+    let desk = Desk::new();
+    desk.write("manifests.yaml", manifests(entra, ""));
+    desk
+}
+
+/// The manifests, with more lines for the connector's `entraId`.
+fn manifests(entra: &Entra, more: &str) -> String {
+    let (tenant, app, secret) = {
+        let inner = entra.inner();
+        (inner.tenant.id.to_string(), inner.app.id.to_string(), inner.app.secret.clone())
+    };
+    with(entra, &tenant, &app, &secret, "clientSecretRef: { name: graph, key: client-secret }", more)
+}
+
+fn with(entra: &Entra, tenant: &str, app: &str, secret: &str, credential: &str, more: &str) -> String {
+    let ca = entra.ca.replace('\n', "\n    ");
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: graph, namespace: test }}\n\
+         stringData: {{ client-secret: \"{secret}\" }}\n---\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: ca, namespace: test }}\ndata:\n  ca.crt: |\n    {ca}\n---\n\
+         apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: entra, namespace: test }}\n\
+         spec:\n  entraId:\n    tenantID: {tenant}\n    clientID: {app}\n    credentials: {{ {credential} }}\n    \
+         endpoints: {{ authority: \"{url}\", graph: \"{url}\" }}\n    tls: {{ caRef: {{ name: ca }} }}\n{more}\n---\n\
+         apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: all, namespace: test }}\nspec:\n  \
+         connectors: [{{ name: entra }}]\n  target: {{ registry: {{}} }}\n  limits: {{ userRemovals: {{ count: 100, percent: \
+         100 }}, memberRemovals: {{ count: 100, percent: 100 }} }}\n",
+        url = entra.url()
+    )
+}
+
+/// Who is in step: names, with whether they are active, and groups with the names of who is in them.
+fn registry(desk: &Desk) -> BTreeMap<String, Value> {
+    let resources = desk.registry();
+    let name = |one: &Value| {
+        one.get("userName").or_else(|| one.get("displayName")).and_then(Value::as_str).unwrap().to_owned()
+    };
+    let names: BTreeMap<&str, String> =
+        resources.iter().map(|one| (one["id"].as_str().unwrap(), name(one))).collect();
+    let shown = |one: &Value| match one.get("members").and_then(Value::as_array) {
+        _ if one.get("userName").is_some() => one["active"].clone(),
+        members => {
+            let members = members.into_iter().flatten();
+            let members: BTreeSet<&String> =
+                members.map(|member| &names[member["value"].as_str().unwrap()]).collect();
+            json!(members)
+        }
+    };
+    resources.iter().map(|one| (name(one), shown(one))).collect()
+}
+
+/// Reads and runs; nothing of what it says is a secret.
+fn sync(desk: &Desk, entra: &Entra, environment: &[(&str, &str)]) -> Ran {
+    let (manifests, data) = (desk.path("manifests.yaml"), desk.path("data"));
+    let arguments = ["sync", "-f", manifests.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let mut command = command(&arguments);
+    command.env("ROLLCALL_LOG", "trace").envs(environment.iter().copied());
+    let ran = Ran::of(&command.output().unwrap());
+    let secret = &entra.inner().app.secret;
+    for secret in [secret.as_str(), "eyJ0.", "client_assertion", "PRIVATE KEY"] {
+        assert!(!ran.said().contains(secret), "it said a secret:\n{}", ran.said());
+    }
+    ran
+}
+
+fn synced(desk: &Desk, entra: &Entra) -> BTreeMap<String, Value> {
+    sync(desk, entra, &[]).exits(0);
+    registry(desk)
+}
+
+#[test]
+fn a_tenant_is_read_and_then_only_what_changed() {
+    let entra = Entra::start();
+    let [ann, bob] = {
+        let tenant = &mut entra.inner().tenant;
+        let ann = tenant.user("ann", &json!({ "department": "Sales" }));
+        let bob = tenant.user("bob", &json!({ "accountEnabled": false }));
+        let (sales, all) = (tenant.group("Sales", &json!({})), tenant.group("All", &json!({})));
+        let (device, service) = (tenant.other("device"), tenant.other("servicePrincipal"));
+        for (group, member) in [(sales, ann), (all, sales), (all, bob), (all, device), (all, service)] {
+            tenant.put(group, member, true);
+        }
+        [ann, bob]
+    };
+    let desk = desk(&entra);
+    let read = synced(&desk, &entra);
+    assert_eq!(read["ann@corp.example"], true);
+    assert!(!read.contains_key("bob@corp.example"), "who is disabled when first seen is not created");
+    assert_eq!((&read["Sales"], &read["All"]), (&json!(["ann@corp.example"]), &json!(["ann@corp.example"])));
+    entra.asked();
+
+    entra.inner().tenant.set(bob, &json!({ "accountEnabled": true }));
+    let read = synced(&desk, &entra);
+    let asked = entra.asked();
+    assert_eq!(asked.len(), 3, "one for the token, and one for each feed: {asked:?}");
+    assert!(asked[1..].iter().all(|it| it.with_token && it.target.contains("$deltatoken")), "{asked:?}");
+    assert_eq!(read["All"], json!(["ann@corp.example", "bob@corp.example"]));
+
+    entra.inner().tenant.remove(ann, Some("changed"));
+    let read = synced(&desk, &entra);
+    assert_eq!((&read["ann@corp.example"], &read["All"]), (&json!(false), &json!(["bob@corp.example"])));
+}
+
+/// What happens to the tenant, and its name.
+type Step = (&'static str, Box<dyn Fn(&mut Tenant)>);
+
+/// One desk reads what changed, another everything each time, from pages as bad as they may be.
+#[test]
+fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read() {
+    let entra = Entra::start();
+    let (by_feed, by_reads) = (desk(&entra), desk(&entra));
+    let (zoe, team, all) = {
+        let tenant = &mut entra.inner().tenant;
+        (tenant.page, tenant.slice) = (3, 2);
+        let zoe = tenant.user("zoe", &json!({ "mail": null, "proxyAddresses": null }));
+        let (team, all) = (tenant.group("Team", &json!({})), tenant.group("All", &json!({})));
+        tenant.put(all, team, true);
+        for number in 0..7 {
+            let one = tenant.user(&format!("user-{number}"), &json!({}));
+            tenant.put(team, one, true);
+        }
+        (zoe, team, all)
+    };
+    let mailed = json!({ "mail": "zoe@corp.example", "proxyAddresses": ["SMTP:zoe@corp.example"] });
+    let renamed = json!({ "userPrincipalName": "zoe.li@corp.example", "displayName": "Zoe Li" });
+    let steps: Vec<Step> = vec![
+        ("created without mail", Box::new(|_| {})),
+        ("given mail", Box::new(move |tenant| tenant.set(zoe, &mailed))),
+        ("renamed", Box::new(move |tenant| tenant.set(zoe, &renamed))),
+        ("into a nested group", Box::new(move |tenant| tenant.put(team, zoe, true))),
+        ("out of it", Box::new(move |tenant| tenant.put(team, zoe, false))),
+        ("in again", Box::new(move |tenant| tenant.put(team, zoe, true))),
+        ("disabled", Box::new(move |tenant| tenant.set(zoe, &json!({ "accountEnabled": false })))),
+        ("enabled", Box::new(move |tenant| tenant.set(zoe, &json!({ "accountEnabled": true })))),
+        (
+            "a guest",
+            Box::new(|tenant| {
+                tenant.user("guest", &json!({ "userType": "Guest" }));
+            }),
+        ),
+        ("deleted", Box::new(move |tenant| tenant.remove(zoe, Some("changed")))),
+        ("restored", Box::new(move |tenant| tenant.remove(zoe, None))),
+        ("the group renamed", Box::new(move |tenant| tenant.set(team, &json!({ "displayName": "Crew" })))),
+        ("the group deleted", Box::new(move |tenant| tenant.remove(team, Some("deleted")))),
+        (
+            "a group that is new",
+            Box::new(move |tenant| {
+                let club = tenant.group("Club", &json!({}));
+                tenant.put(club, zoe, true);
+                tenant.put(all, club, true);
+            }),
+        ),
+    ];
+    for (number, (what, step)) in steps.into_iter().enumerate() {
+        step(&mut entra.inner().tenant);
+        entra.inner().tenant.untidy = number % 2 == 1;
+        let fed = synced(&by_feed, &entra);
+        entra.asked();
+        if number > 0 {
+            entra.fail("users/delta?$deltatoken", 410, &[("location", "https://elsewhere.test/")], "{}");
+        }
+        let read = synced(&by_reads, &entra);
+        assert!(number == 0 || entra.asked().iter().any(|it| it.target.contains("$select")), "{what}");
+        assert_eq!(fed, read, "{what}");
+    }
+    let end = registry(&by_feed);
+    assert_eq!((&end["zoe@corp.example"], &end["Club"]), (&json!(true), &json!(["zoe@corp.example"])));
+    assert_eq!(end["All"], end["Club"]);
+}
+
+/// What is said, and of what.
+type Wrong<'w> = (&'static str, Box<dyn Fn() + 'w>);
+
+/// What is wrong, and what is said of it; what was read before stays as it was.
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn whatever_goes_wrong_is_said_and_removes_nobody() {
+    let entra = Entra::start();
+    let url = entra.url();
+    {
+        let tenant = &mut entra.inner().tenant;
+        tenant.page = 1;
+        let (ann, team) = (tenant.user("ann", &json!({})), tenant.group("Team", &json!({})));
+        tenant.user("bob", &json!({}));
+        tenant.put(team, ann, true);
+    }
+    let desk = desk(&entra);
+    let before = synced(&desk, &entra);
+    let json_type = ("content-type", "application/json");
+    let users = "users/delta";
+    let wrongs: Vec<Wrong<'_>> = vec![
+        ("make a new one and put its value", Box::new(|| entra.inner().app.is_secret_expired = true)),
+        (
+            "put the secret's value into the Secret, not its ID",
+            Box::new(|| {
+                let mut inner = entra.inner();
+                inner.app.is_secret_expired = false;
+                inner.app.secret = "q~8Q~quite.another_secret".to_owned();
+            }),
+        ),
+        (
+            "no administrator has consented to the application permissions User.Read.All and GroupMember.Read.All",
+            Box::new(|| {
+                let mut inner = entra.inner();
+                inner.app.secret = "q~8Q~the-value.of_a-client~secret".to_owned();
+                inner.app.permissions.clear();
+            }),
+        ),
+        (
+            "adminconsent?client_id=",
+            Box::new(|| {
+                entra.inner().app.permissions.insert("User.Read.All");
+            }),
+        ),
+        ("the application permission GroupMember.Read.All is missing", Box::new(|| {})),
+        (
+            "the application permission User.Read.All is missing",
+            Box::new(|| {
+                entra.inner().app.permissions = ["GroupMember.Read.All"].into();
+            }),
+        ),
+        (
+            "Graph rejected the token",
+            Box::new(|| {
+                entra.inner().app.permissions = ["User.Read.All", "GroupMember.Read.All"].into();
+                entra.fail(users, 401, &[json_type], "{}");
+                entra.fail(users, 401, &[json_type], "{}");
+            }),
+        ),
+        (
+            "Check whether a proxy answers in its place",
+            Box::new(|| {
+                entra.fail(users, 200, &[("content-type", "text/html")], "<html>Log in</html>");
+            }),
+        ),
+        (
+            "truncated or has another format",
+            Box::new(|| {
+                entra.fail(users, 200, &[json_type], "{\"value\":[{\"id\":\"4e12ac45-6e38");
+            }),
+        ),
+        (
+            "truncated or has another format",
+            Box::new(|| {
+                entra.fail(users, 200, &[json_type], "{\"error\":{\"code\":\"x\"}}");
+            }),
+        ),
+        (
+            "without a single next or delta link",
+            Box::new(|| {
+                entra.fail(users, 200, &[json_type], "{\"value\":[]}");
+            }),
+        ),
+        (
+            "redirected the request",
+            Box::new(|| {
+                entra.fail(users, 307, &[("location", "https://127.0.0.1:1/v1.0/users/delta")], "");
+            }),
+        ),
+        (
+            "sent a link to another host",
+            Box::new(|| {
+                let page = "{\"value\":[],\"@odata.nextLink\":\"https://graph.microsoft.com/v1.0/users/delta?$skiptoken=x\"}";
+                entra.fail(users, 200, &[json_type], page);
+            }),
+        ),
+        (
+            "sent a link to another host",
+            Box::new(|| {
+                let page =
+                    "{\"value\":[],\"@odata.deltaLink\":\"http://127.0.0.1/v1.0/users/delta?$deltatoken=x\"}";
+                entra.fail(users, 200, &[json_type], page);
+            }),
+        ),
+        (
+            "rejected the request (400, BadRequest)",
+            Box::new(|| {
+                let page = format!(
+                    "{{\"value\":[],\"@odata.nextLink\":\"{url}/v1.0/users/delta?$skiptoken=made-up\"}}"
+                );
+                entra.fail(users, 200, &[json_type], &page);
+            }),
+        ),
+        (
+            "limits our requests for 3,600 seconds",
+            Box::new(|| {
+                entra.fail(users, 429, &[json_type, ("retry-after", "3600")], "{}");
+            }),
+        ),
+    ];
+    for (said, wrong) in wrongs {
+        wrong();
+        let ran = sync(&desk, &entra, &[]).exits(1).says(said);
+        assert_eq!(registry(&desk), before, "{said}: {}", ran.said());
+    }
+    // What passes by itself is waited for.
+    entra.fail(users, 503, &[], "");
+    entra.fail("groups/delta", 429, &[json_type, ("retry-after", "1")], "{}");
+    entra.fail(users, 401, &[json_type], "{}");
+    assert_eq!(synced(&desk, &entra), before);
+    assert!(entra.inner().faults.is_empty(), "all of it was met");
+}
+
+#[test]
+fn a_wrong_spec_is_refused_before_anything_is_asked() {
+    let entra = Entra::start();
+    let (tenant, app, secret_id) = {
+        let inner = entra.inner();
+        (inner.tenant.id.to_string(), inner.app.id.to_string(), inner.app.secret_id.to_string())
+    };
+    let by_secret = "clientSecretRef: { name: graph, key: client-secret }";
+    for (said, secret, credential) in [
+        ("holds the secret's ID; put its value there", secret_id.as_str(), by_secret),
+        ("has no key tls.crt", "x", "certificateSecretRef: { name: graph }"),
+        ("the pod's token goes to the cloud's own authority alone", "x", "workloadIdentity: {}"),
+    ] {
+        let desk = Desk::new();
+        desk.write("manifests.yaml", with(&entra, &tenant, &app, secret, credential, ""));
+        sync(&desk, &entra, &[]).exits(2).says(said);
+    }
+    assert_eq!(entra.asked(), []);
+}
+
+#[test]
+fn a_tenant_is_one_by_its_domain_as_by_its_id_and_another_one_is_refused() {
+    let entra = Entra::start();
+    entra.inner().tenant.user("ann", &json!({}));
+    let desk = desk(&entra);
+    let before = synced(&desk, &entra);
+    let by_domain = |domain: &str| {
+        let id = entra.inner().tenant.id.to_string();
+        let text = manifests(&entra, "").replace(&id, domain);
+        desk.write("manifests.yaml", text);
+        sync(&desk, &entra, &[])
+    };
+    by_domain("corp.onmicrosoft.test").exits(0);
+    by_domain("other.example").exits(1).says("there is no tenant other.example in the cloud Public");
+    entra.inner().tenant.id = Uuid::new_v4();
+    by_domain("corp.onmicrosoft.test").exits(1).says("nothing was used");
+    assert_eq!(registry(&desk), before);
+}
+
+#[test]
+fn hidden_members_stay_until_they_are_shown() {
+    let entra = Entra::start();
+    let (ann, bob, board) = {
+        let mut inner = entra.inner();
+        inner.app.permissions.insert("Member.Read.Hidden");
+        let tenant = &mut inner.tenant;
+        let (ann, bob) = (tenant.user("ann", &json!({})), tenant.user("bob", &json!({})));
+        let board = tenant.group("Board", &json!({ "visibility": "HiddenMembership" }));
+        tenant.put(board, ann, true);
+        (ann, bob, board)
+    };
+    let desk = desk(&entra);
+    assert_eq!(synced(&desk, &entra)["Board"], json!(["ann@corp.example"]));
+    {
+        let mut inner = entra.inner();
+        inner.app.permissions.remove("Member.Read.Hidden");
+        inner.tenant.put(board, bob, true);
+        inner.tenant.put(board, ann, false);
+    }
+    entra.fail("users/delta", 410, &[], "{}");
+    sync(&desk, &entra, &[]);
+    assert_eq!(registry(&desk)["Board"], json!(["ann@corp.example"]), "who is hidden is not gone");
+    entra.inner().app.permissions.insert("Member.Read.Hidden");
+    entra.fail("users/delta", 410, &[], "{}");
+    assert_eq!(synced(&desk, &entra)["Board"], json!(["bob@corp.example"]));
+}
+
+#[test]
+fn every_cloud_is_read_at_its_own_hosts_through_the_proxy() {
+    for cloud in Cloud::ALL {
+        let entra = Entra::start();
+        {
+            let mut inner = entra.inner();
+            inner.graph = cloud.graph().to_owned();
+            inner.authority = cloud.authority().to_owned();
+            inner.tenant.user("ann", &json!({}));
+        }
+        let desk = Desk::new();
+        let endpoints =
+            format!("    endpoints: {{ authority: \"{url}\", graph: \"{url}\" }}\n", url = entra.url());
+        let own = format!("    cloud: {}\n", cloud.name());
+        desk.write("manifests.yaml", manifests(&entra, "").replace(&endpoints, &own));
+        let proxy = Proxy::to(entra.address);
+        sync(&desk, &entra, &[("HTTPS_PROXY", &proxy.url), ("NO_PROXY", "elsewhere.test")]).exits(0);
+        assert_eq!(registry(&desk)["ann@corp.example"], true);
+        let hosts = [cloud.authority(), cloud.graph()].map(|url| format!("{}:443", &url["https://".len()..]));
+        assert_eq!(BTreeSet::from_iter(proxy.wanted()), BTreeSet::from(hosts));
+    }
+}
+
+#[test]
+fn who_needs_no_proxy_goes_by_none() {
+    let entra = Entra::start();
+    entra.inner().tenant.user("ann", &json!({}));
+    let desk = desk(&entra);
+    let nowhere = ("HTTPS_PROXY", "http://127.0.0.1:1");
+    sync(&desk, &entra, &[nowhere]).exits(1).says("cannot be reached");
+    let ran = sync(&desk, &entra, &[nowhere, ("NO_PROXY", "127.0.0.1")]).exits(0);
+    ran.says("other hosts than the cloud's own are used");
+}
+
+#[test]
+fn a_certificate_proves_the_app_too() {
+    let entra = Entra::start();
+    let (known, strange) = (Signing::new(), Signing::new());
+    let (tenant, app) = {
+        let mut inner = entra.inner();
+        inner.app.trust(&known);
+        inner.tenant.user("ann", &json!({}));
+        (inner.tenant.id.to_string(), inner.app.id.to_string())
+    };
+    let desk = Desk::new();
+    let write = |signing: &Signing| {
+        let indented = |pem: &str| pem.trim_end().replace('\n', "\n    ");
+        let secret = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{ name: cert, namespace: test }}\ntype: kubernetes.io/tls\nstringData:\n  \
+             tls.crt: |\n    {}\n  tls.key: |\n    {}\n---\n",
+            indented(&signing.certificate),
+            indented(&signing.key)
+        );
+        let rest = with(&entra, &tenant, &app, "x", "certificateSecretRef: { name: cert }", "");
+        desk.write("manifests.yaml", secret + &rest);
+    };
+    write(&known);
+    assert_eq!(synced(&desk, &entra)["ann@corp.example"], true);
+    write(&strange);
+    sync(&desk, &entra, &[]).exits(1).says("does not have this certificate");
+}
+
+/// A source that reads the stand-in.
+fn source(entra: &Entra, credential: Credential, literal: &[&str]) -> EntraSource {
+    let inner = entra.inner();
+    EntraSource::new(EntraConfig {
+        tenant: inner.tenant.id.to_string(),
+        client: inner.app.id.to_string(),
+        cloud: Cloud::Public,
+        credential,
+        authority: Some(entra.url()),
+        graph: Some(entra.url()),
+        ca_pem: Some(entra.ca.clone().into_bytes()),
+        literal: literal.iter().map(|name| (*name).to_owned()).collect(),
+    })
+}
+
+/// A whole read: what came, and how it ended.
+async fn read(source: &EntraSource) -> (Vec<Change>, Result<Completion, SourceError>) {
+    let (sink, mut batches) = mpsc::channel::<Batch>(1);
+    let taking = async {
+        let mut changes = Vec::new();
+        while let Some(batch) = batches.recv().await {
+            changes.extend(batch.0);
+        }
+        changes
+    };
+    let (end, changes) = tokio::join!(source.read(None, sink.into()), taking);
+    (changes, end)
+}
+
+#[tokio::test]
+async fn the_pods_token_is_read_anew_each_time() {
+    let entra = Entra::start();
+    entra.inner().app.federated.insert("the-second-token".to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let source = source(&entra, Credential::Federated(file.clone()), &[]);
+    let why = read(&source).await.1.unwrap_err();
+    assert!(why.message.contains("cannot be read"), "{}", why.message);
+    std::fs::write(&file, "the-first-token").unwrap();
+    let why = read(&source).await.1.unwrap_err();
+    assert!(why.message.contains("no federated credential of the app matches"), "{}", why.message);
+    std::fs::write(&file, "the-second-token\n").unwrap();
+    read(&source).await.1.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_holds_to_the_contract_of_sources() {
+    let entra = Entra::start();
+    let secret = {
+        let mut inner = entra.inner();
+        let tenant = &mut inner.tenant;
+        (tenant.page, tenant.slice) = (7, 3);
+        let team = tenant.group("Team", &json!({}));
+        for number in 0..30 {
+            let one = tenant.user(&format!("user-{number}"), &json!({ "employeeType": "contractor" }));
+            tenant.put(team, one, true);
+        }
+        inner.app.secret.clone()
+    };
+    let source = source(&entra, Credential::Secret(Secret::new(secret)), &["employeeType"]);
+    source_contract::holds(&source, "employeeType").await;
+}
+
+#[tokio::test]
+async fn look_ups_come_by_twenties_and_those_that_had_to_wait_again() {
+    let entra = Entra::start();
+    let secret = entra.inner().app.secret.clone();
+    let there: Vec<Uuid> = {
+        let tenant = &mut entra.inner().tenant;
+        (0..30).map(|number| tenant.user(&format!("user-{number}"), &json!({}))).collect()
+    };
+    let gone: Vec<Uuid> = (0..30).map(|_| Uuid::new_v4()).collect();
+    let anchors: Vec<Anchor> = there.iter().chain(&gone).map(|id| Anchor::new(id.to_string())).collect();
+    let called: HashMap<Anchor, String> =
+        anchors.iter().map(|anchor| (anchor.clone(), format!("users/{anchor}"))).collect();
+    let path: &'static str = Box::leak(format!("/users/{}?$select=id", gone[0]).into_boxed_str());
+    entra.fail(path, 429, &[("Retry-After", "1")], "{}");
+    let denied: &'static str = Box::leak(format!("/users/{}?$select=id", gone[1]).into_boxed_str());
+    entra.fail(denied, 403, &[], "{}");
+    let proxied: &'static str = Box::leak(format!("/users/{}?$select=id", gone[2]).into_boxed_str());
+    entra.fail(proxied, 404, &[], "{}");
+    let source = source(&entra, Credential::Secret(Secret::new(secret)), &[]);
+    let settled = source.look_up_called(&anchors, &called).await.unwrap().unwrap();
+    assert_eq!(settled.found, [], "who is there was not left out by anybody");
+    assert_eq!(settled.called.len(), there.len());
+    let missing: BTreeSet<&str> = settled.missing.iter().map(Anchor::as_str).collect();
+    assert_eq!(
+        missing.len(),
+        gone.len() - 2,
+        "who may not be looked at, or is not there by another's word, is not gone"
+    );
+    assert!(missing.contains(gone[0].to_string().as_str()));
+    let batches = entra.asked().iter().filter(|it| it.target.ends_with("/$batch")).count();
+    assert_eq!(batches, 4, "three, and one again");
+}
+
+#[tokio::test]
+async fn many_are_read_as_they_are_made() {
+    let entra = Entra::start();
+    let secret = {
+        let mut inner = entra.inner();
+        inner.tenant.made = Made { users: 2000, groups: 20, members: 300 };
+        inner.app.secret.clone()
+    };
+    let source = source(&entra, Credential::Secret(Secret::new(secret)), &[]);
+    let (changes, end) = read(&source).await;
+    end.unwrap();
+    let entries: Vec<&Entry> = changes
+        .iter()
+        .map(|change| match change {
+            Change::Replace(one) => &**one,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let members: usize = entries.iter().map(|entry| entry.members.references().len()).sum();
+    assert_eq!((entries.len(), members), (2020, 20 * 300));
+}
+
+/// They come from whom the service is: what they cannot do with the stand-in, they could not do with it.
+#[test]
+fn microsofts_own_clients_take_the_stand_in_for_it() {
+    let entra = Entra::start();
+    let signing = Signing::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let facts = {
+        let mut inner = entra.inner();
+        inner.app.trust(&signing);
+        inner.app.federated.insert("the-pods-token".to_owned());
+        let tenant = &mut inner.tenant;
+        (tenant.page, tenant.slice, tenant.untidy) = (3, 2, true);
+        let team = tenant.group("Team", &json!({}));
+        for number in 0..5 {
+            let one = tenant.user(&format!("user-{number}"), &json!({ "department": "Sales" }));
+            tenant.put(team, one, true);
+        }
+        let left = tenant.user("left", &json!({}));
+        json!({
+            "url": entra.url(), "tenant": tenant.id, "left": left, "team": team,
+            "client": inner.app.id, "secret": inner.app.secret, "secret_id": inner.app.secret_id,
+            "certificate": file("cert.pem", &format!("{}{}", signing.key, signing.certificate)),
+            "key": signing.key, "public": signing.certificate,
+            "pod": file("pod", "the-pods-token"),
+        })
+    };
+    let (ca, facts) = (file("ca.pem", &entra.ca), file("facts.json", &facts.to_string()));
+    let root = env!("CARGO_MANIFEST_DIR");
+    let client = Command::new(format!("{root}/scripts/entra-client")).output().unwrap();
+    let client = Ran::of(&client).exits(0);
+    let mut python = Command::new(format!("{}/python", client.out.trim()));
+    python.arg(format!("{root}/tests/independent/entra.py")).arg(facts);
+    python.env("REQUESTS_CA_BUNDLE", &ca).env("SSL_CERT_FILE", &ca);
+    Ran::of(&python.output().unwrap()).exits(0);
+}
+
+#[test]
+fn whoever_opens_the_address_of_a_missing_consent_can_give_it() {
+    let entra = Entra::start();
+    entra.inner().app.permissions.clear();
+    entra.inner().tenant.user("ann", &json!({}));
+    let desk = desk(&entra);
+    let said = sync(&desk, &entra, &[]).exits(1).said();
+    let at = said.find("/adminconsent?client_id=").expect("the address is said");
+    let begin = said[..at].rfind("https://").unwrap();
+    let end = said[at..]
+        .find(|sign: char| sign.is_whitespace() || "\"\\".contains(sign))
+        .map_or(said.len(), |end| at + end);
+    let address = &said[begin..end];
+    let path = address.strip_prefix(&entra.url()).unwrap();
+    let page = |path: &str| web::page_of(entra.address, &entra.ca, path).is(200).body;
+    assert!(page(path).contains("Permissions requested"));
+    assert!(page(&format!("{path}&answer=decline")).contains("declined"));
+    sync(&desk, &entra, &[]).exits(1).says("no administrator has consented");
+    assert!(page(&format!("{path}&answer=accept")).contains("granted"));
+    assert_eq!(synced(&desk, &entra)["ann@corp.example"], true);
+}

@@ -1,0 +1,309 @@
+//! What a tenant holds, and what changed in it since when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// A tenant.
+pub(crate) struct Tenant {
+    pub(crate) id: Uuid,
+    pub(crate) domains: Vec<String>,
+    objects: BTreeMap<Uuid, Object>,
+    /// Who came into a group and went, in order.
+    edges: Vec<Edge>,
+    sequence: u64,
+    /// Users and groups beside these, made as they are asked for.
+    pub(crate) made: Made,
+    /// How many objects a page has.
+    pub(crate) page: usize,
+    /// How many members of a group a page has.
+    pub(crate) slice: usize,
+    /// Whether pages come with empty ones between them, and everything twice.
+    pub(crate) untidy: bool,
+}
+
+/// So many are there that nobody wrote down.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Made {
+    pub(crate) users: u32,
+    pub(crate) groups: u32,
+    /// Of each group.
+    pub(crate) members: u32,
+}
+
+/// An object.
+struct Object {
+    /// `user`, `group`, `device` or `servicePrincipal`.
+    kind: &'static str,
+    properties: Map<String, Value>,
+    changed: u64,
+    removed: Option<&'static str>,
+}
+
+struct Edge {
+    at: u64,
+    group: Uuid,
+    member: Uuid,
+    is_in: bool,
+}
+
+/// What one link stands for.
+#[derive(Clone)]
+pub(super) struct Round {
+    pub(super) of: &'static str,
+    pub(super) select: Vec<String>,
+    /// What it told already.
+    pub(super) since: u64,
+    /// Up to where it tells.
+    pub(super) until: u64,
+    /// Objects, and which part of their members.
+    pub(super) items: Arc<Vec<(Uuid, usize)>>,
+    /// The next item.
+    pub(super) at: usize,
+    /// Whether the last page was an empty one.
+    pub(super) paused: bool,
+}
+
+/// Ids of objects that are made begin so.
+const MADE_USER: u128 = 0x0a << 120;
+const MADE_GROUP: u128 = 0x0b << 120;
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            domains: vec!["corp.onmicrosoft.test".to_owned()],
+            objects: BTreeMap::new(),
+            edges: Vec::new(),
+            sequence: 1,
+            made: Made::default(),
+            page: 100,
+            slice: 100,
+            untidy: false,
+        }
+    }
+}
+
+impl Tenant {
+    /// A user with these properties beside those that everybody has.
+    pub(crate) fn user(&mut self, name: &str, more: &Value) -> Uuid {
+        let all = json!({
+            "userPrincipalName": format!("{name}@{}", self.domains[0]),
+            "displayName": name,
+            "accountEnabled": true,
+            "userType": "Member",
+            "mail": format!("{name}@corp.example"),
+            "proxyAddresses": [format!("SMTP:{name}@corp.example")],
+        });
+        self.add("user", &all, more)
+    }
+
+    pub(crate) fn group(&mut self, name: &str, more: &Value) -> Uuid {
+        let all =
+            json!({ "displayName": name, "securityEnabled": true, "mailEnabled": false, "groupTypes": [] });
+        self.add("group", &all, more)
+    }
+
+    /// A device or a service principal.
+    pub(crate) fn other(&mut self, kind: &'static str) -> Uuid {
+        self.add(kind, &json!({}), &json!({ "displayName": kind }))
+    }
+
+    fn add(&mut self, kind: &'static str, all: &Value, more: &Value) -> Uuid {
+        self.sequence += 1;
+        let mut properties = all.as_object().unwrap().clone();
+        properties.extend(more.as_object().unwrap().clone());
+        let id = Uuid::new_v4();
+        self.objects.insert(id, Object { kind, properties, changed: self.sequence, removed: None });
+        id
+    }
+
+    /// Sets properties; null clears one.
+    pub(crate) fn set(&mut self, id: Uuid, properties: &Value) {
+        self.sequence += 1;
+        let object = self.objects.get_mut(&id).unwrap();
+        object.properties.extend(properties.as_object().unwrap().clone());
+        object.changed = self.sequence;
+    }
+
+    pub(crate) fn put(&mut self, group: Uuid, member: Uuid, is_in: bool) {
+        self.sequence += 1;
+        self.edges.push(Edge { at: self.sequence, group, member, is_in });
+    }
+
+    /// Deletes an object (`changed` if that can be undone), or restores it. Whoever is deleted goes from their groups.
+    pub(crate) fn remove(&mut self, id: Uuid, reason: Option<&'static str>) {
+        if reason.is_some() {
+            let groups: Vec<Uuid> = self.groups_of(id);
+            for group in groups {
+                self.put(group, id, false);
+            }
+        }
+        self.sequence += 1;
+        let object = self.objects.get_mut(&id).unwrap();
+        (object.removed, object.changed) = (reason, self.sequence);
+    }
+
+    fn groups_of(&self, id: Uuid) -> Vec<Uuid> {
+        let groups = self.objects.iter().filter(|(_, object)| object.kind == "group").map(|(id, _)| *id);
+        groups.filter(|group| self.members(*group).contains(&id)).collect()
+    }
+
+    /// Who is in a group.
+    pub(crate) fn members(&self, group: Uuid) -> Vec<Uuid> {
+        if let Some(number) = made(group, MADE_GROUP, self.made.groups) {
+            return self.made_members(number);
+        }
+        self.told(group, 0, u64::MAX)
+            .into_iter()
+            .filter(|(_, is_in)| *is_in)
+            .map(|(member, _)| member)
+            .collect()
+    }
+
+    fn made_members(&self, group: u32) -> Vec<Uuid> {
+        let (users, members) = (u64::from(self.made.users), u64::from(self.made.members));
+        let user = |at: u64| (u64::from(group) * 7919 + at * 31) % users.max(1);
+        let users: BTreeSet<u64> = (0..members).map(user).collect();
+        users.into_iter().map(|number| Uuid::from_u128(MADE_USER | u128::from(number))).collect()
+    }
+
+    /// What became of each member after `since`, up to `until`.
+    fn told(&self, group: Uuid, since: u64, until: u64) -> BTreeMap<Uuid, bool> {
+        let edges =
+            self.edges.iter().filter(|edge| edge.group == group && edge.at > since && edge.at <= until);
+        edges.map(|edge| (edge.member, edge.is_in)).collect()
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.sequence
+    }
+
+    /// What kind an object is, if it is there.
+    pub(super) fn kind(&self, id: Uuid) -> Option<&'static str> {
+        if made(id, MADE_USER, self.made.users).is_some() {
+            return Some("user");
+        }
+        if made(id, MADE_GROUP, self.made.groups).is_some() {
+            return Some("group");
+        }
+        self.objects.get(&id).filter(|object| object.removed.is_none()).map(|object| object.kind)
+    }
+
+    /// Everybody of a kind who is there.
+    pub(super) fn all(&self, kind: &str) -> Vec<Uuid> {
+        let there = self.objects.iter().filter(|(_, object)| object.kind == kind && object.removed.is_none());
+        let (prefix, number) = match kind {
+            "user" => (MADE_USER, self.made.users),
+            "group" => (MADE_GROUP, self.made.groups),
+            _ => (0, 0),
+        };
+        let made = (0..number).map(|number| Uuid::from_u128(prefix | u128::from(number)));
+        there.map(|(id, _)| *id).chain(made).collect()
+    }
+
+    /// The chosen properties of an object that have values, as everything but a feed shows them: null where there is none.
+    pub(super) fn shown(&self, id: Uuid, select: &[String]) -> Map<String, Value> {
+        let properties = self.properties(id);
+        let mut shown = Map::from_iter([("id".to_owned(), json!(id))]);
+        for name in select.iter().filter(|name| !["id", "members"].contains(&name.as_str())) {
+            let value = properties.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            shown.insert(name.clone(), value.map_or(Value::Null, |(_, value)| value.clone()));
+        }
+        shown
+    }
+
+    fn properties(&self, id: Uuid) -> Map<String, Value> {
+        let properties = if let Some(number) = made(id, MADE_USER, self.made.users) {
+            json!({
+                "userPrincipalName": format!("person-{number}@{}", self.domains[0]),
+                "displayName": format!("Person {number}"),
+                "givenName": "Person",
+                "surname": number.to_string(),
+                "department": format!("Department {}", number % 100),
+                "accountEnabled": true,
+                "userType": "Member",
+                "mail": format!("person-{number}@corp.example"),
+                "proxyAddresses": [format!("SMTP:person-{number}@corp.example")],
+            })
+        } else if let Some(number) = made(id, MADE_GROUP, self.made.groups) {
+            json!({ "displayName": format!("Team {number}"), "securityEnabled": true, "mailEnabled": false })
+        } else {
+            return self.objects.get(&id).map(|object| object.properties.clone()).unwrap_or_default();
+        };
+        properties.as_object().unwrap().clone()
+    }
+
+    /// What a feed tells after `since`: each object, as often as its members need.
+    pub(super) fn items(&self, of: &str, since: u64) -> Vec<(Uuid, usize)> {
+        let kind = if of == "users" { "user" } else { "group" };
+        let mut ids: BTreeSet<Uuid> =
+            if since == 0 { self.all(kind).into_iter().collect() } else { BTreeSet::new() };
+        if since > 0 {
+            let changed = self.objects.iter().filter(|(_, it)| it.kind == kind && it.changed > since);
+            ids.extend(changed.map(|(id, _)| *id));
+            if kind == "group" {
+                ids.extend(self.edges.iter().filter(|edge| edge.at > since).map(|edge| edge.group));
+            }
+        }
+        let mut items: Vec<(Uuid, usize)> = Vec::new();
+        for id in ids {
+            let members = if kind == "group" { self.told_members(id, since, self.sequence).len() } else { 0 };
+            items.extend((0..members.div_ceil(self.slice).max(1)).map(|slice| (id, slice)));
+        }
+        if self.untidy {
+            // Parts of one group are then far from each other, in another order, and all of it comes again.
+            items.sort_by_key(|(id, slice)| (usize::MAX - slice, *id));
+            items.extend(items.clone());
+        }
+        items
+    }
+
+    fn told_members(&self, group: Uuid, since: u64, until: u64) -> Vec<(Uuid, bool)> {
+        if let Some(number) = made(group, MADE_GROUP, self.made.groups) {
+            return self.made_members(number).into_iter().map(|member| (member, true)).collect();
+        }
+        let told = self.told(group, since, until).into_iter();
+        // In the first round nobody is told who is not in it.
+        told.filter(|(_, is_in)| since > 0 || *is_in).collect()
+    }
+
+    /// One item of a feed.
+    pub(super) fn item(&self, round: &Round, (id, slice): (Uuid, usize), hidden_too: bool) -> Value {
+        let object = self.objects.get(&id);
+        if let Some(reason) = object.and_then(|object| object.removed) {
+            return json!({ "id": id, "@removed": { "reason": reason } });
+        }
+        let mut item = self.shown(id, &round.select);
+        // What never had a value is left out.
+        item.retain(|name, value| {
+            !value.is_null() || object.is_some_and(|object| object.properties.contains_key(name))
+        });
+        let is_hidden = item.get("visibility").is_some_and(|it| it == "HiddenMembership") && !hidden_too;
+        if round.of == "groups" && round.select.iter().any(|name| name == "members") && !is_hidden {
+            let members = self.told_members(id, round.since, round.until);
+            let member = |(member, is_in): &(Uuid, bool)| {
+                let kind = self.objects.get(member).map_or("user", |object| object.kind);
+                let mut item = json!({ "@odata.type": format!("#microsoft.graph.{kind}"), "id": member });
+                if !is_in {
+                    item["@removed"] = json!({ "reason": "deleted" });
+                }
+                item
+            };
+            let members: Vec<Value> =
+                members.chunks(self.slice).nth(slice).unwrap_or_default().iter().map(member).collect();
+            if !members.is_empty() {
+                item.insert("members@delta".to_owned(), Value::Array(members));
+            }
+        }
+        Value::Object(item)
+    }
+}
+
+/// The number of an object that is made.
+fn made(id: Uuid, prefix: u128, count: u32) -> Option<u32> {
+    let number = id.as_u128().checked_sub(prefix)?;
+    u32::try_from(number).ok().filter(|number| *number < count)
+}
