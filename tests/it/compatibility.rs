@@ -107,7 +107,7 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
 /// Whether two rules say "exactly one of these fields", the second with more of them, which are all new.
 fn is_wider_choice(old: &str, new: &str, before: &Value) -> bool {
     let choice = |rule: &str| -> Option<(BTreeSet<String>, String)> {
-        let (fields, rest) = rule.strip_prefix('[')?.split_once(']')?;
+        let (fields, rest) = rule.trim_matches('"').strip_prefix('[')?.split_once(']')?;
         let field = |it: &str| it.trim().strip_prefix("has(self.")?.strip_suffix(')').map(str::to_owned);
         Some((fields.split(',').map(field).collect::<Option<_>>()?, rest.to_owned()))
     };

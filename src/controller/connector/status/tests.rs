@@ -315,6 +315,8 @@ fn every_reason_is_said_where_the_documents_say() {
         source::Reason::TlsFailed,
         source::Reason::AuthenticationFailed,
         source::Reason::AccessDenied,
+        source::Reason::ConsentMissing,
+        source::Reason::Throttled,
         source::Reason::NotFound,
         source::Reason::LimitExceeded,
         source::Reason::Interrupted,
