@@ -52,12 +52,18 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     if found > 0 && found < OURS {
         keep(connection, path)?;
     }
-    for (migration, number) in MIGRATIONS.iter().zip(1..).skip_while(|(_, number)| *number <= found) {
+    migrate(connection, found, OURS)
+}
+
+/// Brings a file of the schema `from` to the schema `to`. Each step is a transaction: a process may die between any two.
+fn migrate(connection: &mut Connection, from: u32, to: u32) -> Result<(), StoreError> {
+    let steps = MIGRATIONS.iter().zip(1..).filter(|(_, number)| (from + 1..=to).contains(number));
+    for (migration, number) in steps {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration).map_err(|error| match error.sqlite_error_code() {
             // What it makes is there already, or what it changes is not.
             Some(ErrorCode::Unknown) => {
-                StoreError::Damaged(format!("its schema is not that of version {found}: {error}"))
+                StoreError::Damaged(format!("its schema is not that of version {from}: {error}"))
             }
             _ => error.into(),
         })?;
@@ -70,7 +76,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         }
         transaction.execute("UPDATE store SET min_reader = max(min_reader, ?1)", [MIN_READER])?;
         transaction.pragma_update(None, "user_version", number)?;
-        if number == OURS {
+        if number == DIGEST || number == OURS {
             digest::begin(&transaction)?;
         }
         transaction.commit()?;
@@ -121,7 +127,25 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<u32, StoreEr
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use rstest::rstest;
+
     use super::*;
+    use crate::store::{FILE, Store};
+
+    /// A process may die between two migrations: the next one goes on from there, and takes nothing for damage.
+    #[rstest]
+    fn a_file_that_was_brought_to_any_version_is_brought_to_this_one(
+        #[values(1, 2, 3, 4, 5, 6, 7, 8)] to: u32,
+    ) {
+        assert!(to <= OURS && OURS == 8, "try each version");
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut connection = Connection::open(folder.path().join(FILE)).unwrap();
+        migrate(&mut connection, 0, to).unwrap();
+        drop(connection);
+        drop(Store::open(folder.path()).unwrap());
+        Store::open(folder.path()).unwrap();
+    }
 
     #[test]
     fn nobody_else_may_read_the_copy_of_an_older_file() {
