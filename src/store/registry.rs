@@ -188,7 +188,7 @@ impl<'t> PolicyRegistry<'t> {
     }
 
     /// Grows whenever an object may have been made or deleted, in whatever part: as long as it is the
-    /// same, so are [`Part::numbers`].
+    /// same, so are [`PolicyRegistry::numbers`].
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }

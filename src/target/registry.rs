@@ -27,7 +27,7 @@ pub struct Registry {
     store: Store,
     owner: Owner,
     identity: String,
-    /// The number of each object as of so many changes ([`Part::changes`]), once a batch had many
+    /// The number of each object as of so many changes ([`PolicyRegistry::changes`]), once a batch had many
     /// members: a million memberships are twenty batches.
     numbers: Arc<Mutex<Option<Known>>>,
 }
