@@ -265,15 +265,9 @@ fn explain(host: &str, error: &reqwest::Error) -> HttpError {
     let mut cause = error.source();
     let mut deepest = String::new();
     while let Some(inner) = cause {
-        if let Some(error) = inner.downcast_ref::<rustls::Error>() {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            let message = format!("no secure connection to {host}: {}", tls::explain(error, name));
-            return HttpError { stage: Stage::Secure, message };
-        }
-        // The library wraps what the TLS library says into an error of input and output.
-        let io = inner.downcast_ref::<std::io::Error>();
-        if let Some(error) = io.and_then(|io| io.get_ref()).and_then(|io| io.downcast_ref::<rustls::Error>())
-        {
+        // The library may wrap what the TLS library says into an error of input and output.
+        let wrapped = || inner.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>();
+        if let Some(error) = inner.downcast_ref::<rustls::Error>().or_else(wrapped) {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
             let message = format!("no secure connection to {host}: {}", tls::explain(error, name));
             return HttpError { stage: Stage::Secure, message };
@@ -283,12 +277,12 @@ fn explain(host: &str, error: &reqwest::Error) -> HttpError {
     }
     let (stage, what) = if error.is_connect() {
         (Stage::Connecting, "cannot be reached")
-    } else if error.is_timeout() {
-        deepest = String::from("it did not answer in time");
-        (Stage::Answering, "did not give a whole answer")
     } else {
         (Stage::Answering, "did not give a whole answer")
     };
+    if error.is_timeout() && stage == Stage::Answering {
+        deepest = String::from("it did not answer in time");
+    }
     let why = if deepest.is_empty() { String::new() } else { format!(": {deepest}") };
     HttpError { stage, message: format!("{host} {what}{why}") }
 }
