@@ -84,9 +84,7 @@ impl Paths {
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(prefix, tree)),
         }
     }
-}
 
-impl Paths {
     /// What a macro or an attribute is given is no syntax yet: takes what looks like a path.
     fn tokens(&mut self, text: &str) {
         let text = text.replace(" :: ", "::");
