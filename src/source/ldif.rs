@@ -119,7 +119,9 @@ struct Overview {
 impl Overview {
     fn note(&mut self, record: &Record, pinned: Option<&str>, asked: &BTreeSet<String>) {
         let attributes = &record.attributes;
-        match record.dns.first().map(|dn| Dn::parse(dn)) {
+        let dn = record.dns.first().map(|dn| Dn::parse(dn));
+        self.required.note(record, dn.as_ref().and_then(|dn| dn.as_ref().ok()));
+        match dn {
             // A DN that may go on is none.
             Some(Ok(_)) if record.end == parse::End::Open(Some("dn".to_owned())) => self.entries += 1,
             Some(Ok(dn)) if record.damage.is_none() => {
@@ -148,7 +150,6 @@ impl Overview {
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
-        self.required.note(record);
         self.of_active_directory += usize::from(active_directory::is_of(attributes));
         self.with_state += usize::from(attributes.has("useraccountcontrol"));
         // What a record does not say may be whose primary group is which, and it may not say it of whom it seems to.

@@ -196,13 +196,11 @@ impl Meaning {
         };
         let together = if ids.len() > 1 {
             format!("it has {} values of {}", ids.len(), self.schema.anchor)
+        } else if let Some(together) = together(record, &normal) {
+            together
         } else {
-            match (together(record, &normal), self.lacks_something(record)) {
-                (Some(together), _) => together,
-                (None, wrong) => {
-                    return Some(format!("{}, unlike nearly all other records of the file: {LOST}", wrong?));
-                }
-            }
+            let wrong = self.lacks_something(record, Some(&normal))?;
+            return Some(format!("{wrong}, unlike nearly all other records of the file: {LOST}"));
         };
         Some(format!("{together}: two records may have been merged; export it again"))
     }
@@ -229,8 +227,8 @@ impl Meaning {
     }
 
     /// What a record lacks that nearly all others have, if servers gave the ids.
-    fn lacks_something(&self, record: &Record) -> Option<&'static str> {
-        self.required.missing(record).filter(|_| self.formed)
+    fn lacks_something(&self, record: &Record, dn: Option<&Dn>) -> Option<&'static str> {
+        if self.formed { self.required.missing(record, dn) } else { None }
     }
 
     /// Whether lines of a record were lost, as it shows no id of any kind, or a DN that is none, where a server gave all others
@@ -238,10 +236,11 @@ impl Meaning {
     fn lost_lines(&self, record: &Record) -> bool {
         let has_id = schema::ANCHORS.iter().any(|name| record.attributes.has(&name.to_lowercase()));
         let is_whole = !matches!(record.end, End::Open(_));
-        if self.lacks_something(record).is_some() {
+        let dn = record.dns.first().map(|dn| Dn::parse(dn));
+        let is_called = dn.as_ref().is_none_or(Result::is_ok);
+        if self.lacks_something(record, dn.and_then(Result::ok).as_ref()).is_some() {
             return true;
         }
-        let is_called = record.dns.first().is_none_or(|dn| Dn::parse(dn).is_ok());
         self.formed && is_whole && !(has_id && is_called) && schema::kind(&record.attributes).is_some()
     }
 

@@ -8,18 +8,18 @@ use crate::source::schema::{Attributes, active_directory};
 /// Attributes whose values are compared as those of DNs are: an entry has the values that its DN starts with.
 pub(super) const NAMING: &[&str] = &["uid", "cn", "mail", "ou"];
 
-/// Whether a record has what is demanded; `None` if that is not demanded of it.
-type Check = fn(&Record) -> Option<bool>;
+/// Whether a record of this DN has what is demanded; `None` if that is not demanded of it.
+type Check = fn(&Record, Option<&Dn>) -> Option<bool>;
 
 /// Each with what is wrong with a record that fails it.
 const CHECKS: [(Check, &str); 7] = [
     (named, "it lacks the attribute that its DN begins with"),
-    (structural, "its structuralObjectClass is none of its object classes"),
-    (|of| Some(of.tight == 0), "a value begins right after the colon"),
-    (|of| account(of, "uid"), "it is a posixAccount without a uid"),
-    (|of| account(of, "uidnumber"), "it is a posixAccount without a uidNumber"),
-    (|of| account(of, "gidnumber"), "it is a posixAccount without a gidNumber"),
-    (|of| account(of, "homedirectory"), "it is a posixAccount without a homeDirectory"),
+    (|of, _| structural(of), "its structuralObjectClass is none of its object classes"),
+    (|of, _| Some(of.tight == 0), "a value begins right after the colon"),
+    (|of, _| account(of, "uid"), "it is a posixAccount without a uid"),
+    (|of, _| account(of, "uidnumber"), "it is a posixAccount without a uidNumber"),
+    (|of, _| account(of, "gidnumber"), "it is a posixAccount without a gidNumber"),
+    (|of, _| account(of, "homedirectory"), "it is a posixAccount without a homeDirectory"),
 ];
 
 /// How many records each check applies to so far, and how many pass it.
@@ -27,9 +27,9 @@ const CHECKS: [(Check, &str); 7] = [
 pub(super) struct Required([(usize, usize); CHECKS.len()]);
 
 impl Required {
-    pub(super) fn note(&mut self, record: &Record) {
+    pub(super) fn note(&mut self, record: &Record, dn: Option<&Dn>) {
         for ((check, _), (all, passed)) in CHECKS.iter().zip(&mut self.0) {
-            if let Some(has_it) = check(record) {
+            if let Some(has_it) = check(record, dn) {
                 *all += 1;
                 *passed += usize::from(has_it);
             }
@@ -42,12 +42,12 @@ impl Required {
     }
 
     /// What is wrong with a record that fails what nearly all pass.
-    pub(super) fn missing(&self, record: &Record) -> Option<&'static str> {
+    pub(super) fn missing(&self, record: &Record, dn: Option<&Dn>) -> Option<&'static str> {
         if matches!(record.end, End::Open(_)) {
             return None;
         }
         let mut checks = CHECKS.iter().zip(self.0).filter(|(_, counted)| is_usual(*counted));
-        checks.find(|((check, _), _)| check(record) == Some(false)).map(|((_, wrong), _)| *wrong)
+        checks.find(|((check, _), _)| check(record, dn) == Some(false)).map(|((_, wrong), _)| *wrong)
     }
 }
 
@@ -56,9 +56,8 @@ fn is_usual((all, passed): (usize, usize)) -> bool {
     passed * 4 > all * 3
 }
 
-fn named(record: &Record) -> Option<bool> {
-    let dn = Dn::parse(record.dns.first()?).ok()?;
-    let types = dn.first_types();
+fn named(record: &Record, dn: Option<&Dn>) -> Option<bool> {
+    let types = dn?.first_types();
     let mut known = types.iter().filter(|name| NAMING.contains(name)).peekable();
     known.peek()?;
     Some(known.all(|name| record.attributes.has(name)))
@@ -92,6 +91,10 @@ mod tests {
         std::iter::from_fn(|| reader.next().unwrap()).collect()
     }
 
+    fn dn(of: &Record) -> Option<Dn> {
+        Dn::parse(of.dns.first()?).ok()
+    }
+
     /// Of one of five, of two of five, and of one that the file may have been cut in.
     #[rstest]
     #[case::name("uid: ann\n", "", "DN begins")]
@@ -107,17 +110,20 @@ mod tests {
             let mut required = Required::default();
             let records = records(&text(others));
             for record in &records {
-                required.note(record);
+                required.note(record, dn(record).as_ref());
             }
-            let last = required.missing(&records[4]);
+            let last = required.missing(&records[4], dn(&records[4]).as_ref());
             assert_eq!(last.is_some_and(|last| last.contains(why)), said, "{last:?}");
-            assert_eq!((required.any_missing(), required.missing(&records[0])), (said, None));
+            assert_eq!(
+                (required.any_missing(), required.missing(&records[0], dn(&records[0]).as_ref())),
+                (said, None)
+            );
         }
         let mut required = Required::default();
         let cut = records(text(1).trim_end());
         for record in &cut {
-            required.note(record);
+            required.note(record, dn(record).as_ref());
         }
-        assert_eq!(required.missing(&cut[4]), None);
+        assert_eq!(required.missing(&cut[4], dn(&cut[4]).as_ref()), None);
     }
 }
