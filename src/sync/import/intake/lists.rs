@@ -122,15 +122,25 @@ impl Intake {
             return Ok(());
         }
         for (group, new) in std::mem::take(&mut self.newly_listed) {
-            self.flush_of(group)?;
-            let Some(last) = self.importing.last(group)? else { continue };
-            let Some((edges, complete)) = last.edges else { continue };
             let presumed = presumed.remove(&group).unwrap_or_default();
-            let meant = self.meant_by_now(&former, &presumed, &edges, &new)?;
-            if meant != edges {
-                self.written.insert(group.0);
-                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
-            }
+            self.restate(group, |intake, edges| intake.meant_by_now(&former, &presumed, edges, &new))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the list of a group again, if it means others than it says.
+    fn restate(
+        &mut self,
+        group: RowId,
+        meaning: impl FnOnce(&mut Self, &RoaringBitmap) -> Result<RoaringBitmap, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.flush_of(group)?;
+        let Some(last) = self.importing.last(group)? else { return Ok(()) };
+        let Some((edges, complete)) = last.edges else { return Ok(()) };
+        let meant = meaning(self, &edges)?;
+        if meant != edges {
+            self.written.insert(group.0);
+            self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
         }
         Ok(())
     }
@@ -152,14 +162,7 @@ impl Intake {
         }
         let [_, groups, _] = &self.kinds;
         for group in (groups & &self.read).into_iter().map(RowId) {
-            self.flush_of(group)?;
-            let Some(last) = self.importing.last(group)? else { continue };
-            let Some((edges, complete)) = last.edges else { continue };
-            let meant = edges.iter().map(|name| anew.get(&name).copied().unwrap_or(name)).collect();
-            if meant != edges {
-                self.written.insert(group.0);
-                self.write_again(group, Last { edges: Some((meant, complete)), ..last })?;
-            }
+            self.restate(group, |_, edges| Ok(renumbered(edges, &anew)))?;
         }
         Ok(())
     }
@@ -224,8 +227,7 @@ impl Intake {
             else {
                 continue;
             };
-            let meant: RoaringBitmap =
-                edges.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name)).collect();
+            let meant = renumbered(&edges, &stand_for);
             if meant == edges {
                 continue;
             }
@@ -233,8 +235,7 @@ impl Intake {
             let before = self.importing.revert(row)?;
             if let Some(new) = self.newly_listed.get_mut(&row) {
                 let listed = self.importing.edges(row)?;
-                let as_before = new.iter().map(|name| stand_for.get(&name).copied().unwrap_or(name));
-                *new = as_before.collect::<RoaringBitmap>() - listed;
+                *new = renumbered(new, &stand_for) - listed;
             }
             if before.is_some_and(|(_, _, presence)| presence == Presence::Present)
                 && self.importing.last(row)?.as_ref() == Some(&meant)
@@ -262,4 +263,9 @@ impl Intake {
     pub(super) fn is_as_it_was(last: &Last, now: &Last) -> bool {
         stated(&last.content) == stated(&now.content) && last.names == now.names && last.edges == now.edges
     }
+}
+
+/// The same names, each by the number that stands for it.
+fn renumbered(names: &RoaringBitmap, by: &HashMap<u32, u32>) -> RoaringBitmap {
+    names.iter().map(|name| by.get(&name).copied().unwrap_or(name)).collect()
 }
