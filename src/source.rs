@@ -36,20 +36,13 @@ pub trait Source: Send + Sync {
     ) -> impl Future<Output = Result<Completion, SourceError>> + Send;
 
     /// Looks entries up by anchor: in the naming contexts, without our filters, up to 200 a search.
-    /// `None` for a source that cannot look up (a file).
-    fn look_up(&self, anchors: &[Anchor])
-    -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send;
-
-    /// The same, where the DNs that they had are known: a source that may find too little by an id looks there too, before it
-    /// says that somebody is missing.
-    fn look_up_called(
+    /// `called` has the DNs that they had, as far as those are known: a source that may find too little by an id looks there too,
+    /// before it says that somebody is missing. `None` for a source that cannot look up (a file).
+    fn look_up(
         &self,
         anchors: &[Anchor],
         called: &HashMap<Anchor, String>,
-    ) -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send {
-        let _ = called;
-        self.look_up(anchors)
-    }
+    ) -> impl Future<Output = Result<Option<LookUp>, SourceError>> + Send;
 }
 
 /// Which anchors a look-up found. An anchor that is in none of the lists was not settled and is no

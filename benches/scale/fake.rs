@@ -1,6 +1,6 @@
 //! A directory that makes its entries as it is read: nothing of it is ever in memory as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rollcall::directory::{Anchor, Change, Completion, Cursor, DirectoryId, EntryKind, Filler, Mode};
 use rollcall::source::schema::{Attributes, EntrySchema};
@@ -46,7 +46,11 @@ impl Source for Fake {
         })
     }
 
-    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        _: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(None)
     }
 }

@@ -1,5 +1,7 @@
 //! A feed that tells of some people of a snapshot who have another family name since.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use roaring::RoaringBitmap;
 use rollcall::directory::{
@@ -51,7 +53,11 @@ impl Source for News {
         })
     }
 
-    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        _: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(None)
     }
 }

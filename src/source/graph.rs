@@ -61,11 +61,7 @@ impl Source for EntraSource {
         }
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        self.look_up_called(anchors, &HashMap::new()).await
-    }
-
-    async fn look_up_called(
+    async fn look_up(
         &self,
         anchors: &[Anchor],
         called: &HashMap<Anchor, String>,

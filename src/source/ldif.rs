@@ -66,7 +66,11 @@ impl Source for LdifSource {
         })?
     }
 
-    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        _: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(None)
     }
 }

@@ -1,6 +1,6 @@
 //! The Active Directory source on a real domain controller (Samba).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -164,7 +164,7 @@ async fn reads_a_domain_as_it_is() {
     ended.unwrap();
     assert!(!self::entries(&changes).contains_key("Eve"));
     let asked = [eve.clone(), gone.clone(), ann.anchor.clone()];
-    let answer = ActiveDirectorySource::new(config).look_up(&asked).await.unwrap().unwrap();
+    let answer = ActiveDirectorySource::new(config).look_up(&asked, &HashMap::new()).await.unwrap().unwrap();
     assert_eq!((answer.found, answer.missing), (vec![eve], vec![gone]));
 }
 

@@ -1,6 +1,6 @@
 //! Applying at a target that somebody else writes too: adoption, claims, ambiguity, patience.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -42,7 +42,11 @@ impl Source for People {
         Ok(completion(Mode::Full, "dc=corp"))
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         let there = |anchor: &Anchor| self.0.contains(&anchor.as_str());
         let (found, missing) = anchors.iter().cloned().partition(there);
         Ok(Some(LookUp { found, missing, ..LookUp::default() }))

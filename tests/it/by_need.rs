@@ -1,6 +1,6 @@
 //! An import by what is noted and looked up as needed does what one does that looks through everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,7 +45,11 @@ impl Source for Read {
         Ok(Completion { cursor: self.cursor.then(|| Cursor(vec![1])), ..completion(self.mode, "d") })
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         if self.looks_up {
             return Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }));
         }

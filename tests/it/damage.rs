@@ -1,6 +1,7 @@
 //! Bytes of the database that change by themselves: whatever that changes of what is served or planned is noticed, and
 //! nobody is removed for it. A few in `make test`; `make damage` changes a thousand.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +37,11 @@ impl Source for Directory {
         Ok(completion(Mode::Full, "dc=corp"))
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }))
     }
 }

@@ -1,6 +1,6 @@
 //! Imports of what changed, into a real store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use rollcall::directory::{
@@ -32,7 +32,11 @@ impl Source for Directory {
         Ok(Completion { cursor: Some(Cursor(vec![1])), ..completion(mode, "d") })
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(Some(LookUp { missing: anchors.to_vec(), ..LookUp::default() }))
     }
 }

@@ -533,7 +533,7 @@ async fn look_ups_come_by_twenties_and_those_that_had_to_wait_again() {
     let proxied: &'static str = Box::leak(format!("/users/{}?$select=id", gone[2]).into_boxed_str());
     entra.fail(proxied, 404, &[], "{}");
     let source = source(&entra, Credential::Secret(Secret::new(secret)), &[]);
-    let settled = source.look_up_called(&anchors, &called).await.unwrap().unwrap();
+    let settled = source.look_up(&anchors, &called).await.unwrap().unwrap();
     assert_eq!(settled.found, [], "who is there was not left out by anybody");
     assert_eq!(settled.called.len(), there.len());
     let missing: BTreeSet<&str> = settled.missing.iter().map(Anchor::as_str).collect();

@@ -1,6 +1,6 @@
 //! Imports into a real store, from reads that go well or badly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use roaring::RoaringBitmap;
@@ -56,7 +56,11 @@ impl Source for Read {
         })
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         if !self.looks_up {
             return Ok(None);
         }
@@ -215,7 +219,11 @@ impl Source for Hangs {
         Err(SourceError::new(Reason::Interrupted, "it ended"))
     }
 
-    async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        _: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         Ok(None)
     }
 }
@@ -859,7 +867,11 @@ async fn a_read_that_takes_too_long_is_given_up() {
             std::future::pending().await
         }
 
-        async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        async fn look_up(
+            &self,
+            _: &[Anchor],
+            _: &HashMap<Anchor, String>,
+        ) -> Result<Option<LookUp>, SourceError> {
             Ok(None)
         }
     }
@@ -883,7 +895,11 @@ async fn a_look_up_that_takes_too_long_settles_nobody() {
             self.0.read(cursor, sink).await
         }
 
-        async fn look_up(&self, _: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+        async fn look_up(
+            &self,
+            _: &[Anchor],
+            _: &HashMap<Anchor, String>,
+        ) -> Result<Option<LookUp>, SourceError> {
             std::future::pending().await
         }
     }

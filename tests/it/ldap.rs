@@ -323,7 +323,8 @@ async fn looks_up_beyond_base_and_filter() {
         ..config(&[&slapd.url()])
     };
     let called = HashMap::from([(there.clone(), vec![format!("uid=u000001,ou=people,{SUFFIX}")])]);
-    let answer = LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()]).await.unwrap();
+    let answer =
+        LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap();
     assert_eq!(
         answer,
         Some(LookUp {
@@ -335,7 +336,10 @@ async fn looks_up_beyond_base_and_filter() {
         })
     );
     // One that the read should have brought is not elsewhere: it came, moved or changed meanwhile.
-    let answer = LdapSource::new(config(&[&slapd.url()])).look_up(&[there, gone.clone()]).await.unwrap();
+    let answer = LdapSource::new(config(&[&slapd.url()]))
+        .look_up(&[there, gone.clone()], &HashMap::new())
+        .await
+        .unwrap();
     let server = Some(slapd.url());
     assert_eq!(answer, Some(LookUp { server, missing: vec![gone], called, ..LookUp::default() }));
 }
@@ -483,7 +487,7 @@ async fn looks_up_in_every_spelling_of_an_anchor(
         ..config(&[&slapd.url()])
     });
     let (there, gone) = [there, gone].map(|id| schema::anchor("entryUUID", id.as_bytes()).unwrap()).into();
-    let settled = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
+    let settled = source.look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap().unwrap();
     let called = HashMap::from([(there.clone(), vec![format!("uid=u1,ou=people,{SUFFIX}")])]);
     let (server, found) = (Some(slapd.url()), vec![there]);
     assert_eq!(settled, LookUp { server, found, missing: vec![gone], called, ..LookUp::default() });
@@ -502,7 +506,7 @@ async fn a_look_up_names_every_entry_with_the_id() {
     let anchor = Some("employeeNumber".to_owned());
     let source = LdapSource::new(LdapConfig { anchor, ..config(&[&slapd.url()]) });
     let anchors = ["k7", "k8", "k9"].map(Anchor::new);
-    let mut called = source.look_up(&anchors).await.unwrap().unwrap().called;
+    let mut called = source.look_up(&anchors, &HashMap::new()).await.unwrap().unwrap().called;
     for dns in called.values_mut() {
         dns.sort();
     }
@@ -555,7 +559,7 @@ async fn looks_up_below_the_bases_where_the_context_is_out_of_bounds() {
     let base_dns = vec![format!("ou=people,{SUFFIX}")];
     let source = LdapSource::new(LdapConfig { bind: None, base_dns, ..config(&[&slapd.url()]) });
     let gone = Anchor::new("00000000-0000-4000-8000-000000000000");
-    let settled = source.look_up(std::slice::from_ref(&gone)).await.unwrap().unwrap();
+    let settled = source.look_up(std::slice::from_ref(&gone), &HashMap::new()).await.unwrap().unwrap();
     assert_eq!(settled, LookUp { server: Some(slapd.url()), missing: vec![gone], ..LookUp::default() });
 }
 

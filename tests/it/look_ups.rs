@@ -1,5 +1,6 @@
 //! Looking up on a real OpenLDAP server what the account may see in part only: what is not understood proves nothing.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use rollcall::directory::{Anchor, Change};
@@ -68,7 +69,7 @@ async fn what_is_shown_in_part_is_neither_missing_nor_outside(#[case] access: &s
     let source = LdapSource::new(config(&slapd, &["ou=people", "ou=groups"]));
     let called = [(&there, "u000001"), (&gone, "u000002")]
         .map(|(one, uid)| (one.clone(), format!("uid={uid},ou=people,{SUFFIX}")));
-    let answer = source.look_up_called(&[there, gone.clone()], &called.into()).await.unwrap().unwrap();
+    let answer = source.look_up(&[there, gone.clone()], &called.into()).await.unwrap().unwrap();
     assert_eq!((answer.found.len(), answer.missing.len()), (0, missing), "{answer:?}");
     assert!(answer.missing.iter().all(|one| *one == gone));
 }
@@ -79,7 +80,7 @@ async fn who_lies_elsewhere_is_outside_whatever_is_shown() {
         company(&format!("access to dn.base=\"{HIDDEN}\" attrs=objectClass by READER none by * read"));
     let [there, gone] = one_there_and_one_gone(&slapd).await;
     let source = LdapSource::new(config(&slapd, &["ou=groups"]));
-    let answer = source.look_up(&[there.clone(), gone.clone()]).await.unwrap().unwrap();
+    let answer = source.look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap().unwrap();
     assert_eq!((answer.found, answer.missing), (vec![there], vec![gone]));
 }
 

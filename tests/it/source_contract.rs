@@ -1,6 +1,6 @@
 //! What every source must do, and that two of them say the same of the same entries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, Mode, Shown};
 use rollcall::source::ldap::{LdapConfig, LdapSource};
@@ -62,7 +62,7 @@ pub(crate) async fn holds(source: &impl Source, literal: &str) {
     let nobody = Anchor::new("00000000-0000-0000-0000-000000000000");
     let there: Vec<Anchor> = anchors.into_iter().cloned().collect();
     let asked: Vec<Anchor> = there.iter().cloned().chain([nobody.clone()]).collect();
-    if let Some(settled) = source.look_up(&asked).await.unwrap() {
+    if let Some(settled) = source.look_up(&asked, &HashMap::new()).await.unwrap() {
         // Whoever a read brings is not elsewhere, though they be missing from the one before.
         assert_eq!((settled.found, settled.missing), (Vec::new(), vec![nobody]));
     }

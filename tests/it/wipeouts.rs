@@ -1,7 +1,7 @@
 //! The wipe-outs that users of other tools reported, each lived through here: the real import and run,
 //! against a directory in memory and the registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,11 @@ impl Source for Directory {
         Ok(completion(Mode::Full, "dc=corp"))
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         let missing = if self.look_up == Answer::Missing { anchors.to_vec() } else { Vec::new() };
         Ok(Some(LookUp { missing, ..LookUp::default() }))
     }

@@ -1,6 +1,6 @@
 //! A source that reads the world, well or badly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -233,7 +233,11 @@ impl Source for Reader {
         })
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         match self.looks_up {
             LooksUp::Never => return Ok(None),
             LooksUp::Fails => return Err(SourceError::new(Reason::Unreachable, "no server answers")),

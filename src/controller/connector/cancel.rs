@@ -21,20 +21,13 @@ impl<S: Source> Source for Cancellable<S> {
         }
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
-        tokio::select! {
-            found = self.source.look_up(anchors) => found,
-            () = self.cancel.cancelled() => Err(cancelled()),
-        }
-    }
-
-    async fn look_up_called(
+    async fn look_up(
         &self,
         anchors: &[Anchor],
         called: &HashMap<Anchor, String>,
     ) -> Result<Option<LookUp>, SourceError> {
         tokio::select! {
-            found = self.source.look_up_called(anchors, called) => found,
+            found = self.source.look_up(anchors, called) => found,
             () = self.cancel.cancelled() => Err(cancelled()),
         }
     }

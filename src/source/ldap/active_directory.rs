@@ -65,7 +65,11 @@ impl Source for ActiveDirectorySource {
         contained(Box::pin(async move { Session::open(config).await?.read(resume, sink).await })).await
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         let (config, anchors) = (self.config.clone(), anchors.to_vec());
         contained(Box::pin(async move { Session::open(config).await?.look_up(&anchors).await }))
             .await

@@ -1,7 +1,7 @@
 //! One id on two entries of one read: it says of neither who it is. Or one entry, that was renamed while the read went on:
 //! the directory is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::deadline::Deadline;
 use super::options::Options;
@@ -106,7 +106,7 @@ pub(super) async fn ask<S: Source>(
     for (at, some) in doubles.chunks(Options::LOOK_UP_BATCH).enumerate() {
         let anchors: Vec<Anchor> = some.iter().map(|double| double.anchor.clone()).collect();
         let answer = if at * Options::LOOK_UP_BATCH < look_ups {
-            deadline.answer(source.look_up(&anchors)).await
+            deadline.answer(source.look_up(&anchors, &HashMap::new())).await
         } else {
             Ok(Some(LookUp::default()))
         };

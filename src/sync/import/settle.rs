@@ -103,7 +103,7 @@ pub(super) async fn settle<S: Source>(
             let called =
                 chunk.iter().filter_map(|missing| Some((missing.anchor.clone(), missing.dn.clone()?)));
             let called = called.collect();
-            answer = match deadline.answer(source.look_up_called(&anchors, &called)).await {
+            answer = match deadline.answer(source.look_up(&anchors, &called)).await {
                 Ok(Some(answer)) => Answer::Came(answer),
                 Ok(None) => Answer::Cannot,
                 Err(error) => {

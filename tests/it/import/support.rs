@@ -35,7 +35,11 @@ impl Source for Directory {
         Ok(completion(Mode::Full, "dc=corp"))
     }
 
-    async fn look_up(&self, anchors: &[Anchor]) -> Result<Option<LookUp>, SourceError> {
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        _: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
         let Some(called) = self.called.clone() else { return Ok(None) };
         let missing = anchors.iter().filter(|anchor| !called.contains_key(anchor)).cloned().collect();
         Ok(Some(LookUp { missing, called, ..LookUp::default() }))
