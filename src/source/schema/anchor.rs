@@ -2,6 +2,7 @@
 
 use super::attributes::is_said;
 use crate::directory::Anchor;
+use crate::source::KnownBy;
 
 /// Immutable ids that servers offer, in the order in which they are tried.
 pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
@@ -33,6 +34,34 @@ pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
         if attribute.eq_ignore_ascii_case("nsUniqueId") { &[8; 4] } else { &[8, 4, 4, 4, 12] };
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
     text.split('-').map(|part| if digits(part) { part.len() } else { 0 }).eq(parts.iter().copied())
+}
+
+/// The attribute by which the entries of the last read are known.
+pub(in crate::source) fn pinned(known_by: Option<&KnownBy>) -> Option<String> {
+    let KnownBy { id, scope, .. } = known_by?;
+    let spelled = |id: &str| ANCHORS.iter().find(|name| name.eq_ignore_ascii_case(id)).copied();
+    if let Some(id) = id {
+        return Some(spelled(id).unwrap_or(id).to_owned());
+    }
+    // As it stood at the end of the scope before it was kept.
+    let last = scope.rsplit("\n\n").next().unwrap_or_default();
+    spelled(last.strip_prefix("ldif anchor=").unwrap_or(last)).map(str::to_owned)
+}
+
+/// What is wrong with an entry whose id is none.
+pub(in crate::source) fn no_id(attribute: &str) -> String {
+    format!(
+        "its {attribute} does not identify it: it is blank, or has the wrong form; correct it in the directory, or \
+         set anchorAttribute to one that every entry has"
+    )
+}
+
+/// The message for an entry that does not show the id attribute.
+pub(in crate::source) fn without_id(attribute: &str) -> String {
+    format!(
+        "it has no {attribute}, which identifies it; allow the account to read that attribute, or set anchorAttribute \
+         to one that every entry has"
+    )
 }
 
 /// Octets as two digits each.

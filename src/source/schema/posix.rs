@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Attributes, active_directory, is_deleted, is_nobody, is_said};
+use super::active_directory;
+use super::attributes::{Attributes, is_said};
+use super::class::{is_deleted, is_nobody};
 use crate::directory::{Dn, Members, Reference};
 
 /// What is wrong with a list while somebody does not show their primary group.
