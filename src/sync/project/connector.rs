@@ -129,7 +129,10 @@ impl ConnectorProjection<'_> {
         self.read_lists(&paths, doubt.without_members(), &changed)?;
         let missing: RoaringBitmap = self.projection.unsettled.iter().map(|subject| subject.0).collect();
         let missing = missing & &frozen;
-        let unstated = Unstated { frozen: &frozen, missing: &missing, new_names: info.new_names };
+        let no_more: RoaringBitmap = frozen.iter().filter(|subject| self.is_disabled(*subject)).collect();
+        let no_more = no_more | &missing;
+        let unstated =
+            Unstated { frozen: &frozen, missing: &missing, no_more: &no_more, new_names: info.new_names };
         for (subject, verdict) in groups.verdicts {
             let verdict = match (verdict, groups.rows.get(&subject)) {
                 (SubjectState::Keep(content), Some(row)) => {
@@ -146,6 +149,11 @@ impl ConnectorProjection<'_> {
         self.projection.due = self.projection.due.into_iter().chain(due).min();
         self.note_rest(rows);
         Ok(())
+    }
+
+    /// Whether the object of a subject was disabled.
+    fn is_disabled(&self, subject: u32) -> bool {
+        self.known.link(SubjectId(subject)).is_some_and(|link| !link.active)
     }
 
     /// Reads the lists of these groups, and works out who is in them.

@@ -120,6 +120,9 @@ pub(super) struct Unstated<'a> {
     pub(super) frozen: &'a RoaringBitmap,
     /// Of those, who did not come and is not known to be gone: a list without them may be the work of what made them be missing.
     pub(super) missing: &'a RoaringBitmap,
+    /// Those of whom nothing can be said and who are missing, or whose object is disabled: they keep their memberships, and get
+    /// no new ones.
+    pub(super) no_more: &'a RoaringBitmap,
     /// Names from this number on are new.
     pub(super) new_names: u32,
 }
@@ -308,8 +311,9 @@ impl Lists {
         linked: Option<&RoaringBitmap>,
         unstated: &Unstated<'_>,
     ) -> Group {
-        let Membership { members, perhaps, unresolved, incomplete, newest, .. } =
+        let Membership { mut members, perhaps, unresolved, incomplete, newest, .. } =
             self.known(row).map(Membership::of).unwrap_or_default();
+        members -= linked.map_or_else(|| unstated.no_more.clone(), |linked| unstated.no_more - linked);
         let awaited = newest >= Some(unstated.new_names);
         let unproven = match linked {
             Some(linked) if incomplete || awaited => linked - &members,

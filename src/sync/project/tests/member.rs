@@ -115,9 +115,34 @@ fn a_frozen_entry_bears_its_name_before_one_that_is_gone(#[case] frozen: Presenc
         .with(user("ann"))
         .linked("ann@corp.example")
         .presence(frozen)
-        .group("team", &[0]);
+        .group("team", &[0])
+        .linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
     case.snapshot.names.insert(1, 0);
-    assert_eq!(case.members(2), [1]);
+    let SubjectState::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!(group.members.iter().collect::<Vec<_>>(), [1]);
+}
+
+/// A list goes on naming those who left where the server does not see to it.
+#[rstest]
+#[case::missing(Presence::Unsettled { since: Timestamp::UNIX_EPOCH, server: None }, true, false)]
+#[case::damaged(Presence::Unreadable("damaged".to_owned()), true, true)]
+#[case::damaged_and_disabled(Presence::Unreadable("damaged".to_owned()), false, false)]
+#[case::there(Presence::Present, false, true)]
+fn who_is_missing_or_disabled_and_kept_gets_no_new_membership(
+    #[case] presence: Presence,
+    #[case] active: bool,
+    #[case] begins: bool,
+    #[values(true, false)] team_is_linked: bool,
+) {
+    let mut case =
+        Case::new().with(user("ann")).linked("ann@corp.example").presence(presence).group("team", &[0]);
+    case.known.by_id.get_mut(&SubjectId(1)).unwrap().link.as_mut().unwrap().active = active;
+    if team_is_linked {
+        case = case.linked("team");
+    }
+    let SubjectState::Keep(group) = &case.project().groups[&SubjectId(2)] else { panic!() };
+    assert_eq!((group.members.contains(1), group.unproven.is_empty()), (begins, true));
 }
 
 #[test]
