@@ -38,6 +38,8 @@ pub(super) struct Record {
     pub(super) hides_others: bool,
     /// How many values begin right after their colon.
     pub(super) tight: usize,
+    /// How many begin after a space.
+    pub(super) spaced: usize,
     /// How much it states, beside lists of others.
     bytes: usize,
     values: usize,
@@ -189,7 +191,11 @@ impl Record {
     fn take(&mut self, line: usize, text: &[u8]) -> Result<String, Problem> {
         let (name, stated) = match attribute(text) {
             Ok(parts) => {
-                self.tight += usize::from(is_tight(text));
+                match after_colon(text) {
+                    Some(b' ') => self.spaced += 1,
+                    Some(first) if !b":<".contains(&first) => self.tight += 1,
+                    _ => {}
+                }
                 parts
             }
             Err((name, why)) => {
@@ -287,10 +293,9 @@ fn is_name(name: &[u8]) -> bool {
     }
 }
 
-/// Whether a value begins right after its colon, as hardly any exporter writes it.
-fn is_tight(text: &[u8]) -> bool {
-    let mut value = text.iter().skip_while(|byte| **byte != b':').skip(1);
-    value.next().is_some_and(|first| !b" :<".contains(first))
+/// What stands right after the colon: hardly any exporter begins a value there.
+fn after_colon(text: &[u8]) -> Option<u8> {
+    text.iter().skip_while(|byte| **byte != b':').nth(1).copied()
 }
 
 /// `name[;options]: value`, `name:: base64`. The name in lower case, with its options; or with what is wrong.
@@ -357,7 +362,7 @@ mod tests {
             for record in &mut records {
                 record.line = expected[0].line;
                 record.certain = Attributes::new();
-                record.tight = 0;
+                (record.tight, record.spaced) = (expected[0].tight, expected[0].spaced);
                 (record.bytes, record.values) = (expected[0].bytes, expected[0].values);
                 record.end = End::Proven;
             }
