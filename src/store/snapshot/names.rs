@@ -115,16 +115,16 @@ impl Importing {
         Ok(())
     }
 
-    /// Notes which of its names the row was not called by before this import.
+    /// Notes which of its names the row was not called by before this import, and gives them.
     ///
     /// # Errors
     /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
-    pub fn give(&mut self, row: RowId, names: &RoaringBitmap) -> Result<(), StoreError> {
+    pub fn give(&mut self, row: RowId, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         let new = names - self.borne_by(&RoaringBitmap::from_iter([row.0]))?;
-        for name in new {
+        for name in &new {
             self.given.entry(name).or_default().push(row);
         }
-        Ok(())
+        Ok(new)
     }
 
     /// The names that this import gave to rows that were not called so before it.

@@ -41,7 +41,8 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
     key(one) == key(other)
 }
 
-fn key(dn: &str) -> String {
+/// A DN as it is compared.
+pub(super) fn key(dn: &str) -> String {
     Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.as_str().to_owned())
 }
 

@@ -96,6 +96,8 @@ pub(super) struct Intake {
     claimed: RoaringBitmap,
     /// … and of those names the ones that no read before this one brought with that id.
     newly_claimed: RoaringBitmap,
+    /// Names that came for the first time with the id of somebody who is known and was called otherwise.
+    taken: RoaringBitmap,
     /// Whether somebody who is known came so for the first time: with the id of one and the name of another it may be made of two,
     /// and others may have stood between them.
     is_mixed: bool,
@@ -160,6 +162,7 @@ impl Intake {
             astray: BTreeMap::new(),
             claimed: RoaringBitmap::new(),
             newly_claimed: RoaringBitmap::new(),
+            taken: RoaringBitmap::new(),
             is_mixed: false,
             borne: RoaringBitmap::new(),
             shared: RoaringBitmap::new(),
@@ -264,16 +267,10 @@ impl Intake {
         let absent = self.importing.there() - &self.seen - &self.outside;
         self.look_for_nameless(&absent)?;
         let there = self.importing.holders(&absent, &self.unidentified)?;
-        for row in &there {
-            let why =
-                "an entry with its former name was read, and it could not be determined whether that is the same entry"
-                    .to_owned();
-            self.written.insert(row);
-            self.untold.insert(row);
-            self.pending.push(Version::Presence { row: RowId(row), presence: Presence::Unreadable(why) });
-        }
-        self.flush()?;
-        self.seen |= &there;
+        self.keep(
+            &there,
+            "an entry with its former name was read, and it could not be determined whether that is the same entry",
+        )?;
         let absent = absent - there;
         let mut before = self.importing.unsettled(&absent)?;
         let told = self.told_by();
@@ -305,6 +302,18 @@ impl Intake {
         Ok(())
     }
 
+    /// Keeps these as they are, as entries that were seen and could not be understood.
+    fn keep(&mut self, rows: &RoaringBitmap, why: &str) -> Result<(), StoreError> {
+        for row in rows {
+            self.written.insert(row);
+            self.untold.insert(row);
+            self.pending
+                .push(Version::Presence { row: RowId(row), presence: Presence::Unreadable(why.to_owned()) });
+        }
+        self.seen |= rows;
+        self.flush()
+    }
+
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
         let LookUpResult { absent: mut settled, of_no_kind, mut notices } = settled;
@@ -314,7 +323,9 @@ impl Intake {
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         self.flush()?;
         // A list may name one of them.
-        let doubles = self.settle_doubles(doubles, completion.id.as_deref().unwrap_or("id"))?;
+        let attribute = completion.id.as_deref().unwrap_or("id");
+        let (doubles, bearers) = self.settle_doubles(doubles, attribute, &missing)?;
+        settled.retain(|(row, _)| !bearers.contains(row.0));
         if doubles > 0 {
             // What becomes of one of them is told under the id of both.
             completion.cursor = None;
@@ -460,8 +471,12 @@ impl Intake {
         // Of a server it was heard by id that they are not there.
         let unheard = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
         let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
-        kept |=
-            if self.is_mixed { unheard } else { self.importing.holders(&unheard, &self.newly_claimed)? };
+        // A record with the id of one and the name of another may be made of two.
+        kept |= if self.is_mixed {
+            unheard
+        } else {
+            self.importing.holders(&unheard, &(&self.newly_claimed | &self.taken))?
+        };
         if !kept.is_empty() {
             notices.push(
                 "missing entries stay as they are, because unreadable data may belong to them; see the exceptions"
@@ -609,7 +624,10 @@ impl Intake {
             };
             self.flush_of(row)?;
             if self.info.is_some() {
-                self.importing.give(row, &names)?;
+                let new = self.importing.give(row, &names)?;
+                if known.is_some_and(|known| known.presence != PresenceByte::Gone) {
+                    self.taken |= new;
+                }
             }
             let names = self.with_former(known, &names, &entry.names)?;
             self.name_anew()?;

@@ -97,3 +97,69 @@ async fn an_entry_of_no_kind_keeps_what_it_had() {
     assert_eq!(exceptions(&report).into_keys().collect::<Vec<_>>(), [BOB]);
     assert_eq!(company.registry(), in_step);
 }
+
+/// One's id was changed to another one's: theirs is missing, and their entry stands there.
+#[rstest]
+#[case::a_file(None)]
+#[case::looked_up(Some(called("2", &[BOB, NEW])))]
+#[tokio::test]
+async fn whose_entry_shows_the_id_of_another_one_keeps_the_account(
+    #[case] called: Option<HashMap<Anchor, Vec<String>>>,
+    #[values(false, true)] is_first: bool,
+    #[values(false, true)] is_group: bool,
+) {
+    let company = Company::new();
+    let new = |id: &str| if is_group { group(id, NEW, &[BOB]) } else { person(id, NEW) };
+    company.day(&directory(&[&ann()[..], &[person("2", BOB), new("3")]].concat())).await;
+    let in_step = company.registry();
+    let twice = if is_first { [new("2"), person("2", BOB)] } else { [person("2", BOB), new("2")] };
+    let double = Directory { changes: [&ann()[..], &twice].concat(), called };
+    for _ in 0..3 {
+        let report = company.day(&double).await;
+        assert_eq!(report.result(), RunResult::InStepWithExceptions);
+        assert_eq!(company.registry(), in_step);
+    }
+    // Who left is gone when it is known whose the id is.
+    let company_without = directory(&[&ann()[..], &[person("2", BOB)]].concat());
+    company.day(&company_without).await;
+    assert_ne!(company.registry(), in_step);
+}
+
+/// Lines that are lost from a file may make one record of two: the id of one and the DN of another.
+#[rstest]
+#[case::people(person("3", BOB), person("2", BOB))]
+#[case::groups(group("3", "cn=old,ou=groups,dc=corp", &[BOB]), group("2", "cn=old,ou=groups,dc=corp", &[BOB]))]
+#[tokio::test]
+async fn who_is_missing_and_called_as_another_one_is_now_stays_for_one_read(
+    #[case] mixed: Change,
+    #[case] missing: Change,
+) {
+    let company = Company::new();
+    let eve = person("3", NEW);
+    company.day(&directory(&[&ann()[..], &[missing, eve]].concat())).await;
+    let keys = |company: &Company| company.registry().into_keys().collect::<Vec<_>>();
+    let in_step = company.registry();
+    let changed = directory(&[&ann()[..], &[mixed]].concat());
+    company.day(&changed).await;
+    assert_eq!(keys(&company), in_step.clone().into_keys().collect::<Vec<_>>());
+    assert!(in_step.iter().all(|of| company.registry().get(of.0) == Some(of.1)), "{:?}", company.registry());
+    // It is so: a file that says the same again was not cut there.
+    company.day(&changed).await;
+    assert_ne!(company.registry(), in_step);
+}
+
+/// Its lists are read again when all has come, and say nothing then either.
+#[tokio::test]
+async fn a_new_group_that_lists_itself_and_whose_id_comes_twice_is_not_there() {
+    let company = Company::new();
+    company.day(&directory(&[person("1", "uid=ann,ou=people,dc=corp")])).await;
+    let (dn, other) = ("cn=self,ou=groups,dc=corp", "cn=other,ou=copies,dc=corp");
+    let members = &[dn, "uid=ann,ou=people,dc=corp"][..];
+    for twice in [
+        [group("9", other, members), group("9", dn, members)],
+        [group("9", dn, members), group("9", other, members)],
+    ] {
+        company.day(&directory(&[&[person("1", "uid=ann,ou=people,dc=corp")], &twice[..]].concat())).await;
+        assert_eq!(company.registry().into_keys().collect::<Vec<_>>(), ["ann@corp.example"]);
+    }
+}

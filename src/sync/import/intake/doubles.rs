@@ -1,5 +1,7 @@
 //! Ids that come on several entries of one read: what stands of them is what stood before.
 
+use std::collections::BTreeSet;
+
 use roaring::RoaringBitmap;
 
 use super::Intake;
@@ -39,12 +41,14 @@ impl Intake {
         Ok(())
     }
 
-    /// What stands of ids that several entries bear is what stood before; how many such there are.
+    /// What stands of ids that several entries bear is what stood before; how many such ids there are. Who of `missing` was called
+    /// as one of those entries stays too, and is given back: it may be theirs, with an id that is wrong.
     pub(super) fn settle_doubles(
         &mut self,
         doubles: Vec<(Double, Is)>,
         attribute: &str,
-    ) -> Result<usize, StoreError> {
+        missing: &RoaringBitmap,
+    ) -> Result<(usize, RoaringBitmap), StoreError> {
         let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
         let rows: RoaringBitmap = several.iter().map(|(double, _)| double.row.0).collect();
         let mut before = Vec::with_capacity(several.len());
@@ -87,6 +91,25 @@ impl Intake {
             }
         }
         self.flush()?;
-        Ok(several.len())
+        let bearers =
+            if several.is_empty() { RoaringBitmap::new() } else { self.bearers(&several, missing)? };
+        self.keep(
+            &bearers,
+            "an entry with its former name shows the id of another one, so it is not known whether it is still there; \
+             give that entry its own id again",
+        )?;
+        Ok((several.len(), bearers))
+    }
+
+    /// Who of `missing` was called as one of these entries.
+    fn bearers(
+        &self,
+        several: &[(Double, Is)],
+        missing: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, StoreError> {
+        let dns: BTreeSet<String> =
+            several.iter().flat_map(|(double, _)| double.dns()).map(|dn| double::key(dn)).collect();
+        let called = self.importing.called(missing, false)?.into_iter();
+        Ok(called.filter(|(.., dn)| dns.contains(&double::key(dn))).map(|(row, ..)| row.0).collect())
     }
 }

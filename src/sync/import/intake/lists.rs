@@ -121,7 +121,9 @@ impl Intake {
         if former.is_empty() && presumed.is_empty() {
             return Ok(());
         }
-        for (group, new) in std::mem::take(&mut self.newly_listed) {
+        // Of one that turned out not to be understood, the list of before stands.
+        let listed = std::mem::take(&mut self.newly_listed).into_iter();
+        for (group, new) in listed.filter(|(group, _)| self.read.contains(group.0)).collect::<Vec<_>>() {
             let presumed = presumed.remove(&group).unwrap_or_default();
             self.restate(group, |intake, edges| intake.meant_by_now(&former, &presumed, edges, &new))?;
         }
