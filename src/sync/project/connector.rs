@@ -120,19 +120,13 @@ impl ConnectorProjection<'_> {
         collision::resolve(&mut groups, self.known);
         let people = self.settle(users, SubjectKind::User);
         let groups = self.settle(groups, SubjectKind::Group);
-        let frozen = people.frozen() | groups.frozen();
         for (subject, places) in with_places {
             if people.is_gone(subject) || groups.is_gone(subject) {
                 self.projection.doubtful.entry(subject).or_default().extend(places);
             }
         }
         self.read_lists(&paths, doubt.without_members(), &changed)?;
-        let missing: RoaringBitmap = self.projection.unsettled.iter().map(|subject| subject.0).collect();
-        let missing = missing & &frozen;
-        let no_more: RoaringBitmap = frozen.iter().filter(|subject| self.is_disabled(*subject)).collect();
-        let no_more = no_more | &missing;
-        let unstated =
-            Unstated { frozen: &frozen, missing: &missing, no_more: &no_more, new_names: info.new_names };
+        let unstated = self.unstated(people.frozen() | groups.frozen(), info.new_names);
         for (subject, verdict) in groups.verdicts {
             let verdict = match (verdict, groups.rows.get(&subject)) {
                 (SubjectState::Keep(content), Some(row)) => {
@@ -151,9 +145,14 @@ impl ConnectorProjection<'_> {
         Ok(())
     }
 
-    /// Whether the object of a subject was disabled.
-    fn is_disabled(&self, subject: u32) -> bool {
-        self.known.link(SubjectId(subject)).is_some_and(|link| !link.active)
+    /// What decides about members who are not stated, and about those who are and of whom nothing can be said.
+    fn unstated(&self, frozen: RoaringBitmap, new_names: u32) -> Unstated {
+        let unsettled: RoaringBitmap = self.projection.unsettled.iter().map(|subject| subject.0).collect();
+        let missing = unsettled & &frozen;
+        let is_disabled =
+            |subject: &u32| self.known.link(SubjectId(*subject)).is_some_and(|link| !link.active);
+        let disabled: RoaringBitmap = frozen.iter().filter(is_disabled).collect();
+        Unstated { no_more: disabled | &missing, missing, frozen, new_names }
     }
 
     /// Reads the lists of these groups, and works out who is in them.
@@ -173,13 +172,7 @@ impl ConnectorProjection<'_> {
         Ok(())
     }
 
-    fn group(
-        &mut self,
-        subject: SubjectId,
-        row: RowId,
-        content: Arc<Content>,
-        unstated: &Unstated<'_>,
-    ) -> Group {
+    fn group(&mut self, subject: SubjectId, row: RowId, content: Arc<Content>, unstated: &Unstated) -> Group {
         let lists = &self.state.lists;
         if lists.is_doubtful(row) {
             let doubtful = self.projection.doubtful.entry(subject).or_default();

@@ -115,14 +115,14 @@ pub(super) struct Lists {
 }
 
 /// What decides about members who are not stated.
-pub(super) struct Unstated<'a> {
+pub(super) struct Unstated {
     /// Those of whom nothing can be said, not even what they are called now.
-    pub(super) frozen: &'a RoaringBitmap,
+    pub(super) frozen: RoaringBitmap,
     /// Of those, who did not come and is not known to be gone: a list without them may be the work of what made them be missing.
-    pub(super) missing: &'a RoaringBitmap,
+    pub(super) missing: RoaringBitmap,
     /// Those of whom nothing can be said and who are missing, or whose object is disabled: they keep their memberships, and get
     /// no new ones.
-    pub(super) no_more: &'a RoaringBitmap,
+    pub(super) no_more: RoaringBitmap,
     /// Names from this number on are new.
     pub(super) new_names: u32,
 }
@@ -309,17 +309,17 @@ impl Lists {
         row: RowId,
         content: Arc<Content>,
         linked: Option<&RoaringBitmap>,
-        unstated: &Unstated<'_>,
+        unstated: &Unstated,
     ) -> Group {
         let Membership { mut members, perhaps, unresolved, incomplete, newest, .. } =
             self.known(row).map(Membership::of).unwrap_or_default();
-        members -= linked.map_or_else(|| unstated.no_more.clone(), |linked| unstated.no_more - linked);
+        members -= linked.map_or_else(|| unstated.no_more.clone(), |linked| &unstated.no_more - linked);
         let awaited = newest >= Some(unstated.new_names);
         let unproven = match linked {
             Some(linked) if incomplete || awaited => linked - &members,
             // Who was moved and could not be read may be the one who is named.
-            Some(linked) if unresolved => (linked & (perhaps | unstated.frozen)) - &members,
-            Some(linked) => (linked & (perhaps | unstated.missing)) - &members,
+            Some(linked) if unresolved => (linked & (perhaps | &unstated.frozen)) - &members,
+            Some(linked) => (linked & (perhaps | &unstated.missing)) - &members,
             None => RoaringBitmap::new(),
         };
         let weak = match self.with_weak.get(&row) {
