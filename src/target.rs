@@ -44,8 +44,6 @@ pub struct Capabilities {
     /// Whether somebody else can write there: then existing objects may have to be adopted, and
     /// verified from time to time.
     pub shared: bool,
-    /// Whether a group may be a member of a group.
-    pub nested_groups: bool,
 }
 
 /// Why a target could not answer, for people.
@@ -54,6 +52,4 @@ pub struct Capabilities {
 pub struct TargetError {
     /// What happened and what to do. Never holds a secret.
     pub message: String,
-    /// Whether trying again later may help.
-    pub transient: bool,
 }

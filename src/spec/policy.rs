@@ -15,13 +15,13 @@ use crate::api::policy::{
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner};
+use crate::scim::{USER_ATTRIBUTES, user_attribute};
 use crate::secret::Secret;
 use crate::sync::expression::{Expression, Returns, Subject};
 use crate::sync::policy::{
-    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
-    OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Nesting, OnDisabled,
+    OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
-use crate::target::registry::{USER_ATTRIBUTES, user_attribute};
 
 /// A read that may not be older would be too old again by the time a policy could run on it.
 pub(super) const SHORTEST_AGE: std::time::Duration = std::time::Duration::from_mins(1);
@@ -233,7 +233,6 @@ impl Resolving<'_> {
                 ApiNesting::Flatten => Nesting::Flatten,
                 ApiNesting::Preserve => Nesting::Preserve,
             },
-            membership: Membership::Owned,
             vanished: LeaverStep {
                 after: after?,
                 action: match groups.vanished.r#do {

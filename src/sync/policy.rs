@@ -90,8 +90,6 @@ pub struct GroupRules {
     pub r#where: Option<Expression>,
     /// What becomes of groups in groups.
     pub nesting: Nesting,
-    /// Whose members we may take out.
-    pub membership: Membership,
     /// What to do when a group is gone.
     pub vanished: LeaverStep,
     /// Whether existing objects may be adopted.
@@ -169,15 +167,6 @@ pub enum Nesting {
     Flatten,
     /// A group in a group stays one, where both are in scope.
     Preserve,
-}
-
-/// Whose members we may take out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Membership {
-    /// Only those that we put in.
-    Owned,
-    /// Any.
-    Authoritative,
 }
 
 /// A budget: the smaller of a number and a share, over the window; the share is never under

@@ -13,8 +13,6 @@ use crate::directory::{Content, Key, Match, Operation, Outcome, Owner, SubjectKi
 use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
 
-pub use crate::scim::{USER_ATTRIBUTES, user_attribute};
-
 /// From so many members in a batch on, all numbers are read at once.
 const FEW: usize = 100;
 
@@ -46,7 +44,7 @@ impl Target for Registry {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 4000, members_per_operation: 50_000, shared: false, nested_groups: true }
+        Capabilities { batch: 4000, members_per_operation: 50_000, shared: false }
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
@@ -71,7 +69,7 @@ impl Target for Registry {
         let look = move || registry.store.read_registry(&registry.owner, |part| find(part, kind, &by));
         let found = spawn_blocking(look).await.map_err(|error| error.to_string());
         let found = found.and_then(|found| found.map_err(|error| error.to_string()));
-        Ok(found.map_err(|message| TargetError { message, transient: false })?.unwrap_or_default())
+        Ok(found.map_err(|message| TargetError { message })?.unwrap_or_default())
     }
 }
 

@@ -22,7 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("source", &["directory", "net"]),
     ("target", &["directory", "net", "scim", "store"]),
     ("controller", &["api", "spec", "sync", "source", "target", "store", "serve", "net", "directory"]),
-    ("spec", &["api", "source", "target", "sync", "net", "directory"]),
+    ("spec", &["api", "source", "target", "sync", "net", "scim", "directory"]),
     ("cli", &["*"]),
     // Traits only, never a source or target of its own.
     ("sync", &["directory", "store", "source::*", "target::*"]),

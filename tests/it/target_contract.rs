@@ -129,12 +129,10 @@ impl<T: Target> Suite<T> {
             "one that is not there is no error"
         );
         assert_eq!(self.members(&team).await, people[3..].iter().cloned().collect());
-        if self.0.capabilities().nested_groups {
-            let inner = self.create("inner", group("inner")).await;
-            let nest = Operation::AddMembers { group: team.clone(), members: vec![inner.clone()] };
-            assert_eq!(self.one(nest).await, Outcome::Done(team.clone()));
-            assert!(self.members(&team).await.contains(&inner));
-        }
+        let inner = self.create("inner", group("inner")).await;
+        let nest = Operation::AddMembers { group: team.clone(), members: vec![inner.clone()] };
+        assert_eq!(self.one(nest).await, Outcome::Done(team.clone()));
+        assert!(self.members(&team).await.contains(&inner));
     }
 
     async fn deletes_for_good(&self) {

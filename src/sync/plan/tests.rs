@@ -13,8 +13,8 @@ use crate::directory::{
 };
 use crate::store::link::{Leaving, Link, Subject, Subjects};
 use crate::sync::policy::{
-    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
-    OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Nesting, OnDisabled,
+    OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
 use crate::sync::project::{Group, Projection, SubjectState, User};
 
@@ -175,7 +175,6 @@ fn policy() -> Policy {
             exclude: Vec::new(),
             r#where: None,
             nesting: Nesting::Flatten,
-            membership: Membership::Owned,
             vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,
         },

@@ -16,8 +16,8 @@ use crate::store::link::{Link, Subject};
 use crate::store::snapshot::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::sync::expression::{Expression, Returns, Subject as About};
 use crate::sync::policy::{
-    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Membership, Nesting,
-    OnDisabled, OnExceed, OnRecreated, PerGroup, UserRules,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Nesting, OnDisabled,
+    OnExceed, OnRecreated, PerGroup, UserRules,
 };
 
 mod doubt;
@@ -222,7 +222,6 @@ fn policy() -> Policy {
             exclude: Vec::new(),
             r#where: None,
             nesting: Nesting::Flatten,
-            membership: Membership::Owned,
             vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,
         },

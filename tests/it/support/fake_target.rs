@@ -65,12 +65,7 @@ impl Fake {
         Self {
             objects: Mutex::default(),
             troubles: Mutex::default(),
-            capabilities: Capabilities {
-                batch: 5,
-                members_per_operation: 3,
-                shared: true,
-                nested_groups: true,
-            },
+            capabilities: Capabilities { batch: 5, members_per_operation: 3, shared: true },
             next: AtomicU64::new(1),
             dies_in: AtomicU64::new(NEVER),
             died: Notify::new(),
@@ -245,7 +240,7 @@ impl Target for Fake {
     async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         if self.deaf.load(Ordering::SeqCst) > 0 {
             self.deaf.fetch_sub(1, Ordering::SeqCst);
-            return Err(TargetError { message: "no answer within 30 s".to_owned(), transient: true });
+            return Err(TargetError { message: "no answer within 30 s".to_owned() });
         }
         let matches = |id: &TargetId, object: &Object| match by {
             Match::Id(wanted) => id == wanted,
