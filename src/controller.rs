@@ -1,13 +1,20 @@
 //! The operator: two controllers that bring about what the resources say, and write back what came of it.
 //!
+//! # From a watch to a reconcile
+//! 1. `watch` follows the objects of a namespace, keeps them in `caches`, and reports what happened to each.
+//! 2. `route` puts whoever that concerns into the `work_queue` of its kind: the object itself, those that use it, and the
+//!    connectors of a policy. Jobs that end, alarms and a lease that is ours again put objects into the same queue.
+//! 3. `controllers` takes names from the queue. It looks at each object once at a time, and at a limited number at once.
+//! 4. `reconcile` is one look at an object of either kind: it resolves, decides, begins a read or run, and writes the status.
+//!    What differs is in the folders of the kinds. What is remembered between two looks is in `state`.
+//!
 //! # Guarantees
-//! - A reconcile never waits for a read or a run: those are jobs beside it, and their end is a reason to
-//!   look again.
-//! - Only a connector's controller imports, only a policy's runs, and each writes its own status, under a
-//!   field manager of its own, when it would say something else than before.
-//! - Nothing is begun, and nothing written, to the apiserver or to a target, unless the gate is open: the lease is ours
-//!   for longer than the write may take. What was begun ends with the lease.
-//! - A job or watch that dies ends the process, with its reason.
+//! - A reconcile never waits for a read or a run: those are jobs in the background, and their end is a reason to look again.
+//! - Only a connector's controller imports, only a policy's runs. Each writes only its own status, under its own field
+//!   manager, and only when the status is another than before.
+//! - Nothing is begun or written, to the apiserver or to a target, unless the gate is open: the lease is ours for longer
+//!   than the write may take. What was begun ends with the lease.
+//! - If a job or a watch dies, the process ends with its reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +26,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::attended::Attended;
-use self::context::{Context, States};
+use self::context::Context;
 use self::gate::Gate;
 use self::lease::LEASE;
 use self::namespaces::Namespaces;
 use self::parts::Parts;
+use self::state::States;
 use crate::clock::Timer;
 use crate::serve::{Readiness, Served};
 use crate::store::{Store, StoreError, soundness};
+use crate::sync::blocking;
 use crate::telemetry::Metrics;
 
 pub use self::approval::Unguarded;
@@ -35,6 +44,7 @@ pub use self::gate::Shut;
 pub use self::lease::{LeaseSettings, Times};
 pub use self::watched::Scope;
 
+mod announce;
 mod approval;
 mod attended;
 mod caches;
@@ -46,13 +56,17 @@ mod delay;
 mod error;
 mod event;
 mod gate;
+mod job;
 mod lease;
 mod namespaces;
-mod object;
 mod parts;
 pub mod policy;
 mod read;
+mod reconcile;
+mod referred;
+mod route;
 mod sight;
+mod state;
 mod status;
 mod sweep;
 mod users;
@@ -127,8 +141,7 @@ where
     let working = async {
         let store = open_store(open, &stop).await?;
         let readers = store.clone();
-        served
-            .recall(tokio::task::spawn_blocking(move || readers.readers()).await.map_err(StoreError::from)??);
+        served.recall(blocking(move || readers.readers()).await?);
         readiness.reached(LEASE);
         let (mut namespaces, following) = Namespaces::new(&client, settings.scope, &readiness, &metrics);
         let (fatal, dying) = mpsc::channel(1);
@@ -227,7 +240,7 @@ where
     let began = tokio::time::Instant::now();
     loop {
         let open = open.clone();
-        match tokio::task::spawn_blocking(move || open()).await? {
+        match blocking(move || open()).await {
             Err(StoreError::InUse { .. }) if began.elapsed() < HANDOVER && !stop.is_cancelled() => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -240,7 +253,7 @@ where
 async fn again(context: Arc<Context>) {
     loop {
         context.gate.again().await;
-        context.wake_all();
+        context.parts.wake_all(None);
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! `project`, `plan` and `guard` are pure; `import`, `apply` and `run` do the I/O at the two ends.
 
-use tokio::task::JoinError;
-
 use crate::store::StoreError;
 
 pub mod apply;
@@ -14,18 +12,17 @@ pub mod plan;
 pub mod policy;
 pub mod project;
 pub mod run;
+mod snapshot;
 
-impl From<JoinError> for StoreError {
-    fn from(error: JoinError) -> Self {
-        Self::Ended(error.to_string())
-    }
-}
-
-/// Does what blocks (the store's work, projections) where blocking is allowed.
-async fn blocking<T: Send + 'static>(
+/// Begins what blocks (the store's work, projections) where blocking is allowed.
+///
+/// # Errors
+/// Those of the work, and [`StoreError::Ended`] when it panicked.
+pub fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await?
+) -> impl Future<Output = Result<T, StoreError>> + Send {
+    let done = tokio::task::spawn_blocking(work);
+    async { done.await.unwrap_or_else(|error| Err(StoreError::Ended(error.to_string()))) }
 }
 
 #[cfg(test)]

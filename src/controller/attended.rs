@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::caches::NamespaceCaches;
 use super::context::Context;
 use super::controllers::controllers;
+use super::route;
 use super::watch;
 use super::watch::Following;
-use super::watched::Scope;
+use super::watched::{Scope, WatchedKind};
 use crate::spec::Name;
 
 /// What goes on for each part.
@@ -56,7 +57,7 @@ impl Attended {
         for namespace in new {
             let tell = {
                 let context = context.clone();
-                move |kind, name: Name, happened| context.told(kind, &name, happened)
+                move |kind, name: Name, happened| route::told(&context, kind, &name, happened)
             };
             let (part, following) = watch::prepare(
                 &context.client,
@@ -78,10 +79,10 @@ impl Attended {
     fn forget(&self, part: &NamespaceCaches) {
         let context = &self.context;
         for object in part.connectors.cache.state() {
-            context.forget_connector(&Name::of(&*object));
+            route::forget(context, WatchedKind::Connector, &Name::of(&*object));
         }
         for object in part.policies.cache.state() {
-            context.forget_policy(&Name::of(&*object));
+            route::forget(context, WatchedKind::Policy, &Name::of(&*object));
         }
         context.parts.remove(part.namespace.as_deref());
         context.metrics.not_watched(part.namespace.as_deref().unwrap_or_default());

@@ -1,25 +1,27 @@
-//! The controller of `SyncPolicy`: resolve, decide, run, status. It alone runs.
+//! The controller of `SyncPolicy`: it alone runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::events::EventType;
 
 use self::state::Told;
 use self::stored::Stored;
+use super::announce;
 use super::approval::{Unguarded, follow};
+use super::caches::{NamespaceCaches, Ours};
 use super::context::{Context, owner};
 use super::error::Error;
-use super::object::PolicyObject;
-use super::status as writing;
-use super::write::write_status;
+use super::reconcile::Controlled;
+use super::state::{Reconciled, States};
 use crate::api::policy::SyncPolicyStatus;
-use crate::api::{APPROVE, reason};
+use crate::api::{APPROVE, SyncPolicy, reason};
 use crate::secret::Secret;
 use crate::spec::Name;
-use crate::spec::reference;
-use crate::telemetry::chain;
+use crate::spec::reference::{self, Reference};
 
 mod decide;
 mod gated;
@@ -35,82 +37,76 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::state::ControllerState;
-
-pub(super) async fn reconcile(object: Arc<PolicyObject>, context: Arc<Context>) -> Result<Action, Error> {
-    let looked = look(&object, &context).await;
-    if let Err(error) = &looked
-        && !matches!(error, Error::Shut(_))
-    {
-        blind(&object, &context, error).await;
+impl Controlled for SyncPolicy {
+    fn ours(part: &NamespaceCaches) -> &Ours<Self> {
+        &part.policies
     }
-    looked
-}
 
-async fn look(object: &PolicyObject, context: &Arc<Context>) -> Result<Action, Error> {
-    let name = Name::of(object);
-    let known = match &object.0 {
-        Ok(known) => known,
-        Err(invalid) => {
-            context.served.pause(&owner(&name));
-            let written = context.policies.with(&name, |state| state.written.clone());
-            let before = written.as_ref().map(|written| written.status.clone()).unwrap_or_default();
-            let status = status::unreadable(invalid, &before, context.clock.now());
-            let version = invalid.metadata.resource_version.as_ref();
-            if !writing::stands(written.as_ref(), (version, None), &status) {
-                write(context, object, status).await?;
-            }
-            return Ok(Action::await_change());
+    fn states(context: &Context) -> &States<Self> {
+        &context.policies
+    }
+
+    fn references(&self) -> BTreeSet<Reference> {
+        reference::of_policy(&self.spec)
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
+        let resolved = resolve::resolve(context, name, self).await?;
+        let digest = self.annotations().get(APPROVE);
+        let stored =
+            look::stored(context, name, self.metadata.uid.as_deref().unwrap_or_default(), digest).await?;
+        let (refused, told) = refuse(context, name, digest, &stored).await?;
+        // What approves nothing is as if it were not there, but for what it approved before.
+        let counts = digest.filter(|_| !refused);
+        let now = context.clock.now();
+        let (approval, look_up, reset) = context.policies.with(name, |state| {
+            state.recall(self, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
+            state.withdraw(digest, stored.withdrawn);
+            let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
+            let approval = state.unseen(counts, &stored, previews);
+            state.events.extend(told);
+            (approval, state.to_look_up(counts, &stored), state.reset)
+        });
+        context.served.outdated(&owner(name), reset);
+        admit(context, name, resolved.token.as_ref()).await?;
+        let sources = look::sources(context, name, &resolved, look_up.as_deref(), now).await?;
+        let (ends, unguarded) = (context.gate.ends(), context.approvals.unguarded());
+        let (reconciled, events, reset_at) = context.policies.with(name, |state| {
+            state.unguarded = unguarded;
+            let reconciled = state.reconcile(self, &resolved, &sources, approval, now, &ends);
+            (reconciled, std::mem::take(&mut state.events), state.reset_at())
+        });
+        if let Some(at) = reset_at {
+            context.metrics.store_reset(&name.to_string(), at.as_second());
         }
-    };
-    context.sees(&name, &reference::of_policy(&known.spec))?;
-    let resolved = resolve::resolve(context, &name, known).await?;
-    let digest = known.annotations().get(APPROVE);
-    let stored =
-        look::stored(context, &name, known.metadata.uid.as_deref().unwrap_or_default(), digest).await?;
-    let (refused, told) = refuse(context, &name, digest, &stored).await?;
-    // What approves nothing is as if it were not there, but for what it approved before.
-    let counts = digest.filter(|_| !refused);
-    let now = context.clock.now();
-    let (approval, look_up, reset) = context.policies.with(&name, |state| {
-        state.recall(known, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
-        state.withdraw(digest, stored.withdrawn);
-        let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
-        let approval = state.unseen(counts, &stored, previews);
-        state.events.extend(told);
-        (approval, state.to_look_up(counts, &stored), state.reset)
-    });
-    context.served.outdated(&owner(&name), reset);
-    admit(context, &name, resolved.token.as_ref()).await?;
-    let sources = look::sources(context, &name, &resolved, look_up.as_deref(), now).await?;
-    let (ends, unguarded) = (context.gate.ends(), context.approvals.unguarded());
-    let reconciled = context.policies.with(&name, |state| {
-        state.unguarded = unguarded;
-        state.reconcile(known, &resolved, &sources, approval, now, &ends)
-    });
-    if let Some(begin) = reconciled.begin {
-        run::begin(context, &name, begin);
+        for (type_, reason, message) in events {
+            announce::event(context, self, type_, reason, &message);
+        }
+        Ok(reconciled)
     }
-    context.policy_alarm(&name, reconciled.wake_at);
-    context.shows("SyncPolicy", &name, known.spec.suspend, &reconciled.conditions);
-    if let Some(at) = reconciled.reset_at {
-        context.metrics.store_reset(&name.to_string(), at.as_second());
-    }
-    for (type_, reason, message) in reconciled.events {
-        context.event(known, type_, reason, &message);
-    }
-    if let Some((before, status)) = reconciled.write {
-        let now = status.conditions.clone();
-        write(context, object, *status).await?;
-        context.tell(known, before.as_ref().map(|before| &before.conditions[..]), &now);
-    }
-    Ok(Action::await_change())
-}
 
-async fn write(context: &Context, object: &PolicyObject, status: SyncPolicyStatus) -> Result<(), Error> {
-    let written = write_status(context, object, status).await?;
-    context.policies.with(&Name::of(object), |state| state.written = Some(written));
-    Ok(())
+    fn begin(context: &Arc<Context>, name: &Name, begin: Self::Begin) {
+        run::begin(context, name, begin);
+    }
+
+    fn unreadable(
+        context: &Context,
+        name: &Name,
+        invalid: &InvalidObject,
+        before: &SyncPolicyStatus,
+        now: Timestamp,
+    ) -> SyncPolicyStatus {
+        context.served.pause(&owner(name));
+        status::unreadable(invalid, before, now)
+    }
+
+    fn forget_metrics(context: &Context, name: &Name) {
+        context.metrics.forget_policy(&name.to_string());
+    }
 }
 
 /// Whether the approval that the object bears approves nothing, and what is to be told of that now.
@@ -139,22 +135,6 @@ async fn refuse(
          policy, then remove rollcall.dev/approve and set it again"
     );
     Ok((true, Some(told(&why))))
-}
-
-/// A look failed: while nobody knows how things are, nothing is said to be well.
-async fn blind(object: &PolicyObject, context: &Arc<Context>, error: &Error) {
-    let (name, now) = (Name::of(object), context.clock.now());
-    let Ok(known) = &object.0 else { return };
-    let (before, status) = context.policies.with(&name, |state| state.look_failed(known, error, now));
-    context.metrics.condition("SyncPolicy", &name.to_string(), "Ready", "False");
-    let Some(status) = status else { return };
-    let conditions = status.conditions.clone();
-    match write(context, object, status).await {
-        Ok(()) => context.tell(known, Some(&before), &conditions),
-        Err(error) => {
-            tracing::debug!(error = chain(&error), "the failure could not be written to the status");
-        }
-    }
 }
 
 /// Serves the policy's registry to whoever bears the token, and remembers who that is: after a restart the reader is not

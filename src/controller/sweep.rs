@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::context::{Context, owner};
+use super::context::{Context, connector_name, owner};
 use super::delay;
 use super::watched::WatchedKind;
-use crate::directory::ConnectorName;
 use crate::spec::Name;
 use crate::telemetry::chain;
 
@@ -39,11 +38,11 @@ pub(super) async fn sweep(context: Arc<Context>) {
         }
         // Of where not everything has been seen yet nobody says that something is missing.
         let parts = context.parts.all();
-        let (policies, connectors) = Context::there(&parts);
+        let policies = parts.iter().flat_map(|part| part.policies.cache.state());
+        let policies: BTreeSet<_> = policies.map(|policy| owner(&Name::of(&*policy))).collect();
+        let connectors = parts.iter().flat_map(|part| part.connectors.cache.state());
+        let connectors: BTreeSet<_> = connectors.map(|it| connector_name(&Name::of(&*it))).collect();
         let known: Vec<_> = parts.into_iter().filter(|part| part.sight.has_listed(&KNOWN)).collect();
-        let policies: BTreeSet<_> = policies.iter().map(owner).collect();
-        let connector = |name: &Name| ConnectorName::new(&name.namespace, &name.name);
-        let connectors: BTreeSet<_> = connectors.iter().map(connector).collect();
         let swept = context.stored(move |store| {
             let within = |namespace: &str| known.iter().any(|part| part.covers(namespace));
             store.forget_absent(&policies, &connectors, within, now, KEEPS)

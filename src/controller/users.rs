@@ -53,15 +53,17 @@ impl Users {
     }
 }
 
+/// The kind of what a reference names.
+pub(super) fn watched(reference: &Reference) -> WatchedKind {
+    match reference {
+        Reference::Secret(_) => WatchedKind::Secret,
+        Reference::ConfigMap(_) => WatchedKind::ConfigMap,
+    }
+}
+
 /// What an object uses, by what it refers to.
 pub(super) fn referred(by: &Name, references: BTreeSet<Reference>) -> impl Iterator<Item = One> {
-    references.into_iter().map(|reference| {
-        let kind = match reference {
-            Reference::Secret(_) => WatchedKind::Secret,
-            Reference::ConfigMap(_) => WatchedKind::ConfigMap,
-        };
-        (kind, by.beside(reference.name()))
-    })
+    references.into_iter().map(|reference| (watched(&reference), by.beside(reference.name())))
 }
 
 #[cfg(test)]

@@ -52,6 +52,17 @@ impl WatchedKind {
         }
     }
 
+    /// The kind of its objects.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Connector => "DirectoryConnector",
+            Self::Policy => "SyncPolicy",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::Namespace => "Namespace",
+        }
+    }
+
     /// In logs and metrics.
     pub(super) fn word(self) -> &'static str {
         match self {

@@ -1,14 +1,22 @@
-//! Which objects are due for a look, now or at a time.
+//! Which objects of one kind are due for a look, now or at a time. It alone says who is looked at when: nobody is looked at
+//! twice at once, and a look that failed is repeated ever later.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::delay;
 use crate::clock::Timer;
 use crate::spec::Name;
+
+/// After the first look that failed, it is repeated after so long; doubled each time …
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// … up to this number of failures: half a minute is long enough.
+const MOST_FAILURES: u32 = 6;
 
 /// The objects of one kind that are due; each is in it at most once.
 pub(super) struct WorkQueue {
@@ -21,6 +29,10 @@ pub(super) struct WorkQueue {
 struct State {
     now: BTreeSet<Name>,
     at: HashMap<Name, Timestamp>,
+    /// Those that are being looked at.
+    busy: HashSet<Name>,
+    /// How often in a row a look failed.
+    failures: HashMap<Name, u32>,
 }
 
 impl WorkQueue {
@@ -45,7 +57,24 @@ impl WorkQueue {
         self.changed.notify_one();
     }
 
-    /// The objects whose time has come, one by one. There must be only one such stream.
+    /// A look has ended. One that failed is repeated.
+    pub(super) fn done(&self, name: &Name, succeeded: bool) {
+        let mut state = self.state();
+        state.busy.remove(name);
+        if succeeded {
+            state.failures.remove(name);
+        } else {
+            let count = state.failures.entry(name.clone()).or_default();
+            *count = (*count + 1).min(MOST_FAILURES);
+            let again = delay::again(self.clock.now(), FIRST_RETRY, *count, &name.to_string());
+            state.at.insert(name.clone(), again);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// The objects whose time has come, one by one; each comes again only when its look is [`done`](Self::done). There must
+    /// be only one such stream.
     pub(super) fn calls(self: Arc<Self>) -> impl Stream<Item = Name> + Send {
         stream::unfold(self, |queue| async move {
             loop {
@@ -70,19 +99,21 @@ impl WorkQueue {
     /// The next whose time has come, or when the next one's does.
     fn take(&self) -> Result<Name, Option<Timestamp>> {
         let now = self.clock.now();
-        let mut state = self.state();
-        if let Some(name) = state.now.pop_first() {
-            state.at.remove(&name);
-            return Ok(name);
-        }
-        let first = state.at.iter().min_by_key(|(_, moment)| **moment);
-        let Some((name, moment)) = first.map(|(name, moment)| (name.clone(), *moment)) else {
-            return Err(None);
+        let state = &mut *self.state();
+        let is_free = |name: &&Name| !state.busy.contains(*name);
+        let name = if let Some(name) = state.now.iter().find(is_free) {
+            name.clone()
+        } else {
+            let free = state.at.iter().filter(|(name, _)| is_free(name));
+            let (name, moment) = free.min_by_key(|(_, moment)| **moment).ok_or(None)?;
+            if *moment > now {
+                return Err(Some(*moment));
+            }
+            name.clone()
         };
-        if moment > now {
-            return Err(Some(moment));
-        }
+        state.now.remove(&name);
         state.at.remove(&name);
+        state.busy.insert(name.clone());
         Ok(name)
     }
 
@@ -134,6 +165,7 @@ mod tests {
         queue.now(&a);
         queue.now(&a);
         assert_eq!(calls.next().await, Some(a.clone()));
+        queue.done(&a, true);
         assert!(calls.next().now_or_never().is_none());
         clock.0.send_replace(at(15));
         assert!(calls.next().now_or_never().is_none());
@@ -141,9 +173,53 @@ mod tests {
         clock.0.send_replace(at(25));
         assert_eq!(calls.next().await, Some(a));
         assert_eq!(calls.next().await, Some(b.clone()));
+        queue.done(&b, true);
         queue.at(&b, Some(at(30)));
         queue.at(&b, None);
         clock.0.send_replace(at(40));
         assert!(calls.next().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_looked_at_twice_at_once() {
+        let queue = Arc::new(WorkQueue::new(Arc::new(Hand(watch::Sender::new(at(0))))));
+        let mut calls = pin!(queue.clone().calls());
+        let (a, b) = (Name::new("ns", "a"), Name::new("ns", "b"));
+        queue.now(&a);
+        assert_eq!(calls.next().await, Some(a.clone()));
+        queue.now(&a);
+        queue.at(&a, Some(at(0)));
+        queue.now(&b);
+        assert_eq!(calls.next().await, Some(b));
+        assert!(calls.next().now_or_never().is_none(), "its first look goes on");
+        queue.done(&a, true);
+        assert_eq!(calls.next().await, Some(a.clone()), "it changed meanwhile");
+        queue.done(&a, true);
+        assert!(calls.next().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_look_that_failed_is_repeated_later_each_time() {
+        let clock = Arc::new(Hand(watch::Sender::new(at(0))));
+        let queue = Arc::new(WorkQueue::new(clock.clone()));
+        let mut calls = pin!(queue.clone().calls());
+        let a = Name::new("ns", "a");
+        queue.now(&a);
+        // A tenth is added at most, in whole seconds.
+        for (waits, longest) in [(1, 1), (2, 2), (4, 4), (8, 8), (16, 17), (32, 35), (32, 35)] {
+            let failed = clock.now();
+            assert_eq!(calls.next().await, Some(a.clone()));
+            queue.done(&a, false);
+            clock.0.send_replace(failed + Duration::from_secs(waits) - Duration::from_millis(1));
+            assert!(calls.next().now_or_never().is_none(), "{waits}");
+            clock.0.send_replace(failed + Duration::from_secs(longest));
+        }
+        assert_eq!(calls.next().await, Some(a.clone()));
+        queue.done(&a, true);
+        queue.now(&a);
+        assert_eq!(calls.next().await, Some(a.clone()));
+        queue.done(&a, false);
+        clock.0.send_replace(clock.now() + Duration::from_secs(1));
+        assert_eq!(calls.next().await, Some(a), "it was well meanwhile");
     }
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -34,7 +33,6 @@ mod settle;
 mod shrinkage;
 mod spelling;
 mod unreadable;
-mod view;
 
 use deadline::Deadline;
 pub use imported::Imported;
@@ -82,7 +80,7 @@ pub async fn import<S: Source>(
     let sink = Sink::after(last.clone(), batches_to);
     let given_up = CancellationToken::new();
     let ended = given_up.clone();
-    let writing = spawn_blocking(move || {
+    let writing = blocking(move || {
         let mut batches = batches;
         let mut intake = intake;
         let mut came = 0;
@@ -97,7 +95,7 @@ pub async fn import<S: Source>(
             intake.take(batch)?;
             progress(came);
         }
-        Ok::<_, StoreError>(intake)
+        Ok(intake)
     });
     let read = deadline.answer(source.read(cursor.as_ref(), sink)).await;
     if read.is_err() && deadline.has_passed() {
@@ -105,7 +103,7 @@ pub async fn import<S: Source>(
     }
     let read_at = clock.now();
     // The store's failure comes first: it is why the source found nobody listening.
-    let intake = writing.await.map_err(StoreError::from)??;
+    let intake = writing.await?;
     let completion = read?;
     intake.check_directory(&completion)?;
     intake.check_not_empty(&completion)?;

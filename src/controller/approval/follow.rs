@@ -40,7 +40,7 @@ pub(in crate::controller) async fn look(context: &Context) -> Result<Option<Stri
         if let Some(why) = &why {
             tracing::warn!(why, "nothing checks who approves");
         }
-        context.wake_all();
+        context.parts.wake_all(None);
     }
     Ok(why)
 }

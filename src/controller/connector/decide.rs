@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::health::Asked;
 use crate::controller::delay;
+use crate::controller::state::Next;
 use crate::spec::SHORTEST_INTERVAL;
 
 /// What the decision rests on.
@@ -50,24 +51,13 @@ pub(super) struct Intervals {
     pub(super) retry: Duration,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Read.
-    Read,
-    /// Wait until then.
-    At(Timestamp),
-    /// Wait until something changes.
-    Rest,
-}
-
 pub(super) fn decide(facts: &Inputs<'_>) -> Next {
     let Some(Intervals { interval, retry }) = facts.intervals.filter(|_| !facts.suspended && !facts.reading)
     else {
         return Next::Rest;
     };
     if facts.edited || facts.requested {
-        return Next::Read;
+        return Next::Begin;
     }
     let due = match (facts.failed, facts.read_at) {
         // Nobody waits longer for a second try than for the next read.
@@ -83,7 +73,7 @@ pub(super) fn decide(facts: &Inputs<'_>) -> Next {
         },
         (None, None) => facts.now,
     };
-    if due <= facts.now { Next::Read } else { Next::At(due) }
+    if due <= facts.now { Next::Begin } else { Next::At(due) }
 }
 
 #[cfg(test)]
@@ -118,18 +108,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::never_read(Inputs { read_at: None, ..facts() }, Next::Read)]
+    #[case::never_read(Inputs { read_at: None, ..facts() }, Next::Begin)]
     #[case::read_already(facts(), Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp")))]
-    #[case::due(Inputs { now: at(960), ..facts() }, Next::Read)]
-    #[case::overdue_after_a_long_stop(Inputs { now: at(1_000_000), ..facts() }, Next::Read)]
-    #[case::edited(Inputs { edited: true, ..facts() }, Next::Read)]
-    #[case::requested(Inputs { requested: true, ..facts() }, Next::Read)]
-    #[case::asked_by_a_policy(Inputs { asked: Some(Asked::Fresher), ..facts() }, Next::Read)]
+    #[case::due(Inputs { now: at(960), ..facts() }, Next::Begin)]
+    #[case::overdue_after_a_long_stop(Inputs { now: at(1_000_000), ..facts() }, Next::Begin)]
+    #[case::edited(Inputs { edited: true, ..facts() }, Next::Begin)]
+    #[case::requested(Inputs { requested: true, ..facts() }, Next::Begin)]
+    #[case::asked_by_a_policy(Inputs { asked: Some(Asked::Fresher), ..facts() }, Next::Begin)]
     #[case::asked_again_at_once(
         Inputs { now: at(3), asked: Some(Asked::Fresher), ..facts() },
         Next::At(at(10))
     )]
-    #[case::asked_for_an_approval(Inputs { now: at(3), asked: Some(Asked::LookedUp), ..facts() }, Next::Read)]
+    #[case::asked_for_an_approval(Inputs { now: at(3), asked: Some(Asked::LookedUp), ..facts() }, Next::Begin)]
     #[case::suspended(Inputs { suspended: true, requested: true, edited: true, ..facts() }, Next::Rest)]
     #[case::under_way(Inputs { reading: true, requested: true, ..facts() }, Next::Rest)]
     #[case::cannot_work(Inputs { intervals: None, requested: true, ..facts() }, Next::Rest)]
@@ -142,7 +132,7 @@ mod tests {
         Inputs { failed: Some(Failed { at: at(90), count: 1, not_before: Some(at(800)) }), ..facts() },
         Next::At(at(800))
     )]
-    #[case::requested_while_failing(Inputs { failed: Some(failed(9)), requested: true, ..facts() }, Next::Read)]
+    #[case::requested_while_failing(Inputs { failed: Some(failed(9)), requested: true, ..facts() }, Next::Begin)]
     #[case::never_later_than_the_interval(
         Inputs { failed: Some(failed(30)), ..facts() },
         Next::At(delay::next(at(90), Duration::from_mins(15), "id/corp"))

@@ -1,21 +1,22 @@
 //! The read itself, beside the reconciles: they never wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
-use super::ControllerState;
 use super::cancel::{Cancellable, cancelled};
 use super::health::Asked;
-use super::job::{Begin, Job};
+use super::job::Begin;
 use super::outcome::{self, Failure};
 use super::resolved::Key;
+use super::state::ConnectorState;
 use crate::api::reason::connector as reasons;
 use crate::clock::Clock;
 use crate::controller::connector::status;
 use crate::controller::context::Context;
+use crate::controller::job::Job;
+use crate::controller::watched::WatchedKind;
 use crate::source::graph::EntraSource;
 use crate::source::ldap::{ActiveDirectorySource, LdapSource};
 use crate::source::ldif::LdifSource;
@@ -31,14 +32,9 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     let jobs = context.clone();
     let work = async move {
         let Begin { connector, key, account, look_up_all, job } = begin;
-        let queued = context.metrics.queued_import();
-        let permit = job.cancel.run_until_cancelled(context.imports.acquire()).await;
-        let running = queued.begin();
-        let ended = match permit {
-            Some(_permit) => Box::pin(read(&context, &connector, look_up_all, &job)).await,
-            None => Err(cancelled().into()),
-        };
-        drop(running);
+        let read = read(&context, &connector, look_up_all, &job);
+        let ended = job.in_turn(&context.imports, context.metrics.queued_import(), Box::pin(read)).await;
+        let ended = ended.unwrap_or_else(|| Err(cancelled().into()));
         if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
             tracing::warn!(error = telemetry::chain(error), "the read failed");
         }
@@ -46,8 +42,8 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         context
             .connectors
             .with(&name, |state| state.ended(&name, ended, (key, account), now, &context.metrics));
-        context.wake_connector(&name);
-        context.wake_policies_of(&name);
+        context.parts.wake(WatchedKind::Connector, &name);
+        context.parts.wake_users(WatchedKind::Connector, &name);
     };
     jobs.spawn("an import", work.instrument(span));
 }
@@ -56,7 +52,7 @@ async fn read(
     context: &Context,
     connector: &Connector,
     look_up_all: bool,
-    job: &Job,
+    job: &Job<Option<Asked>>,
 ) -> Result<Imported, ImportError> {
     let look_ups = if look_up_all { usize::MAX } else { import::Options::LOOK_UPS };
     let options =
@@ -83,12 +79,12 @@ async fn read_from<S: Source>(
     context: &Context,
     connector: &Connector,
     options: import::Options,
-    job: &Job,
+    job: &Job<Option<Asked>>,
 ) -> Result<Imported, ImportError> {
     let source = Cancellable { source, cancel: job.cancel.clone() };
-    let came = job.came.clone();
     let clock: &dyn Clock = &*context.clock;
-    let progress = move |count| came.store(count, Ordering::Relaxed);
+    let tell = job.progress_teller();
+    let progress = move |came| tell(came, 0);
     // It holds much while it waits.
     Box::pin(import(&source, &context.store, &connector.name, options, clock, progress)).await
 }
@@ -119,7 +115,7 @@ fn measure(metrics: &Metrics, name: &Name, ended: &Result<Imported, ImportError>
     }
 }
 
-impl ControllerState {
+impl ConnectorState {
     pub(super) fn ended(
         &mut self,
         name: &Name,
@@ -129,7 +125,7 @@ impl ControllerState {
         metrics: &Metrics,
     ) {
         use source::Reason::{AuthenticationFailed, Cancelled, TlsFailed, Unreachable};
-        let asked = self.job.take().and_then(|job| job.asked);
+        let asked = self.common.job.take().and_then(|job| job.cause);
         if self.tried.as_ref() != Some(&key) {
             // It was of a connector that is gone, whatever bears its name now.
             return;

@@ -7,9 +7,9 @@ use kube::ResourceExt as _;
 
 use super::resolved::{Key, Resolved};
 use crate::api::{DirectoryConnector, SyncPolicySpec};
-use crate::controller::context::Context;
+use crate::controller::context::{Context, connector_name};
 use crate::controller::error::Error;
-use crate::directory::ConnectorName;
+use crate::controller::referred::fetch;
 use crate::source::ldap::Bind;
 use crate::spec::reference;
 use crate::spec::{self, Connector, Content, Name, Objects, Runnable, SourceConfig};
@@ -21,8 +21,8 @@ pub(super) async fn resolve(
 ) -> Result<Resolved, Error> {
     let references = reference::of_connector(&object.spec);
     let policies = naming(context, name);
-    let used = spec::used(&ConnectorName::new(&name.namespace, &name.name), &policies);
-    let versions = context.versions(name, &references);
+    let used = spec::used(&connector_name(name), &policies);
+    let versions = context.parts.versions(name, &references);
     let literal = spec::literal(name, &policies);
     let is_known = |known: &Resolved| {
         let key = &known.key;
@@ -31,11 +31,11 @@ pub(super) async fn resolve(
             && key.generation == object.metadata.generation
             && key.literal == literal
     };
-    let known = context.connectors.with(name, |state| state.resolved.clone());
+    let known = context.connectors.with(name, |state| state.common.resolved.clone());
     if let Some(known) = known.filter(is_known) {
         return Ok(Resolved { used, ..known });
     }
-    let mut objects = context.objects(name, &references).await?;
+    let mut objects = fetch(&context.client, name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
     let connector = spec::connector(name, &objects, literal.clone());
     let key = Key {
@@ -47,7 +47,7 @@ pub(super) async fn resolve(
     let account = account(connector.as_ref().ok());
     let connector = connector.map(Arc::new).map_err(Arc::from);
     let resolved = Resolved { versions, key, account, connector, used };
-    context.connectors.with(name, |state| state.resolved = Some(resolved.clone()));
+    context.connectors.with(name, |state| state.common.resolved = Some(resolved.clone()));
     Ok(resolved)
 }
 
@@ -69,11 +69,11 @@ fn account(connector: Option<&Connector>) -> Content {
 
 /// The policies that use the connector, as far as they say what attributes they name.
 fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
-    let policies = context.policies_of(name);
+    let policies = context.parts.policies_of(name);
     let mut objects = Objects { partial: true, ..Objects::default() };
     for connector in policies.iter().flat_map(|(_, spec)| &spec.connectors) {
         let connector = name.beside(&connector.name);
-        if let Some(found) = context.connector(&connector) {
+        if let Some(found) = context.parts.connector(&connector) {
             objects.connectors.insert(connector, (found.spec.clone(), None));
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct Key {
 
 /// What a connector came to.
 #[derive(Clone, Debug)]
-pub(super) struct Resolved {
+pub(in crate::controller) struct Resolved {
     pub(super) versions: BTreeMap<Reference, Option<String>>,
     pub(super) key: Key,
     /// Name and password with which the directory is asked.

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::cancel::cancelled;
 use super::job::Begin;
 use super::resolved::{Key, Resolved};
-use super::state::Reconciled;
+use super::state::ConnectorState;
 use super::*;
 use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT};
+use crate::controller::state::give_up;
 use crate::directory::{ConnectorName, DirectoryId, Mode};
 use crate::source::{Reason, SourceError};
 use crate::spec::{self, Objects};
@@ -49,19 +50,24 @@ impl Begin {
     }
 }
 
-impl ControllerState {
+impl ConnectorState {
     /// One look, a minute after the last read that there was.
-    fn look(&mut self, (object, resolved): &(DirectoryConnector, Resolved)) -> Reconciled {
-        self.reconcile(object, resolved, Some(at(0)), at(60), &CancellationToken::new())
+    fn look(
+        &mut self,
+        (object, resolved): &(DirectoryConnector, Resolved),
+    ) -> Reconciled<DirectoryConnector> {
+        let looked = self.reconcile(object, resolved, Some(at(0)), at(60), &CancellationToken::new());
+        self.update_health(resolved, object.spec.suspend);
+        looked
     }
 }
 
 #[test]
 fn one_made_anew_waits_for_the_read_of_the_one_before() {
     let (one, two) = (corp("one", "title", &Value::Null), corp("two", "title", &Value::Null));
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     let begun = state.look(&one).begin.unwrap();
-    let mut state = state.give_up().unwrap();
+    let mut state = give_up::<DirectoryConnector>(state).unwrap();
     assert!(begun.job.cancel.is_cancelled());
     assert!(state.look(&two).begin.is_none(), "there must be only one read of a name");
     let failed = SourceError::new(Reason::Unreachable, "nobody answers");
@@ -77,7 +83,7 @@ fn one_made_anew_waits_for_the_read_of_the_one_before() {
 #[test]
 fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
     let (one, other) = (corp("one", "title", &Value::Null), corp("one", "city", &Value::Null));
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     let begun = state.look(&one).begin.unwrap();
     state.look(&other);
     assert!(begun.job.cancel.is_cancelled(), "policies name another attribute");
@@ -92,7 +98,7 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
 #[case::they_may_be_the_reason(Reason::Interrupted, false)]
 fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason, #[case] again: bool) {
     let one = corp("one", "title", &Value::Null);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.ask(Asked::LookedUp);
     let begun = state.look(&one).begin.unwrap();
     assert!(begun.look_up_all);
@@ -104,23 +110,23 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
 #[test]
 fn a_password_that_was_refused_is_tried_again_only_when_its_time_comes() {
     let metrics = Metrics::new();
-    let refused = |state: &mut ControllerState, begun: Begin, at: Timestamp| {
+    let refused = |state: &mut ConnectorState, begun: Begin, at: Timestamp| {
         let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
         state.ended(&Name::new("id", "corp"), Err(wrong.into()), begun.came_with(), at, &metrics);
     };
     let one = corp("one", "title", &Value::Null);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     let begun = state.look(&one).begin.unwrap();
     refused(&mut state, begun, at(59));
     // The spec is edited, policies name another attribute, a touched Secret is read anew.
     let edited = corp("one", "city", &Value::Null);
     let looked = state.look(&edited);
     assert!(looked.begin.is_none());
-    let (_, status) = looked.status.unwrap();
+    let status = looked.write.unwrap().status;
     assert_eq!(status.conditions[0].reason, "AuthenticationFailed", "what is wrong goes on to be said");
     assert!(status.next_import_at.is_some());
     // It is edited while its time has come: the read is given up, and it is not tried twice.
-    let late = |state: &mut ControllerState, (object, resolved): &(DirectoryConnector, Resolved), second| {
+    let late = |state: &mut ConnectorState, (object, resolved): &(DirectoryConnector, Resolved), second| {
         state.reconcile(object, resolved, Some(at(0)), at(second), &CancellationToken::new())
     };
     let begun = late(&mut state, &edited, 1000).begin.unwrap();
@@ -151,7 +157,7 @@ fn a_restart_is_no_reason_to_try_a_password_again(#[case] next: &str, #[case] ex
     // Also if somebody edited the spec while nobody looked.
     let status = json!({ "observedGeneration": 0, "conditions": [ready], "nextImportAt": next });
     let (object, resolved) = corp("one", "title", &status);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.recall(&object, &resolved, None, at(60), &Metrics::new());
     let looked = state.look(&(object, resolved));
     assert!(looked.begin.is_none());
@@ -182,11 +188,11 @@ fn whoever_sees_again_says_what_was_known_of_the_directory(
     #[case] reads: bool,
 ) {
     let (object, resolved) = corp("one", "title", &blind(beside));
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.recall(&object, &resolved, None, at(60), &Metrics::new());
     let looked = state.look(&(object, resolved));
     assert_eq!(looked.begin.is_some(), reads);
-    let (_, status) = looked.status.unwrap();
+    let status = looked.write.unwrap().status;
     assert_eq!(status.conditions[0].reason, if reads { "Progressing" } else { reason });
 }
 
@@ -197,9 +203,9 @@ fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let suspended = Arc::unwrap_or_clone(resolved.connector.unwrap());
     let connector = spec::Connector { suspend: true, ..suspended };
     let resolved = Resolved::of(resolved.key, "one", connector);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.recall(&object, &resolved, None, at(60), &Metrics::new());
-    let (_, status) = state.look(&(object, resolved)).status.unwrap();
+    let status = state.look(&(object, resolved)).write.unwrap().status;
     let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
     assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
 }
@@ -207,7 +213,7 @@ fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
 #[test]
 fn nobody_waits_for_a_read_of_what_rests() {
     let (mut object, resolved) = corp("one", "title", &Value::Null);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.look(&(object.clone(), resolved.clone()));
     assert!(!state.health().settled, "its first read is under way");
     object.spec.suspend = true;
@@ -271,7 +277,7 @@ fn after_a_restart_only_a_read_that_ended_has_been(
     });
     let status = json!({ "observedGeneration": 1, "conditions": [ready], "lastImport": import });
     let (object, resolved) = corp("one", "title", &status);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     state.recall(&object, &resolved, Some(&snapshot(sequence)), at(60), &Metrics::new());
     assert_eq!(state.look(&(object, resolved)).begin.is_some(), reads);
 }
@@ -290,7 +296,7 @@ fn when_it_was_last_read_is_measured_from_the_status_on(
     });
     let (object, resolved) = corp("one", "title", &json!({ "lastImport": import }));
     let metrics = Metrics::new();
-    ControllerState::default().recall(&object, &resolved, info.as_ref(), at(60), &metrics);
+    ConnectorState::default().recall(&object, &resolved, info.as_ref(), at(60), &metrics);
     let line =
         format!("rollcall_connector_last_completion_timestamp_seconds{{connector=\"id/corp\"}} {expected}");
     let text = metrics.text().unwrap();
@@ -302,8 +308,9 @@ fn a_request_is_answered_when_its_read_has_ended() {
     let (mut object, resolved) = corp("one", "title", &Value::Null);
     object.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
     let asked = (object, resolved);
-    let handled = |looked: Reconciled| looked.status.unwrap().1.last_handled_sync_requested_at;
-    let mut state = ControllerState::default();
+    let handled =
+        |looked: Reconciled<DirectoryConnector>| looked.write.unwrap().status.last_handled_sync_requested_at;
+    let mut state = ConnectorState::default();
     let mut looked = state.look(&asked);
     let begun = looked.begin.take().unwrap();
     // A process that is started now begins again.

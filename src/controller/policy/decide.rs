@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::controller::state::Next;
+
 /// What the decision rests on.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -54,45 +56,34 @@ pub(super) struct Last {
     pub(super) lacked_source: bool,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Run.
-    Run,
-    /// Wait until then.
-    At(Timestamp),
-    /// Wait until something changes.
-    Rest,
-}
-
 pub(super) fn decide(facts: &Inputs) -> Next {
     let Some(sources) = facts.sources else { return Next::Rest };
     if facts.suspended || !facts.valid || facts.running || sources.awaited {
         return Next::Rest;
     }
     if facts.edited || facts.requested || facts.approved {
-        return Next::Run;
+        return Next::Begin;
     }
     let Some(last) = facts.last else {
         // The first run waits for nothing but a failure's pause.
-        return facts.again.map_or(Next::Run, |at| facts.when(at));
+        return facts.again.map_or(Next::Begin, |at| facts.when(at));
     };
     if last.lacked_source && sources.healthy {
-        return Next::Run;
+        return Next::Begin;
     }
     if let Some(at) = facts.again {
         return facts.when(at);
     }
     match facts.scheduled {
         Some(at) => facts.when(at),
-        None if sources.sequence > last.sequence => Next::Run,
+        None if sources.sequence > last.sequence => Next::Begin,
         None => last.due.map_or(Next::Rest, |due| facts.due(due, last, sources)),
     }
 }
 
 impl Inputs {
     fn when(&self, at: Timestamp) -> Next {
-        if at <= self.now { Next::Run } else { Next::At(at) }
+        if at <= self.now { Next::Begin } else { Next::At(at) }
     }
 
     /// What fell due and was not done then waits for a newer read (a later step of a schedule needs one).
@@ -100,7 +91,7 @@ impl Inputs {
         if due > last.started_at {
             self.when(due)
         } else if sources.completed_at > last.started_at {
-            Next::Run
+            Next::Begin
         } else {
             Next::Rest
         }
@@ -162,18 +153,18 @@ mod tests {
 
     #[rstest]
     #[case::nothing_happened(facts(), Next::Rest)]
-    #[case::a_read_brought_something(changed(), Next::Run)]
-    #[case::never_ran(Inputs { last: None, ..facts() }, Next::Run)]
-    #[case::never_ran_and_is_scheduled(Inputs { last: None, scheduled: Some(at(500)), ..facts() }, Next::Run)]
+    #[case::a_read_brought_something(changed(), Next::Begin)]
+    #[case::never_ran(Inputs { last: None, ..facts() }, Next::Begin)]
+    #[case::never_ran_and_is_scheduled(Inputs { last: None, scheduled: Some(at(500)), ..facts() }, Next::Begin)]
     #[case::nothing_to_run_on(Inputs { last: None, sources: None, ..facts() }, Next::Rest)]
     #[case::first_run_failed(Inputs { last: None, again: Some(at(160)), ..facts() }, Next::At(at(160)))]
     #[case::requested_after_the_first_failed(
         Inputs { last: None, again: Some(at(160)), requested: true, ..facts() },
-        Next::Run
+        Next::Begin
     )]
-    #[case::edited(Inputs { edited: true, ..facts() }, Next::Run)]
-    #[case::requested_in_back_off(Inputs { requested: true, again: Some(at(900)), ..facts() }, Next::Run)]
-    #[case::approved(Inputs { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Run)]
+    #[case::edited(Inputs { edited: true, ..facts() }, Next::Begin)]
+    #[case::requested_in_back_off(Inputs { requested: true, again: Some(at(900)), ..facts() }, Next::Begin)]
+    #[case::approved(Inputs { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Begin)]
     #[case::suspended(Inputs { suspended: true, requested: true, ..changed() }, Next::Rest)]
     #[case::invalid(Inputs { valid: false, requested: true, ..changed() }, Next::Rest)]
     #[case::under_way(Inputs { running: true, requested: true, ..changed() }, Next::Rest)]
@@ -182,15 +173,15 @@ mod tests {
         Next::Rest
     )]
     #[case::scheduled(Inputs { scheduled: Some(at(500)), ..changed() }, Next::At(at(500)))]
-    #[case::its_time_has_come(Inputs { scheduled: Some(at(100)), ..facts() }, Next::Run)]
+    #[case::its_time_has_come(Inputs { scheduled: Some(at(100)), ..facts() }, Next::Begin)]
     #[case::failed(Inputs { again: Some(at(160)), ..changed() }, Next::At(at(160)))]
-    #[case::failed_long_ago(Inputs { again: Some(at(90)), ..facts() }, Next::Run)]
+    #[case::failed_long_ago(Inputs { again: Some(at(90)), ..facts() }, Next::Begin)]
     #[case::falls_due(due(150, 40), Next::At(at(150)))]
-    #[case::is_due(due(100, 40), Next::Run)]
+    #[case::is_due(due(100, 40), Next::Begin)]
     #[case::was_due_and_waits_for_a_read(due(50, 40), Next::Rest)]
-    #[case::was_due_and_there_is_a_read(due(50, 60), Next::Run)]
+    #[case::was_due_and_there_is_a_read(due(50, 60), Next::Begin)]
     #[case::a_source_is_still_missing(lacking(false), Next::Rest)]
-    #[case::a_source_came_back(lacking(true), Next::Run)]
+    #[case::a_source_came_back(lacking(true), Next::Begin)]
     fn decides(#[case] facts: Inputs, #[case] expected: Next) {
         assert_eq!(decide(&facts), expected);
     }

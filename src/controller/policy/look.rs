@@ -11,6 +11,7 @@ use crate::controller::connector::{Asked, ConnectorHealth};
 use crate::controller::context::{Context, owner};
 use crate::controller::delay;
 use crate::controller::error::Error;
+use crate::controller::watched::WatchedKind;
 use crate::spec::{self, Name};
 use crate::store::StoreError;
 
@@ -110,7 +111,7 @@ fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (Conn
         (health, asked)
     });
     if asked.is_some() {
-        context.wake_connector(connector);
+        context.parts.wake(WatchedKind::Connector, connector);
     }
     (health, asked)
 }

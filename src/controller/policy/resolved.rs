@@ -19,7 +19,7 @@ pub(super) struct Key {
 
 /// What a policy came to.
 #[derive(Clone, Debug)]
-pub(super) struct Resolved {
+pub(in crate::controller) struct Resolved {
     pub(super) key: Key,
     pub(super) runnable: Result<Arc<Runnable>, Arc<[Problem]>>,
     /// What readers of its registry must show. It is known although the rest of the spec is wrong: what

@@ -1,7 +1,6 @@
 //! The run itself, beside the reconciles: they never wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use kube::runtime::events::EventType;
@@ -10,13 +9,15 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::gated::{Ends, Gated};
-use super::job::{Begin, Job};
-use super::state::{RanOf, Told};
-use super::{ControllerState, status};
+use super::job::Begin;
+use super::state::{PolicyState, RanOf, Told};
+use super::status;
 use crate::api::policy::StoreRef;
 use crate::api::reason::{Reason, policy as reasons};
 use crate::clock::Clock;
 use crate::controller::context::Context;
+use crate::controller::job::Job;
+use crate::controller::watched::WatchedKind;
 use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
@@ -36,19 +37,14 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
     let span = tracing::info_span!(parent: None, "run", policy = %name, run = id);
     let jobs = context.clone();
     let work = async move {
-        let queued = context.metrics.queued_run();
-        let permit = begin.job.cancel.run_until_cancelled(context.runs.acquire()).await;
-        let running = queued.begin();
-        let ran = match permit {
-            Some(_permit) => Some(run(&context, &mut begin, id).await),
-            None => None,
-        };
-        drop(running);
+        let (job, queued) = (begin.job.clone(), context.metrics.queued_run());
+        let run = Box::pin(run(&context, &mut begin, id));
+        let ran = job.in_turn(&context.runs, queued, run).await;
         // Without the lease nothing may be written, and that says nothing of the target.
         let given_up = begin.job.cancel.is_cancelled() || context.gate.check().is_err();
         let now = context.clock.now();
         context.policies.with(&name, |state| state.done(ran, begin, given_up, now, &context.metrics));
-        context.wake_policy(&name);
+        context.parts.wake(WatchedKind::Policy, &name);
     };
     jobs.spawn("a run", work.instrument(span));
 }
@@ -79,12 +75,8 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
         rebuild: spec::rebuild,
         clock,
     };
-    let done = begin.job.done.clone();
-    let report = run::run_on(&mut begin.left_by_last_run, work, options, |count, all| {
-        done.0.store(count, Ordering::Relaxed);
-        done.1.store(all, Ordering::Relaxed);
-    });
-    let report = report.await?;
+    let progress = begin.job.progress_teller();
+    let report = run::run_on(&mut begin.left_by_last_run, work, options, progress).await?;
     let id = context.stored(Store::id).await?;
     let sequence = report.sequence;
     Ok((report, StoreRef { id, sequence }))
@@ -101,7 +93,7 @@ fn measured(report: &RunReport) -> telemetry::Run {
     }
 }
 
-impl ControllerState {
+impl PolicyState {
     /// The job is done, whatever became of its run.
     pub(super) fn done(
         &mut self,
@@ -111,7 +103,7 @@ impl ControllerState {
         now: Timestamp,
         metrics: &Metrics,
     ) {
-        self.job = None;
+        self.common.job = None;
         if self.begun != Some(RanOf::of(&begin.runnable)) {
             // It was of a policy that is gone, whatever bears its name now.
             return;
@@ -141,7 +133,7 @@ impl ControllerState {
         self.ended = Some(RanOf::of(runnable));
         self.events.extend(told(report));
         if let Some(hold) = &report.held
-            && self.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
+            && self.common.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
         {
             // The digest first: a message that is too long is cut.
             let message = format!("{}; list it with `rollcall plan show`: {}", hold.digest, hold.reason);
@@ -150,7 +142,7 @@ impl ControllerState {
         // Whoever only looks has rebuilt nothing: what is older than it was stays so.
         self.reset &= report.failed.is_some() || report.previewed;
         self.previewed = (self.reset && report.failed.is_none()).then_some(report.sequence);
-        let status = &mut self.status;
+        let status = &mut self.common.status;
         if let Some(last) = status.last_run.take() {
             status.history.insert(0, last);
             status.history.truncate(HISTORY);
@@ -179,7 +171,8 @@ impl ControllerState {
         self.failed = Some((now, before.saturating_add(1)));
         self.ended = Some(ran);
         self.unheard = approve;
-        self.status.last_run = Some(status::could_not(status::failure(error), &error.to_string(), now));
+        self.common.status.last_run =
+            Some(status::could_not(status::failure(error), &error.to_string(), now));
     }
 }
 
@@ -272,14 +265,14 @@ mod tests {
     fn an_approval_outlives_a_run_that_was_given_up() {
         let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some(("sha256:0".to_owned(), false));
-        let mut state = ControllerState { begun: Some(begun), approval, ..ControllerState::default() };
+        let mut state = PolicyState { begun: Some(begun), approval, ..PolicyState::default() };
         state.given_up();
         assert_eq!((state.begun, state.approval), (None, None), "the next run is told of it");
     }
 
     #[test]
     fn an_approval_outlives_a_run_that_could_not_begin() {
-        let mut state = ControllerState::default();
+        let mut state = PolicyState::default();
         let ran = RanOf { spec_json: "{}".to_owned(), preview: false };
         let approval = Some("sha256:0".to_owned());
         state.cannot(&StoreError::Full, ran, approval.clone(), Timestamp::UNIX_EPOCH);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::job::Begin;
 use super::resolved::Resolved;
 use super::sources::Sources;
-use super::state::Reconciled;
+use super::state::PolicyState;
 use super::stored::Stored;
 use super::*;
 use crate::api::DirectoryConnector;
@@ -15,6 +15,7 @@ use crate::api::SyncPolicy;
 use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
 use crate::controller::error::Error;
+use crate::controller::state::give_up;
 use crate::spec::{self, Objects};
 use crate::store::object::Seen;
 use crate::store::policy::Baseline;
@@ -74,9 +75,9 @@ fn report(sequence: u64, previewed: bool) -> RunReport {
     }
 }
 
-impl ControllerState {
+impl PolicyState {
     /// One look at a policy, of whose directory was read so much.
-    fn look(&mut self, (object, resolved): &(SyncPolicy, Resolved), sequence: u64) -> Reconciled {
+    fn look(&mut self, (object, resolved): &(SyncPolicy, Resolved), sequence: u64) -> Reconciled<SyncPolicy> {
         let read = decide::Sources { sequence, completed_at: at(40), healthy: true, awaited: false };
         let sources = Sources { read: Some(read), ..Sources::default() };
         self.reconcile(object, resolved, &sources, None, at(100), &CancellationToken::new())
@@ -92,7 +93,7 @@ fn a_preview_makes_no_older_store_good() {
     let (metrics, before) = (Metrics::new(), ran(900));
     let staff_in = |mode| staff(mode, before.clone());
     let staff = staff_in("Preview");
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     state.recall(&staff.0, &stored(7, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
     assert!(state.reset);
     let mut begun = state.begins(&staff, 7);
@@ -102,8 +103,8 @@ fn a_preview_makes_no_older_store_good() {
         let looked = state.look(&staff, read);
         assert!(looked.begin.is_none(), "it was looked at already");
         assert!(state.reset, "nothing was rebuilt");
-        assert!(find(&state.status.conditions, "StoreReset").is_some());
-        assert_eq!(state.status.store, Some(store(900)), "the next process must see it too");
+        assert!(find(&state.common.status.conditions, "StoreReset").is_some());
+        assert_eq!(state.common.status.store, Some(store(900)), "the next process must see it too");
         begun = state.begins(&staff, read + 1);
     }
     state.done(Some(Ok((report(9, true), store(9)))), begun, false, at(110), &metrics);
@@ -112,14 +113,14 @@ fn a_preview_makes_no_older_store_good() {
     state.done(Some(Ok((report(9, false), store(9)))), begun, false, at(120), &metrics);
     assert!(state.look(&staff, 9).begin.is_none());
     assert!(!state.reset);
-    assert!(find(&state.status.conditions, "StoreReset").is_none());
-    assert_eq!(state.status.store, Some(store(9)));
+    assert!(find(&state.common.status.conditions, "StoreReset").is_none());
+    assert_eq!(state.common.status.store, Some(store(9)));
 }
 
 #[test]
 fn a_run_of_what_is_being_deleted_ends_at_its_next_operation() {
     let mut staff = staff("Apply", SyncPolicyStatus::default());
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     let begun = state.begins(&staff, 7);
     staff.0.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(100)));
     assert!(state.look(&staff, 7).begin.is_none());
@@ -131,13 +132,13 @@ fn a_run_of_what_is_being_deleted_ends_at_its_next_operation() {
 #[test]
 fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let before = ran(7);
-    let shown = writing::blind(&before.conditions, Some(1), at(60), &Error::Slow);
+    let shown = crate::controller::status::blind(&before.conditions, Some(1), at(60), &Error::Slow);
     let status = SyncPolicyStatus { conditions: shown, observed_generation: Some(1), ..before };
     let (mut object, resolved) = staff("Apply", status);
     object.spec.suspend = true;
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     state.recall(&object, &stored(7, false), resolved.runnable.as_deref().ok(), at(100), &Metrics::new());
-    let (_, status) = state.look(&(object, resolved), 7).write.unwrap();
+    let status = state.look(&(object, resolved), 7).write.unwrap().status;
     let [ready] = &status.conditions[..] else { panic!("{:?}", status.conditions) };
     assert_eq!((&*ready.status, &*ready.reason), ("Unknown", "Suspended"));
 }
@@ -147,7 +148,7 @@ fn whoever_tells_of_no_store_cannot_say_that_it_is_no_older_one() {
     let (metrics, nothing) = (Metrics::new(), SyncPolicyStatus::default());
     let used = || Stored { applied_spec: Some("{}".to_owned()), ..stored(7, false) };
     let recalled = |object: &SyncPolicy, stored: Stored| {
-        let mut state = ControllerState::default();
+        let mut state = PolicyState::default();
         state.recall(object, &stored, None, at(100), &metrics);
         state
     };
@@ -163,17 +164,17 @@ fn whoever_tells_of_no_store_cannot_say_that_it_is_no_older_one() {
     let begun = state.begins(&preview, 7);
     state.done(Some(Ok((report(7, true), store(7)))), begun, false, at(110), &metrics);
     assert!(state.reset);
-    assert_eq!(state.status.store, None);
+    assert_eq!(state.common.status.store, None);
     let begun = state.begins(&apply, 7);
     state.done(Some(Ok((report(7, false), store(7)))), begun, false, at(120), &metrics);
     assert!(!state.reset);
-    assert_eq!(state.status.store, Some(store(7)));
+    assert_eq!(state.common.status.store, Some(store(7)));
 }
 
 #[test]
 fn a_preview_is_not_made_again_for_what_it_knew() {
     let staff = staff("Preview", ran(7));
-    let (metrics, mut state) = (Metrics::new(), ControllerState::default());
+    let (metrics, mut state) = (Metrics::new(), PolicyState::default());
     state.recall(&staff.0, &stored(8, false), staff.1.runnable.as_deref().ok(), at(100), &metrics);
     let begun = state.begins(&staff, 8);
     state.done(Some(Ok((report(8, true), store(8)))), begun, false, at(110), &metrics);
@@ -195,7 +196,7 @@ fn what_waits_is_measured_from_the_status_on() {
     });
     before.last_run.as_mut().unwrap().quarantined = 5;
     let (staff, metrics) = (staff("Apply", before), Metrics::new());
-    ControllerState::default().recall(&staff.0, &stored(7, false), None, at(100), &metrics);
+    PolicyState::default().recall(&staff.0, &stored(7, false), None, at(100), &metrics);
     let text = metrics.text().unwrap();
     for line in [
         r#"rollcall_policy_held_operations{policy="id/staff"} 10"#,
@@ -209,9 +210,9 @@ fn what_waits_is_measured_from_the_status_on() {
 fn a_run_of_a_policy_that_is_gone_is_not_measured() {
     let (staff, metrics) = (staff("Apply", ran(7)), Metrics::new());
     let measured = || metrics.text().unwrap().contains("id/staff");
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     let begun = state.begins(&staff, 7);
-    let mut left = state.give_up().unwrap();
+    let mut left = give_up::<SyncPolicy>(state).unwrap();
     left.done(Some(Ok((report(7, false), store(7)))), begun, true, at(110), &metrics);
     assert!(!measured());
     let begun = left.begins(&staff, 7);
@@ -223,7 +224,7 @@ fn a_run_of_a_policy_that_is_gone_is_not_measured() {
 fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
     let digest = "sha256:1".to_owned();
     let (given, seen) = (stored(7, false), stored(7, true));
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     assert_eq!(state.unseen(Some(&digest), &given, false).as_ref(), Some(&digest));
     assert_eq!(state.to_look_up(Some(&digest), &given).as_ref(), Some(&digest));
     // Its directory is away, so a run sees it, and nothing was looked up.
@@ -235,14 +236,14 @@ fn look_ups_for_an_approval_outlive_a_run_that_could_not_have_them() {
     assert_eq!(state.to_look_up(Some(&digest), &seen), None);
     assert_eq!(state.to_look_up(None, &given), None);
     // One that was seen before this process began had its look-ups then.
-    assert_eq!(ControllerState::default().to_look_up(Some(&digest), &seen), None);
+    assert_eq!(PolicyState::default().to_look_up(Some(&digest), &seen), None);
 }
 
 #[test]
 fn an_approval_that_only_a_preview_saw_counts_once_runs_do_something() {
     let (digest, given) = ("sha256:1".to_owned(), stored(7, false));
     let (preview, apply) = (staff("Preview", ran(7)), staff("Apply", ran(7)));
-    let mut state = ControllerState::default();
+    let mut state = PolicyState::default();
     let approval = state.unseen(Some(&digest), &given, true);
     let read = decide::Sources { sequence: 8, completed_at: at(40), healthy: true, awaited: false };
     let sources = Sources { read: Some(read), ..Sources::default() };

@@ -1,0 +1,54 @@
+//! Tells of an object by Events.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+use kube::runtime::events::EventType;
+
+use super::condition;
+use super::context::Context;
+use super::event::Told;
+use super::gate::WRITE;
+use crate::api::reason;
+use crate::telemetry::{Asked, Write, chain};
+
+/// Tells of a change of `Ready` by an Event.
+pub(super) fn ready<K>(context: &Context, object: &K, before: Option<&[Condition]>, now: &[Condition])
+where
+    K: Resource<DynamicType = ()>,
+{
+    let Some(ready) = condition::find(now, "Ready") else { return };
+    if before.and_then(|before| condition::find(before, "Ready")).is_some_and(|it| is_told(it, ready)) {
+        return;
+    }
+    let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
+    event(context, object, type_, &ready.reason, &ready.message);
+}
+
+/// Publishes an Event in the background. If that fails, the Event is lost, and a warning is logged.
+pub(super) fn event<K>(context: &Context, object: &K, type_: EventType, reason: &str, message: &str)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let about = object.object_ref(&());
+    let (told, now) = (Told::new(&about, type_, reason, message), context.clock.now());
+    let (gate, recorder, metrics) = (context.gate.clone(), context.recorder.clone(), context.metrics.clone());
+    context.spawn("an Event", async move {
+        if gate.check().is_err() {
+            return;
+        }
+        metrics.api_write(Write::Event);
+        let why = match tokio::time::timeout(WRITE, recorder.publish(&about, told, now)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the apiserver did not answer in time".to_owned(),
+        };
+        metrics.api_failed(Asked::Event);
+        tracing::warn!(error = why, "an Event was lost");
+    });
+}
+
+/// Whether `Ready` was told of already. A message that only counts what came while all is well is nothing new.
+fn is_told(before: &Condition, now: &Condition) -> bool {
+    let counts = [reason::connector::READ.name, reason::connector::PROGRESSING.name].contains(&&*now.reason);
+    before.status == now.status && before.reason == now.reason && (counts || before.message == now.message)
+}
