@@ -199,7 +199,7 @@ impl Importing {
         Ok(keys.into_iter().filter(|(name, key)| is_stated(*name, key)).map(|(name, _)| name).collect())
     }
 
-    /// Beside `names`, of which all is `stated`, the retired names of the row that say what it is called now: it is
+    /// Beside `names`, of which all is `stated`, the retired and former names of the row that say what it is called now: it is
     /// back, and lists that were not read since it left have it by those.
     ///
     /// # Errors
@@ -211,11 +211,15 @@ impl Importing {
         stated: &[Reference],
     ) -> Result<RoaringBitmap, StoreError> {
         let is_stated = |key: &str| stated.iter().any(|reference| reference.key() == key);
+        let own = format!("{FORMER}{} ", row.0);
+        let is_before = |name: u32, key: &str| {
+            let is_theirs = key.starts_with(&own) || !key.starts_with(FORMER);
+            let of_now = self.retired.contains(name) || self.former.get(&name) == Some(&row);
+            if key.starts_with(RETIRED) { is_theirs } else { of_now }
+        };
+        let is_again = |name: u32, key: &str| is_before(name, key) && plain(key).is_some_and(is_stated);
         let keys = self.keys(|borne| borne - names, row)?;
-        let again = keys.into_iter().filter(|(name, key)| match key.strip_prefix(RETIRED) {
-            Some(retired) => retired.split_once(' ').is_some_and(|(_, key)| is_stated(key)),
-            None => self.retired.contains(*name) && is_stated(key),
-        });
+        let again = keys.into_iter().filter(|(name, key)| is_again(*name, key));
         Ok(again.map(|(name, _)| name).collect())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall::directory::{Anchor, Change};
 
-use super::support::{Company, Directory, group, person_by_anchor};
+use super::support::{Company, Directory, group, person, person_by_anchor};
 
 const PEOPLE: usize = 4;
 const GROUPS: usize = 3;
@@ -246,4 +246,30 @@ fn live(members: &[BTreeSet<usize>], exports: &[Export]) -> Result<(), TestCaseE
         }
     }
     Ok(())
+}
+
+/// Lists of before have them by one number of that name, and lists that were new while they were not understood by another.
+#[tokio::test]
+async fn who_was_missing_is_back_in_lists_that_name_them_all_along() {
+    let company = Company::new();
+    let (dn, old) = ("uid=bob,ou=people,dc=corp", "cn=old,ou=groups,dc=corp");
+    let ann = || person("1", "uid=ann,ou=people,dc=corp");
+    let bob = || person("2", dn);
+    let old = || group("8", old, &[dn]);
+    let new = || group("9", "cn=new,ou=groups,dc=corp", &[dn]);
+    let unread = |anchor: &str, what: &str| Change::Unreadable {
+        anchor: Some(Anchor::new(anchor)),
+        what: what.to_owned(),
+        why: "two records may have been merged".to_owned(),
+    };
+    let read = |changes: &[Change]| Directory { changes: changes.to_vec(), called: None };
+    company.import(&read(&[ann(), old(), bob()])).await;
+    // Of two records that were merged, both ids are seen.
+    let merged = [unread("2", dn), unread("77", dn), unread("8", "cn=old,ou=groups,dc=corp")];
+    company.import(&read(&[&[new(), ann()], &merged[..]].concat())).await;
+    company.import(&read(&[new(), old(), ann()])).await;
+    company.day(&read(&[bob(), new(), old(), ann()])).await;
+    let members = company.members();
+    let in_both = members.values().filter(|members| members.contains("bob@corp.example"));
+    assert_eq!(in_both.count(), 2, "{members:?}");
 }
