@@ -164,8 +164,10 @@ impl Knowledge {
         let there: BTreeMap<String, Person> = self.there().collect();
         let peopled: BTreeSet<&str> = there.values().map(|person| person.place).collect();
         let people = &self.people;
-        self.vanished
-            .retain(|anchor| people.get(anchor).is_some_and(|heard| !peopled.contains(heard.last.place)));
+        let is_away =
+            |anchor: &String| people.get(anchor).is_some_and(|heard| !peopled.contains(heard.last.place));
+        // Of whom the directory says that they were deleted, more is known than that they are missing.
+        self.vanished.retain(|anchor| is_away(anchor) && !excused.contains(anchor));
         let places: BTreeSet<&str> = before.iter().map(|(_, person)| person.place).collect();
         for place in places.difference(&peopled) {
             let lost: Vec<&String> = before
