@@ -356,7 +356,8 @@ impl<'a> LdifRead<'a> {
             }
             Ok(())
         })?;
-        if !sum.is_same(&self.sum) {
+        let digest = sum.digest();
+        if digest != self.sum.digest() {
             let message = format!(
                 "{} changed while it was read, and nothing was used; write an export to a different file and move it \
                  into place (mv) when it is complete",
@@ -401,7 +402,7 @@ impl<'a> LdifRead<'a> {
             notices,
             vendor: None,
             feed: None,
-            shown: Shown { no_end: !shown, ..Shown::default() },
+            shown: Shown { no_end: !shown, progress: Some(digest), ..Shown::default() },
         })
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
+use crate::source::schema::anchor::hexadecimal;
 use crate::source::{Reason, SourceError};
 
 /// Where the text is.
@@ -57,8 +59,7 @@ enum Opened {
 /// What was read in one go from the beginning on: enough to know that it was the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
-    bytes: u64,
-    hash: DefaultHasher,
+    hash: Sha256,
 }
 
 /// The text, from its beginning; what is read of it is summed up.
@@ -108,9 +109,9 @@ impl Text {
 }
 
 impl Sum {
-    /// Whether the same was read.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        (self.bytes, self.hash.finish()) == (other.bytes, other.hash.finish())
+    /// The same for the same text.
+    pub(super) fn digest(&self) -> String {
+        hexadecimal(&self.hash.clone().finalize())
     }
 }
 
@@ -118,8 +119,7 @@ impl Read for Summed<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(into)?;
         let read = into.get(..count).unwrap_or_default();
-        self.sum.bytes += read.len() as u64;
-        self.sum.hash.write(read);
+        self.sum.hash.update(read);
         Ok(count)
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         fs::rename(folder.path().join("new"), &path).unwrap();
         let (again, second) = read(&text);
         assert_eq!(again, "dn: dc=x\n");
-        assert!(first.is_same(&second));
+        assert_eq!(first.digest(), second.digest());
     }
 
     #[rstest]
@@ -203,6 +203,6 @@ mod tests {
         let text = Text::open(&Input::Path(path.clone()), "a.ldif").unwrap();
         let (_, first) = read(&text);
         fs::write(&path, other).unwrap();
-        assert!(!first.is_same(&read(&text).1));
+        assert_ne!(first.digest(), read(&text).1.digest());
     }
 }

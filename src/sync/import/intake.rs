@@ -332,7 +332,8 @@ impl Intake {
             notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion)?;
-        let (removed, unsettled) = self.settle(settled, configuration, finished_at, &mut notices)?;
+        let again = self.is_again(&completion);
+        let (removed, unsettled) = self.settle(settled, configuration, again, finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.flush()?;
         let places = self.places(&missing)?;
@@ -448,11 +449,13 @@ impl Intake {
         Ok(!kept.is_empty())
     }
 
-    /// Writes what became of those who did not come; how many are gone, and how many were not looked up.
+    /// Writes what became of those who did not come; how many are gone, and how many were not looked up. `again` is that the
+    /// same text was read before.
     fn settle(
         &mut self,
         settled: Vec<(RowId, Absent)>,
         configuration: bool,
+        again: bool,
         at: Timestamp,
         notices: &mut Vec<String>,
     ) -> Result<(u64, u64), StoreError> {
@@ -471,6 +474,10 @@ impl Intake {
         // Of a server it was heard by id that they are not there.
         let unheard = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
         let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
+        if again {
+            // The same text says no more than it did.
+            kept.extend(self.importing.unsettled(&unheard)?.into_keys().map(|row| row.0));
+        }
         // A record with the id of one and the name of another may be made of two.
         kept |= if self.is_mixed {
             unheard
@@ -526,6 +533,12 @@ impl Intake {
             Mode::Full => shrinkage::judge(last.shrunk, last.users + last.groups + last.contacts, now, at),
             Mode::Delta => last.shrunk,
         }
+    }
+
+    /// Whether the same text was read before.
+    fn is_again(&self, completion: &Completion) -> bool {
+        let last = self.info.as_ref().and_then(|info| info.progress.as_ref());
+        last.is_some() && last == completion.shown.progress.as_ref()
     }
 
     /// Which server told of those who are present.

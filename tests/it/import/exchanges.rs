@@ -41,7 +41,7 @@ fn read(Export { names, order, unread }: &Export, members: &[BTreeSet<usize>]) -
         let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
         group(&format!("g{at}"), &format!("cn=g{at},dc=corp"), &listed)
     };
-    Directory { changes: order.iter().map(entry).collect(), called: None }
+    Directory { changes: order.iter().map(entry).collect(), called: None, digest: None }
 }
 
 fn lives() -> impl Strategy<Value = (Vec<BTreeSet<usize>>, Vec<Export>)> {
@@ -61,7 +61,7 @@ async fn nobody_inherits_from_somebody_who_cannot_be_read() {
     };
     let lists =
         |admin: &[&str]| [group("g1", "cn=plain,dc=corp", &[&dn(1)]), group("g2", "cn=admin,dc=corp", admin)];
-    let read = |changes: &[&[Change]]| Directory { changes: changes.concat(), called: None };
+    let read = |changes: &[&[Change]]| Directory { changes: changes.concat(), called: None, digest: None };
     company.day(&read(&[&[anna(1)], &lists(&[])])).await;
     let of =
         |people: &[&str]| people.iter().map(|one| format!("{one}@corp.example")).collect::<BTreeSet<_>>();
@@ -86,7 +86,7 @@ async fn a_list_that_comes_first_means_who_is_called_so_by_now() {
     let company = Company::new();
     let team =
         |people: [usize; 2]| group("g1", "cn=team,dc=corp", &people.map(dn).each_ref().map(String::as_str));
-    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let read = |changes: Vec<Change>| Directory { changes, called: None, digest: None };
     let (carl, dora) = (|name| person_by_anchor("p1", &dn(name)), |name| person_by_anchor("p2", &dn(name)));
     let both = BTreeSet::from(["p1", "p2"].map(|one| format!("{one}@corp.example")));
     company.day(&read(vec![carl(1), dora(2), team([1, 2])])).await;
@@ -124,7 +124,7 @@ async fn two_who_cannot_be_read_take_nothing_from_each_other() {
     for unread in [unread.clone(), unread.into_iter().rev().collect(), doubles] {
         for first in [true, false] {
             let company = Company::new();
-            let read = |changes: Vec<Change>| Directory { changes, called: None };
+            let read = |changes: Vec<Change>| Directory { changes, called: None, digest: None };
             let before = vec![person("p1", 1), person("p2", 2), team("of1", &[1]), team("of2", &[2])];
             company.day(&read(before)).await;
             let some = |people: &[Change]| {
@@ -147,7 +147,7 @@ async fn two_who_cannot_be_read_take_nothing_from_each_other() {
 #[tokio::test]
 async fn who_gets_a_name_while_it_is_read_stays_who_they_are() {
     let person = |id: &str, name| person_by_anchor(id, &dn(name));
-    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let read = |changes: Vec<Change>| Directory { changes, called: None, digest: None };
     for first in [true, false] {
         let company = Company::new();
         let before = vec![person("p1", 1), person("p2", 2), team("plain", &[1]), team("admin", &[2])];
@@ -170,7 +170,7 @@ async fn who_gets_a_name_while_it_is_read_stays_who_they_are() {
 #[tokio::test]
 async fn whose_name_another_one_had_for_some_time_keeps_their_groups() {
     let person = |id: &str, name| person_by_anchor(id, &dn(name));
-    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let read = |changes: Vec<Change>| Directory { changes, called: None, digest: None };
     let teams = [team("plain", &[1]), team("admin", &[2])];
     let expected = lists(&[("admin", &["p2"]), ("plain", &["p1"])]);
     for times in 1..4 {
@@ -200,7 +200,7 @@ async fn whose_name_another_one_had_for_some_time_keeps_their_groups() {
 #[tokio::test]
 async fn who_gets_the_name_of_somebody_who_left_stays_in_a_list_that_came_first() {
     let person = |id: &str, name| person_by_anchor(id, &dn(name));
-    let read = |changes: Vec<Change>| Directory { changes, called: None };
+    let read = |changes: Vec<Change>| Directory { changes, called: None, digest: None };
     let (gone, has) = (Change::Tombstone(Anchor::new("p1")), person("p2", 1));
     let list = || team("all", &[1, 3]);
     for changes in [
@@ -262,7 +262,7 @@ async fn who_was_missing_is_back_in_lists_that_name_them_all_along() {
         what: what.to_owned(),
         why: "two records may have been merged".to_owned(),
     };
-    let read = |changes: &[Change]| Directory { changes: changes.to_vec(), called: None };
+    let read = |changes: &[Change]| Directory { changes: changes.to_vec(), called: None, digest: None };
     company.import(&read(&[ann(), old(), bob()])).await;
     // Of two records that were merged, both ids are seen.
     let merged = [unread("2", dn), unread("77", dn), unread("8", "cn=old,ou=groups,dc=corp")];

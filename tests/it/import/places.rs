@@ -31,7 +31,7 @@ fn externals() -> Vec<Change> {
 }
 
 fn directory(changes: Vec<Change>, looks_up: bool) -> Directory {
-    Directory { changes, called: looks_up.then(HashMap::new) }
+    Directory { changes, called: looks_up.then(HashMap::new), digest: None }
 }
 
 #[rstest]
