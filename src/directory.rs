@@ -22,5 +22,5 @@ pub use entry::{Entry, EntryKind, FieldState, Members, Stated, fields};
 pub use evidence::{Evidence, Grade};
 pub use operation::{Match, Operation, Outcome, TargetId, TargetObject};
 pub use place::Place;
-pub use reference::Reference;
+pub use reference::{Reference, folded};
 pub use subject::{ConnectorName, Key, Owner, SubjectId, SubjectKind};

@@ -67,7 +67,8 @@ impl Reference {
     }
 }
 
-fn folded(text: &str) -> String {
+/// A name as directories compare it: letter case means nothing, and runs of blanks are one (RFC 4518 section 2.6.1).
+pub fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 

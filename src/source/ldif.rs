@@ -4,15 +4,17 @@
 //! absence from it is never more than `AbsentUnconfirmed`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{
     Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, EntryKind, Filler, Mode, Shown,
 };
+use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::Primaries;
 use crate::source::schema::{self, ANCHORS, Attributes, EntrySchema, active_directory};
-use crate::source::{LookUp, Reason, Sink, Source, SourceError};
+use crate::source::{KnownBy, LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
 mod classes;
@@ -21,12 +23,15 @@ mod filter;
 mod line;
 mod lists;
 mod meaning;
+mod near;
 mod parse;
 mod problem;
 mod report;
 mod required;
 mod text;
+mod tops;
 mod under_way;
+mod used;
 
 pub use self::config::LdifConfig;
 pub use self::text::Input;
@@ -38,7 +43,9 @@ use self::parse::{Ending, Reader, Record};
 use self::problem::Problem;
 use self::required::Required;
 use self::text::{Sum, Text};
+use self::tops::{Top, Tops};
 use self::under_way::UnderWay;
+use self::used::{Hidden, Used};
 
 /// A source that reads an LDIF export.
 #[derive(Clone, Debug)]
@@ -56,10 +63,10 @@ impl LdifSource {
 impl Source for LdifSource {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let config = self.config.clone();
-        let pinned = schema::pinned(sink.known_by().as_ref());
+        let known_by = sink.known_by();
         let reading = tokio::task::spawn_blocking(move || {
             let _under_way = UnderWay::begin(&config)?;
-            LdifRead::new(&config, pinned.as_deref(), &sink)?.run(&sink)
+            LdifRead::new(&config, known_by.as_ref(), &sink)?.run(&sink)
         });
         reading.await.map_err(|error| {
             SourceError::new(Reason::Interrupted, "reading the file ended").caused_by(error)
@@ -87,6 +94,9 @@ struct LdifRead<'a> {
     notices: Vec<String>,
 }
 
+/// So many records are named in notices of one kind.
+const NAMED: usize = 3;
+
 /// Enough of a DN's or anchor's hash to know it again.
 type Fingerprint = [u8; 16];
 
@@ -94,8 +104,8 @@ type Fingerprint = [u8; 16];
 #[derive(Default)]
 struct Overview {
     entries: usize,
-    /// The longest DN that all entries are within.
-    suffix: Option<Dn>,
+    tops: Tops,
+    used: Used,
     /// How many entries have each of [`ANCHORS`].
     anchors: [usize; ANCHORS.len()],
     with_classes: usize,
@@ -103,9 +113,8 @@ struct Overview {
     with_values: usize,
     /// How many have the attribute by which entries are known since the first read.
     with_pinned: usize,
-    /// How many accounts are of Active Directory, and how many show their state.
-    of_active_directory: usize,
-    with_state: usize,
+    /// Of the attributes that every account of Active Directory has: whether an account hides it, and whether one shows it.
+    states: [(bool, bool); state::ATTRIBUTES.len()],
     /// How many have an id in the form in which servers write it, for each of [`ANCHORS`].
     formed: [usize; ANCHORS.len()],
     /// The attributes that the filters ask for and that some entry has.
@@ -130,13 +139,11 @@ impl Overview {
             Some(Ok(_)) if record.end == parse::End::Open(Some("dn".to_owned())) => self.entries += 1,
             Some(Ok(dn)) if record.damage.is_none() => {
                 self.entries += 1;
-                self.suffix =
-                    Some(self.suffix.take().map_or_else(|| dn.clone(), |so_far| so_far.common_suffix(&dn)));
+                self.tops.note(&dn, record.line, schema::kind(attributes).is_some());
             }
             Some(Ok(_)) | None => {
-                let why =
-                    || format!("line {}: {}", record.line, record.damage.as_deref().unwrap_or_default());
-                self.damage.get_or_insert_with(why);
+                // It says where.
+                self.damage = self.damage.take().or_else(|| record.damage.clone());
             }
             // The line says which record it is; a status is no place for a person's name.
             Some(Err(error)) => {
@@ -150,12 +157,12 @@ impl Overview {
         }
         self.asked_for.extend(asked.iter().filter(|name| attributes.has(name)).cloned());
         self.primary_ids.extend(active_directory::number::<u32>(attributes, "primarygroupid"));
+        self.used.note(attributes);
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
-        self.of_active_directory += usize::from(active_directory::is_of(attributes));
-        self.with_state += usize::from(attributes.has("useraccountcontrol"));
+        self.note_state(attributes);
         // What a record does not say may be whose primary group is which, and it may not say it of whom it seems to.
         if may_hide_an_account(record) {
             self.primaries.hide();
@@ -166,6 +173,38 @@ impl Overview {
             self.primaries.note(dn, attributes);
             self.note_account(dn, attributes, pinned);
         }
+    }
+
+    /// Notes what an account of Active Directory shows of its state.
+    fn note_state(&mut self, attributes: &Attributes) {
+        let is_account = schema::kind(attributes) == Some(EntryKind::User)
+            && active_directory::is_of(attributes)
+            && !active_directory::is_nobody(attributes);
+        if !is_account {
+            return;
+        }
+        let is_hidden = state::hidden(EntryKind::User, attributes).is_some();
+        for (name, (hidden, shown)) in state::ATTRIBUTES.iter().zip(&mut self.states) {
+            let shows = attributes.has(&name.to_lowercase());
+            *hidden |= is_hidden && !shows;
+            *shown |= shows;
+        }
+    }
+
+    /// What to say of the attributes that decide who is disabled or expired and that no account shows.
+    fn hidden_states(&self, name: &str) -> Option<String> {
+        let names = state::ATTRIBUTES.iter().zip(self.states);
+        let names: Vec<&str> =
+            names.filter(|(_, (hidden, shown))| *hidden && !shown).map(|(name, _)| *name).collect();
+        let those = if names.len() > 1 { "those attributes" } else { "that attribute" };
+        (!names.is_empty()).then(|| {
+            format!(
+                "{name} is an export of Active Directory, and no account shows its {}, so who is disabled or expired \
+                 is unknown: accounts keep what they have, and no new ones are added; export {those} too, \
+                 or read the directory with a connector of the kind activeDirectory",
+                names.join(" or "),
+            )
+        })
     }
 
     /// Notes who has a primary group: a DN may be somebody else's by now, an id is not.
@@ -230,15 +269,44 @@ impl Overview {
         })
     }
 
-    fn directory(&self, config: &LdifConfig) -> Result<DirectoryId, SourceError> {
-        match (&config.directory_id, &self.suffix) {
-            (Some(id), _) => Ok(id.clone()),
-            (None, Some(suffix)) if !suffix.as_str().is_empty() => Ok(DirectoryId::new(suffix.as_str())),
-            (None, _) => Err(invalid(format!(
-                "the entries of {} have no common suffix, so their directory is unknown; set directoryID",
-                config.name
-            ))),
+    /// The directory that the entries are in, and where its entries are if not all of the file are there.
+    fn directory(
+        &self,
+        config: &LdifConfig,
+        pinned: Option<&DirectoryId>,
+    ) -> Result<(DirectoryId, Option<&Top>), SourceError> {
+        if let Some(id) = &config.directory_id {
+            return Ok((id.clone(), None));
         }
+        if let Some(top) = self.tops.directory(pinned) {
+            let elsewhere = Some(top).filter(|top| self.tops.elsewhere(top).is_some());
+            return Ok((DirectoryId::new(top.suffix.as_str()), elsewhere));
+        }
+        let name = &config.name;
+        let remedy = self.tops.main().and_then(|top| {
+            let (_, line) = self.tops.elsewhere(top)?;
+            let id = pinned.map_or(top.suffix.as_str(), DirectoryId::as_str);
+            Some(format!(
+                ": most are within {}, and the one at line {line} is not. If they are of one directory, set directoryID: \
+                 \"{id}\"; else export without it",
+                top.suffix
+            ))
+        });
+        Err(invalid(format!(
+            "the entries of {name} have no common suffix, so their directory is unknown{}",
+            remedy.as_deref().unwrap_or("; set directoryID")
+        )))
+    }
+
+    /// What to say of the entries that are not there.
+    fn elsewhere(&self, top: &Top, name: &str) -> Option<String> {
+        let (number, line) = self.tops.elsewhere(top)?;
+        let are = count(number as u64, "entry is", "entries are");
+        let suffix = &top.suffix;
+        Some(format!(
+            "{are} not within {suffix} (the first one at line {line} of {name}), so no user and no group among them is \
+             added or changed; export without them, or set directoryID: \"{suffix}\" to read them too"
+        ))
     }
 }
 
@@ -261,12 +329,16 @@ fn may_hide_an_account(record: &Record) -> bool {
 }
 
 impl<'a> LdifRead<'a> {
-    fn new(config: &'a LdifConfig, pinned: Option<&str>, sink: &Sink) -> Result<Self, SourceError> {
+    fn new(config: &'a LdifConfig, known_by: Option<&KnownBy>, sink: &Sink) -> Result<Self, SourceError> {
+        let pinned = schema::pinned(known_by);
+        let pinned = pinned.as_deref();
         let filter = |text: &Option<String>| text.as_deref().map(Filter::parse).transpose().map_err(invalid);
         let (users, groups) = (filter(&config.user_filter)?, filter(&config.group_filter)?);
         let asked: BTreeSet<String> =
             [&users, &groups].into_iter().flatten().flat_map(Filter::names).collect();
-        let mut overview = Overview::default();
+        let schema = |anchor| EntrySchema { anchor, literal: config.literal.clone(), demands_members: false };
+        let used = schema(String::new()).attributes().into_iter().chain(asked.iter().cloned());
+        let mut overview = Overview { used: Used::new(used), ..Overview::default() };
         let text = Text::open(&config.input, &config.name)?;
         let mut sum = Sum::default();
         let ending = each_record(&config.name, &text, &mut sum, |record| {
@@ -304,26 +376,22 @@ impl<'a> LdifRead<'a> {
         if formed && overview.required.any_missing() {
             overview.primaries.hide();
         }
-        let directory = overview.directory(config)?;
-        let states = overview.with_state > 0;
-        let mut notices = Vec::new();
-        if overview.of_active_directory > 0 && !states {
-            notices.push(format!(
-                "{name} is an export of Active Directory, and no entry shows its userAccountControl, so it is unknown \
-                 who is disabled; export that attribute too"
-            ));
-        }
+        let (directory, top) = overview.directory(config, known_by.map(|known_by| &known_by.directory))?;
+        let base = top.map(|top| top.suffix.clone());
+        let elsewhere = top.and_then(|top| overview.elsewhere(top, name));
+        let mut notices: Vec<String> = overview.hidden_states(name).into_iter().chain(elsewhere).collect();
         let nowhere: BTreeSet<String> = asked.difference(&overview.asked_for).cloned().collect();
         if let Some(first) = nowhere.first() {
             notices.push(format!(
-                "no entry of {name} has {first}, which a filter of this connector uses; because it is missing, known \
-                 entries are not left out, and no new entries are added; export that attribute too"
+                "no entry of {name} has {first}, which a filter of this connector uses, so it may not have been exported: no \
+                 known entry is left out because of it, and a new one is added only if the filter matches without \
+                 it; export that attribute too"
             ));
         }
         let meaning = Meaning {
+            base,
             formed,
             required: overview.required.clone(),
-            states,
             nowhere,
             accounts: overview.accounts(&anchor),
             primary_ids: overview.primary_ids,
@@ -331,25 +399,36 @@ impl<'a> LdifRead<'a> {
             users,
             groups,
             name: name.clone(),
-            schema: EntrySchema { anchor, literal: config.literal.clone(), demands_members: false },
+            schema: schema(anchor),
+            used: overview.used,
         };
         Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }
 
     fn run(mut self, sink: &Sink) -> Result<Completion, SourceError> {
         let mut filler = Filler::default();
-        let mut seen: HashMap<Fingerprint, usize> = HashMap::new();
-        let mut last = None;
+        let mut seen: HashMap<Fingerprint, (usize, u64)> = HashMap::new();
+        let (mut last, mut again, mut unclear) = (None, 0, 0);
+        let mut hidden = Vec::new();
         let (meaning, classes) = (&self.meaning, &mut self.classes);
         let mut sum = Sum::default();
         let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
             if let parse::End::Open(_) = record.end {
                 last = Some(record.line);
             }
+            if hidden.len() < NAMED {
+                hidden.extend(meaning.used.hidden(&record.attributes).iter().map(|one| told(one, &record)));
+            }
             for change in meaning.changes(&record) {
                 match &change {
-                    Change::Replace(entry) => once(&mut seen, entry, &record)?,
-                    Change::OfNoKind(_) => classes.note(&record.attributes),
+                    Change::Replace(entry) if !is_first(&mut seen, entry, &record)? => {
+                        again += 1;
+                        continue;
+                    }
+                    Change::OfNoKind(_) if schema::kind(&record.attributes).is_none() => {
+                        classes.note(&record.attributes);
+                    }
+                    Change::OfNoKind(_) => unclear += 1,
                     _ => {}
                 }
                 filler.add(change).map_or(Ok(()), |batch| send(sink, batch))?;
@@ -385,7 +464,18 @@ impl<'a> LdifRead<'a> {
                 self.config.name
             ));
         }
+        notices.extend(hidden);
         notices.extend(self.classes.notice());
+        if unclear > 0 {
+            let are = count(unclear, "entry was", "entries were");
+            notices.push(format!(
+                "{are} neither added nor left out, because an attribute that a filter of this connector uses is unknown"
+            ));
+        }
+        if again > 0 {
+            let are = count(again, "record is", "records are");
+            notices.push(format!("{are} in {} twice, in the same words, and read once", self.config.name));
+        }
         let filters = match (&self.config.user_filter, &self.config.group_filter) {
             (None, None) => String::new(),
             (users, groups) => format!(" users={users:?} groups={groups:?}"),
@@ -407,16 +497,40 @@ impl<'a> LdifRead<'a> {
     }
 }
 
-/// Refuses a record that stands twice. One id on two DNs, and two ids on one DN, are for the import to judge.
-fn once(seen: &mut HashMap<Fingerprint, usize>, entry: &Entry, record: &Record) -> Result<(), Stop> {
+/// What to say of an attribute whose value a record may have and does not show.
+fn told(Hidden { name, under }: &Hidden, record: &Record) -> String {
+    let line = record.line;
+    match under {
+        Some(under) => format!(
+            "the record at line {line} has {under} and no {name}, which others have; the name may have been damaged, so \
+             its {name} is unknown: export it again"
+        ),
+        None => format!(
+            "the {name} of the record at line {line} is blank, as hardly any other is, so it is unknown; leave the line \
+             away if there is none"
+        ),
+    }
+}
+
+/// Whether a record did not stand there before; refuses one that did in other words. One id on two DNs, and two ids on one DN, are
+/// for the import to judge.
+fn is_first(
+    seen: &mut HashMap<Fingerprint, (usize, u64)>,
+    entry: &Entry,
+    record: &Record,
+) -> Result<bool, Stop> {
     let dn = Dn::parse(&entry.dn).map_or_else(|_| entry.dn.clone(), |dn| dn.to_string());
-    match seen.insert(fingerprint(&dn, entry.anchor.as_str()), record.line) {
-        None => Ok(()),
-        Some(first) => Err(Stop::Problem(Problem {
+    let mut words = DefaultHasher::new();
+    record.attributes.hash(&mut words);
+    let words = words.finish();
+    match seen.insert(fingerprint(&dn, entry.anchor.as_str()), (record.line, words)) {
+        None => Ok(true),
+        Some((_, before)) if before == words => Ok(false),
+        Some((first, _)) => Err(Stop::Problem(Problem {
             line: record.line,
             why: format!(
-                "this record has the DN and the id of the record at line {first}; a duplicate record means that the \
-                 export was damaged or merged from two: export it again"
+                "this record has the DN and the id of the record at line {first}, and says something else; the entry \
+                 changed between two exports, or the file was damaged: export it again"
             ),
             cut: false,
         })),

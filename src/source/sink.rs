@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::error::{Reason, SourceError};
-use crate::directory::{Anchor, Batch, Dn, Reference};
+use crate::directory::{Anchor, Batch, DirectoryId, Dn, Reference};
 
 /// Where a source puts what it reads. The channel is bounded: a slow reader slows the source down.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub type Lists = HashMap<Anchor, Option<Vec<Reference>>>;
 /// How the entries of the last read are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownBy {
+    /// The directory that they are in.
+    pub directory: DirectoryId,
     /// The attribute with their anchors, as in [`Completion::id`](crate::directory::Completion::id).
     pub id: Option<String>,
     /// What decided which of them came: before the attribute was kept, that said it.

@@ -75,6 +75,7 @@ impl Style {
                 "objectClass: user".to_owned(),
                 format!("sAMAccountName: user{user:03}"),
                 "userAccountControl: 512".to_owned(),
+                "accountExpires: 9223372036854775807".to_owned(),
                 mail,
             ],
         }

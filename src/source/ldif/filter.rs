@@ -56,9 +56,9 @@ impl Filter {
                 return Some(true);
             }
             let name = schema::name(description);
-            let is_text = |value: &[u8]| std::str::from_utf8(value).is_ok();
-            let known =
-                attributes.is_whole(&name) && attributes.values(description).all(is_text) && !hides(&name);
+            let known = attributes.is_whole(&name)
+                && attributes.values(description).all(schema::is_text)
+                && !hides(&name);
             known.then_some(false)
         };
         // What decides does so whatever the others are.

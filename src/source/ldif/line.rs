@@ -1,5 +1,6 @@
 //! The lines of an LDIF text: unfolded, without their ends (RFC 2849).
 
+use std::collections::VecDeque;
 use std::io::{BufRead, Read as _};
 
 use super::problem::Problem;
@@ -27,8 +28,8 @@ pub(super) struct Lines<R> {
     input: R,
     /// Of the line that was read last, counted from 1.
     pub(super) number: usize,
-    /// The line that was read to see that it does not continue the one before, and whether it has a line break.
-    ahead: Option<(Vec<u8>, bool)>,
+    /// Lines that were read to see whether they continue the one before, and whether they have a line break.
+    ahead: VecDeque<(Vec<u8>, bool)>,
     /// Whether the text ends without a line break.
     pub(super) cut: bool,
     /// How long the shortest line is that was folded.
@@ -37,20 +38,24 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, number: 0, ahead: None, cut: false, fold: FOLD }
+        Self { input, number: 0, ahead: VecDeque::new(), cut: false, fold: FOLD }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Line>, Problem> {
-        let first = match self.ahead.take() {
-            None => self.physical()?,
-            ahead => ahead,
-        };
-        let Some((mut text, mut broken)) = first else { return Ok(None) };
-        let number = self.number;
+        let Some((mut text, mut broken)) = self.take()? else { return Ok(None) };
+        let number = self.number - self.ahead.len();
+        if is_blank(&text) {
+            text.clear();
+        }
         let mut last = text.len();
         let mut ended = true;
         while !text.is_empty() {
-            match self.physical()? {
+            let next = self.take()?;
+            match next {
+                Some(next) if is_blank(&next.0) && (next.0.contains(&b'\t') || self.begins_record()?) => {
+                    self.ahead.push_front((Vec::new(), next.1));
+                    break;
+                }
                 Some((next, broke)) if next.first() == Some(&b' ') => {
                     self.fold = self.fold.min(last);
                     (last, broken) = (next.len(), broke);
@@ -60,8 +65,8 @@ impl<R: BufRead> Lines<R> {
                     ended = broken && last < self.fold;
                     break;
                 }
-                next => {
-                    self.ahead = next;
+                Some(next) => {
+                    self.ahead.push_front(next);
                     break;
                 }
             }
@@ -70,6 +75,24 @@ impl<R: BufRead> Lines<R> {
             }
         }
         Ok(Some(Line { number, text, ended }))
+    }
+
+    fn take(&mut self) -> Result<Option<(Vec<u8>, bool)>, Problem> {
+        match self.ahead.pop_front() {
+            None => self.physical(),
+            ahead => Ok(ahead),
+        }
+    }
+
+    /// Whether a record begins with the next line, or its comment: an editor leaves blanks in the line that separates records.
+    /// Before any other line, and at the end of the text, they are the end of a value that was folded there.
+    fn begins_record(&mut self) -> Result<bool, Problem> {
+        if self.ahead.is_empty() {
+            let next = self.physical()?;
+            self.ahead.extend(next);
+        }
+        let starts = |line: &[u8]| line.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"dn:"));
+        Ok(self.ahead.front().is_some_and(|(next, _)| next.starts_with(b"#") || starts(next)))
     }
 
     fn physical(&mut self) -> Result<Option<(Vec<u8>, bool)>, Problem> {
@@ -92,12 +115,18 @@ impl<R: BufRead> Lines<R> {
         }
         let broken = line.pop_if(|last| *last == b'\n').is_some();
         self.cut |= !broken;
-        line.pop_if(|last| *last == b'\r');
+        // Two of them, where a line end was converted twice.
+        while line.pop_if(|last| *last == b'\r').is_some() {}
         if line.starts_with(BYTE_ORDER_MARK) {
             line.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(Some((line, broken)))
     }
+}
+
+/// Whether a line has blanks and nothing else.
+fn is_blank(line: &[u8]) -> bool {
+    !line.is_empty() && line.iter().all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 fn too_long(line: usize) -> Problem {
@@ -125,6 +154,32 @@ mod tests {
         let read = read(b"\xef\xbb\xbfa: b\r\n c\r\n\xef\xbb\xbfd: e\n\nf:\n");
         let expected = [(1, "a: bc"), (3, "d: e"), (4, ""), (5, "f:")];
         assert_eq!(read, expected.map(|(number, text)| (number, text.to_owned(), true)));
+    }
+
+    #[rstest]
+    #[case::blanks("a: b\n   \ndn: c\n", &["a: b", "", "dn: c"])]
+    #[case::tab("a: b\n\t\nc: d\n", &["a: b", "", "c: d"])]
+    #[case::blanks_and_tabs("a: b\n \t \nDN: d\n", &["a: b", "", "DN: d"])]
+    #[case::before_a_comment("a: b\n  \n# c, d\ndn: c\n", &["a: b", "", "# c, d", "dn: c"])]
+    #[case::at_the_end("a: b\n  \n", &["a: b "])]
+    #[case::several("a: b\n \n\n \ndn: c\n", &["a: b", "", "", "dn: c"])]
+    #[case::at_the_beginning(" \ndn: c\n", &["", "dn: c"])]
+    #[case::of_a_value("a: b\n  \nc: d\n", &["a: b ", "c: d"])]
+    #[case::of_a_value_that_goes_on("a: b\n  \n c\n", &["a: b c"])]
+    fn a_line_of_blanks_separates_records(#[case] text: &str, #[case] expected: &[&str]) {
+        let read = read(text.as_bytes());
+        assert_eq!(read.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>(), expected);
+        let ends = text.lines().collect::<Vec<_>>();
+        for (number, line, _) in read.iter().filter(|(_, line, _)| !line.is_empty()) {
+            assert!(line.starts_with(ends[number - 1]), "{number}: {line}");
+        }
+    }
+
+    #[test]
+    fn line_ends_that_were_converted_twice_are_line_ends() {
+        let read = read(b"dn: a\r\r\ncn: a\r\r\n\r\r\ndn: b\r\r\n");
+        let texts: Vec<_> = read.iter().map(|(_, text, _)| text.as_str()).collect();
+        assert_eq!(texts, ["dn: a", "cn: a", "", "dn: b"]);
     }
 
     /// Of the last line.

@@ -1,5 +1,6 @@
 //! The attributes that list members, and what damage may have made of their names.
 
+use super::near::is_one_edit;
 use crate::source::schema::{Attributes, name};
 
 /// Attributes that list members.
@@ -13,23 +14,6 @@ pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
             && MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes()))
     };
     attributes.names().find(is_near)
-}
-
-/// Whether one becomes the other when a letter is put in, left out, replaced, or exchanged with the one behind it.
-fn is_one_edit(one: &[u8], other: &[u8]) -> bool {
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    let alike = short.iter().zip(long).take_while(|(one, other)| one == other).count();
-    let (short, long) = (&short[alike..], &long[alike..]);
-    match (short, long) {
-        ([first, second, short @ ..], [other, another, long @ ..])
-            if (first, second) == (another, other) && short == long =>
-        {
-            true
-        }
-        ([_, short @ ..], [_, long @ ..]) if short == long => true,
-        (short, [_, long @ ..]) => short == long,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

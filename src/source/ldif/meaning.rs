@@ -6,7 +6,9 @@ use super::filter::Filter;
 use super::lists::{self, MEMBERS};
 use super::parse::{End, Record, UNKNOWN};
 use super::required::{NAMING, Required};
+use super::used::Used;
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
+use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::{self, Attributes, EntrySchema, active_directory};
 
@@ -53,12 +55,12 @@ const KINDS: &[EntryKind] = &[EntryKind::User, EntryKind::Contact, EntryKind::Gr
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     pub(super) schema: EntrySchema,
+    /// What the entries that are read are within, if others are there.
+    pub(super) base: Option<Dn>,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
     pub(super) formed: bool,
     /// What nearly all records have.
     pub(super) required: Required,
-    /// Whether accounts of Active Directory show their state in this file.
-    pub(super) states: bool,
     /// The attributes that the filters ask for and no entry of this file has, in lower case.
     pub(super) nowhere: BTreeSet<String>,
     /// The groups of Active Directory that are the primary one of somebody, by their relative ids.
@@ -69,6 +71,8 @@ pub(super) struct Meaning {
     pub(super) primaries: Primaries,
     pub(super) users: Option<Filter>,
     pub(super) groups: Option<Filter>,
+    /// How often which attributes came.
+    pub(super) used: Used,
     /// What to call the file in messages.
     pub(super) name: String,
 }
@@ -91,6 +95,19 @@ impl Meaning {
         if let Some(why) = self.damage(record, &ids) {
             return self.unreadable(record, &ids, &why);
         }
+        let hidden = self.used.hidden(&record.attributes);
+        if hidden.is_empty() {
+            return self.understood(record, ids);
+        }
+        let mut record = record.clone();
+        for one in hidden {
+            record.attributes.add(&one.name, [UNKNOWN.to_vec()]);
+        }
+        self.understood(&record, ids)
+    }
+
+    /// What a record tells that is that of one entry.
+    fn understood(&self, record: &Record, ids: Vec<Anchor>) -> Vec<Change> {
         let Some(dn) = record.dns.first() else { return Vec::new() };
         let tell = |change: Change| vec![change];
         let is = self.is(record);
@@ -112,6 +129,9 @@ impl Meaning {
                 };
                 return ids.into_iter().map(no_kind).collect();
             }
+            Is::Of(_) | Is::Neither if record.unknown.contains("objectclass") => {
+                return self.unreadable(record, &ids, &elsewhere("objectClass"));
+            }
             Is::Of(_) | Is::Neither => {
                 let is_alias = schema::is_alias(&record.attributes);
                 let why = self.at(record, if is_alias { ALIAS } else { schema::OF_NO_KIND });
@@ -125,8 +145,14 @@ impl Meaning {
                 };
             }
         };
+        if let Some(base) =
+            self.base.as_ref().filter(|base| !Dn::parse(dn).is_ok_and(|dn| dn.is_within(base)))
+        {
+            return self.unreadable(record, &ids, &outside_of(base));
+        }
         let mut entry = match self.entry(kind, dn, &record.attributes, &ids) {
             Ok(entry) => entry,
+            Err(_) if self.is_cut_in_id(record) => return self.unreadable(record, &ids, UNENDED),
             Err(why) => {
                 let elsewhere = self.elsewhere(kind, record, &ids).map(elsewhere);
                 return self.unreadable(record, &ids, &elsewhere.unwrap_or(why));
@@ -148,20 +174,45 @@ impl Meaning {
         match &record.end {
             End::Proven => tell(Change::Replace(Box::new(entry))),
             End::Torn => tell(Change::Unproven { entry: Box::new(entry), sure: true, why: TORN.to_owned() }),
-            End::Open(last) => {
-                let certain = last.as_ref().map(|last| self.entry(kind, dn, &record.without(last), &ids));
+            End::Open(_) => {
+                let certain = self.open(record).map(|last| self.entry(kind, dn, &record.without(last), &ids));
                 let sure = match certain {
                     None => true,
                     Some(Err(_)) => false,
                     Some(Ok(certain)) => {
                         // A member whose name may go on is somebody else.
-                        entry.members = certain.members.clone();
-                        certain == Entry { place: None, ..entry.clone() }
+                        if let (Members::Complete(_), Members::Partial(some, _)) =
+                            (&entry.members, &certain.members)
+                        {
+                            entry.members = Members::Partial(some.clone(), UNENDED.to_owned());
+                        } else {
+                            entry.members = certain.members.clone();
+                        }
+                        let members = Members::None;
+                        Entry { members: Members::None, ..certain }
+                            == Entry { members, place: None, ..entry.clone() }
                     }
                 };
                 tell(Change::Unproven { entry: Box::new(entry), sure, why: UNENDED.to_owned() })
             }
         }
+    }
+
+    /// The name of the last line, if that line may go on. An id of the form in which servers write it does not.
+    fn open<'a>(&self, record: &'a Record) -> Option<&'a String> {
+        let End::Open(Some(last)) = &record.end else { return None };
+        let anchor = schema::name(&self.schema.anchor);
+        let mut ids = record.attributes.values(&anchor).peekable();
+        let is_whole = self.formed
+            && schema::name(last) == anchor
+            && ids.peek().is_some()
+            && ids.all(|id| schema::is_formed(&anchor, id));
+        (!is_whole).then_some(last)
+    }
+
+    /// Whether the file may have been cut in the id.
+    fn is_cut_in_id(&self, record: &Record) -> bool {
+        self.open(record).is_some_and(|last| schema::name(last) == schema::name(&self.schema.anchor))
     }
 
     /// Every id that a record shows for certain.
@@ -171,8 +222,7 @@ impl Meaning {
             let dns = record.dns.iter().filter_map(|dn| Dn::parse(dn).ok());
             return dns.map(|dn| Anchor::new(dn.as_str())).collect();
         }
-        let is_last = matches!(&record.end, End::Open(Some(last)) if schema::name(last) == anchor);
-        if record.unknown.contains(anchor.as_ref()) || is_last {
+        if record.unknown.contains(anchor.as_ref()) || self.is_cut_in_id(record) {
             return Vec::new();
         }
         let values = record.attributes.values(&self.schema.anchor);
@@ -319,11 +369,9 @@ impl Meaning {
                 self.schema.anchor
             ));
         }
-        let hides_state = self.states && kind == EntryKind::User && !attributes.has("useraccountcontrol");
-        if hides_state && active_directory::is_of(attributes) {
-            let why = "it shows no userAccountControl, so it is unknown whether the account is disabled; export that \
-                       attribute too";
-            return Err(why.to_owned());
+        let hidden = state::hidden(kind, attributes).filter(|_| active_directory::is_of(attributes));
+        if let Some(name) = hidden {
+            return Err(format!("{}; export that attribute too", state::unknown(name)));
         }
         let entry = self.schema.entry(dn, attributes, Some(kind)).map_err(|error| error.why)?;
         let mut entry = entry.ok_or_else(|| "it is neither user, contact nor group".to_owned())?;
@@ -356,6 +404,14 @@ impl Meaning {
         }
         Ok(entry)
     }
+}
+
+/// What is wrong with an entry of another directory.
+fn outside_of(base: &Dn) -> String {
+    format!(
+        "it is not within {base}, as all entries were so far; set directoryID: \"{base}\" to read it too, or export \
+         without it"
+    )
 }
 
 /// Why a member list beside which such an attribute stands is not the whole.
@@ -461,15 +517,16 @@ mod tests {
         let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
             schema: EntrySchema { anchor, literal: BTreeSet::new(), demands_members: false },
+            base: None,
             formed: false,
             required: Required::default(),
-            states: domain,
             nowhere: BTreeSet::new(),
             primary_ids: BTreeSet::new(),
             accounts: HashMap::new(),
             primaries: Primaries::default(),
             users: None,
             groups: None,
+            used: Used::default(),
             name: "a.ldif".to_owned(),
         }
     }
@@ -569,7 +626,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::person("user", "userAccountControl: 512", "is")]
+    #[case::person("user", "userAccountControl: 512\naccountExpires: 0", "is")]
+    #[case::hides_its_expiry("user", "userAccountControl: 512", "unreadable")]
+    #[case::room_shows_no_state("user", "msExchRecipientTypeDetails: 16", "is")]
+    #[case::lightweight("user", "msDS-UserAccountDisabled: FALSE", "is")]
     #[case::computer("computer", "userAccountControl: 4096", "outside")]
     #[case::trust("user", "userAccountControl: 2080", "outside")]
     #[case::of_every_domain("user", "userAccountControl: 512\nisCriticalSystemObject: TRUE", "outside")]

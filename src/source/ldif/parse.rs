@@ -120,7 +120,7 @@ impl<R: BufRead> Reader<R> {
             }
             if let Ok((name, Stated::Value(value))) = attribute(&line.text) {
                 match name.as_str() {
-                    "version" if value == b"1" => continue,
+                    "version" if value.trim_ascii() == b"1" => continue,
                     "version" => {
                         let why = "only version 1 of LDIF is supported".to_owned();
                         return Err(Problem { line: line.number, why, cut: false });
@@ -386,6 +386,28 @@ mod tests {
     #[case("version: 2\n", 1, "version 1")]
     #[case("dn: cn=a\n\npagedresults: estimate=4 cookie=PAA=\n", 3, "there are more")]
     #[case("dn: cn=a\n\npagedresults: cookie=PAA=\n# numEntries: 1\n", 4, "there are more")]
+    #[case::control_with_a_cookie(
+        "dn: cn=a\n\ncontrol: 1.2.840.113556.1.4.319 false MAYCAQAEAXg=\n# numEntries: 1\n",
+        4,
+        "there are more"
+    )]
+    #[case::critical_control(
+        "dn: cn=a\n\ncontrol: 1.2.840.113556.1.4.319 true MAYCAQAEAXg=\n\n",
+        4,
+        "there are more"
+    )]
+    #[case::control_of_no_meaning(
+        "dn: cn=a\n\ncontrol: 1.2.840.113556.1.4.319 false MA==\n",
+        3,
+        "there are more"
+    )]
+    #[case::control_without_a_value("dn: cn=a\n\ncontrol: 1.2.840.113556.1.4.319\n", 3, "there are more")]
+    #[case::cookie_in_a_comment("dn: cn=a\n\n# pagedresults: estimate=4 cookie=PAA=\n", 3, "there are more")]
+    #[case::control_in_a_comment(
+        "dn: cn=a\n\n# control: 1.2.840.113556.1.4.319 false MAYCAQAEAXg=\n",
+        3,
+        "there are more"
+    )]
     #[case("dn: cn=a\n\n# numEntries: 1\ndn: cn=b\n\n# numEntries: 2\n", 6, "has 2 entries, and it has 1")]
     fn says_what_is_wrong_with_the_whole_and_where(
         #[case] text: &str,
@@ -506,9 +528,12 @@ mod tests {
 
     #[rstest]
     #[case::whole("dn: cn=a\ncn: a\n\n", "")]
+    #[case::blank_after_the_version("version: 1 \n\ndn: cn=a\ncn: a\n\n", "")]
     #[case::no_empty_line("dn: cn=a\ncn: a\n", "")]
     #[case::no_line_break("dn: cn=a\ncn: a", "within a line")]
     #[case::in_a_comment("dn: cn=a\ncn: a\n\n# next", "within a line")]
+    #[case::last_page_by_its_control(&format!("{HEAD}dn: cn=a\n\n{DONE}control: 1.2.840.113556.1.4.319 false MAYCAQAEAXg=\n{HEAD}dn: cn=b\n\n{DONE}control: 1.2.840.113556.1.4.319 false MAUCAQAEAA==\n\n# numEntries: 2\n"), "")]
+    #[case::another_control(&format!("{HEAD}dn: cn=a\n\n{DONE}control: 1.2.840.113556.1.4.474 false MAMKAQA=\n\n# numEntries: 1\n"), "")]
     #[case::ldap3("version: 1\ndn: cn=a\ncn: a\n\n# total number of entries: 1", "")]
     #[case::ldap3_counts_references(
         "dn: cn=a\ncn: a\n\n# total number of entries: 4",

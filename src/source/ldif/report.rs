@@ -1,7 +1,11 @@
 //! What a file says of itself beside its records: the reports of `ldapsearch`, several in one file too, and the counts
 //! that it and others write. Pure.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::problem::Problem;
+use crate::source::ldap::wire::ber::Elements;
 use crate::words::{self, thousands};
 
 /// What else `ldapsearch` writes outside of records.
@@ -17,6 +21,9 @@ const OTHERS: &[&str] = &[
     "intermediate",
     "data",
 ];
+
+/// The control that says whether there are more pages (RFC 2696).
+const PAGES: &str = "1.2.840.113556.1.4.319";
 
 /// What was said so far.
 #[derive(Debug, Default)]
@@ -53,6 +60,24 @@ impl Report {
     }
 }
 
+/// Whether a control (`OID [true|false] [base64]`) says that there are more pages: it holds a size and a cookie, which is empty at
+/// the last page. `None` of another control. Of one that cannot be understood it is not known that the page was the last one.
+fn page(control: &[u8]) -> Option<bool> {
+    let text = String::from_utf8_lossy(control);
+    let mut parts = text.split_whitespace();
+    parts.next().filter(|oid| *oid == PAGES)?;
+    let value = parts.find(|part| !part.eq_ignore_ascii_case("true") && !part.eq_ignore_ascii_case("false"));
+    let cookie = || {
+        let value = STANDARD.decode(value?.trim_start_matches(':')).ok()?;
+        let (_, page) = Elements::of(&value).next().ok()??;
+        let mut page = Elements::of(page);
+        page.next().ok()??;
+        let (_, cookie) = page.next().ok()??;
+        Some(!cookie.is_empty())
+    };
+    Some(cookie().unwrap_or(true))
+}
+
 impl Reports {
     /// A record has begun.
     pub(super) fn record(&mut self) {
@@ -67,7 +92,11 @@ impl Reports {
     pub(super) fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
         let text = String::from_utf8_lossy(text);
         let text = text.trim_end();
-        if text == "# LDAPv3" {
+        // With -L, ldapsearch writes these as comments.
+        let said = text.trim_start_matches(['#', ' ']).split_once(':');
+        if let Some((name @ ("pagedresults" | "control"), value)) = said {
+            self.line(line, name, value.trim().as_bytes())?;
+        } else if text == "# LDAPv3" {
             self.open = Some(Report::default());
         } else if text.starts_with("# numResponses:") {
             if let Some(report) = &mut self.open {
@@ -137,6 +166,7 @@ impl Reports {
                 let cookie = text.split_once("cookie=").map(|(_, cookie)| cookie.trim());
                 self.more = cookie.is_none_or(|cookie| !cookie.is_empty());
             }
+            "control" => self.more = page(value).unwrap_or(self.more),
             _ => return Ok(OTHERS.contains(&name)),
         }
         Ok(true)

@@ -102,7 +102,7 @@ impl Text {
             None => Ok(text),
             Some((is, remedy)) => Err(SourceError::new(
                 Reason::InvalidData,
-                format!("{} is {is}, and an LDIF export is text; {remedy}", self.name),
+                format!("{} is {is}, and an LDIF export is text in lines; {remedy}", self.name),
             )),
         }
     }
@@ -136,7 +136,11 @@ fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let wide = || {
         matches!(start, [0, other, ..] | [other, 0, ..] if *other != 0).then_some(("encoded in UTF-16", WIDE))
     };
-    known.map(|(_, is, remedy)| (*is, *remedy)).or_else(wide)
+    let old = || {
+        let (is, remedy) = ("in lines that end with a carriage return alone", "convert it (tr '\\r' '\\n')");
+        (start.contains(&b'\r') && !start.contains(&b'\n')).then_some((is, remedy))
+    };
+    known.map(|(_, is, remedy)| (*is, *remedy)).or_else(wide).or_else(old)
 }
 
 #[cfg(test)]
@@ -155,6 +159,7 @@ mod tests {
     #[case(b"\xfe\xff\x00d\x00n", "UTF-16")]
     #[case(b"d\x00n\x00:\x00", "UTF-16")]
     #[case(b"\x00d\x00n\x00:", "UTF-16")]
+    #[case(b"dn: dc=x\rdc: x\r\rdn: ou=a,dc=x\r", "carriage return")]
     fn what_is_no_text_is_named_with_the_remedy(#[case] bytes: &[u8], #[case] said: &str) {
         let text = Text::open(&Input::Text(bytes.into()), "a.ldif").unwrap();
         let Err(error) = text.pass(&mut Sum::default()) else { panic!("it was taken") };
@@ -166,6 +171,7 @@ mod tests {
     #[case(b"dn: dc=x\n")]
     #[case(b"\xef\xbb\xbfdn: dc=x\n")]
     #[case(b"\n\ndn: dc=x\n")]
+    #[case(b"dn: dc=x\r\ndc: x\r\n")]
     fn text_is_taken(#[case] bytes: &[u8]) {
         let text = Text::open(&Input::Text(bytes.into()), "a.ldif").unwrap();
         assert!(text.pass(&mut Sum::default()).is_ok());

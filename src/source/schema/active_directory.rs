@@ -3,19 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use self::account::state;
-use self::account::{NO_EXPIRY, mailbox};
 use self::attribute::values;
 pub(in crate::source) use self::attribute::{anchor, domain, is_a, is_deleted, kind, number, relative_id};
 use self::name::Extended;
 use super::attributes::{self, Attributes};
-use super::field::{Table, all, first_of, stated_by};
+use super::field::{Table, all, decisive, first_of, stated_by, trimmed};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
-mod account;
 mod attribute;
+mod mailbox;
 pub(in crate::source) mod name;
 pub(in crate::source) mod primary;
+pub(in crate::source) mod state;
 
 /// What a user is made of.
 const USER_FIELDS: Table = &[
@@ -120,11 +119,7 @@ impl ActiveDirectorySchema {
             return Err(primary::HIDDEN.to_owned());
         }
         let fields = stated(kind, &normal, attributes);
-        let (disabled, expires) = state(kind, attributes)?;
-        // A domain controller gives each account one, so an account that does not show it hides it.
-        if disabled.is_some() && !attributes.has("accountexpires") {
-            return Err(NO_EXPIRY.to_owned());
-        }
+        let (disabled, expires) = state::of(kind, attributes)?;
         let mut names = vec![Reference::Anchor(anchor.clone()), Reference::Dn(normal)];
         names.extend(values(attributes, "objectsid").find_map(name::sid).map(Reference::Sid));
         Ok(Entry {
@@ -147,7 +142,7 @@ impl ActiveDirectorySchema {
             if text.starts_with("<GUID=") { Extended::of(&text).dn.to_owned() } else { text }
         };
         let stated = |name: &String| {
-            Some(match all(attributes, name)? {
+            Some(match decisive(attributes, name)? {
                 Stated::Values(values) => Stated::Values(values.into_iter().map(plain).collect()),
                 Stated::Undecodable => Stated::Undecodable,
             })
@@ -160,6 +155,7 @@ impl ActiveDirectorySchema {
 pub(super) fn asked() -> Vec<&'static str> {
     let further = [
         "sAMAccountName",
+        "msDS-UserAccountDisabled",
         "userPrincipalName",
         "department",
         "company",
@@ -173,8 +169,7 @@ pub(super) fn asked() -> Vec<&'static str> {
 /// only entries of a domain have. Its id need not be among that: an export may leave it away.
 pub(in crate::source) fn is_of(attributes: &Attributes) -> bool {
     let is_class = || ["user", "computer", "contact", "group"].iter().any(|class| is_a(attributes, class));
-    attributes.has("useraccountcontrol")
-        || (OF_A_DOMAIN.iter().any(|name| attributes.has(name)) && is_class())
+    state::is_shown(attributes) || (OF_A_DOMAIN.iter().any(|name| attributes.has(name)) && is_class())
 }
 
 /// Whether this is not an account of a person: a computer, a trust, an account that every domain has.
@@ -195,7 +190,7 @@ pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTree
         }
     }
     addresses(attributes, &mut stated);
-    match mailbox(attributes) {
+    match mailbox::of(attributes) {
         Ok(None) => {}
         Ok(Some(mailbox)) => {
             stated.insert(fields::MAILBOX.to_owned(), Stated::Values(vec![mailbox.to_owned()]));
@@ -254,21 +249,34 @@ pub(in crate::source) fn addresses(attributes: &Attributes, stated: &mut BTreeMa
         values.iter().filter_map(address).collect()
     };
     let primaries = with(true, &proxies);
-    let mut all: Vec<String> = Vec::new();
     // Of several primaries that which `mail` agrees with.
     mail.sort_by_key(|mail| !primaries.iter().any(|primary| primary.eq_ignore_ascii_case(mail)));
     let agreed =
         mail.first().filter(|mail| primaries.iter().any(|one| one.eq_ignore_ascii_case(mail))).cloned();
-    let external = with(true, &target).into_iter().chain(with(false, &target));
+    let external: BTreeSet<String> = with(true, &target).into_iter().chain(with(false, &target)).collect();
     let others = with(false, &proxies);
-    let candidates = agreed.into_iter().chain(primaries).chain(mail).chain(external).chain(others);
-    for address in candidates.map(|address| address.trim().to_owned()) {
-        if !address.is_empty() && !all.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
-            all.push(address);
+    // The first that are there: of several that nothing tells apart, each may be the one by which somebody is known already.
+    let ranks: [Vec<String>; 5] = [
+        agreed.into_iter().collect(),
+        primaries.into_iter().collect(),
+        mail,
+        external.into_iter().collect(),
+        others.into_iter().collect(),
+    ];
+    let (mut first, mut aliases) = (Vec::new(), Vec::new());
+    for rank in ranks {
+        let into: &mut Vec<String> = if first.is_empty() { &mut first } else { &mut aliases };
+        let mut new: Vec<String> = Vec::new();
+        for address in rank.iter().map(|address| trimmed(address)) {
+            let is_new = |known: &String| !known.eq_ignore_ascii_case(address);
+            if !address.is_empty() && new.iter().chain(into.iter()).all(is_new) {
+                new.push(address.to_owned());
+            }
         }
+        into.append(&mut new);
     }
-    let aliases = all.split_off(all.len().min(1));
-    for (field, values) in [(fields::MAIL, all), (fields::ALIASES, aliases)] {
+    aliases.retain(|alias| !first.iter().any(|known| known.eq_ignore_ascii_case(alias)));
+    for (field, values) in [(fields::MAIL, first), (fields::ALIASES, aliases)] {
         if !values.is_empty() {
             stated.insert(field.to_owned(), Stated::Values(values));
         }
@@ -353,9 +361,32 @@ mod tests {
     #[case(&["proxyaddresses: Smtp:b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: sMtP:c@x"], &["a@x", "b@x", "c@x"])]
     #[case(&["proxyaddresses: SMTP: a@x ", "mail:  a@x"], &["a@x"])]
     #[case(&["targetaddress: Smtp:a@far", "proxyaddresses: x500:/o=a"], &["a@far"])]
+    #[case(&["proxyaddresses: SMTP:a@x\u{200b}", "proxyaddresses: smtp:b@x\u{feff} "], &["a@x", "b@x"])]
+    #[case(&["mail: a@x", "proxyaddresses: smtp:b@x\0"], &["?", "?"])]
     fn the_primary_address_comes_first(#[case] given: &[&str], #[case] expected: &[&str]) {
         let entry = user(&[&["useraccountcontrol: 512"], given].concat());
         assert_eq!([stated(&entry, fields::MAIL), stated(&entry, fields::ALIASES)].concat(), expected);
+    }
+
+    /// Nothing tells which one counts, so each may be that by which somebody is known already.
+    #[rstest]
+    #[case::none_is_primary(&["proxyaddresses: Smtp:b@x", "proxyaddresses: smtp:a@x"], &["a@x", "b@x"], &[])]
+    #[case::two_are(&["proxyaddresses: SMTP:b@x", "proxyaddresses: SMTP:a@x", "proxyaddresses: smtp:c@x"], &["a@x", "b@x"], &["c@x"])]
+    #[case::mail_says_which(&["mail: b@x", "proxyaddresses: SMTP:b@x", "proxyaddresses: SMTP:a@x"], &["b@x"], &["a@x"])]
+    #[case::mail_alone(&["mail: z@x", "proxyaddresses: smtp:b@x", "proxyaddresses: smtp:a@x"], &["z@x"], &["a@x", "b@x"])]
+    fn several_addresses_of_one_rank_are_several(
+        #[case] given: &[&str],
+        #[case] mail: &[&str],
+        #[case] aliases: &[&str],
+    ) {
+        let entry = user(&[&["useraccountcontrol: 512"], given].concat());
+        assert_eq!(
+            (stated(&entry, fields::MAIL), stated(&entry, fields::ALIASES)),
+            (
+                mail.iter().map(|one| (*one).to_owned()).collect(),
+                aliases.iter().map(|one| (*one).to_owned()).collect()
+            )
+        );
     }
 
     #[rstest]

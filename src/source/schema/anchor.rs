@@ -25,7 +25,8 @@ pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
 /// Whether a value is an id of the form in which servers write that attribute.
 pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
     if value.len() == 16 {
-        return true;
+        // The text of an id that was cut is none.
+        return !value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     }
     let Ok(text) = std::str::from_utf8(value) else { return false };
     let text = text.trim();

@@ -11,29 +11,22 @@ use std::collections::{BTreeMap, HashSet};
 type Values = Vec<Vec<u8>>;
 
 /// What an entry states. Letter case and the order of options do not matter, however a name is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes(BTreeMap<String, Attribute>);
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Attribute {
     /// Under the name alone.
     plain: Values,
     /// Under the name with options, by these.
     tagged: BTreeMap<String, Values>,
-    /// What came as a part.
-    parts: Vec<RangedValues>,
-}
-
-/// A part of an attribute's values (`member;range=0-1499`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct RangedValues {
-    /// Which one it is, if that can be understood.
-    range: Option<Range>,
-    values: Values,
+    /// What came as a part (`member;range=0-1499`), by which part it is, if that can be understood. A file states a part in
+    /// several lines.
+    parts: BTreeMap<Option<Range>, Values>,
 }
 
 /// The range of values in a part, counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
     /// The first of them.
     pub first: usize,
@@ -68,7 +61,7 @@ impl Attributes {
         }
         let attribute = self.0.entry(name.into_owned()).or_default();
         if options.is_part {
-            attribute.parts.push(RangedValues { range: options.range, values: values.into_iter().collect() });
+            attribute.parts.entry(options.range).or_default().extend(values);
         } else if options.tags.is_empty() {
             attribute.plain.extend(values);
         } else {
@@ -82,7 +75,7 @@ impl Attributes {
         let (name, options) = split(description);
         let attribute = self.0.get(name.as_ref());
         let plain = options.tags.is_empty();
-        let parts = attribute.filter(|_| plain).map(|attribute| attribute.parts.as_slice());
+        let parts = attribute.filter(|_| plain).map(|attribute| &attribute.parts);
         let untagged = attribute.filter(|_| plain).map(|attribute| attribute.plain.as_slice());
         let whole = untagged.unwrap_or_default();
         let says_something =
@@ -90,7 +83,7 @@ impl Attributes {
         let tagged =
             attribute.filter(|_| !says_something).map(|attribute| &attribute.tagged).into_iter().flatten();
         let tagged = tagged.filter(move |(tags, _)| plain || **tags == options.tags);
-        let parts = parts.into_iter().flatten().flat_map(|part| &part.values);
+        let parts = parts.into_iter().flat_map(BTreeMap::values).flatten();
         whole.iter().chain(parts).chain(tagged.flat_map(|(_, values)| values)).map(Vec::as_slice)
     }
 
@@ -98,7 +91,7 @@ impl Attributes {
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> + use<'_> {
         let attribute = self.0.get(name).into_iter();
         let values = attribute.flat_map(|of| {
-            let parts = of.parts.iter().flat_map(|part| &part.values);
+            let parts = of.parts.values().flatten();
             of.plain.iter().chain(parts).chain(of.tagged.values().flatten())
         });
         values.map(Vec::as_slice)
@@ -113,37 +106,33 @@ impl Attributes {
     /// that it is the last one but of that which says so with an asterisk.
     pub fn is_whole(&self, name: &str) -> bool {
         let Some(Attribute { parts, .. }) = self.0.get(name) else { return true };
-        let mut ranges: Vec<(Range, usize)> = Vec::new();
-        for RangedValues { range, values } in parts {
-            let Some(range) = range else { return false };
-            ranges.push((*range, values.len()));
-        }
-        ranges.sort_unstable_by_key(|(range, _)| range.first);
         let mut next = Some(0);
-        for (Range { first, last }, count) in &ranges {
+        for (range, values) in parts {
+            let Some(Range { first, last }) = range else { return false };
             let fits =
-                last.is_none_or(|last| last.checked_sub(*first).is_some_and(|more| more + 1 == *count));
+                last.is_none_or(|last| last.checked_sub(*first).is_some_and(|more| more + 1 == values.len()));
             if next != Some(*first) || !fits {
                 return false;
             }
             next = last.map(|last| last + 1);
         }
-        ranges.is_empty() || next.is_none()
+        parts.is_empty() || next.is_none()
     }
 
     /// The values that came in the part that begins with number `first`, and which that is.
     pub fn part(&self, name: &str, first: usize) -> Option<(Range, &[Vec<u8>])> {
-        let parts = self.0.get(name)?.parts.iter();
-        parts
-            .filter_map(|part| Some((part.range?, part.values.as_slice())))
-            .find(|(range, _)| range.first == first)
+        let mut parts = self.0.get(name)?.parts.iter();
+        parts.find_map(|(range, values)| {
+            let range = range.filter(|range| range.first == first)?;
+            Some((range, values.as_slice()))
+        })
     }
 
     /// The names of those of which one value stands twice under one description. An attribute's values are a set (RFC 4511
     /// section 4.1.7), so no server says that of one entry.
     pub fn doubled(&self) -> impl Iterator<Item = &str> {
         let is_doubled = |attribute: &&Attribute| {
-            let parts = attribute.parts.iter().map(|part| &part.values);
+            let parts = attribute.parts.values();
             let mut all = std::iter::once(&attribute.plain).chain(attribute.tagged.values()).chain(parts);
             all.any(|values| {
                 let mut seen = HashSet::with_capacity(if values.len() > 1 { values.len() } else { 0 });
@@ -274,6 +263,13 @@ mod tests {
     #[case(&["member;range=0-0: a"], false)]
     #[case(&["member;range=0-0: a", "member;range=1-*: b"], true)]
     #[case(&["member;range=1-*: b", "member;range=0-0: a"], true)]
+    #[case::in_several_lines(&["member;range=0-*: a", "member;range=0-*: b", "member;range=0-*: c"], true)]
+    #[case::parts_in_several_lines(&["member;range=0-1: a", "member;range=0-1: b", "member;range=2-3: c", "member;range=2-3: d", "member;range=4-*: e"], true)]
+    #[case::lines_of_parts_mixed(&["member;range=2-*: c", "member;range=0-1: a", "member;range=2-*: d", "member;range=0-1: b"], true)]
+    #[case::too_few_lines(&["member;range=0-2: a", "member;range=0-2: b", "member;range=3-*: c"], false)]
+    #[case::too_many_lines(&["member;range=0-0: a", "member;range=0-0: b", "member;range=1-*: c"], false)]
+    #[case::no_last_part(&["member;range=0-1: a", "member;range=0-1: b"], false)]
+    #[case::two_ends(&["member;range=0-*: a", "member;range=1-*: b"], false)]
     #[case::hole(&["member;range=0-0: a", "member;range=2-*: b"], false)]
     #[case::fewer_than_said(&["member;range=0-1: a", "member;range=2-*: b"], false)]
     #[case::backwards(&["member;range=0-0: a", "member;range=1-0: b"], false)]
@@ -295,6 +291,7 @@ mod tests {
     #[case(&["cn: a", "cn: a"], "cn")]
     #[case(&["sn: x", "cn;lang-ja: a", "cn: a", "CN;Lang-JA: a"], "cn")]
     #[case(&["member;range=0-1: a", "member;range=0-1: b"], "")]
+    #[case(&["member;range=0-1: a", "member;range=0-1: a"], "member")]
     #[case(&["cn: a", "cn: A", "cn;lang-ja: a", "sn: a"], "")]
     #[case(&["cn;vucsn-5f0e: a", "cn;vucsn-5f0e;deleted: a"], "")]
     fn an_attribute_is_a_set(#[case] lines: &[&str], #[case] doubled: &str) {

@@ -6,17 +6,13 @@ use super::active_directory;
 use super::anchor::{ANCHORS, anchor, no_id, without_id};
 use super::attributes::Attributes;
 use super::class::{is_alias, is_deleted, is_nobody, kind};
-use super::field::all;
+use super::field::{all, decisive, unclear};
 use super::members::members;
 use super::standard::{ALIASES, GROUP_FIELDS, USER_FIELDS, stated};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
 #[cfg(test)]
 mod tests;
-
-/// What is wrong with an entry of which a name cannot be read by which groups list people.
-const UNDECODABLE: &str = "a value of its uid is not valid UTF-8, so it is unknown which groups list it; correct it \
-                           in the directory";
 
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
@@ -112,20 +108,26 @@ impl EntrySchema {
         let mut names = vec![Reference::Dn(normal.clone())];
         match all(attributes, "uid") {
             // Who is listed by a name that cannot be read cannot be told from who is not listed.
-            Some(Stated::Undecodable) => return Err(unreadable(UNDECODABLE.to_owned())),
+            Some(Stated::Undecodable) => {
+                let wrong = unclear(attributes, "uid");
+                return Err(unreadable(format!(
+                    "a value of its uid {wrong}, so it is unknown which groups list it; correct it in the directory"
+                )));
+            }
             Some(Stated::Values(uids)) => names.extend(uids.iter().map(|uid| Reference::uid(uid))),
             None => names.extend(normal.first_values("uid").map(|uid| Reference::uid(&uid))),
         }
         let (mut disabled, mut expires) = (None, None);
         let fields = if active_directory::is_of(attributes) {
-            if attributes.has("useraccountcontrol") {
-                (disabled, expires) = active_directory::state(kind, attributes).map_err(unreadable)?;
+            if active_directory::state::is_shown(attributes) {
+                (disabled, expires) = active_directory::state::of(kind, attributes).map_err(unreadable)?;
             }
             active_directory::stated(kind, &normal, attributes)
         } else {
             stated(kind, &normal, attributes)
         };
-        let literal = self.literal.iter().filter_map(|name| Some((name.clone(), all(attributes, name)?)));
+        let literal =
+            self.literal.iter().filter_map(|name| Some((name.clone(), decisive(attributes, name)?)));
         Ok(Some(Entry {
             anchor,
             kind,

@@ -2,11 +2,13 @@
 
 use super::attributes::{self, Attributes, is_said};
 use crate::directory::{Dn, Stated, fields};
+use crate::text;
 
 /// Which attributes (in lower case) state which neutral field: the first that has a value does.
 pub(super) type Table = &'static [(&'static str, &'static [&'static str])];
 
-/// Attributes that hold addresses and login names: blanks at their ends and letter case mean nothing in them.
+/// Attributes that hold addresses and login names: blanks at their ends and letter case mean nothing in them, nor do characters
+/// that are not seen, as some programs put them there.
 pub(super) const NAMES: &[&str] = &[
     "uid",
     "mail",
@@ -15,6 +17,8 @@ pub(super) const NAMES: &[&str] = &[
     "userprincipalname",
     "samaccountname",
     "memberuid",
+    "proxyaddresses",
+    "targetaddress",
 ];
 
 /// The attributes that state a field in these tables.
@@ -40,7 +44,11 @@ pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> 
     let mut all = Vec::new();
     for value in attributes.values(description).filter(|value| is_said(value)) {
         let Ok(text) = std::str::from_utf8(value) else { return Some(Stated::Undecodable) };
-        all.push(if is_name { text.trim() } else { text }.to_owned());
+        let text = if is_name { trimmed(text) } else { text };
+        if text.contains(|sign| if is_name { char::is_control(sign) } else { sign == '\0' }) {
+            return Some(Stated::Undecodable);
+        }
+        all.push(text.to_owned());
     }
     if all.len() > 1 {
         let folded = |text: &String| if is_name { text.to_lowercase() } else { String::new() };
@@ -48,6 +56,32 @@ pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> 
         all.dedup_by(|one, other| one == other || (is_name && one.to_lowercase() == other.to_lowercase()));
     }
     (!all.is_empty()).then_some(Stated::Values(all))
+}
+
+/// The same of an attribute that a policy or a connector names: who is in scope is not decided by what text does not have.
+pub(super) fn decisive(attributes: &Attributes, description: &str) -> Option<Stated> {
+    let is_damaged = |text: &String| !is_text(text.as_bytes());
+    match all(attributes, description)? {
+        Stated::Values(values) if values.iter().any(is_damaged) => Some(Stated::Undecodable),
+        stated => Some(stated),
+    }
+}
+
+/// Whether a value is text: without control characters but tabs and line breaks.
+pub(in crate::source) fn is_text(value: &[u8]) -> bool {
+    let is_odd = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
+    std::str::from_utf8(value).is_ok() && !value.iter().any(is_odd)
+}
+
+/// Why not all values of an attribute are known, if [`all`] says that they are not.
+pub(super) fn unclear(attributes: &Attributes, name: &str) -> &'static str {
+    if !attributes.is_whole(name) {
+        "came in part only"
+    } else if attributes.values(name).any(|value| std::str::from_utf8(value).is_err()) {
+        "is not valid UTF-8"
+    } else {
+        "has control characters"
+    }
 }
 
 /// The one value that counts of an attribute of which there may be several: that in the DN, else the first of [`all`].
@@ -67,7 +101,13 @@ pub(super) fn first_of(attributes: &Attributes, sources: &[&str], field: &str, d
     let names = [fields::NAME, fields::USER_NAME].contains(&field);
     let hides = || names && sources.iter().any(|name| hidden(attributes, dn, name));
     let shown = sources.iter().find_map(|name| chosen(attributes, name, dn));
-    shown.or_else(|| hides().then_some(Stated::Undecodable))
+    match shown {
+        Some(Stated::Values(values)) if field == fields::NAME => {
+            Some(Stated::Values(values.iter().map(|name| called(name)).collect()))
+        }
+        None if hides() => Some(Stated::Undecodable),
+        shown => shown,
+    }
 }
 
 /// Whether an entry must have this attribute, as its DN begins with it (X.501 section 9.3), and does not show it.
@@ -80,5 +120,16 @@ pub(super) fn named(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stri
     let texts = attributes.values(name).filter_map(|value| std::str::from_utf8(value).ok());
     // Of two spellings always the same.
     let named = texts.filter(|value| dn.is_named_by(name, value)).min()?;
-    Some(if NAMES.contains(&name) { named.trim() } else { named }.to_owned())
+    Some(if NAMES.contains(&name) { trimmed(named) } else { named }.to_owned())
+}
+
+/// Without blanks and unseen characters at the ends. Control characters that are no blanks stay: no name has them, so where they
+/// stand something else may have stood.
+pub(super) fn trimmed(name: &str) -> &str {
+    name.trim_matches(|sign: char| sign.is_whitespace() || (text::is_unseen(sign) && !sign.is_control()))
+}
+
+/// What a group is called, with runs of blanks as one.
+pub(super) fn called(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,7 @@
 
 use super::active_directory::is_a;
 use super::attributes::Attributes;
+use super::field::trimmed;
 use crate::directory::{Dn, Members, Reference};
 
 /// What is wrong with a list that cannot be empty and is.
@@ -50,7 +51,9 @@ fn reference(value: &[u8], by_uid: bool) -> Result<Option<Reference>, String> {
         return Ok(None);
     }
     if by_uid {
-        return Ok(Some(Reference::uid(text)));
+        let uid = trimmed(text);
+        let damaged = uid.contains(char::is_control).then(|| "a member has control characters".to_owned());
+        return damaged.map_or_else(|| Ok(Some(Reference::uid(uid))), Err);
     }
     Dn::parse(without_unique_id(text))
         .map(|dn| Some(Reference::Dn(dn)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attributes::Attributes;
-use super::field::{Table, all, first_of, hidden, named, stated_by};
+use super::field::{Table, all, called, first_of, hidden, named, stated_by};
 use crate::directory::{Dn, EntryKind, Stated, fields};
 
 /// Of a user.
@@ -51,7 +51,8 @@ pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTree
         None => all(attributes, name),
     };
     if let Some(Stated::Values(all)) = all {
-        let all = all.iter().map(|name| name.trim().to_owned()).collect();
+        let plain = |name: &String| if kind == EntryKind::Group { called(name) } else { name.clone() };
+        let all = all.iter().map(plain).collect();
         stated.insert(field.to_owned(), Stated::Values(all));
     }
     hidden(attributes, dn, name).then(|| stated.insert(field.to_owned(), Stated::Undecodable));

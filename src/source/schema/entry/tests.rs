@@ -121,6 +121,8 @@ fn the_order_of_values_changes_nothing() {
 #[case("cn=sales,dc=x", &["cn;lang-de: Vertrieb", "cn: sales "], "sales")]
 #[case("cn=sales,dc=x", &["cn;lang-de: Vertrieb"], "Vertrieb")]
 #[case("ou=it,dc=x", &["cn: b ", "cn: a"], "a,b")]
+#[case("cn=ops team,dc=x", &["cn: ops   team"], "ops team")]
+#[case("ou=it,dc=x", &["cn: b  c", "cn: a\u{a0} b"], "a b,b c")]
 fn a_group_is_called_what_its_dn_says(#[case] dn: &str, #[case] lines: &[&str], #[case] names: &str) {
     let group = entry(dn, &[&["objectClass: groupOfNames"], lines].concat());
     assert_eq!(group.fields[fields::NAME], values(&names.split(',').collect::<Vec<_>>()));
@@ -151,6 +153,49 @@ fn a_name_that_the_dn_shows_is_there(
 #[test]
 fn somebody_is_listed_by_the_login_name_in_the_dn_too() {
     assert!(entry("uid=Zoe,dc=x", &["objectClass: person"]).names.contains(&Reference::uid("zoe")));
+}
+
+/// Other programs leave characters behind that nobody sees. Control characters show that something was lost.
+#[rstest]
+#[case::zero_width_space("mail: ann@x\u{200b}", fields::MAIL, Some("ann@x"))]
+#[case::byte_order_mark("mail: \u{feff}ann@x", fields::MAIL, Some("ann@x"))]
+#[case::direction("mailLocalAddress: \u{200e}a@x\u{200f} ", fields::ALIASES, Some("a@x"))]
+#[case::word_joiner("uid: ann\u{2060}", fields::USER_NAME, Some("ann"))]
+#[case::null_at_the_end("mail: ann@x\0", fields::MAIL, None)]
+#[case::null_within("mail: an\0n@x", fields::MAIL, None)]
+#[case::vertical_tab("mail: ann\x0b@x", fields::MAIL, None)]
+#[case::form_feed("mailAlternateAddress: ann\x0c@x", fields::ALIASES, None)]
+#[case::null_in_a_text("title: Cle\0rk", fields::TITLE, None)]
+#[case::break_in_a_text("title: Clerk\x0band more", fields::TITLE, Some("Clerk\x0band more"))]
+fn what_nobody_sees_is_no_part_of_a_name(
+    #[case] line: &str,
+    #[case] field: &str,
+    #[case] expected: Option<&str>,
+) {
+    let ann = entry("cn=a,dc=x", &["objectClass: person", line]);
+    let expected = expected.map_or(Stated::Undecodable, |one| values(&[one]));
+    assert_eq!(ann.fields[field], expected);
+}
+
+/// Who is in scope may be decided by it.
+#[rstest]
+#[case::null("act\0ve", false)]
+#[case::vertical_tab("act\x0bve", false)]
+#[case::escape("\x1bactive", false)]
+#[case::lines("active\r\n\tfully", true)]
+fn what_a_policy_names_is_text(#[case] value: &str, #[case] is_known: bool) {
+    let line = format!("employeeStatus: {value}");
+    let stated = &entry("cn=a,dc=x", &["objectClass: person", line.as_str()]).attributes["employeeStatus"];
+    assert_eq!(*stated != Stated::Undecodable, is_known);
+}
+
+#[rstest]
+#[case::control("uid: ann\x01", "control characters")]
+#[case::part("uid;range=0-0: ann", "in part")]
+fn who_is_called_so_is_not_known(#[case] line: &str, #[case] why: &str) {
+    let lines = of(&["objectClass: person", line]);
+    let wrong = schema().entry("cn=a,dc=x", &lines, None).unwrap_err();
+    assert!(wrong.why.contains(why), "{wrong}");
 }
 
 #[test]
@@ -221,7 +266,8 @@ fn an_id_that_people_give_is_not_deleted_with_who_bore_it() {
 }
 
 #[rstest]
-#[case(&["userAccountControl: 514"], Some(true))]
+#[case(&["userAccountControl: 514", "accountExpires: 0"], Some(true))]
+#[case(&["msDS-UserAccountDisabled: TRUE"], Some(true))]
 #[case(&["userAccountControl: 512", "accountExpires: 0"], Some(false))]
 #[case(&[], None)]
 fn an_account_of_active_directory_has_its_state_wherever_it_is_read(
@@ -241,11 +287,17 @@ fn an_account_of_active_directory_has_its_state_wherever_it_is_read(
         (&ann.fields[fields::USER_NAME], &ann.fields[fields::MAIL]),
         (&values(&["ann@corp"]), &values(&["a@x"]))
     );
-    let unclear = of(&[&common[..], &["userAccountControl: 512", "msExchRecipientTypeDetails: x"]].concat());
+    let unclear = of(&[
+        &common[..],
+        &["userAccountControl: 512", "accountExpires: 0", "msExchRecipientTypeDetails: x"],
+    ]
+    .concat());
     assert!(
         schema().entry("cn=Ann,dc=x", &unclear, None).unwrap_err().why.contains("msExchRecipientTypeDetails")
     );
-    let unclear = of(&[&common[..], &["userAccountControl: ?"]].concat());
+    let unclear = of(&[&common[..], &["userAccountControl: 512"]].concat());
+    assert!(schema().entry("cn=Ann,dc=x", &unclear, None).unwrap_err().why.contains("accountExpires"));
+    let unclear = of(&[&common[..], &["userAccountControl: ?", "accountExpires: 0"]].concat());
     assert!(schema().entry("cn=Ann,dc=x", &unclear, None).unwrap_err().why.contains("userAccountControl"));
 }
 
@@ -271,7 +323,9 @@ fn a_group_of_a_domain_is_called_by_its_account_name() {
 #[test]
 fn what_older_versions_sealed_says_by_what_entries_are_known() {
     let known_by = |id: Option<&str>, scope: &str| {
-        pinned(Some(&KnownBy { id: id.map(str::to_owned), scope: scope.to_owned(), progress: None }))
+        let directory = crate::directory::DirectoryId::new("dc=x");
+        let (id, scope) = (id.map(str::to_owned), scope.to_owned());
+        pinned(Some(&KnownBy { directory, id, scope, progress: None }))
     };
     assert_eq!(known_by(None, "ldif anchor=nsuniqueid").as_deref(), Some("nsUniqueId"));
     assert_eq!(known_by(None, "dc=x\n\n(a=b)\n\n(c=d)\n\ncn=r\n\nentryuuid").as_deref(), Some("entryUUID"));
