@@ -14,7 +14,7 @@ use crate::api::policy::{
     Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
-use crate::directory::{ConnectorName, Owner};
+use crate::directory::{ConnectorName, Owner, folded};
 use crate::scim::{USER_ATTRIBUTES, user_attribute};
 use crate::secret::Secret;
 use crate::sync::expression::{Expression, Returns, Subject};
@@ -224,7 +224,7 @@ impl Resolving<'_> {
     fn groups(&mut self, groups: &Groups) -> Option<GroupRules> {
         let wanted = self.optional("spec.groups.where", &groups.r#where, Subject::Group);
         let after = self.duration("spec.groups.vanished.after", &groups.vanished.after);
-        let lower = |patterns: &[String]| patterns.iter().map(|pattern| pattern.to_lowercase()).collect();
+        let lower = |patterns: &[String]| patterns.iter().map(|pattern| folded(pattern)).collect();
         Some(GroupRules {
             include: lower(&groups.include),
             exclude: lower(&groups.exclude),

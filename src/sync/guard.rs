@@ -77,6 +77,10 @@ fn with_standing(mut held: Vec<Line>, standing: &[Line]) -> Vec<Line> {
     held
 }
 
+/// Why it is held that somebody who is missing goes. No approval replaces a look-up.
+const NOT_LOOKED_UP: &str = "missing from the directory, and not looked up yet (an LDIF export cannot be looked up: a file that is \
+                             proven to be whole settles it, and an approval does not)";
+
 struct Judge<'a> {
     input: Input<'a>,
     lines: Lines<'a>,
@@ -122,7 +126,7 @@ impl Judge<'_> {
 
     fn why_held(&self, step: &Planned) -> Option<String> {
         if step.needs_look_up {
-            return Some("missing from the directory, and not looked up yet".to_owned());
+            return Some(NOT_LOOKED_UP.to_owned());
         }
         if !step.doubtful.is_empty() {
             return Some(line::lost(&step.doubtful));

@@ -25,6 +25,7 @@ mod disk;
 mod docs;
 mod doors;
 mod entra;
+mod exports;
 mod feeds;
 mod generated;
 mod holds;

@@ -257,10 +257,20 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> 
             hold.reason
         ))?;
         out.line(format_args!("  see it:     rollcall plan show --data {data} {}", hold.digest))?;
-        out.paragraph(format_args!(
-            "  approve it: rollcall sync -f {files} --data {data} --approve {}",
-            hold.digest
-        ))?;
+        let approved = if report.approval == Some(Approval::Accepted) { report.approved.held } else { 0 };
+        if approved > 0 {
+            let operations = count(approved, "operation stays", "operations stay");
+            out.paragraph(format_args!(
+                "  {operations} held although approved: what is missing was not looked up, and an LDIF export cannot \
+                 be; a file that is proven to be whole settles it"
+            ))?;
+        }
+        if approved < hold.lines.len() as u64 {
+            out.paragraph(format_args!(
+                "  approve it: rollcall sync -f {files} --data {data} --approve {}",
+                hold.digest
+            ))?;
+        }
     }
     Ok(())
 }

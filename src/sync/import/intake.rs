@@ -193,6 +193,7 @@ impl Intake {
     /// How those who were read before are known.
     pub(super) fn known_by(&self) -> Option<KnownBy> {
         self.info.as_ref().map(|info| KnownBy {
+            directory: info.directory.clone(),
             id: info.id.clone(),
             scope: info.scope.clone(),
             progress: info.progress.clone(),
@@ -237,8 +238,9 @@ impl Intake {
                 Reason::DirectoryChanged,
                 format!(
                     "{} read the directory {} before, and this is {}; nothing was used. Point it back to the former \
-                     directory, or create a new connector for this one (for LDIF, directoryID names the directory of a file)",
-                    self.connector, info.directory, completion.directory
+                     directory, or create a new connector for this one. If an LDIF export of the same directory begins \
+                     at another base now, set directoryID: \"{}\"",
+                    self.connector, info.directory, completion.directory, info.directory
                 ),
             )),
             _ => Ok(()),
@@ -267,10 +269,16 @@ impl Intake {
         let absent = self.importing.there() - &self.seen - &self.outside;
         self.look_for_nameless(&absent)?;
         let there = self.importing.holders(&absent, &self.unidentified)?;
-        self.keep(
-            &there,
-            "an entry with its former name was read, and it could not be determined whether that is the same entry",
-        )?;
+        let called = self.importing.called(&there, false)?.into_iter();
+        let called: HashMap<Dn, RowId> =
+            called.filter_map(|(row, _, dn)| Some((Dn::parse(&dn).ok()?, row))).collect();
+        let mut others = there.clone();
+        for (dn, why) in self.unknown.are_known(|dn| called.contains_key(dn)) {
+            let row = called.get(&dn).into_iter().map(|row| row.0).collect();
+            others -= &row;
+            self.keep(&row, &why)?;
+        }
+        self.keep(&others, NAMED_SO)?;
         let absent = absent - there;
         let mut before = self.importing.unsettled(&absent)?;
         let told = self.told_by();
@@ -933,6 +941,10 @@ fn stated(content: &str) -> Cow<'_, str> {
     let with_place = content.contains("\"place\":").then(|| states(content)).flatten();
     with_place.map_or(Cow::Borrowed(content), Cow::Owned)
 }
+
+/// What is wrong with somebody whose name came without an id.
+const NAMED_SO: &str =
+    "an entry with its former name was read, and it could not be determined whether that is the same entry";
 
 /// What is wrong with an account that was known to be disabled and does not say any more whether it is.
 const STATELESS: &str = "it was disabled, or had an expiry date, and no longer shows its state (userAccountControl), \

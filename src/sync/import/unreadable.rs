@@ -1,8 +1,10 @@
 //! Entries that came, could not be understood, and never were: all are counted, the first are named.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 
-use crate::directory::Anchor;
+use crate::directory::{Anchor, Dn};
 use crate::store::snapshot::{MOST_REMEMBERED, Remembered, SnapshotInfo, UnreadableEntry};
 
 /// So many are named.
@@ -72,6 +74,18 @@ impl UnreadableEntries {
         if (self.came.len() as u64) < MOST_REMEMBERED {
             self.came.push((anchor.cloned(), what.to_owned(), since));
         }
+    }
+
+    /// Those of this read without an id that bear the name of somebody who is known are named there, and not here: by their names,
+    /// what is wrong with them, if that was kept.
+    pub(super) fn are_known(&mut self, is_known: impl Fn(&Dn) -> bool) -> HashMap<Dn, String> {
+        let name = |what: &str| Dn::parse(what).ok().filter(|dn| is_known(dn));
+        let nameless = self.came.iter().filter(|(anchor, ..)| anchor.is_none());
+        let known: HashSet<Dn> = nameless.filter_map(|(_, what, _)| name(what)).collect();
+        self.count = self.count.saturating_sub(known.len() as u64);
+        let is_one = |one: &mut UnreadableEntry| one.anchor.is_none() && name(&one.what).is_some();
+        let ones: Vec<UnreadableEntry> = self.named.extract_if(.., is_one).collect();
+        ones.into_iter().filter_map(|one| Some((name(&one.what)?, one.why))).collect()
     }
 
     /// After a read of everything those that came, else also those of which nothing was said. New ones are so from `now` on.

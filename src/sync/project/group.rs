@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use super::candidate::CandidateState;
 use super::projection::{LeftOut, QuarantineReason};
 use super::user::{Unclear, linked_first, values};
-use crate::directory::{Content, Entry, GroupContent, fields};
+use crate::directory::{Content, Entry, GroupContent, fields, folded};
 use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::Asked;
@@ -45,7 +45,7 @@ impl Rules<'_> {
         let Some(name) = names(entry, self.asked)?.first() else {
             return Ok(CandidateState::Out(LeftOut::Scope));
         };
-        if !self.is_wanted(&name.to_lowercase()) {
+        if !self.is_wanted(&folded(name)) {
             return Ok(CandidateState::Out(LeftOut::Scope));
         }
         if let Some(wanted) = &self.groups.r#where

@@ -52,8 +52,8 @@ pub(super) fn values<'e>(entry: &'e Entry, field: &str, asked: Asked<'_>) -> Res
         FieldState::Empty => Ok(&[]),
         FieldState::Unknown => {
             let why = format!(
-                "its {field} is unknown: the value could not be decoded, or was not read; correct it in the \
-                 directory, or allow the account to read it"
+                "its {field} is unknown: the value could not be decoded, is in another file (`<` in LDIF), or was not \
+                 read; correct it in the directory, export the value itself, or allow the account to read it"
             );
             Err(Unclear(QuarantineReason::UnknownField, why))
         }
@@ -117,6 +117,13 @@ impl Rules<'_> {
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
             let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
+            let domain = domain.filter(|domain| !domain.is_empty());
+            // Of somebody who is known it says nothing that an address is none.
+            if domain.is_none() && mail.is_some() && link.is_some() {
+                let why = "its mail is no address (it has no domain after an @), so it is unknown whether its domain is among \
+                           users.emailDomains; correct it in the directory";
+                return Err(Unclear(QuarantineReason::UnknownField, why.to_owned()));
+            }
             if !domain.is_some_and(|domain| self.users.email_domains.contains(&domain)) {
                 return Ok(CandidateState::Out(LeftOut::Scope));
             }

@@ -62,6 +62,37 @@ fn scope_is_what_the_policy_says(
     assert_eq!(case.kept(), expected);
 }
 
+/// What is no address says nothing of a domain: whoever is known stays as they are, and nobody is added.
+#[rstest]
+#[case::cut_before_the_domain("ann", true, true)]
+#[case::cut_at_the_sign("ann@", true, true)]
+#[case::of_another_domain("ann@other.example", true, false)]
+#[case::not_known("ann", false, false)]
+fn a_mail_that_is_no_address_leaves_nobody_out(#[case] mail: &str, #[case] known: bool, #[case] doubt: bool) {
+    let mut case = Case::new().with(user_with("ann", &[(fields::MAIL, mail)]));
+    if known {
+        case = case.linked("ann@corp.example");
+    }
+    case.policy.users.email_domains.insert("corp.example".to_owned());
+    assert_eq!(case.quarantined() == [QuarantineReason::UnknownField], doubt);
+    assert_eq!(case.kept(), Vec::<String>::new());
+}
+
+/// Letter case and runs of blanks mean nothing in a group's name.
+#[rstest]
+#[case("ops team", "ops team", true)]
+#[case("Ops  Team", "ops team", true)]
+#[case("ops team", "ops t*", true)]
+#[case("opsteam", "ops team", false)]
+fn groups_are_wanted_by_their_names(#[case] name: &str, #[case] pattern: &str, #[case] wanted: bool) {
+    let mut case = Case::new().group(name, &[]);
+    case.policy.groups.include.push(pattern.to_owned());
+    assert_eq!(case.project().newcomers.len(), usize::from(wanted));
+    let mut case = Case::new().group(name, &[]);
+    case.policy.groups.exclude.push(pattern.to_owned());
+    assert_eq!(case.project().newcomers.len(), usize::from(!wanted));
+}
+
 #[rstest]
 #[case::kept(&[], &["ann@corp.example", "box@corp.example", "hall@corp.example"])]
 #[case::no_shared(&["shared"], &["ann@corp.example", "hall@corp.example"])]

@@ -1,0 +1,258 @@
+//! What exports do not show, or say in odd ways, decides about nobody: one export after the other, imported into a store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall::directory::ConnectorName;
+use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
+use rollcall::store::Store;
+use rollcall::store::snapshot::{Presence, Row};
+use rollcall::sync::import::{self, ImportError, Imported, import};
+use rstest::rstest;
+
+use crate::support::hand::Hand;
+
+struct Desk {
+    store: Store,
+    user_filter: Option<&'static str>,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new(user_filter: Option<&'static str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { store: Store::open(folder.path()).unwrap(), user_filter, _folder: folder }
+    }
+
+    async fn read(&self, text: &str) -> Result<Imported, ImportError> {
+        let source = LdifSource::new(LdifConfig {
+            user_filter: self.user_filter.map(str::to_owned),
+            group_filter: None,
+            input: Input::Text(Arc::from(text.as_bytes())),
+            name: "the export".to_owned(),
+            directory_id: None,
+            anchor: None,
+            literal: BTreeSet::new(),
+        });
+        let options = import::Options {
+            look_ups: 1000,
+            timeout: Duration::from_mins(1),
+            full_read_every: Duration::from_hours(24),
+        };
+        let connector = ConnectorName::new("test", "corp");
+        import(&source, &self.store, &connector, options, &Hand::hours(0), |_| {}).await
+    }
+
+    /// Who is known, by the first part of the DN: what became of them.
+    fn known(&self) -> BTreeMap<String, Presence> {
+        let snapshot = self.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+        let mut known = BTreeMap::new();
+        let mut each = |row: Row| {
+            let name = row.entry.dn.split(',').next().unwrap_or_default().to_lowercase();
+            known.insert(name, row.presence);
+        };
+        snapshot.for_each_row(&mut each).unwrap();
+        known
+    }
+
+    /// How many exceptions there are: of those who are known, and of others.
+    fn exceptions(&self, imported: &Imported) -> u64 {
+        let known = self.known();
+        let of = known.values().filter(|presence| matches!(presence, Presence::Unreadable(_))).count();
+        of as u64 + imported.info.unreadable_count
+    }
+}
+
+fn id(number: usize) -> String {
+    format!("5b0e7e9c-1f2d-4c3b-9a8b-0000000{number:05}")
+}
+
+fn person(name: &str, number: usize) -> String {
+    format!(
+        "dn: uid={name},ou=people,dc=corp,dc=example\nobjectClass: inetOrgPerson\nuid: {name}\nmail: {name}@corp.example\n\
+         employeeType: staff\nentryUUID: {}\n\n",
+        id(number)
+    )
+}
+
+const NAMES: [&str; 7] = ["ada", "bob", "cyd", "dan", "eve", "fay", "gus"];
+
+fn company() -> String {
+    let top = "dn: dc=corp,dc=example\nobjectClass: domain\n\n";
+    let people: Vec<String> = NAMES.iter().enumerate().map(|(number, name)| person(name, number)).collect();
+    format!("{top}{}", people.concat())
+}
+
+fn account(name: &str, number: u8, lines: &str) -> String {
+    let guid = char::from(b'A' + number);
+    format!(
+        "dn: CN={name},DC=corp,DC=example\nobjectClass: person\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n\
+         mail: {name}@corp.example\n{lines}objectGUID:: nJ1vG0pZ00mU7m1gk1{guid}AAQ==\n\n"
+    )
+}
+
+const STATE: &str = "userAccountControl: 512\naccountExpires: 0\n";
+
+/// Of two accounts, one of which had expired: what the next export shows of it, and of the other one.
+#[rstest]
+#[case::no_expiry_of_anybody(
+    "userAccountControl: 512\n",
+    "userAccountControl: 512\n",
+    2,
+    Some("accountExpires")
+)]
+#[case::no_expiry_of_one("userAccountControl: 512\n", STATE, 1, None)]
+#[case::no_state_of_anybody("", "", 2, Some("userAccountControl or accountExpires"))]
+#[case::no_state_of_one("accountExpires: 0\n", STATE, 1, None)]
+#[case::shown(STATE, STATE, 0, None)]
+#[tokio::test]
+async fn an_account_of_active_directory_that_hides_its_state_keeps_it(
+    #[case] next: &str,
+    #[case] other: &str,
+    #[case] exceptions: u64,
+    #[case] notice: Option<&str>,
+) {
+    let desk = Desk::new(None);
+    let expired = "userAccountControl: 512\naccountExpires: 132000000000000000\n";
+    desk.read(&(account("zoe", 1, expired) + &account("yan", 2, STATE))).await.unwrap();
+    let read = desk.read(&(account("zoe", 1, next) + &account("yan", 2, other))).await.unwrap();
+    assert_eq!(desk.exceptions(&read), exceptions, "{:?}", desk.known());
+    let said = read.info.notices.join(" ");
+    assert_eq!(said.contains("is an export of Active Directory"), notice.is_some(), "{said}");
+    assert!(said.contains(notice.unwrap_or_default()), "{said}");
+    // And nobody is added whose state is not shown.
+    let new = desk.read(&(account("zoe", 1, expired) + &account("yan", 2, STATE) + &account("xia", 3, next)));
+    new.await.unwrap();
+    assert_eq!(desk.known().contains_key("cn=xia"), next == STATE);
+}
+
+/// What is not within the directory that was read before.
+#[rstest]
+#[case::root("dn:\nobjectClass: top\nvendorName: x\n\n", 0, None)]
+#[case::configuration(
+    "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n\n",
+    0,
+    Some("1 entry is not within dc=corp,dc=example")
+)]
+#[case::flat_group(
+    "dn: cn=Everyone\nobjectClass: groupOfNames\ncn: Everyone\nmember: uid=ada,ou=people,dc=corp,dc=example\nentryUUID: 5b0e7e9c-1f2d-4c3b-9a8b-000000000777\n\n",
+    1,
+    Some("directoryID")
+)]
+#[tokio::test]
+async fn an_entry_elsewhere_stops_no_other(
+    #[case] odd: &str,
+    #[case] exceptions: u64,
+    #[case] notice: Option<&str>,
+) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let read = desk.read(&(company() + odd + &person("hal", 8))).await.unwrap();
+    assert_eq!((read.info.users, desk.exceptions(&read)), (8, exceptions));
+    let said = read.info.notices.join(" ");
+    assert!(said.contains(notice.unwrap_or_default()), "{said}");
+    assert_eq!(said.contains("not within"), notice.is_some(), "{said}");
+}
+
+#[tokio::test]
+async fn a_first_export_of_two_places_is_refused_with_the_remedy() {
+    let group = "dn: cn=Everyone\nobjectClass: groupOfNames\ncn: Everyone\nentryUUID: 5b0e7e9c-1f2d-4c3b-9a8b-000000000777\n\n";
+    let refused = Desk::new(None).read(&(company() + group)).await.unwrap_err().to_string();
+    for said in ["line 53", "directoryID: \"dc=corp,dc=example\""] {
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_another_base_is_refused_with_the_remedy() {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let narrower = company().split_once("\n\n").unwrap().1.to_owned();
+    let refused = desk.read(&narrower).await.unwrap_err().to_string();
+    assert!(refused.contains("set directoryID: \"dc=corp,dc=example\""), "{refused}");
+}
+
+/// Exports that overlap and are joined have some records twice.
+#[tokio::test]
+async fn a_record_that_is_there_twice_in_the_same_words_is_read_once() {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let read = desk.read(&(company() + &person("bob", 1) + &person("cyd", 2))).await.unwrap();
+    assert_eq!((read.info.users, read.changed, desk.exceptions(&read)), (7, 0, 0));
+    assert!(read.info.notices.iter().any(|notice| notice.starts_with("2 records are in the export twice")));
+    let other = person("bob", 1).replace("staff", "guest");
+    let refused = desk.read(&(company() + &other)).await.unwrap_err().to_string();
+    assert!(refused.contains("says something else"), "{refused}");
+}
+
+/// The id is the last line, and no line break follows.
+#[rstest]
+#[case::known("", true)]
+#[case::a_newcomer("zoe", true)]
+#[case::cut("zoe", false)]
+#[tokio::test]
+async fn an_id_that_is_whole_is_one_at_the_end_of_a_file(#[case] last: &str, #[case] whole: bool) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let more = if last.is_empty() { String::new() } else { person(last, 9) };
+    let text = company() + &more;
+    let cut = text.trim_end().len() - if whole { 0 } else { 20 };
+    let read = desk.read(&text[..cut]).await.unwrap();
+    assert_eq!(read.info.users, if last.is_empty() || !whole { 7 } else { 8 });
+    let why = read.info.unreadable.iter().map(|one| one.why.as_str()).collect::<Vec<_>>().join(" ");
+    assert!(!why.contains("correct it in the directory"), "{why}");
+    // The end of the file, and whoever was cut.
+    assert_eq!(desk.exceptions(&read), if whole { 1 } else { 2 });
+}
+
+/// Who shows no id is one exception, and not two.
+#[tokio::test]
+async fn who_is_known_by_name_alone_is_one_exception() {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let without = |text: &str, number| text.replace(&format!("entryUUID: {}\n", id(number)), "");
+    let read = desk.read(&without(&without(&company(), 2), 5)).await.unwrap();
+    let known = desk.known();
+    for name in ["uid=cyd", "uid=fay"] {
+        let Presence::Unreadable(why) = &known[name] else { panic!("{known:?}") };
+        assert!(why.contains("it has no entryUUID") && why.contains("line "), "{why}");
+    }
+    // Text may be missing there: the places are exceptions of their own.
+    let named = read.info.unreadable.iter().filter(|one| one.what.starts_with("uid="));
+    assert_eq!(named.count(), 0, "{:?}", read.info.unreadable);
+}
+
+/// One letter of the name of an attribute that a filter uses.
+#[rstest]
+#[case::another("employeeTyqe: staff", true)]
+#[case::left_out("employeType: staff", true)]
+#[case::doubled("employeeTypee: staff", true)]
+#[case::another_value("employeeType: guest", false)]
+#[case::without("title: staff", false)]
+#[tokio::test]
+async fn a_damaged_name_leaves_nobody_out(#[case] line: &str, #[case] kept: bool) {
+    let desk = Desk::new(Some("(employeeType=staff)"));
+    desk.read(&company()).await.unwrap();
+    let dan = person("dan", 3);
+    let odd = company().replace(&dan, &dan.replace("employeeType: staff", line));
+    let read = desk.read(&odd).await.unwrap();
+    let dan = &desk.known()["uid=dan"];
+    assert_eq!(matches!(dan, Presence::Gone { .. }), !kept, "{dan:?}");
+    assert_eq!(read.info.notices.iter().any(|notice| notice.contains("may have been damaged")), kept);
+}
+
+/// What editors and file transfers do to the lines.
+#[rstest]
+#[case::blanks_between_records(|text: &str| text.replace("\n\n", "\n  \n"))]
+#[case::a_tab_between_records(|text: &str| text.replace("\n\n", "\n\t\n"))]
+#[case::line_ends_converted_twice(|text: &str| text.replace('\n', "\r\r\n"))]
+#[case::a_blank_after_the_version(|text: &str| format!("version: 1 \n{text}"))]
+#[tokio::test]
+async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let text = edited(&company()) + "\n";
+    let read = desk.read(&text).await.unwrap();
+    assert_eq!((read.info.users, read.changed, read.removed, desk.exceptions(&read)), (7, 0, 0, 0));
+}
