@@ -36,20 +36,16 @@ impl Tops {
         if last.is_empty() {
             return;
         }
-        match self.tops.get_mut(last) {
-            Some(top) => {
-                top.entries += 1;
-                top.suffix = top.suffix.common_suffix(dn);
-                top.is_read |= is_read;
-            }
-            None if self.tops.len() < MOST => {
-                let top = Top { suffix: dn.clone(), entries: 1, line, is_read };
-                self.tops.insert(last.to_owned(), top);
-            }
-            None => {
-                self.beyond += 1;
-                self.first_beyond.get_or_insert(line);
-            }
+        if let Some(top) = self.tops.get_mut(last) {
+            top.entries += 1;
+            top.suffix = top.suffix.common_suffix(dn);
+            top.is_read |= is_read;
+        } else if self.tops.len() < MOST {
+            let top = Top { suffix: dn.clone(), entries: 1, line, is_read };
+            self.tops.insert(last.to_owned(), top);
+        } else {
+            self.beyond += 1;
+            self.first_beyond.get_or_insert(line);
         }
     }
 

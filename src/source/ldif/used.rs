@@ -53,18 +53,16 @@ impl Used {
     /// Notes what a record has.
     pub(super) fn note(&mut self, attributes: &Attributes) {
         for name in attributes.names() {
-            let seen = match self.seen.get_mut(name) {
-                Some(seen) => seen,
-                None if self.seen.len() >= MOST => continue,
-                None => {
-                    let near = |used: &&String| is_one_edit(used.as_bytes(), name.as_bytes());
-                    let is_used = self.names.contains(name);
-                    let near = self.names.iter().filter(near).filter(|_| !is_used).cloned().collect();
-                    self.seen.entry(name.to_owned()).or_insert(Seen { near, ..Seen::default() })
-                }
-            };
-            seen.all += 1;
-            seen.blank += usize::from(name == "mail" && is_blank(attributes, name));
+            if !self.seen.contains_key(name) && self.seen.len() < MOST {
+                let near = |used: &&String| is_one_edit(used.as_bytes(), name.as_bytes());
+                let is_used = self.names.contains(name);
+                let near = self.names.iter().filter(near).filter(|_| !is_used).cloned().collect();
+                self.seen.insert(name.to_owned(), Seen { near, ..Seen::default() });
+            }
+            if let Some(seen) = self.seen.get_mut(name) {
+                seen.all += 1;
+                seen.blank += usize::from(name == "mail" && is_blank(attributes, name));
+            }
         }
     }
 
