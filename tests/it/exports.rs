@@ -122,8 +122,8 @@ async fn an_account_of_active_directory_that_hides_its_state_keeps_it(
     assert_eq!(said.contains("is an export of Active Directory"), notice.is_some(), "{said}");
     assert!(said.contains(notice.unwrap_or_default()), "{said}");
     // And nobody is added whose state is not shown.
-    let new = desk.read(&(account("zoe", 1, expired) + &account("yan", 2, STATE) + &account("xia", 3, next)));
-    new.await.unwrap();
+    let more = account("zoe", 1, expired) + &account("yan", 2, STATE) + &account("xia", 3, next);
+    desk.read(&more).await.unwrap();
     assert_eq!(desk.known().contains_key("cn=xia"), next == STATE);
 }
 

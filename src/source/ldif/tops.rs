@@ -10,7 +10,7 @@ const MOST: usize = 1000;
 /// The entries of a file by the last parts of their DNs (`dc=example`, `cn=config`).
 #[derive(Debug, Default)]
 pub(super) struct Tops {
-    tops: BTreeMap<String, Top>,
+    known: BTreeMap<String, Top>,
     /// How many entries are below none of these.
     beyond: usize,
     /// The first of those.
@@ -36,13 +36,13 @@ impl Tops {
         if last.is_empty() {
             return;
         }
-        if let Some(top) = self.tops.get_mut(last) {
+        if let Some(top) = self.known.get_mut(last) {
             top.entries += 1;
             top.suffix = top.suffix.common_suffix(dn);
             top.is_read |= is_read;
-        } else if self.tops.len() < MOST {
+        } else if self.known.len() < MOST {
             let top = Top { suffix: dn.clone(), entries: 1, line, is_read };
-            self.tops.insert(last.to_owned(), top);
+            self.known.insert(last.to_owned(), top);
         } else {
             self.beyond += 1;
             self.first_beyond.get_or_insert(line);
@@ -51,25 +51,25 @@ impl Tops {
 
     /// Where the entries that count are: the only place; or the only one with users and groups; or that of the reads before.
     pub(super) fn directory(&self, pinned: Option<&DirectoryId>) -> Option<&Top> {
-        let all = || self.tops.values().filter(|_| self.beyond == 0);
-        let only = all().next().filter(|_| self.tops.len() == 1);
+        let all = || self.known.values().filter(|_| self.beyond == 0);
+        let only = all().next().filter(|_| self.known.len() == 1);
         let mut read = all().filter(|top| top.is_read);
         let only_read = || read.next().filter(|_| read.next().is_none());
         let was = || {
             let pinned = Dn::parse(pinned?.as_str()).ok()?;
-            self.tops.values().find(|top| top.suffix == pinned)
+            self.known.values().find(|top| top.suffix == pinned)
         };
         only.or_else(only_read).or_else(was)
     }
 
     /// Where most entries are.
     pub(super) fn main(&self) -> Option<&Top> {
-        self.tops.values().max_by_key(|top| top.entries)
+        self.known.values().max_by_key(|top| top.entries)
     }
 
     /// How many entries are elsewhere, and the line of the first of them.
     pub(super) fn elsewhere(&self, than: &Top) -> Option<(usize, usize)> {
-        let others = self.tops.values().filter(|top| top.suffix != than.suffix);
+        let others = self.known.values().filter(|top| top.suffix != than.suffix);
         let (count, first) = others.fold((self.beyond, self.first_beyond), |(count, first), top| {
             (count + top.entries, Some(first.map_or(top.line, |first| first.min(top.line))))
         });
@@ -120,7 +120,7 @@ mod tests {
         dns.push("uid=a,o=x".to_owned());
         dns.insert(0, "uid=b,o=x".to_owned());
         let tops = tops(&dns.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!((tops.tops.len(), tops.main().unwrap().suffix.as_str()), (MOST, "o=x"));
+        assert_eq!((tops.known.len(), tops.main().unwrap().suffix.as_str()), (MOST, "o=x"));
         assert!(tops.directory(None).is_none());
         let pinned = tops.directory(Some(&DirectoryId::new("o=x"))).unwrap();
         assert_eq!(tops.elsewhere(pinned), Some((2 * MOST, 2)));

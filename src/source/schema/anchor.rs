@@ -25,8 +25,10 @@ pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
 /// Whether a value is an id of the form in which servers write that attribute.
 pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
     if value.len() == 16 {
-        // The text of an id that was cut is none.
-        return !value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+        // The text of an id that was cut is none. Active Directory alone gives octets, whatever they are.
+        let is_text = value.iter().all(|byte| byte.is_ascii_hexdigit() || b"-{".contains(byte));
+        let is_cut = value.contains(&b'-') || !attribute.eq_ignore_ascii_case("objectGUID");
+        return !(is_text && is_cut);
     }
     let Ok(text) = std::str::from_utf8(value) else { return false };
     let text = text.trim();

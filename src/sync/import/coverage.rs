@@ -78,7 +78,9 @@ impl Carried {
             let baseline = watched(coverage, &now, there);
             let carried = &baseline & there;
             let lost = &carried - &now;
-            let tripped = is_much(lost.len(), carried.len());
+            // An export without that attribute, or an account that may not see it: nobody's account is known to be disabled by design.
+            let is_hidden = field == fields::MAILBOX && !lost.is_empty() && now.is_disjoint(there);
+            let tripped = is_hidden || is_much(lost.len(), carried.len());
             let judged = if tripped {
                 Coverage { baseline, current: now, tripped: carried.len(), lost }
             } else {
@@ -142,6 +144,28 @@ mod tests {
             rows(0..expected),
             "the baseline moves only with a read that did not trip"
         );
+    }
+
+    /// What kind of mailbox somebody has says whether their disabled account means anything.
+    #[rstest]
+    #[case::all(fields::MAILBOX, 3, 0, 3)]
+    #[case::the_only_one(fields::MAILBOX, 1, 0, 1)]
+    #[case::not_all(fields::MAILBOX, 3, 1, 0)]
+    #[case::of_another_field(fields::TITLE, 3, 0, 0)]
+    fn kinds_of_mailboxes_that_vanish_together_are_hidden(
+        #[case] field: &str,
+        #[case] carried: u32,
+        #[case] left: u32,
+        #[case] lost: u64,
+    ) {
+        let of = |rows: RoaringBitmap| BTreeMap::from([(field.to_owned(), rows)]);
+        let coverage = before(carried).remove("mail").unwrap();
+        let judged = Carried(of(rows(0..left))).judge(
+            &BTreeMap::from([(field.to_owned(), coverage)]),
+            &rows(0..carried),
+            &rows(0..carried),
+        );
+        assert_eq!((judged[field].lost.len(), judged[field].tripped > 0), (lost, lost > 0));
     }
 
     #[test]
