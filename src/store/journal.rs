@@ -157,21 +157,8 @@ impl Class {
 const PURGE: &str = "DELETE FROM journal WHERE policy IN (SELECT id FROM policy) AND at < ?1";
 
 impl Store {
-    /// Commits what is about to be done; returns the intents' numbers, in order.
-    ///
-    /// # Errors
-    /// When the store cannot be written (for example, the disk is full) or is damaged.
-    pub fn intend<'e>(
-        &self,
-        place: Place,
-        run: &str,
-        effects: impl IntoIterator<Item = &'e Effect>,
-    ) -> Result<Vec<i64>, StoreError> {
-        self.write(|writer| intend(writer, place, run, effects))
-    }
-
-    /// [`Store::settle`] what was done and [`Store::intend`] what comes next, in one transaction: never
-    /// more is open than what comes next.
+    /// Commits what was done and what comes next, in one transaction: never more is open than what comes next. Returns the
+    /// numbers of the intents that come next, in order.
     ///
     /// # Errors
     /// When the store cannot be written (for example, the disk is full) or is damaged.

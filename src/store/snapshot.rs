@@ -7,13 +7,15 @@ use roaring::RoaringBitmap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Anchor, ConnectorName, DirectoryId, Entry, Evidence, Feed, Mode};
+use crate::directory::{Anchor, ConnectorName, DirectoryId, Entry, Feed, Mode};
 
 mod begin;
 mod index;
 mod known;
 mod names;
+mod newest;
 mod pin;
+mod presence;
 mod read;
 mod remembered;
 mod seals;
@@ -24,6 +26,7 @@ pub(super) use index::drop_outdated;
 pub use index::{Fingerprint, fingerprint};
 pub use known::{Known, PresenceByte};
 pub use names::Former;
+pub use presence::Presence;
 pub use read::Snapshot;
 pub use remembered::{MOST as MOST_REMEMBERED, Remembered};
 pub(super) use seals::Seals;
@@ -164,30 +167,6 @@ pub struct Row {
     pub names: Vec<NameId>,
     /// Whether it is still there.
     pub presence: Presence,
-}
-
-/// Whether an entry is still in the directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// The last read brought it.
-    Present,
-    /// It came, and could not be understood for this reason: it counts as it last was, frozen.
-    Unreadable(String),
-    /// It is gone (`Tombstone`, `Absent`, `AbsentUnconfirmed`, `Vanished`), or outside what the
-    /// connector reads (`OutOfScope`).
-    Gone {
-        /// Why it may be removed.
-        evidence: Evidence,
-        /// When this was first known.
-        since: Timestamp,
-    },
-    /// Not in the last full read, and not yet looked up: no evidence, stays as it last was.
-    Unsettled {
-        /// When it was first missed.
-        since: Timestamp,
-        /// Which server told of it last.
-        server: Option<String>,
-    },
 }
 
 /// A group's direct members, as stated.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
-use rusqlite::{OptionalExtension as _, params};
 
 use super::index::{Fingerprint, Index, fingerprint};
+use super::newest::{ANY, Newest};
 use super::{Presence, RowId};
 use crate::directory::Anchor;
 use crate::store::{Store, StoreError};
@@ -106,15 +106,8 @@ impl EntryIndex {
             return Ok((Fingerprint::default(), PresenceByte::Gone));
         }
         self.store.read(|reader| {
-            let newest = reader
-                .prepare_cached(
-                    "SELECT hash, standing FROM version WHERE connector = ?1 AND entry = ?2
-                     ORDER BY sequence DESC LIMIT 1",
-                )?
-                .query_row(params![self.connector, row], |row| {
-                    Ok((row.get(0)?, PresenceByte::from_stored(row.get(1)?)))
-                })
-                .optional()?;
+            let mut newest = Newest::select("hash, standing", reader, self.connector, ANY)?;
+            let newest = newest.of(row, |row| Ok((row.get(0)?, PresenceByte::from_stored(row.get(1)?))))?;
             Ok(newest.unwrap_or((Fingerprint::default(), PresenceByte::Gone)))
         })
     }

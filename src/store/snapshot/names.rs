@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::RowId;
 use super::index::{fingerprint, fingerprint_of};
+use super::newest::{ANY, Newest};
 use super::write::{Importing, Lent, take_number};
 use crate::directory::Reference;
 use crate::store::{StoreError, bitmap};
@@ -439,11 +440,7 @@ fn plain(mut key: &str) -> Option<&str> {
 
 /// The names that a row bears in its newest version.
 fn borne(reader: &Transaction<'_>, connector: i64, row: u32) -> Result<RoaringBitmap, StoreError> {
-    let stored: Option<Vec<u8>> = reader
-        .prepare_cached(
-            "SELECT names FROM version WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-        )?
-        .query_row(params![connector, row], |row| row.get(0))
-        .optional()?;
+    let stored: Option<Vec<u8>> =
+        Newest::select("names", reader, connector, ANY)?.of(row, |row| Ok(row.get(0)?))?;
     stored.map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
 }

@@ -9,16 +9,16 @@ use rusqlite::{OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use super::index::{Index, IndexKind, fingerprint};
 use super::names::stated;
+use super::newest::Newest;
 use super::pin::Pin;
+use super::presence::{GONE, PRESENT};
 use super::{Edges, NameId, Presence, Row, RowId, SnapshotInfo, Trip};
 use crate::directory::{Anchor, ConnectorName, Dn, Entry, Reference, Stated};
 use crate::store::bitmap;
 use crate::store::{Store, StoreError};
 
-/// The standing of who is there.
-const PRESENT: u8 = 0;
-/// The standing of who is gone.
-const GONE: u8 = 2;
+/// The columns of a [`Row`].
+const ROW: &str = "entry, sequence, standing, detail, content, names";
 /// Rows that are handed over together …
 const BATCH: usize = 200;
 /// … and how many such batches wait at most.
@@ -78,7 +78,7 @@ impl Store {
         entries: &[Anchor],
     ) -> Result<HashMap<Anchor, String>, StoreError> {
         let mut called = HashMap::new();
-        let select = "SELECT standing, json_extract(content, '$.dn')";
+        let select = "standing, json_extract(content, '$.dn')";
         self.last_of(connector, entries, select, &mut |_, anchor, row| {
             if row.get::<_, u8>(0)? == PRESENT {
                 called.insert(anchor.clone(), row.get(1)?);
@@ -98,7 +98,7 @@ impl Store {
         entries: &[Anchor],
     ) -> Result<HashSet<Anchor>, StoreError> {
         let mut strange: HashSet<Anchor> = entries.iter().cloned().collect();
-        self.last_of(connector, entries, "SELECT standing", &mut |_, anchor, row| {
+        self.last_of(connector, entries, "standing", &mut |_, anchor, row| {
             if row.get::<_, u8>(0)? != GONE {
                 strange.remove(anchor);
             }
@@ -117,7 +117,7 @@ impl Store {
         entries: &[Anchor],
     ) -> Result<HashMap<Anchor, Option<Vec<Reference>>>, StoreError> {
         let mut members = HashMap::new();
-        self.last_of(connector, entries, "SELECT standing, complete, edges", &mut |reader, anchor, row| {
+        self.last_of(connector, entries, "standing, complete, edges", &mut |reader, anchor, row| {
             let (standing, complete): (u8, bool) = (row.get(0)?, row.get(1)?);
             if let Some(edges) = row.get::<_, Option<Vec<u8>>>(2)?.filter(|_| standing != GONE) {
                 let is_known = complete && standing == PRESENT;
@@ -141,7 +141,7 @@ impl Store {
         entries: &[Anchor],
     ) -> Result<HashMap<Anchor, Vec<String>>, StoreError> {
         let mut values = HashMap::new();
-        let select = "SELECT standing, json_extract(content, '$.attributes')";
+        let select = "standing, json_extract(content, '$.attributes')";
         self.last_of(connector, entries, select, &mut |_, anchor, row| {
             if row.get::<_, u8>(0)? != PRESENT {
                 return Ok(());
@@ -195,12 +195,12 @@ impl Store {
         Ok(naming)
     }
 
-    /// Calls `each` with those of these entries of which something is known, and what is selected of it.
+    /// Calls `each` with those of these entries of which something is known, and these columns of its newest version.
     fn last_of(
         &self,
         connector: &ConnectorName,
         entries: &[Anchor],
-        select: &str,
+        columns: &str,
         each: &mut LastOf<'_>,
     ) -> Result<(), StoreError> {
         let found = self.read(|reader| {
@@ -219,14 +219,9 @@ impl Store {
             rows.extend(row.map(|row| (anchor, row)));
         }
         self.read(|reader| {
-            let mut statement = reader.prepare_cached(&format!(
-                "{select} FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1"
-            ))?;
+            let mut newest = Newest::select(columns, reader, id, sealed)?;
             for (anchor, row) in rows {
-                let mut found = statement.query(params![id, row, sealed])?;
-                if let Some(row) = found.next()? {
-                    each((reader, id), anchor, row)?;
-                }
+                newest.of(row, |row| each((reader, id), anchor, row))?;
             }
             Ok(())
         })
@@ -276,10 +271,9 @@ impl Snapshot {
 
     fn read_rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT entry, sequence, standing, detail, content, names FROM version
-                 WHERE connector = ?1 AND sequence <= ?2 ORDER BY entry, sequence",
-            )?;
+            let mut statement = reader.prepare_cached(&format!(
+                "SELECT {ROW} FROM version WHERE connector = ?1 AND sequence <= ?2 ORDER BY entry, sequence",
+            ))?;
             let mut rows = statement.query(params![self.connector, self.info.sequence.cast_signed()])?;
             // Of several versions of one entry, the last is the one that was sealed.
             let mut pending: Option<Row> = None;
@@ -301,16 +295,9 @@ impl Snapshot {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn rows(&self, rows: &RoaringBitmap, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT entry, sequence, standing, detail, content, names FROM version
-                 WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
-            )?;
+            let mut newest = self.newest(ROW, reader)?;
             for row in rows {
-                let mut found =
-                    statement.query(params![self.connector, row, self.info.sequence.cast_signed()])?;
-                if let Some(row) = found.next()? {
-                    each(read_row(row)?);
-                }
+                newest.of(row, read_row)?.into_iter().for_each(&mut *each);
             }
             Ok(())
         })
@@ -328,18 +315,17 @@ impl Snapshot {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges(&self, group: RowId) -> Result<Edges, StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT complete, edges FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3
-                 ORDER BY sequence DESC LIMIT 1",
-            )?;
-            let found = statement
-                .query_row(params![self.connector, group.0, self.info.sequence.cast_signed()], |row| {
-                    Ok((row.get::<_, bool>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
-                })
-                .optional()?;
+            let mut newest = self.newest("complete, edges", reader)?;
+            let found = newest.of(group.0, |row| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))?;
             let Some((complete, Some(edges))) = found else { return Ok(Edges::default()) };
             Ok(Edges { names: bitmap::read(&edges)?, complete })
         })
+    }
+}
+
+impl Snapshot {
+    fn newest<'r>(&self, columns: &str, reader: &'r Transaction<'_>) -> Result<Newest<'r>, StoreError> {
+        Newest::select(columns, reader, self.connector, self.info.sequence.cast_signed())
     }
 }
 
@@ -372,8 +358,8 @@ fn tripped(reader: &Transaction<'_>, connector: i64) -> Result<BTreeMap<String, 
     Ok(tripped)
 }
 
+/// Reads the columns [`ROW`].
 fn read_row(row: &SqlRow<'_>) -> Result<Row, StoreError> {
-    let (standing, detail): (u8, Option<String>) = (row.get(2)?, row.get(3)?);
     let content: Entry = serde_json::from_str(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
     let names = bitmap::read(row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?)?;
     Ok(Row {
@@ -381,36 +367,6 @@ fn read_row(row: &SqlRow<'_>) -> Result<Row, StoreError> {
         sequence: row.get::<_, i64>(1)?.cast_unsigned(),
         entry: content,
         names: names.into_iter().map(NameId).collect(),
-        presence: Presence::from_stored(standing, detail.as_deref())?,
+        presence: Presence::read(row, 2)?,
     })
-}
-
-impl Presence {
-    pub(super) fn from_stored(standing: u8, detail: Option<&str>) -> Result<Self, StoreError> {
-        let detail = detail.unwrap_or("null");
-        Ok(match standing {
-            PRESENT => Self::Present,
-            1 => Self::Unreadable(serde_json::from_str(detail)?),
-            2 => {
-                let (evidence, since) = serde_json::from_str(detail)?;
-                Self::Gone { evidence, since }
-            }
-            3 => {
-                // Before servers were told apart, it was the time alone.
-                let (since, server) = serde_json::from_str(detail)
-                    .or_else(|_| serde_json::from_str(detail).map(|since| (since, None)))?;
-                Self::Unsettled { since, server }
-            }
-            other => return Err(StoreError::Damaged(format!("an entry whose standing is {other}"))),
-        })
-    }
-
-    pub(super) fn to_stored(&self) -> Result<(u8, Option<String>), StoreError> {
-        Ok(match self {
-            Self::Present => (PRESENT, None),
-            Self::Unreadable(why) => (1, Some(serde_json::to_string(why)?)),
-            Self::Gone { evidence, since } => (2, Some(serde_json::to_string(&(evidence, since))?)),
-            Self::Unsettled { since, server } => (3, Some(serde_json::to_string(&(since, server))?)),
-        })
-    }
 }

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::index::{Fingerprint, Index, fingerprint};
 use super::known::{EntryIndex, Known, PresenceByte};
+use super::newest::{ANY, Newest};
 use super::{Presence, RowId, SnapshotInfo};
 use crate::directory::{Anchor, ConnectorName, Cursor, Entry, EntryKind};
 use crate::store::link::Place;
@@ -204,6 +205,11 @@ fn end_acceptance(
 }
 
 impl Importing {
+    /// Up to which sequence versions count: as they were sealed, or as they are now.
+    fn until(&self, sealed: bool) -> i64 {
+        if sealed { self.sealed.cast_signed() } else { ANY }
+    }
+
     /// Has all anchors and names at hand: for a read that brings nearly all.
     ///
     /// # Errors
@@ -248,13 +254,8 @@ impl Importing {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
-            let stored: Option<Option<Vec<u8>>> = reader
-                .prepare_cached(
-                    "SELECT edges FROM version WHERE connector = ?1 AND entry = ?2
-                     ORDER BY sequence DESC LIMIT 1",
-                )?
-                .query_row(params![self.connector, row.0], |row| row.get(0))
-                .optional()?;
+            let mut newest = Newest::select("edges", reader, self.connector, ANY)?;
+            let stored: Option<Option<Vec<u8>>> = newest.of(row.0, |row| Ok(row.get(0)?))?;
             stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
         })
     }
@@ -265,15 +266,12 @@ impl Importing {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn last(&self, row: RowId) -> Result<Option<Last>, StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT content, names, complete, edges FROM version WHERE connector = ?1 AND entry = ?2
-                     ORDER BY sequence DESC LIMIT 1",
-            )?;
-            let mut rows = statement.query(params![self.connector, row.0])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let (complete, edges): (bool, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
-            let edges = edges.map(|edges| bitmap::read(&edges)).transpose()?.map(|edges| (edges, complete));
-            Ok(Some(Last { content: row.get(0)?, names: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?, edges }))
+            Newest::select("content, names, complete, edges", reader, self.connector, ANY)?.of(row.0, |row| {
+                let (complete, edges): (bool, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+                let edges =
+                    edges.map(|edges| bitmap::read(&edges)).transpose()?.map(|edges| (edges, complete));
+                Ok(Last { content: row.get(0)?, names: bitmap::read(&row.get::<_, Vec<u8>>(1)?)?, edges })
+            })
         })
     }
 
@@ -286,19 +284,11 @@ impl Importing {
         rows: &RoaringBitmap,
     ) -> Result<HashMap<RowId, (Timestamp, Option<String>)>, StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT standing, detail FROM version WHERE connector = ?1 AND entry = ?2
-                 ORDER BY sequence DESC LIMIT 1",
-            )?;
+            let mut newest = Newest::select("standing, detail", reader, self.connector, ANY)?;
             let mut unsettled = HashMap::new();
             for row in rows {
-                let found: Option<(u8, Option<String>)> = statement
-                    .query_row(params![self.connector, row], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
-                let Some((standing, detail)) = found else { continue };
-                if let Presence::Unsettled { since, server } =
-                    Presence::from_stored(standing, detail.as_deref())?
-                {
+                let presence = newest.of(row, |row| Presence::read(row, 0))?;
+                if let Some(Presence::Unsettled { since, server }) = presence {
                     unsettled.insert(RowId(row), (since, server));
                 }
             }
@@ -312,17 +302,11 @@ impl Importing {
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn kinds(&self, rows: &RoaringBitmap, sealed: bool) -> Result<[u64; 3], StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT standing, json_extract(content, '$.kind') FROM version
-                 WHERE connector = ?1 AND entry = ?2
-                   AND (?3 = 0 OR sequence <= (SELECT sealed FROM connector WHERE id = ?1))
-                 ORDER BY sequence DESC LIMIT 1",
-            )?;
+            let columns = "standing, json_extract(content, '$.kind')";
+            let mut newest = Newest::select(columns, reader, self.connector, self.until(sealed))?;
             let mut kinds = [0; 3];
             for row in rows {
-                let found: Option<(u8, String)> = statement
-                    .query_row(params![self.connector, row, sealed], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
+                let found = newest.of(row, |row| Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?)))?;
                 if let Some((0, kind)) = found
                     && let Some(at) = ["user", "group", "contact"].iter().position(|known| *known == kind)
                 {
@@ -343,18 +327,11 @@ impl Importing {
         sealed: bool,
     ) -> Result<Vec<(RowId, EntryKind, String)>, StoreError> {
         self.store.read(|reader| {
-            let mut statement = reader.prepare_cached(
-                "SELECT json_extract(content, '$.kind'), json_extract(content, '$.dn') FROM version
-                 WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3 ORDER BY sequence DESC LIMIT 1",
-            )?;
-            let until = if sealed { self.sealed.cast_signed() } else { i64::MAX };
+            let columns = "json_extract(content, '$.kind'), json_extract(content, '$.dn')";
+            let mut newest = Newest::select(columns, reader, self.connector, self.until(sealed))?;
             let mut called = Vec::new();
             for row in rows {
-                let found: Option<(String, String)> = statement
-                    .query_row(params![self.connector, row, until], |found| {
-                        Ok((found.get(0)?, found.get(1)?))
-                    })
-                    .optional()?;
+                let found = newest.of(row, |found| Ok((found.get::<_, String>(0)?, found.get(1)?)))?;
                 let Some((kind, dn)) = found else { continue };
                 let kind = match kind.as_str() {
                     "group" => EntryKind::Group,
@@ -408,19 +385,9 @@ impl Importing {
                          (SELECT min(sequence) FROM version WHERE connector = ?1 AND entry = ?2))",
                 )?
                 .execute(key)?;
-            let last: Option<(_, _, u8, Option<String>)> = writer
-                .prepare_cached(
-                    "SELECT hash, json_extract(content, '$.dn'), standing, detail FROM version
-                     WHERE connector = ?1 AND entry = ?2 ORDER BY sequence DESC LIMIT 1",
-                )?
-                .query_row(params![self.connector, row.0], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
-                .optional()?;
-            last.map(|(hash, dn, standing, detail)| {
-                Ok::<_, StoreError>((hash, dn, Presence::from_stored(standing, detail.as_deref())?))
-            })
-            .transpose()
+            let columns = "hash, json_extract(content, '$.dn'), standing, detail";
+            let mut newest = Newest::select(columns, writer, self.connector, ANY)?;
+            newest.of(row.0, |row| Ok((row.get(0)?, row.get(1)?, Presence::read(row, 2)?)))
         })?;
         let Some((hash, dn, presence)) = last else { return Ok(None) };
         let standing = PresenceByte::of(&presence);
