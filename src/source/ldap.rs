@@ -1,20 +1,31 @@
-//! LDAP directories (RFC 4511): OpenLDAP, 389 Directory Server, FreeIPA and any other LDAPv3 server.
+//! LDAP directories (RFC 4511): any LDAPv3 server, and Active Directory.
 //!
-//! Users are what the user filter finds, groups what the group filter finds, below each base. A result
-//! code of zero from every search is what makes a completion; referrals are told of and never followed.
+//! A configuration and a cursor come in; entries and a completion go out. Users are what the user filter finds, groups what
+//! the group filter finds, below each base. A result code of zero from every search is what makes a completion; referrals are told
+//! of and never followed; a read stays with the server that it began with.
+//!
+//! All kinds share one session (connect, bind, page, look up, limits) and one reader (full reads and changes). What a kind does in
+//! its own way is its dialect.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use self::active_directory::ActiveDirectory;
 use self::contained::contained;
+use self::dialect::Dialect;
 use self::feed::Resume;
+use self::feeds::Feeds;
+use self::generic::Generic;
+use self::look_up::LookUps;
 use self::progress::Progress;
+use self::reader::Reader;
 use self::session::Session;
 use crate::directory::{Anchor, Completion, Cursor};
 use crate::source::schema;
 use crate::source::{LookUp, Sink, Source, SourceError};
 
 mod active_directory;
+mod ask;
 mod back_link;
 mod base;
 mod computed;
@@ -23,13 +34,17 @@ mod connect;
 mod connection;
 mod contained;
 mod decode;
+mod dialect;
 mod error;
 mod feed;
+mod feeds;
 mod fetch;
 mod filter;
+mod generic;
 mod look_up;
+mod output;
 mod progress;
-mod read;
+mod reader;
 mod refusal;
 mod root_dse;
 mod search;
@@ -39,23 +54,42 @@ mod time;
 mod unseen;
 pub(super) mod wire;
 
-pub use active_directory::{ActiveDirectoryConfig, ActiveDirectorySource, ChangeFeed, Discovery};
-pub use config::{Bind, GROUP_FILTER, LdapConfig, USER_FILTER};
+pub use active_directory::{ActiveDirectoryConfig, ChangeFeed, Discovery};
+pub use config::{Bind, GROUP_FILTER, GenericConfig, LdapConfig, USER_FILTER};
 pub use filter::is_filter;
 
-/// A source that reads an LDAP server.
+/// A source that reads any LDAP server but Active Directory.
+pub type LdapSource = DialectSource<GenericConfig>;
+
+/// A source that reads Active Directory.
+pub type ActiveDirectorySource = DialectSource<ActiveDirectoryConfig>;
+
+/// Which dialect a configuration is for.
+trait Configuration: Clone + Send + Sync + 'static {
+    type Dialect: Feeds + LookUps + Dialect<Config = Self>;
+}
+
+impl Configuration for GenericConfig {
+    type Dialect = Generic;
+}
+
+impl Configuration for ActiveDirectoryConfig {
+    type Dialect = ActiveDirectory;
+}
+
+/// A source that reads a server of one kind.
 #[derive(Clone, Debug)]
-pub struct LdapSource {
-    config: LdapConfig,
+pub struct DialectSource<C> {
+    config: C,
     /// The attribute by which the last read knew entries: a look-up after it asks for the same.
     id: Arc<OnceLock<String>>,
     /// How far the server was that was read last: one that is behind it says nothing of who is missing.
     heard: Arc<Mutex<Progress>>,
 }
 
-impl LdapSource {
+impl<C> DialectSource<C> {
     /// A source for this server.
-    pub fn new(config: LdapConfig) -> Self {
+    pub fn new(config: C) -> Self {
         Self { config, id: Arc::default(), heard: Arc::default() }
     }
 
@@ -64,7 +98,7 @@ impl LdapSource {
     }
 }
 
-impl Source for LdapSource {
+impl<C: Configuration> Source for DialectSource<C> {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let (config, resume) = (self.config.clone(), cursor.and_then(Resume::read));
         let known_by = sink.known_by();
@@ -73,12 +107,12 @@ impl Source for LdapSource {
         let before = self.heard().and(&before.as_deref().map(Progress::parse).unwrap_or_default());
         let (id, heard) = (self.id.clone(), self.heard.clone());
         contained(Box::pin(async move {
-            let session = Session::open(config, pinned.as_deref(), &before).await?;
-            id.get_or_init(|| session.id());
+            let mut session = Session::<C::Dialect>::open(config, pinned.as_deref(), &before).await?;
+            id.get_or_init(|| session.asking.attribute.clone());
             if let Ok(mut heard) = heard.lock() {
-                *heard = session.progress().clone();
+                heard.clone_from(&session.facts.progress);
             }
-            session.read(resume, sink).await
+            Reader::new(&mut session, sink).read(resume).await
         }))
         .await
     }
@@ -90,9 +124,11 @@ impl Source for LdapSource {
     ) -> Result<Option<LookUp>, SourceError> {
         let (config, pinned) = (self.config.clone(), self.id.get().cloned());
         let (anchors, called, heard) = (anchors.to_vec(), called.clone(), self.heard());
-        let open = async move {
-            Session::open(config, pinned.as_deref(), &heard).await?.look_up(&anchors, &called).await
-        };
-        contained(Box::pin(open)).await.map(Some)
+        contained(Box::pin(async move {
+            let mut session = Session::<C::Dialect>::open(config, pinned.as_deref(), &heard).await?;
+            session.look_up(&anchors, &called).await
+        }))
+        .await
+        .map(Some)
     }
 }

@@ -13,6 +13,7 @@ use crate::directory::{
 };
 use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::Primaries;
+use crate::source::schema::primary::PrimaryGroups as _;
 use crate::source::schema::{self, ANCHORS, Attributes, EntrySchema, active_directory};
 use crate::source::{KnownBy, LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;

@@ -12,10 +12,11 @@ mod entry;
 mod field;
 mod members;
 pub(in crate::source) mod posix;
+pub(in crate::source) mod primary;
 mod standard;
 
 pub use anchor::{ANCHORS, anchor};
-pub(in crate::source) use anchor::{is_formed, no_id, pinned, without_id};
+pub(in crate::source) use anchor::{is_formed, no_id, pinned};
 pub use attributes::{Attributes, name};
 pub(in crate::source) use class::{OF_NO_KIND, aliases, is_alias, kind};
 pub use entry::{EntrySchema, Unreadable};

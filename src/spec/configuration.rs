@@ -9,7 +9,7 @@ use super::schedule::Schedule;
 use crate::directory::ConnectorName;
 use crate::secret::Secret;
 use crate::source::graph::EntraConfig;
-use crate::source::ldap::{ActiveDirectoryConfig, LdapConfig};
+use crate::source::ldap::{ActiveDirectoryConfig, GenericConfig};
 use crate::source::ldif::LdifConfig;
 use crate::sync::policy::Policy;
 
@@ -40,7 +40,7 @@ pub enum SourceConfig {
     /// A tenant.
     EntraId(EntraConfig),
     /// A server.
-    Ldap(LdapConfig),
+    Ldap(GenericConfig),
     /// A file.
     Ldif(LdifConfig),
 }

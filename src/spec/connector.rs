@@ -20,7 +20,7 @@ use crate::directory::{ConnectorName, DirectoryId, Dn};
 use crate::net::http;
 use crate::net::oauth::Credential;
 use crate::source::graph::{Cloud, EntraConfig};
-use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, LdapConfig};
+use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, GenericConfig, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
 
@@ -146,17 +146,15 @@ impl Resolving<'_> {
             server_name: given(&domain.tls.server_name),
             bind,
             base_dns: domain.base_dns.clone(),
+            exclude_dns: domain.exclude_dns.clone(),
             user_filter,
             group_filter,
-            anchor: None,
             literal: self.literal.clone(),
             page_size: ActiveDirectoryConfig::PAGE_SIZE,
-            sync_repl: false,
         };
         SourceConfig::ActiveDirectory(ActiveDirectoryConfig {
             ldap,
             discovery,
-            exclude_dns: domain.exclude_dns.clone(),
             change_feed: match domain.change_feed {
                 api::connector::ChangeFeed::Auto => ChangeFeed::Auto,
                 api::connector::ChangeFeed::DirSync => ChangeFeed::DirSync,
@@ -226,7 +224,7 @@ impl Resolving<'_> {
         let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
         let ca_pem = self.authority(AT, &ldap.tls);
         self.disabled_when("spec.ldap.disabledWhen", &ldap.disabled_when);
-        SourceConfig::Ldap(LdapConfig {
+        let shared = LdapConfig {
             urls: ldap.urls.clone(),
             start_tls: ldap.start_tls,
             insecure: ldap.insecure,
@@ -234,11 +232,15 @@ impl Resolving<'_> {
             server_name: given(&ldap.tls.server_name),
             bind,
             base_dns: ldap.base_dns.clone(),
+            exclude_dns: Vec::new(),
             user_filter,
             group_filter,
-            anchor: given(&ldap.anchor_attribute),
             literal: self.literal.clone(),
             page_size: ldap.page_size,
+        };
+        SourceConfig::Ldap(GenericConfig {
+            ldap: shared,
+            anchor: given(&ldap.anchor_attribute),
             sync_repl: match ldap.change_feed {
                 api::connector::LdapChangeFeed::Auto | api::connector::LdapChangeFeed::SyncRepl => true,
                 api::connector::LdapChangeFeed::FullRead => false,

@@ -8,9 +8,7 @@ use rollcall::directory::{
     Batch, Change, Completion, Cursor, Entry, EntryKind, Members, Mode, Reference, Stated, fields,
 };
 use rollcall::secret::Secret;
-use rollcall::source::ldap::{
-    ActiveDirectoryConfig, ActiveDirectorySource, Bind, ChangeFeed, LdapConfig, LdapSource,
-};
+use rollcall::source::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, ChangeFeed, LdapConfig};
 use rollcall::source::{Reason, Source as _, SourceError};
 use rstest::rstest;
 use tokio::sync::mpsc;
@@ -68,7 +66,6 @@ pub(crate) fn config(url: &str) -> ActiveDirectoryConfig {
     ActiveDirectoryConfig {
         ldap: LdapConfig { bind, page_size: ActiveDirectoryConfig::PAGE_SIZE, ..ldap::config(&[url]) },
         discovery: None,
-        exclude_dns: Vec::new(),
         change_feed: ChangeFeed::FullRead,
     }
 }
@@ -117,7 +114,7 @@ async fn reads_a_domain_as_it_is() {
     config.ldap.ca_pem = Some(samba.ca());
     config.ldap.literal = BTreeSet::from(["Manager".to_owned()]);
     let (sink, _batches) = mpsc::channel::<Batch>(2);
-    let by_another_kind = LdapSource::new(config.ldap.clone()).read(None, sink.into()).await.unwrap_err();
+    let by_another_kind = ldap::source(config.ldap.clone()).read(None, sink.into()).await.unwrap_err();
     assert!(by_another_kind.message.contains("kind activeDirectory"), "{by_another_kind}");
     let (changes, ended) = read(config.clone()).await;
     let completion = ended.unwrap();
@@ -158,7 +155,7 @@ async fn reads_a_domain_as_it_is() {
 
     // What is left out is somewhere else, and who is not there is not.
     let gone = rollcall::directory::Anchor::new("00".repeat(16));
-    config.exclude_dns = vec![format!("ou=old,{DOMAIN}")];
+    config.ldap.exclude_dns = vec![format!("ou=old,{DOMAIN}")];
     let eve = entries["Eve"].anchor.clone();
     let (changes, ended) = read(config.clone()).await;
     ended.unwrap();

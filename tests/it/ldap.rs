@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, Members, Stated, fields};
 use rollcall::secret::Secret;
-use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
+use rollcall::source::ldap::{Bind, GenericConfig, LdapConfig, LdapSource};
 use rollcall::source::{LastRead, LookUp, Reason, Sink, Source as _, SourceError, schema};
 use rstest::rstest;
 use tokio::sync::mpsc;
@@ -24,18 +24,26 @@ pub(crate) fn config(urls: &[&str]) -> LdapConfig {
         server_name: None,
         bind: Some(Bind { dn: ADMIN.to_owned(), password: Secret::new(PASSWORD) }),
         base_dns: Vec::new(),
+        exclude_dns: Vec::new(),
         user_filter: None,
         group_filter: None,
-        anchor: None,
         literal: BTreeSet::new(),
         page_size: 500,
-        sync_repl: false,
     }
+}
+
+/// The same, with nothing else configured.
+pub(crate) fn generic(ldap: LdapConfig) -> GenericConfig {
+    GenericConfig { ldap, anchor: None, sync_repl: false }
+}
+
+pub(crate) fn source(ldap: LdapConfig) -> LdapSource {
+    LdapSource::new(generic(ldap))
 }
 
 /// Reads to the end; what came, and how it ended.
 async fn read(config: LdapConfig) -> (Vec<Change>, Result<Completion, SourceError>) {
-    go_on(config, None, Arc::default()).await
+    go_on(generic(config), None, Arc::default()).await
 }
 
 /// What entries are called.
@@ -51,7 +59,7 @@ impl LastRead for Last {
 
 /// Reads on from `cursor`, where entries were called so.
 pub(crate) async fn go_on(
-    config: LdapConfig,
+    config: GenericConfig,
     cursor: Option<Cursor>,
     called: Arc<Called>,
 ) -> (Vec<Change>, Result<Completion, SourceError>) {
@@ -299,7 +307,7 @@ async fn lives_with_limits(#[case] limits: &str, #[case] came: Option<usize>) {
 #[tokio::test]
 async fn a_server_that_dies_leaves_no_completion() {
     let mut slapd = Slapd::start(&Setup { ldif: &large(6000, 0, 0, 0), ..Setup::default() });
-    let source = LdapSource::new(LdapConfig { page_size: 100, ..config(&[&slapd.url()]) });
+    let source = source(LdapConfig { page_size: 100, ..config(&[&slapd.url()]) });
     let (sink, mut batches) = mpsc::channel::<Batch>(1);
     let reading = tokio::spawn(async move { source.read(None, sink.into()).await });
     let mut came = batches.recv().await.unwrap().0.len();
@@ -323,8 +331,7 @@ async fn looks_up_beyond_base_and_filter() {
         ..config(&[&slapd.url()])
     };
     let called = HashMap::from([(there.clone(), vec![format!("uid=u000001,ou=people,{SUFFIX}")])]);
-    let answer =
-        LdapSource::new(narrow).look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap();
+    let answer = source(narrow).look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap();
     assert_eq!(
         answer,
         Some(LookUp {
@@ -336,10 +343,8 @@ async fn looks_up_beyond_base_and_filter() {
         })
     );
     // One that the read should have brought is not elsewhere: it came, moved or changed meanwhile.
-    let answer = LdapSource::new(config(&[&slapd.url()]))
-        .look_up(&[there, gone.clone()], &HashMap::new())
-        .await
-        .unwrap();
+    let answer =
+        source(config(&[&slapd.url()])).look_up(&[there, gone.clone()], &HashMap::new()).await.unwrap();
     let server = Some(slapd.url());
     assert_eq!(answer, Some(LookUp { server, missing: vec![gone], called, ..LookUp::default() }));
 }
@@ -349,7 +354,7 @@ async fn a_reader_that_goes_away_ends_the_read() {
     let slapd = Slapd::start(&Setup { ldif: &large(3000, 0, 0, 0), ..Setup::default() });
     let (sink, batches) = mpsc::channel::<Batch>(1);
     drop(batches);
-    let ended = LdapSource::new(config(&[&slapd.url()])).read(None, sink.into()).await;
+    let ended = source(config(&[&slapd.url()])).read(None, sink.into()).await;
     fails(ended, Reason::Cancelled, &[]);
 }
 
@@ -481,11 +486,8 @@ async fn looks_up_in_every_spelling_of_an_anchor(
     let user = "dn: uid=u1,ou=people,dc=example,dc=test\nobjectClass: inetOrgPerson\nuid: u1\ncn: One\nsn: One\n\
                 employeeNumber: 1234567890-ABCDE\n\n";
     let slapd = Slapd::start(&Setup { ldif: &(tree() + user), ..Setup::default() });
-    let source = LdapSource::new(LdapConfig {
-        anchor: Some(anchor.to_owned()),
-        user_filter: Some("(uid=nobody)".to_owned()),
-        ..config(&[&slapd.url()])
-    });
+    let nobody = LdapConfig { user_filter: Some("(uid=nobody)".to_owned()), ..config(&[&slapd.url()]) };
+    let source = LdapSource::new(GenericConfig { anchor: Some(anchor.to_owned()), ..generic(nobody) });
     let (there, gone) = [there, gone].map(|id| schema::anchor("entryUUID", id.as_bytes()).unwrap()).into();
     let settled = source.look_up(&[there.clone(), gone.clone()], &HashMap::new()).await.unwrap().unwrap();
     let called = HashMap::from([(there.clone(), vec![format!("uid=u1,ou=people,{SUFFIX}")])]);
@@ -504,7 +506,7 @@ async fn a_look_up_names_every_entry_with_the_id() {
     let ldif = tree() + &[person("ida", "k7"), person("jon", "K7"), person("kai", "k8")].concat();
     let slapd = Slapd::start(&Setup { ldif: &ldif, ..Setup::default() });
     let anchor = Some("employeeNumber".to_owned());
-    let source = LdapSource::new(LdapConfig { anchor, ..config(&[&slapd.url()]) });
+    let source = LdapSource::new(GenericConfig { anchor, ..generic(config(&[&slapd.url()])) });
     let anchors = ["k7", "k8", "k9"].map(Anchor::new);
     let mut called = source.look_up(&anchors, &HashMap::new()).await.unwrap().unwrap().called;
     for dns in called.values_mut() {
@@ -557,7 +559,7 @@ async fn looks_up_below_the_bases_where_the_context_is_out_of_bounds() {
     let database = "access to dn.base=\"dc=example,dc=test\" by * none\naccess to * by * read";
     let slapd = Slapd::start(&Setup { ldif: &hurtful(), database, ..Setup::default() });
     let base_dns = vec![format!("ou=people,{SUFFIX}")];
-    let source = LdapSource::new(LdapConfig { bind: None, base_dns, ..config(&[&slapd.url()]) });
+    let source = source(LdapConfig { bind: None, base_dns, ..config(&[&slapd.url()]) });
     let gone = Anchor::new("00000000-0000-4000-8000-000000000000");
     let settled = source.look_up(std::slice::from_ref(&gone), &HashMap::new()).await.unwrap().unwrap();
     assert_eq!(settled, LookUp { server: Some(slapd.url()), missing: vec![gone], ..LookUp::default() });
@@ -575,7 +577,7 @@ async fn an_unpaged_read_does_not_run_ahead_of_its_sink() {
     let ldif = [tree()].into_iter().chain(people).collect::<Vec<_>>().concat();
     let database = "limits * size=unlimited size.prtotal=disabled";
     let mut slapd = Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() });
-    let source = LdapSource::new(LdapConfig { bind: None, ..config(&[&slapd.url()]) });
+    let source = source(LdapConfig { bind: None, ..config(&[&slapd.url()]) });
     let (sink, mut batches) = mpsc::channel::<Batch>(1);
     let taking = async {
         let mut came = batches.recv().await.unwrap().0.len();
@@ -615,7 +617,7 @@ async fn an_empty_password_is_no_login() {
     });
     let bind = Some(Bind { dn: ADMIN.to_owned(), password: Secret::new("") });
     let (sink, _batches) = mpsc::channel(8);
-    let source = LdapSource::new(LdapConfig { bind, ..config(&[&slapd.url()]) });
+    let source = source(LdapConfig { bind, ..config(&[&slapd.url()]) });
     let error = source.read(None, sink.into()).await.unwrap_err();
     assert_eq!(error.reason, Reason::AuthenticationFailed);
     assert!(error.message.contains("is empty"), "{error}");

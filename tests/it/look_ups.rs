@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use rollcall::directory::{Anchor, Change};
 use rollcall::secret::Secret;
 use rollcall::source::Source as _;
-use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
+use rollcall::source::ldap::{Bind, GenericConfig, LdapConfig, LdapSource};
 use rstest::rstest;
 
 use crate::ldap;
@@ -27,18 +27,21 @@ fn company(access: &str) -> Slapd {
     Slapd::start(&Setup { ldif: &ldif, database: &database, ..Setup::default() })
 }
 
-fn config(slapd: &Slapd, bases: &[&str]) -> LdapConfig {
-    LdapConfig {
-        anchor: Some("entryUUID".to_owned()),
+fn config(slapd: &Slapd, bases: &[&str]) -> GenericConfig {
+    let ldap = LdapConfig {
         bind: Some(Bind { dn: READER.to_owned(), password: Secret::new(PASSWORD) }),
         base_dns: bases.iter().map(|base| format!("{base},{SUFFIX}")).collect(),
         ..ldap::config(&[&slapd.url()])
-    }
+    };
+    GenericConfig { anchor: Some("entryUUID".to_owned()), ..ldap::generic(ldap) }
 }
 
 /// The ids of two, of whom the second is deleted.
 async fn one_there_and_one_gone(slapd: &Slapd) -> [Anchor; 2] {
-    let everything = LdapConfig { anchor: Some("entryUUID".to_owned()), ..ldap::config(&[&slapd.url()]) };
+    let everything = GenericConfig {
+        anchor: Some("entryUUID".to_owned()),
+        ..ldap::generic(ldap::config(&[&slapd.url()]))
+    };
     let (changes, _) = ldap::go_on(everything, None, std::sync::Arc::default()).await;
     let ids = ["u000001", "u000002"].map(|uid| {
         let entries = ldap::entries(&changes);
@@ -183,7 +186,8 @@ async fn a_limit_that_no_page_size_keeps_names_the_page_size() {
     let ldif = large(40, 0, 0, 0);
     let database = "limits * size.soft=5 size.hard=5 size.prtotal=disabled";
     let slapd = Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() });
-    let anonymous = LdapConfig { bind: None, ..config(&slapd, &["ou=people"]) };
+    let mut anonymous = config(&slapd, &["ou=people"]);
+    anonymous.ldap.bind = None;
     let (_, ended) = ldap::go_on(anonymous, None, std::sync::Arc::default()).await;
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("pageSize") && error.contains("sizeLimitExceeded"), "{error}");

@@ -73,7 +73,7 @@ fn literal() -> BTreeSet<String> {
 }
 
 fn ldap(slapd: &Slapd) -> LdapSource {
-    LdapSource::new(LdapConfig { literal: literal(), page_size: 7, ..config(&[&slapd.url()]) })
+    crate::ldap::source(LdapConfig { literal: literal(), page_size: 7, ..config(&[&slapd.url()]) })
 }
 
 /// An export.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall::directory::Entry;
-use rollcall::source::ldap::LdapConfig;
+use rollcall::source::ldap::GenericConfig;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -171,7 +171,7 @@ async fn a_list_is_read_again_only_for_who_is_called_otherwise() {
         Slapd::start(&Setup { ldif: &tree(), global: MODULES, database: WITH_LOG, ..Setup::default() });
     let [one, two] = ["uid=other1,ou=Staff", "uid=other2,ou=Staff"];
     slapd.modify(&[member("add", "team", one), member("add", "team", two)].concat());
-    let config = LdapConfig { sync_repl: true, ..ldap::config(&[&slapd.url()]) };
+    let config = GenericConfig { sync_repl: true, ..ldap::generic(ldap::config(&[&slapd.url()])) };
     let (all, ended) = ldap::go_on(config.clone(), None, Arc::default()).await;
     let called: ldap::Called =
         ldap::entries(&all).into_iter().map(|entry| (entry.anchor.clone(), entry.dn.clone())).collect();

@@ -8,7 +8,7 @@ use lber::parse::parse_tag;
 use lber::structure::StructureTag;
 use rollcall::directory::{Change, Completion};
 use rollcall::secret::Secret;
-use rollcall::source::ldap::{Bind, LdapConfig, LdapSource};
+use rollcall::source::ldap::{Bind, GenericConfig, LdapConfig, LdapSource};
 use rollcall::source::{Source as _, SourceError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -175,15 +175,18 @@ async fn converse(
         server_name: None,
         bind: Some(Bind { dn: "cn=reader".to_owned(), password: Secret::new("secret") }),
         base_dns: Vec::new(),
+        exclude_dns: Vec::new(),
         user_filter: None,
         group_filter: None,
-        anchor: None,
         literal: BTreeSet::new(),
         page_size: 50,
-        sync_repl: false,
     };
     let (to, mut batches) = mpsc::channel(4);
-    let reading = tokio::spawn(async move { LdapSource::new(config).read(None, to.into()).await });
+    let reading = tokio::spawn(async move {
+        LdapSource::new(GenericConfig { ldap: config, anchor: None, sync_repl: false })
+            .read(None, to.into())
+            .await
+    });
     let (stream, _) = listener.accept().await.unwrap();
     let hearing = async {
         let mut changes = Vec::new();

@@ -59,7 +59,7 @@ fn account(connector: Option<&Connector>) -> Content {
     };
     match connector.map(|connector| &connector.source) {
         Some(SourceConfig::ActiveDirectory(config)) => of_bind(config.ldap.bind.as_ref()),
-        Some(SourceConfig::Ldap(config)) => of_bind(config.bind.as_ref()),
+        Some(SourceConfig::Ldap(config)) => of_bind(config.ldap.bind.as_ref()),
         Some(SourceConfig::EntraId(config)) => {
             Content::of([Some(config.client.as_bytes()), config.credential.mark()])
         }

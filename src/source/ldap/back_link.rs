@@ -1,7 +1,7 @@
 //! Back links: attributes that the server computes from the lists of groups (`memberOf`). A change feed reports the
 //! group only; entries that entered or left its list are read again. Pure.
 //!
-//! That is right as long as every group that is named so is read: of the others no list of before is known.
+//! This holds only if every group that is named so is read: of other groups the earlier list is not known.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,9 +11,9 @@ use crate::source::schema::Attributes;
 
 /// The back link that is followed: OpenLDAP's and Active Directory's.
 pub(super) const FOLLOWED: &str = "memberof";
-/// Above so many who are to be read again everything is.
+/// Above so many entries that are to be read again, everything is read.
 pub(super) const AT_MOST: usize = 1000;
-/// So many groups are named to people.
+/// So many groups are named in a message.
 const NAMED: usize = 3;
 
 /// The back links that policies use, and what must be known to follow them.

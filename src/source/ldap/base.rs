@@ -47,12 +47,13 @@ pub(super) fn only_context(bases: &[String], facts: &RootDse) -> Option<String> 
     contexts.pop().filter(|_| contexts.is_empty())
 }
 
+/// The naming contexts that are read, whatever is read of them; of Active Directory the forest too.
 pub(super) fn directory(bases: &[String], facts: &RootDse) -> DirectoryId {
-    let normal = |context: &String| {
-        Dn::parse(context).map_or_else(|_| context.clone(), |context| context.as_str().to_owned())
-    };
-    let contexts: BTreeSet<String> = contexts(bases, facts).iter().map(normal).collect();
-    DirectoryId::new(contexts.into_iter().collect::<Vec<_>>().join(" "))
+    let normal = |dn: &str| Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.as_str().to_owned());
+    let forest = facts.text("rootdomainnamingcontext").map(normal);
+    let contexts: BTreeSet<String> = contexts(bases, facts).iter().map(|context| normal(context)).collect();
+    let others = contexts.into_iter().filter(|context| Some(context) != forest.as_ref());
+    DirectoryId::new(forest.clone().into_iter().chain(others).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

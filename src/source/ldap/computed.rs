@@ -8,8 +8,8 @@ use super::filter::either;
 use crate::directory::{Dn, EntryKind};
 use crate::source::schema::Attributes;
 
-/// Worked out from other entries, at the time of the question, or written without being told of. By what: lists of
-/// groups (`memberOf`), links in the other direction, rules for accounts, the place in the tree, logins.
+/// Computed from other entries when they are asked for, or written without a report: from the lists of groups (`memberOf`), links in
+/// the other direction, rules for accounts, the place in the tree, logins.
 const COMPUTED: &[&str] = &[
     // OpenLDAP and Active Directory, by its OID too.
     "memberof",
@@ -70,7 +70,7 @@ const REFERENCES: &[&str] = &[
     "uniquemember",
 ];
 
-/// They hold names, and of nothing that is renamed with people.
+/// They hold DNs, but of nothing that is renamed when people are.
 const OF_ITSELF: &[&str] = &[
     "objectcategory",
     "objectclass",
@@ -88,15 +88,15 @@ pub(super) const SEARCHES: &[&str] = &["memberurl", "labeleduri"];
 /// The attributes in use whose changes no feed reports.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Untold {
-    /// Policies use them, of which nothing is told.
+    /// Policies use these, and no feed reports their changes.
     computed: BTreeSet<String>,
-    /// Filters do: who they find is told by listing them all.
+    /// Filters use these: whom they find is known only from a list of all ids.
     in_filters: BTreeSet<String>,
-    /// Those that are worked out from groups, as far as they can be followed.
+    /// Those that are computed from groups, and can be followed.
     pub(super) links: BackLinks,
-    /// Of which nothing is told when others are renamed or deleted.
+    /// These change without a report when other entries are renamed or deleted.
     references: BTreeSet<String>,
-    /// Attributes of which only their values tell what they are.
+    /// Attributes that may name other entries: their values will tell.
     watched: Vec<String>,
     contexts: Vec<Dn>,
     dynamic_groups: u64,

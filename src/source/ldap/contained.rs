@@ -1,4 +1,4 @@
-//! Work in which a panic ends it and nothing else.
+//! Runs work so that a panic ends only that work.
 
 use tokio::task::JoinSet;
 

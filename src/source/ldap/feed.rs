@@ -1,21 +1,21 @@
 //! Change feeds: which entries to read again, and which were deleted.
 //!
-//! A feed names entries; what they are now is read as ever, through the same filters. So an entry that leaves the
-//! filter or the base is seen to, and a change comes whole whatever the feed would have told of it.
+//! A feed only names entries. Each of them is then read with the filters of a full read. So an entry that left the filter or the
+//! base is noticed, and a change is complete, whatever the feed tells of it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::{Anchor, Cursor};
+use crate::directory::{Anchor, Cursor, Feed};
 use crate::source::schema::anchor::hexadecimal;
 
 /// Where a feed resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resume {
     pub(super) feed: FeedKind,
-    /// Of everything that must not have changed in between.
+    /// A hash of everything that must not change between two reads.
     pub(super) fingerprint: String,
     pub(super) place: Vec<u8>,
     /// Whether the last read was of everything: its lists may be newer than what it read of people.
@@ -48,6 +48,27 @@ impl FeedKind {
     }
 }
 
+/// Which feed is used, where it will resume, and what to say of it.
+pub(super) struct Choice {
+    /// `None` if everything is read each time.
+    pub(super) next: Option<Resume>,
+    pub(super) feed: Feed,
+}
+
+impl Choice {
+    /// No feed, for this reason.
+    pub(super) fn none(reason: impl Into<String>) -> Self {
+        Self { next: None, feed: Feed { active: "FullRead".to_owned(), reason: reason.into() } }
+    }
+
+    /// The feed that resumes there. `remarks` are what to say of it.
+    pub(super) fn of(next: Resume, mut remarks: Vec<String>) -> Self {
+        remarks.retain(|remark| !remark.is_empty());
+        let feed = Feed { active: next.feed.name().to_owned(), reason: remarks.join(". ") };
+        Self { next: Some(next), feed }
+    }
+}
+
 /// What changed.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -60,7 +81,7 @@ pub(super) struct Changes {
 }
 
 impl Resume {
-    /// Of a cursor, if it is one of these.
+    /// Reads a cursor, if it is one of these.
     pub(super) fn read(cursor: &Cursor) -> Option<Self> {
         serde_json::from_slice(&cursor.0).ok()
     }
@@ -80,7 +101,7 @@ impl Resume {
     }
 }
 
-/// Of what must not change while a feed goes on.
+/// A hash of what must not change while a feed goes on.
 pub(super) fn fingerprint(parts: &[&str]) -> String {
     hexadecimal(&Sha256::digest(parts.join("\0\0").as_bytes()))
 }

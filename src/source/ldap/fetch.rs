@@ -1,12 +1,16 @@
-//! Some entries, outside of a read.
+//! Small questions outside of a read: some entries, or the one with a DN.
 
 use super::connection::Connection;
 use super::decode::Raw;
 use super::error;
+use super::search::{Query, Search, SearchItem};
 use super::wire::limit::UNASKED;
 use super::wire::{Control, Request, Response, Scope};
-use crate::source::SourceError;
 use crate::source::schema::Attributes;
+use crate::source::{Reason, SourceError};
+
+/// The result code by which a server says that it has no such entry.
+const NO_SUCH_OBJECT: u32 = 32;
 
 /// The attributes of one entry, if there is one to be seen.
 pub(super) async fn one(
@@ -16,19 +20,7 @@ pub(super) async fn one(
     scope: Scope,
     attributes: &[&str],
 ) -> Result<Option<Attributes>, SourceError> {
-    one_with(connection, &[], base, filter, scope, attributes).await
-}
-
-/// The same, asked for with these controls.
-pub(super) async fn one_with(
-    connection: &mut Connection,
-    controls: &[Control],
-    base: &str,
-    filter: &str,
-    scope: Scope,
-    attributes: &[&str],
-) -> Result<Option<Attributes>, SourceError> {
-    let found = some(connection, controls, (base, scope), filter, attributes, 1).await?;
+    let found = some(connection, &[], (base, scope), filter, attributes, 1).await?;
     Ok(found.into_iter().next().map(|raw| raw.attributes))
 }
 
@@ -61,4 +53,42 @@ pub(super) async fn some(
         return Err(error::searching(base, &result, 0));
     }
     Ok(found)
+}
+
+/// What a server says of the entry with one DN.
+pub(super) enum Named {
+    /// It is there, and matches.
+    Entry(Raw),
+    /// Nothing matches.
+    Nothing,
+    /// The server has no such entry.
+    NoSuchObject,
+    /// Something came that is no entry, so this may be anything.
+    Doubtful,
+    /// The server does not say: it is elsewhere, is no name, or may not be seen.
+    Refused(SourceError),
+}
+
+/// Asks for the entry with the DN that the query has as its base. `came` is how many entries the whole read has brought, for
+/// messages.
+pub(super) async fn named(
+    connection: &mut Connection,
+    query: Query,
+    came: u64,
+) -> Result<Named, SourceError> {
+    let query = Query { base_only: true, page_size: None, ..query };
+    let mut search = Search::new(connection, query);
+    let mut said = Named::Nothing;
+    loop {
+        match search.next(came).await {
+            Ok(Some(SearchItem::Entry(raw))) if !matches!(said, Named::Doubtful) => said = Named::Entry(raw),
+            Ok(Some(_)) => said = Named::Doubtful,
+            Ok(None) => return Ok(said),
+            Err(_) if search.code == Some(NO_SUCH_OBJECT) => return Ok(Named::NoSuchObject),
+            Err(error) if matches!(error.reason, Reason::NotFound | Reason::AccessDenied) => {
+                return Ok(Named::Refused(error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }

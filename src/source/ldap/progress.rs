@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::time::time;
 
-/// A server that tells of changes so much later than those that it lacks will not hear of them any more: it was set back, or
-/// the other one is no more.
+/// When a server's latest change is so much later than the changes that it lacks, it will never get them: it was restored, or the
+/// other server was removed.
 const NO_MORE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The last change that was heard of, by naming context and by the server on which it was made.
+/// The last known change, by naming context and by the server on which it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -36,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// All that either has heard of.
+    /// What either of them knows.
     pub(super) fn and(mut self, other: &Self) -> Self {
         for (context, heard) in &other.0 {
             for number in heard.values() {
@@ -46,7 +46,7 @@ impl Progress {
         self
     }
 
-    /// Whether it has heard less than was `heard` before.
+    /// Whether it knows less than was `heard` before.
     pub(super) fn is_behind(&self, heard: &Self) -> bool {
         heard.0.iter().any(|(context, before)| {
             let now = self.0.get(context);

@@ -14,6 +14,8 @@ use crate::source::{Reason, SourceError};
 
 /// Among `supportedCapabilities`: this is Active Directory.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// Among them: a domain controller that holds a part of what the others do.
+const READ_ONLY: &str = "1.2.840.113556.1.4.1920";
 const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
 
 /// What every server may say of itself.
@@ -121,6 +123,22 @@ impl RootDse {
     /// The first value of an attribute of the rootDSE, its name in lower case.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.root.values(name).next()?).ok()
+    }
+
+    /// What people should know about a server that says this of itself.
+    pub(super) fn notice(&self, url: &str) -> Option<String> {
+        self.has("supportedcapabilities", READ_ONLY).then(|| {
+            format!(
+                "{url} is a read-only domain controller, which may not have all data; name a writable one first in urls"
+            )
+        })
+    }
+
+    /// What it says that it is.
+    pub(super) fn vendor(&self) -> Option<String> {
+        let domain_controller =
+            || self.is_active_directory().then(|| "Microsoft Active Directory".to_owned());
+        self.vendor.clone().or_else(domain_controller)
     }
 
     /// Whether it is Active Directory's.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::active_directory::ActiveDirectoryConfig;
-use super::config::{Bind, LdapConfig};
+use super::config::{Bind, GenericConfig};
 use super::root_dse;
 use crate::source::schema::{self, active_directory};
 
@@ -22,11 +22,11 @@ impl ActiveDirectoryConfig {
     }
 }
 
-impl LdapConfig {
+impl GenericConfig {
     /// What to say of these fields of a directory of this vendor, of which nothing came.
     pub fn unseen(&self, fields: &BTreeSet<&str>, vendor: Option<&str>) -> Option<String> {
         let attributes = attributes(fields, schema::attributes_of);
-        let (dn, names) = (self.bind.as_ref().map(|Bind { dn, .. }| dn), attributes.join(","));
+        let (dn, names) = (self.ldap.bind.as_ref().map(|Bind { dn, .. }| dn), attributes.join(","));
         let of_389 =
             |vendor: &str| ["389", "freeipa"].iter().any(|name| vendor.to_lowercase().contains(name));
         let grant = match vendor {

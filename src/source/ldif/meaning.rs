@@ -10,6 +10,7 @@ use super::used::Used;
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
 use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::{self, Primaries};
+use crate::source::schema::primary::PrimaryGroups as _;
 use crate::source::schema::{self, Attributes, EntrySchema, active_directory};
 
 /// Attributes of which an entry has one value; more are those of two records that ran together.

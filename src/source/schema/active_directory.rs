@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::attribute::values;
-pub(in crate::source) use self::attribute::{anchor, domain, is_a, is_deleted, kind, number, relative_id};
+pub(in crate::source) use self::attribute::{anchor, is_a, is_deleted, kind, number, relative_id};
 use self::name::Extended;
+use super::anchor::octets;
 use super::attributes::{self, Attributes};
-use super::field::{Table, all, decisive, first_of, stated_by, trimmed};
+use super::field::{self, Table, all, decisive, stated_by, trimmed};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields};
 
 mod attribute;
@@ -64,6 +65,9 @@ const OF_A_DOMAIN: &[&str] =
 
 const MACHINE: i64 = 0x800 | 0x1000 | 0x2000;
 
+/// What is wrong with an entry that does not show its id.
+pub(in crate::source) const NO_ID: &str = "it shows no objectGUID; allow the account to read that attribute";
+
 /// How an entry is made of attributes.
 #[derive(Clone, Debug)]
 pub(in crate::source) struct ActiveDirectorySchema {
@@ -93,7 +97,7 @@ impl ActiveDirectorySchema {
         }
         let what = Extended::of(dn).dn;
         let Some(anchor) = anchor(attributes) else {
-            let why = "it shows no objectGUID; allow the account to read that attribute".to_owned();
+            let why = NO_ID.to_owned();
             // Its name says all the same who it is.
             let anchor = Extended::of(dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
             return Some(Change::Unreadable { anchor, what: what.to_owned(), why });
@@ -182,13 +186,7 @@ pub(in crate::source) fn is_nobody(attributes: &Attributes) -> bool {
 
 /// The neutral fields of an entry.
 pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
-    let mut stated = BTreeMap::new();
-    let table = if kind == EntryKind::Group { GROUP_FIELDS } else { USER_FIELDS };
-    for (field, sources) in table {
-        if let Some(value) = first_of(attributes, sources, field, dn) {
-            stated.insert((*field).to_owned(), value);
-        }
-    }
+    let mut stated = field::stated([GROUP_FIELDS, USER_FIELDS], kind, dn, attributes);
     addresses(attributes, &mut stated);
     match mailbox::of(attributes) {
         Ok(None) => {}
@@ -214,13 +212,6 @@ pub(in crate::source) fn attributes_of(field: &str) -> Vec<&'static str> {
 /// What finds an anchor.
 pub(in crate::source) fn guid_filter(anchor: &Anchor) -> String {
     format!("(objectGUID={})", octets(anchor.as_str()))
-}
-
-/// Hexadecimal digits as a filter spells octets.
-pub(in crate::source) fn octets(digits: &str) -> String {
-    let pairs = digits.as_bytes().chunks(2);
-    let octets: Vec<u8> = pairs.flat_map(|pair| b"\\".iter().chain(pair)).copied().collect();
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// `proxyAddresses` holds the primary address as `SMTP:` and the others as `smtp:`; `mail` is the primary one

@@ -60,7 +60,7 @@ pub(in crate::source) fn no_id(attribute: &str) -> String {
 }
 
 /// The message for an entry that does not show the id attribute.
-pub(in crate::source) fn without_id(attribute: &str) -> String {
+pub(super) fn without_id(attribute: &str) -> String {
     format!(
         "it has no {attribute}, which identifies it; allow the account to read that attribute, or set anchorAttribute \
          to one that every entry has"
@@ -71,4 +71,11 @@ pub(in crate::source) fn without_id(attribute: &str) -> String {
 pub(in crate::source) fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// Hexadecimal digits as a filter spells octets.
+pub(in crate::source) fn octets(digits: &str) -> String {
+    let pairs = digits.as_bytes().chunks(2);
+    let octets: Vec<u8> = pairs.flat_map(|pair| b"\\".iter().chain(pair)).copied().collect();
+    String::from_utf8_lossy(&octets).into_owned()
 }

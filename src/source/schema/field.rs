@@ -1,7 +1,9 @@
 //! From attributes to the values of fields.
 
+use std::collections::BTreeMap;
+
 use super::attributes::{self, Attributes, is_said};
-use crate::directory::{Dn, Stated, fields};
+use crate::directory::{Dn, EntryKind, Stated, fields};
 use crate::text;
 
 /// Which attributes (in lower case) state which neutral field: the first that has a value does.
@@ -20,6 +22,20 @@ pub(super) const NAMES: &[&str] = &[
     "proxyaddresses",
     "targetaddress",
 ];
+
+/// The fields of an entry that these tables state: that of a group, or that of a user.
+pub(super) fn stated(
+    [of_group, of_user]: [Table; 2],
+    kind: EntryKind,
+    dn: &Dn,
+    attributes: &Attributes,
+) -> BTreeMap<String, Stated> {
+    let table = if kind == EntryKind::Group { of_group } else { of_user };
+    let value = |(field, sources): &(&str, &[&str])| {
+        Some(((*field).to_owned(), first_of(attributes, sources, field, dn)?))
+    };
+    table.iter().filter_map(value).collect()
+}
 
 /// The attributes that state a field in these tables.
 pub(super) fn stated_by(tables: &[Table], field: &str) -> Vec<&'static str> {
@@ -97,7 +113,7 @@ pub(super) fn chosen(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Sta
 
 /// The first of these attributes that an entry shows. What somebody or a group is called by is hidden where the DN begins with it
 /// and none is shown; a display name may be missing.
-pub(super) fn first_of(attributes: &Attributes, sources: &[&str], field: &str, dn: &Dn) -> Option<Stated> {
+fn first_of(attributes: &Attributes, sources: &[&str], field: &str, dn: &Dn) -> Option<Stated> {
     let names = [fields::NAME, fields::USER_NAME].contains(&field);
     let hides = || names && sources.iter().any(|name| hidden(attributes, dn, name));
     let shown = sources.iter().find_map(|name| chosen(attributes, name, dn));

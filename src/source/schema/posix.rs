@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::active_directory;
 use super::attributes::{Attributes, is_said};
 use super::class::{is_deleted, is_nobody};
+use super::primary::PrimaryGroups;
 use crate::directory::{Dn, Members, Reference};
 
 /// What is wrong with a list while somebody does not show their primary group.
@@ -28,19 +29,46 @@ pub(in crate::source) struct Primaries {
     asked: Option<HashSet<String>>,
 }
 
-impl Primaries {
-    /// Those of groups with these numbers, which are asked for.
-    pub(in crate::source) fn of(numbers: HashSet<String>) -> Self {
+impl PrimaryGroups for Primaries {
+    const NUMBER: &str = "gidNumber";
+    const OF_ACCOUNT: &[&str] = &[
+        "objectClass",
+        "gidNumber",
+        "uid",
+        "isDeleted",
+        "objectGUID",
+        "objectSid",
+        "sAMAccountName",
+        "userAccountControl",
+    ];
+    const HIDDEN: Option<&str> = None;
+    const ARE_LISTED: bool = true;
+
+    fn number(group: &Attributes) -> Option<String> {
+        number(group)
+    }
+
+    fn accounts_of(number: &str) -> String {
+        format!("(gidNumber={number})")
+    }
+
+    fn who_hides(_: bool, users: &str) -> Option<String> {
+        Some(users.to_owned())
+    }
+
+    fn is_hidden(attributes: &Attributes) -> bool {
+        is_hidden(attributes)
+    }
+
+    fn asked(numbers: HashSet<String>) -> Self {
         Self { asked: Some(numbers), ..Self::default() }
     }
 
-    /// Records that an account does not show its primary group.
-    pub(in crate::source) fn hide(&mut self) {
+    fn hide(&mut self) {
         self.hidden = true;
     }
 
-    /// Notes what an account states.
-    pub(in crate::source) fn note(&mut self, dn: &str, attributes: &Attributes) {
+    fn note(&mut self, dn: &str, attributes: &Attributes) {
         if !is_account(attributes) {
             return;
         }
@@ -50,8 +78,7 @@ impl Primaries {
         }
     }
 
-    /// Adds those whose primary group it is to the members that a group states.
-    pub(in crate::source) fn join(&self, attributes: &Attributes, members: &mut Members) {
+    fn join(&self, attributes: &Attributes, members: &mut Members) {
         let (Members::Complete(listed) | Members::Partial(listed, _)) = &mut *members else { return };
         let group = number(attributes);
         let whose = group.as_ref().and_then(|group| self.whose.get(group));
@@ -70,9 +97,11 @@ impl Primaries {
         }
     }
 
-    /// The numbers of groups that are primary groups of accounts.
-    pub(in crate::source) fn numbers(&self) -> impl Iterator<Item = (&str, &[Dn])> {
-        self.whose.iter().map(|(number, whose)| (number.as_str(), whose.as_slice()))
+    fn groups(self) -> Vec<(String, Vec<Reference>)> {
+        let of = |(number, whose): (String, Vec<Dn>)| {
+            (Self::accounts_of(&number), whose.into_iter().map(Reference::Dn).collect())
+        };
+        self.whose.into_iter().map(of).collect()
     }
 }
 
@@ -147,7 +176,7 @@ mod tests {
     ) {
         let mut somebody = Primaries::default();
         somebody.note("uid=ann,dc=x", &of(&["objectClass: posixAccount", "gidNumber: 100"]));
-        let mut asked = Primaries::of(HashSet::from(["101".to_owned()]));
+        let mut asked = Primaries::asked(HashSet::from(["101".to_owned()]));
         let is_complete = |primaries: &Primaries| {
             let mut members = Members::Complete(Vec::new());
             primaries.join(&of(group), &mut members);
@@ -164,7 +193,7 @@ mod tests {
     fn a_group_of_whose_number_nobody_was_asked_is_incomplete() {
         let mut members = Members::Complete(Vec::new());
         let group = of(&["objectClass: posixGroup", "gidNumber: 100"]);
-        Primaries::of(HashSet::from(["101".to_owned()])).join(&group, &mut members);
+        Primaries::asked(HashSet::from(["101".to_owned()])).join(&group, &mut members);
         assert!(matches!(members, Members::Partial(_, why) if why.contains("changed")));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attributes::Attributes;
-use super::field::{Table, all, called, first_of, hidden, named, stated_by};
+use super::field::{self, Table, all, called, hidden, named, stated_by};
 use crate::directory::{Dn, EntryKind, Stated, fields};
 
 /// Of a user.
@@ -36,15 +36,9 @@ pub(super) const ALIASES: &[&str] = &["mailalternateaddress", "maillocaladdress"
 
 /// The neutral fields of an entry.
 pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTreeMap<String, Stated> {
-    let table = if kind == EntryKind::Group { GROUP_FIELDS } else { USER_FIELDS };
-    let mut stated = BTreeMap::new();
-    for (field, sources) in table {
-        if let Some(value) = first_of(attributes, sources, field, dn) {
-            stated.insert((*field).to_owned(), value);
-        }
-    }
+    let mut stated = field::stated([GROUP_FIELDS, USER_FIELDS], kind, dn, attributes);
     // Of several names of which none is in the DN, all: no order among them says which one counts.
-    let (field, name) =
+    let (name_field, name) =
         if kind == EntryKind::Group { (fields::NAME, "cn") } else { (fields::USER_NAME, "uid") };
     let all = match named(attributes, name, dn) {
         Some(named) => Some(Stated::Values(vec![named])),
@@ -53,9 +47,9 @@ pub(super) fn stated(kind: EntryKind, dn: &Dn, attributes: &Attributes) -> BTree
     if let Some(Stated::Values(all)) = all {
         let plain = |name: &String| if kind == EntryKind::Group { called(name) } else { name.clone() };
         let all = all.iter().map(plain).collect();
-        stated.insert(field.to_owned(), Stated::Values(all));
+        stated.insert(name_field.to_owned(), Stated::Values(all));
     }
-    hidden(attributes, dn, name).then(|| stated.insert(field.to_owned(), Stated::Undecodable));
+    hidden(attributes, dn, name).then(|| stated.insert(name_field.to_owned(), Stated::Undecodable));
     addresses(attributes, &mut stated);
     stated
 }

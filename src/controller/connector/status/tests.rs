@@ -166,15 +166,13 @@ fn server() -> SourceConfig {
             server_name: None,
             bind: Some(bind),
             base_dns: Vec::new(),
+            exclude_dns: Vec::new(),
             user_filter: None,
             group_filter: None,
-            anchor: None,
             literal: BTreeSet::new(),
             page_size: 1,
-            sync_repl: false,
         },
         discovery: None,
-        exclude_dns: Vec::new(),
         change_feed: ChangeFeed::Auto,
     })
 }

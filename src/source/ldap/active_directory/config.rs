@@ -6,13 +6,10 @@ use crate::source::ldap::config::LdapConfig;
 /// What to read, and how. Validated as [`LdapConfig`] is.
 #[derive(Clone, Debug)]
 pub struct ActiveDirectoryConfig {
-    /// The domain controllers, and what is read there. `anchor` is not used: it is
-    /// the `objectGUID`.
+    /// The domain controllers, and what is read there.
     pub ldap: LdapConfig,
     /// How the domain controllers are found, instead of by urls.
     pub discovery: Option<Discovery>,
-    /// Subtrees that are left out.
-    pub exclude_dns: Vec<String>,
     /// How changes come.
     pub change_feed: ChangeFeed,
 }

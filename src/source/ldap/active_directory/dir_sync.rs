@@ -1,10 +1,11 @@
 //! `DirSync` (MS-ADTS 3.1.1.3.4.1.3): the domain controller reports what changed since a cookie.
 
 use super::control::show_deleted;
-use super::session::Session;
+use super::dialect::ActiveDirectory;
 use crate::source::SourceError;
 use crate::source::ldap::feed::{Changes, FeedKind};
 use crate::source::ldap::search::{Query, Search, SearchItem};
+use crate::source::ldap::session::Session;
 use crate::source::ldap::wire::Control;
 use crate::source::ldap::wire::ber::{BOOLEAN, Elements, INTEGER, OCTETS, SEQUENCE, element};
 use crate::source::schema::active_directory::name::Extended;
@@ -22,8 +23,8 @@ const EVERYTHING: &str = "(objectClass=*)";
 
 /// The cookie of now; `None` if the account may not have one.
 pub(super) async fn place(
-    session: &mut Session,
-    context: String,
+    session: &mut Session<ActiveDirectory>,
+    context: &str,
     kind: FeedKind,
 ) -> Result<Option<Vec<u8>>, SourceError> {
     let changes = run(session, context, NOTHING, kind, Vec::new()).await?;
@@ -33,8 +34,8 @@ pub(super) async fn place(
 /// What changed since the cookie; `None` if the domain controller does not take it any more, or tells of one who is
 /// back from among the deleted, but not of the groups.
 pub(super) async fn changes(
-    session: &mut Session,
-    context: String,
+    session: &mut Session<ActiveDirectory>,
+    context: &str,
     kind: FeedKind,
     cookie: Vec<u8>,
 ) -> Result<Option<Changes>, SourceError> {
@@ -42,20 +43,20 @@ pub(super) async fn changes(
 }
 
 async fn run(
-    session: &mut Session,
-    context: String,
+    session: &mut Session<ActiveDirectory>,
+    context: &str,
     filter: &str,
     kind: FeedKind,
     mut cookie: Vec<u8>,
 ) -> Result<Option<Changes>, SourceError> {
-    let mut attributes = session.schema.attributes();
+    let mut attributes = session.dialect.schema.attributes();
     attributes.extend(["name", "parentGUID", "isDeleted"].map(str::to_owned));
     let mut changes = Changes::default();
     let mut restored = false;
     loop {
         let mut controls = show_deleted();
         controls.push(request(kind, &cookie));
-        let (base, filter, attributes) = (context.clone(), filter.to_owned(), attributes.clone());
+        let (base, filter, attributes) = (context.to_owned(), filter.to_owned(), attributes.clone());
         let query = Query { base, filter, attributes, controls, ..Query::default() };
         let mut search = Search::new(&mut session.connection, query);
         loop {

@@ -4,7 +4,8 @@ use super::control::controls;
 use crate::directory::{Members, Reference};
 use crate::source::ldap::connection::Connection;
 use crate::source::ldap::decode::Raw;
-use crate::source::ldap::search::{Query, Search, SearchItem};
+use crate::source::ldap::fetch::{self, Named};
+use crate::source::ldap::search::Query;
 use crate::source::ldap::wire::limit::VALUES;
 use crate::source::schema::active_directory as schema;
 use crate::source::schema::active_directory::name::Extended;
@@ -92,21 +93,14 @@ async fn part(
     let Some(guid) = Extended::of(&raw.dn).guid else { return Ok(None) };
     let query = Query {
         base: format!("<GUID={guid}>"),
-        base_only: true,
         filter: "(objectClass=*)".to_owned(),
         attributes: vec![format!("member;range={from}-*"), "uSNChanged".to_owned()],
-        page_size: None,
         controls: controls(),
+        ..Query::default()
     };
-    let mut search = Search::new(connection, query);
-    let mut part = None;
-    loop {
-        match search.next(came).await {
-            Ok(Some(SearchItem::Entry(found))) => part = Some(found),
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(part),
-            Err(error) if error.reason == Reason::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        }
+    match fetch::named(connection, query, came).await? {
+        Named::Entry(part) => Ok(Some(part)),
+        Named::Refused(error) if error.reason == Reason::AccessDenied => Err(error),
+        Named::Nothing | Named::NoSuchObject | Named::Doubtful | Named::Refused(_) => Ok(None),
     }
 }

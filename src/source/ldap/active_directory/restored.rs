@@ -1,12 +1,12 @@
 //! Detects entries that were deleted and restored (MS-ADTS 3.1.1.5.3.7). They have lost their groups, or regained them
 //! with the recycle bin, and in both cases no group counts as changed.
 
-use super::control::controls;
-use super::session::Session;
+use super::dialect::ActiveDirectory;
 use crate::directory::Anchor;
 use crate::source::SourceError;
-use crate::source::ldap::look_up;
-use crate::source::ldap::search::{Query, Search, SearchItem};
+use crate::source::ldap::ask::AT_ONCE;
+use crate::source::ldap::search::{Search, SearchItem};
+use crate::source::ldap::session::Session;
 use crate::source::schema::active_directory as schema;
 
 /// When each attribute was changed last.
@@ -20,21 +20,14 @@ const STAMP: usize = 48;
 /// Whether one of those `remembered` to have been somewhere else has come back from among the deleted at `from` or
 /// later. One of whom that is not to be seen has.
 pub(super) async fn since(
-    session: &mut Session,
+    session: &mut Session<ActiveDirectory>,
     context: &str,
     remembered: &[Anchor],
     from: u64,
 ) -> Result<bool, SourceError> {
-    for some in remembered.chunks(look_up::AT_ONCE) {
+    for some in remembered.chunks(AT_ONCE) {
         let ids: String = some.iter().map(schema::guid_filter).collect();
-        let query = Query {
-            base: context.to_owned(),
-            filter: format!("(|{ids})"),
-            attributes: vec![METADATA.to_owned()],
-            page_size: Some(session.config.ldap.page_size),
-            controls: controls(),
-            ..Query::default()
-        };
+        let query = session.query(context.to_owned(), format!("(|{ids})"), vec![METADATA.to_owned()]);
         let mut search = Search::new(&mut session.connection, query);
         let mut back = false;
         while let Some(found) = search.next(0).await? {

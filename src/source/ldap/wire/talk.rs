@@ -55,9 +55,9 @@ impl From<Malformed> for Failed {
 }
 
 /// What bytes come from and go to.
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
 
 /// A conversation with one server.
 pub(in crate::source::ldap) struct Talk {
@@ -83,7 +83,7 @@ pub(in crate::source::ldap) struct Talk {
 impl Talk {
     /// Starts a conversation over `stream`, without a login.
     pub(in crate::source::ldap) fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        stream: impl AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
         url: &str,
     ) -> Self {
         Self {

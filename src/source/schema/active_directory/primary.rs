@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::attribute::{anchor, is_a, is_deleted, number};
+use super::attribute::{anchor, domain, is_a, is_deleted, number, relative_id};
 use crate::directory::{Anchor, Members, Reference};
+use crate::source::schema::anchor::{hexadecimal, octets};
 use crate::source::schema::attributes::Attributes;
+use crate::source::schema::primary::PrimaryGroups;
 
 /// What is wrong with an account of which it is not shown which group is its primary one.
 pub(in crate::source) const HIDDEN: &str = "it shows no primaryGroupID, so its primary group is unknown; allow the \
@@ -16,43 +18,21 @@ const SOMEBODY: &str = "somebody of whom it is not shown which group is their pr
 /// Whose primary group is which, by the group's relative id.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Primaries {
-    pub(in crate::source) whose: HashMap<u32, Vec<Anchor>>,
+    whose: HashMap<u32, Vec<Anchor>>,
     /// Those of somebody of whom it is not shown who it is.
     nameless: HashSet<u32>,
     /// Whether an account's primary group is not shown: it may be any group.
-    pub(in crate::source) hidden: bool,
-    /// Whether that was asked, where not everybody came.
-    pub(in crate::source) asked: bool,
+    hidden: bool,
     /// The groups of which it was asked whose primary one they are, where not everybody came.
     asked_of: Option<HashSet<u32>>,
+    /// The domain's security id, which its users and groups have before their own numbers.
+    domain: Option<Vec<u8>>,
 }
 
 impl Primaries {
-    /// Those of groups that are asked for.
-    pub(in crate::source) fn to_be_asked() -> Self {
-        Self { asked_of: Some(HashSet::new()), ..Self::default() }
-    }
-
-    /// It is asked whose primary group this is.
-    pub(in crate::source) fn ask_of(&mut self, group: u32) {
-        self.asked_of.get_or_insert_default().insert(group);
-    }
-
-    /// Notes what an entry states, whatever else of it can be understood.
-    pub(in crate::source) fn note(&mut self, attributes: &Attributes) {
-        if is_deleted(attributes) || is_a(attributes, "computer") {
-            return;
-        }
-        match (number(attributes, "primarygroupid"), anchor(attributes)) {
-            (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
-            (Some(group), None) => drop(self.nameless.insert(group)),
-            (None, _) => self.hidden |= is_hidden(attributes),
-        }
-    }
-
     /// Adds those whose primary group it is to the members that a group states. Where somebody does not show theirs, it may be
     /// this one; where it is not known whose it is, the list is partial: who is not in it may be one of them.
-    pub(in crate::source) fn join(&self, group: Option<u32>, members: &mut Members) {
+    fn join_as(&self, group: Option<u32>, members: &mut Members) {
         let is_asked = |group: u32| self.asked_of.as_ref().is_none_or(|asked| asked.contains(&group));
         let see = "; allow the account that reads to see that attribute";
         let why = match group {
@@ -76,9 +56,74 @@ impl Primaries {
     }
 }
 
+impl PrimaryGroups for Primaries {
+    const NUMBER: &str = "objectSid";
+    const OF_ACCOUNT: &[&str] = &["objectGUID", "objectClass", "primaryGroupID"];
+    const HIDDEN: Option<&str> = Some(HIDDEN);
+    const ARE_LISTED: bool = false;
+
+    fn number(group: &Attributes) -> Option<String> {
+        relative_id(group).map(|number| number.to_string())
+    }
+
+    fn accounts_of(number: &str) -> String {
+        format!("(primaryGroupID={number})")
+    }
+
+    /// Whoever does not show theirs is found by no group, and most likely in one that others are in, too. No index serves this.
+    fn who_hides(found: bool, users: &str) -> Option<String> {
+        // What is hidden does not exist for a filter either (MS-ADTS 3.1.1.4.3); contacts have none.
+        let hidden = "(!(|(primaryGroupID=*)(objectClass=contact)))";
+        found.then(|| format!("(&{hidden}{users})"))
+    }
+
+    fn is_hidden(attributes: &Attributes) -> bool {
+        is_hidden(attributes)
+    }
+
+    fn asked(numbers: HashSet<String>) -> Self {
+        let asked_of = Some(numbers.iter().filter_map(|number| number.parse().ok()).collect());
+        Self { asked_of, ..Self::default() }
+    }
+
+    fn hide(&mut self) {
+        self.hidden = true;
+    }
+
+    fn note(&mut self, _: &str, attributes: &Attributes) {
+        if is_deleted(attributes) || is_a(attributes, "computer") {
+            return;
+        }
+        if self.domain.is_none() && attributes.has("primarygroupid") {
+            self.domain = domain(attributes);
+        }
+        match (number(attributes, "primarygroupid"), anchor(attributes)) {
+            (Some(group), Some(anchor)) => self.whose.entry(group).or_default().push(anchor),
+            (Some(group), None) => drop(self.nameless.insert(group)),
+            (None, _) => self.hidden |= is_hidden(attributes),
+        }
+    }
+
+    fn join(&self, group: &Attributes, members: &mut Members) {
+        self.join_as(relative_id(group), members);
+    }
+
+    fn groups(self) -> Vec<(String, Vec<Reference>)> {
+        let Self { whose, domain, .. } = self;
+        let of = |(group, whose): (u32, Vec<Anchor>)| {
+            let sid = hexadecimal(&[domain.as_deref()?, &group.to_le_bytes()].concat());
+            let filter = format!("(objectSid={})", octets(&sid));
+            Some((filter, whose.into_iter().map(Reference::Anchor).collect()))
+        };
+        whose.into_iter().filter_map(of).collect()
+    }
+}
+
 /// Whether an account does not show its primary group. Contacts have none; who shows no class may be an account.
 pub(in crate::source) fn is_hidden(attributes: &Attributes) -> bool {
-    number::<u32>(attributes, "primarygroupid").is_none()
+    let is_nobody = is_deleted(attributes) || is_a(attributes, "computer");
+    !is_nobody
+        && number::<u32>(attributes, "primarygroupid").is_none()
         && (is_a(attributes, "user") || !attributes.has("objectclass"))
 }
 
@@ -107,7 +152,7 @@ mod tests {
     fn joined(primaries: &Primaries) -> [(usize, bool); 2] {
         [GROUP, GROUP + 1].map(|group| {
             let mut members = Members::Complete(vec![Reference::Anchor(Anchor::new("ann"))]);
-            primaries.join(Some(group), &mut members);
+            primaries.join_as(Some(group), &mut members);
             (members.references().len(), matches!(members, Members::Complete(_)))
         })
     }
@@ -129,25 +174,24 @@ mod tests {
         #[case] expected: [(usize, bool); 2],
     ) {
         let mut primaries = Primaries::default();
-        primaries.note(&entry(lines));
+        primaries.note("", &entry(lines));
         assert_eq!(joined(&primaries), expected);
     }
 
     #[test]
     fn a_group_of_which_nobody_was_asked_is_incomplete() {
-        let mut primaries = Primaries::to_be_asked();
-        primaries.ask_of(GROUP);
-        primaries.note(&entry(&["objectclass: user", "primarygroupid: 513"]));
+        let mut primaries = Primaries::asked(HashSet::from([GROUP.to_string()]));
+        primaries.note("", &entry(&["objectclass: user", "primarygroupid: 513"]));
         assert_eq!(joined(&primaries), [(2, true), (1, false)]);
     }
 
     #[test]
     fn a_group_without_a_number_may_be_the_primary_one_of_anybody() {
         let mut members = Members::Complete(Vec::new());
-        Primaries::default().join(None, &mut members);
+        Primaries::default().join_as(None, &mut members);
         assert!(matches!(members, Members::Partial(_, why) if why.contains("objectSid")));
         let mut members = Members::Partial(Vec::new(), "damaged".to_owned());
-        Primaries::default().join(None, &mut members);
+        Primaries::default().join_as(None, &mut members);
         assert!(matches!(members, Members::Partial(_, why) if why == "damaged"));
     }
 }
