@@ -192,20 +192,25 @@ impl Overview {
         }
     }
 
-    /// What to say of the attributes that decide who is disabled or expired and that no account shows.
+    /// Whether an account of Active Directory shows whether it is disabled.
+    fn shows_states(&self) -> bool {
+        self.states.first().is_some_and(|(_, shown)| *shown)
+    }
+
+    /// What to say of an attribute that decides who is disabled or expired and that no account shows.
     fn hidden_states(&self, name: &str) -> Option<String> {
-        let names = state::ATTRIBUTES.iter().zip(self.states);
-        let names: Vec<&str> =
-            names.filter(|(_, (hidden, shown))| *hidden && !shown).map(|(name, _)| *name).collect();
-        let those = if names.len() > 1 { "those attributes" } else { "that attribute" };
-        (!names.is_empty()).then(|| {
-            format!(
-                "{name} is an export of Active Directory, and no account shows its {}, so who is disabled or expired \
-                 is unknown: accounts keep what they have, and no new ones are added; export {those} too, \
-                 or read the directory with a connector of the kind activeDirectory",
-                names.join(" or "),
-            )
-        })
+        let mut names = state::ATTRIBUTES.iter().zip(self.states);
+        let (hidden, _) = names.find(|(_, (hidden, shown))| *hidden && !shown)?;
+        let follows = if self.shows_states() {
+            "accounts keep what they have, and no new ones are added"
+        } else {
+            "accounts that were known to be disabled or to expire keep what they have, and of the others nothing is known"
+        };
+        Some(format!(
+            "{name} is an export of Active Directory, and no account shows its {hidden}, so who is disabled or expired is \
+             unknown: {follows}; export {} too, or read the directory with a connector of the kind activeDirectory",
+            state::ATTRIBUTES.join(" and ")
+        ))
     }
 
     /// Notes who has a primary group: a DN may be somebody else's by now, an id is not.
@@ -390,6 +395,7 @@ impl<'a> LdifRead<'a> {
             ));
         }
         let meaning = Meaning {
+            states: overview.shows_states(),
             base,
             formed,
             required: overview.required.clone(),

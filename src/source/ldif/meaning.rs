@@ -56,6 +56,8 @@ const KINDS: &[EntryKind] = &[EntryKind::User, EntryKind::Contact, EntryKind::Gr
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     pub(super) schema: EntrySchema,
+    /// Whether accounts of Active Directory show in this file whether they are disabled.
+    pub(super) states: bool,
     /// What the entries that are read are within, if others are there.
     pub(super) base: Option<Dn>,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
@@ -370,7 +372,8 @@ impl Meaning {
                 self.schema.anchor
             ));
         }
-        let hidden = state::hidden(kind, attributes).filter(|_| active_directory::is_of(attributes));
+        let is_account = (self.states || state::is_shown(attributes)) && active_directory::is_of(attributes);
+        let hidden = state::hidden(kind, attributes).filter(|_| is_account);
         if let Some(name) = hidden {
             return Err(format!("{}; export that attribute too", state::unknown(name)));
         }
@@ -518,6 +521,7 @@ mod tests {
         let anchor = if domain { "objectGUID" } else { "entryUUID" }.to_owned();
         Meaning {
             schema: EntrySchema { anchor, literal: BTreeSet::new(), demands_members: false },
+            states: domain,
             base: None,
             formed: false,
             required: Required::default(),
