@@ -33,8 +33,7 @@ fn parse(content: &[u8]) -> Result<Raw, Malformed> {
         dn_is_text: std::str::from_utf8(dn).is_ok() && dn.len() <= VALUE,
         ..Raw::default()
     };
-    let mut bytes = 0;
-    let mut came = 0;
+    let (mut bytes, mut came, mut left) = (0, 0, VALUES);
     while let Some((tag, content)) = attributes.next()? {
         let mut parts = Elements::of(if tag == SEQUENCE { content } else { &[] });
         let description = std::str::from_utf8(parts.expect(OCTETS)?);
@@ -47,7 +46,7 @@ fn parse(content: &[u8]) -> Result<Raw, Malformed> {
             break;
         }
         let name = description.split(';').next().unwrap_or_default();
-        match take(values)? {
+        match take(values, &mut left)? {
             Ok(values) => {
                 if !LISTS.iter().any(|list| name.eq_ignore_ascii_case(list)) {
                     bytes += values.iter().map(Vec::len).sum::<usize>();
@@ -63,8 +62,8 @@ fn parse(content: &[u8]) -> Result<Raw, Malformed> {
     Ok(raw)
 }
 
-/// The values of an attribute; the inner error says which bound they are beyond.
-fn take(mut values: Elements<'_>) -> Result<Result<Vec<Vec<u8>>, String>, Malformed> {
+/// The values of an attribute, of which so many may come; the inner error says which bound they are beyond.
+fn take(mut values: Elements<'_>, left: &mut usize) -> Result<Result<Vec<Vec<u8>>, String>, Malformed> {
     let mut kept = Vec::new();
     while let Some((tag, value)) = values.next()? {
         if tag != OCTETS {
@@ -73,9 +72,10 @@ fn take(mut values: Elements<'_>) -> Result<Result<Vec<Vec<u8>>, String>, Malfor
         if value.len() > VALUE {
             return Ok(Err(format!("a value of {} bytes, and the maximum is {VALUE}", value.len())));
         }
-        if kept.len() == VALUES {
-            return Ok(Err(format!("more than {VALUES} values")));
+        if *left == 0 {
+            return Ok(Err(format!("more values than are left of the {VALUES} that an entry may have")));
         }
+        *left -= 1;
         kept.push(value.to_vec());
     }
     Ok(Ok(kept))
@@ -140,8 +140,19 @@ mod tests {
         let several = vec![longest.as_slice(); ENTRY / VALUE + 1];
         assert!(beyond(&[attribute("photo", &several)]).contains("bytes without its members"));
         assert_eq!(beyond(&[attribute("member", &several)]), "");
-        let many = vec![b"".as_slice(); VALUES + 1];
-        assert!(beyond(&[attribute("member", &many)]).contains("more than 1000000 values"));
+    }
+
+    #[test]
+    fn the_values_of_all_attributes_of_an_entry_are_counted_together_empty_ones_too() {
+        let beyond = |counts: &[usize]| {
+            let attributes = counts.iter().map(|count| attribute("member", &vec![b"".as_slice(); *count]));
+            entry(&of(b"cn=a", &attributes.collect::<Vec<_>>())).unwrap().beyond
+        };
+        assert_eq!(beyond(&[VALUES / 2, VALUES / 2]), None);
+        for counts in [&[VALUES + 1][..], &[VALUES / 2, VALUES / 2, 1]] {
+            let why = beyond(counts).unwrap();
+            assert!(why.contains("attribute member has more values") && why.contains("1000000"), "{why}");
+        }
     }
 
     #[test]

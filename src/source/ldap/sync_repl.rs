@@ -1,5 +1,7 @@
 //! Content synchronization (RFC 4533, syncrepl): the server reports what changed since a cookie.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::base::{bases, contexts};
@@ -10,6 +12,7 @@ use super::fetch;
 use super::progress::Progress;
 use super::root_dse::RootDse;
 use super::wire::ber::{self, BOOLEAN, ENUMERATED, Elements, Malformed, OCTETS, SEQUENCE, SET};
+use super::wire::limit::CHANGES;
 use super::wire::{Control, Request, Response, Scope};
 use crate::directory::Anchor;
 use crate::source::{Reason, SourceError};
@@ -91,17 +94,7 @@ pub(super) async fn changes(
         let (response, controls) = connection.hear(changes.touched.len() as u64).await?;
         match response {
             Response::Intermediate(name, value) if name.as_deref().is_none_or(|name| name == SYNC_INFO) => {
-                match deleted(&value) {
-                    Ok(ids) => {
-                        for id in &ids {
-                            match anchor(id) {
-                                Some(anchor) => drop(changes.deleted.insert(anchor)),
-                                None => understood = false,
-                            }
-                        }
-                    }
-                    Err(_) => understood = false,
-                }
+                understood &= deleted(&value, &mut changes.deleted).is_ok();
             }
             Response::Entry(_) => match value(&controls, SYNC_STATE).map(state) {
                 Some(Ok((state, id))) => match (state, anchor(&id)) {
@@ -115,6 +108,11 @@ pub(super) async fn changes(
             },
             Response::SearchDone(result) => break (result, controls),
             _ => {}
+        }
+        if !understood || changes.touched.len() > CHANGES || changes.deleted.len() > CHANGES {
+            // Everything is read: what else comes need not be kept.
+            understood = false;
+            changes = Changes { place: std::mem::take(&mut changes.place), ..Changes::default() };
         }
     };
     // A cookie that is too old, or of another server, a limit, a right that is missing, deletions that can only
@@ -156,25 +154,23 @@ fn done(value: &[u8]) -> Result<(Option<Vec<u8>>, bool), Malformed> {
     Ok((cookie, refresh_deletes))
 }
 
-/// The ids of a message that lists deleted entries; none of any other.
-fn deleted(value: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
+/// Adds the ids of a message that lists deleted entries; none of any other.
+fn deleted(value: &[u8], to: &mut BTreeSet<Anchor>) -> Result<(), Malformed> {
     const ID_SET: u8 = 0xa3;
     let mut whole = Elements::of(value);
-    let Some((ID_SET, content)) = whole.next()? else { return Ok(Vec::new()) };
+    let Some((ID_SET, content)) = whole.next()? else { return Ok(()) };
     let mut parts = Elements::of(content);
     let _cookie = parts.optional(OCTETS)?;
     let are_deleted = parts.optional(BOOLEAN)?.map(ber::boolean).transpose()?.unwrap_or_default();
     let mut set = Elements::of(parts.expect(SET)?);
-    let mut ids = Vec::new();
     while let Some((tag, id)) = set.next()? {
-        if tag != OCTETS {
-            return Err(Malformed("an id that is not valid"));
-        }
-        if are_deleted {
-            ids.push(id.to_vec());
+        let id = Some(id).filter(|_| tag == OCTETS).and_then(anchor);
+        let id = id.ok_or(Malformed("an id that is not valid"))?;
+        if are_deleted && to.insert(id) && to.len() > CHANGES {
+            return Err(Malformed("more deleted entries than are counted"));
         }
     }
-    Ok(ids)
+    Ok(())
 }
 
 fn anchor(id: &[u8]) -> Option<Anchor> {
@@ -198,13 +194,30 @@ mod tests {
         assert_eq!(done(b"\x30\x06\x04\x01c\x01\x01\xff"), Ok((Some(b"c".to_vec()), true)));
         assert_eq!(done(b"\x30\x00"), Ok((None, false)));
         assert!(done(b"\x30\x04\x01\x02\x00\xff").is_err());
-        let listed = |flag: &[u8]| {
-            let set = ber::element(SET, &ber::element(OCTETS, b"i"));
-            deleted(&ber::element(0xa3, &[flag, &set].concat()))
+        let listed = |flag: &[u8], id: &[u8]| {
+            let set = ber::element(SET, &ber::element(OCTETS, id));
+            heard(&ber::element(0xa3, &[flag, &set].concat()))
         };
-        assert_eq!(listed(b"\x01\x01\xff"), Ok(vec![b"i".to_vec()]));
-        assert_eq!(listed(b""), Ok(Vec::new()), "they are present");
-        assert_eq!(deleted(b"\x80\x01c"), Ok(Vec::new()), "a cookie");
-        assert!(deleted(b"\xa3\x02\x31\x05").is_err());
+        assert_eq!(listed(b"\x01\x01\xff", &[7; 16]), Ok(1));
+        assert_eq!(listed(b"", &[7; 16]), Ok(0), "they are present");
+        assert_eq!(heard(b"\x80\x01c"), Ok(0), "a cookie");
+        assert!(listed(b"\x01\x01\xff", b"i").is_err() && heard(b"\xa3\x02\x31\x05").is_err());
+    }
+
+    /// How many are deleted by a message.
+    fn heard(message: &[u8]) -> Result<usize, Malformed> {
+        let mut all = BTreeSet::new();
+        deleted(message, &mut all).map(|()| all.len())
+    }
+
+    #[test]
+    fn so_many_deletions_are_counted_and_no_more() {
+        let listed = |count: usize| {
+            let ids = (0..count as u128).flat_map(|id| ber::element(OCTETS, &id.to_be_bytes()));
+            let set = ber::element(SET, &ids.collect::<Vec<u8>>());
+            heard(&ber::element(0xa3, &[b"\x01\x01\xff", set.as_slice()].concat()))
+        };
+        assert_eq!(listed(CHANGES), Ok(CHANGES));
+        assert!(listed(CHANGES + 1).is_err());
     }
 }

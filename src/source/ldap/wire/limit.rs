@@ -14,8 +14,12 @@ pub(in crate::source::ldap) const ROOM: usize = 128 << 20;
 pub(in crate::source::ldap) const LARGE_WITHIN: Duration = Duration::from_mins(5);
 /// So long it waits for room: those before it have come by then, or are refused.
 pub(in crate::source::ldap) const WAIT_FOR_ROOM: Duration = Duration::from_mins(10);
-/// Values of one attribute of one entry, members too.
+/// Controls that come with one message.
+pub(in crate::source::ldap) const CONTROLS: usize = 100;
+/// Values of one entry, members and empty ones too.
 pub(in crate::source) const VALUES: usize = 1_000_000;
+/// Entries of which content synchronization may tell that they changed, or were deleted: of more, everything is read.
+pub(in crate::source::ldap) const CHANGES: usize = 100_000;
 /// Bytes of one value.
 pub(in crate::source) const VALUE: usize = 1 << 20;
 /// Attributes of one entry.

@@ -2,6 +2,7 @@
 
 use super::ber::{self, BOOLEAN, ENUMERATED, Elements, INTEGER, Malformed, OCTETS, SEQUENCE};
 use super::filter;
+use super::limit;
 use crate::source::ldap::decode::{self, Raw};
 
 const BIND: u8 = 0x60;
@@ -219,6 +220,9 @@ impl<'a> Message<'a> {
                 if tag != SEQUENCE {
                     return Err(Malformed("a control that is not valid"));
                 }
+                if controls.len() == limit::CONTROLS {
+                    return Err(Malformed("more controls than 100"));
+                }
                 controls.push(Control::parse(content)?);
             }
         }
@@ -286,6 +290,17 @@ mod tests {
         let Response::SearchDone(result) = response else { panic!("{response:?}") };
         assert_eq!((result.code, result.text.as_str(), result.referrals.len()), (10, "no", 1));
         assert_eq!(controls, [Control { oid: "1.2".to_owned(), critical: false, value: None }]);
+    }
+
+    #[test]
+    fn so_many_controls_come_with_an_answer_and_no_more() {
+        let done = [b"\x02\x01\x05".to_vec(), ber::element(0x65, b"\x0a\x01\x00\x04\x00\x04\x00")].concat();
+        let with = |count: usize| {
+            let control = Control { oid: "1.2".to_owned(), critical: false, value: None }.bytes();
+            response(&[done.clone(), ber::element(CONTROLS, &control.repeat(count))].concat())
+        };
+        assert_eq!(with(limit::CONTROLS).unwrap().1.len(), limit::CONTROLS);
+        assert_eq!(with(limit::CONTROLS + 1), Err(Malformed("more controls than 100")));
     }
 
     #[test]
