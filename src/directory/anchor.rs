@@ -62,20 +62,28 @@ impl Anchor {
         &self.0
     }
 
-    /// Every spelling of an id that is a UUID: by its octets, as Active Directory orders them, with hyphens, and in braces. None
-    /// of any other id.
+    /// Every spelling of an id that is a UUID: by its octets, as Active Directory orders them, with hyphens, without, and in
+    /// braces. 32 digits may be either; that they are another entry's in the other order does not happen. None of any other id.
     pub fn spellings(&self) -> Vec<Self> {
-        let uuid = match self.0.len() {
-            // As octets, which begin with the last one of each of the first three parts.
-            32 => Uuid::try_parse(&self.0).ok().map(|octets| Uuid::from_bytes_le(octets.into_bytes())),
-            36 | 38 => Uuid::try_parse(&self.0).ok(),
-            _ => None,
+        let uuid = Uuid::try_parse(&self.0).ok();
+        let uuids = match (self.0.len(), uuid) {
+            // The octets begin with the last one of each of the first three parts.
+            (32, Some(uuid)) => vec![uuid, Uuid::from_bytes_le(uuid.into_bytes())],
+            (36 | 38, Some(uuid)) => vec![uuid],
+            _ => Vec::new(),
         };
         let spelt = |uuid: Uuid| {
             let octets = Uuid::from_bytes(uuid.to_bytes_le()).simple().to_string();
-            [octets, uuid.hyphenated().to_string(), uuid.braced().to_string()].map(Self::new)
+            let texts = [uuid.hyphenated().to_string(), uuid.simple().to_string(), uuid.braced().to_string()];
+            [octets].into_iter().chain(texts)
         };
-        uuid.into_iter().flat_map(spelt).collect()
+        let mut all: Vec<Self> = Vec::new();
+        for spelling in uuids.into_iter().flat_map(spelt).map(Self::new) {
+            if !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+        all
     }
 }
 
@@ -90,12 +98,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_id_has_one_set_of_spellings() {
-        let spelt = ["4e12ac45-6e38-4a11-bdbf-82af381af98e", "{4e12ac45-6e38-4a11-bdbf-82af381af98e}"];
-        let octets = "45ac124e386e114abdbf82af381af98e";
-        for spelling in spelt.into_iter().chain([octets]) {
+    fn one_id_is_found_in_whatever_spelling() {
+        let spelt = [
+            "45ac124e386e114abdbf82af381af98e",
+            "4e12ac45-6e38-4a11-bdbf-82af381af98e",
+            "4e12ac456e384a11bdbf82af381af98e",
+            "{4e12ac45-6e38-4a11-bdbf-82af381af98e}",
+        ];
+        for spelling in spelt {
             let all = Anchor::new(spelling).spellings();
-            assert_eq!(all.iter().map(Anchor::as_str).collect::<Vec<_>>(), [octets, spelt[0], spelt[1]]);
+            for other in spelt {
+                assert!(all.contains(&Anchor::new(other)), "{spelling} as {other}");
+            }
         }
         for other in
             ["", "4711", "66446001-22a811ed-8cd8b3c1-7b5e0f1a", "zz12ac45-6e38-4a11-bdbf-82af381af98e"]

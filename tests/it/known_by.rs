@@ -102,8 +102,26 @@ async fn the_attribute_that_most_have_is_the_first_to_be_chosen() {
 
 const TEXT: &str = "objectGUID: 4E12AC45-6e38-4a11-bdbf-82af381af98e";
 const BRACED: &str = "objectGUID: {4e12ac45-6e38-4a11-bdbf-82af381af98e}";
+const BARE: &str = "objectGUID: 4e12ac456e384A11bdbf82af381af98e";
 /// The octets of the same, in base64.
 const OCTETS: &str = "objectGUID:: RawSTjhuEUq9v4KvOBr5jg==";
+
+#[tokio::test]
+async fn an_exporter_that_writes_ids_without_hyphens_makes_nobody_somebody_else() {
+    let desk = Desk::new();
+    let ids = [
+        "ann entryUUID: 00000000-0000-4000-8000-0000000000a1",
+        "bob entryUUID: {00000000-0000-4000-8000-0000000000B2}",
+    ];
+    desk.read(None, &ids).await.unwrap();
+    let known = desk.known();
+    let bare = ids.map(|id| id.replace(['-', '{', '}'], ""));
+    let one_is_not = [bare[0].as_str(), ids[1]];
+    for people in [bare.each_ref().map(String::as_str), one_is_not] {
+        assert_eq!(desk.read(None, &people).await.unwrap().removed, 0);
+        assert_eq!(desk.known(), known);
+    }
+}
 
 #[rstest]
 #[case(TEXT, OCTETS)]
@@ -111,6 +129,10 @@ const OCTETS: &str = "objectGUID:: RawSTjhuEUq9v4KvOBr5jg==";
 #[case(BRACED, TEXT)]
 #[case(TEXT, BRACED)]
 #[case(OCTETS, BRACED)]
+#[case::without_hyphens(TEXT, BARE)]
+#[case(BARE, TEXT)]
+#[case(BRACED, BARE)]
+#[case(OCTETS, BARE)]
 #[tokio::test]
 async fn the_spelling_of_an_id_makes_nobody_somebody_else(
     #[case] first: &str,

@@ -36,6 +36,10 @@ pub(in crate::source) fn is_formed(attribute: &str, value: &[u8]) -> bool {
     let parts: &[usize] =
         if attribute.eq_ignore_ascii_case("nsUniqueId") { &[8; 4] } else { &[8, 4, 4, 4, 12] };
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Some exporters leave the hyphens out.
+    if text.len() == 32 && digits(text) {
+        return true;
+    }
     text.split('-').map(|part| if digits(part) { part.len() } else { 0 }).eq(parts.iter().copied())
 }
 

@@ -420,6 +420,8 @@ fn what_says_nothing_is_no_anchor(#[case] name: &str, #[case] value: &[u8]) {
 #[case("entryuuid", b"9b1deb4d3b7d4bad", false)]
 #[case("objectguid", b"{9b1deb4d-3b7d-4", false)]
 #[case("nsuniqueid", b"66446001-22a811ed-8cd8b3c1-7b5e0f1a", true)]
+#[case::without_hyphens("entryuuid", b"9B1deb4d3b7d4bad9bdd2b0d7b3dcb6d", true)]
+#[case("entryuuid", b"9b1deb4d3b7d4bad9bdd2b0d7b3dcb6", false)]
 #[case("entryuuid", b"9b1deb4d-3b7d-4bad%9bdd-2b0d7b3dcb6d", false)]
 #[case("entryuuid", b"9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6dcn: a", false)]
 #[case("ipauniqueid", b"9b1deb4d-3b7d-4bad-9bdd", false)]
