@@ -57,6 +57,8 @@ pub struct LookUp {
     pub of_no_kind: Vec<OfNoKind>,
     /// Asked for by a search that completed, and not there.
     pub missing: Vec<Anchor>,
+    /// Those of `missing` of whom the entry that they were right below is not there either.
+    pub orphans: Vec<Anchor>,
     /// The DNs under which each one that is there was found, whether or not the read should have brought it: several
     /// are several entries with one id.
     pub called: HashMap<Anchor, Vec<String>>,

@@ -87,6 +87,9 @@ pub struct SnapshotInfo {
     /// Whether some stay though they are missing, because a file that shows no end brought far fewer.
     #[serde(default)]
     pub held: bool,
+    /// Whether nothing but another read settles what became of those who are missing: its source cannot look up.
+    #[serde(default)]
+    pub unprovable: bool,
     /// Fields that more entries lost than the coverage rule allows (a literal attribute as
     /// `attributes.NAME`), until a read brings them back or a person approves.
     #[serde(skip)]

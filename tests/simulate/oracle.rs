@@ -112,7 +112,8 @@ impl Knowledge {
         if brought.full {
             // Whoever was only missed is found by a look-up.
             let excused = brought.tombstones.union(&reader.missed).cloned().collect();
-            self.miss(&before, &excused);
+            let asks = reader.export.is_none() && reader.looks_up == LooksUp::Well;
+            self.miss(&before, &excused, world.hidden.filter(|_| asks));
         }
         self.doubt(|anchor| {
             if brought.full {
@@ -159,8 +160,8 @@ impl Knowledge {
     }
 
     /// When two or more are missing from a place and nobody is left in it, that is no fact about them: whoever cannot
-    /// be reached looks so.
-    fn miss(&mut self, before: &[(String, Person)], excused: &BTreeSet<String>) {
+    /// be reached looks so. Of a place that is asked for and `hidden` itself, one is enough.
+    fn miss(&mut self, before: &[(String, Person)], excused: &BTreeSet<String>, hidden: Option<&str>) {
         let there: BTreeMap<String, Person> = self.there().collect();
         let peopled: BTreeSet<&str> = there.values().map(|person| person.place).collect();
         let people = &self.people;
@@ -179,7 +180,8 @@ impl Knowledge {
             // A place from which somebody moved was given up, perhaps.
             let moved =
                 before.iter().any(|(anchor, person)| person.place == *place && there.contains_key(anchor));
-            if lost.len() >= 2 && !moved {
+            let least = if hidden == Some(*place) { 1 } else { 2 };
+            if lost.len() >= least && !moved {
                 self.vanished.extend(lost.into_iter().cloned());
             }
         }

@@ -49,6 +49,8 @@ pub(crate) struct Reader {
     /// Nothing comes, and it is said to be all.
     pub(crate) empty: bool,
     pub(crate) looks_up: LooksUp,
+    /// The place that cannot be seen, itself and all below it.
+    pub(crate) hidden: Option<&'static str>,
     /// Entries of an export whose ids other entries have too.
     pub(crate) doubled: BTreeSet<String>,
     /// Who was deleted, and is shown by an export as such.
@@ -236,7 +238,7 @@ impl Source for Reader {
     async fn look_up(
         &self,
         anchors: &[Anchor],
-        _: &HashMap<Anchor, String>,
+        called: &HashMap<Anchor, String>,
     ) -> Result<Option<LookUp>, SourceError> {
         match self.looks_up {
             LooksUp::Never => return Ok(None),
@@ -245,6 +247,12 @@ impl Source for Reader {
         }
         let there: BTreeSet<&Anchor> = self.entries.iter().map(|entry| &entry.anchor).collect();
         let (found, missing) = anchors.iter().cloned().partition(|anchor| there.contains(anchor));
-        Ok(Some(LookUp { found, missing, ..LookUp::default() }))
+        let missing: Vec<Anchor> = missing;
+        let place = self.hidden.map(|place| format!(",ou={place},"));
+        let is_hidden = |anchor: &&Anchor| {
+            place.as_ref().zip(called.get(anchor)).is_some_and(|(place, dn)| dn.contains(place))
+        };
+        let orphans = missing.iter().filter(is_hidden).cloned().collect();
+        Ok(Some(LookUp { found, missing, orphans, ..LookUp::default() }))
     }
 }

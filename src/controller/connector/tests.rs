@@ -242,6 +242,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         full_at: None,
         shrunk: None,
         held: false,
+        unprovable: false,
         tripped: BTreeMap::new(),
         unreadable: Vec::new(),
         unreadable_count: 0,

@@ -366,10 +366,24 @@ pub(super) async fn has_left(
         ..Query::default()
     };
     Ok(match fetch::named(connection, query, 0).await? {
-        Named::Entry(raw) => single(shown(attribute, &raw)).is_some_and(|id| id != *anchor),
+        Named::Entry(raw) => {
+            let id = single(shown(attribute, &raw));
+            id.is_some_and(|id| id != *anchor && !id.spellings().contains(anchor))
+        }
         Named::NoSuchObject => true,
         Named::Nothing | Named::Doubtful | Named::Refused(_) => false,
     })
+}
+
+/// Whether the server says that there is no entry of this DN.
+pub(super) async fn is_nothing_at(connection: &mut Connection, dn: &str) -> Result<bool, SourceError> {
+    let query = Query {
+        base: dn.to_owned(),
+        filter: "(objectClass=*)".to_owned(),
+        attributes: vec!["1.1".to_owned()],
+        ..Query::default()
+    };
+    Ok(matches!(fetch::named(connection, query, 0).await?, Named::NoSuchObject))
 }
 
 /// The one id among these.

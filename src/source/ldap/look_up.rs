@@ -9,8 +9,11 @@ use std::future::Future;
 use super::ask::{self, AT_ONCE, Asking, Seen, Unread};
 use super::dialect::Dialect;
 use super::session::Session;
-use crate::directory::{Anchor, OfNoKind};
+use crate::directory::{Anchor, Dn, OfNoKind};
 use crate::source::{LookUp, Reason, SourceError};
+
+/// So many places of those who are missing are asked for in one look-up.
+const PLACES: usize = 100;
 
 /// Those who are there and are not read.
 #[derive(Default)]
@@ -75,7 +78,33 @@ impl<D: LookUps> Session<D> {
                 }
             }
         }
+        self.orphans(&mut answer, called).await?;
         Ok(answer)
+    }
+
+    /// Adds those of `missing` of whom the server says that the entry right above them is not there either. Who was in which
+    /// place is known by the DN that they had.
+    async fn orphans(
+        &mut self,
+        answer: &mut LookUp,
+        called: &HashMap<Anchor, String>,
+    ) -> Result<(), SourceError> {
+        let mut gone: HashMap<String, bool> = HashMap::new();
+        for one in &answer.missing {
+            let dn = called.get(one).and_then(|dn| Dn::parse(dn).ok());
+            let Some(place) = dn.as_ref().and_then(|dn| dn.ancestors().next()) else { continue };
+            let is_gone = match gone.get(place) {
+                Some(is_gone) => *is_gone,
+                None if gone.len() == PLACES => continue,
+                None => {
+                    let is_gone = ask::is_nothing_at(&mut self.connection, place).await?;
+                    gone.insert(place.to_owned(), is_gone);
+                    is_gone
+                }
+            };
+            answer.orphans.extend(is_gone.then(|| one.clone()));
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use super::coverage::Carried;
 use super::double::{self, Double};
 use super::imported::Imported;
 use super::pending::Pending;
+use super::place::Holders;
 use super::sealing::{Sealing, Told};
 use super::settle::{Absent, LookUpResult, Missing};
 use super::shrinkage;
@@ -117,6 +118,8 @@ pub(super) struct Intake {
     outside: RoaringBitmap,
     /// Whether everything is read.
     is_full: bool,
+    /// Entries of no kind that came, such as organizational units.
+    holders: Holders,
     kinds: [RoaringBitmap; 3],
     /// Rows of which something was written.
     written: RoaringBitmap,
@@ -172,6 +175,7 @@ impl Intake {
             nameless: Nameless::Nobody,
             outside: RoaringBitmap::new(),
             is_full: false,
+            holders: Holders::default(),
             kinds: Default::default(),
             written: RoaringBitmap::new(),
             untold: RoaringBitmap::new(),
@@ -222,7 +226,10 @@ impl Intake {
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
                 Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
-                Change::OfNoKind(entry) => self.of_no_kind(entry)?,
+                Change::OfNoKind(entry) => {
+                    self.holders.note(&entry.what);
+                    self.of_no_kind(entry)?;
+                }
                 Change::Unproven { entry, sure, why } => self.unproven(&entry, sure, why)?,
                 Change::Unreadable { anchor, what, why } => self.unreadable(anchor.as_ref(), what, why)?,
             }
@@ -324,7 +331,7 @@ impl Intake {
 
     pub(super) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
-        let LookUpResult { absent: mut settled, of_no_kind, mut notices } = settled;
+        let LookUpResult { absent: mut settled, of_no_kind, orphans, unprovable, mut notices } = settled;
         settled.extend(self.elsewhere(of_no_kind)?.map(|row| (row, Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
@@ -344,7 +351,7 @@ impl Intake {
         let (removed, unsettled) = self.settle(settled, configuration, again, finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.flush()?;
-        let places = self.places(&missing)?;
+        let places = self.places(&missing, orphans, unprovable)?;
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
             notices.push(format!(
@@ -370,7 +377,6 @@ impl Intake {
         let mut coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
         coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
-        let first = self.info.is_none();
         // Those of reads that were never sealed count as new too.
         let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
         let shared_names = self.shared_names(full)?;
@@ -394,6 +400,7 @@ impl Intake {
             full_at,
             shrunk,
             held,
+            unprovable,
             tripped: BTreeMap::new(),
             unreadable,
             unreadable_count,
@@ -415,7 +422,7 @@ impl Intake {
         info.tripped = trips(coverage);
         Ok(Imported {
             info,
-            first,
+            first: self.info.is_none(),
             changed: self.changed.len(),
             removed,
             unreadable: self.unreadable,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 
 use super::deadline::Deadline;
 use super::options::Options;
@@ -47,6 +48,10 @@ pub(super) struct LookUpResult {
     pub(super) absent: Vec<(RowId, Absent)>,
     /// Looked up, and there as entries of no kind.
     pub(super) of_no_kind: Vec<(RowId, OfNoKind)>,
+    /// Those who are missing with the entry that they were right below.
+    pub(super) orphans: RoaringBitmap,
+    /// Whether the source cannot look up.
+    pub(super) unprovable: bool,
     /// What people should know about it.
     pub(super) notices: Vec<String>,
 }
@@ -93,11 +98,11 @@ pub(super) async fn settle<S: Source>(
     now: Timestamp,
 ) -> LookUpResult {
     let mut settled = LookUpResult::default();
-    let LookUpResult { absent: rows, of_no_kind, notices } = &mut settled;
+    let LookUpResult { absent: rows, of_no_kind, orphans, unprovable, notices } = &mut settled;
     let (mut asked, mut strange) = (0, 0);
     for chunk in absent.chunks(Options::LOOK_UP_BATCH) {
-        let mut answer = Answer::None;
-        if notices.is_empty() && asked < look_ups {
+        let mut answer = if *unprovable { Answer::Cannot } else { Answer::None };
+        if notices.is_empty() && asked < look_ups && !*unprovable {
             asked += chunk.len();
             let anchors: Vec<Anchor> = chunk.iter().map(|missing| missing.anchor.clone()).collect();
             let called =
@@ -105,7 +110,10 @@ pub(super) async fn settle<S: Source>(
             let called = called.collect();
             answer = match deadline.answer(source.look_up(&anchors, &called)).await {
                 Ok(Some(answer)) => Answer::Came(answer),
-                Ok(None) => Answer::Cannot,
+                Ok(None) => {
+                    *unprovable = true;
+                    Answer::Cannot
+                }
                 Err(error) => {
                     notices.push(format!(
                         "missing entries could not be looked up, and stay as they are: {error}"
@@ -118,6 +126,9 @@ pub(super) async fn settle<S: Source>(
             if let Some(entry) = missing.of_no_kind(&answer) {
                 of_no_kind.push((missing.row, entry));
                 continue;
+            }
+            if matches!(&answer, Answer::Came(answer) if answer.orphans.contains(&missing.anchor)) {
+                orphans.insert(missing.row.0);
             }
             let is_strange = missing.is_strange_to(&answer, now);
             strange += u64::from(is_strange);

@@ -68,6 +68,7 @@ impl Life {
             entries: self.world.entries(),
             feed: self.feed.clone(),
             looks_up: if self.looks_up { LooksUp::Well } else { LooksUp::Never },
+            hidden: self.world.hidden,
             shuffle: self.clock.seconds().unsigned_abs(),
             ..Reader::default()
         };

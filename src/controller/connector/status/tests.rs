@@ -33,6 +33,7 @@ fn a_read(unsettled: u64) -> Read {
         full_at: None,
         shrunk: None,
         held: false,
+        unprovable: false,
         tripped: std::collections::BTreeMap::default(),
         unreadable: Vec::new(),
         unreadable_count: 0,

@@ -12,7 +12,14 @@ use crate::sync::import::place::Places;
 
 impl Intake {
     /// Places that vanished, in this read or before it, as far as they are not back.
-    pub(super) fn places(&self, missing: &RoaringBitmap) -> Result<BTreeMap<String, Coverage>, StoreError> {
+    /// `orphans` are those who are missing with the entry right above them; of a source that cannot look up, what it brought tells.
+    pub(super) fn places(
+        &self,
+        missing: &RoaringBitmap,
+        orphans: RoaringBitmap,
+        unprovable: bool,
+    ) -> Result<BTreeMap<String, Coverage>, StoreError> {
+        let orphans = if unprovable { self.without_place(missing)? } else { orphans };
         let before =
             self.coverage.iter().filter(|(field, place)| Place::of(field).is_some() && place.tripped > 0);
         let back = &self.seen | &self.tombstones;
@@ -31,7 +38,7 @@ impl Intake {
         }
         // Whoever goes from a place in which nobody is yet goes with those who went before.
         let lost = places.values().fold(missing.clone(), |all, place| all | &place.lost);
-        let vanished = if missing.is_empty() { BTreeMap::new() } else { self.vanished(&lost)? };
+        let vanished = if missing.is_empty() { BTreeMap::new() } else { self.vanished(&lost, &orphans)? };
         for (dn, rows) in vanished {
             places.entry(Place::field(&dn)).or_default().lost |= rows;
         }
@@ -41,13 +48,22 @@ impl Intake {
         Ok(places)
     }
 
+    /// Those of `missing` of whom a read of everything brought no entry right above them, though it brings places.
+    fn without_place(&self, missing: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        let called = self.importing.called(missing, false)?;
+        let orphans = called.iter().filter(|(_, _, dn)| self.holders.lack_place_of(dn));
+        Ok(orphans.map(|(row, ..)| row.0).collect())
+    }
+
     /// The places from which everybody is missing.
     pub(super) fn vanished(
         &self,
         missing: &RoaringBitmap,
+        orphans: &RoaringBitmap,
     ) -> Result<BTreeMap<Dn, RoaringBitmap>, StoreError> {
         let missing = self.importing.called(missing, false)?;
-        let mut places = Places::of(missing.iter().map(|(row, kind, dn)| (*row, *kind, dn.as_str())));
+        let mut places =
+            Places::of(missing.iter().map(|(row, kind, dn)| (*row, *kind, dn.as_str())), orphans);
         if places.is_empty() {
             return Ok(BTreeMap::new());
         }
