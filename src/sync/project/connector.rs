@@ -92,6 +92,9 @@ impl ConnectorProjection<'_> {
                 doubt.note(row.id, row.entry.kind, subject, &mut self.projection.doubtful);
                 if matches!(row.presence, Presence::Unsettled { .. }) {
                     self.projection.unsettled.insert(subject);
+                    if info.unprovable {
+                        self.projection.unprovable.insert(subject);
+                    }
                 }
             }
             if row.entry.kind == EntryKind::Group {
@@ -184,6 +187,10 @@ impl ConnectorProjection<'_> {
             self.state.open.insert(row.0);
             let broken = lists.broken(row, self.policy.groups.nesting);
             self.projection.quarantined.push(Quarantined::incomplete(content.name(), &broken));
+        } else if lists.is_ambiguous(row) {
+            self.state.open.insert(row.0);
+            let broken = lists.broken(row, self.policy.groups.nesting);
+            self.projection.quarantined.push(Quarantined::ambiguous(content.name(), &broken));
         }
         let linked = self.known.link(subject).map(|link| &link.members);
         lists.group(row, content, linked, unstated)

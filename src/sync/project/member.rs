@@ -15,6 +15,9 @@ use crate::store::dense::Dense;
 use crate::store::snapshot::{Edges, Presence, Row, RowId};
 use crate::sync::policy::Nesting;
 
+/// Why a member that a list names is not put in.
+const SHARED: &str = "several entries have the name by which it lists a member";
+
 /// A group's row, as a path to its members.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -152,6 +155,9 @@ impl Lists {
                     let sharing = who.names.sharing(name);
                     membership.unresolved |= sharing.is_empty();
                     membership.newest = membership.newest.max(Some(name));
+                    if !sharing.is_empty() {
+                        why.get_or_insert(SHARED);
+                    }
                     let sharing = sharing.iter().filter_map(|row| who.users.get(row.0));
                     membership.perhaps.extend(sharing.map(|subject| subject.0));
                 }
@@ -274,6 +280,11 @@ impl Lists {
     /// Whether not all of the group's members are known.
     pub(super) fn is_incomplete(&self, row: RowId) -> bool {
         self.known(row).is_some_and(|membership| membership.incomplete)
+    }
+
+    /// Whether one of its members is named as several entries are.
+    pub(super) fn is_ambiguous(&self, row: RowId) -> bool {
+        self.known(row).is_some_and(|membership| membership.perhaps.iter().next().is_some())
     }
 
     /// The lists, its own or of groups in it, for which not all of the group's members are known: some of them, where

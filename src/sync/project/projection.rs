@@ -26,6 +26,8 @@ pub struct Projection {
     pub replaced: BTreeSet<SubjectId>,
     /// Subjects that were missed by a full read and not yet looked up.
     pub unsettled: BTreeSet<SubjectId>,
+    /// Those of them whom nobody can look up: only another read says what became of them.
+    pub unprovable: BTreeSet<SubjectId>,
     /// Entries that cannot be projected, each with its reason.
     pub quarantined: Vec<Quarantined>,
     /// Entries that are left out on purpose, and why.
@@ -167,6 +169,17 @@ impl Quarantined {
             reason: QuarantineReason::UnknownField,
             message,
         }
+    }
+
+    pub(super) fn ambiguous(group: &str, broken: &[&Broken]) -> Self {
+        let lists: Vec<&str> = broken.iter().map(|Broken { dn, .. }| &**dn).collect();
+        let message = format!(
+            "several entries have a name by which it lists a member, so none of them is put into it or taken out; rename \
+             one of them, or correct the member list of {}",
+            lists.join("; and of ")
+        );
+        let entry = group.to_owned();
+        Self { kind: SubjectKind::Group, entry, reason: QuarantineReason::UnknownField, message }
     }
 
     pub(super) fn unread(kind: SubjectKind, name: &str) -> Self {

@@ -91,6 +91,7 @@ impl Case {
             full_at: None,
             shrunk: None,
             held: false,
+            unprovable: false,
             tripped: BTreeMap::new(),
             unreadable: Vec::new(),
             unreadable_count: 0,

@@ -222,3 +222,18 @@ fn a_group_that_went_with_its_place_leads_where_it_did() {
     case.snapshot.info.tripped.insert(place, Trip { carried: 1, lost: RoaringBitmap::from_iter([1]) });
     assert_eq!(case.members(2), [1]);
 }
+
+#[test]
+fn of_two_who_share_the_name_in_a_list_neither_comes_and_the_list_is_named() {
+    let mut case = Case::new().with(user("ann")).with(user("ANN2")).with(user("bob")).group("team", &[0, 2]);
+    assert_eq!((case.members(4), case.quarantined()), (vec![1, 3], vec![]));
+    // Both are called as the list says.
+    case.snapshot.names.insert(1, 0);
+    assert_eq!((case.members(4), case.quarantined()), (vec![3], vec![QuarantineReason::UnknownField]));
+    let named = &case.project().quarantined[0];
+    assert!(
+        named.message.contains("several entries have a name") && named.entry == "team",
+        "{}",
+        named.message
+    );
+}
