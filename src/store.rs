@@ -37,6 +37,7 @@ pub mod snapshot;
 pub mod soundness;
 #[cfg(test)]
 mod tests;
+mod used;
 
 pub use error::StoreError;
 pub use folder::{FILE, take_back};

@@ -149,6 +149,10 @@ impl Sync {
             approved_by: None,
             failed_connectors: mine.filter(|connector| failed.contains(connector)).collect(),
         };
+        if let Some(digest) = self.approve.as_ref().filter(|_| !options.preview) {
+            // Whoever gives it again approves again what was executed meanwhile.
+            store.forget_approval(&policy.owner, digest)?;
+        }
         let target = Registry::new(store.clone(), policy.owner.clone());
         let progress = Progress::counted(&format!("applying {}", policy.owner));
         let work = run::Work {

@@ -29,6 +29,7 @@ const POLICY: OwnedTables = OwnedTables {
         ("exception", "policy"),
         ("approval", "policy, digest"),
         ("approver", "policy, digest"),
+        ("used", "policy, verb, subject, member"),
         ("census", "policy, at"),
         ("rejection", "policy, target, subject"),
         ("intent", "id"),

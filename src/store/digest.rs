@@ -105,6 +105,7 @@ pub(super) const POLICY: &[Table] = &[
     Table::new("hold", Some("policy"), &["policy", "digest", "current", "seen", "body"]),
     Table::new("approval", Some("policy"), &["policy", "digest", "first_seen"]),
     Table::new("approver", Some("policy"), &["policy", "digest", "name"]),
+    Table::new("used", Some("policy"), &["policy", "verb", "subject", "member"]),
     Table::new(
         "rejection",
         Some("policy"),

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Rows, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::link::Place;
+use super::used::{self, Used};
 use super::{Store, StoreError, digest};
 use crate::directory::Owner;
+
+pub mod line;
+
+pub use line::{Identity, Line};
 
 /// How long an approval holds from when it was first seen.
 pub const APPROVAL_HOLDS: Duration = Duration::from_hours(24);
@@ -46,46 +51,6 @@ pub struct Hold {
     pub approved_by: Option<String>,
 }
 
-/// One held operation. `class`, `subject`, `member`, `grade`, `doubtful` and `verb` make the digest; the rest is
-/// for people.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Line {
-    /// What it is: `userRemoval`, `groupRemoval`, `memberRemoval`, `identifierChange`, `disable`,
-    /// `clear`, `enable`, `other`.
-    pub class: String,
-    /// The key of the user or group.
-    pub subject: String,
-    /// The key of the member, for a membership.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member: Option<String>,
-    /// The evidence, if the class needs one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grade: Option<String>,
-    /// Whether it follows from a field that many lost at once, which may be no fact.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub doubtful: bool,
-    /// What would be done, in one word: `disable`, `delete`, `empty`, `takeOut` and so on. An approval covers
-    /// this and nothing graver. Holds of versions that did not say it have none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub verb: String,
-    /// The same, in words.
-    #[serde(default)]
-    pub action: String,
-    /// The name of the user or group.
-    #[serde(default)]
-    pub name: String,
-    /// The member's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member_name: Option<String>,
-    /// The rule that holds it.
-    #[serde(default)]
-    pub why: String,
-}
-
-/// What makes a line what it is: class, subject, member, grade, doubt and verb.
-pub type Identity = (String, String, Option<String>, Option<String>, bool, String);
-
 impl Hold {
     /// The name of what is held: over owner, spec hash and the sorted lines.
     pub fn digest_of(owner: &Owner, spec_hash: &str, lines: &[Line]) -> String {
@@ -112,22 +77,6 @@ impl Hold {
     /// can approve that by it.
     pub fn is_named(&self) -> bool {
         self.digest == Self::digest_of(&self.owner, &self.spec_hash, &self.lines)
-    }
-}
-
-impl Line {
-    /// What makes it what it is; the rest of it is for people.
-    pub fn identity(&self) -> Identity {
-        let Self { class, subject, member, grade, doubtful, verb, .. } = self;
-        (class.clone(), subject.clone(), member.clone(), grade.clone(), *doubtful, verb.clone())
-    }
-
-    /// What a grade is followed by when an edit of a spec is the cause.
-    pub const BY_EDIT: &str = " (configuration)";
-
-    /// Whether an edit of a spec is the cause.
-    pub fn is_configuration(&self) -> bool {
-        self.grade.as_ref().is_some_and(|grade| grade.ends_with(Self::BY_EDIT))
     }
 }
 
@@ -208,11 +157,22 @@ impl Store {
             };
             // What is being forgotten has no name any more.
             let sql = format!(
-                "SELECT hold.body, {by} FROM hold JOIN policy ON policy.id = hold.policy
+                "SELECT hold.body, {by}, hold.policy FROM hold JOIN policy ON policy.id = hold.policy
                  WHERE hold.current = 1 AND instr(policy.owner, '/') ORDER BY policy.owner"
             );
             let mut statement = reader.prepare_cached(&sql)?;
-            approved(statement.query([])?)
+            let mut holds = Vec::new();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let mut hold = approved(row)?;
+                if hold.approved_by.is_some() && digest::has_table(reader, "used")? {
+                    let used = Used::read(reader, row.get(2)?)?;
+                    hold.approved_by =
+                        hold.approved_by.filter(|_| !hold.lines.iter().all(|line| used.has(line)));
+                }
+                holds.push(hold);
+            }
+            Ok(holds)
         })
     }
 
@@ -244,23 +204,44 @@ impl Store {
         })
     }
 
-    /// Notes that this person approved this digest; only the first sighting counts.
+    /// Notes that this person approved this hold; only the first sighting counts. What was approved before and is used is
+    /// approved anew.
     ///
     /// # Errors
     /// When the store cannot be written (for example, the disk is full) or is damaged.
     pub fn approve(
         &self,
         place: Place,
-        digest: &str,
+        hold: &Hold,
         by: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(|writer| {
             let sql = "INSERT OR IGNORE INTO approval (policy, digest, first_seen) VALUES (?1, ?2, ?3)";
-            let new = writer.prepare_cached(sql)?.execute(params![place.policy, digest, now.as_second()])?;
-            if let Some(name) = by.filter(|_| new > 0) {
+            let new =
+                writer.prepare_cached(sql)?.execute(params![place.policy, hold.digest, now.as_second()])?;
+            if new == 0 {
+                return Ok(());
+            }
+            if let Some(name) = by {
                 let sql = "INSERT OR REPLACE INTO approver (policy, digest, name) VALUES (?1, ?2, ?3)";
-                writer.prepare_cached(sql)?.execute(params![place.policy, digest, name])?;
+                writer.prepare_cached(sql)?.execute(params![place.policy, hold.digest, name])?;
+            }
+            used::renew(writer, place, &hold.lines)
+        })
+    }
+
+    /// Forgets the policy's approval of this digest: the next one is given anew.
+    ///
+    /// # Errors
+    /// When the store cannot be written (for example, the disk is full) or is damaged.
+    pub fn forget_approval(&self, owner: &Owner, digest: &str) -> Result<(), StoreError> {
+        self.write(|writer| {
+            for table in ["approval", "approver"] {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE digest = ?2 AND policy IN (SELECT id FROM policy WHERE owner = ?1)"
+                );
+                writer.prepare_cached(&sql)?.execute(params![owner.as_str(), digest])?;
             }
             Ok(())
         })
@@ -339,7 +320,7 @@ impl Store {
         })
     }
 
-    /// The approved holds that are still valid: made under this spec, approved within the last 24 h.
+    /// The approved holds that are still valid: made under this spec, approved within the last 24 h. Of each what is not used.
     ///
     /// # Errors
     /// When the store cannot be read or is damaged.
@@ -351,8 +332,20 @@ impl Store {
                  LEFT JOIN approver USING (policy, digest)
                  WHERE approval.policy = ?1 AND approval.first_seen > ?2",
             )?;
-            let mut holds = approved(statement.query(params![place.policy, since.as_second()])?)?;
+            let mut rows = statement.query(params![place.policy, since.as_second()])?;
+            let mut holds = Vec::new();
+            while let Some(row) = rows.next()? {
+                holds.push(approved(row)?);
+            }
             holds.retain(|hold| hold.spec_hash == spec_hash && hold.is_named());
+            if holds.is_empty() {
+                return Ok(holds);
+            }
+            let used = Used::read(reader, place.policy)?;
+            for hold in &mut holds {
+                hold.lines.retain(|line| !used.has(line));
+            }
+            holds.retain(|hold| !hold.lines.is_empty());
             Ok(holds)
         })
     }
@@ -366,14 +359,10 @@ fn forget_approvers(writer: &Transaction<'_>, policy: i64) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Holds, each with who approved it.
-fn approved(mut rows: Rows<'_>) -> Result<Vec<Hold>, StoreError> {
-    let mut holds = Vec::new();
-    while let Some(row) = rows.next()? {
-        let hold: Hold = serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
-        holds.push(Hold { approved_by: row.get(1)?, ..hold });
-    }
-    Ok(holds)
+/// A hold, with who approved it.
+fn approved(row: &Row<'_>) -> Result<Hold, StoreError> {
+    let hold: Hold = serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+    Ok(Hold { approved_by: row.get(1)?, ..hold })
 }
 
 /// Says that the policy's current hold is so no more, unless it is the one of `digest`.
@@ -467,7 +456,7 @@ mod tests {
         let other = store.place(&Owner::new("test", "other"), "registry").unwrap();
         let now = Timestamp::from_second(1000).unwrap();
         for (place, digest) in [(place, "sha256:1"), (place, "sha256:2"), (other, "sha256:1")] {
-            store.approve(place, digest, None, now).unwrap();
+            store.approve(place, &hold(digest, "many", now), None, now).unwrap();
         }
         store.save_hold(other, Some(hold("sha256:1", "many", now)), now).unwrap();
         assert_eq!(store.holds().unwrap()[0].approved_by, None);
@@ -493,7 +482,7 @@ mod tests {
         named.digest = Hold::digest_of(&named.owner, &named.spec_hash, &named.lines);
         assert!(named.is_named() && !old.is_named());
         for hold in [old, named.clone()] {
-            store.approve(place, &hold.digest, None, now).unwrap();
+            store.approve(place, &hold, None, now).unwrap();
             store.save_hold(place, Some(hold), now).unwrap();
         }
         assert_eq!(store.approved(place, "spec", now).unwrap(), [named]);
@@ -506,7 +495,7 @@ mod tests {
         let owner = Owner::new("test", "staff");
         let place = store.place(&owner, "registry").unwrap();
         let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
-        store.approve(place, "sha256:1", Some("april"), at(0)).unwrap();
+        store.approve(place, &hold("sha256:1", "many", at(0)), Some("april"), at(0)).unwrap();
         store.save_hold(place, Some(hold("sha256:1", "many", at(0))), at(0)).unwrap();
         assert_eq!(store.holds().unwrap()[0].approved_by.as_deref(), Some("april"));
         for (hours, given, seen) in [(23, None, true), (25, Some("sha256:1"), true), (26, None, false)] {

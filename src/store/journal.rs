@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::link::{self, Link, Place};
-use super::{Store, StoreError, bitmap};
+use super::{Store, StoreError, bitmap, used};
 use crate::directory::{Content, Evidence, SubjectId};
 
 /// How long journal rows are kept.
@@ -150,6 +150,13 @@ impl Class {
     fn from_number(number: u8) -> Result<Self, StoreError> {
         let class = Self::ALL.into_iter().find(|class| class.number() == number);
         class.ok_or_else(|| StoreError::Damaged(format!("a journal row of class {number}")))
+    }
+}
+
+impl Verb {
+    /// As it is written down.
+    fn word(self) -> Result<String, StoreError> {
+        Ok(serde_json::to_string(&self)?.trim_matches('"').to_owned())
     }
 }
 
@@ -337,6 +344,11 @@ fn settle(writer: &Transaction<'_>, place: Place, run: &str, done: &Done) -> Res
             closed.execute([intent])?;
         }
         if let Some(effect) = &one.effect {
+            if effect.approved {
+                let left = effect.link.as_ref().filter(|_| effect.verb == Verb::RemoveMembers);
+                let left = left.map(|link| &link.members);
+                used::execute(writer, place, (effect.subject, &effect.verb.word()?), left)?;
+            }
             match (effect.verb, &effect.link) {
                 (Verb::Create, Some(link)) => link::make(writer, place, effect.subject, link)?,
                 (_, link) => link::save(writer, place, effect.subject, link.as_ref())?,
@@ -366,7 +378,7 @@ fn write_journal(
             place.policy,
             run,
             now.as_second(),
-            serde_json::to_string(&effect.verb)?.trim_matches('"'),
+            effect.verb.word()?,
             effect.subject.0,
             class.map(Class::number),
             evidence.as_ref().map(serde_json::to_string).transpose()?,

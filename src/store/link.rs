@@ -311,6 +311,19 @@ pub(super) fn save(
     if kept { Ok(()) } else { claim(writer, place, link) }
 }
 
+/// The members of ours that the subject has, as far as is known.
+pub(super) fn members(
+    reader: &Transaction<'_>,
+    place: Place,
+    subject: SubjectId,
+) -> Result<RoaringBitmap, StoreError> {
+    let found: Option<Vec<u8>> = reader
+        .prepare_cached("SELECT members FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
+        .query_row(params![place.policy, place.target, subject.0], |row| row.get(0))
+        .optional()?;
+    found.map_or_else(|| Ok(RoaringBitmap::new()), |found| bitmap::read(&found))
+}
+
 fn write(writer: &Transaction<'_>, place: Place, subject: SubjectId, link: &Link) -> Result<(), StoreError> {
     writer
         .prepare_cached(

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/number.sql"),
     include_str!("schema/digest.sql"),
     include_str!("schema/approver.sql"),
+    include_str!("schema/used.sql"),
 ];
 
 /// The schema that this version writes.

@@ -29,6 +29,7 @@ use budget::Budgets;
 pub use budget::spends;
 pub use input::Input;
 use line::Lines;
+pub(in crate::sync) use line::verb;
 
 /// A plan that was judged.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +79,7 @@ fn with_standing(mut held: Vec<Line>, standing: &[Line]) -> Vec<Line> {
 }
 
 /// Why it is held that somebody who is missing goes. No approval replaces a look-up.
-const NOT_LOOKED_UP: &str = "missing from the directory, and not looked up yet (an LDIF export cannot be looked up: a file that is \
-                             proven to be whole settles it, and an approval does not)";
+const NOT_LOOKED_UP: &str = "missing from the directory, and not looked up yet";
 
 struct Judge<'a> {
     input: Input<'a>,
@@ -125,6 +125,9 @@ impl Judge<'_> {
     }
 
     fn why_held(&self, step: &Planned) -> Option<String> {
+        if step.unprovable {
+            return Some(line::UNPROVABLE.to_owned());
+        }
         if step.needs_look_up {
             return Some(NOT_LOOKED_UP.to_owned());
         }
@@ -144,6 +147,12 @@ impl Judge<'_> {
         let mut go = Removal::clone(removal);
         let mut approved = RoaringBitmap::new();
         go.following -= &self.held_subjects;
+        // Nor does it follow from anything else, while somebody is to approve it.
+        if !self.input.locked.is_empty() {
+            let locked = removal.following.iter();
+            let locked = locked.filter(|member| self.lines.is_locked_membership(step.subject, *member));
+            go.following -= locked.collect::<RoaringBitmap>();
+        }
         let whole_group = self.budgets.exceeds_in_group(step.subject);
         for member in &removal.ended {
             let line = |lines: &Lines<'_>| lines.of_membership(step, removal, member);

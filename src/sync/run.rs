@@ -25,6 +25,7 @@ use crate::target::Target;
 mod approval;
 mod draft;
 mod options;
+mod over;
 mod report;
 mod state;
 mod still_held;

@@ -6,6 +6,7 @@ mod active_directory;
 mod again;
 mod apply;
 mod approval;
+mod approved_once;
 mod architecture;
 mod breaks;
 mod by_need;

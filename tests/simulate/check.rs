@@ -113,6 +113,17 @@ impl Life {
         self.approved.get(&(under, line)).is_some_and(|until| self.clock.seconds() < *until)
     }
 
+    /// Whether it was approved, of which nothing is left when it is done.
+    fn was_approved(&mut self, classes: &[String], subject: Key, member: Option<Key>) -> bool {
+        let approved = classes.iter().any(|class| self.is_approved(class, subject, member));
+        let under = self.rules.policy("all").spec_hash;
+        for class in classes {
+            let line = (class.clone(), subject.to_string(), member.map(|member| member.to_string()));
+            self.approved.remove(&(under.clone(), line));
+        }
+        approved
+    }
+
     fn went(&mut self, of: (Key, Option<Key>), what: Went) {
         self.removals.push(Removal { at: self.clock.passed(), of, what });
     }

@@ -202,11 +202,19 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
         ))?;
     }
     if imported.unsettled > 0 {
-        let missing = count(
-            imported.unsettled,
-            "entry is missing and was not looked up yet; it stays as it is",
-            "entries are missing and were not looked up yet; they stay as they are",
-        );
+        let missing = if imported.info.unprovable {
+            count(
+                imported.unsettled,
+                "entry is missing from a file that is not proven to be whole; it stays as it is",
+                "entries are missing from a file that is not proven to be whole; they stay as they are",
+            )
+        } else {
+            count(
+                imported.unsettled,
+                "entry is missing and was not looked up yet; it stays as it is",
+                "entries are missing and were not looked up yet; they stay as they are",
+            )
+        };
         out.paragraph(format_args!("{name}: {missing}"))?;
     }
     Ok(())
@@ -245,6 +253,12 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> 
                 "{name}: nothing is held with the digest {digest}, so nothing was approved"
             ))?;
         }
+        (Some(Approval::Unprovable), _) => {
+            out.paragraph(format_args!(
+                "{name}: these operations cannot be approved, so nothing was approved: export the directory again, so \
+                 that the file proves its end and every record can be read"
+            ))?;
+        }
         _ => {}
     }
     about_skipped(out, name, report)?;
@@ -260,17 +274,18 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> 
         let approved = if report.approval == Some(Approval::Accepted) { report.approved.held } else { 0 };
         if approved > 0 {
             let operations = count(approved, "operation stays", "operations stay");
-            out.paragraph(format_args!(
-                "  {operations} held although approved: what is missing was not looked up, and an LDIF export cannot \
-                 be; a file that is proven to be whole settles it"
+            out.line(format_args!(
+                "  {operations} held although approved: what is missing was not looked up"
             ))?;
         }
-        if approved < hold.lines.len() as u64 {
-            out.paragraph(format_args!(
+        let can_be = hold.lines.iter().filter(|line| line.can_be_approved()).count() as u64;
+        if approved < can_be {
+            out.line(format_args!(
                 "  approve it: rollcall sync -f {files} --data {data} --approve {}",
                 hold.digest
             ))?;
         }
+        out.line("")?;
     }
     Ok(())
 }

@@ -190,6 +190,10 @@ fn told(report: &RunReport) -> Option<Told> {
             reasons::APPROVAL_OUTDATED,
             "the approval names a digest of an earlier spec; look at what is held now",
         ),
+        Some(Approval::Unprovable) => warning(
+            reasons::APPROVAL_REFUSED,
+            "the approval names what no approval settles; look at what is held now",
+        ),
         None if report.approved.steps > 0 && !report.previewed && report.failed.is_none() => {
             normal("operations that were approved before and had to wait were executed now".to_owned())
         }

@@ -14,6 +14,10 @@ use crate::words::count;
 /// Why something is held that was held before an edit.
 pub(super) const STOOD: &str = "held before, and since then neither approved nor resolved by the directory";
 
+/// Why something is held that no approval settles.
+pub(super) const UNPROVABLE: &str = "missing from the export, which does not prove that it is whole; no approval settles this, only an export that \
+     proves its end and of which every record can be read";
+
 /// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
 /// longer is.
 pub(super) fn covers(line: &Line) -> [Identity; 2] {
@@ -91,7 +95,8 @@ impl<'a> Lines<'a> {
             (Action::Empty, class) => (class.map_or("other", name), "remove all members".to_owned()),
             (action, class) => (class.map_or("other", name), verb(action).to_owned()),
         };
-        let grade = step.evidence.map(grade);
+        // That somebody is missing where nobody can ask is no evidence.
+        let grade = step.evidence.filter(|_| !step.unprovable).map(grade);
         let name = self.name(step.subject, &step.action);
         let line = self.line(class, step.subject, None, grade, (verb(&step.action), action), name);
         Line { doubtful: !step.doubtful.is_empty(), ..line }
@@ -272,7 +277,7 @@ fn name(class: Class) -> &'static str {
 }
 
 /// What a step does, in one word.
-fn verb(action: &Action) -> &'static str {
+pub(in crate::sync) fn verb(action: &Action) -> &'static str {
     match action {
         Action::Disable => verb_of(LeaverAction::Disable),
         Action::Empty => verb_of(LeaverAction::Empty),

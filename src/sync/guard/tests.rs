@@ -389,6 +389,20 @@ fn no_membership_of_somebody_who_is_held_ends(
     assert_eq!(removal.ended.len(), 3 - held as u64);
 }
 
+#[test]
+fn a_membership_that_is_held_does_not_end_by_the_way() {
+    let mut case = Case::new(100, 1);
+    let key = |id: u32| subject(id).key.to_string();
+    let removal = Removal { following: (5..8).collect(), ..Removal::default() };
+    case.plan
+        .steps
+        .push(Planned { action: Action::RemoveMembers(removal.into()), ..members_end(GROUPS, 5..8) });
+    case.locked = HashSet::from([(key(GROUPS), Some(key(6)))]);
+    let guarded = case.judge();
+    let Action::RemoveMembers(removal) = &guarded.execute[0].action else { panic!() };
+    assert_eq!(removal.following, [5, 7].into_iter().collect());
+}
+
 /// Ten of a hundred may go.
 #[rstest]
 #[case::within_the_limit(5, 5, 0)]

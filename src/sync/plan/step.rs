@@ -68,6 +68,8 @@ pub struct Planned {
     pub doubtful: Vec<String>,
     /// Whether the subject was missed and not yet looked up: never executed as it is.
     pub needs_look_up: bool,
+    /// Whether nobody can look it up, so that only another read settles it: no approval does.
+    pub unprovable: bool,
     /// The subject that bears the name which this needs, and gives it up in this plan.
     pub after: Option<SubjectId>,
     /// Whether a person approved it: outside the budgets.
@@ -146,6 +148,7 @@ impl Planned {
             step_number: None,
             doubtful: Vec::new(),
             needs_look_up: false,
+            unprovable: false,
             after: None,
             approved: false,
         }

@@ -196,6 +196,7 @@ impl Subjects<'_, '_> {
         planned.doubtful = self.doubtful(subject);
         planned.doubtful.retain(|field| !is_believed || Place::of(field).is_none());
         planned.needs_look_up = needs_look_up;
+        planned.unprovable = needs_look_up && self.input.projection.unprovable.contains(&subject);
         self.going.insert(subject);
         self.step(planned);
     }

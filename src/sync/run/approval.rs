@@ -14,6 +14,8 @@ pub enum Approval {
     Unknown,
     /// It names one that was made under another spec.
     Outdated,
+    /// It names what no approval settles.
+    Unprovable,
 }
 
 /// What approvals that hold do in a run.

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::approval::{Approval, Approved};
 use super::options::Options;
+use super::over::over;
 use super::state::RunState;
 use super::still_held::{HoldReview, StillHeld};
 use super::stop::Until;
@@ -113,6 +114,9 @@ struct Held<'a> {
     now: &'a Projection,
     fresh: bool,
 }
+
+/// What is said of a hold that was approved once.
+const OVER: &str = "; the approval that this digest was given is over (it was executed, or is older than 24 hours): approve it anew";
 
 fn connectors(policy: &Policy) -> Vec<ConnectorName> {
     policy.connectors.iter().map(|binding| binding.connector.clone()).collect()
@@ -386,12 +390,19 @@ impl Drafting {
             }
         }
         let let_go = Approved::of(&approved, &guarded);
+        if let Some(hold) = &mut guarded.hold
+            && approved.iter().all(|approved| approved.digest != hold.digest)
+            && self.store.was_approved(&self.policy.owner, &hold.digest)?
+        {
+            hold.reason.push_str(OVER);
+        }
         guarded.hold = if self.options.preview && guarded.hold.is_none() {
             None
         } else {
             self.store.save_hold(self.place, guarded.hold, now)?
         };
         if !self.options.preview {
+            self.store.end_approvals(self.place, &over(&approved, until_now.now, plan, &self.subjects))?;
             self.store.save_leaving(self.place, &guarded.leaving)?;
             for (subject, leaving) in &guarded.leaving {
                 let link = self.subjects.by_id.get_mut(subject).and_then(|subject| subject.link.as_mut());
@@ -414,11 +425,14 @@ impl Drafting {
         if hold.spec_hash != self.policy.spec_hash || !hold.is_named() {
             return Ok((None, Approval::Outdated));
         }
+        if !hold.lines.iter().any(Line::can_be_approved) {
+            return Ok((None, Approval::Unprovable));
+        }
         if !self.options.preview {
             if self.store.hold(self.place, digest)?.is_none() {
                 self.store.save_hold(self.place, Some(hold.clone()), self.now)?;
             }
-            self.store.approve(self.place, digest, self.options.approved_by.as_deref(), self.now)?;
+            self.store.approve(self.place, &hold, self.options.approved_by.as_deref(), self.now)?;
         }
         let by = self.options.approved_by.clone();
         Ok((Some(Hold { approved_by: by, ..hold }), Approval::Accepted))

@@ -63,7 +63,7 @@ impl HoldReview<'_> {
             if !is_open {
                 continue;
             }
-            let is_planned = planned.has(subject, member);
+            let is_planned = planned.has(line, subject, member, self.same_spec);
             if !is_planned {
                 let settled = self.fresh && approved.contains(&line.identity());
                 if settled {
@@ -101,7 +101,7 @@ impl HoldReview<'_> {
 }
 
 /// Whether a projection says that nothing of the line is to be done.
-fn is_settled(
+pub(super) fn is_settled(
     by: &Projection,
     line: &Line,
     subject: SubjectId,
@@ -130,39 +130,54 @@ fn is_settled(
     }
 }
 
-fn is_frozen(by: &Projection, subject: SubjectId) -> bool {
+pub(super) fn is_frozen(by: &Projection, subject: SubjectId) -> bool {
     matches!(by.users.get(&subject), Some(SubjectState::Frozen))
         || matches!(by.groups.get(&subject), Some(SubjectState::Frozen))
 }
 
-/// Of whom a plan would take something.
+/// What a plan would do, and of whom.
+#[derive(Default)]
 struct Planned {
-    subjects: BTreeSet<SubjectId>,
+    /// From whom something would be taken.
+    taken: BTreeSet<SubjectId>,
+    renamed: BTreeSet<SubjectId>,
+    /// Of whom anything else would be done, which is no answer to a removal.
+    changed: BTreeSet<SubjectId>,
     memberships: HashSet<(SubjectId, u32)>,
+    /// Those that would end because the member leaves.
+    following: HashSet<(SubjectId, u32)>,
 }
 
 impl Planned {
     fn of(plan: &Plan) -> Self {
         let leaving = plan.leaving.iter().filter(|(_, leaving)| leaving.is_some());
-        let mut planned =
-            Self { subjects: leaving.map(|(subject, _)| *subject).collect(), memberships: HashSet::new() };
+        let mut planned = Self { taken: leaving.map(|(subject, _)| *subject).collect(), ..Self::default() };
         for step in &plan.steps {
             match &step.action {
                 Action::RemoveMembers(removal) => {
-                    let out = &removal.ended | &removal.following;
-                    planned.memberships.extend(out.iter().map(|member| (step.subject, member)));
+                    planned.memberships.extend(removal.ended.iter().map(|member| (step.subject, member)));
+                    planned.following.extend(removal.following.iter().map(|member| (step.subject, member)));
                 }
                 Action::AddMembers(_) | Action::Create(_) => {}
-                _ => drop(planned.subjects.insert(step.subject)),
+                Action::Update { renames: true, .. } => drop(planned.renamed.insert(step.subject)),
+                _ if step.evidence.is_some() => drop(planned.taken.insert(step.subject)),
+                _ => drop(planned.changed.insert(step.subject)),
             }
         }
         planned
     }
 
-    fn has(&self, subject: SubjectId, member: Option<SubjectId>) -> bool {
-        match member {
-            Some(member) => self.memberships.contains(&(subject, member.0)),
-            None => self.subjects.contains(&subject),
+    /// Whether what the line says would be done, or by the same spec something graver.
+    fn has(&self, line: &Line, subject: SubjectId, member: Option<SubjectId>, same_spec: bool) -> bool {
+        let (taken, renamed) = (self.taken.contains(&subject), self.renamed.contains(&subject));
+        match (member, line.class.as_str()) {
+            (Some(member), _) => {
+                let membership = (subject, member.0);
+                self.memberships.contains(&membership) || same_spec && self.following.contains(&membership)
+            }
+            (None, "userRemoval" | "groupRemoval" | "disable") => taken,
+            (None, "identifierChange") => renamed || taken && same_spec,
+            (None, _) => taken || renamed || self.changed.contains(&subject),
         }
     }
 }
@@ -173,7 +188,9 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::directory::{Anchor, DirectoryId, Key, Owner, SubjectKind, TargetId, UserContent};
+    use crate::directory::{
+        Anchor, DirectoryId, Evidence, Grade, Key, Owner, SubjectKind, TargetId, UserContent,
+    };
     use crate::store::link::{Link, Subject};
     use crate::sync::plan::{Phase, Planned as Step};
 
@@ -209,7 +226,9 @@ mod tests {
         let before = serde_json::from_value(hold).unwrap();
         let subjects =
             Subjects { by_id: all.into_iter().map(|one| (one.id, one)).collect(), ..Subjects::default() };
-        let steps = vec![Step::new(SubjectId(1), SubjectKind::User, Phase::Disable, Action::Disable)];
+        let evidence = Some(Evidence::data(Grade::Absent));
+        let disable = Step::new(SubjectId(1), SubjectKind::User, Phase::Disable, Action::Disable);
+        let steps = vec![Step { evidence, ..disable }];
         let plan = Plan { steps, ..Plan::default() };
         let mut now = Projection::default();
         now.users.insert(SubjectId(2), SubjectState::Frozen);
@@ -227,5 +246,56 @@ mod tests {
         assert_eq!(stands.unplanned, [line(2)]);
         assert_eq!(stands.locked, locked.iter().map(|id| (key(*id), None)).collect());
         assert_eq!((stands.counts, stands.from_before), (same_spec, !same_spec));
+    }
+
+    /// One is held; under another spec something else is to be done to them.
+    #[rstest]
+    #[case::nothing("userRemoval", "Absent", None, true)]
+    #[case::a_change("userRemoval", "OutOfScope", Some(update(false)), true)]
+    #[case::to_be_enabled("disable", "Disabled", Some((Action::Enable, None)), true)]
+    #[case::a_rename("userRemoval", "OutOfScope", Some(update(true)), true)]
+    #[case::the_same("userRemoval", "OutOfScope", Some((Action::Disable, Some(Grade::OutOfScope))), false)]
+    #[case::graver("userRemoval", "OutOfScope", Some((Action::Delete, Some(Grade::OutOfScope))), false)]
+    #[case::no_rename("identifierChange", "", Some(update(false)), true)]
+    #[case::another_rename("identifierChange", "", Some(update(true)), false)]
+    #[case::a_removal_in_place_of_a_rename("identifierChange", "", Some((Action::Disable, Some(Grade::Absent))), true)]
+    fn what_an_edit_does_to_somebody_else_is_no_answer(
+        #[case] class: &str,
+        #[case] grade: &str,
+        #[case] step: Option<(Action, Option<Grade>)>,
+        #[case] is_unplanned: bool,
+    ) {
+        let line = serde_json::json!({ "class": class, "subject": subject(1).key.to_string(), "grade": grade, "verb": "x" });
+        let line = serde_json::from_value::<Line>(line).unwrap();
+        let hold = serde_json::json!({
+            "owner": "test/all", "digest": "", "specHash": "", "since": "2026-01-01T00:00:00Z", "lines": [line]
+        });
+        let before = serde_json::from_value(hold).unwrap();
+        let subjects =
+            Subjects { by_id: [(SubjectId(1), subject(1))].into_iter().collect(), ..Subjects::default() };
+        let steps = step.map(|(action, grade)| {
+            let step = Step::new(SubjectId(1), SubjectKind::User, Phase::Users, action);
+            Step { evidence: grade.map(Evidence::data), ..step }
+        });
+        let plan = Plan { steps: steps.into_iter().collect(), ..Plan::default() };
+        let mut then = Projection::default();
+        then.users.insert(SubjectId(1), SubjectState::Gone(Evidence::data(Grade::OutOfScope)));
+        let standing = HoldReview {
+            before: &before,
+            same_spec: false,
+            then: Some(&then),
+            now: &Projection::default(),
+            plan: &plan,
+            subjects: &subjects,
+            fresh: true,
+        };
+        let stands = standing.judge(&HashSet::new());
+        assert_eq!(stands.unplanned.len(), usize::from(is_unplanned));
+        assert_eq!(stands.locked.len(), 1, "nothing is taken from them");
+    }
+
+    fn update(renames: bool) -> (Action, Option<Grade>) {
+        let content = crate::directory::Content::User(UserContent::default()).into();
+        (Action::Update { content, renames, clears: Vec::new() }, None)
     }
 }

@@ -31,10 +31,10 @@ impl Life {
             let key = object.key.unwrap();
             let doubted = anchors.iter().any(|anchor| self.knowledge.doubted.contains(anchor));
             let verb = if now.is_none() { "delete" } else { "disable" };
-            if why.is_none()
-                && doubted
-                && self.is_approved(&format!("userRemoval {verb}, doubtful"), key, None)
-            {
+            let doubtful = self.was_approved(&[format!("userRemoval {verb}, doubtful")], key, None);
+            let approved = ["userRemoval", "disable"].map(|class| format!("{class} {verb}"));
+            let approved = self.was_approved(&approved, key, None);
+            if why.is_none() && doubted && doubtful {
                 continue;
             }
             let Some(why) = why else {
@@ -57,9 +57,7 @@ impl Life {
                 format!("{name} is protected, and was removed")
             })?;
             self.check_ladder((key, &name), why, now.is_none())?;
-            let approved = ["userRemoval", "disable"]
-                .map(|class| self.is_approved(&format!("{class} {verb}"), key, None));
-            if approved == [false, false] {
+            if !approved {
                 self.went((key, None), Went::User(why));
             }
         }
@@ -97,7 +95,7 @@ impl Life {
             let excused = looked.of(object).is_empty() || self.lost || self.drift.contains(&key);
             let is_temporary = now.content.name().starts_with("renaming-");
             let renamed = object.content.name_key() != now.content.name_key() && !is_temporary;
-            if renamed && !excused && !self.is_approved("identifierChange rename", key, None) {
+            if renamed && !excused && !self.was_approved(&["identifierChange rename".to_owned()], key, None) {
                 self.went((key, None), Went::Name);
             }
         }
@@ -121,7 +119,7 @@ impl Life {
             demand(!looked.first, 2, || format!("the first run removed {name}"))?;
             let weakly = heard.is_some_and(|heard| heard.standing == Standing::WeaklyGone);
             let key = object.key.unwrap();
-            if !self.is_approved("groupRemoval delete", key, None) {
+            if !self.was_approved(&["groupRemoval delete".to_owned()], key, None) {
                 self.went((key, None), Went::Group { weakly });
             }
         }
@@ -184,7 +182,7 @@ impl Life {
         demand(looked.fresh, 4, || format!("{name} was taken out although no fresh read vouches for that"))?;
         demand(!looked.first, 2, || format!("the first run took {name} out"))?;
         let key = group.key.unwrap();
-        if !self.is_approved("memberRemoval takeOut", key, before.key) {
+        if !self.was_approved(&["memberRemoval takeOut".to_owned()], key, before.key) {
             self.went((key, before.key), Went::Membership);
         }
         Ok(())
