@@ -339,14 +339,21 @@ async fn looks_up_beyond_base_and_filter() {
             found: vec![there.clone()],
             missing: vec![gone.clone()],
             called: called.clone(),
-            of_no_kind: Vec::new(),
+            ..LookUp::default()
         })
     );
     // One that the read should have brought is not elsewhere: it came, moved or changed meanwhile.
     let answer =
         source(config(&[&slapd.url()])).look_up(&[there, gone.clone()], &HashMap::new()).await.unwrap();
     let server = Some(slapd.url());
-    assert_eq!(answer, Some(LookUp { server, missing: vec![gone], called, ..LookUp::default() }));
+    assert_eq!(answer, Some(LookUp { server, missing: vec![gone.clone()], called, ..LookUp::default() }));
+    // Whether the entry right above is there too is asked of the place that they had.
+    for (place, is_orphan) in [("ou=people", false), ("ou=lost", true), ("ou=lost,ou=people", true)] {
+        let called = HashMap::from([(gone.clone(), format!("uid=u000002,{place},{SUFFIX}"))]);
+        let source = source(config(&[&slapd.url()]));
+        let answer = source.look_up(std::slice::from_ref(&gone), &called).await.unwrap().unwrap();
+        assert_eq!((answer.missing.len(), answer.orphans.len()), (1, usize::from(is_orphan)), "{place}");
+    }
 }
 
 #[tokio::test]

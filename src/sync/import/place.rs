@@ -195,7 +195,9 @@ mod tests {
     #[case::nothing(&[], false)]
     fn a_place_is_missing_where_others_come(#[case] came: &[&str], #[case] is_missing: bool) {
         let mut holders = Holders::default();
-        came.iter().for_each(|dn| holders.note(dn));
+        for dn in came {
+            holders.note(dn);
+        }
         assert_eq!(holders.lack_place_of("uid=a,ou=x,dc=d"), is_missing);
     }
 
