@@ -180,7 +180,7 @@ fn what_cannot_be_taken_as_it_is_is_named_until_it_is_corrected() {
 fn an_approval_ends_with_an_edit_of_the_spec() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
-    desk.write("corp.ldif", export(&TEN[..2]));
+    desk.write("corp.ldif", counted(&TEN[..2]));
     let held = desk.sync(&[]).exits(3);
     let digest = held.out.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     desk.write("manifests.yaml", format!("{MANIFESTS}  users: {{ contacts: Include }}\n"));
