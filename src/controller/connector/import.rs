@@ -25,6 +25,9 @@ use crate::spec::{Connector, Content, Name, SourceConfig};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::telemetry::{self, Metrics};
 
+/// A read that the service throttled looks everything up again after so many failures, and then no more.
+const THROTTLED_AT_MOST: u32 = 3;
+
 /// Begins the read; when it has ended, the connector and the policies that use it are looked at.
 pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     let (context, name) = (context.clone(), name.clone());
@@ -132,13 +135,15 @@ impl ConnectorState {
         }
         // Not before: of what is gone nothing is measured any more. If it goes now, this is forgotten after that.
         measure(metrics, name, &ended);
-        if asked == Some(Asked::LookedUp) && ended.as_ref().is_err_and(says_nothing_of_look_ups) {
-            self.ask(Asked::LookedUp);
-        }
         let failures = match &self.outcome {
             Some(Err(failure)) => failure.count,
             Some(Ok(_)) | None => 0,
         };
+        if asked == Some(Asked::LookedUp)
+            && ended.as_ref().is_err_and(|error| says_nothing_of_look_ups(error, failures))
+        {
+            self.ask(Asked::LookedUp);
+        }
         self.refused = match &ended {
             Err(ImportError::Source(error)) => match error.reason {
                 AuthenticationFailed => Some(account),
@@ -168,11 +173,16 @@ impl ConnectorState {
 }
 
 /// Whether a read ended before it came to its look-ups: they are asked for again. Of one that took too long or exceeded a limit
-/// they may be the reason.
-fn says_nothing_of_look_ups(error: &ImportError) -> bool {
-    use source::Reason::{AuthenticationFailed, Cancelled, TlsFailed, Unreachable};
+/// they may be the reason. A service that asks for a pause mostly does so because of others; but if it does so again and
+/// again (`failures` in a row before this one), the look-ups must not keep all else from being read.
+fn says_nothing_of_look_ups(error: &ImportError, failures: u32) -> bool {
+    use source::Reason::{AuthenticationFailed, Cancelled, Throttled, TlsFailed, Unreachable};
     let ImportError::Source(error) = error else { return false };
-    matches!(error.reason, Unreachable | TlsFailed | AuthenticationFailed | Cancelled)
+    match error.reason {
+        Unreachable | TlsFailed | AuthenticationFailed | Cancelled => true,
+        Throttled => failures < THROTTLED_AT_MOST,
+        _ => false,
+    }
 }
 
 fn is_cancelled(error: &ImportError) -> bool {

@@ -95,6 +95,7 @@ fn a_read_that_was_given_up_and_is_wanted_after_all_begins_anew() {
 #[rstest]
 #[case::the_directory_is_away(Reason::Unreachable, true)]
 #[case::given_up(Reason::Cancelled, true)]
+#[case::the_service_asks_for_a_pause(Reason::Throttled, true)]
 #[case::they_may_be_the_reason(Reason::Interrupted, false)]
 fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason, #[case] again: bool) {
     let one = corp("one", "title", &Value::Null);
@@ -105,6 +106,23 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
     let failed = SourceError::new(why, "it ended");
     state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
     assert_eq!(state.asked == Some(Asked::LookedUp), again);
+}
+
+#[test]
+fn look_ups_that_are_throttled_again_and_again_keep_nothing_from_being_read() {
+    let one = corp("one", "title", &Value::Null);
+    let mut state = ConnectorState::default();
+    state.ask(Asked::LookedUp);
+    let mut asked = Vec::new();
+    for _ in 0..5 {
+        let begun = state.look(&one).begin.unwrap();
+        asked.push(begun.look_up_all);
+        let failed = SourceError::new(Reason::Throttled, "too many requests");
+        state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
+        // Its time comes.
+        state.tried = None;
+    }
+    assert_eq!(asked, [true, true, true, true, false]);
 }
 
 #[test]
