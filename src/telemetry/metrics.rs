@@ -13,10 +13,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use self::labelled::{Label, Labelled, register, with_unit};
+use self::conditions::Conditions;
+use self::labelled::{Labelled, register, with_unit};
 use self::operating::Operating;
 use self::process::Process;
 
+mod conditions;
 mod labelled;
 mod operating;
 mod plain;
@@ -25,9 +27,6 @@ mod process;
 /// Everything that is measured; clones share it.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
-
-/// The state of a condition, besides the one that it has.
-const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
 
 struct Inner {
     registry: Registry,
@@ -44,7 +43,7 @@ struct Inner {
     held: Labelled<Gauge>,
     quarantined: Labelled<Gauge>,
     reset: Labelled<Gauge>,
-    conditions: Labelled<Gauge>,
+    conditions: Conditions,
     writes: Labelled<Counter>,
     jobs: Labelled<Gauge>,
     operating: Operating,
@@ -53,7 +52,7 @@ struct Inner {
 impl Inner {
     fn forget_object(&self, kind: &str, object: &str) {
         let of = [("kind", kind), ("object", object)];
-        self.conditions.forget(&of);
+        self.conditions.forget(kind, object);
         self.operating.suspended.forget(&of);
     }
 }
@@ -175,7 +174,7 @@ impl Metrics {
         let store = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Process::new(store.clone())));
         let ours = registry.sub_registry_with_prefix("rollcall");
-        let version: Info<Vec<Label>> = Info::new(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         ours.register("build", "The version of Rollcall", version);
         let inner = Inner {
             completed: with_unit(
@@ -240,11 +239,7 @@ impl Metrics {
                 Unit::Seconds,
                 Labelled::default(),
             ),
-            conditions: register(
-                ours,
-                "condition",
-                "1 for the current status of the condition, 0 for the other statuses",
-            ),
+            conditions: Conditions::new(ours),
             writes: register(ours, "api_writes", "Writes to the apiserver: status, event, lease"),
             jobs: register(ours, "jobs", "Imports and runs that are waiting or in progress"),
             operating: Operating::new(ours),
@@ -336,28 +331,12 @@ impl Metrics {
         let (namespace, _) = object.split_once('/').unwrap_or_default();
         let of = [("kind", kind), ("object", object), ("namespace", namespace)];
         self.0.operating.suspended.at(&of).set(i64::from(suspended));
-        let mut types = Vec::new();
-        for (r#type, status) in conditions {
-            types.push(r#type);
-            self.condition(kind, object, r#type, status);
-        }
-        let there = |name: &str, value: &str| name == "type" && types.contains(&value);
-        self.0.conditions.keep(&of[..2], |labels| labels.iter().any(|(name, value)| there(name, value)));
+        self.0.conditions.are(kind, object, conditions);
     }
 
     /// A condition of an object has this status.
     pub fn condition(&self, kind: &'static str, object: &str, r#type: &str, status: &str) {
-        let (namespace, _) = object.split_once('/').unwrap_or_default();
-        for possible in STATUSES {
-            let labels = [
-                ("kind", kind),
-                ("object", object),
-                ("namespace", namespace),
-                ("type", r#type),
-                ("status", possible),
-            ];
-            self.0.conditions.at(&labels).set(i64::from(possible == status));
-        }
+        self.0.conditions.is(kind, object, r#type, status);
     }
 
     /// The store of a policy was seen, at this second since 1970, to be gone or replaced.

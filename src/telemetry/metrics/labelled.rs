@@ -1,26 +1,30 @@
 //! Families of metrics, which can forget an object.
 
 use std::borrow::Borrow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
-use prometheus_client::metrics::TypedMetric;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::encoding::{
+    EncodeLabel, EncodeLabelSet, EncodeMetric, LabelSetEncoder, MetricEncoder,
+};
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
 /// A name and its value.
-pub(super) type Label = (&'static str, String);
+pub(super) type Label = (&'static str, Box<str>);
 
-/// The labels of one metric; clones share them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Labels(Arc<Vec<Label>>);
+/// The labels of one metric.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Labels(Box<[Label]>);
 
 impl EncodeLabelSet for Labels {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
-        (&self.0[..]).encode(encoder)
+        for (name, value) in &self.0 {
+            EncodeLabel::encode(&(*name, &**value), encoder.encode_label())?;
+        }
+        Ok(())
     }
 }
 
@@ -30,12 +34,17 @@ impl Borrow<[Label]> for Labels {
     }
 }
 
-/// A metric for each set of labels that occurred.
-#[derive(Clone, Debug)]
+/// A metric for each set of labels that occurred; clones share them. Those that begin alike are beside each other.
+#[derive(Debug)]
 pub(super) struct Labelled<M> {
-    family: Family<Labels, M, fn() -> M>,
-    // The library does not say which sets there are. Those that begin alike are beside each other.
-    there: Arc<Mutex<BTreeSet<Labels>>>,
+    make: fn() -> M,
+    there: Arc<Mutex<BTreeMap<Labels, M>>>,
+}
+
+impl<M> Clone for Labelled<M> {
+    fn clone(&self) -> Self {
+        Self { make: self.make, there: self.there.clone() }
+    }
 }
 
 impl<M: Default> Default for Labelled<M> {
@@ -47,18 +56,18 @@ impl<M: Default> Default for Labelled<M> {
 impl<M> Labelled<M> {
     /// Metrics that `make` makes.
     pub(super) fn by(make: fn() -> M) -> Self {
-        Self { family: Family::new_with_constructor(make), there: Arc::default() }
+        Self { make, there: Arc::default() }
+    }
+
+    fn there(&self) -> MutexGuard<'_, BTreeMap<Labels, M>> {
+        self.there.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<M: Clone> Labelled<M> {
     /// The metric that bears these labels.
     pub(super) fn at(&self, labels: &[(&'static str, &str)]) -> M {
-        let labels = Labels(Arc::new(owned(labels)));
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
-        let metric = self.family.get_or_create_owned(&labels);
-        there.insert(labels);
-        metric
+        self.there().entry(Labels(owned(labels))).or_insert_with(self.make).clone()
     }
 
     /// Takes away every metric whose first labels are these.
@@ -69,19 +78,36 @@ impl<M: Clone> Labelled<M> {
     /// Takes away every metric whose first labels are these, but for those that are to be kept.
     pub(super) fn keep(&self, first: &[(&'static str, &str)], keeps: impl Fn(&[Label]) -> bool) {
         let first = owned(first);
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there();
         let from = (Bound::Included(&first[..]), Bound::Unbounded);
-        let alike = there.range::<[Label], _>(from).take_while(|labels| labels.0.starts_with(&first));
-        let gone: Vec<Labels> = alike.filter(|labels| !keeps(&labels.0)).cloned().collect();
+        let alike = there.range::<[Label], _>(from).take_while(|(labels, _)| labels.0.starts_with(&first));
+        let gone: Vec<Box<[Label]>> =
+            alike.map(|(labels, _)| &labels.0).filter(|labels| !keeps(labels)).cloned().collect();
         for labels in gone {
-            self.family.remove(&labels);
-            there.remove(&labels);
+            there.remove(&labels[..]);
         }
     }
 }
 
-fn owned(labels: &[(&'static str, &str)]) -> Vec<Label> {
-    labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+impl<M: EncodeMetric + TypedMetric> EncodeMetric for Labelled<M> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        for (labels, metric) in &*self.there() {
+            metric.encode(encoder.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        M::TYPE
+    }
+
+    fn is_empty(&self) -> bool {
+        self.there().is_empty()
+    }
+}
+
+fn owned(labels: &[(&'static str, &str)]) -> Box<[Label]> {
+    labels.iter().map(|(name, value)| (*name, (*value).into())).collect()
 }
 
 /// Registers a metric.
@@ -97,7 +123,7 @@ where
         + 'static,
 {
     let metric: Labelled<M> = Labelled::default();
-    registry.register(name, help, metric.family.clone());
+    registry.register(name, help, metric.clone());
     metric
 }
 
@@ -118,7 +144,7 @@ where
         + Sync
         + 'static,
 {
-    registry.register_with_unit(name, help, unit, metric.family.clone());
+    registry.register_with_unit(name, help, unit, metric.clone());
     metric
 }
 
@@ -137,15 +163,15 @@ mod tests {
                 metrics.at(&of(object, r#type)).set(1);
             }
         }
-        metrics.keep(&[("object", "a/b")], |labels| labels[1].1 == "Ready");
+        metrics.keep(&[("object", "a/b")], |labels| &*labels[1].1 == "Ready");
         metrics.forget(&[("object", "b")]);
         let there = |metrics: &Labelled<Gauge>| {
-            let there = metrics.there.lock().unwrap();
-            there.iter().map(|labels| format!("{}.{}", labels.0[0].1, labels.0[1].1)).collect::<Vec<_>>()
+            let there = metrics.there();
+            there.keys().map(|labels| format!("{}.{}", labels.0[0].1, labels.0[1].1)).collect::<Vec<_>>()
         };
         assert_eq!(there(&metrics), ["a/b.Ready", "a/b .Held", "a/b .Ready", "a/bc.Held", "a/bc.Ready"]);
         assert_eq!(metrics.at(&of("b", "Held")).get(), 0, "it is another one");
-        metrics.keep(&[], |labels| labels[0].1 == "b");
+        metrics.keep(&[], |labels| &*labels[0].1 == "b");
         assert_eq!(there(&metrics), ["b.Held"]);
     }
 }
