@@ -145,8 +145,10 @@ where
         readiness.reached(LEASE);
         let (mut namespaces, following) = Namespaces::new(&client, settings.scope, &readiness, &metrics);
         let (fatal, dying) = mpsc::channel(1);
+        let (events, telling) = mpsc::channel(event::WAITING);
+        let recorder = event::Recorder::new(client.clone(), &settings.lease.identity);
         let context = Arc::new(Context {
-            recorder: Arc::new(event::Recorder::new(client.clone(), &settings.lease.identity)),
+            events,
             client,
             store,
             clock,
@@ -166,6 +168,8 @@ where
             jobs: TaskTracker::new(),
             fatal,
         });
+        let (gate, metrics) = (context.gate.clone(), context.metrics.clone());
+        context.spawn("the Events", event::tell_all(recorder, telling, gate, metrics, stop.clone()));
         let ended = tokio::select! {
             ended = work(&context, &mut namespaces, dying) => ended,
             () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
@@ -257,10 +261,11 @@ async fn again(context: Arc<Context>) {
     }
 }
 
-/// Ends when the store is not where it was: what is written then would be lost.
+/// Ends when the store is not where it was: what is written then would be lost. While nobody uses it, it takes no memory.
 async fn intact(context: Arc<Context>) {
     loop {
         tokio::time::sleep(CHECK).await;
+        context.store.rest();
         if !context.store.is_intact() {
             let why = "the database was removed or replaced under the running operator; nothing more is written to it";
             drop(context.fatal.send(why.to_owned()).await);

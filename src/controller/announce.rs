@@ -6,10 +6,9 @@ use kube::runtime::events::EventType;
 
 use super::condition;
 use super::context::Context;
-use super::event::Told;
-use super::gate::WRITE;
+use super::event::{Telling, Told};
 use crate::api::reason;
-use crate::telemetry::{Asked, Write, chain};
+use crate::telemetry::Asked;
 
 /// Tells of a change of `Ready` by an Event.
 pub(super) fn ready<K>(context: &Context, object: &K, before: Option<&[Condition]>, now: &[Condition])
@@ -30,21 +29,11 @@ where
     K: Resource<DynamicType = ()>,
 {
     let about = object.object_ref(&());
-    let (told, now) = (Told::new(&about, type_, reason, message), context.clock.now());
-    let (gate, recorder, metrics) = (context.gate.clone(), context.recorder.clone(), context.metrics.clone());
-    context.spawn("an Event", async move {
-        if gate.check().is_err() {
-            return;
-        }
-        metrics.api_write(Write::Event);
-        let why = match tokio::time::timeout(WRITE, recorder.publish(&about, told, now)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "the apiserver did not answer in time".to_owned(),
-        };
-        metrics.api_failed(Asked::Event);
-        tracing::warn!(error = why, "an Event was lost");
-    });
+    let told = Told::new(&about, type_, reason, message);
+    if context.events.try_send(Telling { about, told, at: context.clock.now() }).is_err() {
+        context.metrics.api_failed(Asked::Event);
+        tracing::warn!("an Event was lost: too many wait for the apiserver");
+    }
 }
 
 /// Whether `Ready` was told of already. A message that only counts what came while all is well is nothing new.

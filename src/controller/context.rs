@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::approval::{Approvals, Unguarded};
-use super::event::Recorder;
+use super::event::Telling;
 use super::gate::Gate;
 use super::parts::Parts;
 use super::state::States;
@@ -32,7 +32,8 @@ pub(super) struct Context {
     pub(super) served: Served,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
-    pub(super) recorder: Arc<Recorder>,
+    /// What is to be told by Events.
+    pub(super) events: mpsc::Sender<Telling>,
     pub(super) approvals: Approvals,
     pub(super) unguarded: Unguarded,
     pub(super) parts: Parts,

@@ -13,10 +13,17 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::events::EventType;
 use kube::{Api, Client};
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::delay;
+use super::gate::{Gate, WRITE};
+use crate::telemetry::{Asked, Metrics, Write, chain};
 use crate::text::clean_within;
+
+/// So many Events wait for their turn at most. More are lost, and the log says so.
+pub(super) const WAITING: usize = 10_000;
 
 /// Within this time the same is one Event.
 const AGAIN: Duration = Duration::from_mins(6);
@@ -47,6 +54,13 @@ impl Told {
     }
 }
 
+/// What is to be told, of which object, and since when.
+pub(super) struct Telling {
+    pub(super) about: ObjectReference,
+    pub(super) told: Told,
+    pub(super) at: Timestamp,
+}
+
 /// An Event of a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Recent {
@@ -59,7 +73,43 @@ struct Recent {
 pub(super) struct Recorder {
     client: Client,
     instance: String,
-    recent: Mutex<HashMap<Told, Recent>>,
+    recent: Mutex<Recently>,
+}
+
+/// What was told a moment ago.
+#[derive(Default)]
+struct Recently {
+    told: HashMap<Told, Recent>,
+    /// When what is longer ago was last taken out.
+    pruned: Option<Timestamp>,
+}
+
+/// Tells one after the other until `stop`: what the status says comes first, and Events never ask the apiserver for more than
+/// one thing at a time. One that is lost costs nothing but itself.
+pub(super) async fn tell_all(
+    recorder: Recorder,
+    mut waiting: mpsc::Receiver<Telling>,
+    gate: Gate,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    while let Some(Some(Telling { about, told, at })) = stop.run_until_cancelled(waiting.recv()).await {
+        if gate.check().is_err() {
+            continue;
+        }
+        metrics.api_write(Write::Event);
+        match tokio::time::timeout(WRITE, recorder.publish(&about, told, at)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                metrics.api_failed(Asked::Event);
+                tracing::warn!(error = chain(&error), "an Event was lost");
+            }
+            Err(_) => {
+                metrics.api_failed(Asked::Event);
+                tracing::warn!("an Event was lost: the apiserver did not answer in time");
+            }
+        }
+    }
 }
 
 impl Recorder {
@@ -89,15 +139,20 @@ impl Recorder {
         let event = event(about, &told, &self.instance, now);
         let made = Recent { name: event.metadata.name.clone().unwrap_or_default(), count: 1, at: now };
         api.create(&PostParams::default(), &event).await?;
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).insert(told, made);
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).told.insert(told, made);
         Ok(())
     }
 
     /// The Event that says this already, counted once more.
     fn again(&self, told: &Told, now: Timestamp) -> Option<Recent> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.retain(|_, one| delay::later(one.at, AGAIN) > now);
-        let one = recent.get_mut(told)?;
+        let is_recent = |one: &Recent| delay::later(one.at, AGAIN) > now;
+        // Not each time: when everything is told of at once, there are thousands.
+        if recent.pruned.is_none_or(|pruned| delay::later(pruned, AGAIN) <= now) {
+            recent.told.retain(|_, one| is_recent(one));
+            recent.pruned = Some(now);
+        }
+        let one = recent.told.get_mut(told).filter(|one| is_recent(one))?;
         one.count = one.count.saturating_add(1);
         one.at = now;
         Some(one.clone())
@@ -159,10 +214,12 @@ mod tests {
         let held = |digest: &str| Told::new(&about, EventType::Warning, "Held", digest);
         let at = |minute: i64| Timestamp::from_second(60 * minute).unwrap();
         let made = Recent { name: "staff.1".to_owned(), count: 1, at: at(0) };
-        recorder.recent.lock().unwrap().insert(held("sha256:1"), made);
+        recorder.recent.lock().unwrap().told.insert(held("sha256:1"), made);
         assert_eq!(recorder.again(&held("sha256:2"), at(1)), None);
         assert_eq!(recorder.again(&held("sha256:1"), at(5)).unwrap().count, 2);
         assert_eq!(recorder.again(&held("sha256:1"), at(10)).unwrap().count, 3);
         assert_eq!(recorder.again(&held("sha256:1"), at(16)), None, "that is long ago");
+        recorder.again(&held("sha256:2"), at(17));
+        assert!(recorder.recent.lock().unwrap().told.is_empty(), "nobody needs it any more");
     }
 }

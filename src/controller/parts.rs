@@ -1,7 +1,7 @@
 //! The namespaces that are watched: what was last seen of the objects of each, who uses whom, and whom to look at. One
 //! that comes or goes concerns no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::caches::NamespaceCaches;
 use super::error::Error;
 use super::users::{One, referred, watched};
 use super::watched::WatchedKind;
-use crate::api::{DirectoryConnector, SyncPolicy, SyncPolicySpec};
+use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::spec::Name;
 use crate::spec::reference::{self, Reference};
 
@@ -88,15 +88,16 @@ impl Parts {
         let one = (kind, name.clone());
         match kind {
             WatchedKind::Connector => part.users.set(&one, || {
-                let connector = self.connector(name);
-                let references = connector.map(|it| reference::of_connector(&it.spec)).unwrap_or_default();
-                referred(name, references).collect()
+                let references = self.connector(name, |it| reference::of_connector(&it.spec));
+                referred(name, references.unwrap_or_default()).collect()
             }),
             WatchedKind::Policy => part.users.set(&one, || {
-                let Some(policy) = self.policy(name) else { return BTreeSet::new() };
-                let connectors = policy.spec.connectors.iter();
-                let connectors = connectors.map(|it| (WatchedKind::Connector, name.beside(&it.name)));
-                connectors.chain(referred(name, reference::of_policy(&policy.spec))).collect()
+                let used = |policy: &SyncPolicy| {
+                    let connectors = policy.spec.connectors.iter();
+                    let connectors = connectors.map(|it| (WatchedKind::Connector, name.beside(&it.name)));
+                    connectors.chain(referred(name, reference::of_policy(&policy.spec))).collect()
+                };
+                self.policy(name, used).unwrap_or_default()
             }),
             WatchedKind::Secret | WatchedKind::ConfigMap | WatchedKind::Namespace => {}
         }
@@ -114,22 +115,22 @@ impl Parts {
         part.sight.missing(&kinds).map_or(Ok(()), |why| Err(Error::Unseen(why)))
     }
 
-    /// The connector, if it is there and can be understood.
-    pub(super) fn connector(&self, name: &Name) -> Option<DirectoryConnector> {
+    /// What `look` finds in the connector, if that is there and can be understood.
+    pub(super) fn connector<T>(&self, name: &Name, look: impl FnOnce(&DirectoryConnector) -> T) -> Option<T> {
         let cached = cached(&self.of(&name.namespace)?.connectors.cache, name)?;
-        cached.0.as_ref().ok().cloned()
+        cached.0.as_ref().ok().map(look)
     }
 
-    /// The policy, if it is there and can be understood.
-    pub(super) fn policy(&self, name: &Name) -> Option<SyncPolicy> {
+    /// What `look` finds in the policy, if that is there and can be understood.
+    pub(super) fn policy<T>(&self, name: &Name, look: impl FnOnce(&SyncPolicy) -> T) -> Option<T> {
         let cached = cached(&self.of(&name.namespace)?.policies.cache, name)?;
-        cached.0.as_ref().ok().cloned()
+        cached.0.as_ref().ok().map(look)
     }
 
-    /// The policies that use a connector.
-    pub(super) fn policies_of(&self, connector: &Name) -> Vec<(Name, SyncPolicySpec)> {
+    /// What `look` finds in the policies that use a connector.
+    pub(super) fn policies_of<T>(&self, connector: &Name, look: impl Fn(&Name, &SyncPolicy) -> T) -> Vec<T> {
         let users = self.users_of(WatchedKind::Connector, connector).into_iter();
-        users.filter_map(|(_, name)| self.policy(&name).map(|policy| (name, policy.spec))).collect()
+        users.filter_map(|(_, name)| self.policy(&name, |policy| look(&name, policy))).collect()
     }
 
     /// The versions of what an object names; `None` for what is not there. While they stay as they are nothing is read
@@ -138,7 +139,7 @@ impl Parts {
         &self,
         of: &Name,
         references: &BTreeSet<Reference>,
-    ) -> BTreeMap<Reference, Option<String>> {
+    ) -> Vec<(Reference, Option<String>)> {
         let version = |reference: &Reference| {
             let part = self.of(&of.namespace)?;
             match reference {

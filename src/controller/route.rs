@@ -24,9 +24,11 @@ pub(super) fn told(context: &Context, kind: WatchedKind, name: &Name, happened: 
             parts.wake_users(kind, name);
             if kind == WatchedKind::Policy {
                 // It may name other attributes now, which are then read.
-                for connector in parts.policy(name).iter().flat_map(|policy| &policy.spec.connectors) {
-                    parts.wake(WatchedKind::Connector, &name.beside(&connector.name));
-                }
+                parts.policy(name, |policy| {
+                    for connector in &policy.spec.connectors {
+                        parts.wake(WatchedKind::Connector, &name.beside(&connector.name));
+                    }
+                });
             }
         }
         Happened::Gone => {

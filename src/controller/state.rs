@@ -232,7 +232,7 @@ impl<K: Kind> ControllerState<K> {
 }
 
 /// What is remembered of each object of one kind.
-pub(super) struct States<K: Kind>(Mutex<HashMap<Name, K::State>>);
+pub(super) struct States<K: Kind>(Mutex<HashMap<Name, Box<K::State>>>);
 
 impl<K: Kind> Default for States<K> {
     fn default() -> Self {
@@ -250,8 +250,8 @@ impl<K: Kind> States<K> {
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, name: &Name) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(left) = states.remove(name).and_then(give_up::<K>) {
-            states.insert(name.clone(), left);
+        if let Some(left) = states.remove(name).and_then(|gone| give_up::<K>(*gone)) {
+            states.insert(name.clone(), Box::new(left));
         }
     }
 }

@@ -16,8 +16,9 @@ pub(super) struct Users(Mutex<Both>);
 
 #[derive(Default)]
 struct Both {
-    used: HashMap<One, BTreeSet<One>>,
-    users: HashMap<One, BTreeSet<One>>,
+    used: HashMap<One, Box<[One]>>,
+    /// In order. There are few of most, and thousands of these.
+    users: HashMap<One, Vec<One>>,
 }
 
 impl Users {
@@ -27,7 +28,7 @@ impl Users {
         let both = &mut *self.both();
         for one in both.used.remove(who).into_iter().flatten() {
             if let Some(users) = both.users.get_mut(&one) {
-                users.remove(who);
+                users.retain(|user| user != who);
                 if users.is_empty() {
                     both.users.remove(&one);
                 }
@@ -38,9 +39,13 @@ impl Users {
             return;
         }
         for one in &used {
-            both.users.entry(one.clone()).or_default().insert(who.clone());
+            let users = both.users.entry(one.clone()).or_default();
+            if let Err(at) = users.binary_search(who) {
+                users.reserve_exact(1);
+                users.insert(at, who.clone());
+            }
         }
-        both.used.insert(who.clone(), used);
+        both.used.insert(who.clone(), used.into_iter().collect());
     }
 
     /// Who uses this one.

@@ -61,7 +61,7 @@ pub(super) fn resolve(
     let (spec_json, spec_hash) = applied::of(name, spec, objects);
     let owner = Owner::new(&name.namespace, &name.name);
     let (connectors, users, groups, limits) = (connectors?, users?, groups?, limits?);
-    let policy = Policy { owner, connectors, users, groups, limits, spec_hash, spec_json };
+    let policy = Policy { owner, connectors, users, groups, limits, spec_hash, spec_json: spec_json.into() };
     Some(Runnable {
         policy: Arc::new(policy),
         schedule: schedule.flatten(),

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +43,10 @@ pub(super) struct Inner {
     pub(super) findings: Findings,
     /// How often an object of the registry was made or deleted since the store was opened.
     pub(super) registry_changes: AtomicU64,
+    /// How often it was asked or written.
+    uses: AtomicU64,
+    /// How often when somebody last asked whether it rests, and when its caches were last given back.
+    rested: Mutex<(u64, u64)>,
     /// Held for as long as the store is open for writing.
     _lock: Option<File>,
 }
@@ -65,6 +69,8 @@ impl Store {
             seals: Seals::default(),
             findings: Findings::default(),
             registry_changes: AtomicU64::new(0),
+            uses: AtomicU64::new(0),
+            rested: Mutex::default(),
             _lock: lock,
         };
         Self { inner: Arc::new(inner) }
@@ -78,6 +84,7 @@ impl Store {
         let Some(writer) = &self.inner.writer else {
             return Err(StoreError::ReadOnly.into());
         };
+        self.inner.uses.fetch_add(1, Ordering::Relaxed);
         let Writer { connection, tally } = &mut *lock(writer);
         // What a transaction that was given up changed does not count.
         tally.clear();
@@ -111,7 +118,26 @@ impl Store {
         &self.inner.seals
     }
 
+    /// Gives back what SQLite keeps in memory of the file, if nobody has used the store since this was called last. Returns
+    /// whether it did. What is used again is read again.
+    pub fn rest(&self) -> bool {
+        let uses = self.inner.uses.load(Ordering::Relaxed);
+        let mut rested = lock(&self.inner.rested);
+        let (before, given_back) = *rested;
+        rested.0 = uses;
+        if before != uses || given_back == uses {
+            return false;
+        }
+        // Whoever writes for so long does not rest.
+        let Some(Ok(writer)) = self.inner.writer.as_ref().map(Mutex::try_lock) else { return false };
+        rested.1 = uses;
+        let readers = lock(&self.inner.readers);
+        let all = readers.iter().chain([&writer.connection]);
+        all.map(Connection::release_memory).all(|released| released.is_ok())
+    }
+
     pub(super) fn reader(&self) -> Result<Connection, StoreError> {
+        self.inner.uses.fetch_add(1, Ordering::Relaxed);
         if let Some(reader) = lock(&self.inner.readers).pop() {
             return Ok(reader);
         }
@@ -131,4 +157,25 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connec
     // Without this a statement with a bound value is compiled anew each time it comes from the cache.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_used_gives_its_caches_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert!(!store.rest(), "it was opened a moment ago");
+        assert!(store.rest());
+        assert!(!store.rest(), "nothing is left to give back");
+        store.sequence().unwrap();
+        assert!(!store.rest());
+        assert!(store.rest());
+        store.write(|_| Ok::<_, StoreError>(())).unwrap();
+        assert!(!store.rest());
+        assert!(store.rest());
+        assert_eq!(store.sequence().unwrap(), 0, "it can be used again");
+    }
 }

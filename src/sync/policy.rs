@@ -4,6 +4,7 @@
 //! resource can set yet (adoption, for one) are those that the first remote target brings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub struct Policy {
     /// The specs as they were given, as JSON, from which this policy can be made again: kept in the
     /// store as the last applied one, so that what an edit removes can be told from what the
     /// directory removes.
-    pub spec_json: String,
+    pub spec_json: Arc<str>,
 }
 
 impl Policy {

@@ -195,7 +195,7 @@ fn what_was_applied_can_be_made_again() {
     assert_eq!(again.limits, policy.limits);
     // A version before took any age, and an edit of what it applied is an edit all the same.
     let aged = policy.spec_json.replace("\"maxAge\":\"24h\"", "\"maxAge\":\"0s\"");
-    assert_ne!(aged, policy.spec_json);
+    assert_ne!(aged, &*policy.spec_json);
     assert_eq!(spec::rebuild(&aged).unwrap().limits, policy.limits);
     // Another place of the same file removes nobody; another rule may.
     let hash = |text: &str| {

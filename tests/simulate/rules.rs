@@ -169,8 +169,8 @@ impl Rules {
             let base = (name.to_owned(), self.condition());
             bases.entry(base).or_insert_with_key(|(name, condition)| resolve(name, condition)).clone()
         });
-        policy.spec_json = serde_json::to_string(&(name, self)).unwrap();
-        policy.spec_hash.clone_from(&policy.spec_json);
+        policy.spec_json = serde_json::to_string(&(name, self)).unwrap().into();
+        policy.spec_hash = policy.spec_json.to_string();
         let step = |action, hours| LeaverStep { after: Duration::from_hours(hours), action };
         let disable = Some(step(LeaverAction::Disable, self.hours_to_disable()));
         let disable = disable.filter(|_| self.leavers != OfLeavers::Delete);

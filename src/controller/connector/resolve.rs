@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
+use kube::api::ObjectMeta;
 
-use super::resolved::{Key, Resolved};
+use super::resolved::{Key, Named, Resolved};
 use crate::api::{DirectoryConnector, SyncPolicySpec};
 use crate::controller::context::{Context, connector_name};
 use crate::controller::error::Error;
@@ -20,10 +21,8 @@ pub(super) async fn resolve(
     object: &DirectoryConnector,
 ) -> Result<Resolved, Error> {
     let references = reference::of_connector(&object.spec);
-    let policies = naming(context, name);
-    let used = spec::used(&connector_name(name), &policies);
+    let Named { used, literal, .. } = named(context, name);
     let versions = context.parts.versions(name, &references);
-    let literal = spec::literal(name, &policies);
     let is_known = |known: &Resolved| {
         let key = &known.key;
         known.versions == versions
@@ -67,14 +66,39 @@ fn account(connector: Option<&Connector>) -> Content {
     }
 }
 
+/// What the policies name of what the connector reads: their expressions are compiled again only when one of them is another
+/// one.
+fn named(context: &Context, name: &Name) -> Named {
+    let of = |name: &Name, meta: &ObjectMeta| (name.clone(), meta.uid.clone(), meta.generation);
+    let policies = context.parts.policies_of(name, |policy, it| {
+        let connectors = it.spec.connectors.iter().map(|connector| name.beside(&connector.name));
+        let connectors =
+            connectors.filter_map(|one| context.parts.connector(&one, |it| of(&one, &it.metadata)));
+        [of(policy, &it.metadata)].into_iter().chain(connectors).collect::<Vec<_>>()
+    });
+    let by: Vec<_> = policies.into_iter().flatten().collect();
+    let known = context.connectors.with(name, |state| state.named.clone());
+    if let Some(known) = known.filter(|known| known.by[..] == by) {
+        return known;
+    }
+    let policies = naming(context, name);
+    let named = Named {
+        by: by.into(),
+        used: spec::used(&connector_name(name), &policies).into(),
+        literal: spec::literal(name, &policies),
+    };
+    context.connectors.with(name, |state| state.named = Some(named.clone()));
+    named
+}
+
 /// The policies that use the connector, as far as they say what attributes they name.
 fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
-    let policies = context.parts.policies_of(name);
+    let policies = context.parts.policies_of(name, |policy, it| (policy.clone(), it.spec.clone()));
     let mut objects = Objects { partial: true, ..Objects::default() };
     for connector in policies.iter().flat_map(|(_, spec)| &spec.connectors) {
         let connector = name.beside(&connector.name);
-        if let Some(found) = context.parts.connector(&connector) {
-            objects.connectors.insert(connector, (found.spec.clone(), None));
+        if let Some(found) = context.parts.connector(&connector, |found| found.spec.clone()) {
+            objects.connectors.insert(connector, (found, None));
         }
     }
     // Who may read the target has nothing to do with what is read.

@@ -8,7 +8,7 @@ use super::decide::{self, Failed, Inputs, Intervals};
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
-use super::resolved::{Key, Resolved};
+use super::resolved::{Key, Named, Resolved};
 use super::status;
 use crate::api::DirectoryConnector;
 use crate::api::connector::DirectoryConnectorStatus;
@@ -57,6 +57,8 @@ impl ObjectStatus for DirectoryConnectorStatus {
 pub(in crate::controller) struct ConnectorState {
     /// What is remembered of an object of either kind.
     pub(super) common: ControllerState<DirectoryConnector>,
+    /// What policies name of what it reads.
+    pub(super) named: Option<Named>,
     /// What the last read was begun with.
     pub(super) tried: Option<Key>,
     /// What the last read that ended was begun with.

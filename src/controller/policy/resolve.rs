@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 
 use super::resolved::{Key, Resolved};
-use crate::api::SyncPolicy;
+use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::referred::fetch;
@@ -15,10 +15,10 @@ use crate::spec::{self, Name};
 pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy) -> Result<Resolved, Error> {
     let references = reference::of_policy(&object.spec);
     let named = object.spec.connectors.iter().map(|connector| name.beside(&connector.name));
-    let found: Vec<_> = named.map(|name| (context.parts.connector(&name), name)).collect();
-    let there = found.iter().filter_map(|(found, name)| {
-        let found = found.as_ref()?;
-        Some((name.clone(), (found.uid(), found.metadata.generation)))
+    let named: Vec<Name> = named.collect();
+    let there = named.iter().filter_map(|name| {
+        let of = |found: &DirectoryConnector| (name.clone(), found.uid(), found.metadata.generation);
+        context.parts.connector(name, of)
     });
     let key = Key {
         uid: object.uid(),
@@ -32,10 +32,14 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
     }
     let mut objects = fetch(&context.client, name, &references).await?;
     objects.policies.insert(name.clone(), object.spec.clone());
-    let connectors = found.iter().map(|(found, name)| (name.clone(), found.is_some())).collect();
-    for (found, name) in found {
-        if let Some(found) = found {
-            objects.connectors.insert(name, (found.spec, None));
+    let mut connectors = Vec::with_capacity(named.len());
+    for name in named {
+        // As it was when the key was made: if it is another one meanwhile, somebody looks again.
+        let is_there = key.connectors.iter().any(|(there, ..)| *there == name);
+        let found = context.parts.connector(&name, |found| found.spec.clone()).filter(|_| is_there);
+        connectors.push((name.clone(), found.is_some()));
+        if let Some(spec) = found {
+            objects.connectors.insert(name, (spec, None));
         }
     }
     let resolved = Resolved {

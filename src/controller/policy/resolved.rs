@@ -1,6 +1,5 @@
 //! What a policy came to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::secret::Secret;
@@ -12,9 +11,9 @@ use crate::spec::{Name, Problem, Runnable};
 pub(super) struct Key {
     pub(super) uid: Option<String>,
     pub(super) generation: Option<i64>,
-    pub(super) versions: BTreeMap<Reference, Option<String>>,
+    pub(super) versions: Vec<(Reference, Option<String>)>,
     /// The uid and generation of each connector that is there.
-    pub(super) connectors: BTreeMap<Name, (Option<String>, Option<i64>)>,
+    pub(super) connectors: Vec<(Name, Option<String>, Option<i64>)>,
 }
 
 /// What a policy came to.
@@ -33,7 +32,7 @@ pub(in crate::controller) struct Resolved {
 impl Resolved {
     /// Of a policy that can be used.
     pub(super) fn of(runnable: Runnable) -> Self {
-        let key = Key { uid: None, generation: None, versions: BTreeMap::new(), connectors: BTreeMap::new() };
+        let key = Key { uid: None, generation: None, versions: Vec::new(), connectors: Vec::new() };
         Self { key, runnable: Ok(Arc::new(runnable)), token: None, connectors: Vec::new() }
     }
 }

@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_approval_outlives_a_run_that_was_given_up() {
-        let begun = RanOf { spec_json: "{}".to_owned(), preview: false };
+        let begun = RanOf { spec_json: "{}".into(), preview: false };
         let approval = Some(("sha256:0".to_owned(), false));
         let mut state = PolicyState { begun: Some(begun), approval, ..PolicyState::default() };
         state.given_up();
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn an_approval_outlives_a_run_that_could_not_begin() {
         let mut state = PolicyState::default();
-        let ran = RanOf { spec_json: "{}".to_owned(), preview: false };
+        let ran = RanOf { spec_json: "{}".into(), preview: false };
         let approval = Some("sha256:0".to_owned());
         state.cannot(&StoreError::Full, ran, approval.clone(), Timestamp::UNIX_EPOCH);
         assert_eq!(state.unheard, approval, "the next run is told of it");

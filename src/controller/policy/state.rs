@@ -1,5 +1,7 @@
 //! What is remembered of a policy while the process lives.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
@@ -90,7 +92,7 @@ pub(super) type Told = (EventType, &'static str, String);
 /// What makes a run another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RanOf {
-    pub(super) spec_json: String,
+    pub(super) spec_json: Arc<str>,
     pub(super) preview: bool,
 }
 
@@ -124,7 +126,7 @@ impl PolicyState {
         let failed = failures.iter().any(|reason| last.reason == reason.name);
         self.failed = failed.then(|| (last.finished_at.0.min(now), 1));
         if let Some(runnable) = runnable
-            && stored.applied_spec.as_ref() == Some(&runnable.policy.spec_json)
+            && stored.applied_spec.as_deref() == Some(&*runnable.policy.spec_json)
             && (last.result == PREVIEWED) == runnable.preview
         {
             self.begun = Some(RanOf::of(runnable));

@@ -190,7 +190,7 @@ fn policy() -> Policy {
             on_exceed: OnExceed::HoldRemovals,
         },
         spec_hash: String::new(),
-        spec_json: String::new(),
+        spec_json: "".into(),
     }
 }
 

@@ -62,8 +62,8 @@ pub(super) struct ConnectorState {
 #[derive(Debug, PartialEq)]
 struct SnapshotKey {
     directory: DirectoryId,
-    fields: BTreeSet<String>,
-    attributes: BTreeSet<String>,
+    /// The fields and attributes that were asked for, as one text: there is one of these for each policy.
+    asked_for: Box<str>,
     /// Places that vanished, each with whom it lost.
     places: BTreeMap<String, RoaringBitmap>,
     sequence: u64,
@@ -195,13 +195,8 @@ impl SnapshotKey {
             Place::of(field)?;
             places.insert(field.clone(), trip.lost.clone());
         }
-        Some(Self {
-            directory: info.directory.clone(),
-            fields: info.fields.clone(),
-            attributes: info.attributes.clone(),
-            places,
-            sequence: info.sequence,
-        })
+        let asked_for = serde_json::to_string(&(&info.fields, &info.attributes)).ok()?.into();
+        Some(Self { directory: info.directory.clone(), asked_for, places, sequence: info.sequence })
     }
 }
 

@@ -253,7 +253,7 @@ impl Drafting {
     }
 
     fn previous(&self, state: &PolicyState, views: &[&dyn View]) -> Result<Before, StoreError> {
-        let before = state.applied_spec.as_deref().filter(|applied| *applied != self.policy.spec_json);
+        let before = state.applied_spec.as_deref().filter(|applied| **applied != *self.policy.spec_json);
         let Some(before) = before else { return Ok(Before::Same) };
         let Some(before) = (self.rebuild)(before) else { return Ok(Before::Unknown) };
         // Another connector is another directory: there the two cannot be compared.
@@ -267,7 +267,7 @@ impl Drafting {
     /// Whether something was held under the spec of now.
     fn is_of_now(&self, held: &Hold) -> bool {
         match &held.spec {
-            Some(spec) => *spec == self.policy.spec_json,
+            Some(spec) => **spec == *self.policy.spec_json,
             None => held.spec_hash == self.policy.spec_hash,
         }
     }
@@ -368,7 +368,7 @@ impl Drafting {
                 let before = until_now.before.as_ref();
                 let oldest = before.filter(|_| stands.from_before);
                 let oldest = oldest.map(|before| before.spec.clone().unwrap_or_default());
-                hold.spec = oldest.or_else(|| Some(self.policy.spec_json.clone()));
+                hold.spec = oldest.or_else(|| Some(self.policy.spec_json.to_string()));
                 hold.limits = serde_json::to_string(&limits).ok();
                 if hold.reason.is_empty()
                     && let Some(before) = before
@@ -469,7 +469,7 @@ impl Draft {
     }
 
     /// The spec, if nothing that an edit of it removes is held.
-    pub(super) fn applied_spec(&self, policy: &Policy) -> Option<String> {
+    pub(super) fn applied_spec(&self, policy: &Policy) -> Option<Arc<str>> {
         let held = self.guarded.hold.iter().flat_map(|hold| &hold.lines);
         let by_edit = held.into_iter().any(Line::is_configuration);
         (!by_edit).then(|| policy.spec_json.clone())

@@ -1,5 +1,7 @@
 //! The state that a run leaves to the next one of the same policy, while the process lives.
 
+use std::sync::Arc;
+
 use crate::store::link::Place;
 use crate::store::policy::{Baseline, PolicyState};
 use crate::sync::policy::Policy;
@@ -9,7 +11,7 @@ use crate::sync::project::IncrementalState;
 #[derive(Debug)]
 pub struct RunState {
     /// Of which spec.
-    pub(super) spec: String,
+    pub(super) spec: Arc<str>,
     /// Whose links, at which target.
     pub(super) place: Place,
     /// How much is linked.
@@ -23,7 +25,7 @@ impl RunState {
     pub(super) fn serves(&self, policy: &Policy, place: Place, state: &PolicyState) -> bool {
         self.place == place
             && self.spec == policy.spec_json
-            && state.applied_spec.as_ref() == Some(&policy.spec_json)
+            && state.applied_spec.as_deref() == Some(&*policy.spec_json)
             && state.first_complete_at.is_some()
     }
 }
