@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
@@ -22,6 +23,8 @@ use super::gate::{Gate, WRITE};
 use crate::telemetry::{Asked, Metrics, Write, chain};
 use crate::text::clean_within;
 
+/// So many Events are told at once.
+const AT_ONCE: usize = 4;
 /// So many Events wait for their turn at most. More are lost, and the log says so.
 pub(super) const WAITING: usize = 10_000;
 
@@ -84,32 +87,34 @@ struct Recently {
     pruned: Option<Timestamp>,
 }
 
-/// Tells one after the other until `stop`: what the status says comes first, and Events never ask the apiserver for more than
-/// one thing at a time. One that is lost costs nothing but itself.
+/// Tells a few at once until `stop`: what the status says comes first, and many Events must not keep the apiserver from it. One that
+/// is lost costs nothing but itself.
 pub(super) async fn tell_all(
     recorder: Recorder,
-    mut waiting: mpsc::Receiver<Telling>,
+    waiting: mpsc::Receiver<Telling>,
     gate: Gate,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
-    while let Some(Some(Telling { about, told, at })) = stop.run_until_cancelled(waiting.recv()).await {
+    let next = |mut waiting: mpsc::Receiver<Telling>| async move {
+        let next = waiting.recv().await?;
+        Some((next, waiting))
+    };
+    let (recorder, gate, metrics) = (&recorder, &gate, &metrics);
+    let tell = |Telling { about, told, at }| async move {
         if gate.check().is_err() {
-            continue;
+            return;
         }
         metrics.api_write(Write::Event);
-        match tokio::time::timeout(WRITE, recorder.publish(&about, told, at)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                metrics.api_failed(Asked::Event);
-                tracing::warn!(error = chain(&error), "an Event was lost");
-            }
-            Err(_) => {
-                metrics.api_failed(Asked::Event);
-                tracing::warn!("an Event was lost: the apiserver did not answer in time");
-            }
-        }
-    }
+        let why = match tokio::time::timeout(WRITE, recorder.publish(&about, told, at)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the apiserver did not answer in time".to_owned(),
+        };
+        metrics.api_failed(Asked::Event);
+        tracing::warn!(error = why, "an Event was lost");
+    };
+    stream::unfold(waiting, next).take_until(stop.cancelled()).for_each_concurrent(AT_ONCE, tell).await;
 }
 
 impl Recorder {
