@@ -67,7 +67,7 @@ pub struct Shown {
     pub clock: Option<Timestamp>,
     /// Whether nothing shows that what came is all: it may have been cut.
     pub no_end: bool,
-    /// How far its copy of the directory is, as its source writes that; of a file, the digest of its text.
+    /// How far its copy of the directory is, as its source writes that; of an export, its digest and when it was written.
     pub progress: Option<String>,
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
 
@@ -451,6 +452,9 @@ impl<'a> LdifRead<'a> {
             );
             return Err(SourceError::new(Reason::Interrupted, message));
         }
+        // Which export it is: one that is read again says no more than it did.
+        let written = self.text.written_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let export = format!("{digest} {}", written.unwrap_or_default().as_nanos());
         let Ending { references, doubt, shown } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
@@ -499,7 +503,7 @@ impl<'a> LdifRead<'a> {
             notices,
             vendor: None,
             feed: None,
-            shown: Shown { no_end: !shown, progress: Some(digest), ..Shown::default() },
+            shown: Shown { no_end: !shown, progress: Some(export), ..Shown::default() },
         })
     }
 }

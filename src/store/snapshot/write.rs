@@ -369,9 +369,8 @@ impl Importing {
         })
     }
 
-    /// Takes back what this import wrote of a row, but for its names ([`Importing::call_again`]); of a row that is new,
-    /// all but the first. Returns what is known of it now, its DN, and whether it is there; `None` if nothing was ever
-    /// written of it.
+    /// Takes back what this import wrote of a row, but for its names ([`Importing::call_again`]). Returns what is known of it
+    /// now, its DN, and whether it is there; `None` if nothing was written of it before.
     ///
     /// # Errors
     /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
@@ -379,17 +378,17 @@ impl Importing {
         let last = self.store.write(|writer| {
             let key = params![self.connector, row.0, self.sealed.cast_signed()];
             writer
-                .prepare_cached(
-                    "DELETE FROM version WHERE connector = ?1 AND entry = ?2 AND sequence > coalesce(
-                         (SELECT max(sequence) FROM version WHERE connector = ?1 AND entry = ?2 AND sequence <= ?3),
-                         (SELECT min(sequence) FROM version WHERE connector = ?1 AND entry = ?2))",
-                )?
+                .prepare_cached("DELETE FROM version WHERE connector = ?1 AND entry = ?2 AND sequence > ?3")?
                 .execute(key)?;
             let columns = "hash, json_extract(content, '$.dn'), standing, detail";
             let mut newest = Newest::select(columns, writer, self.connector, ANY)?;
             newest.of(row.0, |row| Ok((row.get(0)?, row.get(1)?, Presence::read(row, 2)?)))
         })?;
-        let Some((hash, dn, presence)) = last else { return Ok(None) };
+        let Some((hash, dn, presence)) = last else {
+            self.entries.there.remove(row.0);
+            self.note(Known { row, hash: Fingerprint::default(), presence: PresenceByte::Gone });
+            return Ok(None);
+        };
         let standing = PresenceByte::of(&presence);
         if standing == PresenceByte::Gone {
             self.entries.there.remove(row.0);

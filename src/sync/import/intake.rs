@@ -334,6 +334,7 @@ impl Intake {
         let LookUpResult { absent: mut settled, of_no_kind, orphans, unprovable, mut notices } = settled;
         settled.extend(self.elsewhere(of_no_kind)?.map(|row| (row, Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
+        let again = self.is_again(&completion);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         self.flush()?;
@@ -347,7 +348,6 @@ impl Intake {
             notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion)?;
-        let again = self.is_again(&completion);
         let (removed, unsettled) = self.settle(settled, configuration, again, finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.flush()?;
@@ -378,7 +378,9 @@ impl Intake {
         coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
         // Those of reads that were never sealed count as new too.
-        let new_names = self.info.as_ref().map_or(0, |info| info.next_name);
+        // No name is newer than it was when the same export was read.
+        let of_now = |info: &SnapshotInfo| if again { info.new_names } else { info.next_name };
+        let new_names = self.info.as_ref().map_or(0, of_now);
         let shared_names = self.shared_names(full)?;
         let (unreadable, unreadable_count, remembered) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
@@ -465,7 +467,7 @@ impl Intake {
     }
 
     /// Writes what became of those who did not come; how many are gone, and how many were not looked up. `again` is that the
-    /// same text was read before.
+    /// same export was read before.
     fn settle(
         &mut self,
         settled: Vec<(RowId, Absent)>,
@@ -490,7 +492,7 @@ impl Intake {
         let unheard = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
         let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
         if again {
-            // The same text says no more than it did.
+            // The same export says no more than it did.
             kept.extend(self.importing.unsettled(&unheard)?.into_keys().map(|row| row.0));
         }
         // A record with the id of one and the name of another may be made of two.
@@ -550,7 +552,7 @@ impl Intake {
         }
     }
 
-    /// Whether the same text was read before.
+    /// Whether the same export was read before.
     fn is_again(&self, completion: &Completion) -> bool {
         let last = self.info.as_ref().and_then(|info| info.progress.as_ref());
         last.is_some() && last == completion.shown.progress.as_ref()
