@@ -377,10 +377,7 @@ impl Intake {
         let mut coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
         coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
-        // Those of reads that were never sealed count as new too.
-        // No name is newer than it was when the same export was read.
-        let of_now = |info: &SnapshotInfo| if again { info.new_names } else { info.next_name };
-        let new_names = self.info.as_ref().map_or(0, of_now);
+        let new_names = self.new_names(again);
         let shared_names = self.shared_names(full)?;
         let (unreadable, unreadable_count, remembered) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
@@ -550,6 +547,13 @@ impl Intake {
             Mode::Full => shrinkage::judge(last.shrunk, last.users + last.groups + last.contacts, now, at),
             Mode::Delta => last.shrunk,
         }
+    }
+
+    /// From which number on names are new: those of reads that were never sealed are so too. No name is newer than it was when
+    /// the same export was read.
+    fn new_names(&self, again: bool) -> u32 {
+        let of_now = |info: &SnapshotInfo| if again { info.new_names } else { info.next_name };
+        self.info.as_ref().map_or(0, of_now)
     }
 
     /// Whether the same export was read before.
