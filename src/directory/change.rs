@@ -43,6 +43,12 @@ pub enum Change {
         /// What is wrong with it and what to do.
         why: String,
     },
+    /// An entry is there that shows no id, and is neither user, contact nor group by its classes. Who had its DN last may be it,
+    /// with lines that were lost, and keeps what they were; otherwise it is of no concern.
+    Anonymous {
+        /// Its DN.
+        dn: String,
+    },
 }
 
 /// An entry that is neither user, contact nor group by its classes. Of one that was of these `kinds` it is no evidence: it
@@ -71,6 +77,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => Some(anchor),
             Self::MembersAdded { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
+            Self::Anonymous { .. } => None,
         }
     }
 
@@ -85,6 +92,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => *anchor = spelt,
             Self::MembersAdded { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
+            Self::Anonymous { .. } => {}
         }
         self
     }
@@ -111,6 +119,7 @@ fn bytes(change: &Change) -> usize {
             what.len() + why.len()
         }
         Change::MembersAdded { added, .. } => of(added),
+        Change::Anonymous { dn } => dn.len(),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }
 }

@@ -88,6 +88,7 @@ impl Brought {
                 | Change::Outside(_)
                 | Change::MembersAdded { .. }
                 | Change::OfNoKind { .. }
+                | Change::Anonymous { .. }
                 | Change::Unproven { .. } => {
                     panic!("this reader does not say {change:?}")
                 }

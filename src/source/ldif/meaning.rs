@@ -144,7 +144,7 @@ impl Meaning {
                         tell(Change::OfNoKind(OfNoKind { anchor, what: dn.clone(), why, kinds: KINDS }))
                     }
                     None if hides => tell(Change::Unreadable { anchor: None, what: dn.clone(), why }),
-                    None => Vec::new(),
+                    None => tell(Change::Anonymous { dn: dn.clone() }),
                 };
             }
         };

@@ -112,6 +112,8 @@ pub(super) struct Intake {
     newly_unidentified: RoaringBitmap,
     /// When the newest of the others came first.
     unidentified_since: Option<Timestamp>,
+    /// Names of entries of no kind that show no id.
+    anonymous: RoaringBitmap,
     /// Whom one may be that shows neither an id nor the name of somebody.
     nameless: Nameless,
     /// Rows that a read of everything found outside of what is read.
@@ -170,6 +172,7 @@ impl Intake {
             borne: RoaringBitmap::new(),
             shared: RoaringBitmap::new(),
             unidentified: RoaringBitmap::new(),
+            anonymous: RoaringBitmap::new(),
             newly_unidentified: RoaringBitmap::new(),
             unidentified_since: None,
             nameless: Nameless::Nobody,
@@ -226,6 +229,7 @@ impl Intake {
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
                 Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
+                Change::Anonymous { dn } => self.anonymous(&dn)?,
                 Change::OfNoKind(entry) => {
                     self.holders.note(&entry.what);
                     self.of_no_kind(entry)?;
@@ -275,7 +279,7 @@ impl Intake {
         self.flush()?;
         let absent = self.importing.there() - &self.seen - &self.outside;
         self.look_for_nameless(&absent)?;
-        let there = self.importing.holders(&absent, &self.unidentified)?;
+        let there = self.importing.holders(&absent, &(&self.unidentified | &self.anonymous))?;
         let called = self.importing.called(&there, false)?.into_iter();
         let called: HashMap<Dn, RowId> =
             called.filter_map(|(row, _, dn)| Some((Dn::parse(&dn).ok()?, row))).collect();
@@ -794,6 +798,14 @@ impl Intake {
             return self.unreadable(Some(&entry.anchor), entry.what, entry.why);
         }
         if self.is_full { self.outside(&entry.anchor) } else { self.gone(&entry.anchor, Grade::OutOfScope) }
+    }
+
+    /// Whoever is missing and was called so may be it.
+    fn anonymous(&mut self, dn: &str) -> Result<(), StoreError> {
+        if let Ok(dn) = Dn::parse(dn) {
+            self.anonymous.extend(self.importing.name(&Reference::Dn(dn))?);
+        }
+        Ok(())
     }
 
     /// Whether it was of one of these kinds when it was read last; of one that never was, nothing else is known.

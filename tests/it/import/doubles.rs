@@ -169,3 +169,22 @@ async fn a_new_group_that_lists_itself_and_whose_id_comes_twice_is_not_there() {
         assert_eq!(company.registry().into_keys().collect::<Vec<_>>(), ["ann@corp.example"]);
     }
 }
+
+/// Lines that are lost from a record can take its id and its class.
+#[rstest]
+#[case::theirs(BOB, true)]
+#[case::another(NEW, false)]
+#[tokio::test]
+async fn who_is_missing_and_called_as_an_entry_without_id_and_kind_stays(
+    #[case] dn: &str,
+    #[case] stays: bool,
+) {
+    let company = Company::new();
+    company.day(&directory(&[&ann()[..], &[person("2", BOB)]].concat())).await;
+    let in_step = company.registry();
+    let anonymous = [Change::Anonymous { dn: dn.to_owned() }];
+    for _ in 0..2 {
+        company.day(&directory(&[&ann()[..], &anonymous].concat())).await;
+        assert_eq!(company.registry() == in_step, stays, "{:?}", company.registry());
+    }
+}
