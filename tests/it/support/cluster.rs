@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
     port: u16,
     apiserver: Mutex<Option<Process>>,
     // Dropped last: the folder goes with it.
-    etcd: Process,
+    _etcd: Process,
 }
 
 /// A change that the apiserver was asked for, and how it answered.
@@ -70,7 +70,7 @@ impl Cluster {
             &path("etcd.log"),
             Some(&folder),
         );
-        let cluster = Self { folder, port: own_port(), apiserver: Mutex::default(), etcd };
+        let cluster = Self { folder, port: own_port(), apiserver: Mutex::default(), _etcd: etcd };
         cluster.write_kubeconfig(&cluster.kubeconfig(), TOKEN);
         cluster.start_apiserver();
         cluster.install();
@@ -113,13 +113,6 @@ impl Cluster {
     pub(crate) fn stop_apiserver(&self) {
         let process = self.apiserver.lock().unwrap().take();
         process.expect("the apiserver runs").kill();
-    }
-
-    #[allow(dead_code, reason = "of those who share this, one measures")]
-    /// The time that the apiserver and etcd have computed until now.
-    pub(crate) fn cpu(&self) -> Duration {
-        let apiserver = self.apiserver.lock().unwrap();
-        apiserver.as_ref().expect("the apiserver runs").cpu() + self.etcd.cpu()
     }
 
     /// The kinds, the rights and the rule for approvals, as a release installs them.

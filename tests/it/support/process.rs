@@ -63,17 +63,6 @@ impl Process {
         self.child.id()
     }
 
-    #[allow(dead_code, reason = "of those who share this, one measures")]
-    /// The time that it has computed until now, on all cores together.
-    pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // After the name, which stands in brackets: user and system time are the 12th and 13th field (proc(5)).
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-        // A tick is a hundredth of a second on every Linux that we know of.
-        Duration::from_millis(ticks * 10)
-    }
-
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
