@@ -116,6 +116,8 @@ pub(super) struct Intake {
     anonymous: RoaringBitmap,
     /// Whom one may be that shows neither an id nor the name of somebody.
     nameless: Nameless,
+    /// Of those who did not come in a read of everything, who was unsettled before: since when, and which server told of them last.
+    unsettled: HashMap<RowId, (Timestamp, Option<String>)>,
     /// Rows that a read of everything found outside of what is read.
     outside: RoaringBitmap,
     /// Whether everything is read.
@@ -176,6 +178,7 @@ impl Intake {
             newly_unidentified: RoaringBitmap::new(),
             unidentified_since: None,
             nameless: Nameless::Nobody,
+            unsettled: HashMap::new(),
             outside: RoaringBitmap::new(),
             is_full: false,
             holders: Holders::default(),
@@ -291,14 +294,14 @@ impl Intake {
         }
         self.keep(&others, NAMED_SO)?;
         let absent = absent - there;
-        let mut before = self.importing.unsettled(&absent)?;
+        self.unsettled = self.importing.unsettled(&absent)?;
         let told = self.told_by();
         let called = self.importing.called(&absent, false)?;
         let mut called: HashMap<RowId, String> = called.into_iter().map(|(row, _, dn)| (row, dn)).collect();
         let missing = |(row, anchor)| {
-            let (since, server) = before
-                .remove(&row)
-                .map_or_else(|| (None, told.clone()), |(since, server)| (Some(since), server));
+            let before = self.unsettled.get(&row).cloned();
+            let (since, server) =
+                before.map_or_else(|| (None, told.clone()), |(since, server)| (Some(since), server));
             Missing { row, anchor, dn: called.remove(&row), server, since }
         };
         Ok(self.importing.anchors(&absent)?.into_iter().map(missing).collect())
@@ -351,7 +354,7 @@ impl Intake {
             completion.cursor = None;
             notices.push(double::notice(doubles));
         }
-        let held = self.hold(&mut settled, &completion)?;
+        let held = self.hold(&mut settled, &completion);
         let (removed, unsettled) = self.settle(settled, configuration, again, finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.flush()?;
@@ -441,9 +444,9 @@ impl Intake {
 
     /// Keeps those who are missing from a file that may have been cut, and those who were kept so before, until a file shows its
     /// end; whether there are any.
-    fn hold(&mut self, settled: &mut [(RowId, Absent)], completion: &Completion) -> Result<bool, StoreError> {
+    fn hold(&mut self, settled: &mut [(RowId, Absent)], completion: &Completion) -> bool {
         if !completion.shown.no_end {
-            return Ok(false);
+            return false;
         }
         let came = (&self.seen | &self.outside | &self.tombstones).len();
         let is_cut = shrinkage::is_cut(self.before, came);
@@ -451,9 +454,7 @@ impl Intake {
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
         let kept = match &self.info {
             _ if is_cut => missing,
-            Some(info) if info.held => {
-                self.importing.unsettled(&missing)?.into_keys().map(|row| row.0).collect()
-            }
+            Some(info) if info.held => self.among_unsettled(&missing).collect(),
             _ => RoaringBitmap::new(),
         };
         for (_, absent) in settled.iter_mut().filter(|(row, _)| kept.contains(row.0)) {
@@ -464,7 +465,7 @@ impl Intake {
             let (what, why) = ("the end of the file".to_owned(), shrinkage::CUT.to_owned());
             self.unknown.add(UnreadableEntry { what, why, anchor: None, since: None });
         }
-        Ok(!kept.is_empty())
+        !kept.is_empty()
     }
 
     /// Writes what became of those who did not come; how many are gone, and how many were not looked up. `again` is that the
@@ -484,8 +485,8 @@ impl Intake {
         let mut kept = match self.nameless {
             Nameless::AnybodyMissing => gone,
             Nameless::MissingBefore(came) => {
-                let missed = self.importing.unsettled(&gone)?.into_iter();
-                missed.filter(|(_, (since, _))| *since <= came).map(|(row, _)| row.0).collect()
+                let missed = self.unsettled.iter().filter(|(_, (since, _))| *since <= came);
+                missed.map(|(row, _)| row.0).filter(|row| gone.contains(*row)).collect()
             }
             Nameless::Nobody => RoaringBitmap::new(),
         };
@@ -494,7 +495,7 @@ impl Intake {
         let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
         if again {
             // The same export says no more than it did.
-            kept.extend(self.importing.unsettled(&unheard)?.into_keys().map(|row| row.0));
+            kept.extend(self.among_unsettled(&unheard));
         }
         // A record with the id of one and the name of another may be made of two.
         kept |= if self.is_mixed {
@@ -512,8 +513,6 @@ impl Intake {
             .into_iter()
             .map(|(row, absent)| (row, if kept.contains(row.0) { Absent::NotLookedUp } else { absent }));
         let settled: Vec<_> = settled.collect();
-        let were = settled.iter().filter(|(_, absent)| *absent == Absent::NotLookedUp);
-        let were = self.importing.unsettled(&were.map(|(row, _)| row.0).collect())?;
         for (row, absent) in settled {
             let grade = match absent {
                 Absent::Missing => Grade::Absent,
@@ -521,7 +520,7 @@ impl Intake {
                 Absent::CannotLookUp => Grade::AbsentUnconfirmed,
                 Absent::NotLookedUp => {
                     unsettled += 1;
-                    if !were.contains_key(&row) {
+                    if !self.unsettled.contains_key(&row) {
                         self.written.insert(row.0);
                         self.untold.insert(row.0);
                         let server = self.told_by();
@@ -564,6 +563,11 @@ impl Intake {
     fn is_again(&self, completion: &Completion) -> bool {
         let last = self.info.as_ref().and_then(|info| info.progress.as_ref());
         last.is_some() && last == completion.shown.progress.as_ref()
+    }
+
+    /// Those of `rows` who were unsettled before.
+    fn among_unsettled(&self, rows: &RoaringBitmap) -> impl Iterator<Item = u32> {
+        self.unsettled.keys().map(|row| row.0).filter(|row| rows.contains(*row))
     }
 
     /// Which server told of those who are present.
