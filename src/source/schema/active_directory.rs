@@ -99,8 +99,11 @@ impl ActiveDirectorySchema {
         let Some(anchor) = anchor(attributes) else {
             let why = NO_ID.to_owned();
             // Its name says all the same who it is.
-            let anchor = Extended::of(dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
-            return Some(Change::Unreadable { anchor, what: what.to_owned(), why });
+            return Some(Change::Unreadable {
+                anchor: Extended::of(dn).anchor(),
+                what: what.to_owned(),
+                why,
+            });
         };
         if is_deleted(attributes) {
             return Some(Change::Tombstone(anchor));

@@ -119,8 +119,7 @@ impl Dialect for ActiveDirectory {
 
 /// Whose entry it is, by the attribute or by what stands before its name.
 fn identity(raw: &Raw) -> Option<Anchor> {
-    let named = || Extended::of(&raw.dn).guid.map(|guid| Anchor::new(guid.to_lowercase()));
-    schema::anchor(&raw.attributes).or_else(named)
+    schema::anchor(&raw.attributes).or_else(|| Extended::of(&raw.dn).anchor())
 }
 
 impl LookUps for ActiveDirectory {

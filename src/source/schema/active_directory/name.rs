@@ -40,7 +40,12 @@ impl<'a> Extended<'a> {
         {
             return Some(Reference::Sid(sid));
         }
-        self.guid.map(|guid| Reference::Anchor(Anchor::new(guid.to_lowercase())))
+        self.anchor().map(Reference::Anchor)
+    }
+
+    /// The id of the entry that it names.
+    pub(in crate::source) fn anchor(&self) -> Option<Anchor> {
+        self.guid.map(|guid| Anchor::new(guid.to_lowercase()))
     }
 }
 
