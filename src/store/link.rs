@@ -97,6 +97,11 @@ impl Subjects {
         }
     }
 
+    /// Who has which key, as it is written in holds.
+    pub fn by_key(&self) -> HashMap<String, SubjectId> {
+        self.by_id.values().map(|subject| (subject.key.to_string(), subject.id)).collect()
+    }
+
     /// Who has which anchor.
     pub fn by_anchor(&self) -> HashMap<(&DirectoryId, &Anchor), SubjectId> {
         let mut by_anchor = HashMap::with_capacity(self.by_id.values().count());

@@ -1,10 +1,9 @@
 //! Which approved operations the directory calls for no longer: their approval is over, so that it does not cover what
 //! happens later. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::still_held::{is_frozen, is_settled};
-use crate::directory::SubjectId;
 use crate::store::hold::{Hold, Line};
 use crate::store::link::Subjects;
 use crate::sync::guard;
@@ -21,8 +20,7 @@ pub(super) fn over<'h>(
     if approved.is_empty() {
         return BTreeSet::new();
     }
-    let ids: HashMap<String, SubjectId> =
-        subjects.by_id.values().map(|subject| (subject.key.to_string(), subject.id)).collect();
+    let ids = subjects.by_key();
     let is_over = |line: &&Line| {
         let Some(subject) = ids.get(&line.subject).copied() else { return false };
         let member = line.member.as_ref().and_then(|member| ids.get(member)).copied();

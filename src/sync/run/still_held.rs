@@ -5,7 +5,7 @@
 //!   not there any more, or when a person approved it. A line that an edit is the reason of goes with that edit.
 //! - While a line stands, nothing is taken from its object.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::directory::SubjectId;
 use crate::store::hold::{Hold, Identity, Line};
@@ -45,8 +45,7 @@ pub(super) struct StillHeld {
 impl HoldReview<'_> {
     /// `approved` are the lines that a person approved under the spec of now.
     pub(super) fn judge(&self, approved: &HashSet<Identity>) -> StillHeld {
-        let ids: HashMap<String, SubjectId> =
-            self.subjects.by_id.values().map(|subject| (subject.key.to_string(), subject.id)).collect();
+        let ids = self.subjects.by_key();
         let planned = Planned::of(self.plan);
         let mut open = Vec::new();
         let mut unplanned = Vec::new();
