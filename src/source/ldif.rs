@@ -417,17 +417,18 @@ impl<'a> LdifRead<'a> {
         let mut filler = Filler::default();
         let mut seen: HashMap<Fingerprint, (usize, u64)> = HashMap::new();
         let (mut last, mut again, mut unclear) = (None, 0, 0);
-        let mut hidden = Vec::new();
+        let mut unknown = Vec::new();
         let (meaning, classes) = (&self.meaning, &mut self.classes);
         let mut sum = Sum::default();
         let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
             if let parse::End::Open(_) = record.end {
                 last = Some(record.line);
             }
-            if hidden.len() < NAMED {
-                hidden.extend(meaning.used.hidden(&record.attributes).iter().map(|one| told(one, &record)));
+            let hidden = meaning.used.hidden(&record.attributes);
+            if unknown.len() < NAMED {
+                unknown.extend(hidden.iter().map(|one| told(one, &record)));
             }
-            for change in meaning.changes(&record) {
+            for change in meaning.changes(&record, &hidden) {
                 match &change {
                     Change::Replace(entry) if !is_first(&mut seen, entry, &record)? => {
                         again += 1;
@@ -475,7 +476,7 @@ impl<'a> LdifRead<'a> {
                 self.config.name
             ));
         }
-        notices.extend(hidden);
+        notices.extend(unknown);
         notices.extend(self.classes.notice());
         if unclear > 0 {
             let are = count(unclear, "entry was", "entries were");

@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::lists::{self, MEMBERS};
 use super::parse::{End, Record, UNKNOWN};
 use super::required::{NAMING, Required};
-use super::used::Used;
+use super::used::{Hidden, Used};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
 use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::{self, Primaries};
@@ -92,13 +92,12 @@ enum Is {
 }
 
 impl Meaning {
-    /// What a record tells.
-    pub(super) fn changes(&self, record: &Record) -> Vec<Change> {
+    /// What a record tells that hides these values ([`Used::hidden`]).
+    pub(super) fn changes(&self, record: &Record, hidden: &[Hidden]) -> Vec<Change> {
         let ids = self.ids(record);
         if let Some(why) = self.damage(record, &ids) {
             return self.unreadable(record, &ids, &why);
         }
-        let hidden = self.used.hidden(&record.attributes);
         if hidden.is_empty() {
             return self.understood(record, ids);
         }
@@ -540,7 +539,7 @@ mod tests {
         let mut reader = Reader::new(text.as_bytes());
         let mut changes = Vec::new();
         while let Some(record) = reader.next().unwrap() {
-            changes.extend(meaning.changes(&record));
+            changes.extend(meaning.changes(&record, &meaning.used.hidden(&record.attributes)));
         }
         changes
     }
