@@ -15,13 +15,14 @@ use rollcall::spec;
 use rollcall::store::Store;
 use rollcall::store::journal::{Intent, Spent};
 use rollcall::store::link::Place;
-use rollcall::sync::import::{self, import};
+use rollcall::sync::import::import;
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
 use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
 
 use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Trouble};
 use crate::support::hand::Hand;
+use crate::support::reading;
 
 /// A directory of these people.
 struct People(Vec<&'static str>);
@@ -86,11 +87,7 @@ impl Bench {
     async fn run(&self, policy: &str, people: &[&'static str], at: i64) -> RunReport {
         let clock = Hand::seconds(at);
         let connector = ConnectorName::new("test", policy);
-        let options = import::Options {
-            look_ups: 1000,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let options = reading::options();
         import(&People(people.to_vec()), &self.store, &connector, options, &clock, |_| {}).await.unwrap();
         let work = Work {
             store: &self.store,

@@ -16,13 +16,14 @@ use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::registry::Object;
 use rollcall::store::{self, Store};
-use rollcall::sync::import::{self, import};
+use rollcall::sync::import::import;
 use rollcall::sync::run::{Options, RunReport, Work, run};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
 use crate::support::memory::{entry, name, policy};
+use crate::support::reading;
 
 const PEOPLE: usize = 100;
 
@@ -79,11 +80,7 @@ fn owner() -> Owner {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 async fn read(store: &Store, directory: &Directory, clock: &Hand) -> Result<(), Error> {
-    let options = import::Options {
-        look_ups: 1000,
-        timeout: Duration::from_mins(1),
-        full_read_every: Duration::from_hours(24),
-    };
+    let options = reading::options();
     import(directory, store, &connector(), options, clock, |_| {}).await?;
     Ok(())
 }

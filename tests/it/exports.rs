@@ -1,17 +1,16 @@
 //! What exports do not show, or say in odd ways, decides about nobody: one export after the other, imported into a store.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use rollcall::directory::ConnectorName;
-use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
+use rollcall::source::ldif::{LdifConfig, LdifSource};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, Row};
-use rollcall::sync::import::{self, ImportError, Imported, import};
+use rollcall::sync::import::{ImportError, Imported, import};
 use rstest::rstest;
 
 use crate::support::hand::Hand;
+use crate::support::reading;
 
 struct Desk {
     store: Store,
@@ -28,18 +27,9 @@ impl Desk {
     async fn read(&self, text: &str) -> Result<Imported, ImportError> {
         let source = LdifSource::new(LdifConfig {
             user_filter: self.user_filter.map(str::to_owned),
-            group_filter: None,
-            input: Input::Text(Arc::from(text.as_bytes())),
-            name: "the export".to_owned(),
-            directory_id: None,
-            anchor: None,
-            literal: BTreeSet::new(),
+            ..reading::export(text)
         });
-        let options = import::Options {
-            look_ups: 1000,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let options = reading::options();
         let connector = ConnectorName::new("test", "corp");
         import(&source, &self.store, &connector, options, &Hand::hours(0), |_| {}).await
     }

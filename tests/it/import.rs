@@ -16,6 +16,7 @@ use rstest::rstest;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
+use crate::support::reading;
 
 mod doubles;
 mod exchanges;
@@ -152,11 +153,7 @@ impl Desk {
     }
 
     async fn import_at(&self, at: &Hand, read: &Read, look_ups: usize) -> Result<Imported, ImportError> {
-        let options = import::Options {
-            look_ups,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let options = import::Options { look_ups, ..reading::options() };
         import(read, &self.store, &ConnectorName::new("test", "corp"), options, at, |_| {}).await
     }
 

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::time::Duration;
 
 use rollcall::directory::ConnectorName;
-use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
+use rollcall::source::ldif::{LdifConfig, LdifSource};
 use rollcall::store::Store;
 use rollcall::store::snapshot::Presence;
-use rollcall::sync::import::{self, ImportError, Imported, import};
+use rollcall::sync::import::{ImportError, Imported, import};
 use rstest::rstest;
 
 use crate::support::hand::Hand;
+use crate::support::reading;
 
 /// The store, and what was read into it.
 struct Desk {
@@ -33,20 +32,9 @@ impl Desk {
             let ids = ids.replace('|', "\n");
             write!(text, "dn: uid={name},dc=x\nobjectClass: inetOrgPerson\nuid: {name}\n{ids}\n\n").unwrap();
         }
-        let source = LdifSource::new(LdifConfig {
-            user_filter: None,
-            group_filter: None,
-            input: Input::Text(Arc::from(text.into_bytes())),
-            name: "the export".to_owned(),
-            directory_id: None,
-            anchor: anchor.map(str::to_owned),
-            literal: BTreeSet::new(),
-        });
-        let options = import::Options {
-            look_ups: 1000,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let source =
+            LdifSource::new(LdifConfig { anchor: anchor.map(str::to_owned), ..reading::export(&text) });
+        let options = reading::options();
         let connector = ConnectorName::new("test", "corp");
         import(&source, &self.store, &connector, options, &Hand::hours(0), |_| {}).await
     }

@@ -27,6 +27,7 @@ pub(crate) mod operator;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod reading;
 pub(crate) mod registry;
 pub(crate) mod samba;
 pub(crate) mod served;

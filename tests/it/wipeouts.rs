@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, EntryKind, Members, Mode, Owner,
@@ -12,13 +11,14 @@ use rollcall::directory::{
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
-use rollcall::sync::import::{self, ImportError, Imported, import};
+use rollcall::sync::import::{ImportError, Imported, import};
 use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
 use crate::support::memory::{entry, name, policy};
+use crate::support::reading;
 
 /// A directory, and how it answers.
 #[derive(Clone, Default)]
@@ -108,11 +108,7 @@ impl Desk {
     }
 
     async fn import(&self, directory: &Directory) -> Result<Imported, ImportError> {
-        let options = import::Options {
-            look_ups: 1000,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let options = reading::options();
         import(directory, &self.store, &connector(), options, &Hand::seconds(0), |_| {}).await
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, EntryKind, Members, Mode, Owner, Reference,
@@ -11,13 +10,14 @@ use rollcall::directory::{
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
-use rollcall::sync::import::{self, Imported, import};
+use rollcall::sync::import::{Imported, import};
 use rollcall::sync::run::{Options, RunReport, RunState, Work, run_on};
 use rollcall::target::registry::Registry;
 
 use crate::support::completion::completion;
 use crate::support::hand::Hand;
 use crate::support::memory::{entry_at, policy};
+use crate::support::reading;
 
 /// What is read, and what a look-up says.
 #[derive(Clone, Default)]
@@ -86,11 +86,7 @@ impl Company {
     }
 
     pub(super) async fn import(&self, directory: &Directory) -> Imported {
-        let options = import::Options {
-            look_ups: 1000,
-            timeout: Duration::from_mins(1),
-            full_read_every: Duration::from_hours(24),
-        };
+        let options = reading::options();
         let connector = ConnectorName::new("test", "corp");
         import(directory, &self.store, &connector, options, &Hand::seconds(0), |_| {}).await.unwrap()
     }
