@@ -21,6 +21,9 @@ pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 pub const GROUP: &str = "rollcall.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+/// The generation that the status of a new object tells of, until somebody has looked at it: without it, whoever waits for an
+/// object could take one that nobody has seen yet for one that is as it should be.
+pub const NEVER_SEEN: i64 = -1;
 /// Annotation: any new value of it requests a read or a run now, also in back-off; repeated in the status
 /// when it was handled.
 pub const SYNC_REQUESTED_AT: &str = "rollcall.dev/sync-requested-at";

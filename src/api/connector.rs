@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reference::{CaRef, KeyRef, SecretRef};
-use super::{Duration, bounded};
+use super::{Duration, NEVER_SEEN, bounded};
 
 /// Where a directory is and how to reach it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -387,6 +387,7 @@ pub struct Ldif {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
+#[schemars(extend("default" = { "observedGeneration": NEVER_SEEN }))]
 pub struct DirectoryConnectorStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reference::KeyRef;
-use super::{Duration, bounded};
+use super::{Duration, NEVER_SEEN, bounded};
 
 mod limits;
 
@@ -335,6 +335,7 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
+#[schemars(extend("default" = { "observedGeneration": NEVER_SEEN }))]
 pub struct SyncPolicyStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

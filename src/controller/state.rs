@@ -56,6 +56,7 @@ pub(super) trait Kind:
 pub(super) trait ObjectStatus: Clone + Default + Serialize + DeserializeOwned + Send + Sync {
     fn conditions(&self) -> &[Condition];
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
+    fn observed_generation(&self) -> Option<i64>;
     /// The last request by annotation that was acted on.
     fn handled(&self) -> Option<&String>;
     /// When the next read or run begins.
@@ -78,6 +79,8 @@ pub(super) struct ControllerState<K: Kind> {
     looked: bool,
     /// The status that the first look found, if that look failed.
     found: Option<K::Status>,
+    /// Since when the first read or run of an object goes on that shows nothing yet.
+    began: Option<Timestamp>,
     /// The conditions that are shown while no look succeeds.
     blind: Option<Vec<Condition>>,
 }
@@ -92,6 +95,7 @@ impl<K: Kind> Default for ControllerState<K> {
             written: None,
             looked: false,
             found: None,
+            began: None,
             blind: None,
         }
     }
@@ -197,11 +201,13 @@ impl<K: Kind> ControllerState<K> {
         }
         self.status = status.clone();
         let progress = (first && self.job.is_some()).then(|| delay::later(now, PROGRESS));
+        let shows = self.written.is_some() || object.status().is_some();
+        let waits = writing::can_wait(&mut self.began, shows, status.conditions(), now);
         Reconciled {
             begin,
-            wake_at: next.at().or(progress),
+            wake_at: [next.at().or(progress), waits].into_iter().flatten().min(),
             conditions: status.conditions().to_vec(),
-            write: self.write(object, status),
+            write: if waits.is_some() { None } else { self.write(object, status) },
         }
     }
 

@@ -1,14 +1,21 @@
 //! Writing a status: by server-side apply, under a field manager of its own, whenever the object shows another one than
 //! it should, whoever made it so.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::delay;
 use super::error::Error;
 use crate::api::reason;
 use crate::store::StoreError;
 use crate::text::replace_unseen;
+
+/// Progress is written of a new object from then on.
+const FIRST_PROGRESS: Duration = Duration::from_secs(10);
 
 /// A status as it was last written.
 #[derive(Clone, Debug)]
@@ -44,6 +51,23 @@ pub(super) fn stands<S: Serialize>(
         Some(written) => comparable(&written.status) == comparable(status) && written.stands(version, shown),
         None => shown.is_some_and(|shown| comparable(shown) == comparable(status)),
     }
+}
+
+/// Until when nothing need be written of an object that shows nothing yet (`shows` is false), if all there is to say is that
+/// its first read or run goes on: most have ended by then, and one write is enough. `since` remembers since when.
+pub(super) fn can_wait(
+    since: &mut Option<Timestamp>,
+    shows: bool,
+    conditions: &[Condition],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let progresses =
+        |it: &Condition| it.type_ == "Reconciling" && it.reason == reason::connector::PROGRESSING.name;
+    if shows || !conditions.iter().any(progresses) {
+        return None;
+    }
+    let until = delay::later(*since.get_or_insert(now), FIRST_PROGRESS);
+    (until > now).then_some(until)
 }
 
 /// A merge patch that takes away what a status shows in our words beyond what is wanted, if it does.
@@ -104,7 +128,7 @@ pub(super) fn number(version: Option<&String>) -> Option<u64> {
 pub(super) fn blind(
     before: &[Condition],
     generation: Option<i64>,
-    now: jiff::Timestamp,
+    now: Timestamp,
     error: &Error,
 ) -> Vec<Condition> {
     use super::condition::{Conditions, Status};
@@ -193,6 +217,32 @@ mod tests {
         let before = written(made.clone());
         let version = "8".to_owned();
         assert!(stands(Some(&before), (Some(&version), Some(&made)), &before.status));
+    }
+
+    #[test]
+    fn only_the_progress_of_what_shows_nothing_can_wait() {
+        use crate::controller::condition::{Conditions, Status};
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let says = |type_, reason| {
+            let mut conditions = Conditions::new(&[], Some(1), at(0));
+            conditions.set("Ready", Status::Unknown, reason, "");
+            conditions.set(type_, Status::True, reason, "");
+            conditions.finish()
+        };
+        let progress = says("Reconciling", "Progressing");
+        let mut since = None;
+        assert_eq!(can_wait(&mut since, false, &progress, at(100)), Some(at(110)));
+        assert_eq!(can_wait(&mut since, false, &progress, at(109)), Some(at(110)), "it does not begin anew");
+        assert_eq!(can_wait(&mut since, false, &progress, at(110)), None, "somebody waits");
+        for (shows, conditions) in [
+            (true, progress),
+            (false, says("Reconciling", "DependencyNotReady")),
+            (false, says("Reconciling", "ProgressingWithRetry")),
+            (false, says("Stalled", "Held")),
+            (false, Vec::new()),
+        ] {
+            assert_eq!(can_wait(&mut None, shows, &conditions, at(100)), None, "{conditions:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::core::PartialObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
@@ -18,10 +18,11 @@ use tokio::time::{Instant, timeout};
 
 use super::caches::{NamespaceCaches, Ours};
 use super::sight::Sight;
+use super::state::{Kind, ObjectStatus as _};
 use super::users::Users;
 use super::watched::{Happened, Scope, WatchedKind};
 use super::work_queue::WorkQueue;
-use crate::api::GROUP;
+use crate::api::{GROUP, NEVER_SEEN};
 use crate::clock::Timer;
 use crate::serve::Readiness;
 use crate::spec::Name;
@@ -73,10 +74,10 @@ where
         Follow { kind, what, namespace, readiness, sight: sight.clone(), metrics, tell }
     };
     let (connectors, writer) = reflector::store();
-    let stream = watcher(api(client, within), ours.clone()).modify(trim).reflect(writer);
+    let stream = watcher(api(client, within), ours.clone()).modify(trim_ours).reflect(writer);
     let watch_connectors: Following = Box::pin(follow(WatchedKind::Connector).run(stream, spec_hash));
     let (policies, writer) = reflector::store();
-    let stream = watcher(api(client, within), ours).modify(trim).reflect(writer);
+    let stream = watcher(api(client, within), ours).modify(trim_ours).reflect(writer);
     let watch_policies: Following = Box::pin(follow(WatchedKind::Policy).run(stream, spec_hash));
     let (secrets, writer) = reflector::store();
     let stream = watcher(api::<PartialObjectMeta<Secret>>(client, within), all.clone());
@@ -145,6 +146,14 @@ fn trim<K: Resource>(object: &mut K) {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.retain(|name, _| name.split_once('/').is_some_and(|(whose, _)| whose == GROUP));
+    }
+}
+
+/// The same, and the status of an object that nobody has looked at yet: it has none.
+fn trim_ours<K: Kind>(object: &mut DeserializeGuard<K>) {
+    trim(object);
+    if let Ok(known) = &mut object.0 {
+        known.status_mut().take_if(|status| status.observed_generation() == Some(NEVER_SEEN));
     }
 }
 

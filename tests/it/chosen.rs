@@ -142,7 +142,7 @@ fn namespaces_come_and_go_by_their_labels_without_a_restart() {
         });
     };
     becomes(&one, 200);
-    assert!(other.get("syncpol", "staff")["status"].is_null(), "nobody looks after it");
+    assert!(other.get("syncpol", "staff")["status"]["conditions"].is_null(), "nobody looks after it");
 
     // Another one comes: nobody who reads the first one is sent away.
     let done = AtomicBool::new(false);

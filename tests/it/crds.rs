@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::manifests;
 use crate::support::cli::Ran;
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, kstatus};
 
 /// A connector to a server, with more fields of `spec.ldap`.
 fn ldap(more: &str) -> String {
@@ -566,6 +566,18 @@ fn fills_in_each_leaf_by_itself(#[case] more: &str, #[case] at: &str, #[case] ex
 #[case("syncpol.status.held.digest", "The digest, which an approval names")]
 fn explains_itself(#[case] field: &str, #[case] words: &str) {
     Cluster::shared().kubectl(&["explain", field]).exits(0).says(words);
+}
+
+#[test]
+fn an_object_that_nobody_has_looked_at_is_not_taken_for_one_that_is_as_it_should_be() {
+    let namespace = Cluster::shared().namespace();
+    namespace.apply(&ldap("").replace("namespace: default", "labels: {}"));
+    namespace.apply(&policy("").replace("namespace: default", "labels: {}"));
+    for (kind, name) in [("dirconn", "corp"), ("syncpol", "staff")] {
+        let object = namespace.get(kind, name);
+        assert_eq!(object["status"], json!({ "observedGeneration": -1 }), "{kind}");
+        assert_eq!(kstatus(&object), "InProgress", "{kind}");
+    }
 }
 
 #[test]

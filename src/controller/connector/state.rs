@@ -43,6 +43,10 @@ impl ObjectStatus for DirectoryConnectorStatus {
         &mut self.conditions
     }
 
+    fn observed_generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
+
     fn handled(&self) -> Option<&String> {
         self.last_handled_sync_requested_at.as_ref()
     }

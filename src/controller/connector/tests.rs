@@ -324,7 +324,7 @@ fn when_it_was_last_read_is_measured_from_the_status_on(
 
 #[test]
 fn a_request_is_answered_when_its_read_has_ended() {
-    let (mut object, resolved) = corp("one", "title", &Value::Null);
+    let (mut object, resolved) = corp("one", "title", &json!({ "observedGeneration": 1 }));
     object.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
     let asked = (object, resolved);
     let handled =

@@ -47,6 +47,10 @@ impl ObjectStatus for SyncPolicyStatus {
         &mut self.conditions
     }
 
+    fn observed_generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
+
     fn handled(&self) -> Option<&String> {
         self.last_handled_sync_requested_at.as_ref()
     }
