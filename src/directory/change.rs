@@ -1,6 +1,6 @@
 //! The changes that a source reports while it reads.
 
-use super::{Anchor, Entry, EntryKind, Reference, Stated};
+use super::{Anchor, Entry, EntryKind, Patch, Reference, Stated};
 
 /// One thing a source found. Of an anchor that comes again in one read the later one counts; in a read of everything an
 /// entry that is both there and deleted is an exception.
@@ -8,6 +8,8 @@ use super::{Anchor, Entry, EntryKind, Reference, Stated};
 pub enum Change {
     /// The entry is like this now, members included.
     Replace(Box<Entry>),
+    /// The entry is there, and this much of it was told: what was not is as it was.
+    Patch(Box<Patch>),
     /// The directory says that this entry was deleted.
     Tombstone(Anchor),
     /// The entry is there, and as it was: all that a listing says of it.
@@ -26,12 +28,15 @@ pub enum Change {
         /// Why it may state more, and what to do; where it stands, the entry says.
         why: String,
     },
-    /// These are members of the group now, beside those that it had.
-    MembersAdded {
-        /// Which group.
+    /// Of the members that the group had, these went, and then these came; all others stay. What a feed tells of one group may
+    /// come in many parts, in order.
+    MembersDelta {
+        /// Which group. Nothing is told of one that is not known.
         group: Anchor,
-        /// Who.
+        /// Who came.
         added: Vec<Reference>,
+        /// Who went.
+        removed: Vec<Reference>,
     },
     /// An entry is there and could not be understood. It is no evidence of anything: who had its anchor or its DN
     /// last counts as seen and keeps what they were. One that shows neither may be anybody who is missing.
@@ -71,11 +76,12 @@ impl Change {
     pub fn anchor(&self) -> Option<&Anchor> {
         match self {
             Self::Replace(entry) | Self::Unproven { entry, .. } => Some(&entry.anchor),
+            Self::Patch(patch) => Some(&patch.set.anchor),
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
             | Self::OfNoKind(OfNoKind { anchor, .. }) => Some(anchor),
-            Self::MembersAdded { group, .. } => Some(group),
+            Self::MembersDelta { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
             Self::Anonymous { .. } => None,
         }
@@ -86,11 +92,12 @@ impl Change {
     pub fn of(mut self, spelt: Anchor) -> Self {
         match &mut self {
             Self::Replace(entry) | Self::Unproven { entry, .. } => entry.anchor = spelt,
+            Self::Patch(patch) => patch.set.anchor = spelt,
             Self::Tombstone(anchor)
             | Self::Unchanged(anchor)
             | Self::Outside(anchor)
             | Self::OfNoKind(OfNoKind { anchor, .. }) => *anchor = spelt,
-            Self::MembersAdded { group, .. } => *group = spelt,
+            Self::MembersDelta { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
             Self::Anonymous { .. } => {}
         }
@@ -100,28 +107,32 @@ impl Change {
 
 /// About how much memory the texts of a change take.
 fn bytes(change: &Change) -> usize {
-    let of = |references: &[Reference]| {
-        references.iter().flat_map(Reference::key_parts).map(str::len).sum::<usize>()
-    };
     match change {
-        Change::Replace(entry) | Change::Unproven { entry, .. } => {
-            let stated = entry.fields.values().chain(entry.attributes.values());
-            let values = stated.filter_map(|stated| match stated {
-                Stated::Values(values) => Some(values),
-                Stated::Undecodable => None,
-            });
-            let named = of(&entry.names) + of(entry.members.references());
-            entry.dn.len()
-                + named
-                + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
-        }
+        Change::Replace(entry) | Change::Unproven { entry, .. } => bytes_of(entry),
+        Change::Patch(patch) => bytes_of(&patch.set),
         Change::Unreadable { what, why, .. } | Change::OfNoKind(OfNoKind { what, why, .. }) => {
             what.len() + why.len()
         }
-        Change::MembersAdded { added, .. } => of(added),
+        Change::MembersDelta { added, removed, .. } => bytes_of_all(added) + bytes_of_all(removed),
         Change::Anonymous { dn } => dn.len(),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }
+}
+
+fn bytes_of(entry: &Entry) -> usize {
+    let stated = entry.fields.values().chain(entry.attributes.values());
+    let values = stated.filter_map(|stated| match stated {
+        Stated::Values(values) => Some(values),
+        Stated::Undecodable => None,
+    });
+    entry.dn.len()
+        + bytes_of_all(&entry.names)
+        + bytes_of_all(entry.members.references())
+        + values.flatten().map(|value| value.len() + size_of::<String>()).sum::<usize>()
+}
+
+fn bytes_of_all(references: &[Reference]) -> usize {
+    references.iter().flat_map(Reference::key_parts).map(str::len).sum()
 }
 
 /// A bounded number of changes: at most [`Batch::MAX`], and few that are long or whose groups state many members, so that
@@ -153,7 +164,8 @@ impl Filler {
     pub fn add(&mut self, change: Change) -> Option<Batch> {
         self.members += match &change {
             Change::Replace(entry) | Change::Unproven { entry, .. } => entry.members.references().len(),
-            Change::MembersAdded { added, .. } => added.len(),
+            Change::Patch(patch) => patch.set.members.references().len(),
+            Change::MembersDelta { added, removed, .. } => added.len() + removed.len(),
             _ => 0,
         };
         self.bytes += bytes(&change);
@@ -198,7 +210,9 @@ mod tests {
         assert_eq!(sizes(vec![group(Batch::MEMBERS / 2); 5]), [2, 2, 1]);
         let Change::Replace(entry) = group(Batch::MEMBERS) else { panic!() };
         let added = entry.members.references().to_vec();
-        assert_eq!(sizes(vec![Change::MembersAdded { group: Anchor::new("g"), added }, group(1)]), [1, 1]);
+        let delta = |added, removed| Change::MembersDelta { group: Anchor::new("g"), added, removed };
+        assert_eq!(sizes(vec![delta(added.clone(), Vec::new()), group(1)]), [1, 1]);
+        assert_eq!(sizes(vec![delta(Vec::new(), added), group(1)]), [1, 1]);
         assert!(sizes(Vec::new()).is_empty());
         let long = |bytes: usize| {
             let fields = [("mail".to_owned(), Stated::Values(vec!["a".repeat(bytes)]))].into();
@@ -210,7 +224,6 @@ mod tests {
         let members = Members::Complete(vec![member.clone()]);
         let named = Change::Replace(Box::new(Entry { members, ..Entry::nobody() }));
         assert_eq!(sizes(vec![named; 5]), [2, 2, 1]);
-        let added = Change::MembersAdded { group: Anchor::new("g"), added: vec![member] };
-        assert_eq!(sizes(vec![added; 3]), [2, 1]);
+        assert_eq!(sizes(vec![delta(vec![member], Vec::new()); 3]), [2, 1]);
     }
 }

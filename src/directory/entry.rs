@@ -197,6 +197,8 @@ pub enum Members {
     /// Not a group.
     #[default]
     None,
+    /// A group of whose members nothing was said: they are who they were.
+    NotStated,
     /// Every member was read: what is not here is not a member.
     Complete(Vec<Reference>),
     /// Some members could not be read or decoded (the reason is for people). Adds are known from
@@ -215,7 +217,7 @@ impl Members {
     /// The members that were read.
     pub fn references(&self) -> &[Reference] {
         match self {
-            Self::None => &[],
+            Self::None | Self::NotStated => &[],
             Self::Complete(members) | Self::Partial(members, _) => members,
         }
     }
@@ -231,7 +233,7 @@ impl From<Members> for String {
     fn from(members: Members) -> Self {
         match members {
             Members::Partial(_, why) => why.chars().take(Members::REASON).collect(),
-            Members::None | Members::Complete(_) => Self::new(),
+            Members::None | Members::NotStated | Members::Complete(_) => Self::new(),
         }
     }
 }

@@ -3,14 +3,15 @@
 //! A read of everything is a delta query from its beginning; what changed is the same query from where it ended. A page is the
 //! last one when it has a delta link; nothing else is an end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use self::client::{Graph, Refused};
 use self::cursor::Resume;
-use self::groups::{Before, Groups};
+use self::decode::Item;
+use self::groups::Groups;
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
 use crate::net::http::Url;
@@ -28,7 +29,7 @@ mod refusal;
 pub use cloud::Cloud;
 pub use config::EntraConfig;
 
-/// Above so many groups whose members are to be asked for one by one, everything is read.
+/// Above so many users and groups of which a feed did not tell enough, everything is read.
 const MANY: usize = 100;
 
 /// A source that reads a tenant.
@@ -124,16 +125,29 @@ impl<'a> Reading<'a> {
     async fn from(&mut self, mode: Mode, users: &str, groups: &str) -> Result<Option<Resume>, Refused> {
         let literal = self.graph.config().literal.clone();
         let mut at = self.graph.link(users)?;
+        let mut halves = BTreeSet::new();
         let users = loop {
             let page = self.page(&at).await?;
             for item in &page.value {
-                self.change(decode::user(item, &literal)).await?;
+                if mode == Mode::Delta && decode::removed(item).is_none() && decode::is_half(item) {
+                    halves.extend(decode::id(item));
+                } else {
+                    self.change(decode::user(item, &literal, mode)).await?;
+                }
             }
             match self.next(&at, page.next, page.delta)? {
                 Next::Page(url) => at = url,
                 Next::End(link) => break link,
             }
         };
+        if halves.len() > MANY {
+            return Ok(None);
+        }
+        for id in halves {
+            if let Some(item) = self.object("users", id, &self.select_users).await? {
+                self.change(decode::user(&item, &literal, Mode::Full)).await?;
+            }
+        }
         let mut told = Groups::default();
         let mut at = self.graph.link(groups)?;
         let groups = loop {
@@ -144,13 +158,12 @@ impl<'a> Reading<'a> {
                 Next::End(link) => break link,
             }
         };
-        let mut before = HashMap::new();
+        let mut known = HashSet::new();
         if mode == Mode::Delta {
-            let Some(known) = self.before(&mut told, &literal).await? else { return Ok(None) };
-            before = known;
+            let Some(listed) = self.complete(&mut told, &literal).await? else { return Ok(None) };
+            known = listed;
         }
-        let before = |group: &Anchor| before.remove(group).map_or(Before::Nobody, Before::These);
-        for change in told.changes(before) {
+        for change in told.changes(mode, &known) {
             self.change(change).await?;
         }
         if let Some(batch) = self.filler.rest() {
@@ -159,29 +172,25 @@ impl<'a> Reading<'a> {
         Ok(Some(Resume { fingerprint: self.fingerprint(), users, groups }))
     }
 
-    /// Whom the groups of which a feed told had before that. Of those of which that is not known all members are asked for;
-    /// `None` if they are too many.
-    async fn before(
+    /// Asks what else must be known of groups of which a feed told: of those of which not all members are known all of those.
+    /// Returns the groups of which it is enough who came and who went; `None` if more than a few are to be asked for.
+    async fn complete(
         &self,
         told: &mut Groups,
         literal: &BTreeSet<String>,
-    ) -> Result<Option<HashMap<Anchor, Vec<crate::directory::Reference>>>, Refused> {
+    ) -> Result<Option<HashSet<Anchor>>, Refused> {
         let there = told.there();
-        let lists = self.sink.members(there.iter().map(|id| decode::anchor(*id)).collect()).await;
-        let lists = lists.unwrap_or_default();
-        let known = |id: &Uuid| matches!(lists.get(&decode::anchor(*id)), Some(Some(_)));
-        let unknown: Vec<Uuid> = there.iter().filter(|id| !known(id)).copied().collect();
-        let bare = told.without_entry();
-        if unknown.len() + bare.len() > MANY {
+        let known = self.sink.listed(there.iter().map(|id| decode::anchor(*id)).collect()).await;
+        let known = known.unwrap_or_default();
+        let unknown: Vec<Uuid> =
+            there.into_iter().filter(|id| !known.contains(&decode::anchor(*id))).collect();
+        let in_part = told.in_part(&known);
+        if unknown.len() + in_part.len() > MANY {
             return Ok(None);
         }
-        for id in bare {
-            let url = self.graph.url(&format!("groups/{id}"), &format!("$select={}", self.select_group()))?;
-            match self.graph.object(url).await {
-                Ok(item) => told.note(&item, literal),
-                // It went just now: the next read tells.
-                Err(Refused::NotThere) => {}
-                Err(refused) => return Err(refused),
+        for id in in_part {
+            if let Some(item) = self.object("groups", id, &self.select_group()).await? {
+                told.see(id, &item, literal);
             }
         }
         for id in unknown {
@@ -191,7 +200,17 @@ impl<'a> Reading<'a> {
                 Err(refused) => return Err(refused),
             }
         }
-        Ok(Some(lists.into_iter().filter_map(|(id, list)| Some((id, list?))).collect()))
+        Ok(Some(known))
+    }
+
+    /// All that is asked of one object; `None` of one that went just now: the next read tells.
+    async fn object(&self, of: &str, id: Uuid, select: &str) -> Result<Option<Item>, Refused> {
+        let url = self.graph.url(&format!("{of}/{id}"), &format!("$select={select}"))?;
+        match self.graph.object(url).await {
+            Ok(item) => Ok(Some(item)),
+            Err(Refused::NotThere) => Ok(None),
+            Err(refused) => Err(refused),
+        }
     }
 
     /// What is asked of one group: its members are no property of it.

@@ -31,6 +31,11 @@ pub trait LastRead: Send + Sync {
         None
     }
 
+    /// Those of these entries that were there and are groups of which all members were known; `None` if that cannot be told.
+    fn listed(&self, _entries: &[Anchor]) -> Option<HashSet<Anchor>> {
+        None
+    }
+
     /// The values of a literal attribute of those of these entries that were there; `None` if that cannot be told.
     fn values(&self, _attribute: &str, _entries: &[Anchor]) -> Option<HashMap<Anchor, Vec<String>>> {
         None
@@ -115,6 +120,13 @@ impl Sink {
     pub async fn members(&self, entries: Vec<Anchor>) -> Option<Lists> {
         let last = self.last.clone()?;
         tokio::task::spawn_blocking(move || last.members(&entries)).await.ok().flatten()
+    }
+
+    /// Those of these entries that were groups at the last read of which all members were known: what changed of those can be told
+    /// by who came and who went. `None` if that is unknown.
+    pub async fn listed(&self, entries: Vec<Anchor>) -> Option<HashSet<Anchor>> {
+        let last = self.last.clone()?;
+        tokio::task::spawn_blocking(move || last.listed(&entries)).await.ok().flatten()
     }
 
     /// The values, at the last read, of a literal attribute of those of these entries that existed; `None` if that is

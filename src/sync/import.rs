@@ -25,6 +25,7 @@ mod deadline;
 mod double;
 mod imported;
 mod intake;
+mod members_told;
 mod options;
 mod pending;
 mod place;
@@ -157,6 +158,10 @@ impl LastRead for Last {
 
     fn members(&self, entries: &[Anchor]) -> Option<Lists> {
         self.store.members(&self.connector, entries).ok()
+    }
+
+    fn listed(&self, entries: &[Anchor]) -> Option<HashSet<Anchor>> {
+        self.store.listed(&self.connector, entries).ok()
     }
 
     fn values(&self, attribute: &str, entries: &[Anchor]) -> Option<HashMap<Anchor, Vec<String>>> {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Members, Mode, Reference,
-    Stated, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Members, Mode, Patch,
+    Reference, Stated, fields,
 };
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::{self, Store};
@@ -109,9 +109,20 @@ fn change() -> impl Strategy<Value = Change> {
             what: dn(number).as_str().to_owned(),
             why: "it cannot be understood".to_owned(),
         }),
-        2 => (0..10u8, members()).prop_map(|(group, members)| Change::MembersAdded {
-            group: anchor(group),
-            added: members.into_iter().map(|name| Reference::Dn(dn(name))).collect(),
+        3 => (0..10u8, members(), members()).prop_map(|(group, added, removed)| {
+            let names = |of: Vec<u8>| of.into_iter().map(|name| Reference::Dn(dn(name))).collect();
+            Change::MembersDelta { group: anchor(group), added: names(added), removed: names(removed) }
+        }),
+        2 => (0..PEOPLE + 9, 0..3u8, any::<bool>()).prop_map(|(number, title, cleared)| {
+            let members = (number < 10).then(|| (Vec::new(), true));
+            let Change::Replace(mut set) = entry(number, number, title, members) else { unreachable!() };
+            if number < 10 {
+                set.members = Members::NotStated;
+            }
+            let cleared = cleared.then(|| fields::TITLE.to_owned()).into_iter().collect();
+            let cleared_attributes = BTreeSet::new();
+            let alone = if title == 0 { Err("it is a part".to_owned()) } else { Ok(()) };
+            Change::Patch(Box::new(Patch { set: *set, cleared, cleared_attributes, alone }))
         }),
     ]
 }

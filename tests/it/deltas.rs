@@ -1,11 +1,11 @@
 //! Imports of what changed, into a real store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Grade, Members, Mode,
-    Reference, Stated, fields,
+    Patch, Reference, Stated, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::store::Store;
@@ -126,8 +126,16 @@ async fn what_a_delta_does_not_bring_is_as_it_was() {
         Change::Tombstone(Anchor::new("bob")),
         Change::Outside(Anchor::new("cid")),
         Change::Outside(Anchor::new("a stranger")),
-        Change::MembersAdded { group: Anchor::new("team"), added: vec![by("dan"), by("ann")] },
-        Change::MembersAdded { group: Anchor::new("another"), added: vec![by("dan")] },
+        Change::MembersDelta {
+            group: Anchor::new("team"),
+            added: vec![by("dan"), by("ann")],
+            removed: Vec::new(),
+        },
+        Change::MembersDelta {
+            group: Anchor::new("another"),
+            added: vec![by("dan")],
+            removed: vec![by("ann")],
+        },
     ];
     let done = desk.import(&delta(changes.clone()), 20).await;
     assert_eq!((done.changed, done.removed, done.unsettled), (3, 2, 0));
@@ -303,4 +311,155 @@ async fn what_cannot_be_understood_counts_until_the_directory_says_more_of_it() 
     assert!(gone.sequence > quiet.sequence);
     let understood = desk.import(&delta(vec![person("eve", "Clerk")]), 40).await.info;
     assert_eq!((understood.unreadable_count, understood.users), (0, 4));
+}
+
+fn told(added: &[&str], removed: &[&str]) -> Change {
+    let references = |names: &[&str]| names.iter().map(|name| by(name)).collect();
+    Change::MembersDelta {
+        group: Anchor::new("team"),
+        added: references(added),
+        removed: references(removed),
+    }
+}
+
+/// The group as a feed tells of it that says nothing of its members.
+fn renamed(name: &str) -> Change {
+    let Change::Replace(mut entry) = team(&[]) else { unreachable!() };
+    entry.members = Members::NotStated;
+    entry.fields.insert(fields::NAME.to_owned(), Stated::Values(vec![name.to_owned()]));
+    Change::Replace(entry)
+}
+
+/// Who is in the group by the list that is stored, and whether that is all.
+fn listed(desk: &Desk) -> (Vec<&'static str>, bool) {
+    let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+    let (mut of, mut team) = (BTreeMap::new(), None);
+    let mut each = |row: rollcall::store::snapshot::Row| match row.entry.anchor.as_str() {
+        "team" => team = Some(row.id),
+        other => _ = of.insert(other.to_owned(), row.names),
+    };
+    snapshot.for_each_row(&mut each).unwrap();
+    let edges = snapshot.edges(team.unwrap()).unwrap();
+    let is_in =
+        |who: &&str| of.get(*who).is_some_and(|names| names.iter().any(|name| edges.names.contains(name.0)));
+    (["ann", "bob", "cid", "dan"].into_iter().filter(is_in).collect(), edges.complete)
+}
+
+#[tokio::test]
+async fn of_a_group_who_came_and_who_went_is_told_in_parts() {
+    let parts = || [told(&["cid"], &["ann"]), told(&["ann"], &["bob"]), told(&[], &["ann", "nobody"])];
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let done = desk.import(&delta(parts().to_vec()), 10).await;
+    assert_eq!((listed(&desk), done.changed), ((vec!["cid"], true), 1));
+    // A list that comes later in the same read is all of it; what comes after it is told of that.
+    for (changes, members) in [
+        (vec![told(&["dan"], &[]), team(&["bob"])], vec!["bob"]),
+        (vec![team(&["bob"]), told(&["ann"], &[])], vec!["ann", "bob"]),
+        (vec![told(&["cid"], &[]), renamed("Crew"), told(&[], &["bob"])], vec!["ann", "cid"]),
+        (
+            vec![renamed("Crew"), told(&["bob"], &[]), renamed("Crew"), told(&[], &["cid"])],
+            vec!["ann", "bob"],
+        ),
+    ] {
+        desk.import(&delta(changes), 20).await;
+        assert_eq!(listed(&desk), (members, true));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_stated_is_as_it_was() {
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let once = desk.import(&delta(vec![renamed("Crew")]), 10).await;
+    let again = desk.import(&delta(vec![renamed("Crew")]), 20).await;
+    assert_eq!((once.changed, again.changed, listed(&desk)), (1, 0, (vec!["ann", "bob"], true)));
+    // What is known of a part is known of a part still.
+    let Change::Replace(mut part) = team(&[]) else { unreachable!() };
+    part.members = Members::Partial(vec![by("cid")], "it was cut off".to_owned());
+    desk.import(&delta(vec![Change::Replace(part), renamed("Club")]), 30).await;
+    assert_eq!(listed(&desk), (vec!["ann", "bob", "cid"], false));
+    // Whoever is told of while it cannot be understood, or is gone, is not heard of: all must be told.
+    let unreadable = || Change::Unreadable {
+        anchor: Some(Anchor::new("team")),
+        what: "the team".to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    for away in [unreadable(), Change::Tombstone(Anchor::new("team"))] {
+        desk.import(&delta(vec![team(&["ann"])]), 40).await;
+        desk.import(&delta(vec![told(&["bob"], &[]), away, told(&["cid"], &[])]), 50).await;
+        desk.import(&delta(vec![renamed("Crew")]), 60).await;
+        assert_eq!(listed(&desk), (vec!["ann", "bob"], false));
+    }
+    // Of one that is new nobody knows who is in it.
+    let desk = Desk::new();
+    desk.import(&Directory { all: vec![person("ann", "Boss")], ..delta(Vec::new()) }, 0).await;
+    desk.import(&delta(vec![renamed("Crew"), told(&["ann"], &[])]), 10).await;
+    assert_eq!(listed(&desk), (vec!["ann"], false));
+}
+
+#[tokio::test]
+async fn who_is_removed_by_the_dn_of_now_goes_by_that_of_before_too() {
+    let desk = Desk::new();
+    desk.import(&changes_around_ann(Vec::new()), 0).await;
+    let new = "cn=ann lee,dc=x";
+    let one = |dn: &str| vec![Reference::Dn(Dn::parse(dn).unwrap())];
+    let removed =
+        || Change::MembersDelta { group: Anchor::new("team"), added: Vec::new(), removed: one(new) };
+    // Renamed; the list has her by the DN of before, as does the directory's own.
+    desk.import(&changes_around_ann(vec![named("ann", new)]), 10).await;
+    assert!(is_member(&desk, "ann"));
+    // Somebody else is removed who has her former name by now.
+    let other = Change::MembersDelta { group: Anchor::new("team"), added: Vec::new(), removed: one(DN) };
+    desk.import(&changes_around_ann(vec![named("another", DN), other]), 20).await;
+    assert!(is_member(&desk, "ann"));
+    desk.import(&changes_around_ann(vec![removed()]), 30).await;
+    assert!(!is_member(&desk, "ann"));
+}
+
+#[tokio::test]
+async fn a_property_that_was_not_sent_is_as_it_was() {
+    let patch = |who: &str, set: &[(&str, &str)], cleared: &[&str], alone: Result<(), &str>| {
+        let Change::Replace(mut entry) = person(who, "") else { unreachable!() };
+        let stated = |value: &str| Stated::Values(vec![value.to_owned()]);
+        entry.fields = set.iter().map(|(field, value)| ((*field).to_owned(), stated(value))).collect();
+        let cleared = cleared.iter().map(|field| (*field).to_owned()).collect();
+        let alone = alone.map_err(str::to_owned);
+        let cleared_attributes = BTreeSet::default();
+        Change::Patch(Box::new(Patch { set: *entry, cleared, cleared_attributes, alone }))
+    };
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let title = |who: &str| {
+        let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+        let mut found = Vec::new();
+        snapshot.for_each_row(&mut |row| found.push(row.entry)).unwrap();
+        let entry = found.into_iter().find(|entry| entry.anchor.as_str() == who)?;
+        Some(
+            entry
+                .fields
+                .into_values()
+                .flat_map(|stated| match stated {
+                    Stated::Values(values) => values,
+                    Stated::Undecodable => panic!(),
+                })
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    };
+    let none = Err("it is a part");
+    let same = desk.import(&delta(vec![patch("ann", &[], &[], none)]), 10).await;
+    assert_eq!((same.changed, title("ann").as_deref()), (0, Some("Boss")));
+    desk.import(&delta(vec![patch("ann", &[("office", "7")], &[], none)]), 20).await;
+    assert_eq!(title("ann").as_deref(), Some("7 Boss"));
+    let twice = vec![patch("ann", &[], &["office"], none), patch("ann", &[("title", "Chief")], &[], none)];
+    desk.import(&delta(twice), 30).await;
+    assert_eq!(title("ann").as_deref(), Some("Chief"));
+    // Of whom nothing is known a part is not enough.
+    let new = vec![
+        patch("eve", &[("title", "Clerk")], &[], none),
+        patch("fay", &[("title", "Clerk")], &[], Ok(())),
+    ];
+    let done = desk.import(&delta(new), 40).await;
+    assert_eq!((title("eve"), title("fay").as_deref(), done.unreadable), (None, Some("Clerk"), 1));
 }

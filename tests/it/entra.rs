@@ -144,10 +144,15 @@ fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read() {
     };
     let mailed = json!({ "mail": "zoe@corp.example", "proxyAddresses": ["SMTP:zoe@corp.example"] });
     let renamed = json!({ "userPrincipalName": "zoe.li@corp.example", "displayName": "Zoe Li" });
+    let addressed = json!({ "proxyAddresses": ["smtp:zoe@corp.example", "SMTP:zoe.li@corp.example"] });
+    let moved = json!({ "department": "Sales", "jobTitle": "Clerk" });
     let steps: Vec<Step> = vec![
         ("created without mail", Box::new(|_| {})),
         ("given mail", Box::new(move |tenant| tenant.set(zoe, &mailed))),
         ("renamed", Box::new(move |tenant| tenant.set(zoe, &renamed))),
+        ("given another address", Box::new(move |tenant| tenant.set(zoe, &addressed))),
+        ("given a department", Box::new(move |tenant| tenant.set(zoe, &moved))),
+        ("not in it any more", Box::new(move |tenant| tenant.set(zoe, &json!({ "department": null })))),
         ("into a nested group", Box::new(move |tenant| tenant.put(team, zoe, true))),
         ("out of it", Box::new(move |tenant| tenant.put(team, zoe, false))),
         ("in again", Box::new(move |tenant| tenant.put(team, zoe, true))),
@@ -174,7 +179,7 @@ fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read() {
     ];
     for (number, (what, step)) in steps.into_iter().enumerate() {
         step(&mut entra.inner().tenant);
-        entra.inner().tenant.untidy = number % 2 == 1;
+        (entra.inner().tenant.untidy, entra.inner().tenant.sparse) = (number % 2 == 1, number % 3 > 0);
         let fed = synced(&by_feed, &entra);
         entra.asked();
         if number > 0 {
@@ -185,8 +190,39 @@ fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read() {
         assert_eq!(fed, read, "{what}");
     }
     let end = registry(&by_feed);
-    assert_eq!((&end["zoe@corp.example"], &end["Club"]), (&json!(true), &json!(["zoe@corp.example"])));
+    assert_eq!((&end["zoe.li@corp.example"], &end["Club"]), (&json!(true), &json!(["zoe.li@corp.example"])));
     assert_eq!(end["All"], end["Club"]);
+}
+
+/// Who is changed, or put into a group or out of it, is all that is asked for, however large the group is.
+#[test]
+fn a_change_of_one_in_a_large_group_costs_three_requests() {
+    let entra = Entra::start();
+    let (ann, team) = {
+        let tenant = &mut entra.inner().tenant;
+        (tenant.page, tenant.slice) = (1000, 1000);
+        tenant.made = Made { users: 3000, groups: 0, members: 0 };
+        let (ann, team) =
+            (tenant.user("ann", &json!({})), tenant.group("Team", &json!({ "proxyAddresses": [] })));
+        for member in tenant.all("user").into_iter().filter(|member| *member != ann) {
+            tenant.put(team, member, true);
+        }
+        (ann, team)
+    };
+    let desk = desk(&entra);
+    assert_eq!(synced(&desk, &entra)["Team"].as_array().unwrap().len(), 3000);
+    for (sparse, is_in) in [(false, true), (true, false), (true, true)] {
+        {
+            let tenant = &mut entra.inner().tenant;
+            tenant.sparse = sparse;
+            tenant.put(team, ann, is_in);
+            tenant.set(ann, &json!({ "jobTitle": is_in.to_string() }));
+        }
+        entra.asked();
+        let read = synced(&desk, &entra);
+        assert_eq!(entra.asked().len(), 3, "one for the token, and one for each feed");
+        assert_eq!(read["Team"].as_array().unwrap().len(), 3000 + usize::from(is_in));
+    }
 }
 
 /// What is said, and of what.

@@ -86,7 +86,8 @@ impl Brought {
                 // What only a feed says that lists ids, or a file; this reader's names whole entries.
                 Change::Unchanged(_)
                 | Change::Outside(_)
-                | Change::MembersAdded { .. }
+                | Change::MembersDelta { .. }
+                | Change::Patch(_)
                 | Change::OfNoKind { .. }
                 | Change::Anonymous { .. }
                 | Change::Unproven { .. } => {

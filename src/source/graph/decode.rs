@@ -1,13 +1,14 @@
 //! From what Graph says of a user or group to an entry. Pure.
 //!
-//! A property that was asked for and is missing, or is null, is empty: unless so much is missing that the app may not see it.
+//! In a read of everything a property that was asked for and is missing never had a value. In what changed it may be missing
+//! because it did not change: only null says that it is empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Reference, Stated, fields};
+use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Mode, Patch, Reference, Stated, fields};
 use crate::source::schema::{Attributes, active_directory};
 
 /// An object of a page.
@@ -138,71 +139,114 @@ pub(super) fn removed(item: &Item) -> Option<Result<(), String>> {
     })
 }
 
-/// What a page says of a user.
-pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
+/// Why an account is as it was that does not say whether it is enabled.
+const NO_STATE: &str =
+    "it does not say whether the account is enabled (accountEnabled), so it stays as it is";
+
+/// What a page says of a user: of one who changed perhaps only that.
+pub(super) fn user(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
     let Some(id) = id(item) else {
         let why = "it has no id that is a UUID; Graph gives every object one".to_owned();
         return Change::Unreadable { anchor: None, what: "a user without an id".to_owned(), why };
     };
     let what = format!("users/{id}");
-    let unreadable =
-        |why: &str| Change::Unreadable { anchor: Some(anchor(id)), what: what.clone(), why: why.to_owned() };
+    let unreadable = |why: String| Change::Unreadable { anchor: Some(anchor(id)), what: what.clone(), why };
     match removed(item) {
         Some(Ok(())) => return Change::Tombstone(anchor(id)),
-        Some(Err(why)) => return unreadable(&why),
+        Some(Err(why)) => return unreadable(why),
         None => {}
     }
-    if said(item, "userPrincipalName").is_none() {
-        // Every user has one.
-        return unreadable(
-            "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)",
-        );
+    let nameless = "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)";
+    // Every user has both.
+    let (named, enabled) = (said(item, "userPrincipalName"), value(item, "accountEnabled"));
+    if named.is_none() && value(item, "userPrincipalName").is_some() {
+        return unreadable(nameless.to_owned());
     }
-    let Some(enabled) = item.get("accountEnabled").and_then(Value::as_bool) else {
-        return unreadable(
-            "it does not say whether the account is enabled (accountEnabled), so it stays as it is",
-        );
+    let disabled = match enabled {
+        Some(Value::Bool(enabled)) => Some(!enabled),
+        Some(_) => return unreadable(NO_STATE.to_owned()),
+        None => None,
     };
-    Change::Replace(Box::new(Entry {
-        disabled: Some(!enabled),
-        ..entry(item, id, EntryKind::User, what, USER, literal)
-    }))
+    let alone = match (named, disabled) {
+        (None, _) => Err(nameless.to_owned()),
+        (_, None) => Err(NO_STATE.to_owned()),
+        _ => Ok(()),
+    };
+    let mut patch = patch(item, id, EntryKind::User, what.clone(), USER, literal, alone);
+    patch.set.disabled = disabled;
+    match (mode, &patch.alone) {
+        (Mode::Delta, _) => Change::Patch(Box::new(patch)),
+        (Mode::Full, Ok(())) => Change::Replace(Box::new(patch.set)),
+        (Mode::Full, Err(why)) => unreadable(why.clone()),
+    }
 }
 
-/// What a page says of a group, but for its members; `None` if that is nothing.
-pub(super) fn group(item: &Item, id: Uuid, literal: &BTreeSet<String>) -> Option<Entry> {
+/// What a page says of a group, but for its members.
+pub(super) fn group(item: &Item, id: Uuid, literal: &BTreeSet<String>) -> Patch {
     // Every group has one.
-    said(item, "displayName")?;
-    Some(entry(item, id, EntryKind::Group, format!("groups/{id}"), GROUP, literal))
+    let alone = said(item, "displayName").map(|_| ()).ok_or_else(|| {
+        "Graph shows nothing of it but its id; let the app read groups (the application permission GroupMember.Read.All)"
+            .to_owned()
+    });
+    patch(item, id, EntryKind::Group, format!("groups/{id}"), GROUP, literal, alone)
 }
 
-fn entry(
+/// Whether a page says a part of what its addresses come from: the other part decides with it which one is the primary. Not of
+/// whom it says that there are no more than `mail`.
+pub(super) fn is_half(item: &Item) -> bool {
+    match (value(item, "mail"), value(item, "proxyAddresses")) {
+        (Some(_), None) => true,
+        (None, Some(_)) => said(item, "proxyAddresses").is_some(),
+        _ => false,
+    }
+}
+
+fn patch(
     item: &Item,
     id: Uuid,
     kind: EntryKind,
     dn: String,
     table: &[(&str, &str)],
     literal: &BTreeSet<String>,
-) -> Entry {
-    let mut stated: BTreeMap<String, Stated> = table
-        .iter()
-        .filter_map(|(field, property)| Some(((*field).to_owned(), said(item, property)?)))
-        .collect();
-    addresses(item, &mut stated);
-    let literal = literal.iter().filter_map(|name| {
-        let of = if is_extension(name) { item.get(EXTENSIONS)?.as_object()? } else { item };
-        Some((name.clone(), said(of, name)?))
-    });
-    Entry {
+    alone: Result<(), String>,
+) -> Patch {
+    let (mut set, mut cleared): (BTreeMap<String, Stated>, _) = (BTreeMap::new(), BTreeSet::new());
+    for (field, property) in table.iter().filter(|(_, property)| value(item, property).is_some()) {
+        match said(item, property) {
+            Some(stated) => _ = set.insert((*field).to_owned(), stated),
+            None => _ = cleared.insert((*field).to_owned()),
+        }
+    }
+    addresses(item, &mut set);
+    for (field, property) in [(fields::MAIL, "mail"), (fields::ALIASES, "proxyAddresses")] {
+        if value(item, property).is_some() && !set.contains_key(field) {
+            cleared.insert(field.to_owned());
+        }
+    }
+    let (mut attributes, mut cleared_attributes) = (BTreeMap::new(), BTreeSet::new());
+    for name in literal {
+        let of =
+            if is_extension(name) { value(item, EXTENSIONS).map(Value::as_object) } else { Some(Some(item)) };
+        let is_told = is_extension(name) || value(item, name).is_some();
+        match of {
+            Some(of) if is_told => match of.and_then(|of| said(of, name)) {
+                Some(stated) => _ = attributes.insert(name.clone(), stated),
+                None => _ = cleared_attributes.insert(name.clone()),
+            },
+            _ => {}
+        }
+    }
+    let set = Entry {
         anchor: anchor(id),
         kind,
         dn,
         names: vec![Reference::Anchor(anchor(id))],
-        fields: stated,
-        attributes: literal.collect(),
+        fields: set,
+        attributes,
         members: Members::None,
         ..Entry::nobody()
-    }
+    };
+    Patch { set, cleared, cleared_attributes, alone }
 }
 
 /// The primary address and the others: as Exchange writes them, on premises as in the cloud.
@@ -219,11 +263,15 @@ fn addresses(item: &Item, stated: &mut BTreeMap<String, Stated>) {
     active_directory::addresses(&attributes, stated);
 }
 
-/// What an object says of a property, whatever the letter case of its name.
+/// The property as it was sent, whatever the letter case of its name.
+fn value<'i>(item: &'i Item, property: &str) -> Option<&'i Value> {
+    item.get(property)
+        .or_else(|| item.iter().find(|(name, _)| name.eq_ignore_ascii_case(property)).map(|(_, value)| value))
+}
+
+/// What an object says of a property.
 fn said(item: &Item, property: &str) -> Option<Stated> {
-    let value = item.get(property).or_else(|| {
-        item.iter().find(|(name, _)| name.eq_ignore_ascii_case(property)).map(|(_, value)| value)
-    })?;
+    let value = value(item, property)?;
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),

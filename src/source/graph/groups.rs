@@ -1,13 +1,13 @@
 //! Groups as pages tell of them: one group may come on many pages, each time with a part of its members, in any order.
 //! Nothing is said of a group before the last page has come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::decode::{self, Item};
-use crate::directory::{Anchor, Change, Entry, Members, Reference};
+use crate::directory::{Anchor, Batch, Change, Members, Mode, Patch, Reference};
 
 /// What pages told of groups.
 #[derive(Default)]
@@ -20,24 +20,20 @@ pub(super) struct Groups {
 /// What pages told of one.
 #[derive(Default)]
 pub(super) struct Group {
-    /// What it is, as far as a page said that.
-    entry: Option<Box<Entry>>,
+    /// What it is, as far as pages said that.
+    patch: Option<Patch>,
+    /// Whether a page said only a part of what its addresses come from.
+    is_half: bool,
     /// Whether it is there, as the last page said that told of it; or why that cannot be told.
     removed: Option<Result<(), String>>,
     /// Whether its members are shown only to those who have a right of their own to that.
     is_hidden: bool,
     /// Who came into it (`true`) and went, in the order in which that was told.
     told: Vec<(Uuid, bool)>,
+    /// Whether all who are in it were asked for.
+    is_listed: bool,
     /// Members that could not be understood.
     unknown: u64,
-}
-
-/// Who a group had before what was told.
-pub(super) enum Before {
-    /// Just these.
-    These(Vec<Reference>),
-    /// Nobody: all who are in it were told.
-    Nobody,
 }
 
 impl Groups {
@@ -49,10 +45,15 @@ impl Groups {
         };
         let group = self.groups.entry(id).or_default();
         group.removed = decode::removed(item);
-        if let Some(entry) = decode::group(item, id, literal) {
-            group.entry = Some(Box::new(entry));
-            group.is_hidden = item.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
+        let patch = decode::group(item, id, literal);
+        group.is_half |= decode::is_half(item);
+        if let Some(visibility) = item.get("visibility").and_then(Value::as_str) {
+            group.is_hidden = visibility == "HiddenMembership";
         }
+        group.patch = Some(match group.patch.take() {
+            Some(before) => before.then(patch),
+            None => patch,
+        });
         let members =
             item.get("members@delta").map(|members| members.as_array().map_or(&[][..], Vec::as_slice));
         for member in members.into_iter().flatten() {
@@ -60,25 +61,35 @@ impl Groups {
         }
     }
 
-    /// Those who are there and of whom more must be known than was told: what they are.
-    pub(super) fn without_entry(&self) -> Vec<Uuid> {
-        self.ids(|group| group.entry.is_none() && group.removed.is_none())
+    /// Those who are there and of whom more must be known than was told: what they are. Of those among `known` the rest is as it was.
+    pub(super) fn in_part(&self, known: &HashSet<Anchor>) -> Vec<Uuid> {
+        let is_enough = |id: &Uuid, group: &Group| {
+            let is_known = known.contains(&decode::anchor(*id));
+            !group.is_half && (is_known || group.patch.as_ref().is_some_and(|patch| patch.alone.is_ok()))
+        };
+        let groups =
+            self.groups.iter().filter(|(id, group)| group.removed.is_none() && !is_enough(id, group));
+        groups.map(|(id, _)| *id).collect()
     }
 
     /// Those who are there.
     pub(super) fn there(&self) -> Vec<Uuid> {
-        self.ids(|group| group.removed.is_none())
+        self.groups.iter().filter(|(_, group)| group.removed.is_none()).map(|(id, _)| *id).collect()
     }
 
-    fn ids(&self, which: impl Fn(&Group) -> bool) -> Vec<Uuid> {
-        self.groups.iter().filter(|(_, group)| which(group)).map(|(id, _)| *id).collect()
+    /// Takes in a group of which everything but its members was asked.
+    pub(super) fn see(&mut self, id: Uuid, item: &Item, literal: &BTreeSet<String>) {
+        self.note(item, literal);
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.is_half = false;
+        }
     }
 
     /// Replaces what was told of who is in a group by a list of all.
     pub(super) fn list(&mut self, id: Uuid, members: &[Item]) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.told.clear();
-        group.unknown = 0;
+        (group.is_listed, group.unknown) = (true, 0);
         for member in members {
             match decode::id(member) {
                 Some(member) => group.told.push((member, true)),
@@ -92,8 +103,9 @@ impl Groups {
         self.groups.values().any(|group| group.is_hidden && group.told.iter().any(|(_, is_in)| *is_in))
     }
 
-    /// What was told, group by group, after what `before` says that each had.
-    pub(super) fn changes(self, mut before: impl FnMut(&Anchor) -> Before) -> impl Iterator<Item = Change> {
+    /// What was told, group by group. In a read of what changed, what was told of members is that of those among `known`; of any
+    /// other group nothing is known of whom nobody asked.
+    pub(super) fn changes(self, mode: Mode, known: &HashSet<Anchor>) -> impl Iterator<Item = Change> {
         let shows_hidden = self.shows_hidden();
         let nameless = (self.nameless > 0).then(|| Change::Unreadable {
             anchor: None,
@@ -101,12 +113,28 @@ impl Groups {
             why: "it has no id that is a UUID; Graph gives every object one".to_owned(),
         });
         let groups = self.groups.into_iter();
-        let changes = groups.map(move |(id, group)| {
-            let before = before(&decode::anchor(id));
-            group.change(id, before, shows_hidden)
+        let changes = groups.flat_map(move |(id, group)| {
+            let lists = match mode {
+                Mode::Full => Lists::All,
+                Mode::Delta if group.is_listed => Lists::All,
+                Mode::Delta if known.contains(&decode::anchor(id)) => Lists::Changes,
+                Mode::Delta => Lists::Nothing,
+            };
+            group.changes(id, mode, lists, shows_hidden)
         });
         changes.chain(nameless)
     }
+}
+
+/// What it is that was told of a group's members.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    /// All of them.
+    All,
+    /// Who came and who went.
+    Changes,
+    /// Nothing that can be used.
+    Nothing,
 }
 
 impl Group {
@@ -118,50 +146,61 @@ impl Group {
         }
     }
 
-    fn change(self, id: Uuid, before: Before, shows_hidden: bool) -> Change {
+    fn changes(mut self, id: Uuid, mode: Mode, lists: Lists, shows_hidden: bool) -> Vec<Change> {
         let anchor = decode::anchor(id);
-        let unreadable = |why: &str| Change::Unreadable {
-            anchor: Some(anchor.clone()),
-            what: format!("groups/{id}"),
-            why: why.to_owned(),
+        let unreadable = |why: String| {
+            vec![Change::Unreadable { anchor: Some(anchor.clone()), what: format!("groups/{id}"), why }]
         };
         match self.removed {
-            Some(Ok(())) => return Change::Tombstone(anchor),
-            Some(Err(why)) => return unreadable(&why),
+            Some(Ok(())) => return vec![Change::Tombstone(anchor)],
+            Some(Err(why)) => return unreadable(why),
             None => {}
         }
-        let Some(mut entry) = self.entry else {
-            return unreadable(
-                "Graph shows nothing of it but its id; let the app read groups (the application permission \
-                 GroupMember.Read.All)",
-            );
-        };
-        let mut members: BTreeSet<Reference> = match before {
-            Before::These(members) => members.into_iter().collect(),
-            Before::Nobody => BTreeSet::new(),
-        };
-        for (member, is_in) in self.told {
-            let member = Reference::Anchor(decode::anchor(member));
-            if is_in {
-                members.insert(member);
-            } else {
-                members.remove(&member);
-            }
+        let Some(mut patch) = self.patch.take() else { return Vec::new() };
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let last: BTreeMap<Uuid, bool> = self.told.drain(..).collect();
+        for (member, is_in) in last {
+            let of = if is_in { &mut added } else { &mut removed };
+            of.push(Reference::Anchor(decode::anchor(member)));
         }
-        let members: Vec<Reference> = members.into_iter().collect();
-        entry.members = if self.unknown > 0 {
-            let why = "a member has no id that is a UUID; Graph gives every object one".to_owned();
-            Members::Partial(members, why)
+        let why_partial = if self.unknown > 0 {
+            Some("a member has no id that is a UUID; Graph gives every object one")
         } else if self.is_hidden && !shows_hidden {
-            let why = "its membership is hidden (visibility HiddenMembership), so who is not shown may be in it; let the app see \
-                       that (the application permission Member.Read.Hidden)"
-                .to_owned();
-            Members::Partial(members, why)
+            Some(
+                "its membership is hidden (visibility HiddenMembership), so who is not shown may be in it; let the app see \
+                 that (the application permission Member.Read.Hidden)",
+            )
         } else {
-            Members::Complete(members)
+            None
         };
-        Change::Replace(entry)
+        let mut told = Vec::new();
+        patch.set.members = match (lists, why_partial) {
+            (Lists::Nothing, _) => Members::NotStated,
+            (_, Some(why)) => Members::Partial(added, why.to_owned()),
+            (Lists::All, None) => Members::Complete(added),
+            (Lists::Changes, None) => {
+                told = parts(&anchor, &added, &removed);
+                Members::NotStated
+            }
+        };
+        match (mode, patch.alone) {
+            (Mode::Full, Ok(())) => told.insert(0, Change::Replace(Box::new(patch.set))),
+            (Mode::Full, Err(why)) => return unreadable(why),
+            (Mode::Delta, alone) => told.insert(0, Change::Patch(Box::new(Patch { alone, ..patch }))),
+        }
+        told
     }
+}
+
+/// Who went and who came, in parts of bounded size.
+fn parts(group: &Anchor, added: &[Reference], removed: &[Reference]) -> Vec<Change> {
+    let part = |added: &[Reference], removed: &[Reference]| Change::MembersDelta {
+        group: group.clone(),
+        added: added.to_vec(),
+        removed: removed.to_vec(),
+    };
+    let went = removed.chunks(Batch::MEMBERS).map(|some| part(&[], some));
+    went.chain(added.chunks(Batch::MEMBERS).map(|some| part(some, &[]))).collect()
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl BackLinks {
         let Some(lists) = &mut self.lists else { return };
         let members = match members {
             Members::Complete(members) => Some(members.iter().cloned().collect()),
-            Members::None | Members::Partial(..) => None,
+            Members::None | Members::NotStated | Members::Partial(..) => None,
         };
         lists.push(List { group, dn, members, primary });
     }

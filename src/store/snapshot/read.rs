@@ -129,6 +129,26 @@ impl Store {
         Ok(members)
     }
 
+    /// Those of these entries that are groups of which all members are known, as `connector` read them last.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
+    pub fn listed(
+        &self,
+        connector: &ConnectorName,
+        entries: &[Anchor],
+    ) -> Result<HashSet<Anchor>, StoreError> {
+        let mut listed = HashSet::new();
+        let select = "standing, complete AND edges IS NOT NULL";
+        self.last_of(connector, entries, select, &mut |_, anchor, row| {
+            if row.get::<_, u8>(0)? == PRESENT && row.get(1)? {
+                listed.insert(anchor.clone());
+            }
+            Ok(())
+        })?;
+        Ok(listed)
+    }
+
     /// The values of a literal attribute, whatever the letter case of its name, of those of these entries that are there, as
     /// `connector` read them last.
     ///

@@ -36,7 +36,11 @@ pub(crate) fn without(
 
 /// Which rows carry which field, as a read goes on.
 #[derive(Debug, Default)]
-pub(super) struct Carried(BTreeMap<String, RoaringBitmap>);
+pub(super) struct Carried {
+    by: BTreeMap<String, RoaringBitmap>,
+    /// Groups that did not come, and of whose members it was told whether there are any.
+    listed: RoaringBitmap,
+}
 
 impl Carried {
     /// Notes what the entry carries now.
@@ -53,13 +57,23 @@ impl Carried {
         }
     }
 
+    /// Notes whether the group has members now, after something was told of them.
+    pub(super) fn list(&mut self, row: RowId, has_members: bool) {
+        self.listed.insert(row.0);
+        if has_members {
+            self.set(fields::MEMBERS, row);
+        } else if let Some(rows) = self.by.get_mut(fields::MEMBERS) {
+            rows.remove(row.0);
+        }
+    }
+
     fn set(&mut self, field: &str, row: RowId) {
-        match self.0.get_mut(field) {
+        match self.by.get_mut(field) {
             Some(rows) => {
                 rows.insert(row.0);
             }
             None => {
-                self.0.insert(field.to_owned(), RoaringBitmap::from_iter([row.0]));
+                self.by.insert(field.to_owned(), RoaringBitmap::from_iter([row.0]));
             }
         }
     }
@@ -74,7 +88,11 @@ impl Carried {
     ) -> BTreeMap<String, Coverage> {
         let mut after = BTreeMap::new();
         for (field, coverage) in before.iter().filter(|(field, _)| Place::of(field).is_none()) {
-            let now = self.0.remove(field).unwrap_or_default() | (&coverage.current - read);
+            let mut rest = &coverage.current - read;
+            if field == fields::MEMBERS {
+                rest -= &self.listed;
+            }
+            let now = self.by.remove(field).unwrap_or_default() | rest;
             let baseline = watched(coverage, &now, there);
             let carried = &baseline & there;
             let lost = &carried - &now;
@@ -88,7 +106,7 @@ impl Carried {
             };
             after.insert(field.clone(), judged);
         }
-        for (field, now) in self.0 {
+        for (field, now) in self.by {
             after.insert(field, Coverage { baseline: now.clone(), current: now, ..Coverage::default() });
         }
         after
@@ -123,8 +141,12 @@ mod tests {
         BTreeMap::from([("mail".to_owned(), coverage)])
     }
 
+    fn of(by: BTreeMap<String, RoaringBitmap>) -> Carried {
+        Carried { by, ..Carried::default() }
+    }
+
     fn now(carried: u32) -> Carried {
-        Carried(BTreeMap::from([("mail".to_owned(), rows(0..carried))]))
+        of(BTreeMap::from([("mail".to_owned(), rows(0..carried))]))
     }
 
     #[rstest]
@@ -158,9 +180,9 @@ mod tests {
         #[case] left: u32,
         #[case] lost: u64,
     ) {
-        let of = |rows: RoaringBitmap| BTreeMap::from([(field.to_owned(), rows)]);
+        let by = |rows: RoaringBitmap| BTreeMap::from([(field.to_owned(), rows)]);
         let coverage = before(carried).remove("mail").unwrap();
-        let judged = Carried(of(rows(0..left))).judge(
+        let judged = of(by(rows(0..left))).judge(
             &BTreeMap::from([(field.to_owned(), coverage)]),
             &rows(0..carried),
             &rows(0..carried),
@@ -215,8 +237,7 @@ mod tests {
         #[case] lost: u64,
         #[case] carried: u64,
     ) {
-        let carrying =
-            |until: u32| Carried(BTreeMap::from([("mail".to_owned(), rows(0..50) | rows(100..until))]));
+        let carrying = |until: u32| of(BTreeMap::from([("mail".to_owned(), rows(0..50) | rows(100..until))]));
         let (few, all) = (rows(0..100), rows(0..200));
         let tripped = now(50).judge(&before(100), &few, &few);
         let grown = carrying(200).judge(&tripped, &all, &all);
@@ -228,6 +249,22 @@ mod tests {
         let judged = carrying(until).judge(&grown, &all, &all);
         assert_eq!((judged["mail"].lost.len(), judged["mail"].tripped), (lost, carried));
         assert!(judged["mail"].lost.is_superset(&rows(50..100)));
+    }
+
+    /// What a feed tells of members alone, of groups that did not come.
+    #[test]
+    fn groups_that_lose_all_members_by_a_feed_lose_them() {
+        let all = rows(0..100);
+        let carried = || rows(0..50);
+        let coverage = Coverage { baseline: carried(), current: carried(), ..Coverage::default() };
+        let before = BTreeMap::from([(fields::MEMBERS.to_owned(), coverage)]);
+        for (emptied, tripped) in [(5, false), (6, true)] {
+            let mut told = Carried::default();
+            (0..60).for_each(|row| told.list(RowId(row), row >= emptied));
+            let judged = told.judge(&before, &RoaringBitmap::new(), &all);
+            assert_eq!(judged[fields::MEMBERS].current, rows(emptied..60));
+            assert_eq!(judged[fields::MEMBERS].tripped > 0, tripped);
+        }
     }
 
     #[test]

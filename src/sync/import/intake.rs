@@ -10,6 +10,7 @@ use roaring::RoaringBitmap;
 use super::coverage::Carried;
 use super::double::{self, Double};
 use super::imported::Imported;
+use super::members_told::MembersTold;
 use super::pending::Pending;
 use super::place::Holders;
 use super::sealing::{Sealing, Told};
@@ -18,7 +19,7 @@ use super::shrinkage;
 use super::unreadable::UnreadableEntries;
 use crate::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Evidence, Grade, Members,
-    Mode, OfNoKind, Reference, fields,
+    Mode, OfNoKind, Patch, Reference, fields,
 };
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{
@@ -32,6 +33,7 @@ use crate::words::count;
 mod doubles;
 mod lists;
 mod places;
+mod told;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
 /// mailbox: most have none that is of a kind of its own.
@@ -134,6 +136,8 @@ pub(super) struct Intake {
     /// Entries that were listed, and that nothing is known of.
     unheard: u64,
     pending: Pending,
+    /// What was told of members and is not written: of each group in one piece, in however many it came.
+    told: BTreeMap<RowId, MembersTold>,
     unknown: UnreadableEntries,
     /// Rows that are new or other ones.
     changed: RoaringBitmap,
@@ -188,6 +192,7 @@ impl Intake {
             listed: false,
             unheard: 0,
             pending: Pending::default(),
+            told: BTreeMap::new(),
             unknown,
             changed: RoaringBitmap::new(),
             newly_listed: BTreeMap::new(),
@@ -227,11 +232,14 @@ impl Intake {
         for change in batch.0 {
             match self.spelt(change)? {
                 Change::Replace(entry) => self.replace(&entry)?,
+                Change::Patch(patch) => self.patch(*patch)?,
                 Change::Tombstone(anchor) => self.gone(&anchor, Grade::Tombstone)?,
                 Change::Outside(anchor) if self.is_full => self.outside(&anchor)?,
                 Change::Outside(anchor) => self.gone(&anchor, Grade::OutOfScope)?,
                 Change::Unchanged(anchor) => self.unchanged(&anchor)?,
-                Change::MembersAdded { group, added } => self.members_added(&group, &added)?,
+                Change::MembersDelta { group, added, removed } => {
+                    self.members_delta(&group, &added, &removed)?;
+                }
                 Change::Anonymous { dn } => self.anonymous(&dn)?,
                 Change::OfNoKind(entry) => {
                     self.holders.note(&entry.what);
@@ -279,7 +287,7 @@ impl Intake {
 
     /// Who was there, or was missed and not looked up, and did not come in this full read.
     pub(super) fn absent(&mut self) -> Result<Vec<Missing>, StoreError> {
-        self.flush()?;
+        self.flush_all()?;
         let absent = self.importing.there() - &self.seen - &self.outside;
         self.look_for_nameless(&absent)?;
         let there = self.importing.holders(&absent, &(&self.unidentified | &self.anonymous))?;
@@ -344,7 +352,7 @@ impl Intake {
         let again = self.is_again(&completion);
         let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
         let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
-        self.flush()?;
+        self.flush_all()?;
         // A list may name one of them.
         let attribute = completion.id.as_deref().unwrap_or("id");
         let (doubles, bearers) = self.settle_doubles(doubles, attribute, &missing)?;
@@ -622,8 +630,19 @@ impl Intake {
                     .map_or_else(|| Ok(RoaringBitmap::new()), |known| self.importing.edges(known.row))?;
                 Some((self.importing.intern(members)? | before, false))
             }
+            Members::NotStated => Some(self.as_before(known)?),
         };
-        let content = content(entry)?;
+        if let (Members::Complete(_), Some(known)) = (&entry.members, known) {
+            // It was told before the whole list came.
+            self.told.remove(&known.row);
+        }
+        let content = match (&entry.members, &edges) {
+            (Members::NotStated, Some((_, false))) => {
+                let members = Members::Partial(Vec::new(), self.why_partial(known)?);
+                content(&Entry { members, ..entry.clone() })?
+            }
+            _ => content(entry)?,
+        };
         let stored = Stored::new(&names, edges.as_ref())?;
         let hash = stored.hash(&content);
         let row = if let Some(known) = known {
@@ -640,6 +659,9 @@ impl Intake {
         self.shared |= &names & &self.borne;
         self.borne |= &names;
         self.carried.note(row, entry);
+        if let (Members::NotStated, Some((before, _))) = (&entry.members, &edges) {
+            self.carried.list(row, !before.is_empty());
+        }
         for (kind, rows) in
             [EntryKind::User, EntryKind::Group, EntryKind::Contact].into_iter().zip(&mut self.kinds)
         {
@@ -659,6 +681,11 @@ impl Intake {
             }
             // Neither is part of the hash, which is of what was stated.
             let edges = match edges {
+                Some(_) if entry.members == Members::NotStated => {
+                    self.flush_of(row)?;
+                    // Numbers of before, which mean whom they meant.
+                    Some(self.as_before(known)?)
+                }
                 Some((stated, complete)) if self.info.is_some() => {
                     Some((self.as_meant(row, &stated)?, complete))
                 }
@@ -691,6 +718,27 @@ impl Intake {
             self.stands_elsewhere(row, hash, content)?;
         }
         Ok(())
+    }
+
+    /// Takes what was told of an entry that is known for what changed of it; of one that is not, for all of it if that is enough.
+    fn patch(&mut self, patch: Patch) -> Result<(), StoreError> {
+        let known = self.importing.known(&patch.set.anchor)?;
+        let known = known.filter(|known| known.hash != Fingerprint::default());
+        let last = match known {
+            Some(known) => {
+                self.flush_version_of(known.row)?;
+                self.importing.last(known.row)?
+            }
+            None => None,
+        };
+        match (last.and_then(|last| serde_json::from_str(&last.content).ok()), &patch.alone) {
+            (Some(was), _) => self.replace(&patch.onto(was)),
+            (None, Ok(())) => self.replace(&patch.set),
+            (None, Err(why)) => {
+                let (why, what) = (why.clone(), patch.set.dn);
+                self.unreadable(Some(&patch.set.anchor), what, why)
+            }
+        }
     }
 
     /// What is wrong with an entry is looked for where it stands now. Of what it states nothing changed.
@@ -735,6 +783,8 @@ impl Intake {
         if self.is_full {
             self.note_double(row, anchor, double::DELETED)?;
         }
+        // What was told of its members before stands; it is noted as there by that.
+        self.write_told_of(row)?;
         self.importing.note(Known { presence: PresenceByte::Gone, ..known });
         self.seen.remove(row.0);
         self.read.remove(row.0);
@@ -768,22 +818,6 @@ impl Intake {
             _ => self.unheard += 1,
         }
         Ok(())
-    }
-
-    /// Nothing is known of the group, or everybody is a member already: then there is nothing to write.
-    fn members_added(&mut self, group: &Anchor, added: &[Reference]) -> Result<(), StoreError> {
-        let known = self.importing.known(group)?.filter(|known| known.presence == PresenceByte::Present);
-        let Some(known) = known else { return Ok(()) };
-        let added = self.importing.intern(added)?;
-        self.flush_of(known.row)?;
-        let Some(last) = self.importing.last(known.row)? else { return Ok(()) };
-        let Some((edges, complete)) = last.edges else { return Ok(()) };
-        if added.is_subset(&edges) {
-            return Ok(());
-        }
-        self.changed.insert(known.row.0);
-        self.written.insert(known.row.0);
-        self.write_again(known.row, Last { edges: Some((edges | added, complete)), ..last })
     }
 
     /// It is there, and not among those that are read.
@@ -855,7 +889,7 @@ impl Intake {
         let mut entry = entry.clone();
         match &mut entry.members {
             Members::Complete(members) => entry.members = Members::Partial(std::mem::take(members), why),
-            Members::Partial(..) => {}
+            Members::Partial(..) | Members::NotStated => {}
             Members::None => entry.place = None,
         }
         self.replace(&entry)
@@ -886,6 +920,8 @@ impl Intake {
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
                 let row = known.row;
                 self.note_double(row, known_as, &what)?;
+                // What came of it before stands.
+                self.write_told_of(row)?;
                 self.damaged.insert(row.0, what);
                 self.seen.insert(row.0);
                 if known.presence != PresenceByte::Unreadable {
@@ -940,6 +976,11 @@ impl Intake {
         Ok(())
     }
 
+    fn flush_all(&mut self) -> Result<(), StoreError> {
+        self.write_told()?;
+        self.flush()
+    }
+
     fn flush(&mut self) -> Result<(), StoreError> {
         if self.pending.is_empty() && !self.importing.has_new_names() {
             return Ok(());
@@ -949,6 +990,12 @@ impl Intake {
 
     /// What is read of a row is its newest version only if that does not wait to be written.
     fn flush_of(&mut self, row: RowId) -> Result<(), StoreError> {
+        self.write_told_of(row)?;
+        self.flush_version_of(row)
+    }
+
+    /// The same, but for what was told of its members.
+    fn flush_version_of(&mut self, row: RowId) -> Result<(), StoreError> {
         if self.pending.holds(row) { self.flush() } else { Ok(()) }
     }
 }
@@ -1034,5 +1081,34 @@ mod tests {
         intake.take(Batch((0..10).map(unreadable).collect())).unwrap();
         intake.take(Batch((10..20).map(anchor).map(Change::Tombstone).collect())).unwrap();
         assert_eq!(intake.pending.take().len(), 20, "of none of them was anything to be read back");
+    }
+
+    /// A list of so many costs as much as it is long, in however many parts it comes.
+    #[test]
+    fn parts_of_one_list_are_written_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let connector = ConnectorName::new("test", "corp");
+        let mut intake = Intake::begin(&store, &connector, Timestamp::UNIX_EPOCH).unwrap();
+        let group = |members| {
+            let kind = EntryKind::Group;
+            Change::Replace(Box::new(Entry { anchor: Anchor::new("all"), kind, members, ..Entry::nobody() }))
+        };
+        let by = |number: u32| Reference::Anchor(Anchor::new(number.to_string()));
+        intake.take(Batch(vec![group(Members::Complete(Vec::new()))])).unwrap();
+        for part in 0..100 {
+            let added = (part * 1000..(part + 1) * 1000).map(by).collect();
+            let removed = vec![by(part * 1000), by(part)];
+            let told = Change::MembersDelta { group: Anchor::new("all"), added, removed };
+            // As it comes on every page that has a part of its members.
+            intake.take(Batch(vec![group(Members::NotStated), told])).unwrap();
+        }
+        assert_eq!(intake.pending.take().len(), 0, "its first version was written to be read");
+        intake.write_told().unwrap();
+        let written = intake.pending.take();
+        let [Version::Whole { edges: Some((edges, true)), .. }] = written.as_slice() else {
+            panic!("{written:?}")
+        };
+        assert_eq!(bitmap::read(edges).unwrap().len(), 100_000 - 99);
     }
 }

@@ -54,7 +54,7 @@ impl Path {
                 Some(place) => format!("{why} ({place})").into(),
                 None => why.as_str().into(),
             }),
-            Members::None | Members::Complete(_) => None,
+            Members::None | Members::NotStated | Members::Complete(_) => None,
         };
         Self { row: row.id, standing, unread, dn: row.entry.dn.as_str().into(), partial }
     }

@@ -16,7 +16,7 @@ fn literal(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn entry_of(more: &Value, names: &[&str]) -> Entry {
-    match user(&item(more), &literal(names)) {
+    match user(&item(more), &literal(names), Mode::Full) {
         Change::Replace(entry) => *entry,
         other => panic!("{other:?}"),
     }
@@ -81,7 +81,9 @@ fn an_address_that_is_no_text_is_not_known() {
 #[case::strange_removal(json!({ "@removed": { "reason": "moved" } }), Some("\"moved\""))]
 #[case::bare_removal(json!({ "@removed": null }), Some("not known"))]
 fn what_cannot_be_understood_is_evidence_of_nothing(#[case] said: Value, #[case] part: Option<&str>) {
-    let Change::Unreadable { anchor, why, .. } = user(&item(&said), &BTreeSet::new()) else { panic!() };
+    let Change::Unreadable { anchor, why, .. } = user(&item(&said), &BTreeSet::new(), Mode::Full) else {
+        panic!()
+    };
     assert_eq!(anchor.is_some(), part.is_some());
     assert!(why.contains(part.unwrap_or("UUID")), "{why}");
 }
@@ -91,7 +93,7 @@ fn what_cannot_be_understood_is_evidence_of_nothing(#[case] said: Value, #[case]
 #[case("deleted")]
 fn who_is_removed_is_gone(#[case] reason: &str) {
     let item = item(&json!({ "@removed": { "reason": reason } }));
-    assert!(matches!(user(&item, &BTreeSet::new()), Change::Tombstone(_)));
+    assert!(matches!(user(&item, &BTreeSet::new(), Mode::Full), Change::Tombstone(_)));
 }
 
 #[test]
@@ -114,4 +116,66 @@ fn attributes_are_asked_of_those_who_have_them() {
         (has(&groups, "membershipRule"), has(&groups, "members"), has(&groups, EXTENSIONS)),
         (1, 1, 0)
     );
+}
+
+fn patch_of(said: &Value, names: &[&str]) -> Patch {
+    let mut item = said.as_object().unwrap().clone();
+    item.insert("id".to_owned(), json!(ID));
+    match user(&item, &literal(names), Mode::Delta) {
+        Change::Patch(patch) => *patch,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_who_changed_what_was_not_sent_is_as_it_was() {
+    let patch = patch_of(
+        &json!({
+            "jobTitle": "Boss", "department": null, "businessPhones": [], "country": "AT", "city": null,
+            "onPremisesExtensionAttributes": { "extensionAttribute1": "x" },
+        }),
+        &["country", "city", "state", "extensionAttribute1", "extensionAttribute2"],
+    );
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(patch.set.fields, BTreeMap::from([(fields::TITLE.to_owned(), values(&["Boss"]))]));
+    assert_eq!(patch.cleared, names(&[fields::DEPARTMENT, fields::TELEPHONE_NUMBER]));
+    assert_eq!(
+        patch.set.attributes.keys().cloned().collect::<BTreeSet<_>>(),
+        names(&["country", "extensionAttribute1"])
+    );
+    assert_eq!(patch.cleared_attributes, names(&["city", "extensionAttribute2"]));
+    assert_eq!(patch.set.disabled, None);
+    assert!(patch.alone.unwrap_err().contains("User.Read.All"));
+    assert_eq!(patch_of(&json!({ "accountEnabled": false }), &[]).set.disabled, Some(true));
+}
+
+/// Whether the other part must be asked for; what is set and cleared otherwise.
+#[rstest]
+#[case::neither(json!({}), false, None, false)]
+#[case::mail(json!({ "mail": "a@x.example" }), true, Some("a@x.example"), false)]
+#[case::no_mail(json!({ "mail": null }), true, None, true)]
+#[case::proxies(json!({ "proxyAddresses": ["smtp:a@x.example"] }), true, Some("a@x.example"), false)]
+#[case::never_any(json!({ "proxyAddresses": [] }), false, None, false)]
+#[case::both(json!({ "mail": "a@x.example", "proxyAddresses": ["SMTP:b@x.example"] }), false, Some("b@x.example"), false)]
+#[case::none_left(json!({ "mail": null, "proxyAddresses": [] }), false, None, true)]
+fn addresses_come_of_both_that_state_them(
+    #[case] said: Value,
+    #[case] half: bool,
+    #[case] mail: Option<&str>,
+    #[case] cleared: bool,
+) {
+    assert_eq!(is_half(said.as_object().unwrap()), half);
+    let patch = patch_of(&said, &[]);
+    assert_eq!(patch.set.fields.get(fields::MAIL), mail.map(|mail| values(&[mail])).as_ref());
+    assert_eq!(patch.cleared.contains(fields::MAIL), cleared);
+}
+
+#[rstest]
+#[case(json!({ "accountEnabled": null }))]
+#[case(json!({ "accountEnabled": "true" }))]
+#[case(json!({ "userPrincipalName": null }))]
+fn what_everybody_has_is_never_cleared(#[case] said: Value) {
+    let mut item = said.as_object().unwrap().clone();
+    item.insert("id".to_owned(), json!(ID));
+    assert!(matches!(user(&item, &BTreeSet::new(), Mode::Delta), Change::Unreadable { .. }));
 }

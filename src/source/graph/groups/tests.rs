@@ -17,32 +17,54 @@ fn members(of: &[(u128, bool)]) -> Value {
     of.iter().map(member).collect()
 }
 
-/// What comes of these pages about group 1, that had these members before.
-fn after(items: &[Value], before: Option<&[u128]>) -> Change {
+/// What comes of these pages about group 1: in a read of everything, or in one of what changed since its list was known, or was
+/// not.
+fn after(items: &[Value], known: Option<bool>) -> Vec<Change> {
     let mut groups = Groups::default();
     for item in items {
         let mut item = item.as_object().unwrap().clone();
         item.insert("id".to_owned(), json!(id(1)));
         groups.note(&item, &BTreeSet::new());
     }
-    let anchor = |number: &u128| Reference::Anchor(decode::anchor(id(*number)));
-    let before = |_: &Anchor| match before {
-        Some(before) => Before::These(before.iter().map(anchor).collect()),
-        None => Before::Nobody,
-    };
-    let mut changes: Vec<Change> = groups.changes(before).collect();
-    assert_eq!(changes.len(), 1);
+    let mode = if known.is_some() { Mode::Delta } else { Mode::Full };
+    let known = known.filter(|known| *known).map(|_| decode::anchor(id(1))).into_iter().collect();
+    groups.changes(mode, &known).collect()
+}
+
+fn only(mut changes: Vec<Change>) -> Change {
+    assert_eq!(changes.len(), 1, "{changes:?}");
     changes.remove(0)
 }
 
-fn list(change: &Change) -> (Vec<u128>, bool) {
-    let Change::Replace(entry) = change else { panic!("{change:?}") };
+fn numbers(references: &[Reference]) -> Vec<u128> {
     let number = |reference: &Reference| match reference {
         Reference::Anchor(anchor) => Uuid::try_parse(anchor.as_str()).unwrap().as_u128(),
         other => panic!("{other:?}"),
     };
-    let numbers = entry.members.references().iter().map(number).collect();
-    (numbers, matches!(entry.members, Members::Complete(_)))
+    references.iter().map(number).collect()
+}
+
+fn list(changes: Vec<Change>) -> (Vec<u128>, bool) {
+    let change = only(changes);
+    let members = match &change {
+        Change::Replace(entry) => &entry.members,
+        Change::Patch(patch) => &patch.set.members,
+        other => panic!("{other:?}"),
+    };
+    (numbers(members.references()), matches!(members, Members::Complete(_)))
+}
+
+/// Who came and who went.
+fn told(changes: &[Change]) -> (Vec<u128>, Vec<u128>) {
+    let Some((Change::Patch(patch), told)) = changes.split_first() else { panic!("{changes:?}") };
+    assert_eq!(patch.set.members, Members::NotStated);
+    let (mut came, mut went) = (Vec::new(), Vec::new());
+    for change in told {
+        let Change::MembersDelta { added, removed, .. } = change else { panic!("{change:?}") };
+        came.extend(numbers(added));
+        went.extend(numbers(removed));
+    }
+    (came, went)
 }
 
 #[test]
@@ -50,50 +72,97 @@ fn parts_of_a_list_are_one_list_in_whatever_order_they_come() {
     let named = json!({ "displayName": "Sales", "members@delta": members(&[(5, true), (3, true)]) });
     let more = json!({ "members@delta": members(&[(4, true), (3, true)]) });
     for items in [[named.clone(), more.clone()], [more, named]] {
-        assert_eq!(list(&after(&items, None)), (vec![3, 4, 5], true));
+        assert_eq!(list(after(&items, None)), (vec![3, 4, 5], true));
     }
 }
 
 #[test]
-fn what_is_told_of_members_is_added_to_what_was_known() {
-    let told = |members: &Value| {
-        after(&[json!({ "displayName": "Sales", "members@delta": members })], Some(&[3, 4]))
+fn of_a_list_that_is_known_who_came_and_who_went_is_told_alone() {
+    let after = |members: &Value| {
+        told(&after(&[json!({ "displayName": "Sales", "members@delta": members })], Some(true)))
     };
-    assert_eq!(list(&told(&members(&[(5, true), (3, false)]))), (vec![4, 5], true));
-    assert_eq!(list(&told(&members(&[(5, true), (5, false), (4, false), (4, true)]))), (vec![3, 4], true));
-    assert_eq!(list(&told(&json!([]))), (vec![3, 4], true));
-    let renamed = after(&[json!({ "displayName": "Sales EMEA" })], Some(&[3, 4]));
-    assert_eq!(list(&renamed), (vec![3, 4], true), "nothing said of members is no change of them");
+    assert_eq!(after(&members(&[(5, true), (3, false)])), (vec![5], vec![3]));
+    assert_eq!(after(&members(&[(5, true), (5, false), (4, false), (4, true)])), (vec![4], vec![5]));
+    assert_eq!(after(&json!([])), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn nothing_said_of_members_is_no_change_of_them() {
+    for known in [true, false] {
+        let renamed = after(&[json!({ "displayName": "Sales EMEA" })], Some(known));
+        assert_eq!(told(&renamed), (Vec::new(), Vec::new()));
+    }
+    // Of a list that is not known, who came is not who is in it.
+    let members = json!({ "displayName": "Sales", "members@delta": members(&[(5, true)]) });
+    assert_eq!(told(&after(&[members], Some(false))), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_list_that_was_asked_for_is_all_of_it() {
+    let mut groups = Groups::default();
+    let item =
+        json!({ "id": id(1), "displayName": "Sales", "members@delta": members(&[(5, true), (3, false)]) });
+    groups.note(item.as_object().unwrap(), &BTreeSet::new());
+    groups.list(id(1), &[json!({ "id": id(7) }).as_object().unwrap().clone()]);
+    assert_eq!(list(groups.changes(Mode::Delta, &HashSet::new()).collect()), (vec![7], true));
+}
+
+#[test]
+fn many_members_come_in_parts() {
+    let many = u128::try_from(Batch::MEMBERS).unwrap() + 1;
+    let coming: Vec<(u128, bool)> = (10..10 + many).map(|number| (number, true)).collect();
+    let item = json!({ "members@delta": members(&coming) });
+    let changes = after(&[item], Some(true));
+    assert_eq!((changes.len(), told(&changes).0.len()), (3, coming.len()));
+}
+
+#[test]
+fn pages_that_tell_of_one_group_are_one() {
+    let pages = [
+        json!({ "displayName": "Sales", "description": "EMEA" }),
+        json!({ "description": null, "members@delta": members(&[(5, true)]) }),
+    ];
+    let changes = after(&pages, Some(true));
+    let Change::Patch(patch) = &changes[0] else { panic!() };
+    assert!(patch.alone.is_ok() && patch.cleared.contains("description"));
+    assert!(patch.set.fields.contains_key("name") && !patch.set.fields.contains_key("description"));
 }
 
 #[test]
 fn a_member_that_cannot_be_told_apart_makes_a_list_partial() {
     let item = json!({ "displayName": "Sales", "members@delta": [{ "id": id(3) }, { "id": "ann" }, 7] });
-    assert_eq!(list(&after(&[item], None)), (vec![3], false));
+    for known in [None, Some(true)] {
+        assert_eq!(list(after(std::slice::from_ref(&item), known)), (vec![3], false));
+    }
 }
 
 #[test]
 fn hidden_members_are_not_known_unless_somebody_is_shown() {
     let hidden = |members: &[(u128, bool)]| json!({ "displayName": "Board", "visibility": "HiddenMembership", "members@delta": self::members(members) });
-    assert_eq!(list(&after(&[hidden(&[])], Some(&[3]))), (vec![3], false));
-    assert_eq!(list(&after(&[hidden(&[(4, true)])], Some(&[3]))), (vec![3, 4], true));
+    for known in [None, Some(true)] {
+        assert_eq!(list(after(&[hidden(&[])], known)), (Vec::new(), false));
+    }
+    assert_eq!(list(after(&[hidden(&[(4, true)])], None)), (vec![4], true));
+    assert_eq!(told(&after(&[hidden(&[(4, true), (3, false)])], Some(true))), (vec![4], vec![3]));
 }
 
 #[test]
 fn a_group_that_shows_its_id_alone_is_an_exception() {
-    let Change::Unreadable { anchor, why, .. } =
-        after(&[json!({ "members@delta": members(&[(3, true)]) })], None)
-    else {
+    let bare = json!({ "members@delta": members(&[(3, true)]) });
+    let Change::Unreadable { anchor, why, .. } = only(after(std::slice::from_ref(&bare), None)) else {
         panic!()
     };
+    // Unless it is known: then that is all that changed.
+    let Some(Change::Patch(patch)) = after(&[bare], Some(true)).into_iter().next() else { panic!() };
+    assert!(patch.alone.is_err() && patch.set.fields.is_empty() && patch.cleared.is_empty());
     assert!(anchor.is_some() && why.contains("GroupMember.Read.All"), "{why}");
 }
 
 #[test]
 fn the_last_word_says_whether_it_is_there() {
     let (there, gone) = (json!({ "displayName": "Sales" }), json!({ "@removed": { "reason": "deleted" } }));
-    assert!(matches!(after(&[there.clone(), gone.clone()], None), Change::Tombstone(_)));
-    assert!(matches!(after(&[gone, there], None), Change::Replace(_)));
+    assert!(matches!(only(after(&[there.clone(), gone.clone()], None)), Change::Tombstone(_)));
+    assert!(matches!(only(after(&[gone, there], None)), Change::Replace(_)));
     let strange = json!({ "@removed": { "reason": "archived" } });
-    assert!(matches!(after(&[strange], None), Change::Unreadable { .. }));
+    assert!(matches!(only(after(&[strange], None)), Change::Unreadable { .. }));
 }

@@ -119,7 +119,8 @@ impl<D: Dialect> Reader<'_, D> {
             let groups = found.into_iter().flat_map(|found| found.anchors);
             for group in groups.filter(|group| !self.there.contains_key(group)).collect::<Vec<_>>() {
                 let added: Vec<Reference> = whose.clone();
-                self.output.change(Change::MembersAdded { group, added }).await?;
+                let removed = Vec::new();
+                self.output.change(Change::MembersDelta { group, added, removed }).await?;
             }
         }
         Ok(())

@@ -22,6 +22,8 @@ pub(crate) struct Tenant {
     pub(crate) slice: usize,
     /// Whether pages come with empty ones between them, and everything twice.
     pub(crate) untidy: bool,
+    /// Whether a feed tells of an object only the properties that changed.
+    pub(crate) sparse: bool,
 }
 
 /// So many are there that nobody wrote down.
@@ -40,6 +42,10 @@ struct Object {
     properties: Map<String, Value>,
     changed: u64,
     removed: Option<&'static str>,
+    /// When it was made, or restored: whom that is new to is told all of it.
+    made: u64,
+    /// When each property was set last.
+    set: BTreeMap<String, u64>,
 }
 
 struct Edge {
@@ -82,6 +88,7 @@ impl Default for Tenant {
             page: 100,
             slice: 100,
             untidy: false,
+            sparse: false,
         }
     }
 }
@@ -116,7 +123,8 @@ impl Tenant {
         let mut properties = all.as_object().unwrap().clone();
         properties.extend(more.as_object().unwrap().clone());
         let id = Uuid::new_v4();
-        self.objects.insert(id, Object { kind, properties, changed: self.sequence, removed: None });
+        let (changed, made, set) = (self.sequence, self.sequence, BTreeMap::new());
+        self.objects.insert(id, Object { kind, properties, changed, removed: None, made, set });
         id
     }
 
@@ -124,7 +132,9 @@ impl Tenant {
     pub(crate) fn set(&mut self, id: Uuid, properties: &Value) {
         self.sequence += 1;
         let object = self.objects.get_mut(&id).unwrap();
-        object.properties.extend(properties.as_object().unwrap().clone());
+        let properties = properties.as_object().unwrap().clone();
+        object.set.extend(properties.keys().map(|name| (name.clone(), self.sequence)));
+        object.properties.extend(properties);
         object.changed = self.sequence;
     }
 
@@ -144,6 +154,9 @@ impl Tenant {
         self.sequence += 1;
         let object = self.objects.get_mut(&id).unwrap();
         (object.removed, object.changed) = (reason, self.sequence);
+        if reason.is_none() {
+            object.made = self.sequence;
+        }
     }
 
     fn groups_of(&self, id: Uuid) -> Vec<Uuid> {
@@ -193,7 +206,7 @@ impl Tenant {
     }
 
     /// Everybody of a kind who is there.
-    pub(super) fn all(&self, kind: &str) -> Vec<Uuid> {
+    pub(crate) fn all(&self, kind: &str) -> Vec<Uuid> {
         let there = self.objects.iter().filter(|(_, object)| object.kind == kind && object.removed.is_none());
         let (prefix, number) = match kind {
             "user" => (MADE_USER, self.made.users),
@@ -282,6 +295,10 @@ impl Tenant {
             !value.is_null() || object.is_some_and(|object| object.properties.contains_key(name))
         });
         let is_hidden = item.get("visibility").is_some_and(|it| it == "HiddenMembership") && !hidden_too;
+        if let Some(object) = object.filter(|object| self.sparse && object.made <= round.since) {
+            let is_new = |name: &str| object.set.get(name).is_some_and(|at| *at > round.since);
+            item.retain(|name, _| name == "id" || is_new(name));
+        }
         if round.of == "groups" && round.select.iter().any(|name| name == "members") && !is_hidden {
             let members = self.told_members(id, round.since, round.until);
             let member = |(member, is_in): &(Uuid, bool)| {
