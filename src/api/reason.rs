@@ -38,7 +38,8 @@ pub mod connector {
         AUTHENTICATION_FAILED = "AuthenticationFailed", "Ready, Authenticated", "The server refused the credentials. Check the Secret.";
         ACCESS_DENIED = "AccessDenied", "Ready, Readable", "The server denied access. Give the account permission to read.";
         CONSENT_MISSING = "ConsentMissing", "Ready, Readable", "No administrator of the tenant has consented to the app. The message has the address to open.";
-        THROTTLED = "Throttled", "Ready, Readable", "The service limits our requests. The read is retried. If this persists, read less often (interval).";
+        THROTTLED = "Throttled", "Ready, Readable", "The service limits our requests. The read is retried, not before the time that the service asks for. If this persists, read less often (interval).";
+        CURSOR_EXPIRED = "CursorExpired", "Ready, Readable", "The directory no longer knows where the read was. Nothing of it was used, and everything is read again.";
         NOT_FOUND = "NotFound", "Ready, Readable", "A base DN or the file does not exist. Check baseDNs or the path.";
         LIMIT_EXCEEDED = "LimitExceeded", "Ready, Readable", "The server stopped the read at one of its limits. Raise the limit for this account.";
         INTERRUPTED = "Interrupted", "Ready, Readable", "The read was interrupted. Nothing of it was used, and it is retried.";

@@ -119,6 +119,9 @@ impl Sync {
             }
         };
         progress.end();
+        if let Err(ImportError::Source(error)) = &imported {
+            error.log();
+        }
         imported
     }
 

@@ -40,6 +40,9 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
         let ended = ended.unwrap_or_else(|| Err(cancelled().into()));
         if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
             tracing::warn!(error = telemetry::chain(error), "the read failed");
+            if let ImportError::Source(error) = error {
+                error.log();
+            }
         }
         let now = context.clock.now();
         context

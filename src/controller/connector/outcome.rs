@@ -1,6 +1,7 @@
 //! How a read ended.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,6 +11,9 @@ use crate::controller::{condition, delay};
 use crate::source;
 use crate::store::StoreError;
 use crate::sync::import::ImportError;
+
+/// So long a directory may ask to be left alone.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
 /// How far a read gets, in order.
 pub(super) const STAGES: [&str; 3] = ["Reachable", "Authenticated", "Readable"];
@@ -45,7 +49,7 @@ impl Failure {
         Self {
             at,
             count: before.saturating_add(1),
-            not_before: None,
+            not_before: asked_to_wait(error, at),
             reason: reason(error),
             message: error.to_string(),
         }
@@ -67,8 +71,9 @@ impl Failure {
             return None;
         }
         // A process that ends and begins again and again must not try a wrong password each time.
-        let refused = reason == reasons::AUTHENTICATION_FAILED;
-        let not_before = status.next_import_at.as_ref().filter(|_| refused);
+        // Nor may it ask again at once whom it was asked to leave alone.
+        let is_put_off = [reasons::AUTHENTICATION_FAILED, reasons::THROTTLED].contains(&reason);
+        let not_before = status.next_import_at.as_ref().filter(|_| is_put_off);
         Some(Self {
             at: ready.last_transition_time.0.min(now),
             count: 1,
@@ -77,6 +82,12 @@ impl Failure {
             message: ready.message.clone(),
         })
     }
+}
+
+/// Until when the directory asks to be left alone. Nobody is believed who asks for more than a day.
+fn asked_to_wait(error: &ImportError, at: Timestamp) -> Option<Timestamp> {
+    let ImportError::Source(error) = error else { return None };
+    error.retry_after.map(|wait| delay::later(at, wait.min(LONGEST_ASKED)))
 }
 
 /// Why a read failed, in one word.
@@ -95,6 +106,7 @@ pub(super) fn reason(error: &ImportError) -> Reason {
         source::Reason::Throttled => reasons::THROTTLED,
         source::Reason::NotFound => reasons::NOT_FOUND,
         source::Reason::LimitExceeded => reasons::LIMIT_EXCEEDED,
+        source::Reason::CursorExpired => reasons::CURSOR_EXPIRED,
         source::Reason::Interrupted | source::Reason::Cancelled => reasons::INTERRUPTED,
         source::Reason::InvalidData => reasons::INVALID_DATA,
         source::Reason::DirectoryChanged => reasons::DIRECTORY_CHANGED,

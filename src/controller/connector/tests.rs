@@ -1,6 +1,7 @@
 //! What is remembered of a connector, and what comes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cancel::cancelled;
 use super::job::Begin;
+use super::outcome::Failure;
 use super::resolved::{Key, Resolved};
 use super::state::ConnectorState;
 use super::*;
@@ -106,6 +108,30 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
     let failed = SourceError::new(why, "it ended");
     state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(61), &Metrics::new());
     assert_eq!(state.asked == Some(Asked::LookedUp), again);
+}
+
+#[rstest]
+#[case::not_said(None, 3000)]
+#[case::later(Some(3600), 3660)]
+#[case::sooner(Some(1), 3000)]
+#[case::without_end(Some(u64::MAX), 60 + 86_400)]
+fn a_directory_is_left_alone_for_as_long_as_it_asks(#[case] asked: Option<u64>, #[case] until: i64) {
+    let one = corp("one", "title", &Value::Null);
+    let mut state = ControllerState::default();
+    let begun = state.look(&one).begin.unwrap();
+    let failed =
+        SourceError::new(Reason::Throttled, "it is asked too much").after(asked.map(Duration::from_secs));
+    state.ended(&Name::of(&one.0), Err(failed.into()), begun.came_with(), at(60), &Metrics::new());
+    let looked = state.look(&one);
+    let wake_at = looked.wake_at.unwrap();
+    assert!(
+        if asked.is_some_and(|asked| asked > 1000) { wake_at == at(until) } else { wake_at < at(until) },
+        "{wake_at}"
+    );
+    // So it is after a restart.
+    let status = looked.write.unwrap().status;
+    let recalled = Failure::recall(&status, at(61)).unwrap().not_before.unwrap();
+    assert_eq!(recalled, wake_at.min(at(3661)), "a restart is no reason to ask sooner, for an hour");
 }
 
 #[test]

@@ -56,9 +56,13 @@ impl Refused {
     pub(super) fn error(self) -> SourceError {
         match self {
             Self::Error(error) => error,
-            Self::Resync | Self::NotThere => SourceError::new(
+            Self::Resync => SourceError::new(
+                Reason::CursorExpired,
+                "Graph no longer knows where this read was. Nothing of it was used; everything is read again",
+            ),
+            Self::NotThere => SourceError::new(
                 Reason::Interrupted,
-                "Graph no longer knows the objects that it named before",
+                "Graph no longer knows an object that it named before. Nothing of this read was used",
             ),
         }
     }
@@ -125,6 +129,7 @@ impl Graph {
             let reason =
                 if retry::passes(answer.status) { Reason::Unreachable } else { Reason::AuthenticationFailed };
             SourceError::new(reason, format!("the ID of the tenant cannot be determined: {why}"))
+                .after(answer.retry_after(self.clock.now()))
         })
     }
 
@@ -234,6 +239,7 @@ impl Graph {
         let codes = refusal::codes(&answer.body).join(", ");
         let codes = if codes.is_empty() { format!("status {status}") } else { format!("{status}, {codes}") };
         let codes = text::clean_within(&codes, 200);
+        let wait = answer.retry_after(self.clock.now());
         let (reason, message) = match status {
             404 => return Refused::NotThere,
             401 => (
@@ -245,7 +251,6 @@ impl Graph {
                 format!("Graph denied access to the app {} ({codes})", self.config.client),
             ),
             429 => {
-                let wait = answer.retry_after(self.clock.now());
                 let wait = wait.map(|wait| format!(" for {}", count(wait.as_secs(), "second", "seconds")));
                 let wait = wait.unwrap_or_default();
                 (
@@ -263,14 +268,15 @@ impl Graph {
                 Reason::Unreachable,
                 format!("Graph is busy or failing ({codes}). Nothing of this read was used"),
             ),
-            _ => {
-                let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
-                let said = text::clean_within(said, 300).into_owned();
-                (Reason::InvalidData, format!("Graph rejected the request ({codes}): {said}"))
-            }
+            // What it says besides may quote what people are called.
+            _ => (
+                Reason::InvalidData,
+                format!("Graph rejected the request ({codes}); the debug log has what it said"),
+            ),
         };
-        SourceError::new(reason, message).into()
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+        SourceError::new(reason, message).after(wait).with_detail(text::clean_within(said, 300)).into()
     }
 
     /// Where an administrator gives the app what it asks for.

@@ -24,10 +24,11 @@ pub(super) fn token(error: &TokenError, about: &About<'_>) -> SourceError {
             let message = format!("Microsoft Entra ID refused the app {}: {why} ({refusal})", about.client);
             SourceError::new(Reason::AuthenticationFailed, message)
         }
-        TokenError::Failed(status, _) => SourceError::new(
-            Reason::Unreachable,
-            format!("the token endpoint is busy or failing (status {status})"),
-        ),
+        TokenError::Failed(status, wait) => {
+            let reason = if *status == 429 { Reason::Throttled } else { Reason::Unreachable };
+            SourceError::new(reason, format!("the token endpoint is busy or failing (status {status})"))
+                .after(*wait)
+        }
         TokenError::NoToken(_) => SourceError::new(Reason::InvalidData, error.to_string()),
         TokenError::Credential(why) => SourceError::new(Reason::AuthenticationFailed, why.clone()),
     }
@@ -132,6 +133,16 @@ mod tests {
     #[case::html(400, "<html>syncStateNotFound</html>", false)]
     fn tells_a_feed_that_cannot_go_on(#[case] status: u16, #[case] body: &str, #[case] resync: bool) {
         assert_eq!(is_resync(status, body.as_bytes()), resync);
+    }
+
+    #[test]
+    fn a_busy_token_endpoint_says_how_long() {
+        let about = About { tenant: "t.example", client: "c", cloud: Cloud::Public };
+        let wait = Some(std::time::Duration::from_secs(7));
+        for (status, reason) in [(429, Reason::Throttled), (503, Reason::Unreachable)] {
+            let error = token(&TokenError::Failed(status, wait), &about);
+            assert_eq!((error.reason, error.retry_after), (reason, wait));
+        }
     }
 
     #[test]

@@ -316,6 +316,7 @@ fn every_reason_is_said_where_the_documents_say() {
         source::Reason::AccessDenied,
         source::Reason::ConsentMissing,
         source::Reason::Throttled,
+        source::Reason::CursorExpired,
         source::Reason::NotFound,
         source::Reason::LimitExceeded,
         source::Reason::Interrupted,
