@@ -462,4 +462,15 @@ async fn a_property_that_was_not_sent_is_as_it_was() {
     ];
     let done = desk.import(&delta(new), 40).await;
     assert_eq!((title("eve"), title("fay").as_deref(), done.unreadable), (None, Some("Clerk"), 1));
+    // Of whom could not be understood nobody knows what else changed since: all is read, and that says it.
+    let damaged = Change::Unreadable {
+        anchor: Some(Anchor::new("ann")),
+        what: "ann".to_owned(),
+        why: "it is damaged".to_owned(),
+    };
+    desk.import(&delta(vec![damaged]), 50).await;
+    let part = desk.import(&delta(vec![patch("ann", &[("office", "9")], &[], Ok(()))]), 60).await;
+    assert_eq!((part.unreadable, title("ann").as_deref()), (1, Some("Chief")));
+    let next = desk.import(&delta(Vec::new()), 70).await;
+    assert_eq!((next.info.mode, title("ann").as_deref()), (Mode::Full, Some("Boss")));
 }

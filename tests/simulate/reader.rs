@@ -1,11 +1,11 @@
 //! A source that reads the world, well or badly.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Entry, Members, Mode, fields,
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Entry, Members, Mode, Reference, fields,
 };
 use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
 use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
@@ -80,13 +80,14 @@ impl Brought {
             match change {
                 Change::Replace(entry) => brought.whole.insert(entry.anchor.as_str().to_owned()),
                 Change::Tombstone(anchor) => brought.tombstones.insert(anchor.as_str().to_owned()),
+                // Beside the group itself.
+                Change::MembersDelta { .. } => false,
                 Change::Unreadable { anchor, .. } => {
                     brought.unreadable.insert(anchor.as_ref().unwrap().as_str().to_owned())
                 }
                 // What only a feed says that lists ids, or a file; this reader's names whole entries.
                 Change::Unchanged(_)
                 | Change::Outside(_)
-                | Change::MembersDelta { .. }
                 | Change::Patch(_)
                 | Change::OfNoKind { .. }
                 | Change::Anonymous { .. }
@@ -151,12 +152,33 @@ impl Reader {
         brought
     }
 
-    /// Everything, or what changed since the read that the cursor names.
-    fn changes(&self, cursor: Option<&Cursor>) -> (Mode, Vec<Change>) {
-        let since = self.feed.as_ref().zip(cursor).and_then(|(feed, cursor)| {
+    /// What the directory stated at the read that the cursor names.
+    fn before(&self, cursor: Option<&Cursor>) -> Option<&Vec<Entry>> {
+        self.feed.as_ref().zip(cursor).and_then(|(feed, cursor)| {
             let at = u64::from_le_bytes(cursor.0.as_slice().try_into().ok()?);
             feed.get(usize::try_from(at).ok()?)
-        });
+        })
+    }
+
+    /// What changed of an entry; of a group that is known in full who came and who went, as a cloud tells it.
+    fn changed(&self, before: Option<&Entry>, now: &Entry, listed: &HashSet<Anchor>) -> Vec<Change> {
+        let mut change = self.change(now);
+        let lists = (before.map(|before| &before.members), &mut change);
+        let (Some(Members::Complete(before)), Change::Replace(entry)) = lists else { return vec![change] };
+        let (Members::Complete(members), true) = (&entry.members, listed.contains(&now.anchor)) else {
+            return vec![change];
+        };
+        let not_in = |these: &[Reference], those: &[Reference]| {
+            these.iter().filter(|member| !those.contains(member)).cloned().collect()
+        };
+        let (added, removed) = (not_in(members, before), not_in(before, members));
+        entry.members = Members::NotStated;
+        vec![change, Change::MembersDelta { group: now.anchor.clone(), added, removed }]
+    }
+
+    /// Everything, or what changed since the read that the cursor names.
+    fn changes(&self, cursor: Option<&Cursor>, listed: &HashSet<Anchor>) -> (Mode, Vec<Change>) {
+        let since = self.before(cursor);
         let there = self.entries.iter().filter(|entry| !self.missed.contains(entry.anchor.as_str()));
         let Some(before) = since else {
             let all = if self.empty { Vec::new() } else { there.map(|entry| self.change(entry)).collect() };
@@ -167,7 +189,10 @@ impl Reader {
         let changed = self.entries.iter().filter(|entry| before.get(&entry.anchor) != Some(entry));
         let gone = before.keys().filter(|anchor| !now.contains(*anchor));
         let gone = gone.map(|anchor| Change::Tombstone((*anchor).clone()));
-        (Mode::Delta, changed.map(|entry| self.change(entry)).chain(gone).collect())
+        let changed = changed
+            .flat_map(|entry| self.changed(before.get(&entry.anchor).copied(), entry, listed))
+            .collect::<Vec<_>>();
+        (Mode::Delta, changed.into_iter().chain(gone).collect())
     }
 }
 
@@ -190,7 +215,9 @@ impl Source for Reader {
             return export(text.clone()).read(cursor, sink).await;
         }
         let mut dice = Dice(self.shuffle);
-        let (mode, mut open) = self.changes(cursor);
+        let there = self.before(cursor).into_iter().flatten().map(|entry| entry.anchor.clone()).collect();
+        let listed = sink.listed(there).await.unwrap_or_default();
+        let (mode, mut open) = self.changes(cursor, &listed);
         // What is asked after everything was read only checks the feed.
         if !self.was_read.swap(true, Ordering::Relaxed) {
             *self.brought.lock().unwrap() = Brought::of(mode, &open);

@@ -133,7 +133,7 @@ pub(super) struct Intake {
     untold: RoaringBitmap,
     /// Whether entries were listed rather than read.
     listed: bool,
-    /// Entries that were listed, and that nothing is known of.
+    /// Entries that were listed or told of in part, and of which too little is known: everything is read next.
     unheard: u64,
     pending: Pending,
     /// What was told of members and is not written: of each group in one piece, in however many it came.
@@ -720,25 +720,29 @@ impl Intake {
         Ok(())
     }
 
-    /// Takes what was told of an entry that is known for what changed of it; of one that is not, for all of it if that is enough.
+    /// Takes what was told of an entry that is there for what changed of it. Of one that is new, or is back, it is all, if that is
+    /// enough; of one that could not be understood nobody knows what else changed since.
     fn patch(&mut self, patch: Patch) -> Result<(), StoreError> {
         let known = self.importing.known(&patch.set.anchor)?;
         let known = known.filter(|known| known.hash != Fingerprint::default());
-        let last = match known {
-            Some(known) => {
-                self.flush_version_of(known.row)?;
-                self.importing.last(known.row)?
+        let why = match (known.map(|known| (known.row, known.presence)), &patch.alone) {
+            (Some((row, PresenceByte::Present | PresenceByte::Unsettled)), _) => {
+                self.flush_version_of(row)?;
+                let last = self.importing.last(row)?;
+                if let Some(was) = last.and_then(|last| serde_json::from_str(&last.content).ok()) {
+                    return self.replace(&patch.onto(was));
+                }
+                MISSED.to_owned()
             }
-            None => None,
+            (Some((_, PresenceByte::Unreadable)), _) => MISSED.to_owned(),
+            (Some((_, PresenceByte::Gone)) | None, Ok(())) => return self.replace(&patch.set),
+            (Some((_, PresenceByte::Gone)) | None, Err(why)) => why.clone(),
         };
-        match (last.and_then(|last| serde_json::from_str(&last.content).ok()), &patch.alone) {
-            (Some(was), _) => self.replace(&patch.onto(was)),
-            (None, Ok(())) => self.replace(&patch.set),
-            (None, Err(why)) => {
-                let (why, what) = (why.clone(), patch.set.dn);
-                self.unreadable(Some(&patch.set.anchor), what, why)
-            }
+        if why == MISSED {
+            // Everything is read next.
+            self.unheard += 1;
         }
+        self.unreadable(Some(&patch.set.anchor), patch.set.dn, why)
     }
 
     /// What is wrong with an entry is looked for where it stands now. Of what it states nothing changed.
@@ -1025,6 +1029,9 @@ const NAMED_SO: &str =
 /// What is wrong with an account that was known to be disabled and does not say any more whether it is.
 const STATELESS: &str = "it was disabled, or had an expiry date, and no longer shows its state (userAccountControl), \
                          so its state is unknown; read or export that attribute too";
+
+/// What is wrong with an entry of which only a part was told after it could not be understood.
+const MISSED: &str = "a part of it came, and what else changed while it could not be understood did not; everything is read next";
 
 /// Whether an account says nothing of whether it is disabled. Of a mailbox that nobody logs in with, that says nothing.
 fn shows_no_state(entry: &Entry) -> bool {
