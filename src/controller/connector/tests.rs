@@ -117,7 +117,7 @@ fn look_ups_that_a_read_did_not_come_to_are_asked_for_again(#[case] why: Reason,
 #[case::without_end(Some(u64::MAX), 60 + 86_400)]
 fn a_directory_is_left_alone_for_as_long_as_it_asks(#[case] asked: Option<u64>, #[case] until: i64) {
     let one = corp("one", "title", &Value::Null);
-    let mut state = ControllerState::default();
+    let mut state = ConnectorState::default();
     let begun = state.look(&one).begin.unwrap();
     let failed =
         SourceError::new(Reason::Throttled, "it is asked too much").after(asked.map(Duration::from_secs));
