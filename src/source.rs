@@ -9,12 +9,14 @@ use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
 mod error;
 pub mod graph;
+mod kind;
 pub mod ldap;
 pub mod ldif;
 pub mod schema;
 mod sink;
 
 pub use error::{Reason, SourceError};
+pub use kind::{Abilities, Session, SourceConfig};
 pub use sink::{KnownBy, LastRead, Lists, Sink};
 
 /// A directory that can be read.

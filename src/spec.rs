@@ -27,7 +27,7 @@ mod schedule;
 mod schema;
 mod stand_in;
 
-pub use configuration::{Connector, Resolved, Runnable, SourceConfig};
+pub use configuration::{Connector, Resolved, Runnable};
 pub use connector::SHORTEST_INTERVAL;
 pub use content::Content;
 pub use object::{Name, Objects, is_dns_name};

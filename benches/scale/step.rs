@@ -7,10 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use rollcall::clock::{Clock as _, SystemClock};
 use rollcall::directory::ConnectorName;
-use rollcall::source::Source;
-use rollcall::source::graph::EntraSource;
-use rollcall::source::ldap::{ActiveDirectorySource, LdapSource};
-use rollcall::spec::{self, SourceConfig, manifest};
+use rollcall::source::{Source, SourceConfig};
+use rollcall::spec::{self, manifest};
 use rollcall::store::Store;
 use rollcall::sync::import::{self, Imported, import};
 use rollcall::sync::plan::{self, Freshness, plan};
@@ -33,20 +31,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let connector = resolved.connectors.values().next().context("there is no connector")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match (verb.as_str(), &connector.source) {
-        ("import", SourceConfig::Ldap(config)) => {
-            runtime.block_on(import_from(&LdapSource::new(config.clone()), &store, &connector.name))
-        }
-        ("import", SourceConfig::ActiveDirectory(config)) => runtime.block_on(import_from(
-            &ActiveDirectorySource::new(config.clone()),
-            &store,
-            &connector.name,
-        )),
-        ("import", SourceConfig::EntraId(config)) => {
-            runtime.block_on(import_from(&EntraSource::new(config.clone()), &store, &connector.name))
-        }
         ("import", SourceConfig::Ldif(_)) => {
             runtime.block_on(import_from(&Fake(Size::named(size)?), &store, &connector.name))
         }
+        ("import", source) => runtime.block_on(import_from(&source.open(None), &store, &connector.name)),
         ("run", ..) => runtime.block_on(apply(&store, policy)),
         ("again", ..) => runtime.block_on(again(&store, &policy, &connector.name)),
         ("plan", ..) => only_plan(&store, &policy),

@@ -11,10 +11,7 @@ use super::out::{self, Out};
 use super::progress::Progress;
 use crate::clock::SystemClock;
 use crate::directory::ConnectorName;
-use crate::source::graph::EntraSource;
-use crate::source::ldap::{ActiveDirectorySource, LdapSource};
-use crate::source::ldif::LdifSource;
-use crate::spec::{self, Connector, Resolved, Runnable, SourceConfig, manifest};
+use crate::spec::{self, Connector, Resolved, Runnable, manifest};
 use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::sync::run::{self, RunReport, Stop, run};
@@ -103,21 +100,8 @@ impl Sync {
             full_read_every: connector.full_read_every,
         };
         let (name, hear) = (&connector.name, move |came| heard.at(came));
-        let imported = match &connector.source {
-            SourceConfig::ActiveDirectory(config) => {
-                let source = ActiveDirectorySource::new(config.clone());
-                import(&source, store, name, options, &SystemClock, hear).await
-            }
-            SourceConfig::EntraId(config) => {
-                import(&EntraSource::new(config.clone()), store, name, options, &SystemClock, hear).await
-            }
-            SourceConfig::Ldap(config) => {
-                import(&LdapSource::new(config.clone()), store, name, options, &SystemClock, hear).await
-            }
-            SourceConfig::Ldif(config) => {
-                import(&LdifSource::new(config.clone()), store, name, options, &SystemClock, hear).await
-            }
-        };
+        let source = connector.source.open(None);
+        let imported = import(&source, store, name, options, &SystemClock, hear).await;
         progress.end();
         if let Err(ImportError::Source(error)) = &imported {
             error.log();

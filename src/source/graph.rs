@@ -4,7 +4,8 @@
 //! last one when it has a delta link; nothing else is an end.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use self::decode::Item;
 use self::groups::Groups;
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
-use crate::net::http::Url;
+use crate::net::http::{Http, Url};
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod client;
@@ -36,22 +37,53 @@ const MANY: usize = 100;
 #[derive(Clone, Debug)]
 pub struct EntraSource {
     config: EntraConfig,
+    open: Arc<Mutex<Open>>,
+}
+
+/// What is open.
+#[derive(Default)]
+struct Open {
+    /// Connections outlive a read.
+    http: Option<Http>,
+    /// With the token of the last read, for the look-ups after it. The next read gets one of its own: a token does not show that
+    /// consent was given or withdrawn since it was issued.
+    graph: Option<Arc<Graph>>,
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").finish_non_exhaustive()
+    }
 }
 
 impl EntraSource {
     /// A source for this tenant.
     pub fn new(config: EntraConfig) -> Self {
-        Self { config }
+        Self { config, open: Arc::default() }
     }
 
-    fn graph(&self) -> Result<Graph, SourceError> {
-        Graph::new(self.config.clone(), Arc::new(SystemClock))
+    /// Graph, with a token that is yet to be issued.
+    fn begin(&self) -> Result<Arc<Graph>, SourceError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let http = match &open.http {
+            Some(http) => http.clone(),
+            None => client::http(&self.config)?,
+        };
+        let graph = Arc::new(Graph::new(self.config.clone(), http.clone(), Arc::new(SystemClock))?);
+        *open = Open { http: Some(http), graph: Some(graph.clone()) };
+        Ok(graph)
+    }
+
+    /// Graph, as the last read asked it.
+    fn graph(&self) -> Result<Arc<Graph>, SourceError> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).graph.clone();
+        open.map_or_else(|| self.begin(), Ok)
     }
 }
 
 impl Source for EntraSource {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
-        let graph = self.graph()?;
+        let graph = self.begin()?;
         let tenant = graph.tenant().await?;
         let reading = Reading::new(&graph, tenant, &sink);
         match Box::pin(reading.read(cursor)).await {
@@ -67,7 +99,8 @@ impl Source for EntraSource {
         anchors: &[Anchor],
         called: &HashMap<Anchor, String>,
     ) -> Result<Option<LookUp>, SourceError> {
-        Box::pin(look_up::look_up(&self.graph()?, anchors, called)).await.map(Some)
+        let graph = self.graph()?;
+        Box::pin(look_up::look_up(&graph, anchors, called)).await.map(Some)
     }
 }
 

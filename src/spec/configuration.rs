@@ -1,6 +1,6 @@
 //! Working configurations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,7 @@ use super::problem::Problem;
 use super::schedule::Schedule;
 use crate::directory::ConnectorName;
 use crate::secret::Secret;
-use crate::source::graph::EntraConfig;
-use crate::source::ldap::{ActiveDirectoryConfig, GenericConfig};
-use crate::source::ldif::LdifConfig;
+use crate::source::SourceConfig;
 use crate::sync::policy::Policy;
 
 /// A connector that can be used.
@@ -30,37 +28,6 @@ pub struct Connector {
     pub full_read_every: Duration,
     /// Whether it rests.
     pub suspend: bool,
-}
-
-/// What a connector reads.
-#[derive(Clone, Debug)]
-pub enum SourceConfig {
-    /// A domain.
-    ActiveDirectory(ActiveDirectoryConfig),
-    /// A tenant.
-    EntraId(EntraConfig),
-    /// A server.
-    Ldap(GenericConfig),
-    /// A file.
-    Ldif(LdifConfig),
-}
-
-impl SourceConfig {
-    /// Whether there is a server, which is reached and authenticates.
-    pub fn is_a_server(&self) -> bool {
-        !matches!(self, Self::Ldif(_))
-    }
-
-    /// What to say of these fields of the directory of this vendor, of which nothing came; nothing of a file, which is
-    /// as it was made.
-    pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {
-        match self {
-            Self::ActiveDirectory(config) => config.unseen(fields, directory),
-            Self::Ldap(config) => config.unseen(fields, vendor),
-            // A tenant shows all of an entry or nothing: see the exceptions.
-            Self::EntraId(_) | Self::Ldif(_) => None,
-        }
-    }
 }
 
 /// A policy that can be used.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::configuration::{Connector, SourceConfig};
+use super::configuration::Connector;
 use super::filter::joined;
 use super::object::{Folder, Name, Objects};
 use super::problem::Problem;
@@ -19,6 +19,7 @@ use crate::api::connector::{
 use crate::directory::{ConnectorName, DirectoryId, Dn};
 use crate::net::http;
 use crate::net::oauth::Credential;
+use crate::source::SourceConfig;
 use crate::source::graph::{Cloud, EntraConfig};
 use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, GenericConfig, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};

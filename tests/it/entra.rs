@@ -7,7 +7,7 @@ use rollcall::directory::{Anchor, Batch, Change, Completion, Entry};
 use rollcall::net::oauth::Credential;
 use rollcall::secret::Secret;
 use rollcall::source::graph::{Cloud, EntraConfig, EntraSource};
-use rollcall::source::{Source as _, SourceError};
+use rollcall::source::{Source as _, SourceConfig, SourceError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -489,8 +489,12 @@ fn a_certificate_proves_the_app_too() {
 
 /// A source that reads the stand-in.
 fn source(entra: &Entra, credential: Credential, literal: &[&str]) -> EntraSource {
+    EntraSource::new(config(entra, credential, literal))
+}
+
+fn config(entra: &Entra, credential: Credential, literal: &[&str]) -> EntraConfig {
     let inner = entra.inner();
-    EntraSource::new(EntraConfig {
+    EntraConfig {
         tenant: inner.tenant.id.to_string(),
         client: inner.app.id.to_string(),
         cloud: Cloud::Public,
@@ -499,7 +503,7 @@ fn source(entra: &Entra, credential: Credential, literal: &[&str]) -> EntraSourc
         graph: Some(entra.url()),
         ca_pem: Some(entra.ca.clone().into_bytes()),
         literal: literal.iter().map(|name| (*name).to_owned()).collect(),
-    })
+    }
 }
 
 /// A whole read: what came, and how it ended.
@@ -546,8 +550,8 @@ async fn a_tenant_holds_to_the_contract_of_sources() {
         }
         inner.app.secret.clone()
     };
-    let source = source(&entra, Credential::Secret(Secret::new(secret)), &["employeeType"]);
-    source_contract::holds(&source, "employeeType").await;
+    let config = config(&entra, Credential::Secret(Secret::new(secret)), &["employeeType"]);
+    source_contract::holds(&SourceConfig::EntraId(config), "employeeType").await;
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry, Mode, Shown};
-use rollcall::source::ldap::{LdapConfig, LdapSource};
+use rollcall::source::ldap::LdapConfig;
 use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
-use rollcall::source::{Reason, Source, SourceError};
+use rollcall::source::{Reason, Source, SourceConfig, SourceError};
 use tokio::sync::mpsc;
 
 use crate::ldap::config;
@@ -40,7 +40,8 @@ fn entries(changes: Vec<Change>) -> Vec<Entry> {
 }
 
 /// `literal` is an attribute that it is to ask for.
-pub(crate) async fn holds(source: &impl Source, literal: &str) {
+pub(crate) async fn holds(config: &SourceConfig, literal: &str) {
+    let (source, abilities) = (&config.open(None), config.abilities());
     let (changes, end) = read(source).await;
     let end = end.unwrap();
     assert_eq!(end.mode, Mode::Full);
@@ -49,6 +50,15 @@ pub(crate) async fn holds(source: &impl Source, literal: &str) {
     let anchors: BTreeSet<&Anchor> = first.iter().map(|entry| &entry.anchor).collect();
     assert!(first.len() > 20 && anchors.len() == first.len(), "each entry comes once");
 
+    assert!(abilities.has_feed || end.cursor.is_none());
+    assert_eq!(
+        config.account()[0].is_some(),
+        abilities.is_a_server,
+        "whoever is a server is asked by somebody"
+    );
+
+    // The session of one read is one for the next.
+    let source = &config.open(Some(source));
     let (changes, again) = read(source).await;
     // Where a feed goes on, and what time it is, is another each time.
     let lasting = |end: Completion| Completion { cursor: None, shown: Shown::default(), ..end };
@@ -62,7 +72,9 @@ pub(crate) async fn holds(source: &impl Source, literal: &str) {
     let nobody = Anchor::new("00000000-0000-0000-0000-000000000000");
     let there: Vec<Anchor> = anchors.into_iter().cloned().collect();
     let asked: Vec<Anchor> = there.iter().cloned().chain([nobody.clone()]).collect();
-    if let Some(settled) = source.look_up(&asked, &HashMap::new()).await.unwrap() {
+    let settled = source.look_up(&asked, &HashMap::new()).await.unwrap();
+    assert_eq!(settled.is_some(), abilities.looks_up);
+    if let Some(settled) = settled {
         // Whoever a read brings is not elsewhere, though they be missing from the one before.
         assert_eq!((settled.found, settled.missing), (Vec::new(), vec![nobody]));
     }
@@ -72,13 +84,18 @@ fn literal() -> BTreeSet<String> {
     BTreeSet::from(["audio".to_owned()])
 }
 
-fn ldap(slapd: &Slapd) -> LdapSource {
-    crate::ldap::source(LdapConfig { literal: literal(), page_size: 7, ..config(&[&slapd.url()]) })
+fn ldap(slapd: &Slapd) -> SourceConfig {
+    let ldap = LdapConfig { literal: literal(), page_size: 7, ..config(&[&slapd.url()]) };
+    SourceConfig::Ldap(crate::ldap::generic(ldap))
 }
 
 /// An export.
 fn file(text: &[u8]) -> LdifSource {
-    LdifSource::new(LdifConfig {
+    LdifSource::new(export(text))
+}
+
+fn export(text: &[u8]) -> LdifConfig {
+    LdifConfig {
         input: Input::Text(text.into()),
         name: "export.ldif".to_owned(),
         directory_id: None,
@@ -86,15 +103,16 @@ fn file(text: &[u8]) -> LdifSource {
         user_filter: None,
         group_filter: None,
         literal: literal(),
-    })
+    }
 }
 
 #[tokio::test]
 async fn ldap_and_ldif_hold_to_it_and_say_the_same_of_the_same_entries() {
     let slapd = Slapd::start(&Setup { ldif: &hurtful(), ..Setup::default() });
-    let (server, file) = (ldap(&slapd), file(&slapd.export()));
+    let (server, file) = (ldap(&slapd), SourceConfig::Ldif(export(&slapd.export())));
     holds(&server, "audio").await;
     holds(&file, "audio").await;
+    let (server, file) = (server.open(None), file.open(None));
     let ((over_the_wire, end), (from_a_file, of_file)) = (read(&server).await, read(&file).await);
     let (end, of_file) = (end.unwrap(), of_file.unwrap());
     assert_eq!((end.directory.as_str(), &end.directory), (SUFFIX, &of_file.directory));

@@ -17,11 +17,8 @@ use crate::controller::connector::status;
 use crate::controller::context::Context;
 use crate::controller::job::Job;
 use crate::controller::watched::WatchedKind;
-use crate::source::graph::EntraSource;
-use crate::source::ldap::{ActiveDirectorySource, LdapSource};
-use crate::source::ldif::LdifSource;
-use crate::source::{self, Source};
-use crate::spec::{Connector, Content, Name, SourceConfig};
+use crate::source::{self, Session};
+use crate::spec::{Connector, Content, Name};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::telemetry::{self, Metrics};
 
@@ -34,8 +31,8 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     let span = tracing::info_span!(parent: None, "import", connector = %name);
     let jobs = context.clone();
     let work = async move {
-        let Begin { connector, key, account, look_up_all, job } = begin;
-        let read = read(&context, &connector, look_up_all, &job);
+        let Begin { connector, source, key, account, look_up_all, job } = begin;
+        let read = read(&context, &connector, source, look_up_all, &job);
         let ended = job.in_turn(&context.imports, context.metrics.queued_import(), Box::pin(read)).await;
         let ended = ended.unwrap_or_else(|| Err(cancelled().into()));
         if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
@@ -57,36 +54,13 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
 async fn read(
     context: &Context,
     connector: &Connector,
+    source: Session,
     look_up_all: bool,
     job: &Job<Option<Asked>>,
 ) -> Result<Imported, ImportError> {
     let look_ups = if look_up_all { usize::MAX } else { import::Options::LOOK_UPS };
     let options =
         import::Options { look_ups, timeout: connector.timeout, full_read_every: connector.full_read_every };
-    match &connector.source {
-        SourceConfig::ActiveDirectory(config) => {
-            let source = ActiveDirectorySource::new(config.clone());
-            Box::pin(read_from(source, context, connector, options, job)).await
-        }
-        SourceConfig::EntraId(config) => {
-            read_from(EntraSource::new(config.clone()), context, connector, options, job).await
-        }
-        SourceConfig::Ldap(config) => {
-            read_from(LdapSource::new(config.clone()), context, connector, options, job).await
-        }
-        SourceConfig::Ldif(config) => {
-            read_from(LdifSource::new(config.clone()), context, connector, options, job).await
-        }
-    }
-}
-
-async fn read_from<S: Source>(
-    source: S,
-    context: &Context,
-    connector: &Connector,
-    options: import::Options,
-    job: &Job<Option<Asked>>,
-) -> Result<Imported, ImportError> {
     let source = Cancellable { source, cancel: job.cancel.clone() };
     let clock: &dyn Clock = &*context.clock;
     let tell = job.progress_teller();

@@ -11,9 +11,8 @@ use crate::api::{DirectoryConnector, SyncPolicySpec};
 use crate::controller::context::{Context, connector_name};
 use crate::controller::error::Error;
 use crate::controller::referred::fetch;
-use crate::source::ldap::Bind;
 use crate::spec::reference;
-use crate::spec::{self, Connector, Content, Name, Objects, Runnable, SourceConfig};
+use crate::spec::{self, Connector, Content, Name, Objects, Runnable};
 
 pub(super) async fn resolve(
     context: &Context,
@@ -52,18 +51,7 @@ pub(super) async fn resolve(
 
 /// Who asks the directory, and with which password, whatever Secret holds them.
 fn account(connector: Option<&Connector>) -> Content {
-    let of_bind = |bind: Option<&Bind>| {
-        let dn = bind.map(|bind| bind.dn.as_bytes());
-        Content::of([dn, bind.map(|bind| bind.password.without_line_end())])
-    };
-    match connector.map(|connector| &connector.source) {
-        Some(SourceConfig::ActiveDirectory(config)) => of_bind(config.ldap.bind.as_ref()),
-        Some(SourceConfig::Ldap(config)) => of_bind(config.ldap.bind.as_ref()),
-        Some(SourceConfig::EntraId(config)) => {
-            Content::of([Some(config.client.as_bytes()), config.credential.mark()])
-        }
-        Some(SourceConfig::Ldif(_)) | None => of_bind(None),
-    }
+    Content::of(connector.map_or([None, None], |connector| connector.source.account()))
 }
 
 /// What the policies name of what the connector reads: their expressions are compiled again only when one of them is another

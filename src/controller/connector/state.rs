@@ -1,5 +1,7 @@
 //! What is remembered of a connector while the process lives.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,8 @@ use crate::controller::error::Error;
 use crate::controller::job::Job;
 use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconciled};
 use crate::controller::watched::WatchedKind;
-use crate::spec::{Content, Name};
+use crate::source::Session;
+use crate::spec::{Connector, Content, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
 
@@ -63,6 +66,8 @@ pub(in crate::controller) struct ConnectorState {
     pub(super) common: ControllerState<DirectoryConnector>,
     /// What policies name of what it reads.
     pub(super) named: Option<Named>,
+    /// The directory as the last read opened it, and of which connector.
+    session: Option<(Arc<Connector>, Session)>,
     /// What the last read was begun with.
     pub(super) tried: Option<Key>,
     /// What the last read that ended was begun with.
@@ -153,8 +158,13 @@ impl ConnectorState {
         if let (Next::Begin, Ok(connector)) = (next, &resolved.connector) {
             let asked = self.asked.take();
             let job = Job::new(stopping, asked);
+            // Whatever changed of the connector or of a Secret made another one of it.
+            let before = self.session.take().filter(|(of, _)| Arc::ptr_eq(of, connector));
+            let source = connector.source.open(before.as_ref().map(|(_, session)| session));
+            self.session = Some((connector.clone(), source.clone()));
             begin = Some(Begin {
                 connector: connector.clone(),
+                source,
                 key: resolved.key.clone(),
                 account: resolved.account.clone(),
                 look_up_all: asked == Some(Asked::LookedUp),

@@ -11,7 +11,8 @@ use super::outcome::{Failure, Read, STAGES};
 use crate::api::connector::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status, find};
-use crate::spec::{Problem, SourceConfig};
+use crate::source::SourceConfig;
+use crate::spec::Problem;
 use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
@@ -269,7 +270,7 @@ pub fn of_import(
         generation: None,
         now: imported.as_ref().map_or(now, |imported| imported.finished_at),
         state,
-        staged: source.is_a_server(),
+        staged: source.abilities().is_a_server,
         handled: None,
         next_at: None,
         unseen: outcome.as_ref().ok().and_then(|read| unseen(read, source, used)),

@@ -78,9 +78,13 @@ pub(super) struct Page {
     pub(super) delta: Option<String>,
 }
 
+/// A client that trusts whom the configuration does.
+pub(super) fn http(config: &EntraConfig) -> Result<Http, SourceError> {
+    Http::new(config.ca_pem.as_deref()).map_err(|error| refusal::http(&error))
+}
+
 impl Graph {
-    pub(super) fn new(config: EntraConfig, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let http = Http::new(config.ca_pem.as_deref()).map_err(|error| refusal::http(&error))?;
+    pub(super) fn new(config: EntraConfig, http: Http, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         let client = Client {
             endpoint: at(config.authority(), &format!("/{}/oauth2/v2.0/token", config.tenant), "")?,
             id: config.client.clone(),
@@ -240,6 +244,9 @@ impl Graph {
         let codes = if codes.is_empty() { format!("status {status}") } else { format!("{status}, {codes}") };
         let codes = text::clean_within(&codes, 200);
         let wait = answer.retry_after(self.clock.now());
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+        let said = text::clean_within(said, 300);
         let (reason, message) = match status {
             404 => return Refused::NotThere,
             401 => (
@@ -268,15 +275,9 @@ impl Graph {
                 Reason::Unreachable,
                 format!("Graph is busy or failing ({codes}). Nothing of this read was used"),
             ),
-            // What it says besides may quote what people are called.
-            _ => (
-                Reason::InvalidData,
-                format!("Graph rejected the request ({codes}); the debug log has what it said"),
-            ),
+            _ => (Reason::InvalidData, rejected(&said, &codes)),
         };
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
-        SourceError::new(reason, message).after(wait).with_detail(text::clean_within(said, 300)).into()
+        SourceError::new(reason, message).after(wait).with_detail(said).into()
     }
 
     /// Where an administrator gives the app what it asks for.
@@ -319,6 +320,17 @@ impl Graph {
     }
 }
 
+/// What to say of a request that was rejected. What Graph says of it may quote what people are called, unless it is of an attribute
+/// that somebody named.
+fn rejected(said: &str, codes: &str) -> String {
+    let why = if said.starts_with("Could not find a property named") {
+        said
+    } else {
+        "the debug log has what it said"
+    };
+    format!("Graph rejected the request ({codes}): {why}")
+}
+
 /// A place at a host.
 fn at(host: &str, path: &str, query: &str) -> Result<Url, SourceError> {
     let url = Url::parse(host).and_then(|host| host.join(path));
@@ -327,4 +339,17 @@ fn at(host: &str, path: &str, query: &str) -> Result<Url, SourceError> {
         url.set_query(Some(query));
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_attribute_is_named_and_nobody_else() {
+        let wrong = "Could not find a property named 'costCentre' on type 'microsoft.graph.user'.";
+        assert!(rejected(wrong, "400, BadRequest").ends_with(wrong));
+        let other = rejected("Invalid object identifier 'ann@corp.example'.", "400, BadRequest");
+        assert!(other.contains("BadRequest") && !other.contains("ann"), "{other}");
+    }
 }
