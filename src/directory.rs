@@ -13,6 +13,7 @@ mod patch;
 mod place;
 mod reference;
 mod subject;
+mod target_error;
 
 pub use anchor::{Anchor, DirectoryId};
 pub use change::{Batch, Change, Filler, OfNoKind};
@@ -21,8 +22,9 @@ pub use content::{Content, GroupContent, UserContent};
 pub use dn::{Dn, DnError};
 pub use entry::{Entry, EntryKind, FieldState, Members, Stated, fields};
 pub use evidence::{Evidence, Grade};
-pub use operation::{Match, Operation, Outcome, TargetId, TargetObject};
+pub use operation::{Match, Operation, Outcome, RefusedMember, TargetId, TargetObject};
 pub use patch::Patch;
 pub use place::Place;
 pub use reference::{Reference, folded};
 pub use subject::{ConnectorName, Key, Owner, SubjectId, SubjectKind};
+pub use target_error::{TargetError, TargetReason};

@@ -4,52 +4,61 @@
 
 use std::future::Future;
 
-use crate::directory::{Match, Operation, Outcome, TargetObject};
+use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetObject};
+pub use crate::directory::{TargetError, TargetReason};
 
+mod capability;
 pub mod registry;
+
+pub use capability::{Capabilities, Names, OfKind};
 
 /// A system that stores users and groups.
 ///
 /// # Guarantees that every target gives (held by `tests/it/target_contract.rs`)
-/// - Operations are idempotent: a repeated `Create` with the same key leaves one object.
+/// - Operations are idempotent: a repeated `Create` with the same key leaves one object, where the target holds our key.
 /// - An object that bears no key of ours, or another policy's, is never changed by a `Create`: that
 ///   is [`Outcome::NameTaken`]. Adoption is the caller's decision, made by an `Update`.
-/// - `apply` answers for each operation of the batch, in order; what it cannot tell it calls
-///   [`Outcome::Ambiguous`].
+/// - What it cannot do by its [`Capabilities`] it is not asked to do; asked all the same, it answers
+///   [`Outcome::Rejected`] with [`TargetReason::Unsupported`] and does nothing.
+/// - An error's message names no secret and no person; the target's own words are in its detail.
 pub trait Target: Send + Sync {
     /// Kind, base address and tenant: what two policies must not fight over.
     fn identity(&self) -> &str;
 
-    /// What it can do.
+    /// What it can do. It stays the same for as long as this value lives: what has to be found out first is found out
+    /// when the target is opened.
     fn capabilities(&self) -> Capabilities;
 
-    /// Does a batch of operations on different objects, in any order or at once.
+    /// Does a batch of operations on different objects, in any order or at once: at most
+    /// [`Capabilities::batch`] of them, of at most [`Capabilities::members_per_operation`] members each, and at most
+    /// [`Capabilities::at_once`] such calls at the same time.
+    ///
+    /// Answers for each operation, in order. What it cannot tell it calls [`Outcome::Ambiguous`]; an answer that is
+    /// missing at the end counts as that. [`Outcome::Failed`] and [`Outcome::Retry`] say that nothing happened.
+    /// [`Outcome::Partly`] is for changes of members only, and names every member that was not changed. What is to be
+    /// read back before it can be believed is read back here.
     fn apply(&self, batch: &[Operation]) -> impl Future<Output = Vec<Outcome>> + Send;
 
-    /// Looks for objects of one kind; more than one answer means the match is not unique.
+    /// Looks for objects of one kind, many at once. Answers for each question, in order: the objects that match it, of
+    /// which there may be several. An object that is not there is an empty answer; an error says that this cannot be
+    /// told, and nothing follows from it. What is found has the value that was asked for.
+    ///
+    /// A question by key where the target does not hold our key finds nothing.
     fn find(
         &self,
-        kind: crate::directory::SubjectKind,
-        by: &Match,
-    ) -> impl Future<Output = Result<Vec<TargetObject>, TargetError>> + Send;
-}
+        kind: SubjectKind,
+        by: &[Match],
+    ) -> impl Future<Output = Vec<Result<Vec<TargetObject>, TargetError>>> + Send;
 
-/// What a target can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// How many operations go well together in one call of [`Target::apply`].
-    pub batch: usize,
-    /// How many members one operation may add or remove.
-    pub members_per_operation: usize,
-    /// Whether somebody else can write there: then existing objects may have to be adopted, and
-    /// verified from time to time.
-    pub shared: bool,
-}
-
-/// Why a target could not answer, for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TargetError {
-    /// What happened and what to do. Never holds a secret.
-    pub message: String,
+    /// Tells `each` of every object of one kind, as they come. What changes meanwhile may come twice or not at all, so
+    /// absence is no evidence that an object is gone: ask for it by its id. Members come with a group only where the
+    /// list shows them ([`TargetObject::members`]).
+    ///
+    /// # Errors
+    /// When it did not come to its end: what came until then is a part.
+    fn list(
+        &self,
+        kind: SubjectKind,
+        each: impl FnMut(TargetObject) + Send,
+    ) -> impl Future<Output = Result<(), TargetError>> + Send;
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Key, SubjectKind};
+use super::{Content, Key, SubjectKind, TargetError};
 
 /// An object's id at the target, as the target gave it. A million memberships name theirs several times,
 /// so copies share the text.
@@ -86,24 +85,29 @@ pub enum Operation {
 pub enum Outcome {
     /// It is so now; the object's id (a group's, for members).
     Done(TargetId),
+    /// Of members that were to be added or removed, these were not, each for its own reason; the others were. The group's id.
+    Partly(TargetId, Vec<RefusedMember>),
     /// The object to be changed is not there any more.
     Gone,
     /// Another object has the name that this one needs.
     NameTaken(String),
-    /// The target will not have this object as it is; the sentence says why. Trying again without a
-    /// change is pointless.
-    Rejected(String),
-    /// Nothing happened and it should be tried again, not before this long (429 and 503 say).
-    Retry {
-        /// What the target asked for, if it did.
-        after: Option<Duration>,
-        /// What it said.
-        why: String,
-    },
+    /// The target will not have this object as it is. Trying again without a change is pointless.
+    Rejected(TargetError),
+    /// Nothing happened and it should be tried again, not before the time that the error asks for (429 and 503 say).
+    Retry(TargetError),
     /// It may or may not have happened (a time-out after sending): look before doing anything else.
-    Ambiguous(String),
-    /// The target as a whole refuses (credentials, reachability): stop here.
-    Failed(String),
+    Ambiguous(TargetError),
+    /// The target as a whole refuses (credentials, reachability), and nothing happened: stop here.
+    Failed(TargetError),
+}
+
+/// A member that was not added or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedMember {
+    /// Which.
+    pub member: TargetId,
+    /// Why not.
+    pub why: TargetError,
 }
 
 /// How to look for an object at a target.

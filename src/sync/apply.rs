@@ -13,17 +13,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use crate::directory::{Operation, Outcome, SubjectId, SubjectKind};
+use crate::directory::{Match, Operation, Outcome, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::journal::{Done, Effect, IntentOutcome, Rejection};
 use crate::store::link::Subjects;
 use crate::sync::blocking;
-use crate::sync::plan::Planned;
-use crate::target::Target;
+use crate::sync::plan::{Action, Planned};
+use crate::target::{Target, TargetError, TargetReason};
 use crate::words::count;
 
+mod able;
 mod adopt;
+mod ask;
 mod effect;
+mod partly;
 mod recover;
 mod report;
 mod state;
@@ -137,12 +140,31 @@ impl<T: Target> Apply<'_, T> {
             self.report.rejected.push((subject, rejection.why.clone()));
             return None;
         }
+        let can = self.context.target.capabilities();
+        if let Some(why) = able::lacks(&can, task.step) {
+            self.report.rejected.push((subject, why.to_owned()));
+            return None;
+        }
+        let task = if can.nested_groups { task } else { self.without_groups(task) };
         let opened = effect::of(&task, self.subjects, self.context.completion, now);
         if opened.is_none() {
             self.report.waiting += task.members().map_or(1, RoaringBitmap::len);
         }
         let (operation, effect) = opened?;
         Some(Open { task, operation, effect, intent: None, unclear: false })
+    }
+
+    /// The same, without groups that would become members.
+    fn without_groups<'s>(&mut self, task: Task<'s>) -> Task<'s> {
+        let (Action::AddMembers(_), Some(members)) = (&task.step.action, task.members()) else { return task };
+        let is_group = |member: &u32| {
+            self.subjects.by_id.get(&SubjectId(*member)).is_some_and(|one| one.kind == SubjectKind::Group)
+        };
+        let groups: RoaringBitmap = members.iter().filter(is_group).collect();
+        let why = |group| (SubjectId(group), able::NESTED.to_owned());
+        self.report.rejected.extend(groups.iter().map(why));
+        let members = members - groups;
+        task.of(members)
     }
 
     /// Writes down what is about to be done, and with it what was done before.
@@ -175,7 +197,7 @@ impl<T: Target> Apply<'_, T> {
         let mut complaint = String::new();
         let mut outcomes = outcomes.into_iter();
         for mut one in open.drain(..) {
-            let outcome = outcomes.next().unwrap_or_else(|| Outcome::Ambiguous("no answer".to_owned()));
+            let outcome = outcomes.next().unwrap_or_else(no_answer);
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
             one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
             match outcome {
@@ -188,23 +210,29 @@ impl<T: Target> Apply<'_, T> {
                     self.accept(one.task.step);
                     settled.push(one.settled());
                 }
+                Outcome::Partly(_, refused) => {
+                    let before = self.subjects.link(one.task.step.subject);
+                    let named = partly::without(&mut one.effect, &one.task, refused, before, self.subjects);
+                    self.report.rejected.extend(named);
+                    settled.push(one.settled());
+                }
                 Outcome::Gone => settled.push(one.lost()),
                 Outcome::NameTaken(name) => match self.adopt(&mut one, &name).await {
                     adopt::Adoption::Adopt => again.push(one),
                     adopt::Adoption::Leave(why) => settled.extend(self.put_aside(one, why).await),
                 },
-                Outcome::Rejected(why) => settled.extend(self.put_aside(one, why).await),
-                Outcome::Retry { after, why } => {
-                    pause = pause.max(after.unwrap_or_default());
-                    complaint = why;
+                Outcome::Rejected(why) => settled.extend(self.put_aside(one, why.in_full()).await),
+                Outcome::Retry(why) => {
+                    pause = pause.max(why.retry_after.unwrap_or_default());
+                    complaint = why.message;
                     again.push(one);
                 }
                 Outcome::Ambiguous(why) => {
-                    complaint = why;
+                    complaint = why.message;
                     again.push(one);
                 }
                 Outcome::Failed(why) => {
-                    self.report.failed.get_or_insert(why);
+                    self.report.failed.get_or_insert(why.message);
                     again.push(one);
                 }
             }
@@ -234,8 +262,7 @@ impl<T: Target> Apply<'_, T> {
         else {
             return outcome;
         };
-        let by = crate::directory::Match::Key(*key);
-        match self.context.target.find(one.task.step.kind, &by).await {
+        match ask::find(self.context.target, one.task.step.kind, Match::Key(*key)).await {
             Ok(found) => match found.into_iter().next() {
                 Some(found) if found.content == **content && found.active => Outcome::Done(found.id),
                 // It is ours, and not quite what it should be: made so by the next attempt.
@@ -344,6 +371,11 @@ impl<T: Target> Apply<'_, T> {
         blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
         Ok(report)
     }
+}
+
+/// The outcome of an operation of which the target said nothing.
+fn no_answer() -> Outcome {
+    Outcome::Ambiguous(TargetError::new(TargetReason::NoAnswer, "the target did not answer"))
 }
 
 /// Whether all that an operation was to do is done, not only part of it.

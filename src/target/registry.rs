@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Capabilities, Target, TargetError};
+use super::{Capabilities, Names, OfKind, Target, TargetError, TargetReason};
 use crate::directory::{Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject};
 use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
@@ -44,7 +44,18 @@ impl Target for Registry {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 4000, members_per_operation: 50_000, shared: false }
+        let all = OfKind { rename: true, delete: true, holds_key: true, names: Names::UniqueIgnoringCase };
+        Capabilities {
+            users: Some(all),
+            groups: Some(all),
+            disable: true,
+            nested_groups: true,
+            members_readable: true,
+            members_per_operation: 50_000,
+            batch: 4000,
+            at_once: 1,
+            shared: false,
+        }
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
@@ -55,7 +66,7 @@ impl Target for Registry {
                 operations.iter().map(|operation| numbers.apply(operation)).collect()
             })
         };
-        let failed = |why: String| batch.iter().map(|_| Outcome::Failed(why.clone())).collect();
+        let failed = |why: String| batch.iter().map(|_| Outcome::Failed(store_failed(&why))).collect();
         match spawn_blocking(all).await {
             Ok(Ok(outcomes)) => outcomes,
             // The transaction was rolled back: nothing of the batch was done.
@@ -64,13 +75,36 @@ impl Target for Registry {
         }
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
-        let (registry, by) = (self.clone(), by.clone());
-        let look = move || registry.store.read_registry(&registry.owner, |part| find(part, kind, &by));
+    async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
+        let (registry, questions) = (self.clone(), by.to_vec());
+        let look = move || {
+            registry.store.read_registry(&registry.owner, |part| {
+                questions.iter().map(|by| find(part, kind, by)).collect::<Result<Vec<_>, _>>()
+            })
+        };
         let found = spawn_blocking(look).await.map_err(|error| error.to_string());
-        let found = found.and_then(|found| found.map_err(|error| error.to_string()));
-        Ok(found.map_err(|message| TargetError { message })?.unwrap_or_default())
+        match found.and_then(|found| found.map_err(|error| error.to_string())) {
+            Ok(found) => found.unwrap_or_else(|| vec![Vec::new(); by.len()]).into_iter().map(Ok).collect(),
+            Err(why) => by.iter().map(|_| Err(store_failed(&why))).collect(),
+        }
     }
+
+    async fn list(
+        &self,
+        kind: SubjectKind,
+        each: impl FnMut(TargetObject) + Send,
+    ) -> Result<(), TargetError> {
+        let registry = self.clone();
+        let look = move || registry.store.read_registry(&registry.owner, |part| list(part, kind));
+        let listed = spawn_blocking(look).await.map_err(|error| error.to_string());
+        let listed = listed.and_then(|listed| listed.map_err(|error| error.to_string()));
+        listed.map_err(|why| store_failed(&why))?.unwrap_or_default().into_iter().for_each(each);
+        Ok(())
+    }
+}
+
+fn store_failed(why: &str) -> TargetError {
+    TargetError::new(TargetReason::StoreFailed, why)
 }
 
 impl Registry {
@@ -193,12 +227,25 @@ fn find(part: &PolicyRegistry<'_>, kind: SubjectKind, by: &Match) -> Result<Vec<
         })?,
     }
     objects.retain(|object| object.kind == kind);
+    with_members(part, objects)
+}
+
+fn with_members(part: &PolicyRegistry<'_>, objects: Vec<Object>) -> Result<Vec<TargetObject>, StoreError> {
     let ids: HashMap<u32, Uuid> = if objects.iter().any(|object| !object.members.is_empty()) {
         part.numbers()?.into_iter().map(|(id, number)| (number, id)).collect()
     } else {
         HashMap::new()
     };
     Ok(objects.into_iter().map(|object| found(object, &ids)).collect())
+}
+
+fn list(part: &PolicyRegistry<'_>, kind: SubjectKind) -> Result<Vec<TargetObject>, StoreError> {
+    let mut objects = Vec::new();
+    part.for_each(kind, |object| {
+        objects.push(object);
+        Ok(())
+    })?;
+    with_members(part, objects)
 }
 
 fn found(object: Object, ids: &HashMap<u32, Uuid>) -> TargetObject {

@@ -43,7 +43,7 @@ impl<T: Target> Suite<T> {
     }
 
     async fn find(&self, kind: SubjectKind, by: Match) -> Vec<TargetObject> {
-        self.0.find(kind, &by).await.unwrap()
+        self.0.find(kind, &[by]).await.remove(0).unwrap()
     }
 
     async fn members(&self, group: &TargetId) -> BTreeSet<TargetId> {
@@ -55,6 +55,8 @@ impl<T: Target> Suite<T> {
         self.creates_once_and_finds().await;
         self.names_are_unique_whatever_their_case().await;
         self.changes_only_what_is_there().await;
+        self.answers_many_questions_in_order().await;
+        self.lists_each_object_of_a_kind().await;
         self.members_come_and_go().await;
         self.deletes_for_good().await;
         self.answers_in_order().await;
@@ -108,6 +110,36 @@ impl<T: Target> Suite<T> {
         assert_eq!(self.one(Operation::SetActive { id: nobody.clone(), active: false }).await, Outcome::Gone);
         let add = Operation::AddMembers { group: nobody, members: vec![id] };
         assert_eq!(self.one(add).await, Outcome::Gone);
+    }
+
+    async fn answers_many_questions_in_order(&self) {
+        let id = self.create("quentin", user("quentin")).await;
+        let by = [
+            Match::Name("nobody of this name".to_owned()),
+            Match::Id(id.clone()),
+            Match::Key(key("nobody")),
+            Match::Name("Quentin".to_owned()),
+        ];
+        let found = self.0.find(SubjectKind::User, &by).await;
+        let ids: Vec<Vec<TargetId>> =
+            found.into_iter().map(|one| one.unwrap().into_iter().map(|found| found.id).collect()).collect();
+        assert_eq!(ids, [vec![], vec![id.clone()], vec![], vec![id]]);
+        assert_eq!(self.0.find(SubjectKind::User, &[]).await, []);
+    }
+
+    async fn lists_each_object_of_a_kind(&self) {
+        let team = self.create("listed team", group("listed team")).await;
+        let person = self.create("listed", user("listed")).await;
+        self.one(Operation::AddMembers { group: team.clone(), members: vec![person.clone()] }).await;
+        for (kind, wanted, other) in
+            [(SubjectKind::User, &person, &team), (SubjectKind::Group, &team, &person)]
+        {
+            let mut listed = Vec::new();
+            self.0.list(kind, |object| listed.push(object)).await.unwrap();
+            let found = self.find(kind, Match::Id(wanted.clone())).await;
+            assert_eq!(listed.iter().find(|object| object.id == *wanted), found.first());
+            assert!(listed.iter().all(|object| object.id != *other));
+        }
     }
 
     async fn members_come_and_go(&self) {

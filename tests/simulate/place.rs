@@ -112,7 +112,15 @@ impl Target for Mortal {
         outcomes
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
+    async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
         self.registry.find(kind, by).await
+    }
+
+    async fn list(
+        &self,
+        kind: SubjectKind,
+        each: impl FnMut(TargetObject) + Send,
+    ) -> Result<(), TargetError> {
+        self.registry.list(kind, each).await
     }
 }

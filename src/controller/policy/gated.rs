@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controller::gate::Gate;
 use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetObject};
-use crate::target::{Capabilities, Target, TargetError};
+use crate::target::{Capabilities, Target, TargetError, TargetReason};
 
 pub(super) struct Gated<T> {
     pub(super) target: T,
@@ -64,13 +64,24 @@ impl<T: Target> Target for Gated<T> {
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
         match self.ends.shut() {
-            Some(why) => batch.iter().map(|_| Outcome::Failed(why.clone())).collect(),
+            Some(why) => {
+                let stopped = TargetError::new(TargetReason::Stopped, why);
+                batch.iter().map(|_| Outcome::Failed(stopped.clone())).collect()
+            }
             None => self.target.apply(batch).await,
         }
     }
 
-    async fn find(&self, kind: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
+    async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
         self.target.find(kind, by).await
+    }
+
+    async fn list(
+        &self,
+        kind: SubjectKind,
+        each: impl FnMut(TargetObject) + Send,
+    ) -> Result<(), TargetError> {
+        self.target.list(kind, each).await
     }
 }
 

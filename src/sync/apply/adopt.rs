@@ -1,5 +1,6 @@
 //! Adoption: decides whether an existing object at the target may be linked.
 
+use super::ask;
 use super::state::{Apply, Open};
 use crate::directory::{Content, Match, Operation, TargetId, TargetObject};
 use crate::store::StoreError;
@@ -75,7 +76,7 @@ impl<T: Target> Apply<'_, T> {
 
     /// Nothing can be done about a name but to say whose it is.
     async fn taken(&self, one: &Open<'_>, name: &str) -> Adoption {
-        let holders = self.context.target.find(one.task.step.kind, &Match::Name(name.to_owned())).await;
+        let holders = ask::find(self.context.target, one.task.step.kind, Match::Name(name.to_owned())).await;
         let mut ours = false;
         for found in holders.unwrap_or_default() {
             ours |= self.claim(&found.id).await.is_ok_and(|claim| claim == Some(Ownership::Ours));
@@ -107,7 +108,7 @@ impl<T: Target> Apply<'_, T> {
         }
         for by in matches {
             let unanswered = |error: TargetError| Unclear::Unanswered(error.to_string());
-            let all = self.context.target.find(one.task.step.kind, &by).await.map_err(unanswered)?;
+            let all = ask::find(self.context.target, one.task.step.kind, by).await.map_err(unanswered)?;
             let mut found = Vec::with_capacity(all.len());
             for one in all {
                 // What belongs to another of our entries (one that left may still have the address) is nobody's to adopt.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::ask;
 use super::effect::bring_up_to_date;
 use crate::clock::Clock;
 use crate::directory::{Match, SubjectId, TargetId, TargetObject};
@@ -61,7 +62,7 @@ pub(super) async fn look<T: Target>(
 ) -> Result<Option<Effect>, TargetError> {
     let kind = subjects.by_id.get(&effect.subject).map(|subject| subject.kind);
     let (Some(kind), Some(by)) = (kind, look_for(effect, subjects)) else { return Ok(None) };
-    let found = target.find(kind, &by).await?;
+    let found = ask::find(target, kind, by).await?;
     Ok(became(effect.clone(), found.into_iter().next(), subjects))
 }
 

@@ -22,6 +22,11 @@ impl Task<'_> {
     pub(super) fn members(&self) -> Option<&RoaringBitmap> {
         self.members.as_ref()
     }
+
+    /// The same, about these members.
+    pub(super) fn of(self, members: RoaringBitmap) -> Self {
+        Self { members: Some(members), ..self }
+    }
 }
 
 /// A phase, cut into waves.
@@ -89,6 +94,17 @@ fn tasks(step: &Planned, at_most: usize) -> Vec<Task<'_>> {
         task.last = true;
     }
     tasks
+}
+
+#[cfg(test)]
+impl<'s> Task<'s> {
+    /// The whole step, in one.
+    pub(super) fn whole(step: &'s Planned) -> Self {
+        Waves::new(std::slice::from_ref(step), usize::MAX)
+            .pending
+            .remove(0)
+            .unwrap_or_else(|| panic!("one task"))
+    }
 }
 
 #[cfg(test)]

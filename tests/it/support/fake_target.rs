@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rollcall::directory::{Content, Key, Match, Operation, Outcome, SubjectKind, TargetId, TargetObject};
-use rollcall::target::{Capabilities, Target, TargetError};
+use rollcall::target::{Capabilities, Names, OfKind, Target, TargetError, TargetReason};
 use tokio::sync::Notify;
 
 /// An object at the target.
@@ -65,13 +65,28 @@ impl Fake {
         Self {
             objects: Mutex::default(),
             troubles: Mutex::default(),
-            capabilities: Capabilities { batch: 5, members_per_operation: 3, shared: true },
+            capabilities: Self::able(),
             next: AtomicU64::new(1),
             dies_in: AtomicU64::new(NEVER),
             died: Notify::new(),
             deaf: AtomicU64::new(0),
             dislikes: Mutex::default(),
             log: Mutex::default(),
+        }
+    }
+
+    fn able() -> Capabilities {
+        let all = OfKind { rename: true, delete: true, holds_key: true, names: Names::UniqueIgnoringCase };
+        Capabilities {
+            users: Some(all),
+            groups: Some(all),
+            disable: true,
+            nested_groups: true,
+            members_readable: true,
+            members_per_operation: 3,
+            batch: 5,
+            at_once: 1,
+            shared: true,
         }
     }
 
@@ -139,7 +154,7 @@ impl Fake {
         if let Operation::Create { content, .. } | Operation::Update { content, .. } = operation
             && self.dislikes.lock().unwrap().contains(&content.name_key())
         {
-            return Outcome::Rejected("the target does not like this name".to_owned());
+            return Outcome::Rejected(error(TargetReason::Refused, "the target does not like this name"));
         }
         match operation {
             Operation::Create { key, content } => match self.bearer(content) {
@@ -208,13 +223,17 @@ impl Target for Fake {
             let trouble = self.troubles.lock().unwrap().pop_front().unwrap_or(Trouble::None);
             let outcome = match trouble {
                 Trouble::None => self.act(operation),
-                Trouble::LostBefore => Outcome::Ambiguous("no answer within 30 s".to_owned()),
+                Trouble::LostBefore => Outcome::Ambiguous(silence()),
                 Trouble::LostAfter => {
                     self.act(operation);
-                    Outcome::Ambiguous("no answer within 30 s".to_owned())
+                    Outcome::Ambiguous(silence())
                 }
-                Trouble::Busy(after) => Outcome::Retry { after, why: "too many requests".to_owned() },
-                Trouble::Rejects => Outcome::Rejected("the target does not like this".to_owned()),
+                Trouble::Busy(after) => {
+                    Outcome::Retry(error(TargetReason::Throttled, "too many requests").again_after(after))
+                }
+                Trouble::Rejects => {
+                    Outcome::Rejected(error(TargetReason::Refused, "the target does not like this"))
+                }
                 Trouble::Conflict => match operation {
                     Operation::Create { content, .. } | Operation::Update { content, .. } => {
                         Outcome::NameTaken(content.name().to_owned())
@@ -226,7 +245,9 @@ impl Target for Fake {
                     return outcomes;
                 }
                 Trouble::Down => {
-                    let down = |_: &Operation| Outcome::Failed("the target is down".to_owned());
+                    let down = |_: &Operation| {
+                        Outcome::Failed(error(TargetReason::Unreachable, "the target is down"))
+                    };
                     outcomes.extend(batch.iter().skip(outcomes.len()).map(down));
                     return outcomes;
                 }
@@ -237,10 +258,27 @@ impl Target for Fake {
         outcomes
     }
 
-    async fn find(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
+    async fn find(&self, wanted: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
+        by.iter().map(|by| self.find_one(wanted, by)).collect()
+    }
+
+    async fn list(
+        &self,
+        wanted: SubjectKind,
+        each: impl FnMut(TargetObject) + Send,
+    ) -> Result<(), TargetError> {
+        let objects = self.objects().clone();
+        let of_kind = objects.iter().filter(|(_, object)| kind(&object.content) == wanted);
+        of_kind.map(|(id, object)| shown(id, object)).for_each(each);
+        Ok(())
+    }
+}
+
+impl Fake {
+    fn find_one(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         if self.deaf.load(Ordering::SeqCst) > 0 {
             self.deaf.fetch_sub(1, Ordering::SeqCst);
-            return Err(TargetError { message: "no answer within 30 s".to_owned() });
+            return Err(silence());
         }
         let matches = |id: &TargetId, object: &Object| match by {
             Match::Id(wanted) => id == wanted,
@@ -256,16 +294,27 @@ impl Target for Fake {
         let objects = self.objects();
         let found =
             objects.iter().filter(|(id, object)| kind(&object.content) == wanted && matches(id, object));
-        Ok(found
-            .map(|(id, object)| TargetObject {
-                id: id.clone(),
-                key: object.key,
-                content: object.content.clone(),
-                active: object.active,
-                members: (wanted == SubjectKind::Group).then(|| object.members.iter().cloned().collect()),
-            })
-            .collect())
+        Ok(found.map(|(id, object)| shown(id, object)).collect())
     }
+}
+
+fn shown(id: &TargetId, object: &Object) -> TargetObject {
+    let members = || object.members.iter().cloned().collect();
+    TargetObject {
+        id: id.clone(),
+        key: object.key,
+        content: object.content.clone(),
+        active: object.active,
+        members: (kind(&object.content) == SubjectKind::Group).then(members),
+    }
+}
+
+fn error(reason: TargetReason, message: &str) -> TargetError {
+    TargetError::new(reason, message)
+}
+
+fn silence() -> TargetError {
+    error(TargetReason::NoAnswer, "no answer within 30 s")
 }
 
 pub(crate) fn kind(content: &Content) -> SubjectKind {

@@ -1,0 +1,77 @@
+//! What a target cannot do of what is planned. Pure.
+
+use crate::directory::SubjectKind;
+use crate::sync::plan::{Action, Planned};
+use crate::target::Capabilities;
+
+/// Why a group does not come into a group.
+pub(super) const NESTED: &str = "the target cannot hold a group in a group, so its members are not among the members of the outer group; use \
+     groups.nesting: Flatten";
+
+/// Why the target cannot do this at all, if so, and what to do about it.
+pub(super) fn lacks(can: &Capabilities, step: &Planned) -> Option<&'static str> {
+    let Some(of) = can.of(step.kind) else {
+        return (!matches!(step.action, Action::Unlink)).then_some(match step.kind {
+            SubjectKind::User => "the target has no users",
+            SubjectKind::Group => "the target has no groups; exclude them with groups.exclude: [\"*\"]",
+        });
+    };
+    match &step.action {
+        Action::Update { renames: true, .. } | Action::Release(_) if !of.rename => Some(
+            "the target cannot rename an object; rename it there by hand, or delete it so that it is created anew",
+        ),
+        Action::Disable | Action::Enable if !can.disable => Some(
+            "the target cannot disable a user; use a step that deletes in users.leavers, and users.disabled: Leave",
+        ),
+        Action::Delete if !of.delete => Some("the target deletes nothing; use a step that does not delete"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::directory::{Content, SubjectId, UserContent};
+    use crate::sync::plan::Phase;
+    use crate::target::{Names, OfKind};
+
+    fn update(renames: bool) -> Action {
+        let content = Arc::new(Content::User(UserContent::default()));
+        Action::Update { content, renames, clears: Vec::new() }
+    }
+
+    #[rstest]
+    #[case::a_new_name(update(true), Some("cannot rename"))]
+    #[case::another_title(update(false), None)]
+    #[case::disable(Action::Disable, Some("cannot disable"))]
+    #[case::enable(Action::Enable, Some("cannot disable"))]
+    #[case::delete(Action::Delete, Some("deletes nothing"))]
+    #[case::unlink(Action::Unlink, None)]
+    fn what_a_target_cannot_do_is_said(#[case] action: Action, #[case] says: Option<&str>) {
+        let nothing = OfKind { rename: false, delete: false, holds_key: true, names: Names::Shared };
+        let can = Capabilities {
+            users: Some(nothing),
+            groups: None,
+            disable: false,
+            nested_groups: false,
+            members_readable: false,
+            members_per_operation: 1,
+            batch: 1,
+            at_once: 1,
+            shared: true,
+        };
+        let step = |kind| Planned::new(SubjectId(1), kind, Phase::Users, action.clone());
+        let said = lacks(&can, &step(SubjectKind::User));
+        assert_eq!(said.is_some(), says.is_some(), "{said:?}");
+        assert!(says.is_none_or(|says| said.is_some_and(|said| said.contains(says))), "{said:?}");
+        let of_group = lacks(&can, &step(SubjectKind::Group));
+        assert_eq!(of_group.is_none(), action == Action::Unlink);
+        let all = OfKind { rename: true, delete: true, ..nothing };
+        let able = Capabilities { users: Some(all), disable: true, ..can };
+        assert_eq!(lacks(&able, &step(SubjectKind::User)), None);
+    }
+}
