@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
+pub use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use url::Url;
 
@@ -37,9 +38,10 @@ pub struct Http {
 /// What is asked.
 #[derive(Clone)]
 pub struct Ask {
+    method: Method,
     url: Url,
     headers: HeaderMap,
-    /// What is posted, and its type.
+    /// What is sent, and its type.
     body: Option<(Vec<u8>, &'static str)>,
 }
 
@@ -55,6 +57,8 @@ pub struct Answer {
 /// How far a request came that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// It was not sent: it cannot be written.
+    Unsent,
     /// No server answered.
     Connecting,
     /// It could not prove who it is, or speaks no TLS.
@@ -78,23 +82,30 @@ pub struct HttpError {
 impl Ask {
     /// GET.
     pub fn get(url: Url) -> Self {
-        Self { url, headers: HeaderMap::new(), body: None }
+        Self::of(Method::GET, url)
+    }
+
+    /// Any method.
+    pub fn of(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: None }
     }
 
     /// POST of fields as a form.
     pub fn form<'f>(url: Url, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let body = Some((form.into_bytes(), "application/x-www-form-urlencoded"));
-        Self { url, headers: HeaderMap::new(), body }
+        Self::of(Method::POST, url).carrying(form.into_bytes(), "application/x-www-form-urlencoded")
     }
 
     /// POST of JSON.
     pub fn json(url: Url, json: &serde_json::Value) -> Self {
-        Self {
-            url,
-            headers: HeaderMap::new(),
-            body: Some((json.to_string().into_bytes(), "application/json")),
-        }
+        Self::of(Method::POST, url).carrying(json.to_string().into_bytes(), "application/json")
+    }
+
+    /// With this body, of this type.
+    #[must_use]
+    pub fn carrying(mut self, body: Vec<u8>, kind: &'static str) -> Self {
+        self.body = Some((body, kind));
+        self
     }
 
     /// With a header.
@@ -104,6 +115,22 @@ impl Ask {
         self
     }
 
+    /// With a header that is known only now, which no log shows.
+    ///
+    /// # Errors
+    /// The name or the value has characters that no header may have.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HttpError> {
+        let failed = || HttpError {
+            stage: Stage::Unsent,
+            message: format!("the header {} cannot be sent", crate::text::clean_within(name, 100)),
+        };
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| failed())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| failed())?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
     /// With a bearer token (RFC 6750), which no log shows.
     ///
     /// # Errors
@@ -111,7 +138,7 @@ impl Ask {
     pub fn bearer(mut self, token: &[u8]) -> Result<Self, HttpError> {
         let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
         let mut value = value.map_err(|_| HttpError {
-            stage: Stage::Answering,
+            stage: Stage::Unsent,
             message: "the access token that was issued cannot stand in a header".to_owned(),
         })?;
         value.set_sensitive(true);
@@ -147,7 +174,7 @@ impl Answer {
 #[cfg(test)]
 impl Answer {
     /// One that was never sent.
-    pub(super) fn of(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Self {
+    pub(crate) fn of(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Self {
         let header = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
@@ -161,12 +188,24 @@ impl Http {
     /// # Errors
     /// The certificate authorities cannot be read, or there are none.
     pub fn new(ca_pem: Option<&[u8]>) -> Result<Self, HttpError> {
+        Self::build(ca_pem, true)
+    }
+
+    /// The same, which also speaks to servers that have no TLS: whoever is on the way reads what is sent.
+    ///
+    /// # Errors
+    /// As for [`Http::new`].
+    pub fn insecure(ca_pem: Option<&[u8]>) -> Result<Self, HttpError> {
+        Self::build(ca_pem, false)
+    }
+
+    fn build(ca_pem: Option<&[u8]>, https_only: bool) -> Result<Self, HttpError> {
         let failed = |message: String| HttpError { stage: Stage::Secure, message };
         let config = tls::client_config(ca_pem).map_err(|error| failed(error.to_string()))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured((*config).clone())
             .redirect(reqwest::redirect::Policy::none())
-            .https_only(true)
+            .https_only(https_only)
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
@@ -209,14 +248,12 @@ impl Http {
     /// # Errors
     /// There is no whole answer: see [`Stage`].
     pub async fn ask(&self, ask: Ask, most: usize) -> Result<Answer, HttpError> {
-        let Ask { url, headers, body } = ask;
+        let Ask { method, url, headers, body } = ask;
         let host = host(&url);
-        let request = match body {
-            None => self.client.get(url),
-            Some((body, kind)) => {
-                self.client.post(url).header(reqwest::header::CONTENT_TYPE, kind).body(body)
-            }
-        };
+        let mut request = self.client.request(method, url);
+        if let Some((body, kind)) = body {
+            request = request.header(reqwest::header::CONTENT_TYPE, kind).body(body);
+        }
         let failed = |error: reqwest::Error| explain(&host, &error);
         let response = request.headers(headers).send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

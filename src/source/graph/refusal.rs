@@ -40,7 +40,7 @@ pub(super) fn http(error: &HttpError) -> SourceError {
         Stage::Connecting => Reason::Unreachable,
         Stage::Secure => Reason::TlsFailed,
         Stage::Answering => Reason::Interrupted,
-        Stage::TooLong => Reason::InvalidData,
+        Stage::Unsent | Stage::TooLong => Reason::InvalidData,
     };
     SourceError::new(reason, error.message.clone())
 }
