@@ -11,7 +11,6 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod directory;
-pub mod hex;
 pub mod net;
 pub mod scim;
 pub mod secret;

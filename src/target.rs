@@ -9,6 +9,7 @@ pub use crate::directory::{TargetError, TargetReason};
 
 mod capability;
 pub mod registry;
+pub mod scim;
 
 pub use capability::{Capabilities, Names, OfKind};
 

@@ -1,4 +1,4 @@
-//! Begins and ends the watches and controllers of each namespace.
+//! What goes on for each namespace that is watched.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use super::watch::Following;
 use super::watched::{Scope, WatchedKind};
 use crate::spec::Name;
 
-/// The watches and controllers that run, by namespace.
+/// What goes on for each part.
 pub(super) struct Attended {
     context: Arc<Context>,
-    /// The parts, each with the token that ends it.
+    /// What ends each of them.
     here: Vec<(Arc<NamespaceCaches>, CancellationToken)>,
-    /// One task for each part. If it ends by itself, it returns why.
+    /// Each says why it ended, should nobody have ended it.
     tasks: JoinSet<String>,
 }
 
@@ -28,8 +28,8 @@ impl Attended {
         Self { context, here: Vec::new(), tasks: JoinSet::new() }
     }
 
-    /// Begins to watch the namespaces that are new in this scope, and ends those that are not in it any more. The others
-    /// continue.
+    /// Attends to the namespaces of this scope and to no others: whatever was begun in those that were attended to before, and
+    /// are not any more, ends, and the rest goes on.
     pub(super) async fn change(&mut self, scope: &Scope) {
         let wanted = scope.parts();
         let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.here)
@@ -40,7 +40,7 @@ impl Attended {
             over.cancel();
         }
         for _ in &go {
-            // Only those that were cancelled end here: if any other ends, the process ends.
+            // Nobody else's ends: that would end the process.
             self.tasks.join_next().await;
         }
         for (part, _) in &go {
@@ -75,7 +75,7 @@ impl Attended {
         }
     }
 
-    /// Forgets the objects of a part that is not watched any more.
+    /// Of what is not watched any more nothing is known, done or told.
     fn forget(&self, part: &NamespaceCaches) {
         let context = &self.context;
         for object in part.connectors.cache.state() {
@@ -88,7 +88,7 @@ impl Attended {
         context.metrics.not_watched(part.namespace.as_deref().unwrap_or_default());
     }
 
-    /// Waits until a part ends by itself, and returns why.
+    /// Why one of them ended that nobody ended.
     pub(super) async fn died(&mut self) -> String {
         match self.tasks.join_next().await {
             Some(ended) => ended.unwrap_or_else(|error| format!("a task ended unexpectedly: {error}")),
@@ -96,13 +96,13 @@ impl Attended {
         }
     }
 
-    /// Waits until all parts have ended after they were cancelled.
+    /// Waits until all have ended, which somebody asked for.
     pub(super) async fn ended(&mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// Runs the watches and controllers of a part until `over`. Reconciles that have begun are finished.
+/// Watches and looks after a part until `over`; then what is being looked at is looked at to the end.
 pub(super) async fn attend(
     context: Arc<Context>,
     part: Arc<NamespaceCaches>,
@@ -125,7 +125,7 @@ pub(super) async fn attend(
     looking.join_next().await.map_or_else(String::new, why)
 }
 
-/// Why a task ended that should not end.
+/// Why something has ended that was not to.
 pub(super) fn why(ended: Result<(), JoinError>) -> String {
     match ended {
         Err(error) => format!("a task ended unexpectedly: {error}"),

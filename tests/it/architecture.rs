@@ -17,7 +17,6 @@ const TABLE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("text", &[]),
     ("words", &[]),
-    ("hex", &[]),
     ("store", &["directory"]),
     ("serve", &["store", "scim", "directory"]),
     ("source", &["directory", "net"]),
@@ -30,7 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What any room may use.
-const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words", "hex"];
+const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words"];
 /// Rooms that are pure, or are told the time.
 const TIMELESS: &[&str] = &["directory", "api", "scim"];
 

@@ -43,6 +43,7 @@ mod operator;
 mod renames;
 mod replica;
 mod scale;
+mod scim_target;
 mod serve;
 mod source_contract;
 mod support;

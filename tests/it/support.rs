@@ -30,6 +30,8 @@ pub(crate) mod proxy;
 pub(crate) mod reading;
 pub(crate) mod registry;
 pub(crate) mod samba;
+pub(crate) mod scim;
+pub(crate) mod scim_stand_in;
 pub(crate) mod served;
 pub(crate) mod slapd;
 pub(crate) mod story;

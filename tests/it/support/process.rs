@@ -78,6 +78,14 @@ impl Process {
         self.wait(within)
     }
 
+    /// Interrupts it, as Ctrl-C does, and waits until it has ended.
+    #[track_caller]
+    pub(crate) fn interrupt(&mut self, within: Duration) -> ExitStatus {
+        let asked = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.wait(within)
+    }
+
     /// Waits until it has ended by itself.
     #[track_caller]
     pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
