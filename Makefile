@@ -6,6 +6,8 @@ CARGO ?= cargo
 # library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
+# A browser and its driver, unless the machine has one (chromedriver).
+BROWSER_PACKAGES := chromium chromium-driver
 # What runs pods on a node of our own, if this machine supports that.
 NODE_PACKAGES := curl iproute2 containerd runc containernetworking-plugins iptables
 
@@ -31,6 +33,7 @@ cluster: setup ## Start a control plane on this machine, without Docker, with th
 
 .PHONY: test
 test: setup ## Install what the tests need, then run everything that continuous integration runs
+	@command -v chromedriver >/dev/null || ./scripts/setup $(BROWSER_PACKAGES)
 	@if why=$$(./scripts/node --possible); then ./scripts/setup $(NODE_PACKAGES); else echo "no pod will be run: $$why" >&2; fi
 	@./scripts/test-cluster >/dev/null
 	$(CARGO) fmt --check

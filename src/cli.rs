@@ -8,8 +8,10 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::clock::{self, Clock as _, SystemClock};
 use crate::telemetry;
 
+mod argument;
 mod backup;
 mod completion;
+mod consent;
 mod crds;
 mod demo;
 mod exit;
@@ -51,6 +53,7 @@ enum Verb {
     Plan(plan::Plan),
     Registry(registry::Registry),
     Demo(demo::Demo),
+    Consent(consent::Consent),
     Crds(crds::Crds),
     Backup(backup::Backup),
     Completion(completion::Completion),
@@ -86,6 +89,7 @@ impl Cli {
             Verb::Plan(verb) => verb.run(&mut out),
             Verb::Registry(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),
+            Verb::Consent(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),
             Verb::Backup(verb) => verb.run(&mut out),
             Verb::Completion(verb) => verb.run(&mut Self::command(), &mut out),

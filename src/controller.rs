@@ -33,7 +33,7 @@ use self::namespaces::Namespaces;
 use self::parts::Parts;
 use self::state::States;
 use crate::clock::Timer;
-use crate::serve::{Readiness, Served};
+use crate::serve::{Answer, Consents, Readiness, Served};
 use crate::store::{Store, StoreError, soundness};
 use crate::sync::blocking;
 use crate::telemetry::Metrics;
@@ -112,6 +112,8 @@ pub struct Dependencies<O> {
     pub metrics: Metrics,
     /// What must be so before this replica is ready.
     pub readiness: Readiness,
+    /// The pages by which administrators consent, if they are served, and the answers that come there.
+    pub consents: Option<(Consents, mpsc::Receiver<Answer>)>,
     /// Ends the operator at a safe point.
     pub stop: CancellationToken,
 }
@@ -124,7 +126,8 @@ pub async fn run<O>(dependencies: Dependencies<O>, settings: Settings) -> Result
 where
     O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,
 {
-    let Dependencies { client, open, clock, served, metrics, readiness, stop } = dependencies;
+    let Dependencies { client, open, clock, served, metrics, readiness, consents, stop } = dependencies;
+    let (consents, answers) = consents.unzip();
     let gate = Gate::new(stop.clone());
     let chosen = settings.scope.namespace_selector.is_some();
     let parts = if chosen { vec![None] } else { settings.scope.parts() };
@@ -156,6 +159,7 @@ where
             served,
             metrics,
             readiness,
+            consents,
             approvals: approval::Approvals::default(),
             unguarded: settings.unguarded,
             parts: Parts::default(),
@@ -171,7 +175,7 @@ where
         let (gate, metrics) = (context.gate.clone(), context.metrics.clone());
         context.spawn("the Events", event::tell_all(recorder, telling, gate, metrics, stop.clone()));
         let ended = tokio::select! {
-            ended = work(&context, &mut namespaces, dying) => ended,
+            ended = work(&context, &mut namespaces, answers, dying) => ended,
             () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
         };
         stop.cancel();
@@ -191,6 +195,7 @@ where
 async fn work(
     context: &Arc<Context>,
     namespaces: &mut Namespaces,
+    answers: Option<mpsc::Receiver<Answer>>,
     mut dying: mpsc::Receiver<String>,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
@@ -198,6 +203,9 @@ async fn work(
     tasks.spawn(again(context.clone()));
     tasks.spawn(sound(context.clone()));
     tasks.spawn(approval::follow::follow(context.clone()));
+    if let Some(answers) = answers {
+        tasks.spawn(connector::consent::follow(context.clone(), answers));
+    }
     let mut attended = Attended::new(context.clone());
     let ended = tokio::select! {
         biased;

@@ -1,7 +1,8 @@
-//! The HTTP services of the operator: the registry as SCIM 2.0, health, metrics, and administration of the process.
-//! Each has its own listener; none writes.
+//! The HTTP services of the operator: the registry as SCIM 2.0, health, metrics, administration of the process, and the
+//! pages by which an administrator of a directory consents. Each has its own listener; none writes.
 
 mod admin;
+mod consent;
 mod export;
 mod health;
 mod listen;
@@ -13,6 +14,7 @@ mod share;
 mod tls;
 
 pub use admin::admin;
+pub use consent::{Answer, Asked, Consents, consent, is_external};
 pub use export::export;
 pub use health::{health, metrics};
 pub use readiness::Readiness;

@@ -28,7 +28,7 @@ mod schema;
 mod stand_in;
 
 pub use configuration::{Connector, Resolved, Runnable};
-pub use connector::SHORTEST_INTERVAL;
+pub use connector::{SHORTEST_INTERVAL, elsewhere};
 pub use content::Content;
 pub use object::{Name, Objects, is_dns_name};
 pub use problem::Problem;

@@ -392,8 +392,9 @@ pub struct DirectoryConnectorStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Reconciling`
-    /// and `Stalled` exist only while they are true.
+    /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Consented`, of
+    /// kinds that need it: an administrator of the directory has consented to the app that reads. `Reconciling`,
+    /// `Stalled` and `EndpointsOverridden` exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

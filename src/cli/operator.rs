@@ -20,10 +20,10 @@ use uuid::Uuid;
 use self::certificate::Certificate;
 use self::listen::{Addresses, kubernetes_name};
 use super::Exit;
-use crate::api;
+use super::argument::duration;
 use crate::clock::SystemClock;
 use crate::controller::{self, Dependencies, LeaseSettings, Scope, Settings, Times};
-use crate::serve::{self, Readiness, Served, Tls};
+use crate::serve::{self, Consents, Readiness, Served, Tls};
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
 
@@ -145,6 +145,16 @@ impl Operator {
             Some(certificate) => Some(certificate.read().await?),
             None => None,
         };
+        let consents = match &self.addresses.consent_external_url {
+            Some(url) => {
+                let listener = listen::bind(self.addresses.consent_address, "--consent-address")?;
+                let (consents, answers) = Consents::new(url)?;
+                let (tls, clock) = (tls.clone(), Arc::new(SystemClock));
+                doors.spawn(serve::consent(listener, tls, consents.clone(), clock, stop.clone()));
+                Some((consents, answers))
+            }
+            None => None,
+        };
         readiness.reached("the listeners");
 
         // The registry is served from the store, which is opened once the lease is ours.
@@ -177,6 +187,7 @@ impl Operator {
             served: served.clone(),
             metrics: metrics.clone(),
             readiness,
+            consents,
             stop: stop.clone(),
         };
         let external_url = self.addresses.scim_external_url;
@@ -224,13 +235,6 @@ impl Operator {
 
 fn name_or_nothing(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { kubernetes_name(text) }
-}
-
-/// Parses a duration, written as in the resources.
-fn duration(text: &str) -> Result<Duration, String> {
-    api::Duration(text.to_owned())
-        .get()
-        .ok_or_else(|| "write it with ms, s, m and h, such as 90s or 1h30m".to_owned())
 }
 
 /// Serves the registry once there is a store.

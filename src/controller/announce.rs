@@ -5,20 +5,24 @@ use kube::Resource;
 use kube::runtime::events::EventType;
 
 use super::condition;
+use super::connector::status::ENDPOINTS;
 use super::context::Context;
 use super::event::{Telling, Told};
 use crate::api::reason;
 use crate::telemetry::Asked;
 
-/// Tells of a change of `Ready` by an Event.
+/// Tells of a change of `Ready`, and of what must never be silent, by an Event each.
 pub(super) fn ready<K>(context: &Context, object: &K, before: Option<&[Condition]>, now: &[Condition])
 where
     K: Resource<DynamicType = ()>,
 {
-    let Some(ready) = condition::find(now, "Ready") else { return };
-    if before.and_then(|before| condition::find(before, "Ready")).is_some_and(|it| is_told(it, ready)) {
-        return;
+    let is_new = |one: &&Condition| {
+        !before.and_then(|before| condition::find(before, &one.type_)).is_some_and(|it| is_told(it, one))
+    };
+    if let Some(one) = condition::find(now, ENDPOINTS).filter(is_new) {
+        event(context, object, EventType::Warning, &one.reason, &one.message);
     }
+    let Some(ready) = condition::find(now, "Ready").filter(is_new) else { return };
     let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
     event(context, object, type_, &ready.reason, &ready.message);
 }

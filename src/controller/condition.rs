@@ -77,6 +77,11 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// As if this one had been neither set nor kept.
+    pub fn leave_out(&mut self, type_: &str) {
+        self.set.retain(|condition| condition.type_ != type_);
+    }
+
     /// Whether one stood with this status until now.
     pub fn was(&self, type_: &str, status: Status) -> bool {
         find(self.before, type_).is_some_and(|before| before.status == status.as_str())

@@ -14,10 +14,12 @@ use super::state::{Kind, Reconciled, States};
 use super::watched::WatchedKind;
 use crate::api::DirectoryConnector;
 use crate::api::connector::DirectoryConnectorStatus;
+use crate::directory::ConnectorName;
 use crate::spec::Name;
 use crate::spec::reference::{self, Reference};
 
 mod cancel;
+pub(super) mod consent;
 mod decide;
 mod health;
 mod import;
@@ -52,14 +54,22 @@ impl Controlled for DirectoryConnector {
     async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
         let resolved = resolve::resolve(context, name, self).await?;
         let info = context.snapshot_info(name).await?;
+        let page = consent::page(context, name);
         let (now, ends) = (context.clock.now(), context.gate.ends());
         let (reconciled, health_changed) = context.connectors.with(name, |state| {
+            state.page = page;
             state.recall(self, &resolved, info.as_ref(), now, &context.metrics);
             let reconciled = state.reconcile(self, &resolved, info.map(|info| info.completed_at), now, &ends);
             (reconciled, state.update_health(&resolved, self.spec.suspend))
         });
         if health_changed {
             context.parts.wake_users(WatchedKind::Connector, name);
+        }
+        if let Some(consents) = &context.consents {
+            let directory = self.status.as_ref().and_then(|status| status.directory.as_ref());
+            let directory = directory.map(|directory| directory.id.as_str());
+            let asked = consent::asked(&resolved, &reconciled.conditions, directory);
+            consents.set(&ConnectorName::new(&name.namespace, &name.name), asked);
         }
         Ok(reconciled)
     }
@@ -84,7 +94,10 @@ impl Controlled for DirectoryConnector {
         }
     }
 
-    fn forget_metrics(context: &Context, name: &Name) {
+    fn forget_beside(context: &Context, name: &Name) {
         context.metrics.forget_connector(&name.to_string());
+        if let Some(consents) = &context.consents {
+            consents.set(&ConnectorName::new(&name.namespace, &name.name), None);
+        }
     }
 }

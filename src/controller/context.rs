@@ -16,7 +16,7 @@ use super::state::States;
 use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::clock::Timer;
 use crate::directory::{ConnectorName, Owner};
-use crate::serve::{Readiness, Served};
+use crate::serve::{Consents, Readiness, Served};
 use crate::spec::Name;
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
@@ -34,6 +34,7 @@ pub(super) struct Context {
     pub(super) readiness: Readiness,
     /// What is to be told by Events.
     pub(super) events: mpsc::Sender<Telling>,
+    pub(super) consents: Option<Consents>,
     pub(super) approvals: Approvals,
     pub(super) unguarded: Unguarded,
     pub(super) parts: Parts,

@@ -104,7 +104,7 @@ impl Controlled for SyncPolicy {
         status::unreadable(invalid, before, now)
     }
 
-    fn forget_metrics(context: &Context, name: &Name) {
+    fn forget_beside(context: &Context, name: &Name) {
         context.metrics.forget_policy(&name.to_string());
     }
 }

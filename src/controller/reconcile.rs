@@ -47,8 +47,8 @@ pub(super) trait Controlled: Kind {
     ) -> Self::Status;
     /// No look at the object is possible.
     fn look_failed(_context: &Context, _name: &Name, _error: &Error) {}
-    /// Nothing is measured any more of an object that is gone.
-    fn forget_metrics(context: &Context, name: &Name);
+    /// Nothing is measured, or asked of anybody, any more of an object that is gone.
+    fn forget_beside(context: &Context, name: &Name);
 }
 
 /// Works with what is remembered of an object of either kind; never for long.

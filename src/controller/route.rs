@@ -54,7 +54,7 @@ pub(super) fn forget(context: &Context, kind: WatchedKind, name: &Name) {
 fn forget_one<K: Controlled>(context: &Context, name: &Name) {
     K::states(context).forget(name);
     context.parts.alarm(K::WATCHED, name, None);
-    K::forget_metrics(context, name);
+    K::forget_beside(context, name);
 }
 
 /// Whether an object shows the status that was written last.

@@ -291,6 +291,11 @@ impl Tokens {
         }
     }
 
+    /// The next token is a new one.
+    pub fn renew(&self) {
+        self.hold(None);
+    }
+
     fn held(&self) -> Option<Held> {
         self.held.lock().ok()?.clone()
     }

@@ -15,6 +15,10 @@ pub enum Reason {
     AccessDenied,
     /// No administrator has consented to the app that reads.
     ConsentMissing,
+    /// The app has some of the permissions that it needs, and not all.
+    PermissionMissing,
+    /// The tenant does not know the app that reads.
+    AppNotFound,
     /// The service limits the requests.
     Throttled,
     /// The directory no longer knows where this read was.

@@ -28,7 +28,7 @@ mod look_up;
 mod refusal;
 
 pub use cloud::Cloud;
-pub use config::EntraConfig;
+pub use config::{EntraConfig, elsewhere};
 
 /// Above so many users and groups of which a feed did not tell enough, everything is read.
 const MANY: usize = 100;
@@ -78,6 +78,16 @@ impl EntraSource {
     fn graph(&self) -> Result<Arc<Graph>, SourceError> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).graph.clone();
         open.map_or_else(|| self.begin(), Ok)
+    }
+
+    /// Whether the app has the permissions that reading takes. Graph is asked, with a new token.
+    ///
+    /// # Errors
+    /// One is missing, which the error names, with where an administrator consents; or Graph could not be asked.
+    pub async fn may_read(&self) -> Result<(), SourceError> {
+        let graph = self.begin()?;
+        let missing = graph.missing().await?;
+        graph.lacks(&missing).map_or(Ok(()), Err)
     }
 }
 

@@ -57,6 +57,22 @@ impl SourceConfig {
         }
     }
 
+    /// What is asked of an administrator of the directory before it can be read; `None` of a kind that nobody has to consent to.
+    pub fn consenting(&self) -> Option<&EntraConfig> {
+        match self {
+            Self::EntraId(config) => Some(config),
+            Self::ActiveDirectory(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+        }
+    }
+
+    /// What to say of hosts that are used in place of the usual ones.
+    pub fn elsewhere(&self) -> Option<String> {
+        match self {
+            Self::EntraId(config) => config.elsewhere(),
+            Self::ActiveDirectory(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+        }
+    }
+
     /// What to say of these fields of the directory of this vendor, of which nothing came; nothing of a file, which is
     /// as it was made.
     pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {

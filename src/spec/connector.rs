@@ -20,7 +20,7 @@ use crate::directory::{ConnectorName, DirectoryId, Dn};
 use crate::net::http;
 use crate::net::oauth::Credential;
 use crate::source::SourceConfig;
-use crate::source::graph::{Cloud, EntraConfig};
+use crate::source::graph::{self, Cloud, EntraConfig};
 use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, GenericConfig, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
 use crate::sync::expression::{Expression, Returns, Subject};
@@ -98,6 +98,12 @@ pub(super) fn disabled_when(spec: &DirectoryConnectorSpec) -> Option<Expression>
         (None, None) => return None,
     };
     Expression::compile(text, Subject::User, Returns::Bool).ok().filter(|_| !text.is_empty())
+}
+
+/// What to say of hosts that the spec names in place of the usual ones.
+pub fn elsewhere(spec: &DirectoryConnectorSpec) -> Option<String> {
+    let endpoints = spec.entra_id.as_ref()?.endpoints.as_ref()?;
+    graph::elsewhere(given(&endpoints.authority).as_deref(), given(&endpoints.graph).as_deref())
 }
 
 struct Resolving<'a> {

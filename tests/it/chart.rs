@@ -70,7 +70,7 @@ fn the_apiserver_takes_all_of_it() {
     for values in examples() {
         let rendered = render(&with(&values));
         // These kinds are the Prometheus operator's and the Gateway API's, which are not there.
-        let theirs = ["servicemonitor.yaml", "rules.yaml", "httproute.yaml"];
+        let theirs = ["servicemonitor.yaml", "rules.yaml", "httproute.yaml", "consentroute.yaml"];
         let ours = rendered.into_iter().filter(|(file, _)| !theirs.contains(&&**file));
         // One `kubectl apply` takes objects of one namespace only.
         let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -151,6 +151,41 @@ fn a_gateway_leads_to_the_registry() {
     assert!(rendered["statefulset.yaml"].contains("https://scim.corp.example"));
 }
 
+#[test]
+fn browsers_reach_the_pages_of_consent_only_where_that_is_said() {
+    let rendered = render(&[]);
+    for file in ["statefulset.yaml", "service.yaml", "networkpolicy.yaml"] {
+        assert!(!rendered[file].contains("consent"), "{file}");
+    }
+    for (values, file) in [("ci/gateway.yaml", "consentroute.yaml"), ("ci/production.yaml", "consent.yaml")] {
+        let rendered = render(&with(&chart().join(values)));
+        let services = objects(&rendered["service.yaml"]);
+        let service = services.iter().find(|it| it["metadata"]["name"] == "rollcall-consent").unwrap();
+        assert!(rendered[file].contains("rollcall-consent") && rendered[file].contains("/consent/"));
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], "consent");
+        let pod = &objects(&rendered["statefulset.yaml"])[0]["spec"]["template"]["spec"]["containers"][0];
+        let port = pod["ports"].as_array().unwrap().iter().find(|it| it["name"] == "consent").unwrap();
+        assert_eq!(port["containerPort"], 8083);
+        assert!(rendered["statefulset.yaml"].contains("https://rollcall.corp.example"));
+        assert!(rendered["networkpolicy.yaml"].contains("port: consent"));
+    }
+}
+
+#[test]
+fn a_pods_token_is_mounted_where_connectors_expect_it() {
+    let rendered =
+        render(&["--set", "workloadIdentity.enabled=true", "--set", "workloadIdentity.audience=api://x"]);
+    let pod = &objects(&rendered["statefulset.yaml"])[0]["spec"]["template"]["spec"];
+    let named = |list: &Value| {
+        let mut all = list.as_array().unwrap().iter();
+        all.find(|it| it["name"] == "azure-identity-token").unwrap().clone()
+    };
+    let token = named(&pod["volumes"])["projected"]["sources"][0]["serviceAccountToken"].clone();
+    assert_eq!((&token["audience"], &token["path"]), (&"api://x".into(), &"azure-identity-token".into()));
+    let mount = named(&pod["containers"][0]["volumeMounts"]);
+    assert_eq!(mount["mountPath"], "/var/run/secrets/azure/tokens");
+}
+
 #[rstest]
 #[case::nothing_said(&[], &["rollcall"])]
 #[case::named(&["--set", "watchNamespaces={identity,rollcall}"], &["identity", "rollcall"])]
@@ -203,6 +238,13 @@ fn what_is_chosen_by_label_is_bound_by_whoever_labels_it() {
 #[case::no_certificate(&["ingress.enabled=true", "ingress.host=a"], "ingress.tlsSecret: name the Secret")]
 #[case::no_gateway(&["httpRoute.enabled=true", "httpRoute.host=a"], "httpRoute.parentRefs: name the Gateway")]
 #[case::no_name(&["httpRoute.enabled=true", "httpRoute.parentRefs[0].name=a"], "httpRoute.host: name the host")]
+#[case::no_consent_host(&["consent.ingress.enabled=true"], "consent.ingress.host: name the host")]
+#[case::no_consent_certificate(
+    &["consent.ingress.enabled=true", "consent.ingress.host=a"],
+    "consent.ingress.tlsSecret: name the Secret"
+)]
+#[case::no_consent_gateway(&["consent.httpRoute.enabled=true"], "consent.httpRoute.parentRefs: name the Gateway")]
+#[case::insecure_consent(&["consent.externalUrl=http://a"], "externalUrl")]
 #[case::unknown(&["watchNamespace={a}"], "watchNamespace")]
 #[case::no_digest(&["image.digest=latest"], "digest")]
 fn helm_refuses_what_cannot_work(#[case] values: &[&str], #[case] says: &str) {

@@ -26,7 +26,7 @@ fn desk(entra: &Entra) -> Desk {
 }
 
 /// The manifests, with more lines for the connector's `entraId`.
-fn manifests(entra: &Entra, more: &str) -> String {
+pub(crate) fn manifests(entra: &Entra, more: &str) -> String {
     let (tenant, app, secret) = {
         let inner = entra.inner();
         (inner.tenant.id.to_string(), inner.app.id.to_string(), inner.app.secret.clone())

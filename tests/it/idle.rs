@@ -49,6 +49,7 @@ impl Within {
                     served: Served::default(),
                     metrics: Metrics::default(),
                     readiness: Readiness::default(),
+                    consents: None,
                     stop: ends,
                 };
                 let settings = Settings {

@@ -16,6 +16,7 @@ mod cli;
 mod cluster;
 mod compatibility;
 mod conditions;
+mod consent;
 mod crds;
 mod cuts;
 mod damage;

@@ -1,6 +1,7 @@
 //! Servers, fakes and generators that tests share.
 
 pub(crate) mod assets;
+pub(crate) mod browser;
 pub(crate) mod chart;
 pub(crate) mod cli;
 pub(crate) mod cluster;

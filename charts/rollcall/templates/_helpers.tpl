@@ -43,6 +43,18 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
+{{- define "rollcall.consentUrl" -}}
+{{- with .Values.consent -}}
+{{- if .externalUrl -}}
+{{- .externalUrl -}}
+{{- else if .ingress.enabled -}}
+{{- printf "https://%s" .ingress.host -}}
+{{- else if .httpRoute.enabled -}}
+{{- printf "https://%s" .httpRoute.host -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The metrics of this release, and of no other. */ -}}
 {{- define "rollcall.series" -}}
 job="{{ include "rollcall.name" . }}-metrics", namespace="{{ .Release.Namespace }}"

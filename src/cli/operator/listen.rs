@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::serve;
 use crate::spec;
 
 /// The addresses on which the operator listens.
@@ -22,6 +23,14 @@ pub(super) struct Addresses {
     /// <https://scim.corp.example>.
     #[arg(long, env = "ROLLCALL_SCIM_EXTERNAL_URL", value_name = "URL")]
     pub(super) scim_external_url: Option<String>,
+    /// The URL at which browsers reach the pages by which an administrator of a directory consents, such as
+    /// <https://rollcall.corp.example>. Without it these pages are not served. The app in the directory must have the redirect URI
+    /// `URL/consent/callback`.
+    #[arg(long, env = "ROLLCALL_CONSENT_EXTERNAL_URL", value_name = "URL", value_parser = external)]
+    pub(super) consent_external_url: Option<String>,
+    /// The address of these pages. They are served with the certificate of the registry, if it has one.
+    #[arg(long, env = "ROLLCALL_CONSENT_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8083")]
+    pub(super) consent_address: SocketAddr,
     /// The address of /healthz and /readyz.
     #[arg(long, env = "ROLLCALL_HEALTH_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) health_address: SocketAddr,
@@ -50,6 +59,12 @@ pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
 /// Whether the port is the reason, which another address does not change.
 fn ends_it(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// Parses an address to which browsers are led back.
+fn external(text: &str) -> Result<String, String> {
+    let why = || "write it as https:// and a host, such as https://rollcall.corp.example".to_owned();
+    serve::is_external(text).then(|| text.to_owned()).ok_or_else(why)
 }
 
 /// Parses a Kubernetes name. It becomes part of request paths.

@@ -29,6 +29,8 @@ pub(super) struct Inputs<'a> {
     pub(super) requested: bool,
     /// Whether a policy needs another read than there is, and which.
     pub(super) asked: Option<Asked>,
+    /// Whether an administrator answered who was asked for consent.
+    pub(super) answered: bool,
     /// When the last read that reached its end did so.
     pub(super) read_at: Option<Timestamp>,
     /// How the last one failed; none if it did not.
@@ -61,6 +63,8 @@ pub(super) fn decide(facts: &Inputs<'_>) -> Next {
     }
     let due = match (facts.failed, facts.read_at) {
         // Nobody waits longer for a second try than for the next read.
+        // A person waits for it, and whoever finds the page could ask without end.
+        (Some(Failed { at, .. }), _) if facts.answered => delay::later(at, SHORTEST_INTERVAL),
         (Some(Failed { at, count, not_before }), _) => delay::again(at, retry, count, facts.whose)
             .min(delay::next(at, interval.max(retry), facts.whose))
             .max(not_before.unwrap_or(at)),
@@ -98,6 +102,7 @@ mod tests {
             edited: false,
             requested: false,
             asked: None,
+            answered: false,
             read_at: Some(at(0)),
             failed: None,
         }
@@ -131,6 +136,14 @@ mod tests {
     #[case::failed_before_a_restart(
         Inputs { failed: Some(Failed { at: at(90), count: 1, not_before: Some(at(800)) }), ..facts() },
         Next::At(at(800))
+    )]
+    #[case::answered_while_failing(
+        Inputs { answered: true, failed: Some(Failed { at: at(90), ..failed(9) }), ..facts() },
+        Next::Begin
+    )]
+    #[case::answered_again_at_once(
+        Inputs { answered: true, failed: Some(Failed { at: at(99), ..failed(9) }), ..facts() },
+        Next::At(at(109))
     )]
     #[case::requested_while_failing(Inputs { failed: Some(failed(9)), requested: true, ..facts() }, Next::Begin)]
     #[case::never_later_than_the_interval(

@@ -131,6 +131,9 @@ impl ConnectorState {
             Err(_) => self.refused.take(),
             Ok(_) => None,
         };
+        // Some permissions are there: somebody has consented since.
+        let has_some = |error: &ImportError| matches!(error, ImportError::Source(error) if error.reason == source::Reason::PermissionMissing);
+        self.is_declined &= ended.as_ref().is_err_and(|error| !has_some(error));
         match ended {
             Ok(imported) => self.outcome = Some(Ok(Box::new(status::read(&imported)))),
             // Somebody did not want it any more: it says nothing of the directory, and if it is wanted again

@@ -103,6 +103,8 @@ pub(super) fn reason(error: &ImportError) -> Reason {
         source::Reason::AuthenticationFailed => reasons::AUTHENTICATION_FAILED,
         source::Reason::AccessDenied => reasons::ACCESS_DENIED,
         source::Reason::ConsentMissing => reasons::CONSENT_MISSING,
+        source::Reason::PermissionMissing => reasons::PERMISSION_MISSING,
+        source::Reason::AppNotFound => reasons::APP_NOT_FOUND,
         source::Reason::Throttled => reasons::THROTTLED,
         source::Reason::NotFound => reasons::NOT_FOUND,
         source::Reason::LimitExceeded => reasons::LIMIT_EXCEEDED,

@@ -21,7 +21,7 @@ use crate::controller::job::Job;
 use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconciled};
 use crate::controller::watched::WatchedKind;
 use crate::source::Session;
-use crate::spec::{Connector, Content, Name};
+use crate::spec::{self, Connector, Content, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
 
@@ -78,6 +78,11 @@ pub(in crate::controller) struct ConnectorState {
     pub(super) refused: Option<Content>,
     /// Whether a policy needs another read, and how much of it.
     pub(super) asked: Option<Asked>,
+    /// Whether an administrator who was asked for consent answered since the last read began, and once declined.
+    pub(super) is_answered: bool,
+    pub(super) is_declined: bool,
+    /// Our page that leads to the question.
+    pub(super) page: Option<String>,
     /// What policies were last told.
     pub(super) health: ConnectorHealth,
 }
@@ -147,6 +152,7 @@ impl ConnectorState {
             edited: edited && !refused,
             requested: request.is_some(),
             asked: self.asked,
+            answered: self.is_answered,
             read_at,
             failed: failure.map(|failure| Failed {
                 at: failure.at,
@@ -157,6 +163,7 @@ impl ConnectorState {
         let mut begin = None;
         if let (Next::Begin, Ok(connector)) = (next, &resolved.connector) {
             let asked = self.asked.take();
+            self.is_answered = false;
             let job = Job::new(stopping, asked);
             // Whatever changed of the connector or of a Secret made another one of it.
             let before = self.session.take().filter(|(of, _)| Arc::ptr_eq(of, connector));
@@ -214,6 +221,10 @@ impl ConnectorState {
             now,
             state,
             staged: object.spec.ldif.is_none(),
+            consents: object.spec.entra_id.is_some(),
+            is_declined: self.is_declined,
+            page: self.page.as_deref(),
+            elsewhere: spec::elsewhere(&object.spec),
             unseen: match (&resolved.connector, &self.outcome) {
                 (Ok(connector), Some(Ok(read))) => status::unseen(read, &connector.source, &resolved.used),
                 _ => None,

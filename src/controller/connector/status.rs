@@ -17,10 +17,15 @@ use crate::store::snapshot::SnapshotInfo;
 use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
 
+pub(super) mod consent;
+
 /// From so long before the end of a certificate on somebody is told of it.
 const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// From this difference on Kerberos refuses logins.
 const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(5);
+
+/// The condition of a connector that uses other hosts than the usual ones.
+pub(in crate::controller) const ENDPOINTS: &str = "EndpointsOverridden";
 
 /// What is to be said.
 pub(super) struct StatusInput<'a> {
@@ -31,6 +36,14 @@ pub(super) struct StatusInput<'a> {
     pub(super) state: State<'a>,
     /// Whether there is a server that is reached and authenticates.
     pub(super) staged: bool,
+    /// Whether somebody must consent.
+    pub(super) consents: bool,
+    /// Whether somebody was asked, and declined.
+    pub(super) is_declined: bool,
+    /// Our page that leads to where somebody consents.
+    pub(super) page: Option<&'a str>,
+    /// What to say of hosts that are used in place of the usual ones.
+    pub(super) elsewhere: Option<String>,
     pub(super) handled: Option<String>,
     pub(super) next_at: Option<Timestamp>,
     /// What to say of what came of nobody.
@@ -91,22 +104,33 @@ pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
             conditions.set("Reconciling", Status::True, connector::PROGRESSING.name, message);
         }
         State::Failed(failure) => {
-            let (reason, message) = (failure.reason.name, &failure.message);
-            conditions.set("Ready", Status::False, reason, message);
-            conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, message);
-            match stage(failure.reason) {
-                Some(stage) => failed_stages(&mut conditions, facts.staged, (stage, reason, message)),
+            let (reason, message) =
+                consent::reason(failure, &before.conditions, facts.is_declined, facts.page);
+            conditions.set("Ready", Status::False, reason.name, &message);
+            conditions.set("Reconciling", Status::True, connector::PROGRESSING_WITH_RETRY.name, &message);
+            match stage(reason) {
+                Some(stage) => failed_stages(&mut conditions, facts.staged, (stage, reason.name, &message)),
                 None => STAGES.iter().for_each(|stage| conditions.keep(stage)),
+            }
+            if facts.consents {
+                consent::failed(&mut conditions, reason, &message);
             }
         }
         State::Read(read) => {
             conditions.set("Ready", Status::True, connector::READ.name, &read.message);
             stages(&mut conditions, facts.staged, &remarks(read, facts.unseen.clone(), facts.now));
+            if facts.consents {
+                consent::read(&mut conditions);
+            }
             directory = Some(read.directory.clone());
             last_import = Some(read.import.clone());
             change_feed.clone_from(&read.feed);
             certificate_expires_at = read.certificate_ends_at.map(Time);
         }
+    }
+    conditions.leave_out(ENDPOINTS);
+    if let Some(elsewhere) = &facts.elsewhere {
+        conditions.set(ENDPOINTS, Status::True, connector::ENDPOINTS_OVERRIDDEN.name, elsewhere);
     }
     DirectoryConnectorStatus {
         observed_generation: facts.generation,
@@ -210,7 +234,7 @@ fn clock(ahead: SignedDuration) -> Option<String> {
 fn stage(reason: Reason) -> Option<usize> {
     if [connector::UNREACHABLE, connector::TLS_FAILED].contains(&reason) {
         Some(0)
-    } else if reason == connector::AUTHENTICATION_FAILED {
+    } else if [connector::AUTHENTICATION_FAILED, connector::APP_NOT_FOUND].contains(&reason) {
         Some(1)
     } else if [connector::STORE_FAILED, connector::STORE_DAMAGED].contains(&reason) {
         None
@@ -232,6 +256,10 @@ pub(super) fn unreadable(
         now,
         state: State::Invalid(&[problem]),
         staged: false,
+        consents: false,
+        is_declined: false,
+        page: None,
+        elsewhere: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -271,6 +299,10 @@ pub fn of_import(
         now: imported.as_ref().map_or(now, |imported| imported.finished_at),
         state,
         staged: source.abilities().is_a_server,
+        consents: source.consenting().is_some(),
+        is_declined: false,
+        page: None,
+        elsewhere: source.elsewhere(),
         handled: None,
         next_at: None,
         unseen: outcome.as_ref().ok().and_then(|read| unseen(read, source, used)),

@@ -20,6 +20,8 @@ use crate::words::count;
 
 /// No answer of Graph is longer.
 const LONGEST: usize = 64 << 20;
+/// What may be read, and the application permission that it takes.
+const PERMISSIONS: [(&str, &str); 2] = [("users", "User.Read.All"), ("groups", "GroupMember.Read.All")];
 /// How many objects a page of members has at most.
 const MEMBERS_AT_ONCE: u32 = 999;
 
@@ -232,7 +234,8 @@ impl Graph {
     }
 
     fn about(&self) -> About<'_> {
-        About { tenant: &self.config.tenant, client: &self.config.client, cloud: self.config.cloud }
+        let EntraConfig { tenant, client, cloud, .. } = &self.config;
+        About { tenant, client, cloud: *cloud, consent: self.config.consent() }
     }
 
     fn refused(&self, answer: &Answer) -> Refused {
@@ -280,43 +283,34 @@ impl Graph {
         SourceError::new(reason, message).after(wait).with_detail(said).into()
     }
 
-    /// Where an administrator gives the app what it asks for.
-    fn consent(&self) -> String {
-        let EntraConfig { tenant, client, .. } = &self.config;
-        let authority = self.config.authority().trim_end_matches('/');
-        format!("{authority}/{tenant}/adminconsent?client_id={client}")
-    }
-
     /// Which permissions are missing, after one was: an error that names them.
     pub(super) async fn missing_permissions(&self, denied: SourceError) -> SourceError {
+        match self.missing().await {
+            Ok(missing) => self.lacks(&missing).unwrap_or(denied),
+            Err(_) => denied,
+        }
+    }
+
+    /// What to say of these permissions that the app lacks; nothing if it lacks none.
+    pub(super) fn lacks(&self, missing: &[&str]) -> Option<SourceError> {
+        refusal::permissions(missing, &self.about())
+    }
+
+    /// Which permissions the app does not have. Graph is asked, with a new token: what a token says of itself is for Graph, and
+    /// one of before a consent does not have what was given since.
+    pub(super) async fn missing(&self) -> Result<Vec<&'static str>, SourceError> {
+        self.tokens.renew();
         let mut missing = Vec::new();
-        for (path, permission) in [("users", "User.Read.All"), ("groups", "GroupMember.Read.All")] {
-            let Ok(url) = self.url(path, "$select=id&$top=1") else { continue };
-            if let Err(Refused::Error(error)) = self.page(url).await
-                && error.reason == Reason::AccessDenied
-            {
-                missing.push(permission);
+        for (path, permission) in PERMISSIONS {
+            match self.page(self.url(path, "$select=id&$top=1")?).await {
+                Err(Refused::Error(error)) if error.reason == Reason::AccessDenied => {
+                    missing.push(permission);
+                }
+                Err(refused) => return Err(refused.error()),
+                Ok(_) => {}
             }
         }
-        let client = &self.config.client;
-        let (reason, what) = match missing.as_slice() {
-            [] => return denied,
-            [one] => (Reason::AccessDenied, format!("the application permission {one} is missing")),
-            all => (
-                Reason::ConsentMissing,
-                format!(
-                    "no administrator has consented to the application permissions {}",
-                    all.join(" and ")
-                ),
-            ),
-        };
-        let message = format!(
-            "the app {client} may not read the tenant {}: {what}. Add the missing permissions to the app, and let an administrator open \
-             {}",
-            self.config.tenant,
-            self.consent()
-        );
-        SourceError::new(reason, message)
+        Ok(missing)
     }
 }
 

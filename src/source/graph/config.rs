@@ -36,11 +36,22 @@ impl EntraConfig {
     }
 
     /// What is to be said of places that are not the cloud's own.
-    pub(super) fn elsewhere(&self) -> Option<String> {
-        let places = [("tokens come from", &self.authority), ("Graph is read at", &self.graph)];
-        let said = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", place.as_ref()?)));
-        let said: Vec<String> = said.collect();
-        (!said.is_empty())
-            .then(|| format!("other hosts than the cloud's own are used: {} (endpoints)", said.join(" and ")))
+    pub fn elsewhere(&self) -> Option<String> {
+        elsewhere(self.authority.as_deref(), self.graph.as_deref())
     }
+
+    /// Where an administrator of the tenant gives the app what it asks for.
+    pub fn consent(&self) -> String {
+        let authority = self.authority().trim_end_matches('/');
+        format!("{authority}/{}/adminconsent?client_id={}", self.tenant, self.client)
+    }
+}
+
+/// What is to be said of these places, which are not a cloud's own.
+pub fn elsewhere(authority: Option<&str>, graph: Option<&str>) -> Option<String> {
+    let places = [("tokens come from", authority), ("Graph is read at", graph)];
+    let said = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", (*place)?)));
+    let said: Vec<String> = said.collect();
+    (!said.is_empty())
+        .then(|| format!("other hosts than the cloud's own are used: {} (endpoints)", said.join(" and ")))
 }

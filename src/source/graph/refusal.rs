@@ -12,7 +12,12 @@ pub(super) struct About<'a> {
     pub(super) tenant: &'a str,
     pub(super) client: &'a str,
     pub(super) cloud: Cloud,
+    /// Where an administrator gives the app what it asks for.
+    pub(super) consent: String,
 }
+
+/// What a tenant says that has no such app: it is another one, or nobody there has consented yet.
+const NO_SUCH_APP: u64 = 700_016;
 
 /// Why there is no token.
 pub(super) fn token(error: &TokenError, about: &About<'_>) -> SourceError {
@@ -22,7 +27,9 @@ pub(super) fn token(error: &TokenError, about: &About<'_>) -> SourceError {
             let why = remedy(refusal, about)
                 .unwrap_or_else(|| "check tenantID, clientID, cloud and credentials".to_owned());
             let message = format!("Microsoft Entra ID refused the app {}: {why} ({refusal})", about.client);
-            SourceError::new(Reason::AuthenticationFailed, message)
+            let is_unknown = refusal.codes.contains(&NO_SUCH_APP);
+            let reason = if is_unknown { Reason::AppNotFound } else { Reason::AuthenticationFailed };
+            SourceError::new(reason, message)
         }
         TokenError::Failed(status, wait) => {
             let reason = if *status == 429 { Reason::Throttled } else { Reason::Unreachable };
@@ -32,6 +39,24 @@ pub(super) fn token(error: &TokenError, about: &About<'_>) -> SourceError {
         TokenError::NoToken(_) => SourceError::new(Reason::InvalidData, error.to_string()),
         TokenError::Credential(why) => SourceError::new(Reason::AuthenticationFailed, why.clone()),
     }
+}
+
+/// What to say of an app that lacks these application permissions; nothing if it lacks none.
+pub(super) fn permissions(missing: &[&str], about: &About<'_>) -> Option<SourceError> {
+    let About { tenant, client, consent, .. } = about;
+    let (reason, what) = match missing {
+        [] => return None,
+        [one] => (Reason::PermissionMissing, format!("the application permission {one} is missing")),
+        all => (
+            Reason::ConsentMissing,
+            format!("no administrator has consented to the application permissions {}", all.join(" and ")),
+        ),
+    };
+    let message = format!(
+        "the app {client} may not read the tenant {tenant}: {what}. Add the missing permissions to the app, and let an administrator \
+         open {consent}"
+    );
+    Some(SourceError::new(reason, message))
 }
 
 /// Why there is no whole answer.
@@ -48,16 +73,16 @@ pub(super) fn http(error: &HttpError) -> SourceError {
 /// What to do, by the issuer's own numbers (learn.microsoft.com/entra/identity-platform/reference-error-codes). They may
 /// change, so nothing but these words depends on them.
 fn remedy(refusal: &Refusal, about: &About<'_>) -> Option<String> {
-    let About { tenant, client, cloud } = about;
+    let About { tenant, client, cloud, consent } = about;
     let known = |code: u64| {
         Some(match code {
             7_000_215 => "the client secret is wrong; put the secret's value into the Secret, not its ID: the portal shows the value \
                           once, when it is made"
                 .to_owned(),
             7_000_222 => "the client secret has expired; make a new one and put its value into the Secret".to_owned(),
-            700_016 => format!(
-                "there is no app with this clientID in the tenant {tenant}; check both, and that an administrator of that tenant \
-                 has consented"
+            NO_SUCH_APP => format!(
+                "the tenant {tenant} has no app with this clientID; check both, and if they are right let an administrator of that \
+                 tenant open {consent}"
             ),
             7_000_112 => "the app is disabled in this tenant; enable it under Enterprise applications".to_owned(),
             90_002 => format!(
@@ -137,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_busy_token_endpoint_says_how_long() {
-        let about = About { tenant: "t.example", client: "c", cloud: Cloud::Public };
+        let about =
+            About { tenant: "t.example", client: "c", cloud: Cloud::Public, consent: "https://c".to_owned() };
         let wait = Some(std::time::Duration::from_secs(7));
         for (status, reason) in [(429, Reason::Throttled), (503, Reason::Unreachable)] {
             let error = token(&TokenError::Failed(status, wait), &about);
@@ -147,7 +173,12 @@ mod tests {
 
     #[test]
     fn every_code_that_is_explained_says_what_to_do() {
-        let about = About { tenant: "t.example", client: "c", cloud: Cloud::UsGovGccHigh };
+        let about = About {
+            tenant: "t.example",
+            client: "c",
+            cloud: Cloud::UsGovGccHigh,
+            consent: "https://c".to_owned(),
+        };
         let said = |codes: &[u64]| {
             let refusal = Refusal {
                 status: 401,

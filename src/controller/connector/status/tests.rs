@@ -90,6 +90,10 @@ fn facts<'a>(
         now: at(100),
         state,
         staged,
+        consents: false,
+        is_declined: false,
+        page: None,
+        elsewhere: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -279,6 +283,10 @@ fn suspended_keeps_what_it_said_and_moves_the_generation() {
         now: at(200),
         state: State::Suspended,
         staged: true,
+        consents: false,
+        is_declined: false,
+        page: None,
+        elsewhere: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -306,6 +314,120 @@ fn what_is_missing_elsewhere_is_waited_for() {
     assert_eq!(ready.message, "spec.ldap.credentialsSecretRef: there is no Secret id/reader");
 }
 
+/// A tenant whose app lacks what this failure says, after `before`.
+fn asked(
+    reason: Reason,
+    is_declined: bool,
+    before: Option<&DirectoryConnectorStatus>,
+) -> DirectoryConnectorStatus {
+    let failure = failure(reason);
+    status(&StatusInput { consents: true, is_declined, ..facts(State::Failed(&failure), true, before) })
+}
+
+fn consent(status: &DirectoryConnectorStatus) -> (&str, &str, &str) {
+    let one = find(&status.conditions, "Consented").unwrap();
+    (&one.status, &one.reason, &one.message)
+}
+
+#[rstest]
+#[case::never_given(None, connector::CONSENT_MISSING, false, "ConsentMissing", "it did not work; do this")]
+#[case::declined(
+    None,
+    connector::CONSENT_MISSING,
+    true,
+    "ConsentDeclined",
+    "an administrator declined to consent: it did"
+)]
+#[case::declined_before(
+    Some((connector::CONSENT_MISSING, true)),
+    connector::CONSENT_MISSING,
+    false,
+    "ConsentDeclined",
+    "an administrator declined to consent: it did"
+)]
+#[case::given_in_part(
+    Some((connector::CONSENT_MISSING, true)),
+    connector::PERMISSION_MISSING,
+    false,
+    "PermissionMissing",
+    "it did not"
+)]
+#[case::taken_away(
+    Some((connector::PERMISSION_MISSING, false)),
+    connector::CONSENT_MISSING,
+    false,
+    "ConsentWithdrawn",
+    "the consent was withdrawn: it did"
+)]
+#[case::unknown_app(None, connector::APP_NOT_FOUND, false, "AppNotFound", "it did not")]
+#[case::unknown_app_and_declined(
+    None,
+    connector::APP_NOT_FOUND,
+    true,
+    "ConsentDeclined",
+    "an administrator declined"
+)]
+fn a_missing_consent_says_how_it_came_to_be_missing(
+    #[case] before: Option<(Reason, bool)>,
+    #[case] reason: Reason,
+    #[case] is_declined: bool,
+    #[case] expected: &str,
+    #[case] begins: &str,
+) {
+    let before = before.map(|(reason, is_declined)| asked(reason, is_declined, None));
+    let after = asked(reason, is_declined, before.as_ref());
+    let (is, why, message) = consent(&after);
+    assert_eq!((is, why), ("False", expected));
+    assert!(message.starts_with(begins), "{message}");
+    let ready = find(&after.conditions, "Ready").unwrap();
+    assert_eq!((&*ready.reason, &*ready.message), (why, message));
+    // A process that begins with this says the same.
+    let recalled = Failure::recall(&after, at(200)).unwrap();
+    let again = StatusInput { consents: true, ..facts(State::Failed(&recalled), true, Some(&after)) };
+    assert_eq!(consent(&status(&again)), consent(&after));
+}
+
+#[test]
+fn a_consent_that_was_withdrawn_stays_so_until_it_is_there_again() {
+    let read = a_read(0);
+    let given = |before| status(&StatusInput { consents: true, ..facts(State::Read(&read), true, before) });
+    let before = given(None);
+    assert_eq!(consent(&before).0, "True");
+    let away = asked(connector::UNREACHABLE, false, Some(&before));
+    assert_eq!(consent(&away), consent(&before), "a server that is away says nothing of it");
+    let gone = asked(connector::CONSENT_MISSING, false, Some(&away));
+    assert_eq!(consent(&gone).1, "ConsentWithdrawn");
+    let still = asked(connector::CONSENT_MISSING, false, Some(&gone));
+    assert_eq!(consent(&still), consent(&gone));
+    assert_eq!(consent(&given(Some(&still))).1, "Consented");
+}
+
+#[test]
+fn other_hosts_are_never_used_in_silence() {
+    let elsewhere = || Some("tokens come from https://login.corp.example".to_owned());
+    let failed = failure(connector::UNREACHABLE);
+    let (read, before) = (a_read(0), said(State::Read(&a_read(0)), true, None));
+    let states = [
+        State::Invalid(&[]),
+        State::Lacking(&[]),
+        State::Suspended,
+        State::Beginning { came: 0 },
+        State::Failed(&failed),
+        State::Read(&read),
+        State::AsBefore,
+    ];
+    for state in states {
+        let said = status(&StatusInput { elsewhere: elsewhere(), ..facts(state, true, Some(&before)) });
+        let of_it: Vec<_> = said.conditions.iter().filter(|one| one.type_ == ENDPOINTS).collect();
+        assert_eq!((of_it.len(), &*of_it[0].status), (1, "True"));
+        let again =
+            status(&StatusInput { elsewhere: elsewhere(), ..facts(State::AsBefore, true, Some(&said)) });
+        assert_eq!(again.conditions.iter().filter(|one| one.type_ == ENDPOINTS).count(), 1);
+        let usual = status(&facts(State::AsBefore, true, Some(&again)));
+        assert!(find(&usual.conditions, ENDPOINTS).is_none());
+    }
+}
+
 /// Every condition and reason that the documents have is seen here; the e2e tests see most of them again.
 #[test]
 fn every_reason_is_said_where_the_documents_say() {
@@ -315,6 +437,8 @@ fn every_reason_is_said_where_the_documents_say() {
         source::Reason::AuthenticationFailed,
         source::Reason::AccessDenied,
         source::Reason::ConsentMissing,
+        source::Reason::PermissionMissing,
+        source::Reason::AppNotFound,
         source::Reason::Throttled,
         source::Reason::CursorExpired,
         source::Reason::NotFound,
@@ -341,7 +465,15 @@ fn every_reason_is_said_where_the_documents_say() {
         State::Read(&read),
     ]);
     let states = states.chain(remarked.iter().map(State::Read));
-    let mut conditions: Vec<_> = states.flat_map(|state| said(state, true, None).conditions).collect();
+    let of_tenant = |state| StatusInput {
+        consents: true,
+        elsewhere: Some("elsewhere".to_owned()),
+        ..facts(state, true, None)
+    };
+    let mut conditions: Vec<_> = states.flat_map(|state| status(&of_tenant(state)).conditions).collect();
+    conditions.extend(asked(connector::CONSENT_MISSING, true, None).conditions);
+    let had_some = asked(connector::PERMISSION_MISSING, false, None);
+    conditions.extend(asked(connector::CONSENT_MISSING, false, Some(&had_some)).conditions);
     conditions.extend(crate::controller::status::blind(&[], None, at(1), &crate::controller::Error::Slow));
     for Reason { name, of, .. } in connector::ALL {
         for place in of.split(", ") {

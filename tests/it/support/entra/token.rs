@@ -30,6 +30,10 @@ pub(crate) struct App {
     pub(crate) certificates: BTreeMap<Vec<u8>, String>,
     /// What service accounts' tokens are believed.
     pub(crate) federated: BTreeSet<String>,
+    /// What it asks for.
+    pub(crate) offered: BTreeSet<&'static str>,
+    /// To where its users may be led back.
+    pub(crate) redirects: BTreeSet<String>,
     /// What an administrator consented to.
     pub(crate) permissions: BTreeSet<&'static str>,
 }
@@ -43,6 +47,8 @@ impl Default for App {
             is_secret_expired: false,
             certificates: BTreeMap::new(),
             federated: BTreeSet::new(),
+            offered: PERMISSIONS.into(),
+            redirects: BTreeSet::new(),
             permissions: PERMISSIONS.into(),
         }
     }
@@ -145,31 +151,56 @@ impl Inner {
         )
     }
 
-    /// Whoever opens it and says yes consents; the page itself asks.
+    /// The page asks; whoever says yes consents. It leads back to where the app may be led to, with what was sent along.
     pub(super) fn consent_page(&mut self, tenant: &str, query: &BTreeMap<String, String>) -> Answer {
         let html = |status, body: String| Answer {
             status,
             headers: vec![("content-type", "text/html; charset=utf-8".to_owned())],
             body,
         };
+        let sorry = |why: &str| {
+            html(400, format!("<h1>Sorry, but we're having trouble with signing you in.</h1><p>{why}</p>"))
+        };
         let client = query.get("client_id").cloned().unwrap_or_default();
         if !self.is_tenant(tenant) || client != self.app.id.to_string() {
-            return html(400, "<h1>Sorry, but we're having trouble with signing you in.</h1>".to_owned());
+            return sorry("AADSTS700016: The application was not found in the directory.");
         }
-        match query.get("answer").map(String::as_str) {
-            Some("accept") => {
-                self.app.permissions = PERMISSIONS.into();
-                html(200, "<h1>Permissions granted</h1>".to_owned())
-            }
-            Some("decline") => html(200, "<h1>Permissions declined</h1>".to_owned()),
+        let back = query.get("redirect_uri");
+        if back.is_some_and(|back| !self.app.redirects.contains(back)) {
+            return sorry("AADSTS50011: The redirect URI specified in the request does not match.");
+        }
+        let state = query.get("state").cloned().unwrap_or_default();
+        let accepted = match query.get("answer").map(String::as_str) {
+            Some("accept") => true,
+            Some("decline") => false,
             _ => {
+                let back = back.map(|back| format!("<input type=hidden name=redirect_uri value='{back}'>"));
                 let form = format!(
-                    "<form><input type=hidden name=client_id value='{client}'><button name=answer \
-                     value=accept>Accept</button><button name=answer value=decline>Cancel</button></form>"
+                    "<form><input type=hidden name=client_id value='{client}'>{}<input type=hidden name=state value='{state}'>\
+                     <button id=accept name=answer value=accept>Accept</button>\
+                     <button id=decline name=answer value=decline>Cancel</button></form>",
+                    back.unwrap_or_default()
                 );
-                html(200, format!("<h1>Permissions requested</h1>{form}"))
+                return html(200, format!("<h1>Permissions requested</h1>{form}"));
             }
+        };
+        if accepted {
+            self.app.permissions.extend(&self.app.offered);
         }
+        let Some(back) = back else {
+            let what = if accepted { "granted" } else { "declined" };
+            return html(200, format!("<h1>Permissions {what}</h1>"));
+        };
+        let tenant = self.tenant.id.to_string();
+        let mut to = url::Url::parse(back).unwrap();
+        // It says `admin_consent=True` of a refusal too.
+        to.query_pairs_mut().append_pair("admin_consent", "True").append_pair("tenant", &tenant);
+        if !accepted {
+            let why = "AADSTS65004: The resource owner or authorization server denied the request.";
+            to.query_pairs_mut().append_pair("error", "access_denied").append_pair("error_description", why);
+        }
+        to.query_pairs_mut().append_pair("state", &state);
+        Answer { status: 302, headers: vec![("location", to.into())], body: String::new() }
     }
 
     pub(super) fn token(&mut self, tenant: &str, body: &str) -> Answer {
