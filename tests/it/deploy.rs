@@ -1,5 +1,10 @@
 //! The ways in which it is installed and taken away: what holds data stays.
 
+use std::fs;
+
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
 use crate::support::chart::{chart, helm};
 use crate::support::cluster::{Cluster, PATIENCE, repository};
 use crate::support::process::eventually;
@@ -59,4 +64,38 @@ fn a_release_takes_over_what_another_installer_made() {
     for what in ["pvc/rollcall", "crd/syncpolicies.rollcall.dev", "syncpolicy/staff"] {
         cluster.admin("rollcall").run(&["get", what]).exits(0);
     }
+}
+
+/// As whoever has a Kustomization of their own does it.
+#[test]
+fn all_of_it_goes_to_the_namespace_that_a_kustomization_names() {
+    let namespace = Cluster::shared().namespace();
+    let folder = tempfile::tempdir().unwrap();
+    let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
+    let layers = ["deploy/data", "deploy"].map(|layer| format!("{up}.{}", repository(layer).display()));
+    let kustomization = json!({ "namespace": namespace.name(), "resources": layers }).to_string();
+    fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
+    let rendered = namespace.kubectl(&["kustomize", &folder.path().display().to_string()]).exits(0).out;
+    let mut here = 0;
+    for document in serde_yaml::Deserializer::from_str(&rendered) {
+        let object = Value::deserialize(document).unwrap();
+        let metadata = &object["metadata"];
+        if object["kind"] == "Namespace" {
+            assert_eq!(metadata["name"], namespace.name());
+            continue;
+        }
+        for told in [&metadata["namespace"]]
+            .into_iter()
+            .chain(object["subjects"].as_array().into_iter().flatten().map(|subject| &subject["namespace"]))
+        {
+            assert!(told.is_null() || *told == namespace.name(), "{object}");
+            here += usize::from(!told.is_null());
+        }
+    }
+    assert!(here > 10, "{rendered}");
+    namespace
+        .cluster()
+        .admin(namespace.name())
+        .with_input(&["apply", "--dry-run=server", "-f", "-"], &rendered)
+        .exits(0);
 }

@@ -51,6 +51,7 @@ mod support;
 mod sync_repl;
 mod target_contract;
 mod text;
+mod touches;
 mod unchanged;
 mod untold;
 mod wipeouts;

@@ -473,6 +473,13 @@ fn a_spec_that_cannot_work_says_what_to_change_and_stops_nobody_else() {
     let broken = namespace.until("syncpol", "broken", is("Ready", "False", "InvalidSpec"));
     assert!(broken["status"]["conditions"][0]["message"].as_str().unwrap().contains("spec.users.where"));
     assert_eq!(kstatus(&broken), "Failed");
+    // What would take a second for each entry is not begun.
+    let costly = "  users: { where: \"user.title.matches('[a-z]{60000}')\" }\n";
+    namespace.apply(&policy(costly).replace("name: staff", "name: broken"));
+    namespace.until("syncpol", "broken", |object| {
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
+        is("Ready", "False", "InvalidSpec")(object) && message.contains("this pattern is too large")
+    });
     namespace.apply(&policy("").replace("name: corp", "name: nowhere").replace("name: staff", "name: lost"));
     namespace.until("syncpol", "lost", is("Ready", "False", "ConnectorNotFound"));
     office.slapd.modify(&joins("linus"));
@@ -568,6 +575,17 @@ fn a_namespace_that_may_not_be_watched_hinders_no_other() {
     let (_, body) = http::get(&office.operator.health, "/readyz").unwrap();
     assert!(body.contains("waiting for Secrets in kube-system"), "{body}");
     assert!(!body.contains(office.namespace.name()), "{body}");
+    // Each of the four kinds is asked for less and less often, whatever is asked of the apiserver otherwise.
+    let asked = || {
+        let numbers = http::get(&office.operator.metrics, "/metrics").unwrap().1;
+        let line =
+            numbers.lines().find_map(|it| it.strip_prefix(r#"rollcall_api_errors_total{what="watch"} "#));
+        line.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let (before, began) = (asked(), std::time::Instant::now());
+    eventually(PATIENCE, "time passes", || (began.elapsed().as_secs() >= 20).then_some(()));
+    let more = asked() - before;
+    assert!((1..=4 * 5).contains(&more), "{more} times in 20 s");
 }
 
 #[test]
