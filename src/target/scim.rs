@@ -25,6 +25,7 @@ mod learned;
 mod look;
 mod memberships;
 mod patch;
+mod probe;
 pub mod profile;
 mod resource;
 mod service;
@@ -33,7 +34,7 @@ mod write;
 
 use answer::{No, Refusal};
 use client::Client;
-use dialect::{By, Dialect, LookUp, Members};
+use dialect::{By, Deletion, Dialect, LookUp, Members};
 use learned::Learned;
 use look::{Found, Looker, has};
 use patch::Way;
@@ -42,6 +43,7 @@ use walk::Walk;
 use write::{Aim, Writer};
 
 pub use config::{Credential, ScimConfig};
+pub use probe::Step;
 pub use service::Service;
 
 /// How many members one operation brings: several requests, where the service takes fewer.
@@ -169,6 +171,11 @@ impl Scim {
             Operation::SetActive { id, active } => writer.change(id, Aim::State(*active)).await,
             Operation::AddMembers { group, members } => writer.members(Way::In, group, members).await,
             Operation::RemoveMembers { group, members } => writer.members(Way::Out, group, members).await,
+            Operation::Delete { kind, .. } if !self.capabilities.of(*kind).is_some_and(|of| of.delete) => {
+                let message =
+                    format!("{} keeps whom it deletes; disable the user instead", self.client.host());
+                Outcome::Rejected(TargetError::new(TargetReason::Unsupported, message))
+            }
             Operation::Delete { kind, id } => writer.delete(*kind, id).await,
         }
     }
@@ -339,7 +346,7 @@ fn identity(url: &Url) -> String {
 fn capabilities(dialect: &Dialect) -> Capabilities {
     let of = |kind: SubjectKind, key: LookUp, names| OfKind {
         rename: true,
-        delete: true,
+        delete: kind == SubjectKind::Group || dialect.deletion == Deletion::Deletes,
         holds_key: dialect.holds_key(kind) && key != LookUp::None,
         names,
     };

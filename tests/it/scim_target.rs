@@ -578,3 +578,38 @@ async fn an_id_that_leads_elsewhere_is_never_asked_for() {
     }
     assert!(service.inner().asked.is_empty(), "{:?}", service.inner().asked);
 }
+
+#[tokio::test]
+async fn a_trial_makes_what_it_needs_and_leaves_nothing() {
+    for kind in [Kind::Scim2Server, Kind::Django, Kind::Scimmy] {
+        let server = Server::start(kind);
+        let steps = server.target().await.try_writing().await;
+        assert_eq!(steps.iter().find(|step| step.failed.is_some()), None, "{kind:?}");
+        assert_eq!(steps.len(), 9);
+        assert_eq!(server.truth(), Truth::default());
+    }
+}
+
+#[tokio::test]
+async fn a_trial_that_fails_says_where_and_leaves_nothing() {
+    let (service, target) = at(Habits { idle_patch: true, idle_put: true, ..Habits::default() }).await;
+    let steps = target.try_writing().await;
+    let failed: Vec<_> = steps.iter().filter(|step| step.failed.is_some()).map(|step| step.what).collect();
+    assert_eq!(failed, ["rename the user"]);
+    assert_eq!(steps.last().unwrap().what, "remove the user");
+    assert!(service.inner().objects.is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_whom_it_deletes_is_not_asked_to() {
+    let service = StandIn::start(Habits::default());
+    let profile = rollcall::target::scim::profile::named("slack");
+    let target = open(ScimConfig { profile, ..config(&service.url()) }).await.unwrap();
+    assert!(!target.capabilities().users.unwrap().delete);
+    let ada = create(&target, "ada", &user("ada")).await;
+    match one(&target, Operation::Delete { kind: SubjectKind::User, id: ada }).await {
+        Outcome::Rejected(error) => assert_eq!(error.reason, TargetReason::Unsupported),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(service.count("DELETE", ""), 0);
+}

@@ -132,12 +132,23 @@ fn refused(
         .map_or_else(|| format!("status {status}"), |kind| format!("status {status}, {kind}"));
     let kind = says.kind.as_deref().unwrap_or_default();
     let new = |no, reason, message: String| Refusal::new(no, reason, message);
+    let throttled = |wait: Option<std::time::Duration>| {
+        let asks = wait
+            .map(|wait| format!(" for {}", count(wait.as_secs(), "second", "seconds")))
+            .unwrap_or_default();
+        let mut refusal =
+            new(No::Busy, TargetReason::Throttled, format!("{host} limits our requests{asks} ({said})"));
+        refusal.error.retry_after = wait;
+        refusal
+    };
     match status {
         401 => new(
             No::Token,
             TargetReason::AuthenticationFailed,
             format!("{host} refused the token ({said}). Put a valid token into the Secret"),
         ),
+        // So some say that they are asked too often.
+        403 if wait.is_some() => throttled(wait),
         403 if matches!(kind, "mutability" | "sensitive" | "uniqueness") => {
             new(No::Refused, TargetReason::Refused, format!("{host} refused this change ({said})"))
         }
@@ -178,15 +189,7 @@ fn refused(
         405 | 501 => {
             new(No::Unsupported, TargetReason::Unsupported, format!("{host} cannot do this ({said})"))
         }
-        429 => {
-            let asks = wait
-                .map(|wait| format!(" for {}", count(wait.as_secs(), "second", "seconds")))
-                .unwrap_or_default();
-            let mut refusal =
-                new(No::Busy, TargetReason::Throttled, format!("{host} limits our requests{asks} ({said})"));
-            refusal.error.retry_after = wait;
-            refusal
-        }
+        429 => throttled(wait),
         503 => {
             let mut refusal =
                 new(No::Busy, TargetReason::Unavailable, format!("{host} is not available now ({said})"));
@@ -273,6 +276,7 @@ mod tests {
     fn a_wait_is_passed_on() {
         let refusal = no(429, &[("retry-after", "7")], "");
         assert_eq!(refusal.error.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(no(403, &[("retry-after", "60")], "{}").error.reason, TargetReason::Throttled);
         assert_eq!(no(429, &[], "").error.retry_after, None);
         assert_eq!(no(503, &[("retry-after", "1")], "").error.retry_after, Some(Duration::from_secs(1)));
     }
