@@ -1,8 +1,8 @@
 //! What a feed tells of an entry that changed, where it does not tell all of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Entry;
+use super::{Entry, Stated};
 
 /// What was told of an entry. What was not is as it was: a property that was not sent is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,23 @@ impl Patch {
             expires: set.expires.or(was.expires),
             ..set
         }
+    }
+
+    /// Whether both cannot be true of one moment.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let differ = |one: &BTreeMap<String, Stated>, other: &BTreeMap<String, Stated>| {
+            one.iter().any(|(name, stated)| other.get(name).is_some_and(|too| too != stated))
+        };
+        let both = |cleared: &BTreeSet<String>, stated: &BTreeMap<String, Stated>| {
+            cleared.iter().any(|name| stated.contains_key(name))
+        };
+        let (one, two) = (&self.set, &other.set);
+        differ(&one.fields, &two.fields)
+            || differ(&one.attributes, &two.attributes)
+            || both(&self.cleared, &two.fields)
+            || both(&other.cleared, &one.fields)
+            || both(&self.cleared_attributes, &two.attributes)
+            || both(&other.cleared_attributes, &one.attributes)
     }
 
     /// Both, the later one after this one.

@@ -13,6 +13,8 @@ use self::client::{Graph, Refused};
 use self::cursor::Resume;
 use self::decode::Item;
 use self::groups::Groups;
+use self::trail::Trail;
+use self::users::Users;
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
 use crate::net::http::{Http, Url};
@@ -26,6 +28,8 @@ mod decode;
 mod groups;
 mod look_up;
 mod refusal;
+mod trail;
+mod users;
 
 pub use cloud::Cloud;
 pub use config::{EntraConfig, elsewhere};
@@ -167,44 +171,50 @@ impl<'a> Reading<'a> {
     /// Reads both feeds to their ends; where they go on from there. `None` if everything is to be read instead.
     async fn from(&mut self, mode: Mode, users: &str, groups: &str) -> Result<Option<Resume>, Refused> {
         let literal = self.graph.config().literal.clone();
-        let mut at = self.graph.link(users)?;
-        let mut halves = BTreeSet::new();
+        let (mut at, mut trail, mut told) = (self.graph.link(users)?, Trail::default(), Users::default());
         let users = loop {
+            trail.step(&at)?;
             let page = self.page(&at).await?;
             for item in &page.value {
-                if mode == Mode::Delta && decode::removed(item).is_none() && decode::is_half(item) {
-                    halves.extend(decode::id(item));
-                } else {
+                if told.note(item, mode) {
                     self.change(decode::user(item, &literal, mode)).await?;
                 }
             }
-            match self.next(&at, page.next, page.delta)? {
+            match self.next(page.next, page.delta)? {
                 Next::Page(url) => at = url,
                 Next::End(link) => break link,
             }
         };
-        if halves.len() > MANY {
+        if mode == Mode::Delta && told.doubtful().len() > MANY {
             return Ok(None);
         }
-        for id in halves {
-            if let Some(item) = self.object("users", id, &self.select_users).await? {
-                self.change(decode::user(&item, &literal, Mode::Full)).await?;
+        for id in told.doubtful() {
+            match self.object("users", *id, &self.select_users).await? {
+                Some(item) => self.change(decode::user(&item, &literal, Mode::Full)).await?,
+                None if told.is_removed(*id) => self.change(Change::Tombstone(decode::anchor(*id))).await?,
+                None => {}
             }
         }
-        let mut told = Groups::default();
-        let mut at = self.graph.link(groups)?;
+        for id in told.gone() {
+            self.change(Change::Tombstone(decode::anchor(id))).await?;
+        }
+        let (mut at, mut trail, mut told) = (self.graph.link(groups)?, Trail::default(), Groups::default());
         let groups = loop {
+            trail.step(&at)?;
             let page = self.page(&at).await?;
             page.value.iter().for_each(|item| told.note(item, &literal));
-            match self.next(&at, page.next, page.delta)? {
+            match self.next(page.next, page.delta)? {
                 Next::Page(url) => at = url,
                 Next::End(link) => break link,
             }
         };
         let mut known = HashSet::new();
         if mode == Mode::Delta {
-            let Some(listed) = self.complete(&mut told, &literal).await? else { return Ok(None) };
-            known = listed;
+            let there = told.there().into_iter().map(decode::anchor).collect();
+            known = self.sink.listed(there).await.unwrap_or_default();
+        }
+        if !self.complete(&mut told, mode, &known, &literal).await? {
+            return Ok(None);
         }
         for change in told.changes(mode, &known) {
             self.change(change).await?;
@@ -215,35 +225,36 @@ impl<'a> Reading<'a> {
         Ok(Some(Resume { fingerprint: self.fingerprint(), users, groups }))
     }
 
-    /// Asks what else must be known of groups of which a feed told: of those of which not all members are known all of those.
-    /// Returns the groups of which it is enough who came and who went; `None` if more than a few are to be asked for.
+    /// Asks what else must be known of groups: of those of which pages contradict each other everything; in a read of what changed
+    /// also all members of those of which not all are `known`. Returns whether that is done: more than a few are not asked for.
     async fn complete(
         &self,
         told: &mut Groups,
+        mode: Mode,
+        known: &HashSet<Anchor>,
         literal: &BTreeSet<String>,
-    ) -> Result<Option<HashSet<Anchor>>, Refused> {
-        let there = told.there();
-        let known = self.sink.listed(there.iter().map(|id| decode::anchor(*id)).collect()).await;
-        let known = known.unwrap_or_default();
-        let unknown: Vec<Uuid> =
-            there.into_iter().filter(|id| !known.contains(&decode::anchor(*id))).collect();
-        let in_part = told.in_part(&known);
-        if unknown.len() + in_part.len() > MANY {
-            return Ok(None);
+    ) -> Result<bool, Refused> {
+        let (unlisted, in_part) = (told.unlisted(mode, known), told.in_part(mode, known));
+        if mode == Mode::Delta && unlisted.len() + in_part.len() > MANY {
+            return Ok(false);
         }
         for id in in_part {
-            if let Some(item) = self.object("groups", id, &self.select_group()).await? {
-                told.see(id, &item, literal);
+            match self.object("groups", id, &self.select_group()).await? {
+                Some(item) => told.see(id, &item, literal),
+                None => told.miss(id),
             }
         }
-        for id in unknown {
+        for id in unlisted {
             match self.graph.members(id).await {
                 Ok(members) => told.list(id, &members),
-                Err(Refused::NotThere) => {}
+                Err(Refused::NotThere) if !told.is_doubtful(id) => {}
+                Err(Refused::Error(error)) if error.reason == Reason::AccessDenied && told.is_hidden(id) => {
+                    told.deny(id);
+                }
                 Err(refused) => return Err(refused),
             }
         }
-        Ok(Some(known))
+        Ok(true)
     }
 
     /// All that is asked of one object; `None` of one that went just now: the next read tells.
@@ -267,14 +278,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Where it goes on. An empty page with a link is no end, and a page without any is none either.
-    fn next(&self, at: &Url, next: Option<String>, delta: Option<String>) -> Result<Next, SourceError> {
+    fn next(&self, next: Option<String>, delta: Option<String>) -> Result<Next, SourceError> {
         let message = match (next, delta) {
-            (Some(next), None) => match self.graph.link(&next)? {
-                next if next == *at => {
-                    "Graph sent a page whose next link is the page itself. Nothing of this read was used"
-                }
-                next => return Ok(Next::Page(next)),
-            },
+            (Some(next), None) => return Ok(Next::Page(self.graph.link(&next)?)),
             (None, Some(delta)) => {
                 // What leads elsewhere is not kept either.
                 self.graph.link(&delta)?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::config::EntraConfig;
 use super::decode::Item;
 use super::refusal::{self, About};
+use super::trail::Trail;
 use crate::clock::Clock;
 use crate::net::http::{Answer, Ask, Http, Url};
 use crate::net::oauth::{Client, Tokens};
@@ -168,11 +169,12 @@ impl Graph {
     pub(super) async fn members(&self, group: Uuid) -> Result<Vec<Item>, Refused> {
         let query = format!("$select=id&$top={MEMBERS_AT_ONCE}");
         let mut next = Some(self.url(&format!("groups/{group}/members"), &query)?);
-        let mut members = Vec::new();
+        let (mut members, mut trail) = (Vec::new(), Trail::default());
         while let Some(url) = next {
-            let page = self.page(url.clone()).await?;
+            trail.step(&url)?;
+            let page = self.page(url).await?;
             members.extend(page.value);
-            next = page.next.map(|link| self.link(&link)).transpose()?.filter(|link| *link != url);
+            next = page.next.map(|link| self.link(&link)).transpose()?;
         }
         Ok(members)
     }

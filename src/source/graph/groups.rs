@@ -1,7 +1,7 @@
 //! Groups as pages tell of them: one group may come on many pages, each time with a part of its members, in any order.
 //! Nothing is said of a group before the last page has come.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ pub(super) struct Groups {
 
 /// What pages told of one.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is said by itself")]
 pub(super) struct Group {
     /// What it is, as far as pages said that.
     patch: Option<Patch>,
@@ -30,8 +31,16 @@ pub(super) struct Group {
     is_hidden: bool,
     /// Who came into it (`true`) and went, in the order in which that was told.
     told: Vec<(Uuid, bool)>,
+    /// Whether a page said whether its members are hidden.
+    shows_visibility: bool,
+    /// Whether pages said what cannot all be true.
+    is_doubtful: bool,
+    /// Whether it was told to be removed, whatever else was told.
+    was_removed: bool,
     /// Whether all who are in it were asked for.
     is_listed: bool,
+    /// Whether it was refused to show them.
+    is_denied: bool,
     /// Members that could not be understood.
     unknown: u64,
 }
@@ -44,14 +53,21 @@ impl Groups {
             return;
         };
         let group = self.groups.entry(id).or_default();
-        group.removed = decode::removed(item);
+        let removed = decode::removed(item);
+        group.is_doubtful |= group.patch.is_some() && group.removed != removed;
+        group.was_removed |= removed.is_some();
+        group.removed = removed;
         let patch = decode::group(item, id, literal);
-        group.is_half |= decode::is_half(item);
-        if let Some(visibility) = item.get("visibility").and_then(Value::as_str) {
+        if let Some(visibility) = item.get("visibility") {
+            group.shows_visibility = true;
             group.is_hidden = visibility == "HiddenMembership";
         }
+        group.is_half |= decode::is_half(item);
         group.patch = Some(match group.patch.take() {
-            Some(before) => before.then(patch),
+            Some(before) => {
+                group.is_doubtful |= before.contradicts(&patch);
+                before.then(patch)
+            }
             None => patch,
         });
         let members =
@@ -61,27 +77,69 @@ impl Groups {
         }
     }
 
-    /// Those who are there and of whom more must be known than was told: what they are. Of those among `known` the rest is as it was.
-    pub(super) fn in_part(&self, known: &HashSet<Anchor>) -> Vec<Uuid> {
+    /// Those of whom more must be known than was told: what they are. Of those among `known` the rest is as it was.
+    pub(super) fn in_part(&self, mode: Mode, known: &HashSet<Anchor>) -> Vec<Uuid> {
         let is_enough = |id: &Uuid, group: &Group| {
             let is_known = known.contains(&decode::anchor(*id));
-            !group.is_half && (is_known || group.patch.as_ref().is_some_and(|patch| patch.alone.is_ok()))
+            // An empty list says nothing of a group that hides its members.
+            let is_alone = group.patch.as_ref().is_some_and(|patch| patch.alone.is_ok());
+            mode == Mode::Full || (!group.is_half && (is_known || (is_alone && group.shows_visibility)))
         };
-        let groups =
-            self.groups.iter().filter(|(id, group)| group.removed.is_none() && !is_enough(id, group));
+        let groups = self.groups.iter();
+        let groups = groups
+            .filter(|(id, group)| group.contradicts() || (group.removed.is_none() && !is_enough(id, group)));
         groups.map(|(id, _)| *id).collect()
     }
 
-    /// Those who are there.
+    /// Those of whom it must be asked who is in them: in a read of what changed whoever is there and not among `known`.
+    pub(super) fn unlisted(&self, mode: Mode, known: &HashSet<Anchor>) -> Vec<Uuid> {
+        let is_enough = |id: &Uuid| mode == Mode::Full || known.contains(&decode::anchor(*id));
+        let groups = self.groups.iter();
+        let groups =
+            groups.filter(|(id, group)| group.contradicts() || (group.removed.is_none() && !is_enough(id)));
+        groups.map(|(id, _)| *id).collect()
+    }
+
+    /// Those who are there, as far as pages say so.
     pub(super) fn there(&self) -> Vec<Uuid> {
         self.groups.iter().filter(|(_, group)| group.removed.is_none()).map(|(id, _)| *id).collect()
     }
 
-    /// Takes in a group of which everything but its members was asked.
+    /// Whether what was told of it cannot all be true.
+    pub(super) fn is_doubtful(&self, id: Uuid) -> bool {
+        self.groups.get(&id).is_some_and(Group::contradicts)
+    }
+
+    /// Whether it hides its members.
+    pub(super) fn is_hidden(&self, id: Uuid) -> bool {
+        self.groups.get(&id).is_some_and(|group| group.is_hidden)
+    }
+
+    /// Takes in a group of which everything but its members was asked: whatever pages said of that no longer counts.
     pub(super) fn see(&mut self, id: Uuid, item: &Item, literal: &BTreeSet<String>) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            (group.patch, group.removed, group.is_doubtful) = (None, None, false);
+        }
         self.note(item, literal);
         if let Some(group) = self.groups.get_mut(&id) {
             group.is_half = false;
+        }
+    }
+
+    /// Graph knows no such group.
+    pub(super) fn miss(&mut self, id: Uuid) {
+        // One that nobody told to be removed went just now: the next read tells.
+        if let Some(group) = self.groups.get_mut(&id).filter(|group| group.was_removed) {
+            (group.removed, group.is_doubtful) = (Some(Ok(())), false);
+            group.told.clear();
+        }
+    }
+
+    /// Graph shows to nobody like us who is in it.
+    pub(super) fn deny(&mut self, id: Uuid) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.told.clear();
+            (group.is_listed, group.is_denied) = (true, true);
         }
     }
 
@@ -138,6 +196,15 @@ enum Lists {
 }
 
 impl Group {
+    /// Whether what pages said of it cannot all be true.
+    fn contradicts(&self) -> bool {
+        let mut last: HashMap<Uuid, bool> = HashMap::new();
+        let is_mixed = self.told.iter().any(|(_, is_in)| *is_in) && self.told.iter().any(|(_, is_in)| !is_in);
+        let mut both =
+            || self.told.iter().any(|(id, is_in)| last.insert(*id, *is_in).is_some_and(|was| was != *is_in));
+        self.is_doubtful || (is_mixed && both())
+    }
+
     fn member(&mut self, member: &Value) {
         let id = member.as_object().and_then(decode::id);
         match (id, member.get("@removed")) {
@@ -165,7 +232,7 @@ impl Group {
         }
         let why_partial = if self.unknown > 0 {
             Some("a member has no id that is a UUID; Graph gives every object one")
-        } else if self.is_hidden && !shows_hidden {
+        } else if self.is_denied || (self.is_hidden && !shows_hidden) {
             Some(
                 "its membership is hidden (visibility HiddenMembership), so who is not shown may be in it; let the app see \
                  that (the application permission Member.Read.Hidden)",

@@ -166,3 +166,68 @@ fn the_last_word_says_whether_it_is_there() {
     let strange = json!({ "@removed": { "reason": "archived" } });
     assert!(matches!(only(after(&[strange], None)), Change::Unreadable { .. }));
 }
+
+#[test]
+fn what_cannot_all_be_true_is_asked() {
+    let named = |name: &str| json!({ "displayName": name });
+    let of = |list: &[(u128, bool)]| json!({ "members@delta": members(list) });
+    let gone = || json!({ "@removed": { "reason": "deleted" } });
+    for (items, doubtful) in [
+        (vec![named("Sales"), of(&[(3, true)]), named("Sales"), of(&[(4, false), (3, true)])], false),
+        (vec![gone(), gone()], false),
+        (vec![named("Sales"), named("Sales EMEA")], true),
+        (vec![named("Sales"), json!({ "description": null }), json!({ "description": "EMEA" })], true),
+        (vec![of(&[(3, true)]), of(&[(3, false)])], true),
+        (vec![of(&[(3, false), (4, true), (3, true)])], true),
+        (vec![named("Sales"), gone()], true),
+        (vec![gone(), named("Sales")], true),
+    ] {
+        let mut groups = Groups::default();
+        for mut item in items.clone() {
+            item["id"] = json!(id(1));
+            groups.note(item.as_object().unwrap(), &BTreeSet::new());
+        }
+        for (mode, known) in [(Mode::Full, HashSet::new()), (Mode::Delta, [decode::anchor(id(1))].into())] {
+            let asked = [groups.in_part(mode, &known), groups.unlisted(mode, &known)];
+            assert_eq!(asked.map(|ids| ids.len() == 1), [doubtful; 2], "{mode:?}: {items:?}");
+        }
+        assert_eq!(groups.is_doubtful(id(1)), doubtful);
+        // What Graph answers counts alone.
+        let now = json!({ "id": id(1), "displayName": "Crew", "description": null, "visibility": null });
+        groups.see(id(1), now.as_object().unwrap(), &BTreeSet::new());
+        groups.list(id(1), &[]);
+        assert!(!groups.is_doubtful(id(1)));
+        assert!(matches!(only(groups.changes(Mode::Full, &HashSet::new()).collect()), Change::Replace(_)));
+    }
+}
+
+#[test]
+fn a_group_that_graph_does_not_know_went_if_that_was_told() {
+    for (told, is_gone) in [(true, true), (false, false)] {
+        let mut groups = Groups::default();
+        for mut item in [json!({ "@removed": { "reason": "deleted" } }), json!({ "displayName": "Sales" })] {
+            item["id"] = json!(id(1));
+            if told || item.get("@removed").is_none() {
+                groups.note(item.as_object().unwrap(), &BTreeSet::new());
+            }
+        }
+        groups.miss(id(1));
+        let changes: Vec<Change> = groups.changes(Mode::Full, &HashSet::new()).collect();
+        assert_eq!(matches!(only(changes), Change::Tombstone(_)), is_gone);
+    }
+}
+
+#[test]
+fn whoever_may_not_see_a_list_knows_nothing_of_it() {
+    let mut groups = Groups::default();
+    let [board, club] = [1, 2].map(|number| {
+        json!({ "id": id(number), "displayName": "x", "visibility": "HiddenMembership", "members@delta": members(&[(5, true)]) })
+    });
+    for group in [board, club] {
+        groups.note(group.as_object().unwrap(), &BTreeSet::new());
+    }
+    groups.deny(id(1));
+    let lists: Vec<_> =
+        groups.changes(Mode::Full, &HashSet::new()).map(|change| list(vec![change])).collect();
+    assert_eq!(lists, [(Vec::new(), false), (vec![5], true)]);
+}
