@@ -5,7 +5,7 @@ CARGO ?= cargo
 # What the tests need besides Rust: OpenLDAP and Samba, Python for third-party clients, a C compiler for SQLite and the TLS
 # library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
-	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools
+	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools time
 # A browser and its driver, unless the machine has one (chromedriver).
 BROWSER_PACKAGES := chromium chromium-driver
 # What runs pods on a node of our own, if this machine supports that.
@@ -73,6 +73,17 @@ faults: setup ## Kill processes, cut connections, stop servers and fill the disk
 	$(CARGO) build --locked --profile simulate
 	LIVES=$(or $(LIVES),300) DOMAINS=$(or $(DOMAINS),50) CHANGES=200 SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/simulate/rollcall \
 		$(CARGO) test --locked --test it -- --nocapture sync_repl::random feeds::random
+
+.PHONY: entra-lives
+entra-lives: setup ## Read LIVES random lives of a tenant of Microsoft Entra ID from SEED on, through every fault of its service
+	LIVES=$(or $(LIVES),1000) SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture entra_lives::
+
+.PHONY: entra-large
+entra-large: setup build ## Read a tenant of Microsoft Entra ID with PEOPLE users and ten times as many memberships, and hold it to its bounds
+	@./scripts/setup time
+	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture entra_large::
 
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again

@@ -27,6 +27,8 @@ mod disk;
 mod docs;
 mod doors;
 mod entra;
+mod entra_large;
+mod entra_lives;
 mod exports;
 mod feeds;
 mod generated;

@@ -3,7 +3,7 @@
 //!
 //! One listener is the authority and Graph of one cloud; which host it is called by makes no difference to it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -80,6 +80,8 @@ pub(crate) struct Inner {
     /// So long a token holds, in seconds.
     pub(crate) token_life: i64,
     tokens: HashMap<String, token::Issued>,
+    /// Secrets and assertions that were shown to it.
+    shown: BTreeSet<String>,
     rounds: BTreeMap<String, directory::Round>,
 }
 
@@ -100,6 +102,7 @@ impl Entra {
             asked: Vec::new(),
             token_life: 3599,
             tokens: HashMap::new(),
+            shown: BTreeSet::new(),
             rounds: BTreeMap::new(),
         }));
         let runtime =
@@ -204,6 +207,11 @@ async fn answer(State(state): State<Arc<Mutex<Inner>>>, request: Request) -> Res
 }
 
 impl Inner {
+    /// Everything that stands in no output: secrets and assertions that were shown, tokens that were issued.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.shown.iter().chain(self.tokens.keys()).map(String::as_str)
+    }
+
     fn answer(&mut self, method: &str, target: &str, token: Option<&str>, body: &str) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query: BTreeMap<String, String> =

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::support::faults::Dice;
+
 /// A tenant.
 pub(crate) struct Tenant {
     pub(crate) id: Uuid,
@@ -24,6 +26,9 @@ pub(crate) struct Tenant {
     pub(crate) untidy: bool,
     /// Whether a feed tells of an object only the properties that changed.
     pub(crate) sparse: bool,
+    /// A seed by which a feed tells everything in any order, who changed also as they were before, and each time that somebody came
+    /// into a group or went.
+    pub(crate) muddled: Option<u64>,
 }
 
 /// So many are there that nobody wrote down.
@@ -46,6 +51,8 @@ struct Object {
     made: u64,
     /// When each property was set last.
     set: BTreeMap<String, u64>,
+    /// What it was before it changed last.
+    before: Option<(Map<String, Value>, Option<&'static str>)>,
 }
 
 struct Edge {
@@ -89,6 +96,7 @@ impl Default for Tenant {
             slice: 100,
             untidy: false,
             sparse: false,
+            muddled: None,
         }
     }
 }
@@ -124,7 +132,8 @@ impl Tenant {
         properties.extend(more.as_object().unwrap().clone());
         let id = Uuid::new_v4();
         let (changed, made, set) = (self.sequence, self.sequence, BTreeMap::new());
-        self.objects.insert(id, Object { kind, properties, changed, removed: None, made, set });
+        let (removed, before) = (None, None);
+        self.objects.insert(id, Object { kind, properties, changed, removed, made, set, before });
         id
     }
 
@@ -132,6 +141,7 @@ impl Tenant {
     pub(crate) fn set(&mut self, id: Uuid, properties: &Value) {
         self.sequence += 1;
         let object = self.objects.get_mut(&id).unwrap();
+        object.before = Some((object.properties.clone(), object.removed));
         let properties = properties.as_object().unwrap().clone();
         object.set.extend(properties.keys().map(|name| (name.clone(), self.sequence)));
         object.properties.extend(properties);
@@ -153,6 +163,7 @@ impl Tenant {
         }
         self.sequence += 1;
         let object = self.objects.get_mut(&id).unwrap();
+        object.before = Some((object.properties.clone(), object.removed));
         (object.removed, object.changed) = (reason, self.sequence);
         if reason.is_none() {
             object.made = self.sequence;
@@ -174,6 +185,12 @@ impl Tenant {
             .filter(|(_, is_in)| *is_in)
             .map(|(member, _)| member)
             .collect()
+    }
+
+    /// Whether a group shows who is in it only to those who have a right of their own to that.
+    pub(super) fn hides_members(&self, group: Uuid) -> bool {
+        let object = self.objects.get(&group);
+        object.is_some_and(|it| it.properties.get("visibility").is_some_and(|it| it == "HiddenMembership"))
     }
 
     fn made_members(&self, group: u32) -> Vec<Uuid> {
@@ -228,6 +245,11 @@ impl Tenant {
         shown
     }
 
+    /// A property of an object.
+    pub(crate) fn property(&self, id: Uuid, name: &str) -> Option<Value> {
+        self.properties(id).get(name).cloned()
+    }
+
     fn properties(&self, id: Uuid) -> Map<String, Value> {
         let properties = if let Some(number) = made(id, MADE_USER, self.made.users) {
             json!({
@@ -265,6 +287,11 @@ impl Tenant {
         for id in ids {
             let members = if kind == "group" { self.told_members(id, since, self.sequence).len() } else { 0 };
             items.extend((0..members.div_ceil(self.slice).max(1)).map(|slice| (id, slice)));
+            let changed = self.objects.get(&id).filter(|it| it.changed > since && it.before.is_some());
+            items.extend(changed.filter(|_| self.muddled.is_some()).map(|_| (id, AS_BEFORE)));
+        }
+        if let Some(seed) = self.muddled {
+            shuffle(&mut items, seed);
         }
         if self.untidy {
             // Parts of one group are then far from each other, in another order, and all of it comes again.
@@ -278,6 +305,13 @@ impl Tenant {
         if let Some(number) = made(group, MADE_GROUP, self.made.groups) {
             return self.made_members(number).into_iter().map(|member| (member, true)).collect();
         }
+        if let Some(seed) = self.muddled {
+            let edges = self.edges.iter();
+            let edges = edges.filter(|edge| edge.group == group && edge.at > since && edge.at <= until);
+            let mut told: Vec<(Uuid, bool)> = edges.map(|edge| (edge.member, edge.is_in)).collect();
+            shuffle(&mut told, seed);
+            return told;
+        }
         let told = self.told(group, since, until).into_iter();
         // In the first round nobody is told who is not in it.
         told.filter(|(_, is_in)| since > 0 || *is_in).collect()
@@ -286,8 +320,23 @@ impl Tenant {
     /// One item of a feed.
     pub(super) fn item(&self, round: &Round, (id, slice): (Uuid, usize), hidden_too: bool) -> Value {
         let object = self.objects.get(&id);
-        if let Some(reason) = object.and_then(|object| object.removed) {
+        let before = object.filter(|_| slice == AS_BEFORE).and_then(|object| object.before.as_ref());
+        let removed = match before {
+            Some((_, removed)) => *removed,
+            None => object.and_then(|object| object.removed),
+        };
+        if let Some(reason) = removed {
             return json!({ "id": id, "@removed": { "reason": reason } });
+        }
+        if let Some((properties, _)) = before {
+            let chosen = |name: &str| round.select.iter().any(|it| it.eq_ignore_ascii_case(name));
+            let mut item: Map<String, Value> = properties
+                .iter()
+                .filter(|(name, _)| chosen(name))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect();
+            item.insert("id".to_owned(), json!(id));
+            return Value::Object(item);
         }
         let mut item = self.shown(id, &round.select);
         // What never had a value is left out.
@@ -316,6 +365,16 @@ impl Tenant {
             }
         }
         Value::Object(item)
+    }
+}
+
+/// In place of a part of the members: the object as it was before it changed last.
+const AS_BEFORE: usize = usize::MAX;
+
+fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut dice = Dice::of(seed);
+    for at in (1..items.len()).rev() {
+        items.swap(at, usize::try_from(dice.below(at as u64 + 1)).unwrap());
     }
 }
 

@@ -102,7 +102,8 @@ impl Inner {
             }
             ("GET", ["groups", group, "members"]) => match self.find("groups", group) {
                 Some(id) => {
-                    let members = self.tenant.members(id);
+                    let hides = !hidden_too && self.tenant.hides_members(id);
+                    let members = if hides { Vec::new() } else { self.tenant.members(id) };
                     self.list(&members, query, &format!("groups/{id}/members"))
                 }
                 None => not_found(group),

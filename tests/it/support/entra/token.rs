@@ -206,6 +206,8 @@ impl Inner {
     pub(super) fn token(&mut self, tenant: &str, body: &str) -> Answer {
         let fields: BTreeMap<String, String> =
             url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let proofs = ["client_secret", "client_assertion"].iter().filter_map(|name| fields.get(*name));
+        self.shown.extend(proofs.map(|proof| proof.trim().to_owned()).filter(|proof| !proof.is_empty()));
         let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
         if ["common", "consumers"].contains(&tenant) {
             let why = "The grant type isn't supported over the /common or /consumers endpoints.";
