@@ -34,6 +34,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+mod floor;
+
 use crate::support::cluster::Cluster;
 use crate::support::http;
 use crate::support::namespace::Namespace;
@@ -44,8 +46,12 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// So many people are in each directory, which three policies use.
 const PEOPLE: usize = 20;
 const POLICIES: usize = 3;
-/// It never has more memory than this, in bytes. The goal at rest is 150 MB, and missed: see docs/performance.md.
-const MEMORY: u64 = 250_000_000;
+/// It never has more memory than this, in bytes.
+const PEAK: u64 = 250_000_000;
+/// Nor than this while nothing happens.
+const AT_REST: u64 = 150_000_000;
+/// Everything is ready by then, or within three times as long as the apiserver takes by itself.
+const READY: Duration = Duration::from_secs(30);
 /// So many objects are made at once.
 const AT_ONCE: usize = 16;
 
@@ -61,6 +67,11 @@ fn size() -> (usize, Duration, bool) {
 fn many_connectors_and_policies_rest_at_no_cost() {
     let (connectors, rest, bounded) = size();
     let policies = connectors * POLICIES;
+    let (made, told) = floor::measure(&Hand::of(&Cluster::shared().namespace()), connectors);
+    println!(
+        "without an operator: created in {made:.1?}, a status and an Event of each written in {told:.1?}"
+    );
+
     let namespace = Cluster::shared().namespace();
     let mut operator = Operator::start(&namespace);
     operator.ready();
@@ -73,13 +84,15 @@ fn many_connectors_and_policies_rest_at_no_cost() {
     hand.until_ready(connectors, policies);
     let in_step = began.elapsed();
     println!(
-        "{connectors} connectors, {policies} policies: created in {created:.1?}, in step after {in_step:.1?}, {:.1?} of \
-         processor time; {}",
+        "{connectors} connectors, {policies} policies: created in {created:.1?}, in step after {in_step:.1?} (at least \
+         {:.1?}), {:.1?} of processor time; {}",
+        made + told,
         operator.cpu(),
         memory(&operator)
     );
     println!("asked of the apiserver: {}", asked(&namespace));
-    assert!(!bounded || operator.peak_memory() <= MEMORY, "{}", memory(&operator));
+    assert!(!bounded || operator.peak_memory() <= PEAK, "{}", memory(&operator));
+    assert!(!bounded || in_step <= READY.max((made + told) * 3), "in step after {in_step:.1?}");
 
     rests(&namespace, &operator, rest, bounded);
     looks_are_short(&operator);
@@ -118,7 +131,7 @@ fn rests(namespace: &Namespace<'_>, operator: &Operator, rest: Duration, bounded
     println!("at rest for {rest:?}: {:.2} % of a core; {}", spent * 100.0, memory(operator));
     assert_eq!(writes(), before);
     assert!(spent <= 0.01, "{:.2} % of a core", spent * 100.0);
-    assert!(!bounded || operator.memory() <= MEMORY, "{}", memory(operator));
+    assert!(!bounded || operator.memory() <= AT_REST, "{}", memory(operator));
 }
 
 /// Who was to be changed, and how often.
