@@ -59,6 +59,7 @@ pub fn guard(input: Input<'_>) -> Guarded {
         all,
         held: Vec::new(),
         held_subjects: RoaringBitmap::new(),
+        approved_subjects: RoaringBitmap::new(),
         guarded: Guarded::default(),
     };
     judge.judge();
@@ -90,6 +91,8 @@ struct Judge<'a> {
     held: Vec<Line>,
     /// Subjects of whom a step is held: what follows from it waits with it.
     held_subjects: RoaringBitmap,
+    /// Subjects of whom a person approved that they go: what follows from it goes with it.
+    approved_subjects: RoaringBitmap,
     guarded: Guarded,
 }
 
@@ -120,7 +123,12 @@ impl Judge<'_> {
                 self.held_subjects.insert(step.subject.0);
                 None
             }
-            _ => Some(Planned { approved, ..step.clone() }),
+            _ => {
+                if approved && step.evidence.is_some() {
+                    self.approved_subjects.insert(step.subject.0);
+                }
+                Some(Planned { approved, ..step.clone() })
+            }
         }
     }
 
@@ -149,9 +157,11 @@ impl Judge<'_> {
         go.following -= &self.held_subjects;
         // Nor does it follow from anything else, while somebody is to approve it.
         if !self.input.locked.is_empty() {
-            let locked = removal.following.iter();
-            let locked = locked.filter(|member| self.lines.is_locked_membership(step.subject, *member));
-            go.following -= locked.collect::<RoaringBitmap>();
+            let is_locked = |member: &u32| {
+                self.lines.is_locked_in(SubjectId(*member)) && !self.approved_subjects.contains(*member)
+                    || self.lines.is_locked_membership(step.subject, *member)
+            };
+            go.following -= removal.following.iter().filter(is_locked).collect::<RoaringBitmap>();
         }
         let whole_group = self.budgets.exceeds_in_group(step.subject);
         for member in &removal.ended {
@@ -164,7 +174,9 @@ impl Judge<'_> {
             let exceeds = bucket.into_iter().find(|bucket| self.budgets.exceeds(*bucket));
             let why = if !step.doubtful.is_empty() {
                 line::lost(&step.doubtful)
-            } else if self.lines.is_locked_membership(step.subject, member) {
+            } else if self.lines.is_locked_in(SubjectId(member))
+                || self.lines.is_locked_membership(step.subject, member)
+            {
                 line::STOOD.to_owned()
             } else if whole_group {
                 "more of this group's members would be removed than limits.memberRemovalsPerGroup allows"

@@ -66,13 +66,10 @@ impl<'a> Lines<'a> {
         !self.input.locked.is_empty() && self.input.locked.contains(&(self.key(subject), None))
     }
 
-    /// Whether something was held before of this membership, or of the member itself.
+    /// Whether something was held before of this membership itself.
     pub(super) fn is_locked_membership(&self, group: SubjectId, member: u32) -> bool {
-        if self.input.locked.is_empty() {
-            return false;
-        }
-        let member = SubjectId(member);
-        self.is_locked_in(member) || self.input.locked.contains(&(self.key(group), Some(self.key(member))))
+        !self.locked_groups.is_empty()
+            && self.input.locked.contains(&(self.key(group), Some(self.key(SubjectId(member)))))
     }
 
     fn has_locked_members(&self, group: SubjectId) -> bool {

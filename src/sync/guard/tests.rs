@@ -403,6 +403,26 @@ fn a_membership_that_is_held_does_not_end_by_the_way() {
     assert_eq!(removal.following, [5, 7].into_iter().collect());
 }
 
+#[test]
+fn the_memberships_of_who_was_approved_to_go_end_with_them() {
+    let mut case = Case::new(100, 1).leave(5..7, data(Grade::Absent));
+    let key = |id: u32| subject(id).key.to_string();
+    let removal = Removal { following: (5..7).collect(), ..Removal::default() };
+    case.plan
+        .steps
+        .push(Planned { action: Action::RemoveMembers(removal.into()), ..members_end(GROUPS, 5..7) });
+    case.locked = HashSet::from([(key(5), None), (key(6), None)]);
+    let mut hold = case.judge().hold.unwrap();
+    hold.lines.retain(|line| line.subject == key(6));
+    case.approved = vec![hold];
+    let guarded = case.judge();
+    let ended = guarded.execute.iter().find_map(|step| match &step.action {
+        Action::RemoveMembers(removal) => Some(&removal.following),
+        _ => None,
+    });
+    assert_eq!(ended, Some(&[6].into_iter().collect()));
+}
+
 /// Ten of a hundred may go.
 #[rstest]
 #[case::within_the_limit(5, 5, 0)]
