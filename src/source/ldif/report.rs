@@ -36,6 +36,8 @@ pub(super) struct Reports {
     open: Option<Report>,
     /// Whether its pages go on, by the cookie that it showed last.
     more: bool,
+    /// Whether it showed whether its pages go on.
+    paged: bool,
     /// Whether the records that came last were counted.
     pub(super) counted: bool,
     /// Why it cannot be told whether the file holds all that was searched for.
@@ -97,6 +99,11 @@ impl Reports {
         if let Some((name @ ("pagedresults" | "control"), value)) = said {
             self.line(line, name, value.trim().as_bytes())?;
         } else if text == "# LDAPv3" {
+            // Of several pages only the last one shows how many entries came.
+            if !self.paged && !self.open.as_ref().is_some_and(|report| report.result) {
+                self.is_whole(line)?;
+            }
+            self.paged = false;
             self.open = Some(Report::default());
         } else if text.starts_with("# numResponses:") {
             if let Some(report) = &mut self.open {
@@ -162,11 +169,16 @@ impl Reports {
             "result" => self.ended(number, value)?,
             "ref" => self.references += 1,
             "pagedresults" => {
+                self.paged = true;
                 let text = String::from_utf8_lossy(value);
                 let cookie = text.split_once("cookie=").map(|(_, cookie)| cookie.trim());
                 self.more = cookie.is_none_or(|cookie| !cookie.is_empty());
             }
-            "control" => self.more = page(value).unwrap_or(self.more),
+            "control" => {
+                if let Some(more) = page(value) {
+                    (self.paged, self.more) = (true, more);
+                }
+            }
             _ => return Ok(OTHERS.contains(&name)),
         }
         Ok(true)
@@ -190,13 +202,20 @@ impl Reports {
 
     /// At the end of the file, at this line.
     pub(super) fn end(&self, line: usize) -> Result<(), Problem> {
-        let why = if self.more {
-            "the last page says that there are more (its cookie is not empty), so the search did not reach its end"
-        } else if self.open.as_ref().is_some_and(|report| !report.found_nobody()) {
-            "the report of ldapsearch has no end (# numEntries), so it was cut"
-        } else {
+        if self.more {
+            let why = "the last page says that there are more (its cookie is not empty), so the search did not reach its end; \
+                       export it again";
+            return Err(Problem { line, why: why.to_owned(), cut: true });
+        }
+        self.is_whole(line)
+    }
+
+    /// Whether the report before this line has its end.
+    fn is_whole(&self, line: usize) -> Result<(), Problem> {
+        if self.open.as_ref().is_none_or(Report::found_nobody) {
             return Ok(());
-        };
-        Err(Problem { line, why: format!("{why}; export it again"), cut: true })
+        }
+        let why = "the report of ldapsearch has no end (# numEntries), so it was cut; export it again".to_owned();
+        Err(Problem { line, why, cut: true })
     }
 }
