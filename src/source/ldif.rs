@@ -40,6 +40,7 @@ pub use self::text::Input;
 
 use self::classes::Classes;
 use self::filter::Filter;
+use self::lists::Owners;
 use self::meaning::Meaning;
 use self::parse::{Ending, Reader, Record};
 use self::problem::Problem;
@@ -108,6 +109,7 @@ struct Overview {
     entries: usize,
     tops: Tops,
     used: Used,
+    owners: Owners,
     /// How many entries have each of [`ANCHORS`].
     anchors: [usize; ANCHORS.len()],
     with_classes: usize,
@@ -160,6 +162,7 @@ impl Overview {
         self.asked_for.extend(asked.iter().filter(|name| attributes.has(name)).cloned());
         self.primary_ids.extend(active_directory::number::<u32>(attributes, "primarygroupid"));
         self.used.note(attributes);
+        self.owners.note(record);
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
@@ -409,6 +412,7 @@ impl<'a> LdifRead<'a> {
             name: name.clone(),
             schema: schema(anchor),
             used: overview.used,
+            owners: overview.owners,
         };
         Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }

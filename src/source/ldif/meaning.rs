@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::filter::Filter;
-use super::lists::{self, MEMBERS};
+use super::lists::{self, MEMBERS, Owners};
 use super::parse::{End, Record, UNKNOWN};
 use super::required::{NAMING, Required};
 use super::used::{Hidden, Used};
@@ -76,6 +76,8 @@ pub(super) struct Meaning {
     pub(super) groups: Option<Filter>,
     /// How often which attributes came.
     pub(super) used: Used,
+    /// Who has lists of members.
+    pub(super) owners: Owners,
     /// What to call the file in messages.
     pub(super) name: String,
 }
@@ -170,6 +172,11 @@ impl Meaning {
         {
             entry.members = Members::Partial(std::mem::take(members), may_be_members(name));
         }
+        if let (EntryKind::Group, Members::Complete(members)) = (kind, &mut entry.members)
+            && let Some(line) = self.owners.strayed()
+        {
+            entry.members = Members::Partial(std::mem::take(members), strayed(line));
+        }
         if record.end != End::Proven || matches!(entry.members, Members::Partial(..)) {
             entry.place = Some(self.place(record));
         }
@@ -241,6 +248,13 @@ impl Meaning {
         }
         if matches!(&record.end, End::Open(Some(last)) if last == "dn") {
             return Some(UNENDED.to_owned());
+        }
+        let decides = |name: &str| self.used.has(name) || name == schema::name(&self.schema.anchor);
+        if let Some((name, line)) = record.joined.iter().find(|(name, _)| decides(name)) {
+            return Some(format!(
+                "line {line}: `{name}:` is behind a break within the line (VT or FF), so two lines may have been merged; \
+                 export it again"
+            ));
         }
         let normal = match Dn::parse(record.dns.first()?) {
             Ok(normal) => normal,
@@ -424,6 +438,14 @@ fn may_be_members(name: &str) -> String {
     )
 }
 
+/// Why no list is the whole.
+fn strayed(line: usize) -> String {
+    format!(
+        "the record at line {line} is a person's and lists members, as no other does, so lines of a group may stand \
+         there: the members of all groups stay; correct it, or export it again"
+    )
+}
+
 /// What is wrong with an entry of which a value that counts stands in another file.
 fn elsewhere(name: &str) -> String {
     format!(
@@ -530,7 +552,8 @@ mod tests {
             primaries: Primaries::default(),
             users: None,
             groups: None,
-            used: Used::default(),
+            used: Used::new(["mail".to_owned()]),
+            owners: Owners::default(),
             name: "a.ldif".to_owned(),
         }
     }
@@ -589,6 +612,9 @@ mod tests {
     #[case::without_a_dn("uid: ann\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif", ANYBODY])]
     #[case::blank_id("dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: \n\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::odd_dn("dn: ann\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a ann"])]
+    #[case::lines_joined(&format!("{ANN}cn: Ann\u{b}mail: a@x\n\n"), &["unreadable a uid=ann,dc=x"])]
+    #[case::class_joined(&format!("{ANN}cn: Ann\u{c}objectClass: top\n\n"), &["unreadable a uid=ann,dc=x"])]
+    #[case::text_with_breaks(&format!("{ANN}cn: Ann\u{b}Room: 7\u{b}\u{c}\n\n"), &["is a"])]
     #[case::odd_line(&format!("{ANN}what\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::unknown_class("dn: uid=ann,dc=x\nobjectClass: persn\nentryUUID: a\n\n", &["no kind a"])]
     #[case::class_with_blanks("dn: uid=ann,dc=x\nobjectClass: person \nentryUUID: a\n\n", &["is a"])]

@@ -1,7 +1,7 @@
 //! LDIF content records (RFC 2849). A text that was cut or contradicts itself is refused; a record that cannot be
 //! understood is given as it is, with what is wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use base64::Engine as _;
@@ -32,6 +32,9 @@ pub(super) struct Record {
     certain: Attributes,
     /// The names of those of which a value is not known.
     pub(super) unknown: BTreeSet<String>,
+    /// The names of lines that stand behind a break within another line (VT, FF), with that line: a text may have such breaks,
+    /// and damage makes them of the end of a line.
+    pub(super) joined: BTreeMap<String, usize>,
     /// Why it cannot be understood.
     pub(super) damage: Option<String>,
     /// Whether what is wrong with it shows that text is missing: other records may have stood there.
@@ -196,6 +199,7 @@ impl Record {
                     Some(first) if !b":<".contains(&first) => self.tight += 1,
                     _ => {}
                 }
+                self.joined.extend(behind_breaks(text).map(|name| (name, line)));
                 parts
             }
             Err((name, why)) => {
@@ -279,7 +283,16 @@ const CONTROL: &str = "it has control characters, so the text was damaged there"
 
 /// Whether a line holds control characters: text has none but tabs and the breaks that word processors put into it.
 fn has_control(text: &[u8]) -> bool {
-    text.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | 0x0b | 0x0c))
+    text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t' && !BREAKS.contains(byte))
+}
+
+/// Breaks that word processors put into a text.
+const BREAKS: [u8; 2] = [0x0b, 0x0c];
+
+/// The names of lines behind breaks within a line.
+fn behind_breaks(text: &[u8]) -> impl Iterator<Item = String> {
+    let parts = text.split(|byte| BREAKS.contains(byte)).skip(1);
+    parts.filter_map(|part| Some(schema::name(&attribute(part).ok()?.0).into_owned()))
 }
 
 /// An attribute's name begins with a letter, or is an OID (RFC 4512, 1.4). Exporters write `_` too.
@@ -377,6 +390,16 @@ mod tests {
     #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "has 2 entries, and it has 1")]
     #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "has 0 entries, and it has 1")]
     #[case("# LDAPv3\n\ndn: cn=a\n\n", 4, "has no end")]
+    #[case::followed_by_an_empty_one(
+        "# LDAPv3\n\ndn: cn=a\n\n# LDAPv3\n\nresult: 0 Success\n\n# numResponses: 1\n",
+        5,
+        "has no end"
+    )]
+    #[case::followed_by_a_whole_one(
+        "# LDAPv3\n\ndn: cn=a\n\n# LDAPv3\n\ndn: cn=b\n\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",
+        5,
+        "has no end"
+    )]
     #[case("# LDAPv3\n\nresult: 0 Success\n\n", 4, "has no end")]
     #[case("# LDAPv3\n\n# numResponses: 1\n", 3, "has no end")]
     #[case("# LDAPv3\n\ndn: cn=a\n\nresult: 0 Success\n\n# numResponses: 1\n", 7, "has no end")]

@@ -33,14 +33,14 @@ impl From<Option<bool>> for Share {
 /// Who must have passed a check for it to be demanded of all.
 #[derive(Clone, Copy)]
 enum DemandedBy {
-    /// More than three of four: servers need not insist on it.
+    /// Three of four: servers need not insist on it.
     Most,
     /// One: the server gives it to all whom the check applies to, and the export was asked for it.
     One,
 }
 
 /// Each with what is wrong with a record that fails it.
-const CHECKS: [(Check, DemandedBy, &str); 8] = [
+const CHECKS: [(Check, DemandedBy, &str); 9] = [
     (|of, dn| named(of, dn).into(), DemandedBy::Most, "it lacks the attribute that its DN begins with"),
     (
         |of, _| structural(of).into(),
@@ -64,6 +64,11 @@ const CHECKS: [(Check, DemandedBy, &str); 8] = [
         |of, _| principal(of).into(),
         DemandedBy::One,
         "it is a user or group of Active Directory without a sAMAccountName",
+    ),
+    (
+        |of, _| principal_person(of).into(),
+        DemandedBy::Most,
+        "it is a person without the class user or contact",
     ),
 ];
 
@@ -97,7 +102,7 @@ impl Required {
     /// The checks that enough passed, with what they came to.
     fn demanded(&self) -> impl Iterator<Item = (&'static (Check, DemandedBy, &'static str), Share)> {
         CHECKS.iter().zip(self.0).filter(|((_, by, _), Share { all, passed })| match by {
-            DemandedBy::Most => passed * 4 > all * 3,
+            DemandedBy::Most => passed * 4 >= all * 3 && *passed > 0,
             DemandedBy::One => *passed > 0,
         })
     }
@@ -128,6 +133,12 @@ fn principal(record: &Record) -> Option<bool> {
     let attributes: &Attributes = &record.attributes;
     let is_one = ["user", "group"].iter().any(|class| active_directory::is_a(attributes, class));
     (is_one && active_directory::is_of(attributes)).then(|| attributes.has("samaccountname"))
+}
+
+/// In a domain hardly any person is not a user or a contact. Other servers have neither class.
+fn principal_person(record: &Record) -> Option<bool> {
+    let is_a = |class: &str| active_directory::is_a(&record.attributes, class);
+    is_a("person").then(|| ["user", "contact"].into_iter().any(is_a))
 }
 
 #[cfg(test)]
@@ -201,6 +212,26 @@ mod tests {
         }
         let last = required.missing(&records[others], dn(&records[others]).as_ref());
         assert_eq!(last.is_some_and(|last| last.contains("sAMAccountName")), said, "{last:?}");
+    }
+
+    /// Of a domain; other directories know neither class.
+    #[rstest]
+    #[case::lost("user", "person", true)]
+    #[case::a_contact("user", "contact", false)]
+    #[case::of_another_server("inetOrgPerson", "person", false)]
+    fn a_person_of_a_domain_is_a_user_or_a_contact(
+        #[case] others: &str,
+        #[case] class: &str,
+        #[case] said: bool,
+    ) {
+        let of = |class: &str| format!("dn: CN=Ann,DC=x\nobjectClass: person\nobjectClass: {class}\ncn: Ann\n\n");
+        let records = records(&(of(others).repeat(4) + &of(class)));
+        let mut required = Required::default();
+        for record in &records {
+            required.note(record, dn(record).as_ref());
+        }
+        let last = required.missing(&records[4], dn(&records[4]).as_ref());
+        assert_eq!(last.is_some_and(|last| last.contains("user or contact")), said, "{last:?}");
     }
 
     /// One writer writes all lines alike.

@@ -50,6 +50,11 @@ impl Used {
         Self { names: names.filter(is_one).collect(), seen: HashMap::new() }
     }
 
+    /// Whether an attribute of this name, in lower case, decides who is read and as whom.
+    pub(super) fn has(&self, name: &str) -> bool {
+        name == "objectclass" || MEMBERS.contains(&name) || self.names.contains(name)
+    }
+
     /// Notes what a record has.
     pub(super) fn note(&mut self, attributes: &Attributes) {
         for name in attributes.names() {

@@ -12,6 +12,9 @@ const NO_MEMBER: &str = "it shows no member, and the server has no such group wi
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
 
+/// What is wrong with a list of login names of which one is blank. Exporters write a blank one alone for an empty list.
+const BLANK: &str = "one of its members (memberUid) is blank; correct it, or export it again";
+
 /// `member` and `uniqueMember` hold DNs, `memberUid` login names. Where a group of names must have a member (RFC 4519 sections
 /// 3.5 and 3.6), one that shows none hides them.
 pub(super) fn members(attributes: &Attributes, demands_members: bool) -> Members {
@@ -28,10 +31,12 @@ pub(super) fn members(attributes: &Attributes, demands_members: bool) -> Members
                 format!("only a part of its members was read ({name};range=…): {WHOLE}")
             });
         }
+        let is_alone = attributes.all(name).nth(1).is_none();
         for value in attributes.all(name) {
             match reference(value, by_uid) {
                 Ok(Some(reference)) => references.push(reference),
-                Ok(None) => {}
+                Ok(None) if is_alone || !by_uid => {}
+                Ok(None) => drop(bad.get_or_insert_with(|| BLANK.to_owned())),
                 Err(why) => {
                     bad.get_or_insert(why);
                 }
