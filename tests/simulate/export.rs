@@ -165,7 +165,7 @@ fn shuffle<T>(all: &mut [T], dice: &mut Dice) {
 fn frame(records: &[Record], reader: &Reader, dice: &mut Dice) -> Vec<u8> {
     let cut = reader.ends_early.is_some() || reader.ends_unproven;
     let mut text = Vec::new();
-    if !cut && dice.one_in(3) {
+    if !cut && dice.one_in(3) && !reader.proves_its_end {
         if dice.one_in(2) {
             text.extend_from_slice(b"version: 1\n\n");
         }

@@ -58,6 +58,8 @@ pub(crate) struct Life {
     pub(crate) lost: bool,
     /// Whether the spec was ever edited.
     pub(crate) edited: bool,
+    /// Whether every export from now on proves that it is whole: at the end of a life only luck would let the last one.
+    pub(crate) proves_its_end: bool,
     /// Whether the target ever would not have somebody, for no reason of theirs.
     pub(crate) rejected: bool,
     /// Names that the last run could not give, or not give yet.
@@ -137,6 +139,7 @@ impl Life {
             put_in: BTreeSet::new(),
             lost: false,
             edited: false,
+            proves_its_end: false,
             rejected: false,
             put_aside: BTreeSet::new(),
             waits: false,

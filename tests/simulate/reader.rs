@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     pub(crate) ends_early: Option<usize>,
     /// Fails when all has come, before it can be told that this was all.
     pub(crate) ends_unproven: bool,
+    /// Whether an export proves that it is whole.
+    pub(crate) proves_its_end: bool,
     /// Entries that come and cannot be understood.
     pub(crate) unreadable: BTreeSet<String>,
     /// Entries that this read misses although they are there: a look-up finds them.

@@ -42,6 +42,7 @@ impl Life {
         for round in 0..most {
             // A full read: what a feed never told again comes back with it.
             self.feed = self.feed.as_ref().map(|_| Vec::new());
+            self.proves_its_end = round > 1;
             self.read().await?;
             demand(!self.last_read_failed, 6, || "a read in which nothing was wrong failed".to_owned())?;
             let Ran::Reported(report) = self.run(None).await? else { unreachable!("nothing dies here") };

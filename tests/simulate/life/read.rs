@@ -69,6 +69,7 @@ impl Life {
             feed: self.feed.clone(),
             looks_up: if self.looks_up { LooksUp::Well } else { LooksUp::Never },
             hidden: self.world.hidden,
+            proves_its_end: self.proves_its_end,
             shuffle: self.clock.seconds().unsigned_abs(),
             ..Reader::default()
         };
