@@ -14,7 +14,8 @@ pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
     let is_near = |other: &&str| {
         let other = name(other);
         !MEMBERS.contains(&other.as_ref())
-            && (MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes())) || is_no_name(&other))
+            && (MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes()))
+                || is_no_name(&other))
     };
     attributes.names().find(is_near)
 }

@@ -215,7 +215,8 @@ impl Reports {
         if self.open.as_ref().is_none_or(Report::found_nobody) {
             return Ok(());
         }
-        let why = "the report of ldapsearch has no end (# numEntries), so it was cut; export it again".to_owned();
+        let why =
+            "the report of ldapsearch has no end (# numEntries), so it was cut; export it again".to_owned();
         Err(Problem { line, why, cut: true })
     }
 }

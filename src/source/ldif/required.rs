@@ -224,7 +224,8 @@ mod tests {
         #[case] class: &str,
         #[case] said: bool,
     ) {
-        let of = |class: &str| format!("dn: CN=Ann,DC=x\nobjectClass: person\nobjectClass: {class}\ncn: Ann\n\n");
+        let of =
+            |class: &str| format!("dn: CN=Ann,DC=x\nobjectClass: person\nobjectClass: {class}\ncn: Ann\n\n");
         let records = records(&(of(others).repeat(4) + &of(class)));
         let mut required = Required::default();
         for record in &records {

@@ -18,7 +18,7 @@ pub(super) fn documents(text: &str, mut each: impl FnMut(usize, Value)) -> Resul
     let left = Cell::new(2 * text.len() + 4096);
     for (at, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let value = Tree { left: &left }.deserialize(document);
-        each(at + 1, value.map_err(|error| format!("this is not YAML or JSON: {error}"))?);
+        each(at + 1, value.map_err(|error| not_read(&error))?);
     }
     Ok(())
 }
@@ -48,6 +48,19 @@ fn check(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Why a document cannot be read. The reader takes 128 levels; it has one line for that, without what to do.
+fn not_read(error: &serde_yaml::Error) -> String {
+    let error = error.to_string();
+    match error.strip_prefix("recursion limit exceeded") {
+        Some(place) => {
+            format!(
+                "maps and lists are nested more than 128 deep{place}; no manifest needs that: check its brackets and indentation"
+            )
+        }
+        None => format!("this is not YAML or JSON: {error}"),
+    }
 }
 
 /// Makes a tree of a document as long as there is something left to make it of.
@@ -203,6 +216,9 @@ mod tests {
         let open = |count: usize| format!("a: \"{}\"\n", "[".repeat(count));
         assert!(read(&[open(BRACKETS), open(BRACKETS)].join("---\n")).is_ok());
         assert!(read(&open(BRACKETS + 1)).unwrap_err().contains("brackets"));
+        let nested = |count: usize| format!("a: {}{}\n", "[".repeat(count), "]".repeat(count));
+        assert!(read(&nested(100)).is_ok());
+        assert!(read(&nested(200)).unwrap_err().contains("more than 128 deep at line 1"));
         let long = |bytes: usize| format!("a: \"{}\"\n", "x".repeat(bytes - 6));
         assert!(read(&[long(DOCUMENT - 4), long(DOCUMENT - 4)].join("---\n")).is_ok());
         assert!(read(&long(DOCUMENT + 1)).unwrap_err().contains("2097152 bytes"));
