@@ -15,6 +15,9 @@ const LOCK: &str = "rollcall.lock";
 /// The rights of others than the owner to write, and to enter a folder.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const ENTERED_BY_OTHERS: u32 = 0o011;
+/// The right of everybody to write, and what leaves the folders of others alone nevertheless (`/tmp` has it).
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// Makes the folder if it is not there, takes its lock, and makes an empty database if there is none. The lock lasts
 /// for as long as the returned file is open.
@@ -32,6 +35,13 @@ pub(super) fn take(folder: &Path) -> Result<File, StoreError> {
 pub(super) fn check(folder: &Path) -> Result<(), StoreError> {
     let found = fs::metadata(folder).map_err(|error| StoreError::folder(folder, error))?;
     only_ours(format!("the data folder {}", folder.display()), &found)?;
+    stays_there(folder)?;
+    for journal in JOURNALS {
+        let file = folder.join(journal);
+        if fs::symlink_metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(StoreError::Foreign { file: file.display().to_string() });
+        }
+    }
     let file = folder.join(FILE);
     let Ok(database) = fs::symlink_metadata(&file) else { return Ok(()) };
     if !database.is_file() {
@@ -42,6 +52,20 @@ pub(super) fn check(folder: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     only_ours(format!("the database {}", file.display()), &database)
+}
+
+/// Refuses a folder that everybody may put another one in place of.
+fn stays_there(folder: &Path) -> Result<(), StoreError> {
+    let in_folder = |error| StoreError::folder(folder, error);
+    let folder = folder.canonicalize().map_err(in_folder)?;
+    for above in folder.ancestors().skip(1) {
+        let mode = fs::metadata(above).map_err(in_folder)?.mode();
+        if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 {
+            let what = format!("the folder {}, which the data folder is in,", above.display());
+            return Err(StoreError::Exposed { what, mode: mode & 0o7777 });
+        }
+    }
+    Ok(())
 }
 
 fn only_ours(what: String, found: &Metadata) -> Result<(), StoreError> {
@@ -117,6 +141,8 @@ fn ours(path: &Path) -> io::Result<File> {
 
 /// The database's name within the data folder.
 pub const FILE: &str = "rollcall.db";
+/// What SQLite keeps beside it.
+const JOURNALS: [&str; 3] = ["rollcall.db-wal", "rollcall.db-shm", "rollcall.db-journal"];
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +188,21 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case::of_everybody(0o777, true)]
+    #[case::of_everybody_as_tmp(0o1777, false)]
+    #[case::of_a_group(0o775, false)]
+    fn nobody_else_may_put_another_in_its_place(#[case] above: u32, #[case] exposed: bool) {
+        let (place, folder) = folder(0o700);
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(above)).unwrap();
+        match Store::open(&folder) {
+            Err(error) if exposed => {
+                assert!(error.to_string().contains("which the data folder is in"), "{error}");
+            }
+            opened => assert_eq!(opened.is_err(), exposed),
+        }
+    }
+
     #[test]
     fn it_belongs_to_nobody_else() {
         let (_place, folder) = folder(0o700);
@@ -197,6 +238,7 @@ mod tests {
     #[rstest]
     #[case(LOCK)]
     #[case(FILE)]
+    #[case("rollcall.db-wal")]
     fn no_link_is_followed(#[case] name: &str) {
         let (place, folder) = folder(0o700);
         let precious = place.path().join("precious");
