@@ -1,5 +1,6 @@
 //! References from a group to a member, as the directory writes them.
 
+use crate::text::is_unseen;
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Dn};
@@ -67,9 +68,11 @@ impl Reference {
     }
 }
 
-/// A name as directories compare it: letter case means nothing, and runs of blanks are one (RFC 4518 section 2.6.1).
+/// A name as directories compare it: letter case means nothing, runs of blanks are one (RFC 4518 section 2.6.1), and what is not
+/// seen is not there (section 2.2).
 pub fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    let seen: String = text.chars().filter(|sign| sign.is_whitespace() || !is_unseen(*sign)).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ pub(super) struct Intake {
     newly_claimed: RoaringBitmap,
     /// Names that came for the first time with the id of somebody who is known and was called otherwise.
     taken: RoaringBitmap,
+    /// How many entries came that were known.
+    known_again: u64,
     /// Whether somebody who is known came so for the first time: with the id of one and the name of another it may be made of two,
     /// and others may have stood between them.
     is_mixed: bool,
@@ -174,6 +176,7 @@ impl Intake {
             claimed: RoaringBitmap::new(),
             newly_claimed: RoaringBitmap::new(),
             taken: RoaringBitmap::new(),
+            known_again: 0,
             is_mixed: false,
             borne: RoaringBitmap::new(),
             shared: RoaringBitmap::new(),
@@ -505,6 +508,14 @@ impl Intake {
             // The same export says no more than it did.
             kept.extend(self.among_unsettled(&unheard));
         }
+        // Where nobody has the id of before and others have the names, the ids are other ones, and not the people.
+        if unheard.len() > 1 && self.known_again == 0 {
+            let replaced = self.importing.holders(&unheard, &self.importing.given())?;
+            if replaced.len() > 1 {
+                notices.push(NEW_IDS.to_owned());
+                kept |= replaced;
+            }
+        }
         // A record with the id of one and the name of another may be made of two.
         kept |= if self.is_mixed {
             unheard
@@ -646,6 +657,7 @@ impl Intake {
         let stored = Stored::new(&names, edges.as_ref())?;
         let hash = stored.hash(&content);
         let row = if let Some(known) = known {
+            self.known_again += 1;
             known.row
         } else {
             let row = self.importing.new_row(&entry.anchor)?;
@@ -1025,6 +1037,11 @@ fn stated(content: &str) -> Cow<'_, str> {
 /// What is wrong with somebody whose name came without an id.
 const NAMED_SO: &str =
     "an entry with its former name was read, and it could not be determined whether that is the same entry";
+
+/// What to say where all ids are new and the names are not.
+const NEW_IDS: &str = "no entry has an id of before, and others have the same names, so the ids may be written in another way, or \
+                       those of a copy: who had these names is not removed. If the directory was made anew, use a new connector \
+                       for it";
 
 /// What is wrong with an account that was known to be disabled and does not say any more whether it is.
 const STATELESS: &str = "it was disabled, or had an expiry date, and no longer shows its state (userAccountControl), \

@@ -425,7 +425,8 @@ fn what_says_nothing_is_no_anchor(#[case] name: &str, #[case] value: &[u8]) {
 #[case("entryuuid", b"9b1deb4d-3b7d-4bad%9bdd-2b0d7b3dcb6d", false)]
 #[case("entryuuid", b"9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6dcn: a", false)]
 #[case("ipauniqueid", b"9b1deb4d-3b7d-4bad-9bdd", false)]
-#[case("nsuniqueid", b"66446001-22a8-11ed-8cd8-b3c17b5e0f1a", false)]
+#[case::as_a_uuid("nsuniqueid", b"66446001-22a8-11ed-8cd8-b3c17b5e0f1a", true)]
+#[case("nsuniqueid", b"66446001-22a8-11ed-8cd8-b3c17b5e0f1", false)]
 fn an_id_of_a_server_has_a_form(#[case] name: &str, #[case] value: &[u8], #[case] formed: bool) {
     assert_eq!(is_formed(name, value), formed);
 }
