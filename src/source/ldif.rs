@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
 
@@ -110,6 +109,8 @@ struct Overview {
     tops: Tops,
     used: Used,
     owners: Owners,
+    /// Whether an entry has an attribute that OpenLDAP alone gives: there no group of names is without a member.
+    is_openldap: bool,
     /// How many entries have each of [`ANCHORS`].
     anchors: [usize; ANCHORS.len()],
     with_classes: usize,
@@ -163,6 +164,7 @@ impl Overview {
         self.primary_ids.extend(active_directory::number::<u32>(attributes, "primarygroupid"));
         self.used.note(attributes);
         self.owners.note(record);
+        self.is_openldap |= attributes.has("entrycsn");
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
             usize::from(attributes.names().any(|name| attributes.all(name).any(|value| !value.is_empty())));
@@ -346,8 +348,12 @@ impl<'a> LdifRead<'a> {
         let (users, groups) = (filter(&config.user_filter)?, filter(&config.group_filter)?);
         let asked: BTreeSet<String> =
             [&users, &groups].into_iter().flatten().flat_map(Filter::names).collect();
-        let schema = |anchor| EntrySchema { anchor, literal: config.literal.clone(), demands_members: false };
-        let used = schema(String::new()).attributes().into_iter().chain(asked.iter().cloned());
+        let schema = |anchor, demands_members| EntrySchema {
+            anchor,
+            literal: config.literal.clone(),
+            demands_members,
+        };
+        let used = schema(String::new(), false).attributes().into_iter().chain(asked.iter().cloned());
         let mut overview = Overview { used: Used::new(used), ..Overview::default() };
         let text = Text::open(&config.input, &config.name)?;
         let mut sum = Sum::default();
@@ -410,7 +416,7 @@ impl<'a> LdifRead<'a> {
             users,
             groups,
             name: name.clone(),
-            schema: schema(anchor),
+            schema: schema(anchor, overview.is_openldap),
             used: overview.used,
             owners: overview.owners,
         };
@@ -457,9 +463,8 @@ impl<'a> LdifRead<'a> {
             );
             return Err(SourceError::new(Reason::Interrupted, message));
         }
-        // Which export it is: one that is read again says no more than it did.
-        let written = self.text.written_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let export = format!("{digest} {}", written.unwrap_or_default().as_nanos());
+        // Which export it is: one that is read again, or a copy of it, says no more than it did.
+        let export = digest;
         let Ending { references, doubt, shown } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.

@@ -249,8 +249,9 @@ impl Meaning {
         if matches!(&record.end, End::Open(Some(last)) if last == "dn") {
             return Some(UNENDED.to_owned());
         }
-        let decides = |name: &str| self.used.has(name) || name == schema::name(&self.schema.anchor);
-        if let Some((name, line)) = record.joined.iter().find(|(name, _)| decides(name)) {
+        let mut joined = record.joined.iter();
+        if let Some((name, (_, line))) = joined.find(|(other, (one, _))| self.used.may_be_joined(one, other))
+        {
             return Some(format!(
                 "line {line}: `{name}:` is behind a break within the line (VT or FF), so two lines may have been merged; \
                  export it again"
@@ -552,13 +553,18 @@ mod tests {
             primaries: Primaries::default(),
             users: None,
             groups: None,
-            used: Used::new(["mail".to_owned()]),
+            used: Used::new(["mail", "objectClass"].map(str::to_owned)),
             owners: Owners::default(),
             name: "a.ldif".to_owned(),
         }
     }
 
     fn told(meaning: &Meaning, text: &str) -> Vec<Change> {
+        let mut meaning = meaning.clone();
+        let mut reader = Reader::new(text.as_bytes());
+        while let Some(record) = reader.next().unwrap() {
+            meaning.used.note(&record.attributes);
+        }
         let mut reader = Reader::new(text.as_bytes());
         let mut changes = Vec::new();
         while let Some(record) = reader.next().unwrap() {
@@ -612,7 +618,7 @@ mod tests {
     #[case::without_a_dn("uid: ann\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif", ANYBODY])]
     #[case::blank_id("dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: \n\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::odd_dn("dn: ann\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a ann"])]
-    #[case::lines_joined(&format!("{ANN}cn: Ann\u{b}mail: a@x\n\n"), &["unreadable a uid=ann,dc=x"])]
+    #[case::lines_joined(&format!("{ANN}cn: Ann\u{b}mail: a@x\nmail: b@x\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::class_joined(&format!("{ANN}cn: Ann\u{c}objectClass: top\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::text_with_breaks(&format!("{ANN}cn: Ann\u{b}Room: 7\u{b}\u{c}\n\n"), &["is a"])]
     #[case::odd_line(&format!("{ANN}what\n\n"), &["unreadable a uid=ann,dc=x"])]

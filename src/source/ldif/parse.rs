@@ -32,9 +32,9 @@ pub(super) struct Record {
     certain: Attributes,
     /// The names of those of which a value is not known.
     pub(super) unknown: BTreeSet<String>,
-    /// The names of lines that stand behind a break within another line (VT, FF), with that line: a text may have such breaks,
-    /// and damage makes them of the end of a line.
-    pub(super) joined: BTreeMap<String, usize>,
+    /// The names of lines that stand behind a break within another line (VT, FF), with the name and number of that line: a text
+    /// may have such breaks, and damage makes them of the end of a line.
+    pub(super) joined: BTreeMap<String, (String, usize)>,
     /// Why it cannot be understood.
     pub(super) damage: Option<String>,
     /// Whether what is wrong with it shows that text is missing: other records may have stood there.
@@ -199,7 +199,8 @@ impl Record {
                     Some(first) if !b":<".contains(&first) => self.tight += 1,
                     _ => {}
                 }
-                self.joined.extend(behind_breaks(text).map(|name| (name, line)));
+                let within = |other| (other, (schema::name(&parts.0).into_owned(), line));
+                self.joined.extend(behind_breaks(text).map(within));
                 parts
             }
             Err((name, why)) => {
@@ -389,6 +390,12 @@ mod tests {
     #[rstest]
     #[case("dn: cn=a\ncn: a\n\n# numEntries: 2\n", 4, "has 2 entries, and it has 1")]
     #[case("dn: cn=a\ncn: a\n\n# total number of entries: 0", 4, "has 0 entries, and it has 1")]
+    #[case::count_by_hand("dn: cn=a\ncn: a\n\n#numentries: 2\n", 4, "has 2 entries, and it has 1")]
+    #[case::count_of_ldbsearch(
+        "dn: cn=a\ncn: a\n\n# returned 3 records\n# 2 entries\n# 1 referrals\n",
+        5,
+        "has 2 entries, and it has 1"
+    )]
     #[case("# LDAPv3\n\ndn: cn=a\n\n", 4, "has no end")]
     #[case::followed_by_an_empty_one(
         "# LDAPv3\n\ndn: cn=a\n\n# LDAPv3\n\nresult: 0 Success\n\n# numResponses: 1\n",
@@ -562,6 +569,8 @@ mod tests {
         "dn: cn=a\ncn: a\n\n# total number of entries: 4",
         "entries and references"
     )]
+    #[case::ldbsearch("dn: cn=a\ncn: a\n\n# returned 2 records\n# 1 entries\n# 1 referrals\n", "")]
+    #[case::a_remark("# 5 entries\ndn: cn=a\ncn: a\n\n", "")]
     #[case::report(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numResponses: 2\n# numEntries: 1\n"), "")]
     #[case::report_without_result(&format!("{HEAD}dn: cn=a\n\n# search result\n\n# numEntries: 1\n"), "do not use -L")]
     #[case::two_reports(&format!("{HEAD}dn: cn=a\n\n{DONE}\n# numEntries: 1\n{HEAD}dn: cn=b\n\n{DONE}\n# numEntries: 1\n"), "")]

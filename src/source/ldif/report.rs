@@ -22,6 +22,9 @@ const OTHERS: &[&str] = &[
     "data",
 ];
 
+/// How comments begin that state a count.
+const COUNTS: [&str; 3] = ["numEntries:", "numResponses:", "total number of entries:"];
+
 /// The control that says whether there are more pages (RFC 2696).
 const PAGES: &str = "1.2.840.113556.1.4.319";
 
@@ -34,6 +37,8 @@ pub(super) struct Reports {
     pub(super) references: usize,
     /// The report of `ldapsearch` that has begun and not ended.
     open: Option<Report>,
+    /// How many records ldbsearch says it returned, references too, until it says how many entries.
+    returned: Option<usize>,
     /// Whether its pages go on, by the cookie that it showed last.
     more: bool,
     /// Whether it showed whether its pages go on.
@@ -81,6 +86,25 @@ fn page(control: &[u8]) -> Option<bool> {
 }
 
 impl Reports {
+    /// A comment as `ldapsearch` spells it: people write counts by hand, and ldbsearch (Samba) ends with `# returned 4 records`,
+    /// `# 3 entries`.
+    fn spelled(&mut self, text: &str) -> String {
+        let said = text.trim_start_matches('#').trim();
+        for known in COUNTS {
+            let (begin, rest) = said.split_at_checked(known.len()).unwrap_or_default();
+            if begin.eq_ignore_ascii_case(known) {
+                return format!("# {known}{rest}");
+            }
+        }
+        let number = |end: &str| said.strip_suffix(end)?.split_whitespace().last()?.parse::<usize>().ok();
+        if said.starts_with("returned ") {
+            self.returned = number(" records");
+        } else if let Some(entries) = number(" entries").filter(|_| self.returned.take().is_some()) {
+            return format!("# numEntries: {entries}");
+        }
+        text.to_owned()
+    }
+
     /// A record has begun.
     pub(super) fn record(&mut self) {
         self.entries += 1;
@@ -94,6 +118,8 @@ impl Reports {
     pub(super) fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
         let text = String::from_utf8_lossy(text);
         let text = text.trim_end();
+        let spelled = self.spelled(text);
+        let text = spelled.as_str();
         // With -L, ldapsearch writes these as comments.
         let said = text.trim_start_matches(['#', ' ']).split_once(':');
         if let Some((name @ ("pagedresults" | "control"), value)) = said {

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -85,14 +84,6 @@ impl Text {
             Input::Path(path) => Opened::File(File::open(path).map_err(|error| unreadable(&name, &error))?),
         };
         Ok(Self { name, source })
-    }
-
-    /// When the file was written last, where there is one: another export may say the same.
-    pub(super) fn written_at(&self) -> Option<SystemTime> {
-        match &self.source {
-            Opened::File(file) => file.metadata().and_then(|data| data.modified()).ok(),
-            Opened::Text(_) => None,
-        }
     }
 
     /// Reads it from its beginning.

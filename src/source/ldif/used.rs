@@ -18,6 +18,8 @@ const MOST: usize = 10_000;
 pub(super) struct Used {
     /// In lower case.
     names: BTreeSet<String>,
+    /// Those of short names too, and the ones that are more than a value.
+    decisive: BTreeSet<String>,
     seen: HashMap<String, Seen>,
 }
 
@@ -43,16 +45,18 @@ pub(super) struct Hidden {
 impl Used {
     /// Of these attributes.
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let names = names.into_iter().map(|used| name(&used).into_owned());
+        let decisive: BTreeSet<String> = names.into_iter().map(|used| name(&used).into_owned()).collect();
+        let names = decisive.iter().cloned();
         let is_one = |name: &String| {
             name.len() >= SHORTEST && name != "objectclass" && !MEMBERS.contains(&name.as_str())
         };
-        Self { names: names.filter(is_one).collect(), seen: HashMap::new() }
+        Self { names: names.filter(is_one).collect(), decisive, seen: HashMap::new() }
     }
 
-    /// Whether an attribute of this name, in lower case, decides who is read and as whom.
-    pub(super) fn has(&self, name: &str) -> bool {
-        name == "objectclass" || MEMBERS.contains(&name) || self.names.contains(name)
+    /// Whether two lines may have been made one: that of an attribute, and behind a break within it that of another one which
+    /// records of this file have. One of them decides who is read and as whom. Names are in lower case.
+    pub(super) fn may_be_joined(&self, one: &str, other: &str) -> bool {
+        self.seen.contains_key(other) && [one, other].into_iter().any(|name| self.decisive.contains(name))
     }
 
     /// Notes what a record has.
@@ -78,7 +82,8 @@ impl Used {
             let Some(seen) = self.seen.get(name) else { continue };
             let is_damage = |used: &&String| {
                 let of = self.seen.get(*used).map_or(0, |used| used.all);
-                !attributes.has(used) && seen.all * 3 < of
+                // One alone, and others as they should be: that is damage even if few have the attribute.
+                !attributes.has(used) && (seen.all * 3 < of || seen.all == 1 && of > 0)
             };
             hidden.extend(
                 seen.near
@@ -127,7 +132,7 @@ mod tests {
     #[case::beside_it(&[("mail", "a@x"), ("employeeType", "a"), ("email", "b@x")], 6, "")]
     #[case::lacks_it(&[("mail", "a@x")], 6, "")]
     #[case::two_letters(&[("mail", "a@x"), ("emploieeTyqe", "a")], 6, "")]
-    #[case::few_others(&[("email", "a@x"), ("employeeType", "a")], 3, "")]
+    #[case::few_others(&[("email", "a@x"), ("employeeType", "a")], 1, "mail under email")]
     #[case::of_no_use(&[("mail", "a@x"), ("employeeType", "a"), ("titel", "b")], 6, "")]
     fn a_value_may_stand_under_a_damaged_name(
         #[case] lines: &[(&str, &str)],

@@ -178,7 +178,7 @@ fn split(description: &str) -> (Cow<'_, str>, Options) {
             "deleted" | "deletedattribute" => options.deleted = true,
             // Such as `vucsn-5f0e…`: when the value came, for replication.
             _ if is_state(&option) => {}
-            _ if option.starts_with("range") || option.starts_with("part") => {
+            _ if says_part(&option) => {
                 let range = option.strip_prefix("range=").and_then(range);
                 // What is a part of a part is none that can be understood.
                 options.range = range.filter(|_| !options.is_part);
@@ -208,6 +208,12 @@ fn range(text: &str) -> Option<Range> {
     };
     let last = if last == "*" { None } else { Some(number(last)?) };
     Some(Range { first: number(first)?, last })
+}
+
+/// Whether an option says that the values are not all. Private ones begin with `x-` (RFC 4520 section 3.5).
+fn says_part(option: &str) -> bool {
+    let option = option.strip_prefix("x-").unwrap_or(option);
+    ["range", "part", "incomplete", "trunc"].iter().any(|word| option.starts_with(word))
 }
 
 #[cfg(test)]
@@ -281,6 +287,11 @@ mod tests {
     #[case::too_large_by_one(&["member;range=0-18446744073709551615: a"], false)]
     #[case::no_range(&["member;range: a"], false)]
     #[case::says_part(&["member;partial: a"], false)]
+    #[case::says_part_in_private(&["member;x-partial: a"], false)]
+    #[case::says_range_in_private(&["member;x-range=0-1: a"], false)]
+    #[case::says_cut(&["member;x-truncated: a"], false)]
+    #[case::says_incomplete(&["member;incomplete: a"], false)]
+    #[case::language(&["member;lang-ra: a"], true)]
     #[case::beside_the_plain(&["member: b", "member;range=0-0: a"], false)]
     fn only_an_asterisk_is_the_end(#[case] lines: &[&str], #[case] whole: bool) {
         let attributes = of(lines);
