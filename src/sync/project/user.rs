@@ -116,11 +116,11 @@ impl Rules<'_> {
         }
         let mail = values(entry, fields::MAIL, self.asked)?.first();
         if !self.users.email_domains.is_empty() {
-            let domain = mail.and_then(|mail| mail.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
-            let domain = domain.filter(|domain| !domain.is_empty());
+            let address = mail.and_then(|mail| mail.rsplit_once('@')).filter(|(local, _)| is_local(local));
+            let domain = address.map(|(_, domain)| domain.to_lowercase()).filter(|domain| is_domain(domain));
             // Of somebody who is known it says nothing that an address is none.
             if domain.is_none() && mail.is_some() && link.is_some() {
-                let why = "its mail is no address (it has no domain after an @), so it is unknown whether its domain is among \
+                let why = "its mail is not one address (a name, an @ and a domain name), so it is unknown whether its domain is among \
                            users.emailDomains; correct it in the directory";
                 return Err(Unclear(QuarantineReason::UnknownField, why.to_owned()));
             }
@@ -210,4 +210,17 @@ pub(super) fn fields_read() -> impl Iterator<Item = &'static str> {
     [fields::MAIL, fields::USER_NAME, fields::ALIASES, fields::MAILBOX]
         .into_iter()
         .chain(DEFAULT_ATTRIBUTES.iter().copied())
+}
+
+/// Whether it may stand before the `@` of one address, and not of several or of one with a name.
+fn is_local(text: &str) -> bool {
+    text.starts_with('"') || !text.contains(|sign: char| sign.is_whitespace() || "@,;<>".contains(sign))
+}
+
+/// Whether it may be a domain name, in letters of any script: what damage or a person appended makes it none.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|sign| sign.is_alphanumeric() || matches!(sign, '-' | '_'))
+    };
+    text.split('.').all(is_label)
 }

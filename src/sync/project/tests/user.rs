@@ -67,6 +67,14 @@ fn scope_is_what_the_policy_says(
 #[case::cut_before_the_domain("ann", true, true)]
 #[case::cut_at_the_sign("ann@", true, true)]
 #[case::of_another_domain("ann@other.example", true, false)]
+#[case::of_another_alphabet("ann@b\u{fc}cher.example", true, false)]
+#[case::with_a_semicolon("ann@corp.example;", true, true)]
+#[case::with_a_name("Ann <ann@corp.example>", true, true)]
+#[case::two("ann@corp.example, ann@other.example", true, true)]
+#[case::with_a_final_dot("ann@corp.example.", true, true)]
+#[case::unseen_within("ann@corp\u{200b}.example", true, true)]
+#[case::lines_joined("ann@corp.exampletitle: Boss", true, true)]
+#[case::quoted("\"ann b\"@other.example", true, false)]
 #[case::not_known("ann", false, false)]
 fn a_mail_that_is_no_address_leaves_nobody_out(#[case] mail: &str, #[case] known: bool, #[case] doubt: bool) {
     let mut case = Case::new().with(user_with("ann", &[(fields::MAIL, mail)]));
