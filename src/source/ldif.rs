@@ -25,6 +25,7 @@ mod line;
 mod lists;
 mod meaning;
 mod near;
+mod owners;
 mod parse;
 mod problem;
 mod report;
@@ -39,8 +40,8 @@ pub use self::text::Input;
 
 use self::classes::Classes;
 use self::filter::Filter;
-use self::lists::Owners;
 use self::meaning::Meaning;
+use self::owners::Owners;
 use self::parse::{Ending, Reader, Record};
 use self::problem::Problem;
 use self::required::Required;

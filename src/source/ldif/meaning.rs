@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::filter::Filter;
-use super::lists::{self, MEMBERS, Owners};
+use super::lists::{self, MEMBERS};
+use super::owners::Owners;
 use super::parse::{End, Record, UNKNOWN};
 use super::required::{NAMING, Required};
 use super::used::{Hidden, Used};
