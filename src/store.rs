@@ -9,10 +9,9 @@ use std::path::Path;
 
 use rusqlite::OpenFlags;
 
-use digest::Tally;
-
 mod absence;
 pub(crate) mod bitmap;
+pub mod claim;
 pub(crate) mod dense;
 mod digest;
 mod error;
@@ -28,6 +27,7 @@ mod lock;
 mod numbers;
 pub mod object;
 mod pins;
+mod place;
 pub mod policy;
 mod reader;
 pub mod registry;
@@ -55,8 +55,7 @@ impl Store {
         let path = folder.join(FILE);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, &path)?;
-        let writer = Writer { tally: Tally::listen(&connection)?, connection };
-        let store = Self::new(path, Some(writer), Some(lock));
+        let store = Self::new(path, Some(Writer::new(connection)?), Some(lock));
         store.write(snapshot::drop_outdated)?;
         Ok(store)
     }

@@ -4,14 +4,18 @@
 
 use std::future::Future;
 
-use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetObject};
+use crate::directory::{Content, Match, Operation, Outcome, SubjectKind, TargetObject};
 pub use crate::directory::{TargetError, TargetReason};
 
 mod capability;
+mod lane;
 pub mod registry;
+mod schedule;
 pub mod scim;
+pub mod turn;
 
-pub use capability::{Capabilities, Names, OfKind};
+pub use capability::{Capabilities, Names, OfKind, Rates};
+pub use lane::Lane;
 
 /// A system that stores users and groups.
 ///
@@ -39,6 +43,11 @@ pub trait Target: Send + Sync {
     /// [`Outcome::Partly`] is for changes of members only, and names every member that was not changed. What is to be
     /// read back before it can be believed is read back here.
     fn apply(&self, batch: &[Operation]) -> impl Future<Output = Vec<Outcome>> + Send;
+
+    /// What of a content it gives back: what is compared with what it shows. Some keep less than they are told.
+    fn held(&self, content: &Content) -> Content {
+        content.clone()
+    }
 
     /// Looks for objects of one kind, many at once. Answers for each question, in order: the objects that match it, of
     /// which there may be several. An object that is not there is an empty answer; an error says that this cannot be

@@ -3,6 +3,8 @@
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+use super::SubjectKind;
+
 /// A user as a target should hold it. Whether the account is active is not part of it: see
 /// [`super::Operation::SetActive`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,14 @@ pub enum Content {
 }
 
 impl Content {
+    /// What it is of.
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::User(_) => SubjectKind::User,
+            Self::Group(_) => SubjectKind::Group,
+        }
+    }
+
     /// The name that must be unique at the target among subjects of the same kind.
     pub fn name(&self) -> &str {
         match self {

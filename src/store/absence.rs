@@ -27,11 +27,13 @@ const POLICY: OwnedTables = OwnedTables {
         ("hold", "policy, digest"),
         ("accepted", "policy, connector, field"),
         ("exception", "policy"),
+        ("place", "policy"),
         ("approval", "policy, digest"),
         ("approver", "policy, digest"),
         ("used", "policy, verb, subject, member"),
         ("census", "policy, at"),
         ("rejection", "policy, target, subject"),
+        ("reservation", "target, what"),
         ("intent", "id"),
         // Found by the links, so before them.
         (CLAIM, "target, object"),

@@ -50,6 +50,7 @@ pub(super) const STORE: &[Table] = &[
         None,
         &["id", "owner", "next_subject", "first_complete_at", "applied_spec", "absent_since"],
     ),
+    Table::new("place", None, &["policy", "target"]),
     Table::new("target", None, &["id", "identity"]),
     Table::new("number", None, &["kind", "last"]),
     Table::new("reader", None, &["owner", "digest"]),
@@ -116,7 +117,10 @@ pub(super) const POLICY: &[Table] = &[
 ];
 
 /// Of a target.
-pub(super) const TARGET: &[Table] = &[Table::told("claim", Some("target"), &["target", "object", "policy"])];
+pub(super) const TARGET: &[Table] = &[
+    Table::told("claim", Some("target"), &["target", "object", "policy"]),
+    Table::new("reservation", Some("target"), &["target", "what", "policy", "intent"]),
+];
 
 /// What a registry serves.
 pub(super) const REGISTRY: &[Table] = &[Table::new(

@@ -54,7 +54,18 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) connection: Connection,
-    pub(super) tally: Arc<Tally>,
+    tally: Arc<Tally>,
+    /// How sure it is that what was committed is on the disk.
+    synchronous: &'static str,
+}
+
+/// What is committed outlives the process; the loss of power may take the last of it back.
+pub(super) const NORMAL: &str = "NORMAL";
+
+impl Writer {
+    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        Ok(Self { tally: Tally::listen(&connection)?, connection, synchronous: NORMAL })
+    }
 }
 
 impl Store {
@@ -81,11 +92,23 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.write_with(NORMAL, work)
+    }
+
+    fn write_with<T, E: From<StoreError>>(
+        &self,
+        synchronous: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Some(writer) = &self.inner.writer else {
             return Err(StoreError::ReadOnly.into());
         };
         self.inner.uses.fetch_add(1, Ordering::Relaxed);
-        let Writer { connection, tally } = &mut *lock(writer);
+        let Writer { connection, tally, synchronous: before } = &mut *lock(writer);
+        if *before != synchronous {
+            connection.pragma_update(None, "synchronous", synchronous).map_err(StoreError::from)?;
+            *before = synchronous;
+        }
         // What a transaction that was given up changed does not count.
         tally.clear();
         let transaction =
@@ -94,6 +117,14 @@ impl Store {
         tally.note(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         Ok(value)
+    }
+
+    /// The same; it returns when what was written is on the disk, so that not even the loss of power takes it back.
+    pub(crate) fn write_to_disk<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.write_with("FULL", work)
     }
 
     /// Runs `work` on a connection that sees one moment of the store for as long as it runs.

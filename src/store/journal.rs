@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::claim::{self, Wanted};
 use super::link::{self, Link, Place};
 use super::{Store, StoreError, bitmap, used};
-use crate::directory::{Content, Evidence, SubjectId};
+use crate::directory::{Content, Evidence, Owner, SubjectId};
 
 /// How long journal rows are kept.
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -165,7 +166,8 @@ const PURGE: &str = "DELETE FROM journal WHERE policy IN (SELECT id FROM policy)
 
 impl Store {
     /// Commits what was done and what comes next, in one transaction: never more is open than what comes next. Returns the
-    /// numbers of the intents that come next, in order.
+    /// numbers of the intents that come next, in order. At a target that is `shared` with other policies each takes what it
+    /// makes the policy's own; where another policy has that, it is no intent, and the other one is named.
     ///
     /// # Errors
     /// When the store cannot be written (for example, the disk is full) or is damaged.
@@ -173,13 +175,16 @@ impl Store {
         &self,
         place: Place,
         run: &str,
+        shared: bool,
         done: &[Done],
         next: impl IntoIterator<Item = &'e Effect>,
-    ) -> Result<Vec<i64>, StoreError> {
-        self.write(|writer| {
+    ) -> Result<Vec<Result<i64, Owner>>, StoreError> {
+        let work = |writer: &Transaction<'_>| {
             done.iter().try_for_each(|done| settle(writer, place, run, done))?;
-            intend(writer, place, run, next)
-        })
+            intend(writer, place, run, shared, next)
+        };
+        // The registry is in the same file: it never knows of more than the intents do.
+        if shared { self.write_to_disk(work) } else { self.write(work) }
     }
 
     /// What was about to be done when an earlier process died.
@@ -323,25 +328,51 @@ fn intend<'e>(
     writer: &Transaction<'_>,
     place: Place,
     run: &str,
+    shared: bool,
     effects: impl IntoIterator<Item = &'e Effect>,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<Result<i64, Owner>>, StoreError> {
     let mut insert = writer.prepare_cached(
         "INSERT INTO intent (policy, target, subject, run, effect, members)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE put_intent(?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let intend = |effect: &Effect| {
+        let wanted = if shared { wanted(effect) } else { None };
+        if let Some(wanted) = wanted
+            && let Some(rival) = claim::rival(writer, place, wanted)?
+        {
+            return Ok(Err(rival));
+        }
         let members = effect.link.as_ref().map(|link| bitmap::write(&link.members)).transpose()?;
         let body = serde_json::to_string(effect)?;
-        Ok(insert.insert(params![place.policy, place.target, effect.subject.0, run, body, members])?)
+        let intent =
+            insert.insert(params![place.policy, place.target, effect.subject.0, run, body, members])?;
+        if let Some(wanted) = wanted {
+            claim::reserve(writer, place, wanted, intent)?;
+        }
+        Ok(Ok(intent))
     };
     effects.into_iter().map(intend).collect()
 }
 
+/// What an effect makes the policy's own, if it is something new.
+fn wanted(effect: &Effect) -> Option<Wanted<'_>> {
+    let link = effect.link.as_ref()?;
+    match effect.verb {
+        Verb::Create => Some(Wanted::New(&link.confirmed)),
+        Verb::Adopt => Some(Wanted::Object(link.confirmed.kind(), &link.target)),
+        _ => None,
+    }
+}
+
 fn settle(writer: &Transaction<'_>, place: Place, run: &str, done: &Done) -> Result<(), StoreError> {
     let mut closed = writer.prepare_cached("DELETE FROM intent WHERE id = ?1")?;
+    let reserved = claim::is_any_reserved(writer, place)?;
     for one in &done.settled {
         if let Some(intent) = one.intent {
             closed.execute([intent])?;
+            if reserved {
+                claim::release(writer, place, intent)?;
+            }
         }
         if let Some(effect) = &one.effect {
             if effect.approved {
@@ -349,11 +380,13 @@ fn settle(writer: &Transaction<'_>, place: Place, run: &str, done: &Done) -> Res
                 let left = left.map(|link| &link.members);
                 used::execute(writer, place, (effect.subject, &effect.verb.word()?), left)?;
             }
-            match (effect.verb, &effect.link) {
+            let is_so = match (effect.verb, &effect.link) {
                 (Verb::Create, Some(link)) => link::make(writer, place, effect.subject, link)?,
                 (_, link) => link::save(writer, place, effect.subject, link.as_ref())?,
+            };
+            if is_so {
+                write_journal(writer, place, run, done.at, effect)?;
             }
-            write_journal(writer, place, run, done.at, effect)?;
         }
     }
     for (subject, after) in &done.along {

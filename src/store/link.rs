@@ -10,13 +10,13 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Store, StoreError, bitmap, numbers};
-use crate::directory::{
-    Anchor, Content, DirectoryId, Evidence, Key, Owner, SubjectId, SubjectKind, TargetId,
-};
+use super::{Store, StoreError, bitmap, claim};
+use crate::directory::{Anchor, Content, DirectoryId, Evidence, Key, SubjectId, SubjectKind, TargetId};
 
 mod numbered;
 
+pub use super::claim::Ownership;
+pub use super::place::Place;
 pub use numbered::BySubject;
 
 /// A person or group that a policy knows, and the object at the target that is theirs, if any.
@@ -113,44 +113,11 @@ impl Subjects {
     }
 }
 
-/// The numbers of a policy and a target in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub(super) policy: i64,
-    pub(super) target: i64,
-}
-
-/// Which policy an object at the target belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// The one that asks.
-    Ours,
-    /// Another.
-    Of(Owner),
-}
-
 /// By all of the primary key.
 const LEAVE: &str =
     "DELETE FROM anchor WHERE policy = ?1 AND subject = ?2 AND directory = ?3 AND anchor = ?4";
 
 impl Store {
-    /// The place of `owner`'s links at the target of this identity.
-    ///
-    /// # Errors
-    /// When the store cannot be written (for example, the disk is full) or is damaged.
-    pub fn place(&self, owner: &Owner, identity: &str) -> Result<Place, StoreError> {
-        self.write(|writer| {
-            writer
-                .prepare_cached("INSERT OR IGNORE INTO target (identity) VALUES (?1)")?
-                .execute([identity])?;
-            let policy = numbers::of_policy(writer, owner)?;
-            let target = writer
-                .prepare_cached("SELECT id FROM target WHERE identity = ?1")?
-                .query_row([identity], |row| row.get(0))?;
-            Ok(Place { policy, target })
-        })
-    }
-
     /// All subjects that the policy knows, with their objects at the target.
     ///
     /// # Errors
@@ -255,65 +222,58 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Which policy has this object.
-    ///
-    /// # Errors
-    /// When the store cannot be read or is damaged.
-    pub fn owner_of(&self, place: Place, object: &TargetId) -> Result<Option<Ownership>, StoreError> {
-        self.read(|reader| {
-            let claim: Option<(i64, String)> = reader
-                .prepare_cached(
-                    "SELECT policy.id, policy.owner FROM claim JOIN policy ON policy.id = claim.policy
-                     WHERE claim.target = ?1 AND claim.object = ?2",
-                )?
-                .query_row(params![place.target, object.0], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            Ok(claim.and_then(|(policy, owner)| {
-                let (namespace, name) = owner.split_once('/')?;
-                let ours = policy == place.policy;
-                Some(if ours { Ownership::Ours } else { Ownership::Of(Owner::new(namespace, name)) })
-            }))
-        })
-    }
 }
 
-/// Writes the link of a subject that had none.
+/// Writes the link of a subject that had none. Returns whether it has one now: an object that is another policy's is not
+/// linked.
 pub(super) fn make(
     writer: &Transaction<'_>,
     place: Place,
     subject: SubjectId,
     link: &Link,
-) -> Result<(), StoreError> {
-    write(writer, place, subject, link)?;
-    claim(writer, place, link)
+) -> Result<bool, StoreError> {
+    let ours = claim::take(writer, place, link.confirmed.kind(), &link.target)?;
+    if ours {
+        write(writer, place, subject, link)?;
+    }
+    Ok(ours)
 }
 
-/// Writes a subject's link as it is now; removes it if there is none any more.
+/// Writes a subject's link as it is now; removes it if there is none any more. Returns whether it is so now: an object that is
+/// another policy's is not linked.
 pub(super) fn save(
     writer: &Transaction<'_>,
     place: Place,
     subject: SubjectId,
     link: Option<&Link>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let before: Option<String> = writer
         .prepare_cached("SELECT object FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
         .query_row(params![place.policy, place.target, subject.0], |row| row.get(0))
         .optional()?;
     let kept = before.as_deref() == link.map(|link| &*link.target.0);
-    if let (Some(object), false) = (&before, kept) {
-        writer
-            .prepare_cached("DELETE FROM claim WHERE target = ?1 AND object = ?2 AND policy = ?3")?
-            .execute(params![place.target, object, place.policy])?;
+    if let (Some(link), false) = (link, kept)
+        && !claim::take(writer, place, link.confirmed.kind(), &link.target)?
+    {
+        return Ok(false);
     }
-    let Some(link) = link else {
-        writer
-            .prepare_cached("DELETE FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
-            .execute(params![place.policy, place.target, subject.0])?;
-        return Ok(());
-    };
-    write(writer, place, subject, link)?;
-    if kept { Ok(()) } else { claim(writer, place, link) }
+    if let (Some(object), false) = (before, kept) {
+        let kind = writer
+            .prepare_cached("SELECT kind FROM subject WHERE policy = ?1 AND id = ?2")?
+            .query_row(params![place.policy, subject.0], |row| row.get(0))
+            .optional()?
+            .map_or(SubjectKind::User, kind);
+        claim::give_back(writer, place, kind, &TargetId(object.into()))?;
+    }
+    match link {
+        Some(link) => write(writer, place, subject, link)?,
+        None => {
+            writer
+                .prepare_cached("DELETE FROM link WHERE policy = ?1 AND target = ?2 AND subject = ?3")?
+                .execute(params![place.policy, place.target, subject.0])?;
+        }
+    }
+    Ok(true)
 }
 
 /// The members of ours that the subject has, as far as is known.
@@ -345,16 +305,6 @@ fn write(writer: &Transaction<'_>, place: Place, subject: SubjectId, link: &Link
             to_json(link.leaving.as_ref())?,
             bitmap::write(&link.members)?
         ])?;
-    Ok(())
-}
-
-fn claim(writer: &Transaction<'_>, place: Place, link: &Link) -> Result<(), StoreError> {
-    writer
-        .prepare_cached(
-            "INSERT OR REPLACE INTO claim (target, object, policy)
-             SELECT ?1, ?2, ?3 WHERE put_claim(?1, ?2, ?3)",
-        )?
-        .execute(params![place.target, link.target.0, place.policy])?;
     Ok(())
 }
 
@@ -476,6 +426,7 @@ pub(super) fn kind(number: u8) -> SubjectKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::Owner;
     use crate::store::tests::plan_of;
 
     fn anchor(of: &str) -> (DirectoryId, Anchor) {

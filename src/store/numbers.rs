@@ -3,11 +3,11 @@
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::StoreError;
-use crate::directory::{ConnectorName, Owner};
+use crate::directory::ConnectorName;
 
-/// The policy's number; it gets one if it has none.
-pub(super) fn of_policy(writer: &Transaction<'_>, owner: &Owner) -> Result<i64, StoreError> {
-    numbered(writer, ("policy", "owner"), owner.as_str())
+/// The number of the policy of this name; it gets one if it has none.
+pub(super) fn of_policy(writer: &Transaction<'_>, owner: &str) -> Result<i64, StoreError> {
+    numbered(writer, ("policy", "owner"), owner)
 }
 
 /// The connector's number; it gets one if it has none.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::link::{Place, Subjects};
-use super::{Store, StoreError};
+use super::{Store, StoreError, place};
 use crate::directory::{Owner, SubjectKind};
 
 /// How many objects were linked at one moment: what budgets take their percentages of.
@@ -98,8 +98,8 @@ impl Store {
             let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
             Ok(names
                 .iter()
-                .filter_map(|name| name.split_once('/'))
-                .map(|(ns, name)| Owner::new(ns, name))
+                .filter(|name| place::is_current(name))
+                .filter_map(|name| place::owner(name))
                 .collect())
         })
     }

@@ -63,7 +63,7 @@ impl Store {
         work: impl FnOnce(&PolicyRegistry<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.write(|writer| {
-            let policy = numbers::of_policy(writer, owner)?;
+            let policy = numbers::of_policy(writer, owner.as_str())?;
             let part = PolicyRegistry::new(writer, policy, &self.inner.registry_changes);
             let value = work(&part)?;
             part.take_out_gone()?;

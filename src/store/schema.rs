@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
+use super::handle::NORMAL;
 use super::{StoreError, digest};
 
 /// Marks the file as ours: "Roll" in ASCII.
@@ -28,6 +29,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/digest.sql"),
     include_str!("schema/approver.sql"),
     include_str!("schema/used.sql"),
+    include_str!("schema/place.sql"),
+    include_str!("schema/reservation.sql"),
 ];
 
 /// The schema that this version writes.
@@ -45,7 +48,7 @@ pub(super) const DIGEST: u32 = 7;
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found = check(connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "synchronous", NORMAL)?;
     // In kB: what a large first run touches in no order (keys, names) stays at hand.
     connection.pragma_update(None, "cache_size", -16_000)?;
     // In pages: fewer waits for the disk while much is written, for a longer journal.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use crate::directory::{Match, Operation, Outcome, SubjectId, SubjectKind};
+use crate::directory::{Operation, Outcome, Owner, SubjectId, SubjectKind};
 use crate::store::StoreError;
 use crate::store::journal::{Done, Effect, IntentOutcome, Rejection};
 use crate::store::link::Subjects;
@@ -29,18 +29,21 @@ mod effect;
 mod partly;
 mod recover;
 mod report;
+mod send;
 mod state;
 mod wave;
 
-pub use recover::recover;
+pub use recover::{Recovered, recover};
 pub use report::{Counts, Report};
-pub use state::Context;
 use state::{Apply, Open};
+pub use state::{Context, InDoubt};
 use wave::{Task, Waves};
 
 /// A batch never holds more operations than this: few are open when a process dies, and others wait for the
 /// store only briefly …
 const BATCH: usize = 4000;
+/// At a target that others write too, fewer: what a process that dies leaves open is looked up one by one.
+const SHARED_BATCH: usize = 200;
 /// … nor names more members.
 const MEMBERS: usize = 50_000;
 /// How often one operation is tried in a run.
@@ -49,6 +52,8 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A target that wants more patience than this is left for the next run.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// Of so many objects a run may leave open what became of them; if there are more, the target does not work.
+const IN_DOUBT: usize = 10;
 /// When something that was rejected is tried again, doubled each time …
 const RETRY: Duration = Duration::from_mins(1);
 /// … up to this.
@@ -79,12 +84,15 @@ pub async fn apply<T: Target>(
         done: Vec::new(),
     };
     apply.forget_other_contents(steps);
+    let left = apply.context.in_doubt.iter().map(|(subject, why)| (*subject, why.clone()));
+    apply.report.rejected.extend(left);
     let total = steps.len() as u64;
     let mut done = 0;
+    let together = if can.shared { can.batch.max(SHARED_BATCH) } else { can.batch };
     for phase in steps.chunk_by(|a, b| a.phase == b.phase) {
         let mut waves = Waves::new(phase, can.members_per_operation);
         while let Some(wave) = waves.next_wave() {
-            for batch in batches(wave, can.batch) {
+            for batch in batches(wave, together) {
                 let ends = batch.iter().filter(|task| task.last).count() as u64;
                 apply.batch(batch).await?;
                 done += ends;
@@ -117,12 +125,11 @@ impl<T: Target> Apply<'_, T> {
         if self.context.target.capabilities().shared {
             self.adopt_before(&mut open).await?;
         }
-        let (mut local, mut open): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|one| one.operation.is_none());
+        let (mut local, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| one.operation.is_none());
         self.settle(
             local.drain(..).map(|one| IntentOutcome { intent: None, effect: Some(one.effect) }).collect(),
         );
-        self.intend(&mut open).await?;
+        let mut open = self.intend(open).await?;
         let mut attempt = 0;
         while !open.is_empty() {
             attempt += 1;
@@ -140,6 +147,10 @@ impl<T: Target> Apply<'_, T> {
             self.report.rejected.push((subject, rejection.why.clone()));
             return None;
         }
+        if self.context.in_doubt.contains_key(&subject) {
+            self.report.waiting += 1;
+            return None;
+        }
         let can = self.context.target.capabilities();
         if let Some(why) = able::lacks(&can, task.step) {
             self.report.rejected.push((subject, why.to_owned()));
@@ -151,7 +162,7 @@ impl<T: Target> Apply<'_, T> {
             self.report.waiting += task.members().map_or(1, RoaringBitmap::len);
         }
         let (operation, effect) = opened?;
-        Some(Open { task, operation, effect, intent: None, unclear: false })
+        Some(Open { task, operation, effect, intent: None, unclear: false, doubt: None })
     }
 
     /// The same, without groups that would become members.
@@ -167,17 +178,31 @@ impl<T: Target> Apply<'_, T> {
         task.of(members)
     }
 
-    /// Writes down what is about to be done, and with it what was done before.
-    async fn intend(&mut self, open: &mut [Open<'_>]) -> Result<(), StoreError> {
+    /// Writes down what is about to be done, and with it what was done before. What another policy has is not done.
+    async fn intend<'s>(&mut self, open: Vec<Open<'s>>) -> Result<Vec<Open<'s>>, StoreError> {
         if open.is_empty() {
-            return Ok(());
+            return Ok(open);
         }
         let effects: Vec<Effect> = open.iter().map(|one| one.effect.clone()).collect();
         let intents = self.advance(effects).await?;
-        for (one, intent) in open.iter_mut().zip(intents) {
-            one.intent = Some(intent);
+        let mut intended = Vec::with_capacity(open.len());
+        for (mut one, intent) in open.into_iter().zip(intents) {
+            match intent {
+                Ok(intent) => {
+                    one.intent = Some(intent);
+                    intended.push(one);
+                }
+                Err(rival) => {
+                    let why = self.belongs_to(rival, one.task.step.content());
+                    one.effect
+                        .link
+                        .as_ref()
+                        .map(|link| self.claims.remove(&(one.task.step.kind, link.target.clone())));
+                    self.reject(&one, why);
+                }
+            }
         }
-        Ok(())
+        Ok(intended)
     }
 
     /// Sends what is open once; returns what has to be tried again.
@@ -187,19 +212,19 @@ impl<T: Target> Apply<'_, T> {
         attempt: u32,
     ) -> Result<Vec<Open<'s>>, StoreError> {
         let operations: Vec<Operation> = open.iter_mut().filter_map(|one| one.operation.take()).collect();
-        let outcomes = self.context.target.apply(&operations).await;
+        let outcomes = send::send(self.context.target, &operations).await;
         for (one, operation) in open.iter_mut().zip(operations) {
             one.operation = Some(operation);
         }
         let mut settled = Vec::with_capacity(open.len());
         let mut again = Vec::new();
+        let mut adopted = Vec::new();
         let mut pause = PAUSE.saturating_mul(1 << (attempt - 1).min(16));
         let mut complaint = String::new();
-        let mut outcomes = outcomes.into_iter();
-        for mut one in open.drain(..) {
-            let outcome = outcomes.next().unwrap_or_else(no_answer);
+        for (mut one, outcome) in open.drain(..).zip(outcomes) {
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
             one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
+            one.doubt = None;
             match outcome {
                 Outcome::Done(id) => {
                     if let Some(link) = &mut one.effect.link
@@ -213,12 +238,22 @@ impl<T: Target> Apply<'_, T> {
                 Outcome::Partly(_, refused) => {
                     let before = self.subjects.link(one.task.step.subject);
                     let named = partly::without(&mut one.effect, &one.task, refused, before, self.subjects);
-                    self.report.rejected.extend(named);
+                    for (member, why) in named {
+                        if why.reason.is_of_all() {
+                            self.report.waiting += 1;
+                        } else {
+                            self.report.rejected.push((member, why.in_full()));
+                        }
+                    }
                     settled.push(one.settled());
                 }
                 Outcome::Gone => settled.push(one.lost()),
                 Outcome::NameTaken(name) => match self.adopt(&mut one, &name).await {
-                    adopt::Adoption::Adopt => again.push(one),
+                    // It is another intent: what it makes ours is an object that others may want.
+                    adopt::Adoption::Adopt => {
+                        settled.push(IntentOutcome { intent: one.intent.take(), effect: None });
+                        adopted.push(one);
+                    }
                     adopt::Adoption::Leave(why) => settled.extend(self.put_aside(one, why).await),
                 },
                 Outcome::Rejected(why) => settled.extend(self.put_aside(one, why.in_full()).await),
@@ -228,7 +263,8 @@ impl<T: Target> Apply<'_, T> {
                     again.push(one);
                 }
                 Outcome::Ambiguous(why) => {
-                    complaint = why.message;
+                    complaint.clone_from(&why.message);
+                    one.doubt = Some(why);
                     again.push(one);
                 }
                 Outcome::Failed(why) => {
@@ -238,7 +274,7 @@ impl<T: Target> Apply<'_, T> {
             }
         }
         let hopeless = attempt >= ATTEMPTS || pause > PATIENCE || self.report.failed.is_some();
-        if hopeless && !again.is_empty() {
+        if hopeless && !again.is_empty() && !self.leave_in_doubt(&mut again) {
             self.report.failed.get_or_insert_with(|| {
                 let again = count(again.len() as u64, "operation was", "operations were");
                 format!("{again} postponed to the next run: {complaint}")
@@ -247,6 +283,9 @@ impl<T: Target> Apply<'_, T> {
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));
         }
         self.settle(settled);
+        if self.report.failed.is_none() {
+            again.extend(self.intend(adopted).await?);
+        }
         if !again.is_empty() && !complaint.is_empty() {
             // It may be long until the next intents.
             self.advance(Vec::new()).await?;
@@ -256,32 +295,57 @@ impl<T: Target> Apply<'_, T> {
         Ok(again)
     }
 
+    /// Leaves open what became of a few objects, if that is all that is the matter: the others go on. Returns whether it is.
+    fn leave_in_doubt(&mut self, again: &mut Vec<Open<'_>>) -> bool {
+        let is_of_one = |one: &Open<'_>| one.doubt.as_ref().is_some_and(|why| !why.reason.is_of_all());
+        let few = self.context.in_doubt.len() + again.len() <= IN_DOUBT;
+        let is_all = self.report.failed.is_none() && few && again.iter().all(is_of_one);
+        if is_all {
+            for one in again.drain(..) {
+                let why = one.doubt.as_ref().map(TargetError::in_full).unwrap_or_default();
+                self.doubt(one.task.step.subject, why);
+            }
+        }
+        is_all
+    }
+
+    /// Nothing else may be done to the object before it is known what became of it.
+    fn doubt(&mut self, subject: SubjectId, why: String) {
+        let why = format!(
+            "it is not known what became of a change of this object, so nothing else is done to it: {why}"
+        );
+        self.report.rejected.push((subject, why.clone()));
+        self.report.waiting += 1;
+        self.context.in_doubt.insert(subject, why);
+    }
+
     /// A create that may have happened is looked for; everything else is harmless to repeat.
     async fn look_if_ambiguous(&self, one: &mut Open<'_>, outcome: Outcome) -> Outcome {
         let (Outcome::Ambiguous(_), Some(Operation::Create { key, content })) = (&outcome, &one.operation)
         else {
             return outcome;
         };
-        match ask::find(self.context.target, one.task.step.kind, Match::Key(*key)).await {
-            Ok(found) => match found.into_iter().next() {
-                Some(found) if found.content == **content && found.active => Outcome::Done(found.id),
-                // It is ours, and not quite what it should be: made so by the next attempt.
-                Some(found) => {
-                    one.operation =
-                        Some(Operation::Update { id: found.id.clone(), key: *key, content: content.clone() });
-                    if let Some(link) = &mut one.effect.link {
-                        link.target = found.id;
-                    }
-                    outcome
+        let (target, kind) = (self.context.target, one.task.step.kind);
+        let found = ask::find(target, kind, ask::created(target, kind, *key, content)).await;
+        match found.and_then(|found| ask::the_created(target, kind, content, found)) {
+            Ok(Some(found)) if found.content == target.held(content) && found.active => {
+                Outcome::Done(found.id)
+            }
+            // It is ours, and not quite what it should be: made so by the next attempt.
+            Ok(Some(found)) => {
+                one.operation =
+                    Some(Operation::Update { id: found.id.clone(), key: *key, content: content.clone() });
+                if let Some(link) = &mut one.effect.link {
+                    link.target = found.id;
                 }
-                None => outcome,
-            },
-            Err(_) => outcome,
+                outcome
+            }
+            Ok(None) | Err(_) => outcome,
         }
     }
 
     /// What the target will not have did not happen, unless an earlier try had no answer: that one may have
-    /// been heard, in part at least. Where nobody can look, the intent stays open, and this run ends: the next looks.
+    /// been heard, in part at least. Where nobody can look, the intent stays open, and the next run looks.
     async fn put_aside(&mut self, one: Open<'_>, why: String) -> Option<IntentOutcome> {
         let looked = if one.unclear { self.look(&one.effect).await } else { Ok(None) };
         match looked {
@@ -295,9 +359,12 @@ impl<T: Target> Apply<'_, T> {
                 }
                 Some(IntentOutcome { intent: one.intent, effect })
             }
-            // Nothing else may be done to the object before it is known what became of it.
+            Err(why) if why.reason.is_of_all() || self.context.in_doubt.len() >= IN_DOUBT => {
+                self.report.failed.get_or_insert(why.message);
+                None
+            }
             Err(why) => {
-                self.report.failed.get_or_insert(why);
+                self.doubt(one.task.step.subject, why.in_full());
                 None
             }
         }
@@ -305,17 +372,18 @@ impl<T: Target> Apply<'_, T> {
 
     /// Looks what became of an operation. Whose members a group has cannot be told without knowing those; they are known
     /// here only: what is linked beside `subjects` was counted.
-    async fn look(&self, effect: &Effect) -> Result<Option<Effect>, String> {
+    async fn look(&self, effect: &Effect) -> Result<Option<Effect>, TargetError> {
         let links = self.subjects.link(effect.subject).into_iter().chain(&effect.link);
         let mut wanted = links.fold(RoaringBitmap::new(), |members, link| members | &link.members);
         wanted.insert(effect.subject.0);
         let (store, place, lacking) =
             (self.context.store.clone(), self.context.place, self.subjects.lacks(&wanted));
         let others = blocking(move || store.subjects_of(place, &lacking)).await;
-        let mut known = others.map_err(|error: StoreError| error.to_string())?;
+        let failed = |error: StoreError| TargetError::new(TargetReason::StoreFailed, error.to_string());
+        let mut known = others.map_err(failed)?;
         let here = wanted.iter().filter_map(|id| self.subjects.by_id.get(&SubjectId(id)));
         here.for_each(|subject| drop(known.by_id.insert(subject.id, subject.clone())));
-        recover::look(self.context.target, effect, &known).await.map_err(|error| error.to_string())
+        recover::look(self.context.target, effect, &known).await
     }
 
     fn accept(&mut self, step: &Planned) {
@@ -344,9 +412,9 @@ impl<T: Target> Apply<'_, T> {
             let kind = self.subjects.by_id.get(&effect.subject).map_or(SubjectKind::User, |one| one.kind);
             self.report.count(kind, effect, before);
             if self.context.target.capabilities().shared {
-                before.map(|before| self.claims.insert(before.target.clone(), false));
+                before.map(|before| self.claims.insert((kind, before.target.clone()), false));
                 let after = effect.link.as_ref();
-                after.map(|after| self.claims.insert(after.target.clone(), true));
+                after.map(|after| self.claims.insert((kind, after.target.clone()), true));
             }
         }
         let along = effect::bring_up_to_date(self.subjects, &settled);
@@ -354,14 +422,15 @@ impl<T: Target> Apply<'_, T> {
     }
 
     /// Settles in the store what was done, and intends what comes next.
-    async fn advance(&mut self, next: Vec<Effect>) -> Result<Vec<i64>, StoreError> {
+    async fn advance(&mut self, next: Vec<Effect>) -> Result<Vec<Result<i64, Owner>>, StoreError> {
         let done = std::mem::take(&mut self.done);
         if done.is_empty() && next.is_empty() {
             return Ok(Vec::new());
         }
         let (store, place, run) =
             (self.context.store.clone(), self.context.place, self.context.run.to_owned());
-        blocking(move || store.advance(place, &run, &done, &next)).await
+        let shared = self.context.target.capabilities().shared;
+        blocking(move || store.advance(place, &run, shared, &done, &next)).await
     }
 
     async fn finish(mut self) -> Result<Report, StoreError> {
@@ -371,11 +440,6 @@ impl<T: Target> Apply<'_, T> {
         blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
         Ok(report)
     }
-}
-
-/// The outcome of an operation of which the target said nothing.
-fn no_answer() -> Outcome {
-    Outcome::Ambiguous(TargetError::new(TargetReason::NoAnswer, "the target did not answer"))
 }
 
 /// Whether all that an operation was to do is done, not only part of it.

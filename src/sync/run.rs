@@ -4,6 +4,7 @@
 //! - A run reads sealed snapshots only.
 //! - What an earlier run left open (it was killed) is settled before anything is planned.
 //! - It goes by what was written: of a store in which bytes changed by themselves nothing is planned.
+//! - What is known of a policy is of one target: at another one its first run removes nothing, and no approval counts.
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
 //!   whole and holds nothing that an edit removes.
 
@@ -79,20 +80,29 @@ pub async fn run_on<T: Target>(
     let id = options.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let started_at = clock.now();
     let identity = target.identity().to_owned();
-    let (reader, owner) = (store.clone(), policy.owner.clone());
+    let (reader, owner, preview) = (store.clone(), policy.owner.clone(), options.preview);
     let connectors: Vec<_> = policy.connectors.iter().map(|binding| binding.connector.clone()).collect();
     let vouched_for = move || {
         let place = reader.place(&owner, &identity)?;
         reader.vouch_for_run(place, &connectors)?;
+        if !preview && reader.move_to(&owner, place)? {
+            tracing::info!(policy = %owner, "the policy is at another target than before: its first run there removes nothing");
+        }
         Ok(place)
     };
     let place = blocking(vouched_for).await?;
     // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
     let mut before = if options.preview { None } else { previous.take() };
+    let mut in_doubt = apply::InDoubt::default();
     if !options.preview {
         match apply::recover(target, store, place, &id, clock).await? {
-            Ok(0) => {}
-            Ok(_) => before = None,
+            Ok(recovered) => {
+                // Whoever is in doubt is looked at, whatever changed.
+                if recovered != apply::Recovered::default() {
+                    before = None;
+                }
+                in_doubt = recovered.in_doubt;
+            }
             Err(why) => {
                 let why = format!(
                     "it could not be found out at the target what an interrupted run had done: {why}"
@@ -122,7 +132,8 @@ pub async fn run_on<T: Target>(
         apply::Report::of_steps(&draft.guarded.execute)
     } else {
         let completion = draft.vouched.completion;
-        let context = apply::Context { target, store, place, policy: &policy, run: &id, completion, clock };
+        let context =
+            apply::Context { target, store, place, policy: &policy, run: &id, completion, in_doubt, clock };
         apply::apply(context, &mut draft.subjects, &draft.guarded.execute, progress).await?
     };
     let finished_at = clock.now();

@@ -22,6 +22,8 @@ pub struct Capabilities {
     pub batch: usize,
     /// How many such calls may be under way at once.
     pub at_once: usize,
+    /// How often it may be called.
+    pub rates: Rates,
     /// Whether somebody else can write there: then existing objects may have to be adopted, and
     /// verified from time to time.
     pub shared: bool,
@@ -49,6 +51,15 @@ pub enum Names {
     UniqueIgnoringCase,
     /// They cannot; names that differ only in case are two names.
     UniqueByCase,
+}
+
+/// How often a target may be called; `None` where it says so itself, or sets no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Without changing anything.
+    pub reads_per_minute: Option<u32>,
+    /// To change something.
+    pub writes_per_minute: Option<u32>,
 }
 
 impl Capabilities {

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Capabilities, Names, OfKind, Target, TargetError, TargetReason};
+use super::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReason};
 use crate::directory::{Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject};
 use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
@@ -54,6 +54,7 @@ impl Target for Registry {
             members_per_operation: 50_000,
             batch: 4000,
             at_once: 1,
+            rates: Rates::default(),
             shared: false,
         }
     }

@@ -15,12 +15,13 @@ use rollcall::spec;
 use rollcall::store::Store;
 use rollcall::store::journal::{Intent, Spent};
 use rollcall::store::link::Place;
+use rollcall::sync::apply::Counts;
 use rollcall::sync::import::import;
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
 use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
 
 use crate::support::completion::completion;
-use crate::support::fake_target::{Fake, Trouble};
+use crate::support::fake_target::{Fake, Object, Trouble};
 use crate::support::hand::Hand;
 use crate::support::reading;
 
@@ -110,7 +111,7 @@ impl Bench {
     }
 
     fn place(&self) -> Place {
-        self.store.place(&Owner::new("test", "one"), "fake:https://fake.example").unwrap()
+        self.store.place(&Owner::new("test", "one"), &self.target.identity).unwrap()
     }
 
     /// What the policy `one` began and does not know the end of.
@@ -120,6 +121,12 @@ impl Bench {
 
     fn spent(&self) -> Vec<Spent> {
         self.store.spent(self.place(), Hand::seconds(0).now()).unwrap()
+    }
+
+    fn id_of(&self, name: &str) -> TargetId {
+        let objects = self.target.objects();
+        let of = |(_, object): &(&TargetId, &Object)| object.content.name().starts_with(name);
+        objects.iter().find(of).unwrap().0.clone()
     }
 
     fn count(&self) -> usize {
@@ -331,11 +338,112 @@ async fn a_refusal_is_not_believed_when_an_earlier_try_may_have_been_heard() {
 #[tokio::test(start_paused = true)]
 async fn where_looking_tells_nothing_the_next_run_looks() {
     let (bench, report) = disabled_unheard_then_rejected(1).await;
-    assert_eq!((report.result(), report.applied.users.disabled), (RunResult::Failed, 0));
+    assert_eq!((report.result(), report.applied.users.disabled), (RunResult::InStepWithExceptions, 0));
+    assert!(why(&report).contains("it is not known what became of a change"), "{}", why(&report));
+    assert_eq!(report.due, Some(report.started_at), "it is not forgotten, though no read brings anything");
     assert_eq!(bench.open_intents().len(), 1);
     let again = bench.run("one", &["grace"], 120).await;
     assert_eq!((again.result(), again.applied.users.disabled), (RunResult::InStep, 0));
     assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_which_nobody_knows_anything_holds_up_no_other() {
+    let bench = Bench::new();
+    bench.run("one", &["ada", "grace"], 0).await;
+    // Of her object the target answers nothing any more, whatever it is asked.
+    let ada = bench.id_of("ada");
+    bench.target.silent.lock().unwrap().insert(ada.clone());
+    let report = bench.run("one", &["hedy"], 60).await;
+    let Counts { created, disabled, .. } = report.applied.users;
+    assert_eq!(
+        (created, disabled, report.result()),
+        (1, 1, RunResult::InStepWithExceptions),
+        "{}",
+        why(&report)
+    );
+    assert_eq!(bench.open_intents().len(), 1);
+    // So it is in the next run, and the others go on.
+    let report = bench.run("one", &["ada", "hedy", "ida"], 120).await;
+    assert_eq!((report.applied.users.created, report.result()), (1, RunResult::InStepWithExceptions));
+    assert_eq!((report.quarantined_count, bench.open_intents().len()), (1, 1));
+    bench.target.silent.lock().unwrap().clear();
+    let report = bench.run("one", &["hedy", "ida"], 180).await;
+    assert_eq!((report.result(), bench.open_intents().len()), (RunResult::InStep, 0));
+    assert!(!bench.target.objects()[&ada].active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_answers_nobody_is_left_alone() {
+    let bench = Bench::new();
+    bench.run("one", &["ada"], 0).await;
+    let many: Vec<&'static str> = (0..30).map(|number| &*format!("p{number}").leak()).collect();
+    bench.target.trouble(vec![Trouble::LostBefore; 1000]);
+    let report = bench.run("one", &many, 60).await;
+    assert_eq!(report.result(), RunResult::Failed);
+    bench.target.no_trouble();
+    assert_eq!(bench.run("one", &many, 120).await.result(), RunResult::InStep);
+    assert_eq!((bench.count(), bench.open_intents().len()), (31, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_created_is_found_again_where_no_key_is_held() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter] {
+        let mut bench = Bench { adopt: Adopt::Never, ..Bench::new() };
+        bench.target.holds_no_key();
+        bench.target.trouble([trouble.clone()]);
+        let report = bench.run("one", &["ada"], 0).await;
+        assert_eq!((report.applied.users.created, report.result()), (1, RunResult::InStep), "{trouble:?}");
+        // A process that dies.
+        bench.target.die_at(3);
+        tokio::select! {
+            _ = bench.run("one", &["ada", "grace"], 60) => panic!("it lives"),
+            () = bench.target.died() => {}
+        }
+        bench.target.no_trouble();
+        let report = bench.run("one", &["ada", "grace"], 120).await;
+        assert_eq!((bench.count(), report.result()), (2, RunResult::InStep), "{trouble:?}");
+        // What bears the name before is somebody else's, also when nobody can tell by a key.
+        bench.foreign("hedy@corp.example", "hedy@corp.example");
+        bench.target.trouble([Trouble::LostBefore]);
+        let report = bench.run("one", &["ada", "grace", "hedy"], 180).await;
+        assert!(why(&report).contains("another object with the name hedy@corp.example"), "{}", why(&report));
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_moves_to_another_target_removes_nothing_there() {
+    let mut bench = Bench::new();
+    bench.run("one", &["ada", "grace"], 0).await;
+    let (old, before) = (std::mem::replace(&mut bench.target, Fake::new()), bench.place());
+    bench.target.identity = "fake:https://elsewhere.example".to_owned();
+    // She has an account there, and has left meanwhile.
+    let theirs = bench.foreign("grace", "grace@corp.example");
+    let report = bench.run("one", &["ada"], 60).await;
+    let Counts { created, disabled, adopted, .. } = report.applied.users;
+    assert_eq!((created, disabled, adopted, report.result()), (1, 0, 0, RunResult::InStep));
+    assert!(bench.target.objects()[&theirs].active);
+    assert!(old.objects().values().all(|object| object.active), "nothing is done at the old one");
+    // It comes back: what it linked there is still its own, and a first run removes nothing.
+    bench.target = old;
+    let report = bench.run("one", &["ada"], 120).await;
+    assert_eq!((report.applied.users.adopted, report.applied.users.disabled), (0, 0));
+    assert_eq!(bench.place(), before);
+    let report = bench.run("one", &["ada"], 180).await;
+    assert_eq!((report.applied.users.disabled, report.result()), (1, RunResult::InStep));
+}
+
+#[tokio::test]
+async fn two_policies_that_run_at_once_never_both_adopt() {
+    let bench = Bench::new();
+    let theirs = bench.foreign("a.lovelace", "ada@corp.example");
+    let (one, other) = tokio::join!(bench.run("one", &["ada"], 0), bench.run("other", &["ada"], 0));
+    assert_eq!(one.applied.users.adopted + other.applied.users.adopted, 1);
+    let (loser, winner) =
+        if one.applied.users.adopted == 1 { (other, "test/one") } else { (one, "test/other") };
+    assert!(why(&loser).contains(&format!("belongs to the policy {winner}")), "{}", why(&loser));
+    assert_eq!(loser.applied.rivals, BTreeSet::from([Owner::new("test", &winner[5..])]));
+    assert_eq!((bench.count(), bench.target.objects()[&theirs].key.is_some()), (1, true));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollcall::directory::{Key, SubjectKind, TargetId};
 use rollcall::store::link::Subjects;
 
-use crate::fake_target::{Object, kind};
+use crate::fake_target::Object;
 use crate::life::{Life, Ran};
 use crate::oracle::{Broken, Standing, Why, demand};
 use crate::place::Objects;
@@ -185,7 +185,7 @@ impl Life {
             let heard: Vec<_> =
                 looked.of(object).iter().filter_map(|anchor| self.knowledge.people.get(anchor)).collect();
             let disabled = !heard.is_empty() && heard.iter().all(|heard| heard.last.is_disabled(now));
-            demand(!disabled || kind(&object.content) != SubjectKind::User, 1, || {
+            demand(!disabled || object.content.kind() != SubjectKind::User, 1, || {
                 format!("{} ({id:?}) works now, and is disabled in the directory", object.content.name())
             })?;
         }
@@ -202,7 +202,7 @@ impl Life {
         let Some(name) = self.name_of(anchor) else { return false };
         let wanted = if anchor.starts_with('g') { SubjectKind::Group } else { SubjectKind::User };
         looked.before.values().chain(looked.after.values()).any(|object| {
-            kind(&object.content) == wanted
+            object.content.kind() == wanted
                 && object.content.name_key() == name
                 && !looked.of(object).iter().any(|other| other == anchor)
         })

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::gate::Gate;
-use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetObject};
+use crate::directory::{Content, Match, Operation, Outcome, SubjectKind, TargetObject};
 use crate::target::{Capabilities, Target, TargetError, TargetReason};
 
 pub(super) struct Gated<T> {
@@ -70,6 +70,10 @@ impl<T: Target> Target for Gated<T> {
             }
             None => self.target.apply(batch).await,
         }
+    }
+
+    fn held(&self, content: &Content) -> Content {
+        self.target.held(content)
     }
 
     async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {

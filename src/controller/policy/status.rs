@@ -9,7 +9,7 @@ use crate::api::policy::{Held, InStep, LastRun, SyncPolicyStatus};
 use crate::api::reason::{Reason, policy};
 use crate::controller::condition::{Conditions, Status, find};
 use crate::controller::connector::status::problems;
-use crate::directory::ConnectorName;
+use crate::directory::{ConnectorName, Owner};
 use crate::spec::Problem;
 use crate::store::StoreError;
 use crate::store::hold::Hold;
@@ -18,6 +18,9 @@ use crate::words::{count, thousands};
 
 /// The result of a run that did nothing but say what it would do.
 pub(super) const PREVIEWED: &str = "Previewed";
+
+/// So many other policies are named at most.
+const RIVALS: usize = 3;
 
 /// What is to be said.
 pub(super) struct StatusInput<'a> {
@@ -340,6 +343,15 @@ pub fn reason(verdict: RunResult) -> Reason {
 }
 
 fn message(report: &RunReport, verdict: RunResult) -> String {
+    let message = outcome(report, verdict);
+    if report.applied.rivals.is_empty() {
+        return message;
+    }
+    let rivals: Vec<&str> = report.applied.rivals.iter().take(RIVALS).map(Owner::as_str).collect();
+    format!("{message}; SyncPolicy {} has objects at the target that this one wants too", rivals.join(", "))
+}
+
+fn outcome(report: &RunReport, verdict: RunResult) -> String {
     match verdict {
         RunResult::Failed => report.failed.clone().unwrap_or_default(),
         RunResult::SourceFailed => {

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::directory::{Content, SubjectId, UserContent};
     use crate::sync::plan::Phase;
-    use crate::target::{Names, OfKind};
+    use crate::target::{Names, OfKind, Rates};
 
     fn update(renames: bool) -> Action {
         let content = Arc::new(Content::User(UserContent::default()));
@@ -62,6 +62,7 @@ mod tests {
             members_per_operation: 1,
             batch: 1,
             at_once: 1,
+            rates: Rates::default(),
             shared: true,
         };
         let step = |kind| Planned::new(SubjectId(1), kind, Phase::Users, action.clone());

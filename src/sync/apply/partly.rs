@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use roaring::RoaringBitmap;
 
 use super::wave::Task;
-use crate::directory::{RefusedMember, SubjectId, TargetId};
+use crate::directory::{RefusedMember, SubjectId, TargetError, TargetId};
 use crate::store::journal::{Effect, Verb};
 use crate::store::link::{Link, Subjects};
 use crate::sync::guard;
@@ -17,11 +17,10 @@ pub(super) fn without(
     refused: Vec<RefusedMember>,
     before: Option<&Link>,
     subjects: &Subjects,
-) -> Vec<(SubjectId, String)> {
+) -> Vec<(SubjectId, TargetError)> {
     let (Some(link), Some(before)) = (&mut effect.link, before) else { return Vec::new() };
     let these = asked(task, before);
-    let mut why: HashMap<TargetId, String> =
-        refused.into_iter().map(|one| (one.member, one.why.in_full())).collect();
+    let why: HashMap<TargetId, TargetError> = refused.into_iter().map(|one| (one.member, one.why)).collect();
     let target_of = |member: u32| subjects.link(SubjectId(member)).map(|link| &link.target);
     let refused: RoaringBitmap =
         these.iter().filter(|member| target_of(*member).is_some_and(|id| why.contains_key(id))).collect();
@@ -35,7 +34,7 @@ pub(super) fn without(
         link.leaving = before.leaving;
     }
     effect.spends = guard::spends(task.step, Some(&(&these - &refused)));
-    let named = |member| Some((SubjectId(member), why.remove(target_of(member)?)?));
+    let named = |member| Some((SubjectId(member), why.get(target_of(member)?)?.clone()));
     refused.iter().filter_map(named).collect()
 }
 
@@ -52,7 +51,7 @@ mod tests {
 
     use super::*;
     use crate::directory::{
-        Anchor, Content, DirectoryId, GroupContent, Key, Owner, SubjectKind, TargetError, TargetReason,
+        Anchor, Content, DirectoryId, GroupContent, Key, Owner, SubjectKind, TargetReason,
     };
     use crate::store::link::Subject;
     use crate::sync::plan::{Action, Phase, Planned, Removal};
@@ -120,7 +119,7 @@ mod tests {
         let refused = refused.iter().map(why).collect();
         let named = without(&mut effect, &Task::whole(&step), refused, Some(&before), &subjects);
         assert_eq!((effect.verb, effect.link.unwrap().members), (verb, bits(left)));
-        assert!(named.iter().all(|(_, why)| why == "no such member: of ada"));
+        assert!(named.iter().all(|(_, why)| why.in_full() == "no such member: of ada"));
         assert_eq!(named.is_empty(), left.is_empty());
     }
 }

@@ -1,22 +1,32 @@
 //! Recovers operations without an answer, after a crash or an outage: looks at the target to find out what was done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use super::ask;
 use super::effect::bring_up_to_date;
+use super::state::InDoubt;
 use crate::clock::Clock;
-use crate::directory::{Match, SubjectId, TargetId, TargetObject};
-use crate::store::journal::{Done, Effect, IntentOutcome, Verb};
+use crate::directory::{Content, Match, SubjectId, SubjectKind, TargetId, TargetObject};
+use crate::store::journal::{Done, Effect, Intent, IntentOutcome, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::target::{Target, TargetError};
 
-/// Settles every open intent. Returns how many there were, or what the target says when it cannot be asked (then they
-/// stay open).
+/// What came of looking at what was left open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// How many intents were settled.
+    pub settled: usize,
+    /// Whose intents stay open, because every look at their objects fails, and why: nothing is done to them.
+    pub in_doubt: InDoubt,
+}
+
+/// Settles the open intents. Those of one object on which no look tells anything stay open. An error is what the target says
+/// when it cannot be asked at all (then all stay open).
 ///
 /// # Errors
 /// When the store cannot be written (for example, the disk is full) or is damaged.
@@ -26,24 +36,32 @@ pub async fn recover<T: Target>(
     place: Place,
     run: &str,
     clock: &dyn Clock,
-) -> Result<Result<usize, String>, StoreError> {
+) -> Result<Result<Recovered, String>, StoreError> {
     let reader = store.clone();
     let intents = blocking(move || reader.open_intents(place)).await?;
     if intents.is_empty() {
-        return Ok(Ok(0));
+        return Ok(Ok(Recovered::default()));
     }
     let reader = store.clone();
     let mut subjects = blocking(move || reader.subjects(place)).await?;
+    let mut answers = look_at_all(target, &intents, &subjects).await;
     let mut settled = Vec::with_capacity(intents.len());
+    let mut in_doubt = InDoubt::default();
     for intent in intents {
-        match look(target, &intent.effect, &subjects).await {
+        let (id, subject) = (intent.id, intent.effect.subject);
+        // What comes after it builds on what became of it.
+        if in_doubt.contains_key(&subject) {
+            continue;
+        }
+        match look_with(target, &intent.effect, &subjects, answers.remove(&id)).await {
             Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
-                let one = IntentOutcome { intent: Some(intent.id), effect };
+                let one = IntentOutcome { intent: Some(id), effect };
                 bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
                 settled.push(one);
             }
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) if error.reason.is_of_all() => return Ok(Err(error.message)),
+            Err(error) => drop(in_doubt.insert(subject, error.in_full())),
         }
     }
     let count = settled.len();
@@ -51,7 +69,33 @@ pub async fn recover<T: Target>(
     let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
     let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
     blocking(move || store.settle(place, &run, &done)).await?;
-    Ok(Ok(count))
+    Ok(Ok(Recovered { settled: count, in_doubt }))
+}
+
+/// A question, and its answer.
+type Answered = (Match, Result<Vec<TargetObject>, TargetError>);
+
+/// Asks of everything that is open at once.
+async fn look_at_all<T: Target>(
+    target: &T,
+    intents: &[Intent],
+    subjects: &Subjects,
+) -> HashMap<i64, Answered> {
+    let mut answers = HashMap::with_capacity(intents.len());
+    for kind in [SubjectKind::User, SubjectKind::Group] {
+        let of_kind = intents.iter().filter(|intent| kind_of(&intent.effect, subjects) == Some(kind));
+        let questions: Vec<(i64, Match)> = of_kind
+            .filter_map(|intent| Some((intent.id, look_for(target, kind, &intent.effect, subjects)?)))
+            .collect();
+        let by: Vec<Match> = questions.iter().map(|(_, by)| by.clone()).collect();
+        if by.is_empty() {
+            continue;
+        }
+        let mut found = target.find(kind, &by).await;
+        found.resize_with(by.len(), ask::no_answer);
+        answers.extend(questions.into_iter().zip(found).map(|((id, by), found)| (id, (by, found))));
+    }
+    answers
 }
 
 /// Looks at the target for what became of something that was begun; `None` if it did not happen.
@@ -60,29 +104,55 @@ pub(super) async fn look<T: Target>(
     effect: &Effect,
     subjects: &Subjects,
 ) -> Result<Option<Effect>, TargetError> {
-    let kind = subjects.by_id.get(&effect.subject).map(|subject| subject.kind);
-    let (Some(kind), Some(by)) = (kind, look_for(effect, subjects)) else { return Ok(None) };
-    let found = ask::find(target, kind, by).await?;
-    Ok(became(effect.clone(), found.into_iter().next(), subjects))
+    look_with(target, effect, subjects, None).await
 }
 
-fn look_for(effect: &Effect, subjects: &Subjects) -> Option<Match> {
+/// The same, with an answer that is there already, if it is one to the question of now.
+async fn look_with<T: Target>(
+    target: &T,
+    effect: &Effect,
+    subjects: &Subjects,
+    answered: Option<Answered>,
+) -> Result<Option<Effect>, TargetError> {
+    let Some(kind) = kind_of(effect, subjects) else { return Ok(None) };
+    let Some(by) = look_for(target, kind, effect, subjects) else { return Ok(None) };
+    let found = match answered.filter(|(asked, _)| *asked == by) {
+        Some((_, found)) => found?,
+        None => ask::find(target, kind, by).await?,
+    };
+    let found = match (effect.verb, &effect.link) {
+        (Verb::Create, Some(link)) => ask::the_created(target, kind, &link.confirmed, found)?,
+        _ => found.into_iter().next(),
+    };
+    Ok(became(effect.clone(), found, subjects, |content| target.held(content)))
+}
+
+fn kind_of(effect: &Effect, subjects: &Subjects) -> Option<SubjectKind> {
+    subjects.by_id.get(&effect.subject).map(|subject| subject.kind)
+}
+
+fn look_for<T: Target>(target: &T, kind: SubjectKind, effect: &Effect, subjects: &Subjects) -> Option<Match> {
     let subject = subjects.by_id.get(&effect.subject)?;
-    match effect.verb {
-        Verb::Create => Some(Match::Key(subject.key)),
-        Verb::Adopt => effect.link.as_ref().map(|link| Match::Id(link.target.clone())),
+    match (effect.verb, &effect.link) {
+        (Verb::Create, Some(link)) => Some(ask::created(target, kind, subject.key, &link.confirmed)),
+        (Verb::Adopt, Some(link)) => Some(Match::Id(link.target.clone())),
         _ => subject.link.as_ref().map(|link| Match::Id(link.target.clone())),
     }
 }
 
 /// What became of it, given what the target shows now; `None` if it did not happen.
-fn became(effect: Effect, found: Option<TargetObject>, subjects: &Subjects) -> Option<Effect> {
+fn became(
+    effect: Effect,
+    found: Option<TargetObject>,
+    subjects: &Subjects,
+    held: impl Fn(&Content) -> Content,
+) -> Option<Effect> {
     let before = subjects.link(effect.subject);
     match (found, effect.verb) {
         (None, Verb::Create | Verb::Adopt) | (Some(_), Verb::Delete) => None,
         (None, Verb::Delete) => Some(effect),
         (None, _) => Some(Effect { verb: Verb::Lost, link: None, spends: Vec::new(), ..effect }),
-        (Some(found), _) => happened(effect, found, before, subjects),
+        (Some(found), _) => happened(effect, found, before, subjects, held),
     }
 }
 
@@ -91,15 +161,21 @@ fn happened(
     found: TargetObject,
     before: Option<&Link>,
     subjects: &Subjects,
+    held: impl Fn(&Content) -> Content,
 ) -> Option<Effect> {
     let link = effect.link.as_mut()?;
+    // A target may keep less than it is told.
+    let is_as_wanted = found.content == held(&link.confirmed);
     let did = match effect.verb {
         Verb::Create => true,
-        Verb::Adopt => found.key == subjects.by_id.get(&effect.subject).map(|subject| subject.key),
-        Verb::Update | Verb::Release => found.content == *link.confirmed,
+        Verb::Adopt => {
+            is_as_wanted || found.key == subjects.by_id.get(&effect.subject).map(|subject| subject.key)
+        }
+        Verb::Update | Verb::Release => is_as_wanted,
         Verb::Disable | Verb::Enable => found.active == link.active,
         Verb::Empty | Verb::AddMembers | Verb::RemoveMembers => {
-            let (there, before) = (members(&found, subjects)?, &before?.members);
+            let before = &before?.members;
+            let there = members(&found, &(before | &link.members), subjects)?;
             // What we put in, and what we would have: as far as it is there now.
             link.members = (before | &link.members) & there;
             // That somebody else took a member out meanwhile does not make a group empty.
@@ -109,27 +185,26 @@ fn happened(
     };
     link.target = found.id;
     if matches!(effect.verb, Verb::Create | Verb::Adopt) {
-        link.confirmed = Arc::new(found.content);
+        if !is_as_wanted {
+            link.confirmed = Arc::new(found.content);
+        }
         link.active = found.active;
     }
     did.then_some(effect)
 }
 
-/// Which of ours are in the group at the target.
-fn members(found: &TargetObject, subjects: &Subjects) -> Option<RoaringBitmap> {
-    let by_target: HashMap<&TargetId, u32> = subjects
-        .by_id
-        .values()
-        .filter_map(|subject| Some((&subject.link.as_ref()?.target, subject.id.0)))
-        .collect();
-    let members = found.members.as_ref()?;
-    Some(members.iter().filter_map(|member| by_target.get(member).copied()).collect())
+/// Which of these are in the group at the target.
+fn members(found: &TargetObject, of: &RoaringBitmap, subjects: &Subjects) -> Option<RoaringBitmap> {
+    let there: HashSet<&TargetId> = found.members.as_ref()?.iter().collect();
+    let is_there =
+        |member: &u32| subjects.link(SubjectId(*member)).is_some_and(|link| there.contains(&link.target));
+    Some(of.iter().filter(is_there).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Anchor, Content, DirectoryId, GroupContent, Key, Owner, SubjectKind};
+    use crate::directory::{Anchor, DirectoryId, GroupContent, Key, Owner};
     use crate::store::link::Subject;
 
     fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
@@ -170,7 +245,7 @@ mod tests {
                 active: true,
                 members: Some(there.iter().map(|id| TargetId((*id).into())).collect()),
             };
-            happened(effect, found, Some(before), &subjects).is_some()
+            happened(effect, found, Some(before), &subjects, Content::clone).is_some()
         };
         assert!(was_emptied(&[]) && was_emptied(&["somebody-elses"]));
         assert!(!was_emptied(&["t2", "t3"]));

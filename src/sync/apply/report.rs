@@ -1,6 +1,8 @@
 //! The counts of what was applied, or would be.
 
-use crate::directory::{SubjectId, SubjectKind};
+use std::collections::BTreeSet;
+
+use crate::directory::{Owner, SubjectId, SubjectKind};
 use crate::store::journal::{Effect, Verb};
 use crate::store::link::Link;
 use crate::sync::plan::{Action, Planned};
@@ -20,6 +22,8 @@ pub struct Report {
     pub rejected: Vec<(SubjectId, String)>,
     /// Changes that wait for an object which is not there yet, or for the next plan.
     pub waiting: u64,
+    /// Other policies that have objects which this one wants.
+    pub rivals: BTreeSet<Owner>,
     /// Why it could not do everything.
     pub failed: Option<String>,
 }

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use super::report::Report;
 use super::wave::Task;
 use crate::clock::Clock;
-use crate::directory::{Operation, SubjectId, TargetId};
+use crate::directory::{Operation, SubjectId, SubjectKind, TargetError, TargetId};
 use crate::store::Store;
 use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
 use crate::store::link::{Place, Subjects};
 use crate::sync::policy::Policy;
+
+/// Subjects of whom nobody knows what became of an operation on their objects, and why: nothing else is done to them before
+/// that is known.
+pub type InDoubt = BTreeMap<SubjectId, String>;
 
 /// What applying needs to know.
 pub struct Context<'a, T> {
@@ -25,6 +29,8 @@ pub struct Context<'a, T> {
     pub run: &'a str,
     /// The completion that removals rest on.
     pub completion: u64,
+    /// Whom an earlier run left in doubt.
+    pub in_doubt: InDoubt,
     /// What time it is.
     pub clock: &'a dyn Clock,
 }
@@ -38,6 +44,8 @@ pub(super) struct Open<'s> {
     pub(super) intent: Option<i64>,
     /// Whether an attempt ended so that nobody knows if it happened.
     pub(super) unclear: bool,
+    /// The same of the last one, which says why.
+    pub(super) doubt: Option<TargetError>,
 }
 
 impl Open<'_> {
@@ -61,7 +69,7 @@ pub(super) struct Apply<'a, T> {
     pub(super) context: Context<'a, T>,
     pub(super) subjects: &'a mut Subjects,
     /// Objects that this run made ours, or that it let go: the store hears of them a little later.
-    pub(super) claims: HashMap<TargetId, bool>,
+    pub(super) claims: HashMap<(SubjectKind, TargetId), bool>,
     pub(super) rejections: BTreeMap<SubjectId, Rejection>,
     pub(super) report: Report,
     /// What the target would not have now.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rollcall::directory::{Content, Key, Match, Operation, Outcome, SubjectKind, TargetId, TargetObject};
-use rollcall::target::{Capabilities, Names, OfKind, Target, TargetError, TargetReason};
+use rollcall::target::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReason};
 use tokio::sync::Notify;
 
 /// An object at the target.
@@ -54,6 +54,9 @@ pub(crate) struct Fake {
     pub(crate) deaf: AtomicU64,
     /// Names that it will not have, lower case.
     pub(crate) dislikes: Mutex<BTreeSet<String>>,
+    /// Objects of which it answers nothing.
+    pub(crate) silent: Mutex<BTreeSet<TargetId>>,
+    pub(crate) identity: String,
     /// Every operation that was asked for.
     pub(crate) log: Mutex<Vec<Operation>>,
 }
@@ -71,6 +74,8 @@ impl Fake {
             died: Notify::new(),
             deaf: AtomicU64::new(0),
             dislikes: Mutex::default(),
+            silent: Mutex::default(),
+            identity: "fake:https://fake.example".to_owned(),
             log: Mutex::default(),
         }
     }
@@ -86,8 +91,20 @@ impl Fake {
             members_per_operation: 3,
             batch: 5,
             at_once: 1,
+            rates: Rates::default(),
             shared: true,
         }
+    }
+
+    /// From here on no object keeps our key.
+    pub(crate) fn holds_no_key(&mut self) {
+        for of in [&mut self.capabilities.users, &mut self.capabilities.groups] {
+            of.as_mut().unwrap().holds_key = false;
+        }
+    }
+
+    fn key_of(&self, content: &Content, key: Key) -> Option<Key> {
+        self.capabilities.of(content.kind()).is_some_and(|of| of.holds_key).then_some(key)
     }
 
     pub(crate) fn objects(&self) -> MutexGuard<'_, BTreeMap<TargetId, Object>> {
@@ -145,9 +162,21 @@ impl Fake {
 
     fn bearer(&self, content: &Content) -> Option<TargetId> {
         let same = |(_, object): &(&TargetId, &Object)| {
-            object.content.name_key() == content.name_key() && kind(&object.content) == kind(content)
+            object.content.name_key() == content.name_key() && object.content.kind() == content.kind()
         };
         self.objects().iter().find(same).map(|(id, _)| id.clone())
+    }
+
+    fn is_silent(&self, operation: &Operation) -> bool {
+        let of = match operation {
+            Operation::Create { .. } => return false,
+            Operation::Update { id, .. }
+            | Operation::SetActive { id, .. }
+            | Operation::Delete { id, .. }
+            | Operation::AddMembers { group: id, .. }
+            | Operation::RemoveMembers { group: id, .. } => id,
+        };
+        self.silent.lock().unwrap().contains(of)
     }
 
     fn act(&self, operation: &Operation) -> Outcome {
@@ -161,20 +190,20 @@ impl Fake {
                 Some(id) => {
                     let mut objects = self.objects();
                     let object = objects.get_mut(&id).unwrap();
-                    if object.key == Some(*key) {
+                    if object.key.is_some() && object.key == Some(*key) {
                         object.content = Content::clone(content);
                         object.active = true;
                         return Outcome::Done(id);
                     }
                     Outcome::NameTaken(content.name().to_owned())
                 }
-                None => Outcome::Done(self.insert(Some(*key), Content::clone(content))),
+                None => Outcome::Done(self.insert(self.key_of(content, *key), Content::clone(content))),
             },
             Operation::Update { id, key, content } => match self.bearer(content) {
                 Some(other) if other != *id => Outcome::NameTaken(content.name().to_owned()),
                 _ => self.change(id, |object| {
                     object.content = Content::clone(content);
-                    object.key = Some(*key);
+                    object.key = self.key_of(content, *key);
                 }),
             },
             Operation::SetActive { id, active } => self.change(id, |object| object.active = *active),
@@ -207,8 +236,8 @@ impl Fake {
 }
 
 impl Target for Fake {
-    fn identity(&self) -> &'static str {
-        "fake:https://fake.example"
+    fn identity(&self) -> &str {
+        &self.identity
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -222,6 +251,7 @@ impl Target for Fake {
             self.live().await;
             let trouble = self.troubles.lock().unwrap().pop_front().unwrap_or(Trouble::None);
             let outcome = match trouble {
+                _ if self.is_silent(operation) => Outcome::Ambiguous(silence()),
                 Trouble::None => self.act(operation),
                 Trouble::LostBefore => Outcome::Ambiguous(silence()),
                 Trouble::LostAfter => {
@@ -268,7 +298,7 @@ impl Target for Fake {
         each: impl FnMut(TargetObject) + Send,
     ) -> Result<(), TargetError> {
         let objects = self.objects().clone();
-        let of_kind = objects.iter().filter(|(_, object)| kind(&object.content) == wanted);
+        let of_kind = objects.iter().filter(|(_, object)| object.content.kind() == wanted);
         of_kind.map(|(id, object)| shown(id, object)).for_each(each);
         Ok(())
     }
@@ -278,6 +308,11 @@ impl Fake {
     fn find_one(&self, wanted: SubjectKind, by: &Match) -> Result<Vec<TargetObject>, TargetError> {
         if self.deaf.load(Ordering::SeqCst) > 0 {
             self.deaf.fetch_sub(1, Ordering::SeqCst);
+            return Err(silence());
+        }
+        if let Match::Id(id) = by
+            && self.silent.lock().unwrap().contains(id)
+        {
             return Err(silence());
         }
         let matches = |id: &TargetId, object: &Object| match by {
@@ -293,7 +328,7 @@ impl Fake {
         };
         let objects = self.objects();
         let found =
-            objects.iter().filter(|(id, object)| kind(&object.content) == wanted && matches(id, object));
+            objects.iter().filter(|(id, object)| object.content.kind() == wanted && matches(id, object));
         Ok(found.map(|(id, object)| shown(id, object)).collect())
     }
 }
@@ -305,7 +340,7 @@ fn shown(id: &TargetId, object: &Object) -> TargetObject {
         key: object.key,
         content: object.content.clone(),
         active: object.active,
-        members: (kind(&object.content) == SubjectKind::Group).then(members),
+        members: (object.content.kind() == SubjectKind::Group).then(members),
     }
 }
 
@@ -315,11 +350,4 @@ fn error(reason: TargetReason, message: &str) -> TargetError {
 
 fn silence() -> TargetError {
     error(TargetReason::NoAnswer, "no answer within 30 s")
-}
-
-pub(crate) fn kind(content: &Content) -> SubjectKind {
-    match content {
-        Content::User(_) => SubjectKind::User,
-        Content::Group(_) => SubjectKind::Group,
-    }
 }

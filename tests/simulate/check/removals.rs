@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rollcall::directory::{Key, SubjectKind, TargetId};
 
 use super::{Looked, Went};
-use crate::fake_target::{Object, kind};
+use crate::fake_target::Object;
 use crate::life::Life;
 use crate::oracle::{Broken, Heard, Standing, Why, demand};
 use crate::rules::{OfDisabled, OfRecreated};
@@ -17,7 +17,7 @@ impl Life {
             let disabled = object.active && !now.is_some_and(|object| object.active);
             let anchors = looked.of(object);
             let goes = disabled || now.is_none();
-            if kind(&object.content) != SubjectKind::User || !goes || anchors.is_empty() {
+            if object.content.kind() != SubjectKind::User || !goes || anchors.is_empty() {
                 continue;
             }
             let name = format!("{} ({})", object.content.name(), anchors.join(", "));
@@ -104,7 +104,7 @@ impl Life {
     pub(super) fn check_groups(&mut self, looked: &Looked<'_>) -> Result<(), Broken> {
         for (id, object) in looked.before {
             let Some(anchor) = looked.of(object).first() else { continue };
-            if kind(&object.content) != SubjectKind::Group || looked.after.contains_key(id) {
+            if object.content.kind() != SubjectKind::Group || looked.after.contains_key(id) {
                 continue;
             }
             let name = format!("the group {} ({anchor})", object.content.name());
@@ -132,7 +132,7 @@ impl Life {
                 continue;
             };
             let gone = self.knowledge.groups.get(anchor).is_some_and(Heard::is_gone);
-            if kind(&group.content) != SubjectKind::Group || gone {
+            if group.content.kind() != SubjectKind::Group || gone {
                 continue;
             }
             let inside = self.knowledge.in_team(&self.rules, anchor);
@@ -160,7 +160,7 @@ impl Life {
         if anchors.is_empty() {
             return Err(Broken { promise: 3, what: format!("{name} is not ours, and was taken out") });
         }
-        let is_user = kind(&before.content) == SubjectKind::User;
+        let is_user = before.content.kind() == SubjectKind::User;
         // Whoever leaves is out of every group, and was judged as a leaver.
         let leaves = |anchor: &String| {
             if is_user {

@@ -6,7 +6,7 @@ use rollcall::directory::{Key, SubjectKind, TargetId};
 use rollcall::store::link::Subjects;
 
 use super::Looked;
-use crate::fake_target::{Object, kind};
+use crate::fake_target::Object;
 use crate::life::Life;
 use crate::oracle::{Heard, Standing};
 use crate::world::Team;
@@ -126,7 +126,7 @@ impl<'a> Comparison<'a> {
     /// Whoever is not wanted is not active, and whoever is gone was deleted where leavers are.
     fn nobody_stays(&self) -> Result<(), String> {
         let Self { life, looked, .. } = self;
-        for (id, object) in self.ours().filter(|(_, object)| kind(&object.content) == SubjectKind::User) {
+        for (id, object) in self.ours().filter(|(_, object)| object.content.kind() == SubjectKind::User) {
             // Whoever was protected when it was planned, and was given another name in the same run.
             let was_protected = looked.before.get(id).is_some_and(|was| life.rules.protects(&was.content));
             let anchors = looked.of(object);

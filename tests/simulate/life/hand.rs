@@ -5,7 +5,6 @@ use rollcall::directory::{Content, GroupContent, SubjectKind, UserContent};
 use super::Life;
 use crate::dice::Dice;
 use crate::event::Hand;
-use crate::fake_target::kind;
 use crate::place::Place;
 
 impl Life {
@@ -22,7 +21,7 @@ impl Life {
                 self.number += 1;
                 let content = self.foreign(dice);
                 let taken = objects.values().any(|object| {
-                    kind(&object.content) == kind(&content) && object.content.name_key() == content.name_key()
+                    object.content.kind() == content.kind() && object.content.name_key() == content.name_key()
                 });
                 if taken {
                     return;
@@ -48,7 +47,7 @@ impl Life {
                 format!("somebody renames {} to {name}", object.content.name())
             }
             Hand::Disables => {
-                let users = ours.into_iter().filter(|(_, object)| kind(&object.content) == SubjectKind::User);
+                let users = ours.into_iter().filter(|(_, object)| object.content.kind() == SubjectKind::User);
                 let Some((id, object)) = dice.pick(users) else { return };
                 fake.objects().get_mut(&id).unwrap().active = false;
                 self.drift.extend(object.key);
@@ -56,7 +55,7 @@ impl Life {
             }
             Hand::AddsMember => {
                 let groups =
-                    ours.into_iter().filter(|(_, object)| kind(&object.content) == SubjectKind::Group);
+                    ours.into_iter().filter(|(_, object)| object.content.kind() == SubjectKind::Group);
                 let Some((group, object)) = dice.pick(groups) else { return };
                 let foreign = objects.iter().filter(|(_, object)| object.key.is_none());
                 let Some(member) = dice.pick(foreign.map(|(id, _)| id.clone())) else { return };
