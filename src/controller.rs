@@ -36,6 +36,7 @@ use crate::clock::Timer;
 use crate::serve::{Answer, Consents, Readiness, Served};
 use crate::store::{Store, StoreError, soundness};
 use crate::sync::blocking;
+use crate::target::turn::Executors;
 use crate::telemetry::Metrics;
 
 pub use self::approval::Unguarded;
@@ -167,6 +168,7 @@ where
             connectors: States::default(),
             policies: States::default(),
             imports: Semaphore::new(settings.imports.max(1)),
+            executors: Executors::default(),
             runs: Semaphore::new(settings.runs.max(1)),
             stopping: stop.clone(),
             jobs: TaskTracker::new(),

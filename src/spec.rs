@@ -25,6 +25,7 @@ pub mod reference;
 mod resolve;
 mod schedule;
 mod schema;
+mod scim;
 mod stand_in;
 
 pub use configuration::{Connector, Resolved, Runnable};

@@ -8,6 +8,7 @@ use crate::directory::{Content, Match, Operation, Outcome, SubjectKind, TargetOb
 pub use crate::directory::{TargetError, TargetReason};
 
 mod capability;
+mod kind;
 mod lane;
 pub mod registry;
 mod schedule;
@@ -15,6 +16,7 @@ pub mod scim;
 pub mod turn;
 
 pub use capability::{Capabilities, Names, OfKind, Rates};
+pub use kind::{OpenTarget, TargetConfig};
 pub use lane::Lane;
 
 /// A system that stores users and groups.

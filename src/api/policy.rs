@@ -9,15 +9,17 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::KeyRef;
 use super::{Duration, NEVER_SEEN, bounded};
 
 mod limits;
+pub mod overrides;
+mod target;
 
 pub use limits::{
     Disables, GroupRemovals, IdentifierChanges, Limits, MemberRemovals, MemberRemovalsPerGroup, OnExceed,
     Quarantined, UserRemovals,
 };
+pub use target::{Registry, Scim, ScimCredentials, ScimOAuth, Target};
 
 /// Which users and groups of a directory are synced to which target, and within which limits.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -97,25 +99,6 @@ pub struct ConnectorRef {
     pub max_age: Duration,
 }
 
-/// The target of users and groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.registry)", "name exactly one kind of target: registry"))]
-pub struct Target {
-    /// The embedded registry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry: Option<Registry>,
-}
-
-/// The embedded registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Registry {
-    /// The bearer token for reading this policy's users and groups over SCIM 2.0. If absent, they are not served.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_secret_ref: Option<KeyRef>,
-}
-
 /// When a policy runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -174,6 +157,14 @@ pub struct Users {
     pub leavers: Vec<UserStep>,
     /// What to do with a new entry that has the name of a user who left.
     pub recreated: Recreated,
+    /// Whether a user who exists at the target already becomes this policy's own, in place of a new one. At the registry there
+    /// are none.
+    #[serde(skip_serializing_if = "Adoption::is_default")]
+    pub adopt: Adoption,
+    /// What such a user is recognized by, tried in this order. One that bears Rollcall's key is always recognized.
+    #[serde(skip_serializing_if = "is_usual_match")]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub match_by: Vec<MatchBy>,
     /// Addresses and user names of users who are never removed or disabled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 320)), extend("x-kubernetes-list-type" = "set"))]
@@ -289,6 +280,47 @@ pub struct Groups {
     pub nesting: Nesting,
     /// What happens with a group that is gone.
     pub vanished: GroupStep,
+    /// Whether a group that exists at the target already and has the same name becomes this policy's own, in place of a new
+    /// one. At the registry there are none.
+    #[serde(skip_serializing_if = "Adoption::is_default")]
+    pub adopt: Adoption,
+}
+
+/// Whether objects that exist at the target already become the policy's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Adoption {
+    /// An object that matches becomes the policy's own. Of several that match, none does.
+    #[default]
+    Match,
+    /// None does, except those that bear Rollcall's key.
+    Never,
+}
+
+impl Adoption {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a user at the target is recognized by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MatchBy {
+    /// Rollcall's key in its `externalId`.
+    ExternalId,
+    /// Its primary address.
+    Email,
+    /// Its unique name.
+    Name,
+}
+
+fn usual_match() -> Vec<MatchBy> {
+    vec![MatchBy::ExternalId, MatchBy::Email]
+}
+
+fn is_usual_match(by: &[MatchBy]) -> bool {
+    by == usual_match()
 }
 
 /// What happens with nested groups.
@@ -482,6 +514,8 @@ impl Default for Users {
             disabled: Disabled::default(),
             leavers: vec![UserStep { after: at_once(), r#do: UserAction::Disable }],
             recreated: Recreated::default(),
+            adopt: Adoption::default(),
+            match_by: usual_match(),
             protected: Vec::new(),
             attributes: BTreeMap::new(),
         }

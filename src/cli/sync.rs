@@ -1,8 +1,9 @@
 //! `rollcall sync`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -16,6 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::import::{self, ImportError, Imported, import};
 use crate::sync::run::{self, RunReport, Stop, run};
 use crate::target::registry::Registry;
+use crate::target::turn::{Executors, May};
 
 mod arguments;
 mod done;
@@ -82,8 +84,9 @@ impl Sync {
             .filter(|(_, imported)| imported.is_err())
             .map(|(connector, _)| connector.clone())
             .collect();
+        let executors = Executors::default();
         for runnable in done.resolved.policies.iter().filter(|runnable| !runnable.suspend) {
-            let report = self.run_policy(runnable, &failed, &done.resolved, store).await;
+            let report = self.run_policy(runnable, &failed, &done.resolved, store, &executors).await;
             done.runs.push((runnable.clone(), report));
         }
         done
@@ -115,6 +118,7 @@ impl Sync {
         failed: &BTreeSet<ConnectorName>,
         resolved: &Resolved,
         store: &Store,
+        executors: &Executors,
     ) -> Result<RunReport, NotRun> {
         let policy = &runnable.policy;
         if let Some(missing) =
@@ -124,10 +128,7 @@ impl Sync {
         }
         let mine = policy.connectors.iter().map(|binding| binding.connector.clone());
         let (timeout, until) = (runnable.timeout, Instant::now() + runnable.timeout);
-        let stop = Stop::when(move || {
-            let why = || format!("the run took longer than {} s (spec.timeout)", timeout.as_secs());
-            (Instant::now() >= until).then(why)
-        });
+        let stop = Stop::when(move || (Instant::now() >= until).then(|| late(timeout)));
         let options = run::Options {
             stop,
             id: None,
@@ -140,7 +141,18 @@ impl Sync {
             // Whoever gives it again approves again what was executed meanwhile.
             store.forget_approval(&policy.owner, digest)?;
         }
-        let target = Registry::new(store.clone(), policy.owner.clone());
+        let registry = Registry::new(store.clone(), policy.owner.clone());
+        let may = move || if Instant::now() < until { May::Yes } else { May::Never(late(timeout)) };
+        let target = runnable.target.open(registry, executors, may, Arc::new(SystemClock));
+        let target = match target.await {
+            Ok(target) => target,
+            Err(error) => {
+                let identity = runnable.target.identity(&policy.owner);
+                return Ok(
+                    run::unreached(store, policy, &identity, options, &SystemClock, error.message).await?
+                );
+            }
+        };
         let progress = Progress::counted(&format!("applying {}", policy.owner));
         let work = run::Work {
             store,
@@ -153,4 +165,8 @@ impl Sync {
         progress.end();
         Ok(report?)
     }
+}
+
+fn late(timeout: Duration) -> String {
+    format!("the run took longer than {} s (spec.timeout)", timeout.as_secs())
 }

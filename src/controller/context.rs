@@ -21,6 +21,7 @@ use crate::spec::Name;
 use crate::store::snapshot::SnapshotInfo;
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
+use crate::target::turn::Executors;
 use crate::telemetry::Metrics;
 
 /// What both controllers share.
@@ -44,6 +45,8 @@ pub(super) struct Context {
     pub(super) policies: States<SyncPolicy>,
     /// How many imports go on at once.
     pub(super) imports: Semaphore,
+    /// Who may call which target now.
+    pub(super) executors: Executors,
     /// How many runs go on at once.
     pub(super) runs: Semaphore,
     /// Ends what is under way at a safe point.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
-use crate::api::policy::{DeletionPolicy, Mode, Registry, Target};
+use crate::api::policy::{DeletionPolicy, Mode, Registry, Scim, Target};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 
 #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
         deletion_policy: DeletionPolicy::default(),
         retry_interval: "1m".into(),
         timeout: "1h".into(),
-        target: Target { registry: spec.target.registry.as_ref().map(|_| Registry::default()) },
+        target: without_the_way_there(&spec.target),
         ..spec.clone()
     };
     let connectors = spec.connectors.iter().filter_map(|reference| {
@@ -49,6 +49,15 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
         let _written = write!(hash, "{byte:02x}");
     }
     (json, hash)
+}
+
+/// A target without what only says how it is reached: with other credentials it is the same.
+fn without_the_way_there(target: &Target) -> Target {
+    let scim = |scim: &Scim| Scim { url: super::scim::place(&scim.url).into_owned(), ..Scim::default() };
+    Target {
+        registry: target.registry.as_ref().map(|_| Registry::default()),
+        scim: target.scim.as_ref().map(scim),
+    }
 }
 
 /// A connector without what only says how the directory is reached: another server of the same

@@ -10,6 +10,7 @@ use crate::directory::ConnectorName;
 use crate::secret::Secret;
 use crate::source::SourceConfig;
 use crate::sync::policy::Policy;
+use crate::target::TargetConfig;
 
 /// A connector that can be used.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Connector {
 pub struct Runnable {
     /// The rules.
     pub policy: Arc<Policy>,
+    /// Where to.
+    pub target: TargetConfig,
     /// When it runs; `None` means whenever a read brought something.
     pub schedule: Option<Schedule>,
     /// How long after the first failure it is tried again.

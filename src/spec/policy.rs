@@ -8,10 +8,11 @@ use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_du
 use super::object::{Name, Objects};
 use super::problem::Problem;
 use super::schedule::Schedule;
-use super::{applied, schema};
+use super::{applied, schema, scim};
 use crate::api::policy::{
-    Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, Mode,
-    Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
+    Adoption, Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes,
+    MatchBy as ApiMatchBy, Mode, Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated,
+    Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner, folded};
@@ -19,12 +20,15 @@ use crate::scim::{USER_ATTRIBUTES, user_attribute};
 use crate::secret::Secret;
 use crate::sync::expression::{Expression, Returns, Subject};
 use crate::sync::policy::{
-    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, Nesting, OnDisabled,
-    OnExceed, OnRecreated, PerGroup, Policy, UserRules,
+    Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, MatchBy, Nesting,
+    OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
+use crate::target::TargetConfig;
 
 /// A read that may not be older would be too old again by the time a policy could run on it.
 pub(super) const SHORTEST_AGE: std::time::Duration = std::time::Duration::from_mins(1);
+/// What is mapped of every user, beside what the policy says.
+const MAPPED: [&str; 4] = ["displayName", "givenName", "familyName", "emails"];
 /// A token that is shorter could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
@@ -36,13 +40,8 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Runnable> {
     let mut of = Resolving { name, problems: Vec::new() };
-    let connectors = of.connectors(spec, objects);
-    let users = of.users(&spec.users);
-    let groups = of.groups(&spec.groups);
-    let limits = of.limits(&spec.limits);
-    if spec.target.registry.is_none() {
-        of.problem("spec.target", "name a kind of target: registry: {}");
-    }
+    let policy = of.policy(spec, objects);
+    let target = of.target(spec, objects);
     let schedule = spec.schedule.as_ref().map(|schedule| of.schedule(schedule));
     let retry_interval = of.duration("spec.retryInterval", &spec.retry_interval);
     if retry_interval.is_some_and(|interval| interval < SHORTEST_RETRY) {
@@ -58,12 +57,9 @@ pub(super) fn resolve(
     if !sound {
         return None;
     }
-    let (spec_json, spec_hash) = applied::of(name, spec, objects);
-    let owner = Owner::new(&name.namespace, &name.name);
-    let (connectors, users, groups, limits) = (connectors?, users?, groups?, limits?);
-    let policy = Policy { owner, connectors, users, groups, limits, spec_hash, spec_json: spec_json.into() };
     Some(Runnable {
-        policy: Arc::new(policy),
+        policy: Arc::new(policy?),
+        target: target?,
         schedule: schedule.flatten(),
         retry_interval: retry_interval?,
         timeout: timeout?,
@@ -71,6 +67,13 @@ pub(super) fn resolve(
         preview: spec.mode == Mode::Preview,
         suspend: spec.suspend,
     })
+}
+
+/// The rules alone: what a run goes by, however its target is reached.
+pub(super) fn rules(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> Option<Policy> {
+    let mut of = Resolving { name, problems: Vec::new() };
+    let policy = of.policy(spec, objects);
+    policy.filter(|_| of.problems.is_empty())
 }
 
 /// What readers must show; `None` if nobody may read.
@@ -98,6 +101,46 @@ struct Resolving<'a> {
 }
 
 impl Resolving<'_> {
+    fn policy(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Policy> {
+        let connectors = self.connectors(spec, objects);
+        let shared = spec.target.scim.is_some();
+        let users = self.users(&spec.users, shared);
+        let groups = self.groups(&spec.groups, shared);
+        let limits = self.limits(&spec.limits);
+        let (spec_json, spec_hash) = applied::of(self.name, spec, objects);
+        let owner = Owner::new(&self.name.namespace, &self.name.name);
+        Some(Policy {
+            owner,
+            connectors: connectors?,
+            users: users?,
+            groups: groups?,
+            limits: limits?,
+            spec_hash,
+            spec_json: spec_json.into(),
+        })
+    }
+
+    fn target(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<TargetConfig> {
+        match (&spec.target.registry, &spec.target.scim) {
+            (Some(_), None) => Some(TargetConfig::Registry),
+            (None, Some(scim)) => {
+                let mapped = spec.users.attributes.keys().cloned();
+                let owned = mapped.chain(MAPPED.map(str::to_owned)).collect();
+                let config = scim::resolve(self.name, scim, owned, objects);
+                let tell = |wrong: Vec<scim::Wrong>| {
+                    for scim::Wrong { field, why, elsewhere } in wrong {
+                        if elsewhere { self.elsewhere(&field, &why) } else { self.problem(&field, &why) }
+                    }
+                };
+                config.map_err(tell).ok().map(|config| TargetConfig::Scim(Box::new(config)))
+            }
+            _ => {
+                self.problem("spec.target", "name exactly one kind of target: registry or scim");
+                None
+            }
+        }
+    }
+
     fn connectors(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Vec<ConnectorBinding>> {
         let [only] = spec.connectors.as_slice() else {
             self.problem("spec.connectors", "name exactly one connector; several are not supported yet");
@@ -141,7 +184,7 @@ impl Resolving<'_> {
         token.map_err(|why| self.elsewhere("spec.target.registry.tokenSecretRef", &why)).ok()
     }
 
-    fn users(&mut self, users: &Users) -> Option<UserRules> {
+    fn users(&mut self, users: &Users, shared: bool) -> Option<UserRules> {
         for (at, domain) in users.email_domains.iter().enumerate() {
             if domain.contains(['@', '*', ' ']) {
                 let why = format!("{domain:?} is not a domain; write it like corp.example");
@@ -178,7 +221,12 @@ impl Resolving<'_> {
                 Recreated::Quarantine => OnRecreated::Quarantine,
             },
             // Nobody but Rollcall writes the registry: there is nothing to adopt.
-            adopt: Adopt::Never,
+            adopt: match users.adopt {
+                Adoption::Match if shared => {
+                    Adopt::By(users.match_by.iter().copied().map(match_by).collect())
+                }
+                Adoption::Match | Adoption::Never => Adopt::Never,
+            },
             protected: lower(&users.protected),
             attributes,
         })
@@ -221,7 +269,7 @@ impl Resolving<'_> {
         sound.then_some(schedule)
     }
 
-    fn groups(&mut self, groups: &Groups) -> Option<GroupRules> {
+    fn groups(&mut self, groups: &Groups, shared: bool) -> Option<GroupRules> {
         let wanted = self.optional("spec.groups.where", &groups.r#where, Subject::Group);
         let after = self.duration("spec.groups.vanished.after", &groups.vanished.after);
         let lower = |patterns: &[String]| patterns.iter().map(|pattern| folded(pattern)).collect();
@@ -240,7 +288,10 @@ impl Resolving<'_> {
                     GroupAction::Delete => LeaverAction::Delete,
                 },
             },
-            adopt: Adopt::Never,
+            adopt: match groups.adopt {
+                Adoption::Match if shared => Adopt::By(vec![MatchBy::Name]),
+                Adoption::Match | Adoption::Never => Adopt::Never,
+            },
         })
     }
 
@@ -313,6 +364,14 @@ impl Resolving<'_> {
     /// A problem of what a field refers to.
     fn elsewhere(&mut self, field: &str, message: &str) {
         self.problems.push(Problem::elsewhere(&format!("SyncPolicy {}", self.name), field, message));
+    }
+}
+
+fn match_by(by: ApiMatchBy) -> MatchBy {
+    match by {
+        ApiMatchBy::ExternalId => MatchBy::ExternalId,
+        ApiMatchBy::Email => MatchBy::Email,
+        ApiMatchBy::Name => MatchBy::Name,
     }
 }
 

@@ -19,7 +19,5 @@ pub fn rebuild(json: &str) -> Option<Policy> {
     let connectors =
         applied.connectors.into_iter().map(|(connector, spec)| (name.beside(&connector), (spec, None)));
     let objects = Objects { connectors: connectors.collect(), ..Objects::default() };
-    let mut problems = Vec::new();
-    let runnable = policy::resolve(&name, &applied.policy, &objects, &mut problems)?;
-    Some(std::sync::Arc::unwrap_or_clone(runnable.policy))
+    policy::rules(&name, &applied.policy, &objects)
 }

@@ -14,6 +14,9 @@ pub(super) const CREDENTIALS: [&str; 2] = ["username", "password"];
 /// The keys of a `kubernetes.io/tls` Secret: the certificate, and its key.
 pub(super) const CERTIFICATE: [&str; 2] = ["tls.crt", "tls.key"];
 
+/// The keys of a Secret with an OAuth client: who, and its secret.
+pub(super) const CLIENT: [&str; 2] = ["client-id", "client-secret"];
+
 /// A Secret or ConfigMap in the namespace of the object that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
@@ -62,15 +65,9 @@ pub fn of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
 
 /// What a connector uses of that.
 pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
-    let secret = |name: &str, key: &str| Key { of: Reference::Secret(name.to_owned()), key: key.to_owned() };
-    let map = |name: &str, key: &str| Key { of: Reference::ConfigMap(name.to_owned()), key: key.to_owned() };
     let mut keys = BTreeSet::new();
     let domain = spec.active_directory.iter().map(|it| (Some(&it.credentials_secret_ref), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
-    let authority = |it: &CaRef| match it.kind {
-        CaKind::ConfigMap => map(&it.name, &it.key),
-        CaKind::Secret => secret(&it.name, &it.key),
-    };
     for (credentials, tls) in domain.chain(server) {
         keys.extend(credentials.into_iter().flat_map(|it| CREDENTIALS.map(|key| secret(&it.name, key))));
         keys.extend(tls.ca_ref.iter().map(authority));
@@ -92,13 +89,37 @@ pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
 
 /// What a policy refers to, but for its connectors.
 pub fn of_policy(spec: &SyncPolicySpec) -> BTreeSet<Reference> {
-    key_of_policy(spec).map(|key| key.of).into_iter().collect()
+    keys_of_policy(spec).into_iter().map(|key| key.of).collect()
 }
 
 /// What a policy uses of that.
-pub(super) fn key_of_policy(spec: &SyncPolicySpec) -> Option<Key> {
-    let token = spec.target.registry.as_ref().and_then(|registry| registry.token_secret_ref.as_ref())?;
-    Some(Key { of: Reference::Secret(token.name.clone()), key: token.key.clone() })
+pub fn keys_of_policy(spec: &SyncPolicySpec) -> BTreeSet<Key> {
+    let mut keys = BTreeSet::new();
+    keys.extend(
+        spec.target.registry.iter().flat_map(|it| &it.token_secret_ref).map(|it| secret(&it.name, &it.key)),
+    );
+    if let Some(scim) = &spec.target.scim {
+        keys.extend(scim.credentials.token_secret_ref.iter().map(|it| secret(&it.name, &it.key)));
+        let clients = scim.credentials.oauth.iter();
+        keys.extend(clients.flat_map(|it| CLIENT.map(|key| secret(&it.client_secret_ref.name, key))));
+        keys.extend(scim.tls.ca_ref.iter().map(authority));
+    }
+    keys
+}
+
+fn secret(name: &str, key: &str) -> Key {
+    Key { of: Reference::Secret(name.to_owned()), key: key.to_owned() }
+}
+
+fn map(name: &str, key: &str) -> Key {
+    Key { of: Reference::ConfigMap(name.to_owned()), key: key.to_owned() }
+}
+
+fn authority(of: &CaRef) -> Key {
+    match of.kind {
+        CaKind::ConfigMap => map(&of.name, &of.key),
+        CaKind::Secret => secret(&of.name, &of.key),
+    }
 }
 
 #[cfg(test)]

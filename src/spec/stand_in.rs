@@ -19,7 +19,8 @@ impl Objects {
             reference::keys_of_connector(spec).into_iter().map(move |key| (name, key))
         });
         let policies = self.policies.iter();
-        let policies = policies.filter_map(|(name, spec)| Some((name, reference::key_of_policy(spec)?)));
+        let policies = policies
+            .flat_map(|(name, spec)| reference::keys_of_policy(spec).into_iter().map(move |key| (name, key)));
         let used: Vec<(Name, Key)> =
             connectors.chain(policies).map(|(of, key)| (of.beside(key.of.name()), key)).collect();
         let is_there = |(name, Key { of, .. }): &&(Name, Key)| match of {

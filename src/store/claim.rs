@@ -207,14 +207,26 @@ mod tests {
         Effect { subject: SubjectId(1), verb, link: Some(link), spends: Vec::new(), approved: false }
     }
 
+    /// What became of an intent until now.
+    enum Became {
+        Open,
+        Nothing,
+        This(Effect),
+    }
+
     /// What the second policy is told when it wants something after the first one does.
-    fn second(first: Effect, settled: Option<Option<Effect>>, second: &Effect) -> Result<(), Owner> {
+    fn second(first: Effect, became: Became, second: &Effect) -> Result<(), Owner> {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let [one, other] = ["one", "other"]
             .map(|name| store.place(&Owner::new("test", name), "scim:https://shared.example").unwrap());
         let intent = store.advance(one, "run", true, &[], &[first]).unwrap().remove(0).unwrap();
-        if let Some(effect) = settled {
+        let effect = match became {
+            Became::Open => None,
+            Became::Nothing => Some(None),
+            Became::This(effect) => Some(Some(effect)),
+        };
+        if let Some(effect) = effect {
             let settled = vec![IntentOutcome { intent: Some(intent), effect }];
             let done = Done { at: Timestamp::UNIX_EPOCH, settled, along: Vec::new() };
             store.settle(one, "run", &done).unwrap();
@@ -230,17 +242,17 @@ mod tests {
         let rival = Err(Owner::new("test", "one"));
         let adopt = |object| effect(Verb::Adopt, object, "ada");
         let create = |name| effect(Verb::Create, "", name);
-        assert_eq!(second(adopt("o1"), None, &adopt("o1")), rival);
-        assert_eq!(second(adopt("o1"), None, &adopt("o2")), Ok(()));
-        assert_eq!(second(create("ada"), None, &create("ADA")), rival);
-        assert_eq!(second(create("ada"), None, &create("grace")), Ok(()));
+        assert_eq!(second(adopt("o1"), Became::Open, &adopt("o1")), rival);
+        assert_eq!(second(adopt("o1"), Became::Open, &adopt("o2")), Ok(()));
+        assert_eq!(second(create("ada"), Became::Open, &create("ADA")), rival);
+        assert_eq!(second(create("ada"), Became::Open, &create("grace")), Ok(()));
         // What came of it decides.
-        assert_eq!(second(adopt("o1"), Some(None), &adopt("o1")), Ok(()));
-        assert_eq!(second(adopt("o1"), Some(Some(adopt("o1"))), &adopt("o1")), rival);
+        assert_eq!(second(adopt("o1"), Became::Nothing, &adopt("o1")), Ok(()));
+        assert_eq!(second(adopt("o1"), Became::This(adopt("o1")), &adopt("o1")), rival);
         let made = effect(Verb::Create, "o1", "ada");
-        assert_eq!(second(create("ada"), Some(Some(made.clone())), &adopt("o1")), rival);
+        assert_eq!(second(create("ada"), Became::This(made.clone()), &adopt("o1")), rival);
         assert_eq!(
-            second(create("ada"), Some(Some(made)), &create("ada")),
+            second(create("ada"), Became::This(made), &create("ada")),
             Ok(()),
             "the target says that it is taken"
         );
@@ -275,7 +287,7 @@ mod tests {
         let [one, other] = ["one", "other"]
             .map(|name| store.place(&Owner::new("test", name), "scim:https://shared.example").unwrap());
         let create = effect(Verb::Create, "", "ada");
-        store.advance(one, "run", true, &[], &[create.clone()]).unwrap().remove(0).unwrap();
+        store.advance(one, "run", true, &[], std::slice::from_ref(&create)).unwrap().remove(0).unwrap();
         let (object, link) = (TargetId("o9".into()), create.link.unwrap());
         let whose = |place| store.owner_of(place, &object, &link.confirmed).unwrap();
         assert_eq!(whose(other), Some(Ownership::Of(Owner::new("test", "one"))));

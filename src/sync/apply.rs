@@ -303,14 +303,14 @@ impl<T: Target> Apply<'_, T> {
         if is_all {
             for one in again.drain(..) {
                 let why = one.doubt.as_ref().map(TargetError::in_full).unwrap_or_default();
-                self.doubt(one.task.step.subject, why);
+                self.doubt(one.task.step.subject, &why);
             }
         }
         is_all
     }
 
     /// Nothing else may be done to the object before it is known what became of it.
-    fn doubt(&mut self, subject: SubjectId, why: String) {
+    fn doubt(&mut self, subject: SubjectId, why: &str) {
         let why = format!(
             "it is not known what became of a change of this object, so nothing else is done to it: {why}"
         );
@@ -364,7 +364,7 @@ impl<T: Target> Apply<'_, T> {
                 None
             }
             Err(why) => {
-                self.doubt(one.task.step.subject, why.in_full());
+                self.doubt(one.task.step.subject, &why.in_full());
                 None
             }
         }

@@ -165,6 +165,24 @@ pub async fn run_on<T: Target>(
     Ok(report)
 }
 
+/// A run whose target could not be opened: it planned nothing, and what was held still is.
+///
+/// # Errors
+/// When the store fails.
+pub async fn unreached(
+    store: &Store,
+    policy: &Policy,
+    identity: &str,
+    options: Options,
+    clock: &dyn Clock,
+    why: String,
+) -> Result<RunReport, StoreError> {
+    let id = options.id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let (reader, owner, identity) = (store.clone(), policy.owner.clone(), identity.to_owned());
+    let place = blocking(move || reader.place(&owner, &identity)).await?;
+    cannot(store, place, id, clock.now(), why).await
+}
+
 /// What is said of a run that could not plan.
 async fn cannot(
     store: &Store,

@@ -31,9 +31,14 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// What the part of `owner` is called.
+    pub(super) fn identity_of(owner: &Owner) -> String {
+        format!("registry:{owner}")
+    }
+
     /// The part of `owner`.
     pub fn new(store: Store, owner: Owner) -> Self {
-        let identity = format!("registry:{owner}");
+        let identity = Self::identity_of(&owner);
         Self { store, owner, identity, numbers: Arc::default() }
     }
 }

@@ -11,10 +11,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::directory::{Match, Operation, Outcome, SubjectKind, TargetError, TargetObject, TargetReason};
+use crate::directory::{
+    Content, Match, Operation, Outcome, SubjectKind, TargetError, TargetObject, TargetReason,
+};
 use crate::net::http::Url;
 
-use super::{Capabilities, OfKind, Target};
+use super::turn::Turns;
+use super::{Capabilities, Lane, OfKind, Rates, Target};
 
 mod answer;
 mod client;
@@ -65,16 +68,16 @@ impl Scim {
     ///
     /// # Errors
     /// It does not: see [`TargetReason`].
-    pub async fn open(config: ScimConfig, clock: Arc<dyn Clock>) -> Result<Self, TargetError> {
+    pub async fn open(config: ScimConfig, turns: Turns, clock: Arc<dyn Clock>) -> Result<Self, TargetError> {
         if config.url.scheme() != "https" && !config.insecure {
             let message = "the address of a SCIM service must begin with https://; insecure: true allows http:// on a test ground";
             return Err(TargetError::new(TargetReason::Refused, message));
         }
-        Self::discover(config, clock).await.map_err(|refusal| refusal.error)
+        Self::discover(config, turns, clock).await.map_err(|refusal| refusal.error)
     }
 
-    async fn discover(config: ScimConfig, clock: Arc<dyn Clock>) -> Result<Self, Refusal> {
-        let client = Client::new(&config, clock)?;
+    async fn discover(config: ScimConfig, turns: Turns, clock: Arc<dyn Clock>) -> Result<Self, Refusal> {
+        let client = Client::new(&config, turns.in_lane(Lane::Joiners), clock)?;
         let about = optional(&client, "ServiceProviderConfig").await?;
         let types = optional(&client, "ResourceTypes").await?;
         let schemas = optional(&client, "Schemas").await?;
@@ -136,33 +139,32 @@ impl Scim {
         about
     }
 
-    /// What of `content` the service gives back: what a comparison with it may go by.
-    #[must_use]
-    pub fn held(&self, content: &crate::directory::Content) -> crate::directory::Content {
-        resource::held(content, &self.learned.dialect())
+    fn looker(&self) -> Looker<'_> {
+        self.looker_with(&self.client)
     }
 
-    fn looker(&self) -> Looker<'_> {
+    fn looker_with<'a>(&'a self, client: &'a Client) -> Looker<'a> {
         Looker {
-            client: &self.client,
+            client,
             learned: &self.learned,
             users: self.service.users.as_deref().unwrap_or("Users"),
             groups: self.service.groups.as_deref().unwrap_or("Groups"),
         }
     }
 
-    fn writer(&self) -> Writer<'_> {
+    fn writer<'a>(&'a self, client: &'a Client) -> Writer<'a> {
         Writer {
-            client: &self.client,
+            client,
             learned: &self.learned,
-            looker: self.looker(),
+            looker: self.looker_with(client),
             owned: &self.config.owned,
             etag: self.service.etag == Some(true),
         }
     }
 
     async fn one(&self, operation: &Operation) -> Outcome {
-        let writer = self.writer();
+        let client = self.client.in_lane(Lane::of(operation));
+        let writer = self.writer(&client);
         match operation {
             Operation::Create { key, content } => writer.create(*key, content).await,
             Operation::Update { id, key, content } => {
@@ -248,6 +250,10 @@ impl Target for Scim {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn held(&self, content: &Content) -> Content {
+        resource::held(content, &self.learned.dialect())
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
@@ -339,7 +345,8 @@ async fn optional(client: &Client, place: &str) -> Result<Option<Value>, Refusal
     }
 }
 
-fn identity(url: &Url) -> String {
+/// What the service at this address is called.
+pub fn identity(url: &Url) -> String {
     format!("scim:{}", url.as_str().trim_end_matches('/'))
 }
 
@@ -359,6 +366,7 @@ fn capabilities(dialect: &Dialect) -> Capabilities {
         members_per_operation: MEMBERS,
         batch: 1,
         at_once: dialect.at_once,
+        rates: Rates { reads_per_minute: dialect.rates.reads, writes_per_minute: dialect.rates.writes },
         shared: true,
     }
 }

@@ -395,7 +395,7 @@ async fn what_is_created_is_found_again_where_no_key_is_held() {
         let report = bench.run("one", &["ada"], 0).await;
         assert_eq!((report.applied.users.created, report.result()), (1, RunResult::InStep), "{trouble:?}");
         // A process that dies.
-        bench.target.die_at(3);
+        bench.target.die_at(2);
         tokio::select! {
             _ = bench.run("one", &["ada", "grace"], 60) => panic!("it lives"),
             () = bench.target.died() => {}

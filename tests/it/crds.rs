@@ -48,6 +48,16 @@ fn policy(more: &str) -> String {
     bare_policy(&format!("connectors: [{{ name: corp }}], target: {{ registry: {{}} }}, {more}"))
 }
 
+/// A policy whose target is a SCIM service, with these credentials and more fields of `spec.target.scim`.
+fn scim(url: &str, credentials: &str, more: &str) -> String {
+    let more = if more.is_empty() { String::new() } else { format!(", {more}") };
+    bare_policy(&format!(
+        "connectors: [{{ name: corp }}], target: {{ scim: {{ url: \"{url}\", credentials: {{ {credentials} }}{more} }} }}"
+    ))
+}
+
+const BY_TOKEN: &str = "tokenSecretRef: { name: app, key: token }";
+
 fn bare_policy(spec: &str) -> String {
     format!(
         "{{ apiVersion: rollcall.dev/v1alpha1, kind: SyncPolicy, metadata: {{ name: staff, namespace: default }}, spec: {{ \
@@ -119,6 +129,14 @@ fn problems(object: &str) -> Vec<String> {
 #[case::connector(bare_policy(
     "connectors: [{ name: corp, maxAge: 1m }], target: { registry: { tokenSecretRef: { name: a, key: b } } }"
 ))]
+#[case::scim(scim("https://app.example/scim/v2", BY_TOKEN, ""))]
+#[case::scim_by_client(scim(
+    "https://app.example",
+    "oauth: { tokenURL: \"https://login.example/token?tenant=a\", clientSecretRef: { name: app }, scope: scim }",
+    "profile: Auto, tls: { caRef: { name: ca } }, overrides: { membersPerRequest: 10, memberRemoval: OneAtATime }"
+))]
+#[case::scim_without_tls(scim("http://127.0.0.1:8080/v2/", BY_TOKEN, "insecure: true"))]
+#[case::adopt(policy("users: { adopt: Match, matchBy: [externalId, name] }, groups: { adopt: Never }"))]
 #[case::schedule(policy(
     "schedule: { cron: [\"0 8,13 * * MON-FRI\", \"*/5 * * * *\"], timeZone: Europe/London }"
 ))]
@@ -373,8 +391,40 @@ fn takes(#[case] object: String) {
 #[case::nowhere(bare_policy("connectors: [{ name: corp }]"), "spec.target: Required value", "spec")]
 #[case::no_target(
     bare_policy("connectors: [{ name: corp }], target: {}"),
-    "name exactly one kind of target: registry",
+    "name exactly one kind of target: registry or scim",
     "spec.target"
+)]
+#[case::two_targets(
+    bare_policy(&format!(
+        "connectors: [{{ name: corp }}], target: {{ registry: {{}}, scim: {{ url: \"https://a.example\", credentials: {{ {BY_TOKEN} }} }} }}"
+    )),
+    "name exactly one kind of target: registry or scim",
+    "spec.target"
+)]
+#[case::scim_without_tls_unasked(
+    scim("http://app.example/scim", BY_TOKEN, ""),
+    "insecure: true allows http://",
+    "spec.target.scim.url"
+)]
+#[case::scim_with_a_password(
+    scim("https://ada:secret@app.example/scim", BY_TOKEN, ""),
+    "spec.target.scim.url in body should match",
+    "spec.target.scim.url"
+)]
+#[case::scim_elsewhere(
+    scim("ldaps://app.example", BY_TOKEN, ""),
+    "spec.target.scim.url in body should match",
+    "spec.target.scim.url"
+)]
+#[case::scim_as_nobody(
+    scim("https://app.example", "", ""),
+    "name exactly one credential: tokenSecretRef or oauth",
+    "spec.target.scim.credentials"
+)]
+#[case::scim_as_two(
+    scim("https://app.example", &format!("{BY_TOKEN}, oauth: {{ tokenURL: \"https://l.example\", clientSecretRef: {{ name: a }} }}"), ""),
+    "name exactly one credential: tokenSecretRef or oauth",
+    "spec.target.scim.credentials"
 )]
 #[case::no_cron(
     policy("schedule: { cron: [] }"),

@@ -14,6 +14,7 @@ use rollcall::secret::Secret;
 use rollcall::target::Target as _;
 use rollcall::target::scim::dialect::{Overrides, Removal, Update};
 use rollcall::target::scim::{Credential, Scim, ScimConfig};
+use rollcall::target::turn::Turns;
 use serde_json::json;
 
 use crate::support::scim::{Kind, Server, TOKEN, Truth, config};
@@ -43,7 +44,7 @@ fn group(name: &str) -> Arc<Content> {
 }
 
 async fn open(config: ScimConfig) -> Result<Scim, TargetError> {
-    Scim::open(config, Arc::new(SystemClock)).await
+    Scim::open(config, Turns::free(), Arc::new(SystemClock)).await
 }
 
 async fn one(target: &Scim, operation: Operation) -> Outcome {

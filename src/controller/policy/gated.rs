@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controller::gate::Gate;
 use crate::directory::{Content, Match, Operation, Outcome, SubjectKind, TargetObject};
+use crate::target::turn::{LONGEST_WRITE, May};
 use crate::target::{Capabilities, Target, TargetError, TargetReason};
 
 pub(super) struct Gated<T> {
@@ -28,6 +29,16 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Whether a write of a remote target may begin.
+    pub(super) fn may(&self) -> May {
+        match self.why() {
+            Some(why) => May::Never(why),
+            None if self.gate.remaining() > LONGEST_WRITE => May::Yes,
+            // It is renewed, or it runs out and ends the run.
+            None => May::NotNow,
+        }
+    }
+
     /// Why nothing more may be written, if that is so.
     fn shut(&self) -> Option<String> {
         self.why().or_else(|| Some(self.gate.check().err()?.to_string()))

@@ -66,8 +66,20 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
         approved_by: begin.approved_by.clone(),
         failed_connectors: begin.failed.clone(),
     };
-    let target = Gated { target: Registry::new(context.store.clone(), policy.owner.clone()), ends };
     let clock: &dyn Clock = &*context.clock;
+    let registry = Registry::new(context.store.clone(), policy.owner.clone());
+    let (config, permit) = (&begin.runnable.target, ends.clone());
+    let opened = config.open(registry, &context.executors, move || permit.may(), context.clock.clone());
+    let target = match opened.await {
+        Ok(target) => Gated { target, ends },
+        Err(error) => {
+            let identity = config.identity(&policy.owner);
+            let report =
+                run::unreached(&context.store, policy, &identity, options, clock, error.message).await?;
+            let id = context.stored(Store::id).await?;
+            return Ok((report, StoreRef { id, sequence: 0 }));
+        }
+    };
     let work = run::Work {
         store: &context.store,
         target: &target,

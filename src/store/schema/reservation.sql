@@ -7,3 +7,4 @@ CREATE TABLE reservation (
     intent INTEGER NOT NULL,
     PRIMARY KEY (target, what)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX reservation_of_policy ON reservation (policy);

@@ -254,6 +254,11 @@ pub fn named(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)
 }
 
+/// The names of all.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PROFILES.iter().map(|profile| profile.name)
+}
+
 /// What is assumed of a service that is not recognized.
 pub fn standard() -> &'static Profile {
     &PROFILES[0]

@@ -11,6 +11,7 @@ use rollcall::clock::SystemClock;
 use rollcall::secret::Secret;
 use rollcall::target::scim::dialect::Overrides;
 use rollcall::target::scim::{Credential, Scim, ScimConfig};
+use rollcall::target::turn::Turns;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -100,7 +101,7 @@ impl Server {
 
     /// As a target.
     pub(crate) async fn target(&self) -> Scim {
-        Scim::open(self.config(), Arc::new(SystemClock)).await.unwrap()
+        Scim::open(self.config(), Turns::free(), Arc::new(SystemClock)).await.unwrap()
     }
 
     /// What it holds, by its own store.
