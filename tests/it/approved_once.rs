@@ -126,7 +126,10 @@ fn what_an_earlier_version_executed_by_an_approval_is_used() {
     // The schema of before, with the sums that it had.
     let store = rusqlite::Connection::open(desk.path("data").join(FILE)).unwrap();
     store
-        .execute_batch("DROP TABLE used; DELETE FROM digest WHERE name = 'used'; PRAGMA user_version = 8;")
+        .execute_batch(
+            "DROP TABLE used; DROP TABLE place; DROP TABLE reservation;
+             DELETE FROM digest WHERE name IN ('used', 'place', 'reservation'); PRAGMA user_version = 8;",
+        )
         .unwrap();
     drop(store);
     sync(&ALL, &[]).exits(0);

@@ -138,6 +138,7 @@ pub(crate) fn make_older(data: &Path) {
             "ALTER TABLE policy DROP COLUMN absent_since; ALTER TABLE connector DROP COLUMN absent_since;
              ALTER TABLE store DROP COLUMN indexed; DROP TABLE indexed; DROP TABLE part;
              DROP TABLE exception; DROP TABLE reader; DROP TABLE digest; DROP TABLE approver; DROP TABLE object; DROP TABLE used;
+             DROP TABLE place; DROP TABLE reservation;
              DROP TRIGGER policy_number; DROP TRIGGER connector_number; DROP TABLE number; DROP TABLE accepted;
              PRAGMA user_version = 1;",
         )
