@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::replace;
 
-use rollcall::directory::{Anchor, ConnectorName, DirectoryId, Entry, Key, Owner, TargetId};
+use rollcall::directory::{Anchor, ConnectorName, DirectoryId, Entry, Key, Owner, SubjectId, TargetId};
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
 use rollcall::sync::run::{RunReport, RunState};
@@ -270,6 +270,12 @@ impl Life {
     fn store_place(&self) -> StorePlace {
         let ask = || self.store.place(&owner(), &self.place.identity(&owner())).unwrap();
         *self.store_place.get_or_init(ask)
+    }
+
+    /// Of whom nobody knows what became of an operation: an intent of theirs is open.
+    pub(crate) fn in_doubt(&self) -> BTreeSet<SubjectId> {
+        let open = self.store.open_intents(self.store_place()).unwrap();
+        open.into_iter().map(|intent| intent.effect.subject).collect()
     }
 
     pub(crate) fn subjects(&self) -> Subjects {

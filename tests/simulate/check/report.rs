@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rollcall::directory::{SubjectId, TargetId};
-use rollcall::store::link::Subjects;
+use rollcall::store::link::{Subject, Subjects};
 use rollcall::sync::project::{QuarantineReason, Quarantined};
 use rollcall::sync::run::{RunReport, RunResult};
 
@@ -121,10 +121,14 @@ impl Life {
         Ok(())
     }
 
-    /// After a run that did all of its work, what we know is what is there.
+    /// After a run that did all of its work, what we know is what is there, but for objects in doubt.
     fn check_what_is_known(&self, looked: &Looked<'_>, subjects: &Subjects) -> Result<(), Broken> {
         let target = |member: u32| subjects.link(SubjectId(member)).map(|link| link.target.clone());
-        for subject in subjects.by_id.values().filter(|subject| !self.drift.contains(&subject.key)) {
+        let in_doubt = self.in_doubt();
+        let of_doubt: BTreeSet<TargetId> = in_doubt.iter().filter_map(|subject| target(subject.0)).collect();
+        let settled =
+            |subject: &&Subject| !self.drift.contains(&subject.key) && !in_doubt.contains(&subject.id);
+        for subject in subjects.by_id.values().filter(settled) {
             let Some(link) = &subject.link else { continue };
             let name = link.confirmed.name();
             let Some(object) = looked.after.get(&link.target) else {
@@ -136,7 +140,7 @@ impl Life {
             let known: BTreeSet<TargetId> = link.members.iter().filter_map(target).collect();
             let is_drifted = |id: &TargetId| {
                 let key = looked.after.get(id).and_then(|object| object.key);
-                key.is_none_or(|key| self.drift.contains(&key))
+                of_doubt.contains(id) || key.is_none_or(|key| self.drift.contains(&key))
             };
             let missing: Vec<_> =
                 known.difference(&object.members).filter(|member| !is_drifted(member)).collect();
