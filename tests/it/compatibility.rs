@@ -107,13 +107,19 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
 
 /// Whether two rules say "exactly one of these fields", the second with more of them, which are all new.
 fn is_wider_choice(old: &str, new: &str, before: &Value) -> bool {
-    let choice = |rule: &str| -> Option<(BTreeSet<String>, String)> {
-        let (fields, rest) = rule.trim_matches('"').strip_prefix('[')?.split_once(']')?;
-        let field = |it: &str| it.trim().strip_prefix("has(self.")?.strip_suffix(')').map(str::to_owned);
-        Some((fields.split(',').map(field).collect::<Option<_>>()?, rest.to_owned()))
+    let field = |it: &str| it.trim().strip_prefix("has(self.")?.strip_suffix(')').map(str::to_owned);
+    let choice = |rule: &str| -> Option<(BTreeSet<String>, Option<String>)> {
+        let rule = rule.trim_matches('"');
+        // Of one field alone there is nothing to count.
+        if let Some(only) = field(rule) {
+            return Some((BTreeSet::from([only]), None));
+        }
+        let (fields, rest) = rule.strip_prefix('[')?.split_once(']')?;
+        Some((fields.split(',').map(field).collect::<Option<_>>()?, Some(rest.to_owned())))
     };
     let (Some((old, rest)), Some((new, same_rest))) = (choice(old), choice(new)) else { return false };
-    rest == same_rest
+    let is_one = |rest: &Option<String>| rest.as_ref().is_some_and(|rest| rest.ends_with(".size() == 1"));
+    (rest == same_rest || rest.is_none() && is_one(&same_rest))
         && old.is_subset(&new)
         && new.difference(&old).all(|it| before["properties"][it].is_null())
 }
@@ -133,6 +139,9 @@ fn a_choice_may_gain_fields_that_are_new<const N: usize, const M: usize>(
     };
     let before = json!({ "properties": { "a": {}, "b": {}, "old": {} } });
     assert_eq!(is_wider_choice(&rule(&old), &rule(&new), &before), wider);
+    // Of one field alone the rule counts nothing.
+    assert!(is_wider_choice("has(self.a)", &rule(&["a", "c"]), &before));
+    assert!(!is_wider_choice("has(self.a)", &rule(&["c"]), &before));
 }
 
 /// A default is the same with a field that is new in it.
