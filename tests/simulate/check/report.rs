@@ -82,14 +82,21 @@ impl Life {
             .map_err(|what| Broken { promise: 7, what: format!("{verdict:?}, and {what}") })
     }
 
+    /// Whether an object of which nobody knows what became of it had this name.
+    fn is_in_doubt(&self, name: &str) -> bool {
+        let (in_doubt, subjects) = (self.in_doubt(), self.subjects());
+        let mut links = in_doubt.iter().filter_map(|subject| subjects.link(*subject));
+        links.any(|link| link.confirmed.name().eq_ignore_ascii_case(name))
+    }
+
     /// Nobody is put aside for nothing.
     fn check_quarantine(&self, report: &RunReport, looked: &Looked<'_>) -> Result<(), Broken> {
         for one in &report.blocked {
             // A rename that was approved may have given it up in this very run.
             let mut objects = looked.after.values().chain(looked.before.values());
             let taken = objects.any(|object| object.content.name_key() == one.name.to_lowercase());
-            // What somebody deleted by hand is still thought to bear its name.
-            demand(taken || !self.drift.is_empty(), 6, || {
+            // What somebody deleted by hand, or we, and did not hear of it, is still thought to bear its name.
+            demand(taken || !self.drift.is_empty() || self.is_in_doubt(&one.name), 6, || {
                 format!("somebody waits for the name {}, which nobody bears", one.name)
             })?;
         }
@@ -110,6 +117,7 @@ impl Life {
                     looked.anchors.values().any(|anchors| several(&anchors))
                         || self.knowledge.is_bad(&self.rules, anchor)
                         || self.is_name_taken(anchor, looked)
+                        || self.name_of(anchor).is_some_and(|name| self.is_in_doubt(&name))
                         || !self.drift.is_empty()
                 }
                 _ => self.knowledge.is_bad(&self.rules, anchor),
