@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod directory;
+pub mod hex;
 pub mod net;
 pub mod scim;
 pub mod secret;

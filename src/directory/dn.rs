@@ -9,6 +9,8 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::hex;
+
 /// A distinguished name in one spelling: two DNs that name the same entry compare equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -231,7 +233,7 @@ impl Parser<'_> {
     fn hexadecimal(&mut self) -> Result<Vec<u8>, &'static str> {
         let rest = &self.rest[1..];
         let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
-        let ber = unhex(&rest[..end]).ok_or("a value after `#` is not pairs of hexadecimal digits")?;
+        let ber = hex::decode(&rest[..end]).ok_or("a value after `#` is not pairs of hexadecimal digits")?;
         self.rest = &rest[end..];
         let (content_at, length) = match ber.get(1) {
             Some(&short) if short < 0x80 => (2, usize::from(short)),
@@ -285,7 +287,7 @@ impl Parser<'_> {
 
     /// After a backslash: two hexadecimal digits, or the character itself.
     fn escape(&mut self, value: &mut Vec<u8>) -> Result<(), &'static str> {
-        if let Some(byte) = self.rest.get(..2).and_then(unhex) {
+        if let Some(byte) = self.rest.get(..2).and_then(hex::decode) {
             value.extend(byte);
             self.rest = &self.rest[2..];
             return Ok(());
@@ -321,14 +323,6 @@ fn unescaped(value: &str) -> Option<String> {
 
 fn push(value: &mut Vec<u8>, c: char) {
     value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let bytes = digits.as_bytes();
-    if !bytes.len().is_multiple_of(2) || !bytes.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    (0..bytes.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
 
 /// Writes bytes as hex pairs.

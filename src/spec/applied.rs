@@ -1,14 +1,13 @@
 //! The stored form of the specs that a policy was applied with: enough to create its rules again, and to detect every
 //! edit that could remove something.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
 use crate::api::policy::{DeletionPolicy, Mode, Registry, Scim, Target};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
+use crate::hex;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Applied {
@@ -43,11 +42,7 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
         policy,
     };
     let json = serde_json::to_string(&applied).unwrap_or_default();
-    let mut hash = "sha256:".to_owned();
-    for byte in Sha256::digest(&json) {
-        // Writing to a String cannot fail.
-        let _written = write!(hash, "{byte:02x}");
-    }
+    let hash = format!("sha256:{}", hex::encode(&Sha256::digest(&json)));
     (json, hash)
 }
 

@@ -11,6 +11,7 @@ use super::link::Place;
 use super::used::{self, Used};
 use super::{Store, StoreError, digest};
 use crate::directory::Owner;
+use crate::hex;
 
 pub mod line;
 
@@ -69,8 +70,7 @@ impl Hold {
             part(if line.doubtful { "doubtful" } else { "" });
             part(&line.verb);
         }
-        let digest = hasher.finalize();
-        digest.iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"))
+        format!("sha256:{}", hex::encode(&hasher.finalize()))
     }
 
     /// Whether the digest names all of it. That of an earlier version does not say what would be done, so nobody

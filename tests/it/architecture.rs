@@ -17,6 +17,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("text", &[]),
     ("words", &[]),
+    ("hex", &[]),
     ("store", &["directory"]),
     ("serve", &["store", "scim", "directory"]),
     ("source", &["directory", "net"]),
@@ -29,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What any room may use.
-const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words"];
+const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words", "hex"];
 /// Rooms that are pure, or are told the time.
 const TIMELESS: &[&str] = &["directory", "api", "scim"];
 

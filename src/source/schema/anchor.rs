@@ -4,6 +4,8 @@ use super::attributes::is_said;
 use crate::directory::Anchor;
 use crate::source::KnownBy;
 
+pub(in crate::source) use crate::hex::encode as hexadecimal;
+
 /// Immutable ids that servers offer, in the order in which they are tried.
 pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
 
@@ -100,12 +102,6 @@ pub(super) fn without_id(attribute: &str) -> String {
         "it has no {attribute}, which identifies it; allow the account to read that attribute, or set anchorAttribute \
          to one that every entry has"
     )
-}
-
-/// Octets as two digits each.
-pub(in crate::source) fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// Hexadecimal digits as a filter spells octets.

@@ -178,26 +178,6 @@ fn take_blocked_out(
     releases
 }
 
-impl Action {
-    /// Whether it gives the object a unique name.
-    fn wants_name(&self) -> bool {
-        matches!(self, Self::Create(_) | Self::Update { renames: true, .. })
-    }
-
-    /// The name that it wants, and what is left of it without.
-    fn without_name(&self, confirmed: Option<&Arc<Content>>) -> (String, Option<Self>) {
-        match (self, confirmed) {
-            (Self::Update { content, clears, .. }, Some(confirmed)) => {
-                let kept = Arc::new(Content::clone(content).with_name(confirmed.name()));
-                let rest = Self::Update { content: kept.clone(), renames: false, clears: clears.clone() };
-                (content.name().to_owned(), (kept != *confirmed).then_some(rest))
-            }
-            (Self::Create(content) | Self::Update { content, .. }, _) => (content.name().to_owned(), None),
-            _ => (String::new(), None),
-        }
-    }
-}
-
 /// A name that nobody else has, for as long as one run.
 fn temporary(confirmed: &Content, key: &str) -> Content {
     confirmed.clone().with_name(&format!("renaming-{key}"))

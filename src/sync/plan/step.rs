@@ -163,6 +163,26 @@ impl Planned {
     }
 }
 
+impl Action {
+    /// Whether it gives the object a unique name.
+    pub(super) fn wants_name(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::Update { renames: true, .. })
+    }
+
+    /// The name that it wants, and what is left of it without.
+    pub(super) fn without_name(&self, confirmed: Option<&Arc<Content>>) -> (String, Option<Self>) {
+        match (self, confirmed) {
+            (Self::Update { content, clears, .. }, Some(confirmed)) => {
+                let kept = Arc::new(Content::clone(content).with_name(confirmed.name()));
+                let rest = Self::Update { content: kept.clone(), renames: false, clears: clears.clone() };
+                (content.name().to_owned(), (kept != *confirmed).then_some(rest))
+            }
+            (Self::Create(content) | Self::Update { content, .. }, _) => (content.name().to_owned(), None),
+            _ => (String::new(), None),
+        }
+    }
+}
+
 impl Phase {
     /// Where users or groups are created and changed.
     pub(super) fn of_content(kind: SubjectKind) -> Self {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::directory::{Anchor, Reference};
+use crate::hex;
 
 /// A name and the ids in front of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl<'a> Extended<'a> {
     /// Whom it names: one from another forest by the security id, which is the same there.
     pub(in crate::source) fn reference(&self) -> Option<Reference> {
         if self.dn.to_lowercase().contains(FOREIGN)
-            && let Some(sid) = self.sid.and_then(octets).and_then(|octets| sid(&octets))
+            && let Some(sid) = self.sid.and_then(hex::decode).and_then(|octets| sid(&octets))
         {
             return Some(Reference::Sid(sid));
         }
@@ -62,11 +63,6 @@ pub(in crate::source) fn sid(octets: &[u8]) -> Option<String> {
         write!(text, "-{}", u32::from_le_bytes(*sub)).ok()?;
     }
     Some(text)
-}
-
-fn octets(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]
