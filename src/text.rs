@@ -4,7 +4,7 @@
 //! whoever names an entry could colour, hide or reorder what somebody reads before approving; and an apiserver refuses
 //! a whole status for one character that is no text.
 //!
-//! Everything that is shown passes here: `api::bounded` and `Conditions` for a status, `Context::event` for Events,
+//! Everything that is shown passes here: `api::bounded` and `Conditions` for a status, `controller::event` for Events,
 //! `telemetry` for logs, `cli::out` for whatever a command prints.
 
 use std::borrow::Cow;

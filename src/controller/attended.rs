@@ -1,4 +1,4 @@
-//! What goes on for each namespace that is watched.
+//! Begins and ends the watches and controllers of each namespace.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use super::watch::Following;
 use super::watched::{Scope, WatchedKind};
 use crate::spec::Name;
 
-/// What goes on for each part.
+/// The watches and controllers that run, by namespace.
 pub(super) struct Attended {
     context: Arc<Context>,
-    /// What ends each of them.
+    /// The parts, each with the token that ends it.
     here: Vec<(Arc<NamespaceCaches>, CancellationToken)>,
-    /// Each says why it ended, should nobody have ended it.
+    /// One task for each part. If it ends by itself, it returns why.
     tasks: JoinSet<String>,
 }
 
@@ -28,8 +28,8 @@ impl Attended {
         Self { context, here: Vec::new(), tasks: JoinSet::new() }
     }
 
-    /// Attends to the namespaces of this scope and to no others: whatever was begun in those that were attended to before, and
-    /// are not any more, ends, and the rest goes on.
+    /// Begins to watch the namespaces that are new in this scope, and ends those that are not in it any more. The others
+    /// continue.
     pub(super) async fn change(&mut self, scope: &Scope) {
         let wanted = scope.parts();
         let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.here)
@@ -40,7 +40,7 @@ impl Attended {
             over.cancel();
         }
         for _ in &go {
-            // Nobody else's ends: that would end the process.
+            // Only those that were cancelled end here: if any other ends, the process ends.
             self.tasks.join_next().await;
         }
         for (part, _) in &go {
@@ -75,7 +75,7 @@ impl Attended {
         }
     }
 
-    /// Of what is not watched any more nothing is known, done or told.
+    /// Forgets the objects of a part that is not watched any more.
     fn forget(&self, part: &NamespaceCaches) {
         let context = &self.context;
         for object in part.connectors.cache.state() {
@@ -88,7 +88,7 @@ impl Attended {
         context.metrics.not_watched(part.namespace.as_deref().unwrap_or_default());
     }
 
-    /// Why one of them ended that nobody ended.
+    /// Waits until a part ends by itself, and returns why.
     pub(super) async fn died(&mut self) -> String {
         match self.tasks.join_next().await {
             Some(ended) => ended.unwrap_or_else(|error| format!("a task ended unexpectedly: {error}")),
@@ -96,13 +96,13 @@ impl Attended {
         }
     }
 
-    /// Waits until all have ended, which somebody asked for.
+    /// Waits until all parts have ended after they were cancelled.
     pub(super) async fn ended(&mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// Watches and looks after a part until `over`; then what is being looked at is looked at to the end.
+/// Runs the watches and controllers of a part until `over`. Reconciles that have begun are finished.
 pub(super) async fn attend(
     context: Arc<Context>,
     part: Arc<NamespaceCaches>,
@@ -125,7 +125,7 @@ pub(super) async fn attend(
     looking.join_next().await.map_or_else(String::new, why)
 }
 
-/// Why something has ended that was not to.
+/// Why a task ended that should not end.
 pub(super) fn why(ended: Result<(), JoinError>) -> String {
     match ended {
         Err(error) => format!("a task ended unexpectedly: {error}"),

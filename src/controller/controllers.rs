@@ -18,11 +18,11 @@ use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::spec::Name;
 use crate::telemetry::{Asked, chain};
 
-/// So many objects of one kind are looked at at once.
+/// How many objects of one kind are reconciled at the same time.
 const AT_ONCE: usize = 16;
 
-/// Both controllers of a part, until `over`. A kind is looked at as soon as all of it was seen, so that a namespace that may not be
-/// watched hinders no other.
+/// Runs both controllers of a part until `over`. Each begins once all objects of its kind were listed. A namespace that may
+/// not be watched does not delay any other.
 pub(super) async fn controllers(context: Arc<Context>, part: Arc<NamespaceCaches>, over: CancellationToken) {
     let connectors = async {
         if over.run_until_cancelled(part.sight.can_look(WatchedKind::Connector)).await.is_some() {
@@ -40,8 +40,8 @@ pub(super) async fn controllers(context: Arc<Context>, part: Arc<NamespaceCaches
     tokio::join!(connectors, policies);
 }
 
-/// The controller of one kind in one part: looks at whom the queue names. At the end, what is being looked at is looked at
-/// to the end.
+/// Runs the controller of one kind in one part: reconciles the objects that the queue names. At the end, reconciles that have
+/// begun are finished.
 async fn controller<K: Controlled>(context: &Arc<Context>, part: &NamespaceCaches, over: &CancellationToken) {
     let queue = &K::ours(part).queue;
     let calls = queue.clone().calls().take_until(over.cancelled());
@@ -61,12 +61,12 @@ async fn look<K: Controlled>(
     let (cache, kind) = (&K::ours(part).cache, K::WATCHED.word());
     let Some(object) = cached(cache, name) else { return Ok(()) };
     let began = Instant::now();
-    // Whoever may write nothing begins nothing either.
+    // Without the lease nothing is begun.
     let looked = match context.gate.check() {
         Ok(()) => reconcile(&object, context).await,
         Err(shut) => Err(shut.into()),
     };
-    // It may have gone meanwhile: what was begun, served or remembered since must not outlive it.
+    // If it was deleted meanwhile, what was begun, served or remembered since must not outlive it.
     if cached(cache, name).is_none_or(|there| there.meta().uid != object.meta().uid) {
         route::told(context, K::WATCHED, name, Happened::Gone);
     }

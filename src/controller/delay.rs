@@ -1,13 +1,13 @@
-//! How long to wait: again after a failure, and a little apart from the others.
+//! When something is done next: longer pauses after failures, and a different moment for each object.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Nothing waits longer to be tried again.
+/// The longest pause before something is tried again.
 pub(super) const LONGEST: Duration = Duration::from_hours(1);
-/// Nobody is put off longer so that not all begin at once.
+/// The longest delay that keeps objects from beginning at the same moment.
 const APART: Duration = Duration::from_mins(1);
 
 /// When something that failed `failures` times (at least once), last at `at`, is tried again: after

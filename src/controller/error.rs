@@ -14,7 +14,7 @@ pub enum Error {
     /// The apiserver did not answer in time.
     #[error("the apiserver did not answer in time")]
     Slow,
-    /// Something that an object refers to could not be read.
+    /// An object that the spec names could not be read.
     #[error("{what} could not be read: {why}")]
     Unread {
         /// What.
@@ -23,7 +23,7 @@ pub enum Error {
         #[source]
         why: Box<Self>,
     },
-    /// What changes is not told of.
+    /// A watch fails, so that changes are not seen.
     #[error("{0}")]
     Unseen(String),
     /// The store failed.

@@ -1,5 +1,5 @@
-//! Whether another write may begin: only while the lease is ours for longer than the write may take, and
-//! nobody has asked us to stop.
+//! Whether a write may begin: only while this replica holds the lease for longer than the write may take, and the process
+//! is not about to stop.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,34 +8,34 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// No single write, here or at a target, takes longer.
+/// A single write, to the apiserver or to a target, takes no longer.
 pub(super) const WRITE: Duration = Duration::from_secs(5);
 
-/// Clones share it.
+/// Whether writes may begin. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     term: Arc<Mutex<Term>>,
-    /// Told when the lease is ours again after it was not.
+    /// Notified when the lease is held again after it was lost.
     again: Arc<Notify>,
     stop: CancellationToken,
 }
 
-/// For how long the lease is ours without a break.
+/// The time for which the lease is held without a break.
 #[derive(Debug)]
 struct Term {
-    /// Until when, on the monotonic clock.
+    /// Its end, on the monotonic clock.
     until: Option<Instant>,
-    /// Ends what was begun in it.
+    /// Cancelled at its end: what was begun in it ends.
     over: CancellationToken,
 }
 
-/// Why nothing may be written, in words.
+/// Why nothing may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Shut {
     /// Another replica may be the active one.
     #[error("this replica does not hold the lease")]
     NotOurs,
-    /// What was begun under a lease that ran out.
+    /// The work began under a lease that has expired.
     #[error(
         "the lease was lost meanwhile, and another replica may have been active; the next run continues from here"
     )]
@@ -51,7 +51,7 @@ impl Gate {
         Self { term: Arc::new(Mutex::new(term)), again: Arc::default(), stop }
     }
 
-    /// The lease is ours until then.
+    /// The lease is held until then.
     pub(super) fn open_until(&self, moment: Instant) {
         let mut term = self.term();
         term.until = Some(moment);
@@ -61,22 +61,22 @@ impl Gate {
         }
     }
 
-    /// The lease has run out: what goes on under it ends at its next safe point.
+    /// The lease has expired: work that began under it ends at its next safe point.
     pub(super) fn close(&self) {
         self.term().over.cancel();
     }
 
-    /// For how long the lease is still ours.
+    /// How long the lease is still held.
     pub(super) fn remaining(&self) -> Duration {
         self.term().until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Ends when the process is to end, or the lease has run out.
+    /// Cancelled when the process is to end, or the lease has expired.
     pub(super) fn ends(&self) -> CancellationToken {
         self.term().over.clone()
     }
 
-    /// Why what was begun under this term must end, if it must. The lease may be ours again meanwhile.
+    /// Why work that began in this term must end, if it must. The lease may be held again meanwhile.
     pub(super) fn ended(&self, term: &CancellationToken) -> Option<Shut> {
         if self.stop.is_cancelled() {
             Some(Shut::Stopping)
@@ -85,7 +85,7 @@ impl Gate {
         }
     }
 
-    /// Waits until the lease is ours again after it was not. There must be only one who waits.
+    /// Waits until the lease is held again after it was lost. Only one task may wait.
     pub(super) async fn again(&self) {
         self.again.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Which namespaces are watched, where a label says it: as it is now.
+//! Which namespaces are watched now, if a label selects them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::serve::Readiness;
 use crate::spec::Name;
 use crate::telemetry::Metrics;
 
-/// Of several namespaces that come or go together, all have done so within so long.
+/// Namespaces that are created or deleted together are one change if they follow each other within this time.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The namespaces as they were last seen.
 pub(super) struct Namespaces {
     scope: Scope,
-    /// Where a label chooses them: which ones, and whether all have been seen.
+    /// If a label selects them: which ones, and whether all were listed.
     chosen: Option<(channel::Receiver<BTreeSet<String>>, Sight)>,
 }
 
 impl Namespaces {
-    /// Of this scope, and what must be polled for it.
+    /// Of this scope, with the watch that must be polled.
     pub(super) fn new(
         client: &Client,
         scope: Scope,
@@ -40,7 +40,7 @@ impl Namespaces {
         (Self { scope, chosen: Some((chosen, sight)) }, following)
     }
 
-    /// The scope as it is, once that is known.
+    /// The scope as it is now. Waits until the namespaces were listed.
     pub(super) async fn scope(&mut self) -> Scope {
         let Some((chosen, sight)) = &mut self.chosen else { return self.scope.clone() };
         sight.listed(&[WatchedKind::Namespace]).await;
@@ -48,7 +48,7 @@ impl Namespaces {
         Scope { namespaces, ..self.scope.clone() }
     }
 
-    /// Waits until other namespaces are watched than those of `scope`. What cannot be seen changes nothing.
+    /// Waits until other namespaces are selected than those of `scope`. A watch that fails changes nothing.
     pub(super) async fn change(&mut self, scope: &Scope) {
         let Some((chosen, _)) = &mut self.chosen else { return std::future::pending().await };
         loop {

@@ -1,4 +1,4 @@
-//! What of a part is seen: while a watch fails, whatever rests on it may be another than it was.
+//! Which kinds of a namespace can be watched. While a watch fails, what was last seen of its objects may be out of date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use tokio::sync::watch;
 
 use super::watched::WatchedKind;
 
-/// Which kinds are watched; clones share it.
+/// Which kinds can be watched. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct Sight(Arc<watch::Sender<Kinds>>);
 
 #[derive(Debug, Default)]
 struct Kinds {
-    /// Of which everything that there was came at least once.
+    /// The kinds of which all objects were listed at least once.
     listed: BTreeSet<WatchedKind>,
-    /// Of which nothing is told, and why.
+    /// The kinds whose watch fails, and why.
     lost: BTreeMap<WatchedKind, String>,
 }
 
@@ -32,13 +32,13 @@ impl Default for Sight {
 }
 
 impl Sight {
-    /// Nothing is told of this kind any more. Returns whether that is new.
+    /// The watch of this kind fails. Returns whether that is new.
     pub(super) fn lost(&self, kind: WatchedKind, why: &str) -> bool {
         let is_new = |kinds: &mut Kinds| kinds.lost.insert(kind, why.to_owned()).as_deref() != Some(why);
         self.0.send_if_modified(is_new)
     }
 
-    /// Everything is told of this kind. Returns whether it was lost.
+    /// The watch of this kind works. Returns whether it failed before.
     pub(super) fn reached(&self, kind: WatchedKind) -> bool {
         let mut was_lost = false;
         self.0.send_if_modified(|kinds| {
@@ -48,24 +48,24 @@ impl Sight {
         was_lost
     }
 
-    /// Why nothing is told of the first of these kinds that is lost.
+    /// Why the first of these kinds whose watch fails cannot be watched.
     pub(super) fn missing(&self, kinds: &[WatchedKind]) -> Option<String> {
         let seen = self.0.borrow();
         kinds.iter().find_map(|kind| seen.lost.get(kind).cloned())
     }
 
-    /// Waits until everything of these kinds came at least once.
+    /// Waits until all objects of these kinds were listed once.
     pub(super) async fn listed(&self, these: &[WatchedKind]) {
         self.until(|kinds| kinds.have(these)).await;
     }
 
-    /// Whether everything of these kinds came at least once.
+    /// Whether all objects of these kinds were listed once.
     pub(super) fn has_listed(&self, these: &[WatchedKind]) -> bool {
         self.0.borrow().have(these)
     }
 
-    /// Waits until everything of this kind came at least once, and of each other that too, or it is lost, which is then said
-    /// of whom it concerns.
+    /// Waits until all objects of this kind were listed once, and each other kind was listed or cannot be watched. The
+    /// latter is then shown in the status of the objects that it concerns.
     pub(super) async fn can_look(&self, at: WatchedKind) {
         self.until(|kinds| {
             let known = |kind| kinds.listed.contains(kind) || kinds.lost.contains_key(kind);
@@ -75,7 +75,7 @@ impl Sight {
     }
 
     async fn until(&self, is_so: impl Fn(&Kinds) -> bool) {
-        // It ends only with the sender, which is here.
+        // It cannot fail: the sender lives as long as this.
         drop(self.0.subscribe().wait_for(|kinds| is_so(kinds)).await);
     }
 }

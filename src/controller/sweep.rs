@@ -1,4 +1,4 @@
-//! Forgets what was deleted long ago, also what was deleted while nobody watched.
+//! Removes the data of objects that were deleted long ago, also of those that were deleted while the operator did not run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::telemetry::chain;
 
 /// How long a policy's links and a connector's snapshot are kept for one of the same namespace and name.
 const KEEPS: Duration = Duration::from_hours(30 * 24);
-/// How often it is looked.
+/// How often this is done.
 const EVERY: Duration = Duration::from_hours(1);
-/// Of which kinds everything must have been seen.
+/// The kinds of which all objects must have been listed.
 const KNOWN: [WatchedKind; 2] = [WatchedKind::Connector, WatchedKind::Policy];
-/// How soon it is looked again when that may not be.
+/// How soon this is tried again without the lease.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Looks again and again, while the lease is ours: first once everything that is there is known, if that is not for long.
+/// Removes such data again and again, while the lease is held. It begins once all objects were listed, or after an hour.
 pub(super) async fn sweep(context: Arc<Context>) {
     let parts = context.parts.all();
     let began = context.clock.now();
@@ -36,7 +36,7 @@ pub(super) async fn sweep(context: Arc<Context>) {
             context.clock.until(delay::later(now, AGAIN)).await;
             continue;
         }
-        // Of where not everything has been seen yet nobody says that something is missing.
+        // Where not all objects were listed yet, an object that was not seen may still exist.
         let parts = context.parts.all();
         let policies = parts.iter().flat_map(|part| part.policies.cache.state());
         let policies: BTreeSet<_> = policies.map(|policy| owner(&Name::of(&*policy))).collect();

@@ -1,4 +1,4 @@
-//! What is watched, and what happens to it.
+//! The kinds that are watched, and what can happen to their objects.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -17,13 +17,13 @@ pub struct Scope {
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
-    /// It is new, or what concerns us of it is another.
+    /// It is new, or something of it changed that concerns the operator.
     Changed,
-    /// Nothing that concerns us is another, but for what others made of its status.
+    /// Only its status changed, which others may have written.
     Restated,
-    /// It is not there any more, or not ours.
+    /// It was deleted, or is not selected any more.
     Gone,
-    /// All of its kind in this namespace can be seen again, or cannot be seen any more.
+    /// All of its kind in this namespace can be watched again, or cannot be watched any more.
     Seen,
 }
 
@@ -38,10 +38,10 @@ pub(super) enum WatchedKind {
 }
 
 impl WatchedKind {
-    /// Of each part.
+    /// Those that are watched in each part.
     pub(super) const ALL: [Self; 4] = [Self::Connector, Self::Policy, Self::Secret, Self::ConfigMap];
 
-    /// All of them.
+    /// The objects of this kind, in messages.
     pub(super) fn plural(self) -> &'static str {
         match self {
             Self::Connector => "DirectoryConnectors",

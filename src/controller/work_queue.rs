@@ -1,5 +1,5 @@
-//! Which objects of one kind are due for a look, now or at a time. It alone says who is looked at when: nobody is looked at
-//! twice at once, and a look that failed is repeated ever later.
+//! The work queue of one kind: which objects are reconciled next, and when. No object is reconciled twice at the same time.
+//! A reconcile that failed is repeated, after a longer pause each time.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use super::delay;
 use crate::clock::Timer;
 use crate::spec::Name;
 
-/// After the first look that failed, it is repeated after so long; doubled each time …
+/// The pause after the first failure; doubled with each further one …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this number of failures: half a minute is long enough.
 const MOST_FAILURES: u32 = 6;
 
-/// The objects of one kind that are due; each is in it at most once.
+/// The objects of one kind that are due. Each is in it at most once.
 pub(super) struct WorkQueue {
     clock: Arc<dyn Timer>,
     state: Mutex<State>,
@@ -29,9 +29,9 @@ pub(super) struct WorkQueue {
 struct State {
     now: BTreeSet<Name>,
     at: HashMap<Name, Timestamp>,
-    /// Those that are being looked at.
+    /// The objects that are being reconciled.
     busy: HashSet<Name>,
-    /// How often in a row a look failed.
+    /// How often in a row the reconcile of an object failed.
     failures: HashMap<Name, u32>,
 }
 
@@ -40,13 +40,13 @@ impl WorkQueue {
         Self { clock, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Something happened that concerns this object.
+    /// This object is due now.
     pub(super) fn now(&self, name: &Name) {
         self.state().now.insert(name.clone());
         self.changed.notify_one();
     }
 
-    /// Nothing is to be done before `moment`; `None` means before something happens.
+    /// This object is due at `moment`; with `None` it is due only when something happens.
     pub(super) fn at(&self, name: &Name, moment: Option<Timestamp>) {
         let mut state = self.state();
         match moment {
@@ -57,7 +57,7 @@ impl WorkQueue {
         self.changed.notify_one();
     }
 
-    /// A look has ended. One that failed is repeated.
+    /// A reconcile has ended. If it failed, it is repeated.
     pub(super) fn done(&self, name: &Name, succeeded: bool) {
         let mut state = self.state();
         state.busy.remove(name);
@@ -73,8 +73,8 @@ impl WorkQueue {
         self.changed.notify_one();
     }
 
-    /// The objects whose time has come, one by one; each comes again only when its look is [`done`](Self::done). There must
-    /// be only one such stream.
+    /// The objects that are due, one by one. An object comes again only when its reconcile is [`done`](Self::done). There
+    /// must be only one such stream.
     pub(super) fn calls(self: Arc<Self>) -> impl Stream<Item = Name> + Send {
         stream::unfold(self, |queue| async move {
             loop {
@@ -96,7 +96,7 @@ impl WorkQueue {
         })
     }
 
-    /// The next whose time has come, or when the next one's does.
+    /// The next object that is due; if none is, when the next one will be.
     fn take(&self) -> Result<Name, Option<Timestamp>> {
         let now = self.clock.now();
         let state = &mut *self.state();

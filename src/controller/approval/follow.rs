@@ -1,4 +1,4 @@
-//! Follows what guards approvals.
+//! Watches the admission policy that guards approvals.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::watch::pause;
 
-/// Looks at the start and at each change; whom that concerns looks again.
+/// Checks the admission policy at the start and at each change.
 pub(in crate::controller) async fn follow(context: Arc<Context>) {
     let config = || watcher::Config::default().fields(&format!("metadata.name={NAME}"));
     let rules = watcher(Api::<ValidatingAdmissionPolicy>::all(context.client.clone()), config());
@@ -31,7 +31,7 @@ pub(in crate::controller) async fn follow(context: Arc<Context>) {
     }
 }
 
-/// Looks now, and lets everybody look whom something new concerns. Why approvals are not guarded, if they are not.
+/// Checks it now. If the result is new, all objects are reconciled. Returns why approvals are not guarded, if they are not.
 pub(in crate::controller) async fn look(context: &Context) -> Result<Option<String>, Error> {
     let is_new = context.approvals.look(&context.client).await?;
     let why = context.approvals.unguarded();
@@ -45,7 +45,7 @@ pub(in crate::controller) async fn look(context: &Context) -> Result<Option<Stri
     Ok(why)
 }
 
-/// What is a reason to look: a list is one at its end.
+/// The events after which to check: a list counts at its end.
 async fn happening<K>(event: watcher::Result<watcher::Event<K>>) -> Option<watcher::Result<()>> {
     match event {
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
