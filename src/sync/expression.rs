@@ -17,11 +17,13 @@ use crate::directory::{Entry, EntryKind, FieldState, fields};
 mod cost;
 mod error;
 mod names;
+mod pattern;
 mod subject;
 
 use cost::Size;
 pub use error::ExpressionError;
 use names::Member;
+use pattern::Patterns;
 pub use subject::Subject;
 
 /// What an expression must give.
@@ -41,6 +43,7 @@ pub struct Expression {
     program: Arc<Program>,
     fields: BTreeSet<String>,
     attributes: BTreeSet<String>,
+    patterns: Patterns,
     /// Whether it is within the bounds for every ordinary entry, so that only others are reckoned up.
     bounded: bool,
 }
@@ -91,27 +94,31 @@ impl Expression {
     /// # Errors
     /// When the text is no CEL expression, names what no entry has, or would take more than an expression may.
     pub fn compile(text: &str, subject: Subject, returns: Returns) -> Result<Self, ExpressionError> {
-        let (program, named, bounded) = with_room(|| {
+        let (program, named, patterns, bounded) = with_room(|| {
             let program = ENVIRONMENT.compile(text).map_err(|errors| match errors.errors.first() {
                 Some(error) => ExpressionError::at_position(text, error.pos, &error.msg),
                 None => ExpressionError::at_position(text, (1, 1), "this is not an expression"),
             })?;
             let named = names::check(&program, text, subject)?;
+            let refuse = |id: u64, why: &str| {
+                let offset = program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
+                ExpressionError::at_offset(text, offset, why)
+            };
+            let patterns =
+                Patterns::compile(&named.patterns).map_err(|(id, error)| refuse(id, &error.to_string()))?;
             // For the shortest entry that there is, and for any that is ordinary.
             let reckon = |size: Size, list: Size| {
                 let member = |of| {
                     reckoned(of, subject, |member| if is_list(member) { list.clone() } else { size.clone() })
                 };
-                cost::check(program.expression(), subject.variable(), &member)
+                cost::check(program.expression(), subject.variable(), &patterns, &member)
             };
             if let Err(beyond) = reckon(Size::text(0), Size::list(0, 0, 0)) {
-                let offset =
-                    program.source_info().offset_for(beyond.id).map_or(0, |(start, _)| start as usize);
-                return Err(ExpressionError::at_offset(text, offset, &beyond.why));
+                return Err(refuse(beyond.id, &beyond.why));
             }
             let ordinary = Size::list(ORDINARY_LIST, ORDINARY_LIST * ORDINARY, ORDINARY);
             let bounded = reckon(Size::text(ORDINARY), ordinary).is_ok();
-            Ok((program, named, bounded))
+            Ok((program, named, patterns, bounded))
         })
         .map_err(|error| {
             ExpressionError::at_position(text, (1, 1), &format!("no thread for it: {error}"))
@@ -122,6 +129,7 @@ impl Expression {
             program: Arc::new(program),
             fields: named.fields,
             attributes: named.attributes,
+            patterns,
             bounded,
         };
         expression.check_type(returns)?;
@@ -171,6 +179,7 @@ impl Expression {
     fn evaluate(&self, entry: &Entry, asked: Asked<'_>) -> Result<Value, Failed> {
         self.check_cost(entry, asked)?;
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        self.patterns.add_to(&mut context).map_err(|error| self.failed(error.to_string()))?;
         context.add_variable_from_value(self.subject.variable(), self.variable(entry, asked));
         self.program.execute(&context).map_err(|error| match error {
             ExecutionError::NoSuchKey(key) => Failed {
@@ -200,7 +209,7 @@ impl Expression {
         let size = |member| values(member).size(is_list(member));
         let variable = self.subject.variable();
         let member = |of| reckoned(of, self.subject, size);
-        let beyond = cost::check(self.program.expression(), variable, &member);
+        let beyond = cost::check(self.program.expression(), variable, &self.patterns, &member);
         beyond.map_err(|beyond| self.failed(format!("is too costly for this entry: {}", beyond.why)))
     }
 
@@ -478,7 +487,11 @@ mod tests {
     #[case::joined("user.aliases.join(user.mail) != ''", (100, 100, 9), (100_000, 100, 9))]
     #[case::written("'%s %s'.format([user.mail, user.mail]) != ''", (1000, 0, 0), (600_000, 0, 0))]
     #[case::added("(user.mail + user.mail + user.mail + user.mail) != ''", (1000, 0, 0), (1_100_000, 0, 0))]
-    #[case::steps("user.aliases.all(a, user.aliases.all(b, a == b || a.matches('x*')))", (0, 10, 9), (0, 200, 9))]
+    #[case::steps("user.aliases.all(a, user.aliases.all(b, a == b || a.matches('x*')))", (0, 100, 9), (0, 3000, 9))]
+    #[case::patterns_that_are_made("user.aliases.all(a, a.matches('^' + a))", (0, 20, 9), (0, 1000, 9))]
+    #[case::text_of_patterns_that_are_made("'a'.matches(user.mail)", (4000, 0, 0), (60_000, 0, 0))]
+    #[case::matched("user.mail.matches('^\\\\w+$')", (1000, 0, 0), (2_000_000, 0, 0))]
+    #[case::matched_by_many_states("!user.mail.matches('[a-z]{300}1')", (1000, 0, 0), (2_000_000, 0, 0))]
     #[case::hidden("[{'mail': user.mail.replace('a', user.mail)}].map(user, user.mail + user['mail']).size() > 0", (1000, 0, 0), (1900, 0, 0))]
     #[case::searched("user.mail.indexOf(user.department + user.mail) < 9", (1000, 0, 0), (30_000, 0, 0))]
     fn what_takes_too_much_for_an_entry_fails_for_that_entry(
@@ -509,6 +522,7 @@ mod tests {
     #[case(&format!("'a'{} != ''", ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(12)), "bytes")]
     #[case(&format!("'{0}'.split('').map(a, '{0}'.split('')).size() > 0", "a".repeat(400)), "bytes")]
     #[case(&format!("'{0}'.split('').all(a, '{0}'.split('').all(b, a.matches(b)))", "a".repeat(200)), "steps")]
+    #[case(&format!("[{}].all(n, 'a'.matches(string(n)))", (1..900).map(|n| n.to_string()).collect::<Vec<_>>().join(",")), "steps")]
     fn what_takes_too_much_for_every_entry_is_no_expression(#[case] text: &str, #[case] why: &str) {
         let error = Expression::compile(text, Subject::User, Returns::Bool).unwrap_err();
         assert!(error.why.contains("could") && error.why.contains(why), "{error}");

@@ -13,6 +13,7 @@ use crate::controller::error::Error;
 use crate::controller::referred::fetch;
 use crate::spec::reference;
 use crate::spec::{self, Connector, Content, Name, Objects, Runnable};
+use crate::sync::blocking;
 
 pub(super) async fn resolve(
     context: &Context,
@@ -20,7 +21,7 @@ pub(super) async fn resolve(
     object: &DirectoryConnector,
 ) -> Result<Resolved, Error> {
     let references = reference::of_connector(&object.spec);
-    let Named { used, literal, .. } = named(context, name);
+    let Named { used, literal, .. } = named(context, name).await?;
     let versions = context.parts.versions(name, &references);
     let is_known = |known: &Resolved| {
         let key = &known.key;
@@ -35,13 +36,12 @@ pub(super) async fn resolve(
     }
     let mut objects = fetch(&context.client, name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
-    let connector = spec::connector(name, &objects, literal.clone());
-    let key = Key {
-        uid: object.uid(),
-        generation: object.metadata.generation,
-        content: objects.content(name, &reference::keys_of_connector(&object.spec)),
-        literal,
-    };
+    let used_of_them = objects.content(name, &reference::keys_of_connector(&object.spec));
+    let (read, of) = (literal.clone(), name.clone());
+    // Expressions are compiled.
+    let connector = blocking(move || Ok(spec::connector(&of, &objects, read))).await?;
+    let key =
+        Key { uid: object.uid(), generation: object.metadata.generation, content: used_of_them, literal };
     let account = account(connector.as_ref().ok());
     let connector = connector.map(Arc::new).map_err(Arc::from);
     let resolved = Resolved { versions, key, account, connector, used };
@@ -56,7 +56,7 @@ fn account(connector: Option<&Connector>) -> Content {
 
 /// What the policies name of what the connector reads: their expressions are compiled again only when one of them is another
 /// one.
-fn named(context: &Context, name: &Name) -> Named {
+async fn named(context: &Context, name: &Name) -> Result<Named, Error> {
     let of = |name: &Name, meta: &ObjectMeta| (name.clone(), meta.uid.clone(), meta.generation);
     let policies = context.parts.policies_of(name, |policy, it| {
         let connectors = it.spec.connectors.iter().map(|connector| name.beside(&connector.name));
@@ -67,20 +67,22 @@ fn named(context: &Context, name: &Name) -> Named {
     let by: Vec<_> = policies.into_iter().flatten().collect();
     let known = context.connectors.with(name, |state| state.named.clone());
     if let Some(known) = known.filter(|known| known.by[..] == by) {
-        return known;
+        return Ok(known);
     }
-    let policies = naming(context, name);
-    let named = Named {
-        by: by.into(),
-        used: spec::used(&connector_name(name), &policies).into(),
-        literal: spec::literal(name, &policies),
+    let (objects, connector) = (naming(context, name), name.clone());
+    let compile = move || {
+        let policies = objects.policies.keys().filter_map(|policy| spec::policy(policy, &objects).ok());
+        let policies: Vec<Runnable> = policies.collect();
+        let used = spec::used(&connector_name(&connector), &policies).into();
+        Ok(Named { by: by.into(), used, literal: spec::literal(&connector, &policies) })
     };
+    let named = blocking(compile).await?;
     context.connectors.with(name, |state| state.named = Some(named.clone()));
-    named
+    Ok(named)
 }
 
 /// The policies that use the connector, as far as they say what attributes they name.
-fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
+fn naming(context: &Context, name: &Name) -> Objects {
     let policies = context.parts.policies_of(name, |policy, it| (policy.clone(), it.spec.clone()));
     let mut objects = Objects { partial: true, ..Objects::default() };
     for connector in policies.iter().flat_map(|(_, spec)| &spec.connectors) {
@@ -95,5 +97,5 @@ fn naming(context: &Context, name: &Name) -> Vec<Runnable> {
         spec
     };
     objects.policies = policies.into_iter().map(|(name, spec)| (name, without_token(spec))).collect();
-    objects.policies.keys().filter_map(|policy| spec::policy(policy, &objects).ok()).collect()
+    objects
 }

@@ -11,6 +11,7 @@ use crate::controller::error::Error;
 use crate::controller::referred::fetch;
 use crate::spec::reference;
 use crate::spec::{self, Name};
+use crate::sync::blocking;
 
 pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy) -> Result<Resolved, Error> {
     let references = reference::of_policy(&object.spec);
@@ -42,12 +43,14 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
             objects.connectors.insert(name, (spec, None));
         }
     }
-    let resolved = Resolved {
-        key,
-        runnable: spec::policy(name, &objects).map(Arc::new).map_err(Arc::from),
-        token: spec::token(name, &objects),
-        connectors,
+    // Expressions are compiled.
+    let policy = name.clone();
+    let resolve = move || {
+        let runnable = spec::policy(&policy, &objects).map(Arc::new).map_err(Arc::from);
+        Ok((runnable, spec::token(&policy, &objects)))
     };
+    let (runnable, token) = blocking(resolve).await?;
+    let resolved = Resolved { key, runnable, token, connectors };
     context.policies.with(name, |state| state.common.resolved = Some(resolved.clone()));
     Ok(resolved)
 }

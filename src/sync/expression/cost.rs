@@ -6,6 +6,8 @@
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
+use super::pattern::Patterns;
+
 /// Bytes that any value may take, with what it is made of.
 pub(super) const VALUE: u64 = 4 << 20;
 /// Steps of one evaluation: looking at a part of the expression is one, and so are 16 bytes that are looked at.
@@ -13,8 +15,6 @@ pub(super) const STEPS: u64 = 20_000_000;
 
 /// What a place in a list or a map takes.
 const PLACE: u64 = 48;
-/// A regular expression is made anew each time.
-const PATTERN: u64 = 20_000;
 
 /// How large a value is at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,14 +90,16 @@ pub(super) struct Beyond {
 pub(super) fn check<'e>(
     expression: &'e IdedExpr,
     subject: &'e str,
+    patterns: &Patterns,
     member: &dyn Fn(&'e IdedExpr) -> Option<Size>,
 ) -> Result<(), Beyond> {
-    let mut walk = Walk { subject, member, bound: Vec::new(), times: 1, steps: 0 };
+    let mut walk = Walk { subject, patterns, member, bound: Vec::new(), times: 1, steps: 0 };
     walk.size(expression).map(drop)
 }
 
 struct Walk<'e, 'm> {
     subject: &'e str,
+    patterns: &'m Patterns,
     member: &'m dyn Fn(&'e IdedExpr) -> Option<Size>,
     /// Variables of the lists that are gone through around the place.
     bound: Vec<(&'e str, Size)>,
@@ -240,7 +242,7 @@ impl<'e> Walk<'e, '_> {
         let name = call.func_name.as_str();
         let work = match name {
             operators::CONDITIONAL | operators::INDEX => 0,
-            "matches" => PATTERN + all + size(1).bytes.saturating_mul(200),
+            "matches" => self.patterns.steps(parts.get(1).copied(), (size(0).bytes, size(1).bytes)),
             // Letter by letter.
             "indexOf" | "lastIndexOf" => all + size(0).bytes.saturating_mul(size(1).bytes) / 16,
             _ => all / 16,

@@ -1,11 +1,12 @@
 //! Checks the names in an expression: they must exist, and be known before the evaluation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cel::Program;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::error::ExpressionError;
+use super::pattern;
 use super::subject::Subject;
 
 /// Functions that an expression may call, beside operators and macros.
@@ -43,6 +44,8 @@ const FUNCTIONS: &[&str] = &[
 pub(super) struct Named {
     pub(super) fields: BTreeSet<String>,
     pub(super) attributes: BTreeSet<String>,
+    /// The patterns that are written out, and where.
+    pub(super) patterns: BTreeMap<String, u64>,
 }
 
 /// How deep an expression may nest: each level takes some of the stack when it is evaluated.
@@ -117,6 +120,12 @@ impl Walk<'_> {
                 }
                 if call.func_name == operators::IN {
                     self.presence(of, &call.args)?;
+                }
+                if name == "matches"
+                    && let Some(of) = call.args.last()
+                    && let Some(text) = pattern::written(of)
+                {
+                    self.named.patterns.entry(text.to_owned()).or_insert(of.id);
                 }
                 call.target.iter().try_for_each(|target| self.expression(target))?;
                 call.args.iter().try_for_each(|argument| self.expression(argument))
