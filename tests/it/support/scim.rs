@@ -78,7 +78,10 @@ impl Server {
             }
         };
         let log = folder.path().join("log");
-        let process = Process::start(Path::new(&program), &arguments, &log, None);
+        // What runs in the background of a shell ignores interrupts, and what it starts does too.
+        let arguments: Vec<String> =
+            ["--default-signal=INT".to_owned(), program].into_iter().chain(arguments).collect();
+        let process = Process::start(Path::new("env"), &arguments, &log, None);
         let server = Self { kind, port, process, folder };
         eventually(Duration::from_mins(2), "the SCIM server answers", || {
             http::get(&server.address().to_string(), "/").ok()
