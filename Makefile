@@ -34,6 +34,7 @@ cluster: setup ## Start a control plane on this machine, without Docker, with th
 .PHONY: test
 test: setup ## Install what the tests need, then run everything that continuous integration runs
 	@command -v chromedriver >/dev/null || ./scripts/setup $(BROWSER_PACKAGES)
+	@command -v npm >/dev/null || ./scripts/setup nodejs npm
 	@if why=$$(./scripts/node --possible); then ./scripts/setup $(NODE_PACKAGES); else echo "no pod will be run: $$why" >&2; fi
 	@./scripts/test-cluster >/dev/null
 	$(CARGO) fmt --check
