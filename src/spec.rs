@@ -53,9 +53,7 @@ pub fn resolve(objects: &Objects) -> Resolved {
             Err(wrong) => problems.extend(wrong),
         }
     }
-    problems.sort();
-    problems.dedup();
-    Resolved { connectors, policies, problems }
+    Resolved { connectors, policies, problems: Vec::new() }.with(problems)
 }
 
 /// Converts one policy among `objects` to a working configuration; the connectors that it names must be among them.

@@ -51,10 +51,7 @@ pub(super) struct Consent {
 impl Consent {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
         let manifests = manifest::read(&self.filename);
-        let mut resolved = spec::resolve(&manifests.objects);
-        resolved.problems.extend(manifests.problems);
-        resolved.problems.sort();
-        resolved.problems.dedup();
+        let resolved = spec::resolve(&manifests.objects).with(manifests.problems);
         for problem in &resolved.problems {
             out::error(problem);
         }

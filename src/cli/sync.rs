@@ -33,10 +33,7 @@ impl Sync {
         for ignored in &manifests.ignored {
             out::note(format_args!("{ignored} is of another kind and was ignored"));
         }
-        let mut resolved = spec::resolve(&manifests.objects);
-        resolved.problems.extend(manifests.problems);
-        resolved.problems.sort();
-        resolved.problems.dedup();
+        let resolved = spec::resolve(&manifests.objects).with(manifests.problems);
         for problem in &resolved.problems {
             out::error(problem);
         }

@@ -43,10 +43,7 @@ impl Validate {
             }
         }
         let (connectors, policies) = (manifests.objects.connectors.len(), manifests.objects.policies.len());
-        let mut problems = manifests.problems;
-        problems.extend(spec::resolve(&manifests.objects).problems);
-        problems.sort();
-        problems.dedup();
+        let problems = spec::resolve(&manifests.objects).with(manifests.problems).problems;
         for problem in &problems {
             out::error(problem);
         }

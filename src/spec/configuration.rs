@@ -62,3 +62,14 @@ pub struct Resolved {
     /// What is wrong, sorted.
     pub problems: Vec<Problem>,
 }
+
+impl Resolved {
+    /// The same, with more that is wrong: with the manifests that the objects came from.
+    #[must_use]
+    pub fn with(mut self, problems: Vec<Problem>) -> Self {
+        self.problems.extend(problems);
+        self.problems.sort();
+        self.problems.dedup();
+        self
+    }
+}
