@@ -146,7 +146,6 @@ const LEFT: (Option<bool>, bool) = (Some(false), false);
 #[case(Cloud::UsGovGccHigh)]
 #[case(Cloud::UsGovDoD)]
 #[case(Cloud::China)]
-#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read(#[case] cloud: Cloud) {
     let entra = Entra::start();
     {
@@ -290,7 +289,7 @@ type Wrong<'w> = (&'static str, Box<dyn Fn() + 'w>);
 
 /// What is wrong, and what is said of it; what was read before stays as it was.
 #[test]
-#[allow(clippy::too_many_lines, reason = "a table")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn whatever_goes_wrong_is_said_and_removes_nobody() {
     let entra = Entra::start();
     let url = entra.url();

@@ -1,6 +1,8 @@
 //! What a file says of itself beside its records: the reports of `ldapsearch`, several in one file too, and the counts
 //! that it and others write. Pure.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -88,21 +90,21 @@ fn page(control: &[u8]) -> Option<bool> {
 impl Reports {
     /// A comment as `ldapsearch` spells it: people write counts by hand, and ldbsearch (Samba) ends with `# returned 4 records`,
     /// `# 3 entries`.
-    fn spelled(&mut self, text: &str) -> String {
+    fn spelled<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         let said = text.trim_start_matches('#').trim();
         for known in COUNTS {
             let (begin, rest) = said.split_at_checked(known.len()).unwrap_or_default();
             if begin.eq_ignore_ascii_case(known) {
-                return format!("# {known}{rest}");
+                return Cow::Owned(format!("# {known}{rest}"));
             }
         }
         let number = |end: &str| said.strip_suffix(end)?.split_whitespace().last()?.parse::<usize>().ok();
         if said.starts_with("returned ") {
             self.returned = number(" records");
         } else if let Some(entries) = number(" entries").filter(|_| self.returned.take().is_some()) {
-            return format!("# numEntries: {entries}");
+            return Cow::Owned(format!("# numEntries: {entries}"));
         }
-        text.to_owned()
+        Cow::Borrowed(text)
     }
 
     /// A record has begun.
@@ -117,9 +119,8 @@ impl Reports {
     /// A comment. `# numEntries: 3` ends a report of `ldapsearch`, `# total number of entries: 3` what ldap3 writes.
     pub(super) fn comment(&mut self, line: usize, text: &[u8]) -> Result<(), Problem> {
         let text = String::from_utf8_lossy(text);
-        let text = text.trim_end();
-        let spelled = self.spelled(text);
-        let text = spelled.as_str();
+        let text = self.spelled(text.trim_end());
+        let text = text.as_ref();
         // With -L, ldapsearch writes these as comments.
         let said = text.trim_start_matches(['#', ' ']).split_once(':');
         if let Some((name @ ("pagedresults" | "control"), value)) = said {

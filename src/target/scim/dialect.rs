@@ -176,7 +176,7 @@ pub struct Rates {
 
 /// Fields that an administrator sets for one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "each is the field of `Dialect` that it overrides")]
 pub struct Overrides {
     pub user_update: Option<Update>,
     pub group_update: Option<Update>,

@@ -14,7 +14,7 @@ use super::scim::TOKEN;
 
 /// What it does otherwise.
 #[derive(Clone, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)]
+#[expect(clippy::struct_excessive_bools, reason = "each fault is independent of the others")]
 pub(crate) struct Habits {
     /// What `ServiceProviderConfig` says; `null` for 404.
     pub(crate) about: Value,
