@@ -71,6 +71,7 @@ breaks: setup ## Break each promise on purpose, and let the simulator find it
 .PHONY: faults
 faults: setup ## Kill processes, cut connections, stop servers and fill the disk, often, on real servers, and print the counts
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) $(CARGO) test --locked --test it -- --nocapture kills:: disk:: cuts::
+	OUTAGE=$(or $(OUTAGE),600) $(CARGO) test --locked --test it -- --nocapture replica::while_the_apiserver_is_away
 	$(CARGO) build --locked --profile simulate
 	LIVES=$(or $(LIVES),300) DOMAINS=$(or $(DOMAINS),50) CHANGES=200 SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/simulate/rollcall \
 		$(CARGO) test --locked --test it -- --nocapture sync_repl::random feeds::random

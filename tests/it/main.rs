@@ -8,6 +8,7 @@ mod apply;
 mod approval;
 mod approved_once;
 mod architecture;
+mod argo_cd;
 mod breaks;
 mod by_need;
 mod chart;
