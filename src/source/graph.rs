@@ -13,11 +13,11 @@ use self::client::{Graph, Refused};
 use self::cursor::Resume;
 use self::decode::Item;
 use self::groups::Groups;
-use self::trail::Trail;
+use self::pages::Pages;
 use self::users::Users;
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
-use crate::net::http::{Http, Url};
+use crate::net::http::Http;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod client;
@@ -27,6 +27,7 @@ mod cursor;
 mod decode;
 mod groups;
 mod look_up;
+mod pages;
 mod refusal;
 mod trail;
 mod users;
@@ -120,7 +121,7 @@ impl Source for EntraSource {
 
 /// One read.
 struct Reading<'a> {
-    graph: &'a Graph,
+    graph: &'a Arc<Graph>,
     tenant: Uuid,
     sink: &'a Sink,
     filler: Filler,
@@ -129,7 +130,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(graph: &'a Graph, tenant: Uuid, sink: &'a Sink) -> Self {
+    fn new(graph: &'a Arc<Graph>, tenant: Uuid, sink: &'a Sink) -> Self {
         let literal = &graph.config().literal;
         let (select_users, select_groups) = (decode::select_users(literal), decode::select_groups(literal));
         Self { graph, tenant, sink, filler: Filler::default(), select_users, select_groups }
@@ -171,20 +172,15 @@ impl<'a> Reading<'a> {
     /// Reads both feeds to their ends; where they go on from there. `None` if everything is to be read instead.
     async fn from(&mut self, mode: Mode, users: &str, groups: &str) -> Result<Option<Resume>, Refused> {
         let literal = self.graph.config().literal.clone();
-        let (mut at, mut trail, mut told) = (self.graph.link(users)?, Trail::default(), Users::default());
-        let users = loop {
-            trail.step(&at)?;
-            let page = self.page(&at).await?;
-            for item in &page.value {
+        let (mut pages, mut told) = (Pages::from(self.graph, users)?, Users::default());
+        while let Some(items) = pages.next().await? {
+            for item in &items {
                 if told.note(item, mode) {
                     self.change(decode::user(item, &literal, mode)).await?;
                 }
             }
-            match self.next(page.next, page.delta)? {
-                Next::Page(url) => at = url,
-                Next::End(link) => break link,
-            }
-        };
+        }
+        let users = pages.end()?;
         if mode == Mode::Delta && told.doubtful().len() > MANY {
             return Ok(None);
         }
@@ -198,16 +194,13 @@ impl<'a> Reading<'a> {
         for id in told.gone() {
             self.change(Change::Tombstone(decode::anchor(id))).await?;
         }
-        let (mut at, mut trail, mut told) = (self.graph.link(groups)?, Trail::default(), Groups::default());
-        let groups = loop {
-            trail.step(&at)?;
-            let page = self.page(&at).await?;
-            page.value.iter().for_each(|item| told.note(item, &literal));
-            match self.next(page.next, page.delta)? {
-                Next::Page(url) => at = url,
-                Next::End(link) => break link,
+        let (mut pages, mut told) = (Pages::from(self.graph, groups)?, Groups::default());
+        while let Some(items) = pages.next().await? {
+            for item in &items {
+                told.note(item, &literal);
             }
-        };
+        }
+        let groups = pages.end()?;
         let mut known = HashSet::new();
         if mode == Mode::Delta {
             let there = told.there().into_iter().map(decode::anchor).collect();
@@ -273,26 +266,6 @@ impl<'a> Reading<'a> {
         names.collect::<Vec<_>>().join(",")
     }
 
-    async fn page(&self, at: &Url) -> Result<client::Page, Refused> {
-        self.graph.page(at.clone()).await
-    }
-
-    /// Where it goes on. An empty page with a link is no end, and a page without any is none either.
-    fn next(&self, next: Option<String>, delta: Option<String>) -> Result<Next, SourceError> {
-        let message = match (next, delta) {
-            (Some(next), None) => return Ok(Next::Page(self.graph.link(&next)?)),
-            (None, Some(delta)) => {
-                // What leads elsewhere is not kept either.
-                self.graph.link(&delta)?;
-                return Ok(Next::End(delta));
-            }
-            (None, None) | (Some(_), Some(_)) => {
-                "Graph sent a page without a single next or delta link. Nothing of this read was used"
-            }
-        };
-        Err(SourceError::new(Reason::Interrupted, message))
-    }
-
     async fn change(&mut self, change: Change) -> Result<(), SourceError> {
         match self.filler.add(change) {
             Some(batch) => self.sink.send(batch).await,
@@ -320,11 +293,4 @@ impl<'a> Reading<'a> {
             shown: Shown { clock: self.graph.date(), ..Shown::default() },
         }
     }
-}
-
-/// Where a feed goes on.
-enum Next {
-    Page(Url),
-    /// It is at its end; the next read begins here.
-    End(String),
 }
