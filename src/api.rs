@@ -5,6 +5,7 @@
 
 mod bounded;
 pub mod connector;
+pub mod contacts;
 mod definition;
 pub mod duration;
 pub mod policy;

@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::contacts::Contacts;
 use super::reference::{CaRef, KeyRef, SecretRef};
 use super::{Duration, NEVER_SEEN, bounded};
 
@@ -186,6 +187,10 @@ pub struct EntraId {
     pub cloud: Cloud,
     /// How the app proves who it is.
     pub credentials: EntraCredentials,
+    /// Whether mail contacts are read, too. It takes the application permission `OrgContact.Read.All`. Policies say by
+    /// `users.contacts` whether they sync them.
+    #[serde(default)]
+    pub contacts: Contacts,
     /// Hosts to use in place of the cloud's own; every read says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<EntraEndpoints>,

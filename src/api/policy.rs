@@ -9,6 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::contacts::Contacts;
 use super::{Duration, NEVER_SEEN, bounded};
 
 mod limits;
@@ -174,16 +175,6 @@ pub struct Users {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     pub attributes: BTreeMap<String, String>,
-}
-
-/// Whether contacts are synced too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Contacts {
-    /// They are synced.
-    Include,
-    /// They are not synced.
-    #[default]
-    Exclude,
 }
 
 /// Which kinds of mailbox are synced.

@@ -1,4 +1,4 @@
-//! Microsoft Entra ID, through Microsoft Graph: users and groups by delta query.
+//! Microsoft Entra ID, through Microsoft Graph: users, mail contacts and groups by delta query.
 //!
 //! A read of everything is a delta query from its beginning; what changed is the same query from where it ended. A page is the
 //! last one when it has a delta link; nothing else is an end.
@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use self::client::{Graph, Refused};
+use self::config::{CONTACTS, GROUPS, USERS};
 use self::cursor::Resume;
 use self::decode::Item;
 use self::groups::Groups;
 use self::pages::Pages;
-use self::users::Users;
+use self::people::Told;
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
 use crate::net::http::Http;
@@ -28,9 +29,9 @@ mod decode;
 mod groups;
 mod look_up;
 mod pages;
+mod people;
 mod refusal;
 mod trail;
-mod users;
 
 pub use cloud::Cloud;
 pub use config::{EntraConfig, elsewhere};
@@ -119,6 +120,16 @@ impl Source for EntraSource {
     }
 }
 
+/// A feed of people: what it is called, and how it is read.
+struct People {
+    name: &'static str,
+    select: fn(&BTreeSet<String>) -> String,
+    decode: fn(&Item, &BTreeSet<String>, Mode) -> Change,
+}
+
+const USER: People = People { name: USERS, select: decode::select_users, decode: decode::user };
+const CONTACT: People = People { name: CONTACTS, select: decode::select_contacts, decode: decode::contact };
+
 /// One read.
 struct Reading<'a> {
     graph: &'a Arc<Graph>,
@@ -140,7 +151,7 @@ impl<'a> Reading<'a> {
     async fn read(mut self, cursor: Option<&Cursor>) -> Result<Completion, SourceError> {
         let fingerprint = self.fingerprint();
         if let Some(resume) = cursor.and_then(|cursor| Resume::read(cursor, &fingerprint)) {
-            match self.from(Mode::Delta, &resume.users, &resume.groups).await {
+            match self.from(Mode::Delta, &resume).await {
                 Ok(Some(next)) => return Ok(self.completion(Mode::Delta, &next)),
                 // A full read is no evidence against anybody before its end.
                 Ok(None) | Err(Refused::Resync) => {}
@@ -150,8 +161,19 @@ impl<'a> Reading<'a> {
         let begin = |of: &str, select: &str| {
             self.graph.url(&format!("{of}/delta"), &format!("$select={select}")).map(String::from)
         };
-        let (users, groups) = (begin("users", &self.select_users)?, begin("groups", &self.select_groups)?);
-        let next = self.from(Mode::Full, &users, &groups).await.map_err(Refused::error)?;
+        let literal = &self.graph.config().literal;
+        let begin = Resume {
+            users: begin(USERS, &self.select_users)?,
+            groups: begin(GROUPS, &self.select_groups)?,
+            contacts: self
+                .graph
+                .config()
+                .contacts
+                .then(|| begin(CONTACTS, &decode::select_contacts(literal)))
+                .transpose()?,
+            fingerprint,
+        };
+        let next = self.from(Mode::Full, &begin).await.map_err(Refused::error)?;
         let lost = || SourceError::new(Reason::Interrupted, "the read of everything did not reach its end");
         Ok(self.completion(Mode::Full, &next.ok_or_else(lost)?))
     }
@@ -160,33 +182,46 @@ impl<'a> Reading<'a> {
     fn fingerprint(&self) -> String {
         let config = self.graph.config();
         let tenant = self.tenant.to_string();
-        cursor::fingerprint(&[
-            &tenant,
-            &config.client,
-            config.graph(),
-            &self.select_users,
-            &self.select_groups,
-        ])
+        let parts = [&tenant, &config.client, config.graph(), &self.select_users, &self.select_groups];
+        let contacts = config.contacts.then(|| decode::select_contacts(&config.literal));
+        cursor::fingerprint(parts.into_iter().chain(contacts.as_deref()))
     }
 
-    /// Reads both feeds to their ends; where they go on from there. `None` if everything is to be read instead.
-    async fn from(&mut self, mode: Mode, users: &str, groups: &str) -> Result<Option<Resume>, Refused> {
+    /// Reads the feeds to their ends; where they go on from there. `None` if everything is to be read instead.
+    async fn from(&mut self, mode: Mode, begin: &Resume) -> Result<Option<Resume>, Refused> {
+        let Some(users) = self.people(mode, &begin.users, &USER).await? else { return Ok(None) };
+        let contacts = match &begin.contacts {
+            Some(link) => match self.people(mode, link, &CONTACT).await? {
+                Some(end) => Some(end),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let Some(groups) = self.groups(mode, &begin.groups).await? else { return Ok(None) };
+        if let Some(batch) = self.filler.rest() {
+            self.sink.send(batch).await?;
+        }
+        Ok(Some(Resume { fingerprint: begin.fingerprint.clone(), users, groups, contacts }))
+    }
+
+    /// Reads a feed of users or contacts.
+    async fn people(&mut self, mode: Mode, link: &str, of: &People) -> Result<Option<String>, Refused> {
         let literal = self.graph.config().literal.clone();
-        let (mut pages, mut told) = (Pages::from(self.graph, users)?, Users::default());
+        let (mut pages, mut told) = (Pages::from(self.graph, link)?, Told::default());
         while let Some(items) = pages.next().await? {
             for item in &items {
                 if told.note(item, mode) {
-                    self.change(decode::user(item, &literal, mode)).await?;
+                    self.change((of.decode)(item, &literal, mode)).await?;
                 }
             }
         }
-        let users = pages.end()?;
+        let end = pages.end()?;
         if mode == Mode::Delta && told.doubtful().len() > MANY {
             return Ok(None);
         }
         for id in told.doubtful() {
-            match self.object("users", *id, &self.select_users).await? {
-                Some(item) => self.change(decode::user(&item, &literal, Mode::Full)).await?,
+            match self.object(of.name, *id, &(of.select)(&literal)).await? {
+                Some(item) => self.change((of.decode)(&item, &literal, Mode::Full)).await?,
                 None if told.is_removed(*id) => self.change(Change::Tombstone(decode::anchor(*id))).await?,
                 None => {}
             }
@@ -194,13 +229,19 @@ impl<'a> Reading<'a> {
         for id in told.gone() {
             self.change(Change::Tombstone(decode::anchor(id))).await?;
         }
-        let (mut pages, mut told) = (Pages::from(self.graph, groups)?, Groups::default());
+        Ok(Some(end))
+    }
+
+    /// Reads the feed of groups.
+    async fn groups(&mut self, mode: Mode, link: &str) -> Result<Option<String>, Refused> {
+        let literal = self.graph.config().literal.clone();
+        let (mut pages, mut told) = (Pages::from(self.graph, link)?, Groups::default());
         while let Some(items) = pages.next().await? {
             for item in &items {
                 told.note(item, &literal);
             }
         }
-        let groups = pages.end()?;
+        let end = pages.end()?;
         let mut known = HashSet::new();
         if mode == Mode::Delta {
             let there = told.there().into_iter().map(decode::anchor).collect();
@@ -212,10 +253,7 @@ impl<'a> Reading<'a> {
         for change in told.changes(mode, &known) {
             self.change(change).await?;
         }
-        if let Some(batch) = self.filler.rest() {
-            self.sink.send(batch).await?;
-        }
-        Ok(Some(Resume { fingerprint: self.fingerprint(), users, groups }))
+        Ok(Some(end))
     }
 
     /// Asks what else must be known of groups: of those of which pages contradict each other everything; in a read of what changed
@@ -232,7 +270,7 @@ impl<'a> Reading<'a> {
             return Ok(false);
         }
         for id in in_part {
-            match self.object("groups", id, &self.select_group()).await? {
+            match self.object(GROUPS, id, &self.select_group()).await? {
                 Some(item) => told.see(id, &item, literal),
                 None => told.miss(id),
             }

@@ -163,6 +163,7 @@ mod tests {
                 authority: None,
                 graph: None,
                 ca_pem: None,
+                contacts: false,
                 literal: BTreeSet::new(),
             })
         };

@@ -294,6 +294,7 @@ impl Resolving<'_> {
             authority: given(&endpoints.authority),
             graph: given(&endpoints.graph),
             ca_pem,
+            contacts: tenant.contacts == api::contacts::Contacts::Include,
             literal: self.literal.clone(),
         }))
     }

@@ -9,10 +9,11 @@ use super::object::{Name, Objects};
 use super::problem::Problem;
 use super::schedule::Schedule;
 use super::{applied, schema, scim};
+use crate::api::contacts::Contacts;
 use crate::api::policy::{
-    Adoption, Contacts, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes,
-    MatchBy as ApiMatchBy, Mode, Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated,
-    Schedule as ApiSchedule, UserAction, Users,
+    Adoption, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, MatchBy as ApiMatchBy,
+    Mode, Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction,
+    Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner, folded};

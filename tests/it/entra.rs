@@ -418,6 +418,51 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
 }
 
 #[test]
+fn mail_contacts_come_if_they_are_wanted() {
+    let entra = Entra::start();
+    let [cyd, dan] = {
+        let tenant = &mut entra.inner().tenant;
+        let ann = tenant.user("ann", &json!({}));
+        let [cyd, dan] = ["cyd", "dan"].map(|name| tenant.contact(name, &json!({})));
+        let team = tenant.group("Team", &json!({}));
+        for member in [ann, cyd, dan] {
+            tenant.put(team, member, true);
+        }
+        [cyd, dan]
+    };
+    let desk = Desk::new();
+    let wanted = |of: &str| {
+        let users = "  users: { contacts: Include }\n";
+        desk.write("manifests.yaml", manifests(&entra, &format!("    contacts: {of}")) + users);
+    };
+    let team = |read: &BTreeMap<String, Value>| read["Team"].as_array().unwrap().len();
+
+    wanted("Exclude");
+    let read = synced(&desk, &entra);
+    assert_eq!((team(&read), read.len()), (1, 2), "{read:?}");
+
+    wanted("Include");
+    sync(&desk, &entra, &[]).exits(1).says("OrgContact.Read.All");
+    assert_eq!(registry(&desk), read);
+    entra.inner().app.permissions.insert("OrgContact.Read.All");
+    let read = synced(&desk, &entra);
+    assert_eq!((&read["cyd@partner.example"], &read["dan@partner.example"]), (&json!(true), &json!(true)));
+    assert_eq!(team(&read), 3);
+
+    entra.inner().tenant.remove(dan, Some("deleted"));
+    entra.inner().tenant.set(cyd, &json!({ "mail": null, "proxyAddresses": ["SMTP:cyd@other.example"] }));
+    entra.asked();
+    let read = synced(&desk, &entra);
+    assert_eq!((&read["cyd@other.example"], &read["dan@partner.example"]), (&json!(true), &json!(false)));
+    assert_eq!((team(&read), entra.asked().len()), (2, 4), "a token, and three feeds");
+
+    // Whoever is no longer read is there all the same: out of scope, and not missing.
+    wanted("Exclude");
+    let read = synced(&desk, &entra);
+    assert_eq!((&read["cyd@other.example"], team(&read)), (&json!(false), 1));
+}
+
+#[test]
 fn a_wrong_spec_is_refused_before_anything_is_asked() {
     let entra = Entra::start();
     let (tenant, app, secret_id) = {
@@ -553,6 +598,7 @@ fn config(entra: &Entra, credential: Credential, literal: &[&str]) -> EntraConfi
         authority: Some(entra.url()),
         graph: Some(entra.url()),
         ca_pem: Some(entra.ca.clone().into_bytes()),
+        contacts: false,
         literal: literal.iter().map(|name| (*name).to_owned()).collect(),
     }
 }

@@ -21,8 +21,6 @@ use crate::words::count;
 
 /// No answer of Graph is longer.
 const LONGEST: usize = 64 << 20;
-/// What may be read, and the application permission that it takes.
-const PERMISSIONS: [(&str, &str); 2] = [("users", "User.Read.All"), ("groups", "GroupMember.Read.All")];
 /// How many objects a page of members has at most.
 const MEMBERS_AT_ONCE: u32 = 999;
 
@@ -303,7 +301,7 @@ impl Graph {
     pub(super) async fn missing(&self) -> Result<Vec<&'static str>, SourceError> {
         self.tokens.renew();
         let mut missing = Vec::new();
-        for (path, permission) in PERMISSIONS {
+        for (path, permission) in self.config.reads() {
             match self.page(self.url(path, "$select=id&$top=1")?).await {
                 Err(Refused::Error(error)) if error.reason == Reason::AccessDenied => {
                     missing.push(permission);

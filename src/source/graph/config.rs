@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 use super::cloud::Cloud;
 use crate::net::oauth::Credential;
 
+/// Collections of Graph.
+pub(super) const USERS: &str = "users";
+pub(super) const GROUPS: &str = "groups";
+pub(super) const CONTACTS: &str = "contacts";
+
 /// What to read, and how. Validated: urls parse and are https.
 #[derive(Clone, Debug)]
 pub struct EntraConfig {
@@ -22,6 +27,8 @@ pub struct EntraConfig {
     pub graph: Option<String>,
     /// Certificate authorities to trust, and no other; the system's if absent.
     pub ca_pem: Option<Vec<u8>>,
+    /// Whether mail contacts are read, too.
+    pub contacts: bool,
     /// The literal attributes that policies name.
     pub literal: BTreeSet<String>,
 }
@@ -33,6 +40,12 @@ impl EntraConfig {
 
     pub(super) fn graph(&self) -> &str {
         self.graph.as_deref().unwrap_or(self.cloud.graph())
+    }
+
+    /// What is read, and the application permission that it takes.
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let contacts = self.contacts.then_some((CONTACTS, "OrgContact.Read.All"));
+        [(USERS, "User.Read.All"), (GROUPS, "GroupMember.Read.All")].into_iter().chain(contacts)
     }
 
     /// What is to be said of places that are not the cloud's own.

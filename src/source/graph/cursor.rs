@@ -1,4 +1,4 @@
-//! Where the two feeds resume: the links that Graph gave at their ends.
+//! Where the feeds resume: the links that Graph gave at their ends.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +13,9 @@ pub(super) struct Resume {
     pub(super) fingerprint: String,
     pub(super) users: String,
     pub(super) groups: String,
+    /// If contacts are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) contacts: Option<String>,
 }
 
 impl Resume {
@@ -29,7 +32,7 @@ impl Resume {
 }
 
 /// Of everything that decides what is asked.
-pub(super) fn fingerprint(parts: &[&str]) -> String {
+pub(super) fn fingerprint<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.len().to_be_bytes());

@@ -30,14 +30,23 @@ const USER: &[(&str, &str)] = &[
     (fields::OFFICE, "officeLocation"),
     (fields::PREFERRED_LANGUAGE, "preferredLanguage"),
 ];
+/// The same of a mail contact.
+const CONTACT: &[(&str, &str)] = &[
+    (fields::DISPLAY_NAME, "displayName"),
+    (fields::GIVEN_NAME, "givenName"),
+    (fields::FAMILY_NAME, "surname"),
+    (fields::TITLE, "jobTitle"),
+    (fields::DEPARTMENT, "department"),
+    (fields::ORGANIZATION, "companyName"),
+];
 /// The same of a group.
 const GROUP: &[(&str, &str)] = &[
     (fields::NAME, "displayName"),
     (fields::DISPLAY_NAME, "displayName"),
     (fields::DESCRIPTION, "description"),
 ];
-/// What else is asked of both.
-const BOTH: &[&str] = &["id", "mail", "proxyAddresses"];
+/// What else is asked of all.
+const ALL: &[&str] = &["id", "mail", "proxyAddresses"];
 /// Properties that a group has and a user has not: whoever names one of them means groups.
 const OF_GROUPS_ALONE: &[&str] = &[
     "classification",
@@ -72,6 +81,15 @@ const OF_BOTH: &[&str] = &[
     "proxyAddresses",
     "securityIdentifier",
 ];
+/// Properties that a mail contact has, too.
+const OF_CONTACTS: &[&str] = &[
+    "displayName",
+    "mail",
+    "mailNickname",
+    "onPremisesLastSyncDateTime",
+    "onPremisesSyncEnabled",
+    "proxyAddresses",
+];
 /// Where `extensionAttribute1` to `extensionAttribute15` are.
 const EXTENSIONS: &str = "onPremisesExtensionAttributes";
 
@@ -80,7 +98,13 @@ pub(super) fn select_users(literal: &BTreeSet<String>) -> String {
     let fixed = ["accountEnabled", "userType"];
     let literal = literal.iter().map(String::as_str).filter(|name| !is(OF_GROUPS_ALONE, name));
     let literal = literal.map(|name| if is_extension(name) { EXTENSIONS } else { name });
-    select(USER.iter().map(|(_, name)| *name).chain(BOTH.iter().copied()).chain(fixed).chain(literal))
+    select(USER.iter().map(|(_, name)| *name).chain(ALL.iter().copied()).chain(fixed).chain(literal))
+}
+
+/// What is asked of mail contacts.
+pub(super) fn select_contacts(literal: &BTreeSet<String>) -> String {
+    let literal = literal.iter().map(String::as_str).filter(|name| is(OF_CONTACTS, name));
+    select(CONTACT.iter().map(|(_, name)| *name).chain(ALL.iter().copied()).chain(literal))
 }
 
 /// What is asked of groups.
@@ -88,7 +112,7 @@ pub(super) fn select_groups(literal: &BTreeSet<String>) -> String {
     let literal = literal.iter().map(String::as_str);
     let literal = literal.filter(|name| is(OF_GROUPS_ALONE, name) || is(OF_BOTH, name));
     let fixed = ["visibility", "members"];
-    select(GROUP.iter().map(|(_, name)| *name).chain(BOTH.iter().copied()).chain(fixed).chain(literal))
+    select(GROUP.iter().map(|(_, name)| *name).chain(ALL.iter().copied()).chain(fixed).chain(literal))
 }
 
 fn is(these: &[&str], name: &str) -> bool {
@@ -145,35 +169,61 @@ const NO_STATE: &str =
 
 /// What a page says of a user: of one who changed perhaps only that.
 pub(super) fn user(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
+    let nameless = "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)";
+    // Every user has both.
+    let (named, enabled) = (said(item, "userPrincipalName"), value(item, "accountEnabled"));
+    let disabled = match enabled {
+        Some(Value::Bool(enabled)) => Ok(Some(!enabled)),
+        Some(_) => Err(NO_STATE.to_owned()),
+        None => Ok(None),
+    };
+    let alone = match (&named, &disabled) {
+        (None, _) => Err(nameless.to_owned()),
+        (_, Ok(None)) => Err(NO_STATE.to_owned()),
+        _ => Ok(()),
+    };
+    let is_nameless = named.is_none() && value(item, "userPrincipalName").is_some();
+    let disabled = if is_nameless { Err(nameless.to_owned()) } else { disabled };
+    entry(item, "users", mode, |id, what| {
+        let mut patch = patch(item, id, EntryKind::User, what, USER, literal, alone);
+        patch.set.disabled = disabled?;
+        Ok(patch)
+    })
+}
+
+/// What a page says of a mail contact. It has no account, so it is never disabled.
+pub(super) fn contact(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
+    // Every contact has one.
+    let alone = said(item, "displayName").map(|_| ()).ok_or_else(|| {
+        "Graph shows nothing of it but its id; let the app read contacts (the application permission OrgContact.Read.All)".to_owned()
+    });
+    entry(item, "contacts", mode, |id, what| {
+        Ok(patch(item, id, EntryKind::Contact, what, CONTACT, literal, alone))
+    })
+}
+
+/// What a page says of somebody: of one who changed perhaps only that.
+fn entry(
+    item: &Item,
+    of: &str,
+    mode: Mode,
+    patch: impl FnOnce(Uuid, String) -> Result<Patch, String>,
+) -> Change {
     let Some(id) = id(item) else {
         let why = "it has no id that is a UUID; Graph gives every object one".to_owned();
-        return Change::Unreadable { anchor: None, what: "a user without an id".to_owned(), why };
+        return Change::Unreadable { anchor: None, what: format!("an object of {of} without an id"), why };
     };
-    let what = format!("users/{id}");
+    let what = format!("{of}/{id}");
     let unreadable = |why: String| Change::Unreadable { anchor: Some(anchor(id)), what: what.clone(), why };
     match removed(item) {
         Some(Ok(())) => return Change::Tombstone(anchor(id)),
         Some(Err(why)) => return unreadable(why),
         None => {}
     }
-    let nameless = "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)";
-    // Every user has both.
-    let (named, enabled) = (said(item, "userPrincipalName"), value(item, "accountEnabled"));
-    if named.is_none() && value(item, "userPrincipalName").is_some() {
-        return unreadable(nameless.to_owned());
-    }
-    let disabled = match enabled {
-        Some(Value::Bool(enabled)) => Some(!enabled),
-        Some(_) => return unreadable(NO_STATE.to_owned()),
-        None => None,
+    let patch = match patch(id, what.clone()) {
+        Ok(patch) => patch,
+        Err(why) => return unreadable(why),
     };
-    let alone = match (named, disabled) {
-        (None, _) => Err(nameless.to_owned()),
-        (_, None) => Err(NO_STATE.to_owned()),
-        _ => Ok(()),
-    };
-    let mut patch = patch(item, id, EntryKind::User, what.clone(), USER, literal, alone);
-    patch.set.disabled = disabled;
     match (mode, &patch.alone) {
         (Mode::Delta, _) => Change::Patch(Box::new(patch)),
         (Mode::Full, Ok(())) => Change::Replace(Box::new(patch.set)),

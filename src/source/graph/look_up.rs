@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::Graph;
+use super::config::CONTACTS;
 use crate::directory::Anchor;
 use crate::net::retry::{Came, Next, Policy};
 use crate::source::{LookUp, SourceError};
@@ -25,7 +26,8 @@ enum Said {
 }
 
 /// Settles who is not there. Where it is known as what each was read (`users/…`, `groups/…`), it is looked for there. Every user
-/// and group of a tenant is read, so who is there and was not read is not elsewhere: nothing is said of them.
+/// and group of a tenant is read, so who is there and was not read is not elsewhere: nothing is said of them. A contact is elsewhere
+/// if contacts are no longer read.
 pub(super) async fn look_up(
     graph: &Graph,
     anchors: &[Anchor],
@@ -33,14 +35,19 @@ pub(super) async fn look_up(
 ) -> Result<LookUp, SourceError> {
     let places = |anchor: &Anchor| match called.get(anchor) {
         Some(place) => vec![place.clone()],
-        None => vec![format!("users/{anchor}"), format!("groups/{anchor}")],
+        None => graph.config().reads().map(|(of, _)| format!("{of}/{anchor}")).collect(),
     };
-    let paths: Vec<String> = anchors.iter().flat_map(places).collect();
+    let is_left_out = |anchor: &&Anchor| {
+        let place = called.get(*anchor).and_then(|place| place.split('/').next());
+        place == Some(CONTACTS) && !graph.config().contacts
+    };
+    let (left_out, anchors): (Vec<&Anchor>, Vec<&Anchor>) = anchors.iter().partition(is_left_out);
+    let paths: Vec<String> = anchors.iter().flat_map(|anchor| places(anchor)).collect();
     let mut said = HashMap::new();
     for some in paths.chunks(AT_ONCE) {
         ask(graph, some, &mut said).await?;
     }
-    let mut settled = LookUp::default();
+    let mut settled = LookUp { found: left_out.into_iter().cloned().collect(), ..LookUp::default() };
     for anchor in anchors {
         let places = places(anchor);
         let of = |place: &String| said.get(place).copied().unwrap_or(Said::Nothing);

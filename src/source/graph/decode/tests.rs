@@ -88,6 +88,27 @@ fn what_cannot_be_understood_is_evidence_of_nothing(#[case] said: Value, #[case]
     assert!(why.contains(part.unwrap_or("UUID")), "{why}");
 }
 
+#[test]
+fn a_contact_has_no_account() {
+    let said = json!({ "id": ID, "displayName": "Cyd", "mail": "cyd@partner.example" });
+    let Change::Replace(cyd) = contact(said.as_object().unwrap(), &BTreeSet::new(), Mode::Full) else {
+        panic!()
+    };
+    assert_eq!((cyd.kind, cyd.disabled), (EntryKind::Contact, None));
+    assert_eq!(cyd.dn, format!("contacts/{}", cyd.anchor));
+    assert_eq!(cyd.fields[fields::MAIL], values(&["cyd@partner.example"]));
+    let bare = json!({ "id": ID });
+    let Change::Unreadable { why, .. } = contact(bare.as_object().unwrap(), &BTreeSet::new(), Mode::Full)
+    else {
+        panic!()
+    };
+    assert!(why.contains("OrgContact.Read.All"), "{why}");
+    let literal = literal(&["mailNickname", "employeeHireDate"]);
+    assert!(
+        select_contacts(&literal).contains("mailNickname") && !select_contacts(&literal).contains("employee")
+    );
+}
+
 #[rstest]
 #[case("changed")]
 #[case("deleted")]

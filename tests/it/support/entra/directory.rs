@@ -42,7 +42,7 @@ pub(crate) struct Made {
 
 /// An object.
 struct Object {
-    /// `user`, `group`, `device` or `servicePrincipal`.
+    /// `user`, `group`, `orgContact`, `device` or `servicePrincipal`.
     kind: &'static str,
     properties: Map<String, Value>,
     changed: u64,
@@ -119,6 +119,16 @@ impl Tenant {
         let all =
             json!({ "displayName": name, "securityEnabled": true, "mailEnabled": false, "groupTypes": [] });
         self.add("group", &all, more)
+    }
+
+    /// A mail contact.
+    pub(crate) fn contact(&mut self, name: &str, more: &Value) -> Uuid {
+        let all = json!({
+            "displayName": name,
+            "mail": format!("{name}@partner.example"),
+            "proxyAddresses": [format!("SMTP:{name}@partner.example")],
+        });
+        self.add("orgContact", &all, more)
     }
 
     /// A device or a service principal.
@@ -273,7 +283,7 @@ impl Tenant {
 
     /// What a feed tells after `since`: each object, as often as its members need.
     pub(super) fn items(&self, of: &str, since: u64) -> Vec<(Uuid, usize)> {
-        let kind = if of == "users" { "user" } else { "group" };
+        let kind = super::graph::kind(of);
         let mut ids: BTreeSet<Uuid> =
             if since == 0 { self.all(kind).into_iter().collect() } else { BTreeSet::new() };
         if since > 0 {

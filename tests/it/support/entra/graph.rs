@@ -36,6 +36,20 @@ const USER: &[&str] = &[
     "userPrincipalName",
     "userType",
 ];
+/// The same of a mail contact.
+const CONTACT: &[&str] = &[
+    "id",
+    "companyName",
+    "department",
+    "displayName",
+    "givenName",
+    "jobTitle",
+    "mail",
+    "mailNickname",
+    "onPremisesSyncEnabled",
+    "proxyAddresses",
+    "surname",
+];
 /// The same of a group.
 const GROUP: &[&str] = &[
     "id",
@@ -84,6 +98,7 @@ impl Inner {
         let needed = match path.first() {
             Some(&"users") => "User.Read.All",
             Some(&"groups") => "GroupMember.Read.All",
+            Some(&"contacts") => "OrgContact.Read.All",
             _ => return Answer::error(400, "BadRequest", "Resource not found for the segment."),
         };
         if !permissions.contains(needed) && !permissions.contains("Directory.Read.All") {
@@ -95,8 +110,8 @@ impl Inner {
         }
         let hidden_too = permissions.contains("Member.Read.Hidden");
         match (method, path) {
-            ("GET", [of @ ("users" | "groups"), "delta"]) => self.delta(of, query, hidden_too),
-            ("GET", [of @ ("users" | "groups")]) => {
+            ("GET", [of @ ("users" | "groups" | "contacts"), "delta"]) => self.delta(of, query, hidden_too),
+            ("GET", [of @ ("users" | "groups" | "contacts")]) => {
                 let all = self.tenant.all(kind(of));
                 self.list(&all, query, of)
             }
@@ -108,7 +123,7 @@ impl Inner {
                 }
                 None => not_found(group),
             },
-            ("GET", [of @ ("users" | "groups"), id]) => match self.find(of, id) {
+            ("GET", [of @ ("users" | "groups" | "contacts"), id]) => match self.find(of, id) {
                 Some(found) => match select(of, query) {
                     Ok(select) => Answer::json(200, &Value::Object(self.tenant.shown(found, &select))),
                     Err(refused) => refused,
@@ -128,7 +143,11 @@ impl Inner {
         if ["$top", "$orderby", "$expand", "$search", "$filter"].iter().any(|it| query.contains_key(*it)) {
             return Answer::error(400, "Request_UnsupportedQuery", "The query option is not supported here.");
         }
-        let of = if of == "users" { "users" } else { "groups" };
+        let of = match of {
+            "users" => "users",
+            "contacts" => "contacts",
+            _ => "groups",
+        };
         let token = query.get("$skiptoken").or_else(|| query.get("$deltatoken"));
         let mut round = match token {
             Some(token) if token == "latest" => match select(of, query) {
@@ -175,7 +194,7 @@ impl Inner {
     }
 
     fn list(&self, all: &[Uuid], query: &Query, path: &str) -> Answer {
-        let of = if path == "users" { "users" } else { "groups" };
+        let of = path.split('/').next().unwrap_or(path);
         let Ok(select) = select(of, query) else {
             return Answer::error(400, "BadRequest", "Could not find a property.");
         };
@@ -234,8 +253,12 @@ impl Inner {
     }
 }
 
-fn kind(of: &str) -> &'static str {
-    if of == "users" { "user" } else { "group" }
+pub(super) fn kind(of: &str) -> &'static str {
+    match of {
+        "users" => "user",
+        "contacts" => "orgContact",
+        _ => "group",
+    }
 }
 
 fn not_found(id: &str) -> Answer {
@@ -247,7 +270,11 @@ fn not_found(id: &str) -> Answer {
 
 /// What is to be shown.
 fn select(of: &str, query: &Query) -> Result<Vec<String>, Answer> {
-    let known = if of == "users" { USER } else { GROUP };
+    let known = match of {
+        "users" => USER,
+        "contacts" => CONTACT,
+        _ => GROUP,
+    };
     let names: Vec<String> = match query.get("$select") {
         Some(select) => select.split(',').map(|name| name.trim().to_owned()).collect(),
         None => ["id", "displayName", "mail"].map(str::to_owned).into(),

@@ -1,4 +1,4 @@
-//! Users as pages tell of them: one may come several times, and not always in the order in which things happened. Where two pages
+//! Users and contacts as pages tell of them: one may come several times, and not always in the order in which things happened. Where two pages
 //! differ, neither is believed: Graph is asked.
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,25 +9,25 @@ use uuid::Uuid;
 use super::decode::{self, Item};
 use crate::directory::Mode;
 
-/// What pages told of users, as far as that is not taken at once.
+/// What pages told of people, as far as that is not taken at once.
 #[derive(Default)]
-pub(super) struct Users {
+pub(super) struct Told {
     /// What was told of each, in short.
-    told: HashMap<Uuid, u64>,
+    digests: HashMap<Uuid, u64>,
     /// Who was told to be removed.
     removed: BTreeSet<Uuid>,
     /// Of whom was told too little, or what cannot all be true.
     doubtful: BTreeSet<Uuid>,
 }
 
-impl Users {
+impl Told {
     /// Takes in an object of a page. Returns whether what it says is to be taken as it stands.
     pub(super) fn note(&mut self, item: &Item, mode: Mode) -> bool {
         let Some(id) = decode::id(item) else { return true };
         let mut hasher = DefaultHasher::new();
         serde_json::to_vec(item).unwrap_or_default().hash(&mut hasher);
         let now = hasher.finish();
-        let differs = self.told.insert(id, now).is_some_and(|before| before != now);
+        let differs = self.digests.insert(id, now).is_some_and(|before| before != now);
         let removed = decode::removed(item);
         if differs || (mode == Mode::Delta && removed.is_none() && decode::is_half(item)) {
             self.doubtful.insert(id);
@@ -95,15 +95,15 @@ mod tests {
         #[case] gone: bool,
     ) {
         let id = Uuid::from_u128(7);
-        let mut users = Users::default();
+        let mut told = Told::default();
         let item = |page: &Value| {
             let mut item = page.as_object().unwrap().clone();
             item.insert("id".to_owned(), json!(id));
             item
         };
-        let seen: Vec<bool> = pages.iter().map(|page| users.note(&item(page), mode)).collect();
+        let seen: Vec<bool> = pages.iter().map(|page| told.note(&item(page), mode)).collect();
         assert_eq!(seen, taken);
-        assert_eq!(users.doubtful().contains(&id), doubtful);
-        assert_eq!(users.gone().any(|one| one == id), gone);
+        assert_eq!(told.doubtful().contains(&id), doubtful);
+        assert_eq!(told.gone().any(|one| one == id), gone);
     }
 }
