@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,15 +125,15 @@ struct Outcome {
     after: Vec<Option<Object>>,
 }
 
-/// Opens the store as a new process does, serves it, reads the directory again and runs.
-async fn live(folder: &Path, directory: &Directory) -> Result<Outcome, Error> {
+/// Opens the store as a new process does, serves it, reads the directory again and runs. Returns the open store, too.
+async fn live(folder: &Path, directory: &Directory) -> Result<(Outcome, Store), Error> {
     let clock = Hand::hours(1);
     let store = Store::open(folder)?;
     let before = served(&store)?;
     read(&store, directory, &clock).await?;
     let report = bring_in_step(&store, &clock).await?;
     let planned = format!("{:?} {:?} {:?}", report.result(), report.applied, report.held);
-    Ok(Outcome { served: before, planned, after: served(&store)? })
+    Ok((Outcome { served: before, planned, after: served(&store)? }, store))
 }
 
 /// A store in which everything is in step, as a process leaves it that ends.
@@ -188,7 +189,11 @@ async fn a_byte_that_changed_is_noticed() {
                 fs::write(folder.path().join(store::FILE), bytes).unwrap();
             }
             // A thing of its own, as a process is.
-            tokio::spawn(async move { live(folder.path(), &directory).await }).await?
+            let path = folder.path().to_owned();
+            let (outcome, store) = tokio::spawn(async move { live(&path, &directory).await }).await??;
+            // What debug assertions alone notice when a store is closed is not noticed.
+            drop(std::panic::catch_unwind(AssertUnwindSafe(|| drop(store))));
+            Ok::<_, Error>(outcome)
         }
     };
     let undamaged = lived(None).await.unwrap();
@@ -240,7 +245,7 @@ async fn a_byte_of_the_journal_that_changed_takes_nobody() {
     let journal = format!("{}-wal", store::FILE);
     let whole = fs::read(died.path().join(&journal)).unwrap();
     let directory = Arc::new(company(PEOPLE));
-    let undamaged = live(folder.path(), &directory).await.unwrap();
+    let (undamaged, _) = live(folder.path(), &directory).await.unwrap();
     let seen = |served: &[Option<Object>]| {
         let seen = served.iter().flatten().map(|object| {
             let members = object.members.len();
@@ -257,7 +262,7 @@ async fn a_byte_of_the_journal_that_changed_takes_nobody() {
         fs::write(folder.path().join(&journal), bytes).unwrap();
         let (path, directory) = (folder.path().to_owned(), directory.clone());
         let lived = tokio::spawn(async move { live(&path, &directory).await }).await.unwrap();
-        let Ok(outcome) = lived else { continue };
+        let Ok((outcome, _)) = lived else { continue };
         assert_eq!(seen(&outcome.after), seen(&undamaged.after), "SEED={seed}, at {at}");
     }
 }
