@@ -39,11 +39,24 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first (unlz4)"),
     (b"PK\x03\x04", "a zip archive", "unpack it first (unzip)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first (7z x)"),
-    (b"\xff\xfe", "encoded in UTF-16", WIDE),
-    (b"\xfe\xff", "encoded in UTF-16", WIDE),
+    (b"\x5d\x00\x00", "compressed with lzma", "unpack it first (unlzma)"),
+    (b"LZIP", "compressed with lzip", "unpack it first (lzip -d)"),
+    (b"\x1f\x9d", "compressed with compress", "unpack it first (uncompress)"),
+    (b"Rar!", "a rar archive", "unpack it first (unrar x)"),
+    // Before UTF-16, whose mark it begins with.
+    (b"\xff\xfe\0\0", "encoded in UTF-32", "LDIF is UTF-8: convert it (iconv -f UTF-32 -t UTF-8)"),
+    (b"\0\0\xfe\xff", "encoded in UTF-32", "LDIF is UTF-8: convert it (iconv -f UTF-32 -t UTF-8)"),
+    (
+        b"\xff\xfe",
+        "encoded in UTF-16",
+        "LDIF is UTF-8: write it in UTF-8 (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)",
+    ),
+    (
+        b"\xfe\xff",
+        "encoded in UTF-16",
+        "LDIF is UTF-8: write it in UTF-8 (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)",
+    ),
 ];
-const WIDE: &str =
-    "LDIF is UTF-8: write it in UTF-8 (ldifde: without -u), or convert it (iconv -f UTF-16 -t UTF-8)";
 
 /// A text that is read twice. It is opened once, so that a file that takes the other one's place is not read as the rest of it.
 pub(super) struct Text {
@@ -132,9 +145,22 @@ fn unreadable(name: &str, error: &io::Error) -> SourceError {
 /// What a file that begins so is, if it is no text, and what to do.
 fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let known = FOREIGN.iter().find(|(magic, ..)| start.starts_with(magic));
-    // Without a mark: every other byte of what stands at the beginning of an export is zero.
-    let wide = || {
-        matches!(start, [0, other, ..] | [other, 0, ..] if *other != 0).then_some(("encoded in UTF-16", WIDE))
+    // Without a mark, by where the zeros stand in the first letters, which are ASCII.
+    let zeros = start.get(..4).map(|letters| [0, 1, 2, 3].map(|at| letters.get(at) == Some(&0)));
+    let wide = || match zeros? {
+        [false, true, true, true] => {
+            Some(("encoded in UTF-32", "LDIF is UTF-8: convert it (iconv -f UTF-32LE -t UTF-8)"))
+        }
+        [true, true, true, false] => {
+            Some(("encoded in UTF-32", "LDIF is UTF-8: convert it (iconv -f UTF-32BE -t UTF-8)"))
+        }
+        [false, true, false, true] => {
+            Some(("encoded in UTF-16", "LDIF is UTF-8: convert it (iconv -f UTF-16LE -t UTF-8)"))
+        }
+        [true, false, true, false] => {
+            Some(("encoded in UTF-16", "LDIF is UTF-8: convert it (iconv -f UTF-16BE -t UTF-8)"))
+        }
+        _ => None,
     };
     let old = || {
         let (is, remedy) = ("in lines that end with a carriage return alone", "convert it (tr '\\r' '\\n')");
@@ -157,8 +183,16 @@ mod tests {
     #[case(b"PK\x03\x04\x14", "unzip")]
     #[case(b"\xff\xfed\x00n\x00", "UTF-16")]
     #[case(b"\xfe\xff\x00d\x00n", "UTF-16")]
-    #[case(b"d\x00n\x00:\x00", "UTF-16")]
-    #[case(b"\x00d\x00n\x00:", "UTF-16")]
+    #[case(b"d\x00n\x00:\x00", "UTF-16LE")]
+    #[case(b"\x00d\x00n\x00:", "UTF-16BE")]
+    #[case(b"\xff\xfe\x00\x00d\x00\x00\x00", "UTF-32 -t")]
+    #[case(b"\x00\x00\xfe\xff\x00\x00\x00d", "UTF-32 -t")]
+    #[case(b"d\x00\x00\x00n\x00\x00\x00", "UTF-32LE")]
+    #[case(b"\x00\x00\x00d\x00\x00\x00n", "UTF-32BE")]
+    #[case(b"\x5d\x00\x00\x80\x00\xff", "unlzma")]
+    #[case(b"LZIP\x01", "lzip")]
+    #[case(b"\x1f\x9d\x90", "uncompress")]
+    #[case(b"Rar!\x1a\x07", "unrar")]
     #[case(b"dn: dc=x\rdc: x\r\rdn: ou=a,dc=x\r", "carriage return")]
     fn what_is_no_text_is_named_with_the_remedy(#[case] bytes: &[u8], #[case] said: &str) {
         let text = Text::open(&Input::Text(bytes.into()), "a.ldif").unwrap();
