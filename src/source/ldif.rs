@@ -121,6 +121,10 @@ struct Overview {
     with_pinned: usize,
     /// Of the attributes that every account of Active Directory has: whether an account hides it, and whether one shows it.
     states: [(bool, bool); state::ATTRIBUTES.len()],
+    /// How many accounts of Active Directory do not show their number in the domain …
+    unnumbered: u64,
+    /// … and whether an entry is there that says that every domain has it.
+    shows_built_in: bool,
     /// How many have an id in the form in which servers write it, for each of [`ANCHORS`].
     formed: [usize; ANCHORS.len()],
     /// The attributes that the filters ask for and that some entry has.
@@ -183,14 +187,17 @@ impl Overview {
         }
     }
 
-    /// Notes what an account of Active Directory shows of its state.
+    /// Notes what an account of Active Directory shows of its state, and of whether it is one that every domain has.
     fn note_state(&mut self, attributes: &Attributes) {
+        self.shows_built_in |= attributes.has("iscriticalsystemobject");
         let is_account = schema::kind(attributes) == Some(EntryKind::User)
             && active_directory::is_of(attributes)
             && !active_directory::is_nobody(attributes);
         if !is_account {
             return;
         }
+        let is_numbered = state::is_lightweight(attributes) || active_directory::shows_number(attributes);
+        self.unnumbered += u64::from(!is_numbered);
         let is_hidden = state::hidden(EntryKind::User, attributes).is_some();
         for (name, (hidden, shown)) in state::ATTRIBUTES.iter().zip(&mut self.states) {
             let shows = attributes.has(&name.to_lowercase());
@@ -218,6 +225,21 @@ impl Overview {
              unknown: {follows}; export {} too, or read the directory with a connector of the kind activeDirectory",
             state::ATTRIBUTES.join(" and ")
         ))
+    }
+
+    /// What to say if accounts that every domain has cannot be told from those of people.
+    fn hidden_numbers(&self, name: &str) -> Option<String> {
+        let hide = self.unnumbered > 0 && !self.shows_built_in;
+        let accounts = count(self.unnumbered, "account shows", "accounts show");
+        hide.then(|| {
+            format!(
+                "{name} is an export of Active Directory, and {accounts} neither objectSid nor isCriticalSystemObject, so \
+                 accounts that every domain has cannot be distinguished from those of people: such as are called \
+                 Administrator, Guest, krbtgt or DefaultAccount are neither added nor changed, and under any other name \
+                 they are read as people; export objectSid too, or read the directory with a connector of the kind \
+                 activeDirectory"
+            )
+        })
     }
 
     /// Notes who has a primary group: a DN may be somebody else's by now, an id is not.
@@ -396,7 +418,12 @@ impl<'a> LdifRead<'a> {
         let (directory, top) = overview.directory(config, known_by.map(|known_by| &known_by.directory))?;
         let base = top.map(|top| top.suffix.clone());
         let elsewhere = top.and_then(|top| overview.elsewhere(top, name));
-        let mut notices: Vec<String> = overview.hidden_states(name).into_iter().chain(elsewhere).collect();
+        let mut notices: Vec<String> = overview
+            .hidden_states(name)
+            .into_iter()
+            .chain(overview.hidden_numbers(name))
+            .chain(elsewhere)
+            .collect();
         let nowhere: BTreeSet<String> = asked.difference(&overview.asked_for).cloned().collect();
         if let Some(first) = nowhere.first() {
             notices.push(format!(
@@ -407,6 +434,7 @@ impl<'a> LdifRead<'a> {
         }
         let meaning = Meaning {
             states: overview.shows_states(),
+            shows_built_in: overview.shows_built_in,
             base,
             formed,
             required: overview.required.clone(),

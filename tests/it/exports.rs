@@ -78,7 +78,7 @@ fn account(name: &str, number: u8, lines: &str) -> String {
     let guid = char::from(b'A' + number);
     format!(
         "dn: CN={name},DC=corp,DC=example\nobjectClass: person\nobjectClass: user\ncn: {name}\nsAMAccountName: {name}\n\
-         mail: {name}@corp.example\n{lines}objectGUID:: nJ1vG0pZ00mU7m1gk1{guid}AAQ==\n\n"
+         mail: {name}@corp.example\nobjectSid: S-1-5-21-1-2-3-110{number}\n{lines}objectGUID:: nJ1vG0pZ00mU7m1gk1{guid}AAQ==\n\n"
     )
 }
 
@@ -115,6 +115,33 @@ async fn an_account_of_active_directory_that_hides_its_state_keeps_it(
     let more = account("zoe", 1, expired) + &account("yan", 2, STATE) + &account("xia", 3, next);
     desk.read(&more).await.unwrap();
     assert_eq!(desk.known().contains_key("cn=xia"), next == STATE);
+}
+
+/// Every domain has some accounts: they are known by their numbers, and without those by nothing that is certain.
+#[rstest]
+#[case::by_number("objectSid: S-1-5-21-1-2-3-500\n", "objectSid: S-1-5-21-1-2-3-1107\n", 0, false)]
+#[case::by_their_attribute("isCriticalSystemObject: TRUE\n", "", 0, false)]
+#[case::by_name("", "", 1, true)]
+#[case::others_show_numbers("", "objectSid: S-1-5-21-1-2-3-1107\n", 1, true)]
+#[tokio::test]
+async fn accounts_that_every_domain_has_are_nobody(
+    #[case] shown: &str,
+    #[case] other: &str,
+    #[case] exceptions: u64,
+    #[case] notice: bool,
+) {
+    let desk = Desk::new(None);
+    let of = |name: &str, number: u8, lines: &str| {
+        let text = account(name, number, STATE);
+        let sid = format!("objectSid: S-1-5-21-1-2-3-110{number}\n");
+        assert!(text.contains(&sid));
+        text.replace(&sid, lines)
+    };
+    let read = desk.read(&(of("zoe", 1, other) + &of("Administrator", 2, shown))).await.unwrap();
+    assert_eq!(desk.known().into_keys().collect::<Vec<_>>(), ["cn=zoe"]);
+    assert_eq!(desk.exceptions(&read), exceptions, "{:?}", read.info.unreadable);
+    let said = read.info.notices.join(" ");
+    assert_eq!(said.contains("export objectSid too"), notice, "{said}");
 }
 
 /// What is not within the directory that was read before.

@@ -59,6 +59,8 @@ pub(super) struct Meaning {
     pub(super) schema: EntrySchema,
     /// Whether accounts of Active Directory show in this file whether they are disabled.
     pub(super) states: bool,
+    /// Whether an entry of this file says that every domain has it.
+    pub(super) shows_built_in: bool,
     /// What the entries that are read are within, if others are there.
     pub(super) base: Option<Dn>,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
@@ -392,6 +394,13 @@ impl Meaning {
         if let Some(name) = hidden {
             return Err(format!("{}; export that attribute too", state::unknown(name)));
         }
+        let may_be_built_in = !self.shows_built_in
+            && kind == EntryKind::User
+            && active_directory::is_of(attributes)
+            && !active_directory::shows_number(attributes);
+        if may_be_built_in && active_directory::is_called_built_in(attributes) {
+            return Err(MAY_BE_BUILT_IN.to_owned());
+        }
         let entry = self.schema.entry(dn, attributes, Some(kind)).map_err(|error| error.why)?;
         let mut entry = entry.ok_or_else(|| "it is neither user, contact nor group".to_owned())?;
         let listed = entry.members.references().len();
@@ -463,6 +472,10 @@ const NO_NUMBER: &str = "it shows no gidNumber, so it is unknown whose primary g
 /// What is wrong with the list of a group of Active Directory that is somebody's primary one.
 const PRIMARY: &str = "it is the primary group of some accounts (primaryGroupID), which its member list does not \
                        show: its members stay; read the directory with a connector of the kind activeDirectory";
+
+/// What is wrong with an account that is called as one that every domain has.
+const MAY_BE_BUILT_IN: &str = "it is called as an account that every domain has, and shows neither objectSid nor \
+                               isCriticalSystemObject, so it is unknown whether it is that or a person's; export objectSid too";
 
 /// What is wrong with a record at the end of a file.
 const UNENDED: &str = "the file ends within the record, or without the empty line that ends it, so attributes that it \
@@ -545,6 +558,7 @@ mod tests {
         Meaning {
             schema: EntrySchema { anchor, literal: BTreeSet::new(), demands_members: false },
             states: domain,
+            shows_built_in: false,
             base: None,
             formed: false,
             required: Required::default(),
@@ -670,6 +684,31 @@ mod tests {
     #[case::computer("computer", "userAccountControl: 4096", "outside")]
     #[case::trust("user", "userAccountControl: 2080", "outside")]
     #[case::of_every_domain("user", "userAccountControl: 512\nisCriticalSystemObject: TRUE", "outside")]
+    #[case::every_domain_has_its_number(
+        "user",
+        "userAccountControl: 512\naccountExpires: 0\nobjectSid:: AQUAAAAAAAUVAAAAAQAAAAEAAAABAAAA9AEAAA==",
+        "outside"
+    )]
+    #[case::its_number_in_words(
+        "user",
+        "userAccountControl: 512\naccountExpires: 0\nobjectSid: S-1-5-21-1-2-3-503",
+        "outside"
+    )]
+    #[case::next_number(
+        "user",
+        "userAccountControl: 512\naccountExpires: 0\nobjectSid: S-1-5-21-1-2-3-504",
+        "is"
+    )]
+    #[case::called_so(
+        "user",
+        "userAccountControl: 512\naccountExpires: 0\nsAMAccountName: GUEST",
+        "unreadable"
+    )]
+    #[case::called_so_by_chance(
+        "user",
+        "userAccountControl: 512\naccountExpires: 0\nsAMAccountName: guest\nobjectSid: S-1-5-21-1-2-3-1105",
+        "is"
+    )]
     #[case::hidden("user", "sn: a", "unreadable")]
     #[case::contact("contact", "sn: a", "is")]
     #[case::deleted("user", "isDeleted: TRUE", "deleted")]

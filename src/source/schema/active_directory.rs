@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::attribute::values;
 pub(in crate::source) use self::attribute::{anchor, is_a, is_deleted, kind, number, relative_id};
+use self::attribute::{is_of_a_domain, values};
 use self::name::Extended;
 use super::anchor::octets;
 use super::attributes::{self, Attributes};
@@ -64,6 +64,10 @@ const OF_A_DOMAIN: &[&str] =
     &["objectguid", "objectsid", "samaccountname", "samaccounttype", "objectcategory", "instancetype"];
 
 const MACHINE: i64 = 0x800 | 0x1000 | 0x2000;
+/// The numbers of the accounts that every domain has: Administrator, Guest, krbtgt, `DefaultAccount`. Source: MS-DTYP 2.4.2.4.
+const BUILT_IN: std::ops::RangeInclusive<u32> = 500..=503;
+/// How they are called, unless somebody renamed them or the domain was made in another language.
+const BUILT_IN_NAMES: &[&str] = &["administrator", "guest", "krbtgt", "defaultaccount"];
 
 /// What is wrong with an entry that does not show its id.
 pub(in crate::source) const NO_ID: &str = "it shows no objectGUID; allow the account to read that attribute";
@@ -184,7 +188,20 @@ pub(in crate::source) fn is_nobody(attributes: &Attributes) -> bool {
     let bits: i64 = number(attributes, "useraccountcontrol").unwrap_or_default();
     let critical =
         || values(attributes, "iscriticalsystemobject").any(|value| value.eq_ignore_ascii_case(b"TRUE"));
-    is_a(attributes, "computer") || bits & MACHINE != 0 || (!is_a(attributes, "group") && critical())
+    let is_numbered_so = || relative_id(attributes).is_some_and(|number| BUILT_IN.contains(&number));
+    let built_in = || (is_of_a_domain(attributes) && is_numbered_so()) || critical();
+    is_a(attributes, "computer") || bits & MACHINE != 0 || (!is_a(attributes, "group") && built_in())
+}
+
+/// Whether an account shows its number in its domain, which says whether every domain has it.
+pub(in crate::source) fn shows_number(attributes: &Attributes) -> bool {
+    is_of_a_domain(attributes) && relative_id(attributes).is_some()
+}
+
+/// Whether it is called as an account that every domain has.
+pub(in crate::source) fn is_called_built_in(attributes: &Attributes) -> bool {
+    let named = |name: &[u8]| BUILT_IN_NAMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    values(attributes, "samaccountname").any(|name| named(name.trim_ascii()))
 }
 
 /// The neutral fields of an entry.

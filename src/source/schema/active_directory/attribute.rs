@@ -15,10 +15,21 @@ pub(in crate::source) fn anchor(attributes: &Attributes) -> Option<Anchor> {
     Some(Anchor::new(hexadecimal(guid)))
 }
 
-/// The last part of the security id, which is a group's number in its domain.
+/// The last part of the security id, which is the number of a group or an account in its domain. Some exporters write the id as text
+/// (`S-1-5-21-…-1105`).
 pub(in crate::source) fn relative_id(attributes: &Attributes) -> Option<u32> {
     let sid = values(attributes, "objectsid").next()?;
+    if let Some(text) = sid.strip_prefix(b"S-") {
+        return std::str::from_utf8(text).ok()?.trim_end().rsplit('-').next()?.parse().ok();
+    }
     Some(u32::from_le_bytes(*sid.last_chunk::<4>()?))
+}
+
+/// Whether its security id is one that a domain gives (`S-1-5-21-…`).
+pub(super) fn is_of_a_domain(attributes: &Attributes) -> bool {
+    const BINARY: &[u8] = b"\x01\x05\0\0\0\0\0\x05\x15\0\0\0";
+    let given = |sid: &[u8]| sid.len() == 28 && sid.starts_with(BINARY) || sid.starts_with(b"S-1-5-21-");
+    values(attributes, "objectsid").next().is_some_and(given)
 }
 
 /// The security id without its last part: the domain's.

@@ -59,7 +59,7 @@ fn has_no_login(attributes: &Attributes) -> Result<bool, String> {
 }
 
 /// Whether it is an account of Lightweight Directory Services.
-fn is_lightweight(attributes: &Attributes) -> bool {
+pub(in crate::source) fn is_lightweight(attributes: &Attributes) -> bool {
     attributes.has(OF_LIGHTWEIGHT) && !attributes.has("useraccountcontrol")
 }
 
