@@ -437,6 +437,7 @@ impl<'a> LdifRead<'a> {
             shows_built_in: overview.shows_built_in,
             base,
             formed,
+            width: ending.width,
             required: overview.required.clone(),
             nowhere,
             accounts: overview.accounts(&anchor),
@@ -494,7 +495,7 @@ impl<'a> LdifRead<'a> {
         }
         // Which export it is: one that is read again, or a copy of it, says no more than it did.
         let export = digest;
-        let Ending { references, doubt, shown } = ending;
+        let Ending { references, doubt, shown, .. } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
             let what = format!("the end of {}", self.config.name);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, Read as _};
+use std::ops::Range;
 
 use super::problem::Problem;
 
@@ -9,6 +10,8 @@ use super::problem::Problem;
 pub(super) const MAX_BYTES: usize = 64 << 20;
 /// Where nothing else is seen, lines from this length on may be folded: what folds does it at 76 or later.
 const FOLD: usize = 70;
+/// So many folds of one line are noted.
+const MOST_FOLDS: usize = 10_000;
 /// How UTF-8 text may begin that Windows wrote; where files were joined, in the middle.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -21,6 +24,19 @@ pub(super) struct Line {
     /// Whether it certainly ends where it does: at the end of a text, one without a line break does not, nor one after
     /// which a fold may have followed.
     pub(super) ended: bool,
+    /// Where it was folded first.
+    pub(super) folds: Vec<Fold>,
+}
+
+/// A fold: what a line holds goes on in the one behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fold {
+    /// The number of the line that goes on.
+    pub(super) line: usize,
+    /// How long the one before it is.
+    pub(super) width: usize,
+    /// What of the whole text stands there.
+    pub(super) part: Range<usize>,
 }
 
 /// Reads lines.
@@ -49,6 +65,7 @@ impl<R: BufRead> Lines<R> {
         }
         let mut last = text.len();
         let mut ended = true;
+        let mut folds = Vec::new();
         while !text.is_empty() {
             let next = self.take()?;
             match next {
@@ -58,6 +75,10 @@ impl<R: BufRead> Lines<R> {
                 }
                 Some((next, broke)) if next.first() == Some(&b' ') => {
                     self.fold = self.fold.min(last);
+                    let part = text.len()..text.len() + next.len() - 1;
+                    if folds.len() < MOST_FOLDS {
+                        folds.push(Fold { line: self.number - self.ahead.len(), width: last, part });
+                    }
                     (last, broken) = (next.len(), broke);
                     text.extend_from_slice(&next[1..]);
                 }
@@ -74,7 +95,7 @@ impl<R: BufRead> Lines<R> {
                 return Err(too_long(number));
             }
         }
-        Ok(Some(Line { number, text, ended }))
+        Ok(Some(Line { number, text, ended, folds }))
     }
 
     fn take(&mut self) -> Result<Option<(Vec<u8>, bool)>, Problem> {
@@ -143,7 +164,7 @@ mod tests {
     fn read(text: &[u8]) -> Vec<(usize, String, bool)> {
         let mut lines = Lines::new(text);
         let mut read = Vec::new();
-        while let Some(Line { number, text, ended }) = lines.next().unwrap() {
+        while let Some(Line { number, text, ended, .. }) = lines.next().unwrap() {
             read.push((number, String::from_utf8(text).unwrap(), ended));
         }
         read
@@ -173,6 +194,15 @@ mod tests {
         for (number, line, _) in read.iter().filter(|(_, line, _)| !line.is_empty()) {
             assert!(line.starts_with(ends[number - 1]), "{number}: {line}");
         }
+    }
+
+    #[test]
+    fn knows_where_a_line_was_folded() {
+        let mut lines = Lines::new(&b"dn: a\ncn: bcd\n efg\n h\n"[..]);
+        lines.next().unwrap();
+        let line = lines.next().unwrap().unwrap();
+        let folds = line.folds.iter().map(|fold| (fold.line, fold.width, &line.text[fold.part.clone()]));
+        assert_eq!(folds.collect::<Vec<_>>(), [(3, 7, &b"efg"[..]), (4, 4, b"h")]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::filter::Filter;
 use super::lists::{self, MEMBERS};
 use super::owners::Owners;
-use super::parse::{End, Record, UNKNOWN};
+use super::parse::{End, Record, Swallowed, UNKNOWN};
 use super::required::{NAMING, Required};
 use super::used::{Hidden, Used};
 use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
@@ -65,6 +65,8 @@ pub(super) struct Meaning {
     pub(super) base: Option<Dn>,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
     pub(super) formed: bool,
+    /// How long lines are that were folded.
+    pub(super) width: Option<usize>,
     /// What nearly all records have.
     pub(super) required: Required,
     /// The attributes that the filters ask for and no entry of this file has, in lower case.
@@ -258,6 +260,13 @@ impl Meaning {
             return Some(format!(
                 "line {line}: `{name}:` is behind a break within the line (VT or FF), so two lines may have been merged; \
                  export it again"
+            ));
+        }
+        let is_line = |one: &&Swallowed| Some(one.width) != self.width && self.used.has(&one.name);
+        if let Some(Swallowed { line, name, .. }) = record.swallowed.iter().find(is_line) {
+            return Some(format!(
+                "line {line}: a blank before `{name}:` makes it a part of the line before; remove the blank if it is a \
+                 line of its own, or export it again"
             ));
         }
         let normal = match Dn::parse(record.dns.first()?) {
@@ -561,6 +570,7 @@ mod tests {
             shows_built_in: false,
             base: None,
             formed: false,
+            width: None,
             required: Required::default(),
             nowhere: BTreeSet::new(),
             primary_ids: BTreeSet::new(),
@@ -580,6 +590,7 @@ mod tests {
         while let Some(record) = reader.next().unwrap() {
             meaning.used.note(&record.attributes);
         }
+        meaning.width = reader.ending().width;
         let mut reader = Reader::new(text.as_bytes());
         let mut changes = Vec::new();
         while let Some(record) = reader.next().unwrap() {
@@ -633,6 +644,11 @@ mod tests {
     #[case::without_a_dn("uid: ann\nentryUUID: a\n\n", &["unreadable a the record at line 1 of a.ldif", ANYBODY])]
     #[case::blank_id("dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: \n\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::odd_dn("dn: ann\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a ann"])]
+    #[case::a_line_behind_a_blank(&format!("{ANN}cn: Ann\n mail: a@x\nmail: b@x\n\n"), &["unreadable a uid=ann,dc=x"])]
+    #[case::a_class_behind_a_blank("dn: uid=ann,dc=x\nobjectClass: top\n objectClass: person\nobjectClass: person\nentryUUID: a\n\n", &["unreadable a uid=ann,dc=x"])]
+    #[case::an_id_behind_a_blank(&format!("{ANN}\n").replace("\nentryUUID", "\n entryUUID").repeat(2).replacen("\n entryUUID", "\nentryUUID", 1), &["is a", "unreadable ? uid=ann,dc=x", ANYBODY])]
+    #[case::a_folded_text(&format!("{ANN}cn: Ann\n Lee: boss\nmail: b@x\n\n"), &["is a"])]
+    #[case::folded_where_all_lines_are(&format!("{ANN}l: Rome 12\n34567890\nl: see 123\n mail: x\nmail: b@x\n\n").replace("\n345", "\n 345"), &["is a"])]
     #[case::lines_joined(&format!("{ANN}cn: Ann\u{b}mail: a@x\nmail: b@x\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::class_joined(&format!("{ANN}cn: Ann\u{c}objectClass: top\n\n"), &["unreadable a uid=ann,dc=x"])]
     #[case::text_with_breaks(&format!("{ANN}cn: Ann\u{b}Room: 7\u{b}\u{c}\n\n"), &["is a"])]

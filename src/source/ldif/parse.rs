@@ -7,7 +7,7 @@ use std::io::BufRead;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::line::{Line, Lines};
+use super::line::{Fold, Line, Lines};
 use super::lists;
 use super::problem::Problem;
 use super::report::Reports;
@@ -16,6 +16,9 @@ use crate::source::schema::{self, Attributes};
 
 /// What stands for a value that is not known: no text, so nothing that is understood.
 pub(super) const UNKNOWN: &[u8] = &[0xff];
+
+/// So many lines of a record that others may have swallowed are noted.
+const MOST_SWALLOWED: usize = 10_000;
 
 /// One content record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub(super) struct Record {
     /// The names of lines that stand behind a break within another line (VT, FF), with the name and number of that line: a text
     /// may have such breaks, and damage makes them of the end of a line.
     pub(super) joined: BTreeMap<String, (String, usize)>,
+    /// Lines that look as if others went on in them.
+    pub(super) swallowed: Vec<Swallowed>,
     /// Why it cannot be understood.
     pub(super) damage: Option<String>,
     /// Whether what is wrong with it shows that text is missing: other records may have stood there.
@@ -50,6 +55,17 @@ pub(super) struct Record {
     beyond: bool,
     /// Whether it certainly ends where it does, and not where the file was cut.
     pub(super) end: End,
+}
+
+/// What looks like a line of its own, and goes on in the line before it, as a blank stands before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Swallowed {
+    /// Its number.
+    pub(super) line: usize,
+    /// The name that it has.
+    pub(super) name: String,
+    /// How long the line before it is: an exporter folds each line at the same place.
+    pub(super) width: usize,
 }
 
 /// How a record ends.
@@ -70,6 +86,8 @@ pub(super) struct Reader<R> {
     reports: Reports,
     /// The record after the last one that was given.
     ahead: Option<Record>,
+    /// How often lines of which length were folded.
+    widths: BTreeMap<usize, usize>,
 }
 
 /// What became clear at the end of the text.
@@ -81,6 +99,8 @@ pub(super) struct Ending {
     pub(super) doubt: Option<String>,
     /// Whether a count at the end shows that no record is missing there.
     pub(super) shown: bool,
+    /// How long lines are that were folded, if some were.
+    pub(super) width: Option<usize>,
 }
 
 /// A line of a record.
@@ -92,7 +112,7 @@ enum Stated {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), reports: Reports::default(), ahead: None }
+        Self { lines: Lines::new(input), reports: Reports::default(), ahead: None, widths: BTreeMap::new() }
     }
 
     /// The next record; `None` at the true end.
@@ -147,13 +167,14 @@ impl<R: BufRead> Reader<R> {
             references: self.reports.references,
             doubt: self.reports.doubt.or(cut),
             shown: self.reports.counted,
+            width: self.widths.into_iter().max_by_key(|(_, count)| *count).map(|(width, _)| width),
         }
     }
 
     fn record(&mut self, first: Line) -> Result<Record, Problem> {
         let mut record = Record { line: first.number, end: End::Open(None), ..Record::default() };
         let mut next = Some(first);
-        while let Some(Line { number, text, ended }) = next {
+        while let Some(Line { number, text, ended, folds }) = next {
             if text.is_empty() {
                 record.end = End::Proven;
                 break;
@@ -167,6 +188,16 @@ impl<R: BufRead> Reader<R> {
             } else {
                 if !ended {
                     record.certain = record.attributes.clone();
+                }
+                for Fold { line, width, part } in folds {
+                    match attribute(&text[part]) {
+                        Ok((name, _)) if record.swallowed.len() < MOST_SWALLOWED => {
+                            let name = schema::name(&name).into_owned();
+                            record.swallowed.push(Swallowed { line, name, width });
+                        }
+                        Ok(_) => {}
+                        Err(_) => *self.widths.entry(width).or_default() += 1,
+                    }
                 }
                 let last = record.take(number, &text)?;
                 record.headless |= number == record.line && last != "dn";

@@ -59,6 +59,11 @@ impl Used {
         self.seen.contains_key(other) && [one, other].into_iter().any(|name| self.decisive.contains(name))
     }
 
+    /// Whether records of this file have this attribute; its name is in lower case.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.seen.contains_key(name)
+    }
+
     /// Notes what a record has.
     pub(super) fn note(&mut self, attributes: &Attributes) {
         for name in attributes.names() {
