@@ -30,6 +30,7 @@ mod parse;
 mod problem;
 mod report;
 mod required;
+mod shared;
 mod text;
 mod tops;
 mod under_way;
@@ -45,6 +46,7 @@ use self::owners::Owners;
 use self::parse::{Ending, Reader, Record};
 use self::problem::Problem;
 use self::required::Required;
+use self::shared::Shared;
 use self::text::{Sum, Text};
 use self::tops::{Top, Tops};
 use self::under_way::UnderWay;
@@ -110,6 +112,7 @@ struct Overview {
     tops: Tops,
     used: Used,
     owners: Owners,
+    shared: Shared,
     /// Whether an entry has an attribute that OpenLDAP alone gives: there no group of names is without a member.
     is_openldap: bool,
     /// How many entries have each of [`ANCHORS`].
@@ -169,6 +172,7 @@ impl Overview {
         self.primary_ids.extend(active_directory::number::<u32>(attributes, "primarygroupid"));
         self.used.note(attributes);
         self.owners.note(record);
+        self.shared.note(record);
         self.is_openldap |= attributes.has("entrycsn");
         self.with_classes += usize::from(attributes.has("objectclass"));
         self.with_values +=
@@ -449,6 +453,7 @@ impl<'a> LdifRead<'a> {
             schema: schema(anchor, overview.is_openldap),
             used: overview.used,
             owners: overview.owners,
+            shared: overview.shared.compare(),
         };
         Ok(Self { config, text, sum, meaning, directory, classes: Classes::default(), notices })
     }

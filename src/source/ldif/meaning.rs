@@ -7,8 +7,9 @@ use super::lists::{self, MEMBERS};
 use super::owners::Owners;
 use super::parse::{End, Record, Swallowed, UNKNOWN};
 use super::required::{NAMING, Required};
+use super::shared::Shared;
 use super::used::{Hidden, Used};
-use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference};
+use crate::directory::{Anchor, Change, Dn, Entry, EntryKind, Members, OfNoKind, Reference, Stated};
 use crate::source::schema::active_directory::state;
 use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::primary::PrimaryGroups as _;
@@ -83,6 +84,8 @@ pub(super) struct Meaning {
     pub(super) used: Used,
     /// Who has lists of members.
     pub(super) owners: Owners,
+    /// Which names several entries have.
+    pub(super) shared: Shared,
     /// What to call the file in messages.
     pub(super) name: String,
 }
@@ -182,7 +185,9 @@ impl Meaning {
         {
             entry.members = Members::Partial(std::mem::take(members), strayed(line));
         }
-        if record.end != End::Proven || matches!(entry.members, Members::Partial(..)) {
+        let is_unclear = matches!(entry.members, Members::Partial(..)) || is_undecodable(&entry);
+        // An exception names the place.
+        if record.end != End::Proven || is_unclear || self.shared.has(&entry) {
             entry.place = Some(self.place(record));
         }
         match &record.end {
@@ -554,12 +559,17 @@ fn is_own(dn: &Dn, record: &Record) -> bool {
     OWN_DN.iter().filter(|name| stated(name)).all(names_it) && dn.first_types().into_iter().all(has)
 }
 
+/// Whether something that an entry states cannot be understood.
+fn is_undecodable(entry: &Entry) -> bool {
+    entry.fields.values().chain(entry.attributes.values()).any(|stated| *stated == Stated::Undecodable)
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::directory::{Stated, fields};
+    use crate::directory::fields;
     use crate::source::ldif::parse::Reader;
 
     fn meaning(domain: bool) -> Meaning {
@@ -580,6 +590,7 @@ mod tests {
             groups: None,
             used: Used::new(["mail", "objectClass"].map(str::to_owned)),
             owners: Owners::default(),
+            shared: Shared::default(),
             name: "a.ldif".to_owned(),
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Candidate<T> {
     pub(super) directory: DirectoryId,
     pub(super) anchor: Anchor,
     pub(super) dn: String,
+    /// Where it is in its source, if it says so.
+    place: Option<Box<str>>,
     pub(super) subject: Option<SubjectId>,
     pub(super) linked: bool,
     pub(super) finding: CandidateState<T>,
@@ -83,14 +85,35 @@ impl<T> Candidate<T> {
             return None;
         }
         let directory = info.directory.clone();
+        let place = row.entry.place.map(String::into_boxed_str);
+        let finding = match (finding, &place) {
+            // Of one that could not be read, that is said.
+            (CandidateState::Quarantine(reason, why), Some(place))
+                if reason != QuarantineReason::Unreadable =>
+            {
+                CandidateState::Quarantine(reason, format!("{why} ({place})"))
+            }
+            (finding, _) => finding,
+        };
         Some(Self {
             row: row.id,
             directory,
             anchor: row.entry.anchor,
             dn: row.entry.dn,
+            place,
             subject,
             linked,
             finding,
         })
+    }
+
+    /// Which entry it is, and where.
+    pub(super) fn called(&self) -> String {
+        self.place.as_ref().map_or_else(|| self.dn.clone(), |place| format!("{} ({place})", self.dn))
+    }
+
+    /// What is wrong with it, with the place.
+    pub(super) fn at(&self, why: &str) -> String {
+        self.place.as_ref().map_or_else(|| why.to_owned(), |place| format!("{why} ({place})"))
     }
 }

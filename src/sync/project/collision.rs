@@ -16,19 +16,17 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
     });
     for (name, all) in several(wanting) {
         let continues = continues(&name, &all, candidates, known);
-        let dns: Vec<&str> =
-            all.iter().filter_map(|at| candidates.get(*at)).map(|one| one.dn.as_str()).collect();
-        let first = continues.and_then(|at| candidates.get(at)).map(|one| one.dn.clone());
-        let all_of_them = some(&dns);
+        let first = continues.and_then(|at| candidates.get(at)).map(Candidate::called);
+        let all_of_them = some(&all, |at| candidates.get(at).map(Candidate::called));
         for at in all.into_iter().filter(|at| Some(*at) != continues) {
             let Some(candidate) = candidates.get_mut(at) else { continue };
             let CandidateState::Keep(kept) = &candidate.finding else { continue };
             let name = kept.content().name();
             let message = match &first {
-                Some(first) => format!(
+                Some(first) => candidate.at(&format!(
                     "its name {name:?} belongs to {first}, which was there first; give one of them a different name \
                      in the directory"
-                ),
+                )),
                 None => format!(
                     "{all_of_them} have the same name, {name:?}; give them different names in the directory"
                 ),
@@ -39,10 +37,10 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
 }
 
 /// Some of these, and how many more there are.
-fn some(dns: &[&str]) -> String {
+fn some(all: &[usize], called: impl Fn(usize) -> Option<String>) -> String {
     const NAMED: usize = 5;
-    let named = dns.iter().take(NAMED).copied().collect::<Vec<_>>().join(" and ");
-    match dns.len().saturating_sub(NAMED) {
+    let named = all.iter().take(NAMED).filter_map(|at| called(*at)).collect::<Vec<_>>().join(" and ");
+    match all.len().saturating_sub(NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),
     }

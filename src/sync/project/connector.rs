@@ -269,7 +269,7 @@ impl ConnectorProjection<'_> {
     }
 
     fn settle_one<T>(&mut self, candidate: Candidate<T>, kind: SubjectKind, settled: &mut Assigned<T>) {
-        let Candidate { row, directory, anchor, dn, subject, linked, finding } = candidate;
+        let Candidate { row, directory, anchor, dn, subject, linked, finding, .. } = candidate;
         let verdict = match finding {
             CandidateState::Keep(kept) => {
                 let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
