@@ -48,6 +48,12 @@ pub enum Change {
         /// What is wrong with it and what to do.
         why: String,
     },
+    /// Text is missing at a place of what was read, or was damaged there, and other entries may have been in it: whoever is missing
+    /// since that came first may be one of them.
+    Gap {
+        /// What stands there: the same each time that the same comes.
+        record: String,
+    },
     /// An entry is there that shows no id, and is neither user, contact nor group by its classes. Who had its DN last may be it,
     /// with lines that were lost, and keeps what they were; otherwise it is of no concern.
     Anonymous {
@@ -83,7 +89,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => Some(anchor),
             Self::MembersDelta { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
-            Self::Anonymous { .. } => None,
+            Self::Gap { .. } | Self::Anonymous { .. } => None,
         }
     }
 
@@ -99,7 +105,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => *anchor = spelt,
             Self::MembersDelta { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
-            Self::Anonymous { .. } => {}
+            Self::Gap { .. } | Self::Anonymous { .. } => {}
         }
         self
     }
@@ -114,7 +120,7 @@ fn bytes(change: &Change) -> usize {
             what.len() + why.len()
         }
         Change::MembersDelta { added, removed, .. } => bytes_of_all(added) + bytes_of_all(removed),
-        Change::Anonymous { dn } => dn.len(),
+        Change::Gap { record: text } | Change::Anonymous { dn: text } => text.len(),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }
 }

@@ -29,6 +29,7 @@ mod members_told;
 mod options;
 mod pending;
 mod place;
+mod renamed;
 mod sealing;
 mod settle;
 mod shrinkage;

@@ -92,6 +92,7 @@ impl Brought {
                 | Change::Outside(_)
                 | Change::Patch(_)
                 | Change::OfNoKind { .. }
+                | Change::Gap { .. }
                 | Change::Anonymous { .. }
                 | Change::Unproven { .. } => {
                     panic!("this reader does not say {change:?}")

@@ -1,6 +1,7 @@
 //! What records mean: from what a file states to what is told of an entry. Pure.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::filter::Filter;
 use super::lists::{self, MEMBERS};
@@ -294,20 +295,18 @@ impl Meaning {
         // A DN that may go on is none.
         let dns = if is_cut { &[][..] } else { record.dns.as_slice() };
         let place = format!("the record at line {} of {}", record.line, self.name);
+        // Of one that shows neither an id nor a DN it is known already that it may be anybody.
+        let is_anybody = ids.is_empty() && dns.is_empty();
+        let hides_others = !is_anybody
+            && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_lines(record));
+        let why = if hides_others { format!("{why}; {MISSING}") } else { why.to_owned() };
         let shown = (0..ids.len().max(dns.len()).max(1)).map(|at| Change::Unreadable {
             anchor: ids.get(at).cloned(),
             what: dns.get(at).or(dns.last()).unwrap_or(&place).clone(),
-            why: self.at(record, why),
+            why: self.at(record, &why),
         });
-        let mut changes: Vec<Change> = shown.collect();
-        // Of this it is known already that it may be anybody.
-        let is_anybody = ids.is_empty() && dns.is_empty();
-        if !is_anybody && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_lines(record))
-        {
-            let why = self.at(record, MISSING);
-            changes.push(Change::Unreadable { anchor: None, what: place, why });
-        }
-        changes
+        let gap = hides_others.then(|| Change::Gap { record: known_again(record, ids) });
+        shown.chain(gap).collect()
     }
 
     /// What a record lacks that nearly all others have, if servers gave the ids.
@@ -505,9 +504,9 @@ const UNCLEAR: &str = "an attribute that userFilter or groupFilter uses is unkno
 /// What is wrong with a record that lacks what others have.
 const LOST: &str = "lines may be missing there, or two records may have run together; export it again";
 
-/// What is said of the place where a record was damaged so that others may be gone with what is missing.
-const MISSING: &str = "text is missing there or was damaged, and other records may have been in it, so missing \
-                       entries are not removed; export it again";
+/// What is said of a record that was damaged so that others may be gone with what is missing.
+const MISSING: &str = "other records may have been in the text that is missing there, so entries that are missing \
+                       since then are not removed";
 
 /// What is wrong with an alias that has the id of somebody.
 const ALIAS: &str = "it is an alias (objectClass alias) for an entry elsewhere; that entry is read where it is, so \
@@ -539,6 +538,18 @@ pub(super) fn hides_others(record: &Record, has_id: bool) -> bool {
             None => has_id,
             Some(dn) => Dn::parse(dn).is_ok_and(|dn| together(record, &dn).is_some()),
         }
+}
+
+/// What a record is known by when it comes again as it was: then it is odd, and no text was lost from one export to the next. Damage
+/// that put two ids together, or made a DN of none, does not do so twice; any other may, so all that it states must be the same.
+fn known_again(record: &Record, ids: &[Anchor]) -> String {
+    let is_odd = ids.len() > 1 || record.dns.first().is_some_and(|dn| Dn::parse(dn).is_err());
+    let mut hasher = DefaultHasher::new();
+    (ids, &record.dns).hash(&mut hasher);
+    if ids.is_empty() || !is_odd {
+        record.attributes.hash(&mut hasher);
+    }
+    format!("a record like {:016x}", hasher.finish())
 }
 
 /// Whether a DN fits what the record states.
@@ -620,12 +631,15 @@ mod tests {
             Change::OfNoKind(_) => format!("no kind {id}"),
             Change::Tombstone(_) => format!("deleted {id}"),
             Change::Outside(_) => format!("outside {id}"),
+            Change::Gap { .. } => ANYBODY.to_owned(),
             other => format!("{other:?}"),
         }
     }
 
     /// Whoever is missing may have stood there.
-    const ANYBODY: &str = "unreadable ? the record at line 1 of a.ldif";
+    const ANYBODY: &str = "gap";
+    /// The same, of one that shows neither an id nor a DN.
+    const NOBODY: &str = "unreadable ? the record at line 1 of a.ldif";
     const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a\n";
 
     #[rstest]
@@ -639,7 +653,7 @@ mod tests {
     #[case::before_its_class("dn: uid=ann,dc=x\nentryUUID: a\nuid: ann\n", &["no kind a"])]
     #[case::before_its_id("dn: uid=ann,dc=x\nuid: ann\n", &["unreadable ? uid=ann,dc=x"])]
     #[case::in_its_id("dn: uid=ann,dc=x\nobjectClass: person\nentryUUID: a", &["unreadable ? uid=ann,dc=x"])]
-    #[case::in_its_dn("dn: uid=an", &["unreadable ? the record at line 1 of a.ldif"])]
+    #[case::in_its_dn("dn: uid=an", &[NOBODY])]
     #[case::another_dn_within(&format!("{ANN}dn: uid=bob,dc=x\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=bob,dc=x", ANYBODY])]
     #[case::another_id_within(&format!("{ANN}uid: bob\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=ann,dc=x", ANYBODY])]
     #[case::another_entry_within("dn: uid=ann,dc=x\nobjectClass: person\nuid: bob\nentryUUID: b\n\n", &["unreadable b uid=ann,dc=x", ANYBODY])]

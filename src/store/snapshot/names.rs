@@ -270,6 +270,10 @@ impl Importing {
     /// # Errors
     /// When the store cannot be written: the disk is full, or what is stored does not match its sums.
     pub fn call_again(&mut self, rows: &RoaringBitmap) -> Result<HashMap<u32, u32>, StoreError> {
+        self.given.retain(|_, to| {
+            to.retain(|row| !rows.contains(row.0));
+            !to.is_empty()
+        });
         let mut names: RoaringBitmap =
             self.former.iter().filter(|(_, row)| rows.contains(row.0)).map(|(name, _)| *name).collect();
         if !self.retired.is_empty() {

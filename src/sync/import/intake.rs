@@ -13,6 +13,7 @@ use super::imported::Imported;
 use super::members_told::MembersTold;
 use super::pending::Pending;
 use super::place::Holders;
+use super::renamed::Renamed;
 use super::sealing::{Sealing, Told};
 use super::settle::{Absent, LookUpResult, Missing};
 use super::shrinkage;
@@ -31,8 +32,10 @@ use crate::text;
 use crate::words::count;
 
 mod doubles;
+mod frozen;
 mod lists;
 mod places;
+mod renamed;
 mod told;
 
 /// Fields that were asked for and that nobody carries, as far as there is somebody who could. Not the kind of
@@ -70,6 +73,13 @@ enum Nameless {
     AnybodyMissing,
 }
 
+impl Nameless {
+    /// Of one that comes since then, if it came before.
+    fn since(came: Option<Timestamp>) -> Self {
+        came.map_or(Self::AnybodyMissing, Self::MissingBefore)
+    }
+}
+
 /// So many bytes of what an entry is called are shown.
 const LONGEST: usize = 1024;
 
@@ -99,8 +109,10 @@ pub(super) struct Intake {
     claimed: RoaringBitmap,
     /// … and of those names the ones that no read before this one brought with that id.
     newly_claimed: RoaringBitmap,
-    /// Names that came for the first time with the id of somebody who is known and was called otherwise.
-    taken: RoaringBitmap,
+    /// Who is known and came under names that they did not have.
+    renamed: BTreeMap<RowId, Renamed>,
+    /// Since when entries come under these DNs, as they are compared, of those that came so and were not believed.
+    came_before: HashMap<(RowId, String), Timestamp>,
     /// How many entries came that were known.
     known_again: u64,
     /// Whether somebody who is known came so for the first time: with the id of one and the name of another it may be made of two,
@@ -175,7 +187,8 @@ impl Intake {
             astray: BTreeMap::new(),
             claimed: RoaringBitmap::new(),
             newly_claimed: RoaringBitmap::new(),
-            taken: RoaringBitmap::new(),
+            renamed: BTreeMap::new(),
+            came_before: HashMap::new(),
             known_again: 0,
             is_mixed: false,
             borne: RoaringBitmap::new(),
@@ -243,6 +256,7 @@ impl Intake {
                 Change::MembersDelta { group, added, removed } => {
                     self.members_delta(&group, &added, &removed)?;
                 }
+                Change::Gap { record } => self.gap(&record),
                 Change::Anonymous { dn } => self.anonymous(&dn)?,
                 Change::OfNoKind(entry) => {
                     self.holders.note(&entry.what);
@@ -353,8 +367,7 @@ impl Intake {
         settled.extend(self.elsewhere(of_no_kind)?.map(|row| (row, Absent::Elsewhere)));
         let configuration = self.info.as_ref().is_some_and(|info| info.scope != completion.scope);
         let again = self.is_again(&completion);
-        let missing = settled.iter().filter(|(_, absent)| *absent != Absent::Elsewhere);
-        let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
+        let missing = rows(&settled, |absent| absent != Absent::Elsewhere);
         self.flush_all()?;
         // A list may name one of them.
         let attribute = completion.id.as_deref().unwrap_or("id");
@@ -366,7 +379,8 @@ impl Intake {
             notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion);
-        let (removed, unsettled) = self.settle(settled, configuration, again, finished_at, &mut notices)?;
+        let (removed, unsettled) =
+            self.settle(settled, configuration, (again, unprovable), finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.flush()?;
         let places = self.places(&missing, orphans, unprovable)?;
@@ -461,8 +475,7 @@ impl Intake {
         }
         let came = (&self.seen | &self.outside | &self.tombstones).len();
         let is_cut = shrinkage::is_cut(self.before, came);
-        let missing = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
-        let missing: RoaringBitmap = missing.map(|(row, _)| row.0).collect();
+        let missing = rows(settled, |absent| absent == Absent::CannotLookUp);
         let kept = match &self.info {
             _ if is_cut => missing,
             Some(info) if info.held => self.among_unsettled(&missing).collect(),
@@ -480,19 +493,17 @@ impl Intake {
     }
 
     /// Writes what became of those who did not come; how many are gone, and how many were not looked up. `again` is that the
-    /// same export was read before.
+    /// same export was read before, `unprovable` that the source cannot look up.
     fn settle(
         &mut self,
         settled: Vec<(RowId, Absent)>,
         configuration: bool,
-        again: bool,
+        (again, unprovable): (bool, bool),
         at: Timestamp,
         notices: &mut Vec<String>,
     ) -> Result<(u64, u64), StoreError> {
         let (mut removed, mut unsettled) = (self.tombstones.len(), 0);
-        let gone =
-            settled.iter().filter(|(_, absent)| matches!(absent, Absent::CannotLookUp | Absent::Missing));
-        let gone: RoaringBitmap = gone.map(|(row, _)| row.0).collect();
+        let gone = rows(&settled, |absent| matches!(absent, Absent::CannotLookUp | Absent::Missing));
         let mut kept = match self.nameless {
             Nameless::AnybodyMissing => gone,
             Nameless::MissingBefore(came) => {
@@ -502,8 +513,7 @@ impl Intake {
             Nameless::Nobody => RoaringBitmap::new(),
         };
         // Of a server it was heard by id that they are not there.
-        let unheard = settled.iter().filter(|(_, absent)| *absent == Absent::CannotLookUp);
-        let unheard: RoaringBitmap = unheard.map(|(row, _)| row.0).collect();
+        let unheard = rows(&settled, |absent| absent == Absent::CannotLookUp);
         if again {
             // The same export says no more than it did.
             kept.extend(self.among_unsettled(&unheard));
@@ -516,11 +526,11 @@ impl Intake {
                 kept |= replaced;
             }
         }
-        // A record with the id of one and the name of another may be made of two.
-        kept |= if self.is_mixed {
+        // A record with the id of one and the name of another may be made of two, and others may have stood between them.
+        kept |= if self.is_mixed || !self.newly_replaced(&unheard)?.is_empty() {
             unheard
         } else {
-            self.importing.holders(&unheard, &(&self.newly_claimed | &self.taken))?
+            self.importing.holders(&unheard, &self.newly_claimed)?
         };
         if !kept.is_empty() {
             notices.push(
@@ -532,6 +542,9 @@ impl Intake {
             .into_iter()
             .map(|(row, absent)| (row, if kept.contains(row.0) { Absent::NotLookedUp } else { absent }));
         let settled: Vec<_> = settled.collect();
+        if unprovable {
+            self.freeze_renamed(&rows(&settled, |absent| absent == Absent::NotLookedUp))?;
+        }
         for (row, absent) in settled {
             let grade = match absent {
                 Absent::Missing => Grade::Absent,
@@ -626,7 +639,7 @@ impl Intake {
     }
 
     fn replace(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        self.unknown.heard_of(Some(&entry.anchor), Some(&entry.dn));
+        let since = self.unknown.heard_of(Some(&entry.anchor), Some(&entry.dn));
         let names = self.importing.intern(&entry.names)?;
         let known = self.importing.known(&entry.anchor)?;
         let edges = match &entry.members {
@@ -664,7 +677,7 @@ impl Intake {
             self.damaged.extend(self.unknown.called(&entry.anchor).map(|other| (row.0, other)));
             row
         };
-        self.note_double(row, &entry.anchor, &entry.dn)?;
+        self.note_double(row, &entry.anchor, &entry.dn, since)?;
         self.seen.insert(row.0);
         self.read.insert(row.0);
         self.tombstones.remove(row.0);
@@ -706,8 +719,8 @@ impl Intake {
             self.flush_of(row)?;
             if self.info.is_some() {
                 let new = self.importing.give(row, &names)?;
-                if known.is_some_and(|known| known.presence != PresenceByte::Gone) {
-                    self.taken |= new;
+                if known.is_some_and(|known| known.presence != PresenceByte::Gone) && !new.is_empty() {
+                    self.renamed.insert(row, Renamed { names: new, since });
                 }
             }
             let names = self.with_former(known, &names, &entry.names)?;
@@ -797,7 +810,7 @@ impl Intake {
         let Some(known) = known else { return Ok(()) };
         let row = known.row;
         if self.is_full {
-            self.note_double(row, anchor, double::DELETED)?;
+            self.note_double(row, anchor, double::DELETED, None)?;
         }
         // What was told of its members before stands; it is noted as there by that.
         self.write_told_of(row)?;
@@ -852,6 +865,13 @@ impl Intake {
             return self.unreadable(Some(&entry.anchor), entry.what, entry.why);
         }
         if self.is_full { self.outside(&entry.anchor) } else { self.gone(&entry.anchor, Grade::OutOfScope) }
+    }
+
+    /// Whoever is missing since this came first may have stood there.
+    fn gap(&mut self, record: &str) {
+        let since = self.unknown.heard_of(None, Some(record));
+        self.nameless = self.nameless.max(Nameless::since(since));
+        self.unknown.remember(None, record, since);
     }
 
     /// Whoever is missing and was called so may be it.
@@ -935,7 +955,7 @@ impl Intake {
             // One that was gone has come back in some form, so it is gone no more.
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
                 let row = known.row;
-                self.note_double(row, known_as, &what)?;
+                self.note_double(row, known_as, &what, since)?;
                 // What came of it before stands.
                 self.write_told_of(row)?;
                 self.damaged.insert(row.0, what);
@@ -959,8 +979,7 @@ impl Intake {
             Some(name) if came.is_none() => _ = self.newly_unidentified.insert(name),
             Some(_) => self.unidentified_since = self.unidentified_since.max(came),
             None => {
-                let may_be = came.map_or(Nameless::AnybodyMissing, Nameless::MissingBefore);
-                self.nameless = self.nameless.max(may_be);
+                self.nameless = self.nameless.max(Nameless::since(came));
             }
         }
         self.unidentified.extend(name);
@@ -1014,6 +1033,11 @@ impl Intake {
     fn flush_version_of(&mut self, row: RowId) -> Result<(), StoreError> {
         if self.pending.holds(row) { self.flush() } else { Ok(()) }
     }
+}
+
+/// Of whom this became.
+fn rows(settled: &[(RowId, Absent)], is: impl Fn(Absent) -> bool) -> RoaringBitmap {
+    settled.iter().filter(|(_, absent)| is(*absent)).map(|(row, _)| row.0).collect()
 }
 
 /// What an entry is called where it is named: a directory may give it a name of any length.

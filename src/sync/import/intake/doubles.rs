@@ -1,13 +1,14 @@
 //! Ids that come on several entries of one read: what stands of them is what stood before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::Intake;
+use super::{Intake, Nameless};
 use crate::directory::{Anchor, Dn, Reference};
 use crate::store::StoreError;
-use crate::store::snapshot::{Known, Presence, PresenceByte, RowId, UnreadableEntry, Version};
+use crate::store::snapshot::{RowId, UnreadableEntry};
 use crate::sync::import::double::{self, Double, Is};
 
 impl Intake {
@@ -16,8 +17,15 @@ impl Intake {
         self.doubles.values().cloned().collect()
     }
 
-    /// Notes that an anchor came, if it came before with another DN.
-    pub(super) fn note_double(&mut self, row: RowId, anchor: &Anchor, dn: &str) -> Result<(), StoreError> {
+    /// Notes that an anchor came, if it came before with another DN; and since when it comes with this one, if it was not believed.
+    pub(super) fn note_double(
+        &mut self,
+        row: RowId,
+        anchor: &Anchor,
+        dn: &str,
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.came_before.extend(since.map(|since| ((row, double::key(dn)), since)));
         if let Some(double) = self.doubles.get_mut(&row) {
             double.add(dn);
             return Ok(());
@@ -50,49 +58,40 @@ impl Intake {
         missing: &RoaringBitmap,
     ) -> Result<(usize, RoaringBitmap), StoreError> {
         let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
-        let rows: RoaringBitmap = several.iter().map(|(double, _)| double.row.0).collect();
-        let mut before = Vec::with_capacity(several.len());
-        for (double, _) in &several {
-            before.push(self.importing.revert(double.row)?);
-            self.seen.insert(double.row.0);
+        if several.is_empty() {
+            return Ok((0, RoaringBitmap::new()));
         }
-        for (double, _) in &several {
-            let dns: Vec<Dn> = double.dns().filter_map(|dn| Dn::parse(dn).ok()).collect();
-            for dn in &dns {
-                self.claimed.extend(self.importing.name(&Reference::Dn(dn.clone()))?);
-            }
-            self.astray.entry(double.row).or_default().extend(dns);
-        }
-        self.tombstones -= &rows;
-        for of in [&mut self.read, &mut self.changed, &mut self.written].into_iter().chain(&mut self.kinds) {
-            *of -= &rows;
-        }
-        self.read_lists_as_before(&rows)?;
+        let entries: Vec<(RowId, Vec<String>)> =
+            several.iter().map(|(double, _)| (double.row, double.dns().cloned().collect())).collect();
+        let before = self.take_back(&entries)?;
+        let bearers = self.bearers(&several, missing)?;
         for ((double, is), before) in several.iter().zip(before) {
             let (row, why) = (double.row, double.why(*is, attribute));
             self.unreadable += double.dns().count() as u64;
-            let known = before.as_ref().map(|(_, dn, _)| dn.as_str());
-            for what in double.dns().filter(|other| known.is_none_or(|dn| !double::is_same(other, dn))) {
-                let (what, why) = (what.clone(), why.clone());
-                self.unknown.add(UnreadableEntry {
-                    what,
-                    why,
-                    anchor: Some(double.anchor.clone()),
-                    since: None,
-                });
+            for what in double.dns() {
+                let since = self.came_before.get(&(row, double::key(what))).copied();
+                let had = self.who_had(what)?;
+                let is_bearers = bearers.contains_key(&double::key(what));
+                if had.is_empty() && !is_bearers {
+                    // It may be whoever is missing since it came so first.
+                    self.nameless = self.nameless.max(Nameless::since(since));
+                }
+                self.unknown.remember(Some(&double.anchor), what, since);
+                let is_known = before.as_ref().is_some_and(|(_, dn, _)| double::is_same(what, dn));
+                // Who was called so is named.
+                let is_named =
+                    is_known || is_bearers || had.iter().any(|row| self.damaged.contains_key(&row));
+                if !is_named {
+                    let (what, why, anchor) = (what.clone(), why.clone(), Some(double.anchor.clone()));
+                    self.unknown.add(UnreadableEntry { what, why, anchor, since: None });
+                }
             }
-            let Some((before, _, presence)) = before else { continue };
-            let frozen = Presence::Unreadable(why);
-            if presence != frozen {
-                self.importing.note(Known { presence: PresenceByte::Unreadable, ..before });
-                self.written.insert(row.0);
-                self.untold.insert(row.0);
-                self.pending.push(Version::Presence { row, presence: frozen });
+            if let Some((before, _, presence)) = before {
+                self.freeze(row, before, &presence, why);
             }
         }
         self.flush()?;
-        let bearers =
-            if several.is_empty() { RoaringBitmap::new() } else { self.bearers(&several, missing)? };
+        let bearers = bearers.into_values().map(|row| row.0).collect();
         self.keep(
             &bearers,
             "an entry with its former name shows the id of another one, so it is not known whether it is still there; \
@@ -101,15 +100,23 @@ impl Intake {
         Ok((several.len(), bearers))
     }
 
-    /// Who of `missing` was called as one of these entries.
+    /// Who has this DN, by what stands of them.
+    fn who_had(&mut self, dn: &str) -> Result<RoaringBitmap, StoreError> {
+        let Ok(name) = Dn::parse(dn) else { return Ok(RoaringBitmap::new()) };
+        let name = self.importing.name(&Reference::Dn(name))?;
+        self.importing.holders(self.importing.there(), &name.into_iter().collect())
+    }
+
+    /// Who of `missing` was called as one of these entries, by how that is compared.
     fn bearers(
         &self,
         several: &[(Double, Is)],
         missing: &RoaringBitmap,
-    ) -> Result<RoaringBitmap, StoreError> {
+    ) -> Result<BTreeMap<String, RowId>, StoreError> {
         let dns: BTreeSet<String> =
             several.iter().flat_map(|(double, _)| double.dns()).map(|dn| double::key(dn)).collect();
         let called = self.importing.called(missing, false)?.into_iter();
-        Ok(called.filter(|(.., dn)| dns.contains(&double::key(dn))).map(|(row, ..)| row.0).collect())
+        let called = called.map(|(row, _, dn)| (double::key(&dn), row));
+        Ok(called.filter(|(dn, _)| dns.contains(dn)).collect())
     }
 }
