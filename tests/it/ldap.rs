@@ -3,16 +3,22 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rollcall::directory::{Anchor, Batch, Change, Completion, Cursor, Entry, Members, Stated, fields};
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Cursor, Entry, Members, Stated, fields,
+};
 use rollcall::secret::Secret;
 use rollcall::source::ldap::{Bind, GenericConfig, LdapConfig, LdapSource};
 use rollcall::source::{LastRead, LookUp, Reason, Sink, Source as _, SourceError, schema};
+use rollcall::store::Store;
+use rollcall::sync::import::import;
 use rstest::rstest;
 use tokio::sync::mpsc;
 
 use crate::support::cli::Desk;
 use crate::support::company::{hurtful, large, tree};
 use crate::support::cut::Cut;
+use crate::support::hand::Hand;
+use crate::support::reading;
 use crate::support::slapd::{self, ADMIN, PASSWORD, SUFFIX, Setup, Slapd};
 
 pub(crate) fn config(urls: &[&str]) -> LdapConfig {
@@ -440,6 +446,23 @@ fn whatever_stops_a_read_removes_nobody() {
     desk.sync(&[]).exits(1).says("Unreachable").says("nothing was removed because of it");
     assert_eq!(active(&desk), 30);
     assert_eq!(desk.registry().len(), before.len());
+}
+
+#[tokio::test]
+async fn nobody_is_advised_to_know_entries_by_another_id_where_no_entry_can_be_seen() {
+    let (ldif, folder) = (large(3, 1, 2, 2), tempfile::tempdir().unwrap());
+    let store = Store::open(folder.path()).unwrap();
+    let read = async |database: &str| {
+        let slapd = Slapd::start(&Setup { ldif: &ldif, database, ..Setup::default() });
+        let source = source(LdapConfig { bind: None, ..config(&[&slapd.url()]) });
+        let connector = ConnectorName::new("test", "corp");
+        import(&source, &store, &connector, reading::options(), &Hand::hours(0), |_| {}).await
+    };
+    read("access to * by * read").await.unwrap();
+    let hidden = "access to attrs=objectClass by * none\naccess to * by * read";
+    let error = read(hidden).await.unwrap_err().to_string();
+    assert!(error.contains("finds no user who could show it"), "{error}");
+    assert!(!error.contains("anchorAttribute"), "{error}");
 }
 
 #[test]

@@ -174,13 +174,24 @@ pub(super) async fn anchor(
         return Ok("dn".to_owned());
     }
     let wanted = pinned.map_or_else(|| ANCHORS.to_vec(), |pinned| vec![pinned]);
+    let mut has_users = false;
     for (filter, scope) in [("(objectClass=*)", Scope::Base), (users, Scope::Subtree)] {
         for base in bases {
-            let bears = fetch::one(connection, base, filter, scope, &wanted).await?.unwrap_or_default();
+            let found = fetch::one(connection, base, filter, scope, &wanted).await?;
+            has_users |= found.is_some() && matches!(scope, Scope::Subtree);
+            let bears = found.unwrap_or_default();
             if let Some(anchor) = wanted.iter().find(|name| bears.has(&name.to_lowercase())) {
                 return Ok((*anchor).to_owned());
             }
         }
+    }
+    if let Some(pinned) = pinned.filter(|_| !has_users) {
+        let message = format!(
+            "entries are identified by {pinned} since the first read, no base entry shows it, and {users} finds no user \
+             who could show it; nothing was used. Allow the account to search and read objectClass, {pinned} and the \
+             attributes that userFilter uses"
+        );
+        return Err(SourceError::new(Reason::AccessDenied, message));
     }
     if let Some(pinned) = pinned {
         let message = format!(
