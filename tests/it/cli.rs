@@ -143,6 +143,23 @@ fn what_is_held_is_shown_and_approved_by_its_digest() {
 }
 
 #[test]
+fn of_two_policies_the_one_that_holds_something_is_approved() {
+    let desk = desk(&TEN);
+    let nobody = MANIFESTS.split("---").nth(1).unwrap().replace("name: staff", "name: nobody");
+    let manifests =
+        format!("{MANIFESTS}---{nobody}  users: {{ where: 'false' }}\n  groups: {{ where: 'false' }}\n");
+    desk.write("manifests.yaml", manifests);
+    let ran = desk.sync(&[]).exits(0).says("test/nobody: users left out: 10 out of scope");
+    ran.says("test/nobody: groups left out: 1 out of scope");
+    desk.write("corp.ldif", counted(&TEN[..2]));
+    let held = desk.sync(&[]).exits(3);
+    let digest = held.out.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let ran = desk.sync(&["--approve", &digest]).exits(0);
+    assert!(!ran.said().contains("nothing was approved"), "{}", ran.said());
+    desk.sync(&["--approve", "sha256:0000"]).exits(2).says("nothing was approved");
+}
+
+#[test]
 fn what_cannot_be_taken_as_it_is_is_named_until_it_is_corrected() {
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
@@ -167,6 +184,10 @@ fn what_cannot_be_taken_as_it_is_is_named_until_it_is_corrected() {
     let all: Value = serde_json::from_str(&first).unwrap();
     let reasons: Vec<&Value> = all[0]["named"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
     assert_eq!(reasons, ["Unreadable", "NameConflict", "NameConflict"]);
+    for one in all[0]["named"].as_array().unwrap() {
+        let message = one["message"].as_str().unwrap();
+        assert!(message.contains("line ") && message.contains(" of "), "{message}");
+    }
     exceptions("csv").says("test/staff,user,\"uid=kim,dc=corp\",NameConflict,");
     // Since when is since they are these.
     desk.sync(&[]).exits(0);

@@ -52,7 +52,7 @@ impl Done {
     }
 
     /// Whether an approval was given, and names nothing that is held.
-    fn approval_missed(&self, sync: &Sync) -> bool {
+    pub(super) fn approval_missed(&self, sync: &Sync) -> bool {
         let accepted = |report: &RunReport| report.approval == Some(Approval::Accepted);
         sync.approve.is_some() && !self.reports().any(accepted)
     }

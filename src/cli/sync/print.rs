@@ -169,7 +169,7 @@ pub(super) fn table(out: &mut Out<'_>, done: &Done, sync: &Sync) -> Result<()> {
     }
     for (runnable, report) in &done.runs {
         match report {
-            Ok(report) => about_run(out, runnable.policy.owner.as_str(), report, sync)?,
+            Ok(report) => about_run(out, runnable.policy.owner.as_str(), report, done, sync)?,
             Err(why) => out.paragraph(format_args!("{}: {why}", runnable.policy.owner))?,
         }
     }
@@ -220,7 +220,7 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
     Ok(())
 }
 
-fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> Result<()> {
+fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, done: &Done, sync: &Sync) -> Result<()> {
     let (added, removed) = (report.applied.members_added, report.applied.members_removed);
     if added + removed > 0 {
         let would = if report.previewed { " (not applied)" } else { "" };
@@ -248,7 +248,8 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, sync: &Sync) -> 
                 "{name}: that approval was for an earlier spec; look at what is held now"
             ))?;
         }
-        (Some(Approval::Unknown), Some(digest)) => {
+        // Of several policies the hold is one's.
+        (Some(Approval::Unknown), Some(digest)) if done.approval_missed(sync) => {
             out.paragraph(format_args!(
                 "{name}: nothing is held with the digest {digest}, so nothing was approved"
             ))?;
@@ -331,6 +332,12 @@ fn about_skipped(out: &mut Out<'_>, name: &str, report: &RunReport) -> Result<()
     .collect();
     if !parts.is_empty() {
         out.paragraph(format_args!("{name}: users left out: {}", parts.join(", ")))?;
+    }
+    if skipped.groups_out_of_scope > 0 {
+        let groups = thousands(skipped.groups_out_of_scope);
+        out.paragraph(format_args!(
+            "{name}: groups left out: {groups} out of scope (groups.include, exclude, where)"
+        ))?;
     }
     if skipped.dangling_members > 0 {
         let members = count(skipped.dangling_members, "group member is", "group members are");

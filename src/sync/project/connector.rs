@@ -99,6 +99,7 @@ impl ConnectorProjection<'_> {
             }
             if row.entry.kind == EntryKind::Group {
                 let finding = group_rules.judge(&row, link).sharing(link);
+                self.state.leave_out(row.id, &finding, linked);
                 groups.extend(Candidate::new(row, info, subject, linked, finding));
             } else {
                 let finding = user_rules.judge(&row, link).sharing(link);
@@ -108,9 +109,7 @@ impl ConnectorProjection<'_> {
                 {
                     self.state.expires.insert(row.id, expires);
                 }
-                if let (CandidateState::Out(out), false) = (&finding, linked) {
-                    *self.state.out.at(row.id.0) = Some(*out);
-                }
+                self.state.leave_out(row.id, &finding, linked);
                 users.extend(Candidate::new(row, info, subject, linked, finding));
             }
         };

@@ -43,15 +43,15 @@ impl Rules<'_> {
 
     fn present(&self, entry: &Entry) -> Result<CandidateState<Arc<Content>>, Unclear> {
         let Some(name) = names(entry, self.asked)?.first() else {
-            return Ok(CandidateState::Out(LeftOut::Scope));
+            return Ok(CandidateState::Out(LeftOut::GroupScope));
         };
         if !self.is_wanted(&folded(name)) {
-            return Ok(CandidateState::Out(LeftOut::Scope));
+            return Ok(CandidateState::Out(LeftOut::GroupScope));
         }
         if let Some(wanted) = &self.groups.r#where
             && !wanted.holds(entry, self.asked)?
         {
-            return Ok(CandidateState::Out(LeftOut::Scope));
+            return Ok(CandidateState::Out(LeftOut::GroupScope));
         }
         let mut attributes = LiteMap::new();
         for field in ATTRIBUTES {

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use jiff::{SignedDuration, Timestamp};
 use roaring::RoaringBitmap;
 
+use super::candidate::CandidateState;
 use super::member::Lists;
 use super::name_index::NameIndex;
 use super::projection::{LeftOut, Skipped};
@@ -167,6 +168,13 @@ impl ConnectorState {
     /// Notes which snapshot it is of.
     pub(super) fn is_of(&mut self, info: &SnapshotInfo) {
         self.of = SnapshotKey::new(info);
+    }
+
+    /// Notes why an entry is left out that has no object.
+    pub(super) fn leave_out<T>(&mut self, row: RowId, finding: &CandidateState<T>, linked: bool) {
+        if let (CandidateState::Out(out), false) = (finding, linked) {
+            *self.out.at(row.0) = Some(*out);
+        }
     }
 
     pub(super) fn skipped(&self) -> Skipped {

@@ -135,6 +135,8 @@ pub struct Skipped {
     pub disabled_at_first_sight: u64,
     /// Outside the scope and never linked.
     pub out_of_scope: u64,
+    /// Groups outside the scope and never linked.
+    pub groups_out_of_scope: u64,
     /// Members whose name no entry has.
     pub dangling_members: u64,
 }
@@ -211,12 +213,14 @@ impl Skipped {
         self.without_address += other.without_address;
         self.disabled_at_first_sight += other.disabled_at_first_sight;
         self.out_of_scope += other.out_of_scope;
+        self.groups_out_of_scope += other.groups_out_of_scope;
         self.dangling_members += other.dangling_members;
     }
 
     pub(super) fn count(&mut self, out: LeftOut) {
         match out {
             LeftOut::Scope => self.out_of_scope += 1,
+            LeftOut::GroupScope => self.groups_out_of_scope += 1,
             LeftOut::NoAddress => self.without_address += 1,
             LeftOut::DisabledAtFirstSight => self.disabled_at_first_sight += 1,
         }
@@ -227,6 +231,7 @@ impl Skipped {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LeftOut {
     Scope,
+    GroupScope,
     NoAddress,
     DisabledAtFirstSight,
 }
