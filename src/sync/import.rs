@@ -26,6 +26,7 @@ mod double;
 mod imported;
 mod intake;
 mod members_told;
+mod nameless;
 mod options;
 mod pending;
 mod place;
@@ -34,6 +35,7 @@ mod sealing;
 mod settle;
 mod shrinkage;
 mod spelling;
+mod stored;
 mod unreadable;
 
 use deadline::Deadline;

@@ -42,6 +42,11 @@ pub(super) enum Absent {
     NotLookedUp,
 }
 
+/// Of whom this became.
+pub(super) fn rows(settled: &[(RowId, Absent)], is: impl Fn(Absent) -> bool) -> RoaringBitmap {
+    settled.iter().filter(|(_, absent)| is(*absent)).map(|(row, _)| row.0).collect()
+}
+
 /// What became of those who did not come.
 #[derive(Default)]
 pub(super) struct LookUpResult {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::{Intake, Nameless};
+use super::Intake;
 use crate::directory::{Anchor, Dn, Reference};
 use crate::store::StoreError;
 use crate::store::snapshot::{RowId, UnreadableEntry};
 use crate::sync::import::double::{self, Double, Is};
+use crate::sync::import::nameless::Nameless;
 
 impl Intake {
     /// Ids that came with several DNs.

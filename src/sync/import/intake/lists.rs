@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::{Intake, Stored, stated};
+use super::Intake;
 use crate::directory::Reference;
 use crate::store::StoreError;
 use crate::store::snapshot::{Former, Known, Last, Lent, Presence, PresenceByte, RowId};
+use crate::sync::import::stored::{Stored, stated};
 
 impl Intake {
     /// What an entry is called, and by which names lists may still have it.
