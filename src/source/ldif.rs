@@ -32,6 +32,7 @@ mod reason;
 mod report;
 mod required;
 mod shared;
+mod stated;
 mod text;
 mod tops;
 mod under_way;
@@ -46,6 +47,7 @@ use self::meaning::Meaning;
 use self::overview::Overview;
 use self::parse::{Ending, Reader, Record};
 use self::problem::{Problem, invalid};
+use self::stated::{Fingerprint, Statement, fingerprint};
 use self::text::{Sum, Text};
 use self::under_way::UnderWay;
 use self::used::{Hidden, Used};
@@ -99,9 +101,6 @@ struct LdifRead<'a> {
 
 /// So many records are named in notices of one kind.
 const NAMED: usize = 3;
-
-/// Enough of a DN's or anchor's hash to know it again.
-type Fingerprint = [u8; 16];
 
 impl<'a> LdifRead<'a> {
     fn new(config: &'a LdifConfig, known_by: Option<&KnownBy>, sink: &Sink) -> Result<Self, SourceError> {
@@ -200,8 +199,9 @@ impl<'a> LdifRead<'a> {
         let (mut last, mut again, mut unclear) = (None, 0, 0);
         let mut unknown = Vec::new();
         let (meaning, classes) = (&self.meaning, &mut self.classes);
-        let mut sum = Sum::default();
+        let (mut sum, mut statement) = (Sum::default(), Statement::default());
         let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
+            statement.add(&record);
             if let parse::End::Open(_) = record.end {
                 last = Some(record.line);
             }
@@ -225,8 +225,7 @@ impl<'a> LdifRead<'a> {
             }
             Ok(())
         })?;
-        let digest = sum.digest();
-        if digest != self.sum.digest() {
+        if sum.digest() != self.sum.digest() {
             let message = format!(
                 "{} changed while it was read, and nothing was used; write an export to a different file and move it \
                  into place (mv) when it is complete",
@@ -235,7 +234,7 @@ impl<'a> LdifRead<'a> {
             return Err(SourceError::new(Reason::Interrupted, message));
         }
         // Which export it is: one that is read again, or a copy of it, says no more than it did.
-        let export = digest;
+        let export = statement.digest();
         let Ending { references, doubt, shown, .. } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
@@ -315,7 +314,7 @@ fn is_first(
     let mut words = DefaultHasher::new();
     record.attributes.hash(&mut words);
     let words = words.finish();
-    match seen.insert(fingerprint(&dn, entry.anchor.as_str()), (record.line, words)) {
+    match seen.insert(fingerprint_of(&dn, entry.anchor.as_str()), (record.line, words)) {
         None => Ok(true),
         Some((_, before)) if before == words => Ok(false),
         Some((first, _)) => Err(Stop::Problem(Problem {
@@ -370,9 +369,6 @@ fn each_record(
     }
 }
 
-fn fingerprint(dn: &str, id: &str) -> Fingerprint {
-    let digest = Sha256::new().chain_update(dn).chain_update([0]).chain_update(id).finalize();
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.copy_from_slice(&digest[..16]);
-    fingerprint
+fn fingerprint_of(dn: &str, id: &str) -> Fingerprint {
+    fingerprint(Sha256::new().chain_update(dn).chain_update([0]).chain_update(id))
 }

@@ -318,3 +318,52 @@ async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
     let read = desk.read(&text).await.unwrap();
     assert_eq!((read.info.users, read.changed, read.removed, desk.exceptions(&read)), (7, 0, 0, 0));
 }
+
+fn sorted(text: &str) -> String {
+    let mut records: Vec<&str> = text.split_terminator("\n\n").collect();
+    records.sort_unstable_by(|one, other| other.cmp(one));
+    records.join("\n\n") + "\n\n"
+}
+
+fn lines_in_another_order(text: &str) -> String {
+    let turned = |record: &str| {
+        let mut lines: Vec<&str> = record.lines().collect();
+        lines[1..].reverse();
+        lines.join("\n") + "\n\n"
+    };
+    text.split_terminator("\n\n").map(turned).collect()
+}
+
+/// A copy of a damaged export says what that says, whatever it looks like.
+#[rstest]
+#[case::an_end(|text: &str| text.to_owned() + "\n\n")]
+#[case::a_comment(|text: &str| format!("# copied on Monday\n{text}"))]
+#[case::a_mark(|text: &str| format!("\u{feff}{text}"))]
+#[case::a_version(|text: &str| format!("version: 1\n\n{text}"))]
+#[case::empty_lines(|text: &str| text.replace("\n\n", "\n\n\n"))]
+#[case::line_ends(|text: &str| text.replace('\n', "\r\n"))]
+#[case::folds(|text: &str| text.replace("@corp", "@co\n rp"))]
+#[case::base64(|text: &str| text.replace("uid: bob", "uid:: Ym9i"))]
+#[case::letter_case(|text: &str| text.replace("mail:", "MAIL:").replace("dn: uid=bob,", "dn: UID=bob, "))]
+#[case::order(sorted)]
+#[case::order_of_lines(lines_in_another_order)]
+#[case::a_record_twice(|text: &str| text.to_owned() + &person("bob", 1))]
+#[case::a_count(|text: &str| text.to_owned() + "# numEntries: 7\n")]
+#[tokio::test]
+async fn a_copy_of_an_export_settles_nothing(#[case] copy: fn(&str) -> String) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    // The DN of one and the id of another.
+    let merged = company().replace(&person("gus", 6), "").replace(&id(5), &id(6));
+    assert_ne!(copy(&merged), merged);
+    let is_known = |desk: &Desk| desk.known().into_values().collect::<Vec<_>>();
+    desk.read(&merged).await.unwrap();
+    let before = is_known(&desk);
+    assert!(matches!(desk.known()["uid=fay"], Presence::Unsettled { .. }), "{:?}", desk.known());
+    for _ in 0..2 {
+        desk.read(&copy(&merged)).await.unwrap();
+        assert_eq!(is_known(&desk), before);
+    }
+    desk.read(&copy(&merged).replace("cyd@", "cid@")).await.unwrap();
+    assert_ne!(is_known(&desk), before, "another export");
+}

@@ -5,7 +5,7 @@
 //! 389 Directory Server writes its replication state so, deleted values too.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// An attribute's values as they came.
 type Values = Vec<Vec<u8>>;
@@ -140,6 +140,17 @@ impl Attributes {
             })
         };
         self.0.iter().filter(move |(_, attribute)| is_doubled(attribute)).map(|(name, _)| name.as_str())
+    }
+
+    /// All that came, in one order, however it came: each name, its options, and the values as a set.
+    pub fn stated(&self) -> impl Iterator<Item = (&str, String, BTreeSet<&[u8]>)> {
+        self.0.iter().flat_map(|(name, Attribute { plain, tagged, parts })| {
+            let plain = std::iter::once((String::new(), plain));
+            let tagged = tagged.iter().map(|(tags, values)| (tags.clone(), values));
+            let parts = parts.iter().map(|(range, values)| (format!("{range:?}"), values));
+            let all = plain.chain(tagged).chain(parts);
+            all.map(|(options, values)| (name.as_str(), options, values.iter().map(Vec::as_slice).collect()))
+        })
     }
 
     /// Forgets an attribute.
