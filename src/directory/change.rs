@@ -54,6 +54,16 @@ pub enum Change {
         /// What stands there: the same each time that the same comes.
         record: String,
     },
+    /// Something is there that shows neither an id nor a DN that can be understood. It may be anybody who is missing since it came
+    /// first.
+    Stray {
+        /// What stands there: the same each time that the same comes.
+        record: String,
+        /// What it is called, or where it is found.
+        what: String,
+        /// What is wrong with it and what to do.
+        why: String,
+    },
     /// An entry is there that shows no id, and is neither user, contact nor group by its classes. Who had its DN last may be it,
     /// with lines that were lost, and keeps what they were; otherwise it is of no concern.
     Anonymous {
@@ -89,7 +99,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => Some(anchor),
             Self::MembersDelta { group, .. } => Some(group),
             Self::Unreadable { anchor, .. } => anchor.as_ref(),
-            Self::Gap { .. } | Self::Anonymous { .. } => None,
+            Self::Gap { .. } | Self::Stray { .. } | Self::Anonymous { .. } => None,
         }
     }
 
@@ -105,7 +115,7 @@ impl Change {
             | Self::OfNoKind(OfNoKind { anchor, .. }) => *anchor = spelt,
             Self::MembersDelta { group, .. } => *group = spelt,
             Self::Unreadable { anchor, .. } => *anchor = Some(spelt),
-            Self::Gap { .. } | Self::Anonymous { .. } => {}
+            Self::Gap { .. } | Self::Stray { .. } | Self::Anonymous { .. } => {}
         }
         self
     }
@@ -120,6 +130,7 @@ fn bytes(change: &Change) -> usize {
             what.len() + why.len()
         }
         Change::MembersDelta { added, removed, .. } => bytes_of_all(added) + bytes_of_all(removed),
+        Change::Stray { record, what, why } => record.len() + what.len() + why.len(),
         Change::Gap { record: text } | Change::Anonymous { dn: text } => text.len(),
         Change::Tombstone(_) | Change::Unchanged(_) | Change::Outside(_) => 0,
     }

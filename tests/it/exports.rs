@@ -367,3 +367,51 @@ async fn a_copy_of_an_export_settles_nothing(#[case] copy: fn(&str) -> String) {
     desk.read(&copy(&merged).replace("cyd@", "cid@")).await.unwrap();
     assert_ne!(is_known(&desk), before, "another export");
 }
+
+/// What is odd in each export, in the same words or under the same DN, stops nobody from leaving, also where it stands there twice.
+#[rstest]
+#[case::a_prompt_before_all(|text: &str, _| format!("Enter LDAP Password: \n# extended LDIF\n\n{text}"))]
+#[case::a_line_before_all(|text: &str, _| format!("foo: bar\n\n{text}"))]
+#[case::a_line_after_all(|text: &str, _| format!("{text}\nthe export took 3 s\n"))]
+#[case::a_line_between(|text: &str, _| text.replace(&person("cyd", 2), &format!("retrying\n\n{}", person("cyd", 2))))]
+#[case::two_alike(|text: &str, _| format!("retrying\n\n{}\nretrying\n\n", text))]
+#[case::a_dn_that_is_none(|text: &str, at: usize| format!(
+    "{text}dn: uid=R&D \"core\",dc=corp,dc=example\nobjectClass: person\nuid: core\nauthTimestamp: 2026010{at}000000Z\n\n"
+))]
+#[tokio::test]
+async fn what_is_odd_in_each_export_stops_no_leaver(
+    #[case] odd: fn(&str, usize) -> String,
+    #[values(false, true)] from_the_first_on: bool,
+) {
+    let desk = Desk::new(None);
+    let mut text = company();
+    desk.read(&if from_the_first_on { odd(&text, 0) } else { text.clone() }).await.unwrap();
+    let read = desk.read(&odd(&text, 1)).await.unwrap();
+    assert!(read.info.unreadable_count > 0);
+    for (at, (name, number)) in [("bob", 1), ("fay", 5)].into_iter().enumerate() {
+        text = text.replace(&person(name, number), "");
+        desk.read(&odd(&text, at + 2)).await.unwrap();
+        let became = desk.known()[&format!("uid={name}")].clone();
+        assert!(matches!(became, Presence::Gone { .. }), "{name}: {:?}", desk.known());
+    }
+}
+
+/// Whoever is missing when something odd comes first, or comes in other words, or once more, may be it.
+#[rstest]
+#[case::first("", "retrying\n\n")]
+#[case::other_words("retrying\n\n", "trying again\n\n")]
+#[case::other_values("foo: bar\n\n", "foo: baz\n\n")]
+#[case::one_more("retrying\n\n", "retrying\n\nretrying\n\n")]
+#[case::more_under_a_dn_that_is_none("dn: a&b\nuid: x\n\n", "dn: a&b\nuid: x\nmail: fay@corp.example\n\n")]
+#[case::more_values("dn: a&b\nl: Rome\n\n", "dn: a&b\nl: Rome\nl: Bern\n\n")]
+#[case::another_name("dn: a&b\nuid: x\n\n", "dn: a&b\nuid: fay\n\n")]
+#[tokio::test]
+async fn who_is_missing_when_something_odd_first_comes_stays(#[case] before: &str, #[case] now: &str) {
+    let desk = Desk::new(None);
+    desk.read(&(before.to_owned() + &company())).await.unwrap();
+    let without = company().replace(&person("fay", 5), "");
+    for rest in ["", "dn: l=Rome,dc=corp,dc=example\nobjectClass: locality\n\n"] {
+        desk.read(&format!("{now}{without}{rest}")).await.unwrap();
+        assert!(matches!(desk.known()["uid=fay"], Presence::Unsettled { .. }), "{:?}", desk.known());
+    }
+}

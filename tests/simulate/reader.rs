@@ -93,6 +93,7 @@ impl Brought {
                 | Change::Patch(_)
                 | Change::OfNoKind { .. }
                 | Change::Gap { .. }
+                | Change::Stray { .. }
                 | Change::Anonymous { .. }
                 | Change::Unproven { .. } => {
                     panic!("this reader does not say {change:?}")

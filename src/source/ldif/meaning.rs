@@ -262,9 +262,14 @@ impl Meaning {
         // A DN that may go on is none.
         let dns = if is_cut { &[][..] } else { record.dns.as_slice() };
         let place = format!("the record at line {} of {}", record.line, self.name);
-        // Of one that shows neither an id nor a DN it is known already that it may be anybody.
-        let is_anybody = ids.is_empty() && dns.is_empty();
-        let hides_others = !is_anybody
+        if !is_cut && ids.is_empty() && dns.iter().all(|dn| Dn::parse(dn).is_err()) {
+            return vec![Change::Stray {
+                record: known_again(record, ids),
+                what: dns.first().unwrap_or(&place).clone(),
+                why: self.at(record, &format!("{why}; {}", reason::ANYBODY)),
+            }];
+        }
+        let hides_others = !(ids.is_empty() && dns.is_empty())
             && (ids.len() > 1 || hides_others(record, !ids.is_empty()) || self.lost_lines(record));
         let why = if hides_others { format!("{why}; {}", reason::MISSING) } else { why.to_owned() };
         let shown = (0..ids.len().max(dns.len()).max(1)).map(|at| Change::Unreadable {

@@ -72,13 +72,20 @@ pub(super) fn hides_others(record: &Record, has_id: bool) -> bool {
 }
 
 /// What a record is known by when it comes again as it was: then it is odd, and no text was lost from one export to the next. Damage
-/// that put two ids together, or made a DN of none, does not do so twice; any other may, so all that it states must be the same.
+/// that put two ids together, or made a DN of none, does not do so twice; any other may, so all that it states must be the same. Of a
+/// DN that is none, without an id, values may change; another record that ran into it would bring other names, or more values.
 pub(super) fn known_again(record: &Record, ids: &[Anchor]) -> String {
     let is_odd = ids.len() > 1 || record.dns.first().is_some_and(|dn| Dn::parse(dn).is_err());
+    let attributes = &record.attributes;
     let mut hasher = DefaultHasher::new();
-    (ids, &record.dns).hash(&mut hasher);
-    if ids.is_empty() || !is_odd {
-        record.attributes.hash(&mut hasher);
+    (ids, &record.dns, record.broken).hash(&mut hasher);
+    if !is_odd || record.hides_others {
+        attributes.hash(&mut hasher);
+    } else if ids.is_empty() {
+        for name in attributes.names() {
+            (name, attributes.all(name).count()).hash(&mut hasher);
+        }
+        NAMING.iter().for_each(|name| attributes.all(name).for_each(|value| value.hash(&mut hasher)));
     }
     format!("a record like {:016x}", hasher.finish())
 }

@@ -2,6 +2,7 @@
 //! understood is given as it is, with what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::BufRead;
 
 use base64::Engine as _;
@@ -40,6 +41,8 @@ pub(super) struct Record {
     pub(super) joined: BTreeMap<String, (String, usize)>,
     /// Lines that look as if others went on in them.
     pub(super) swallowed: Vec<Swallowed>,
+    /// A hash of the lines that are no attributes.
+    pub(super) broken: u64,
     /// Why it cannot be understood.
     pub(super) damage: Option<String>,
     /// Whether what is wrong with it shows that text is missing: other records may have stood there.
@@ -235,6 +238,9 @@ impl Record {
                 parts
             }
             Err((name, why)) => {
+                let mut hasher = DefaultHasher::new();
+                (self.broken, text).hash(&mut hasher);
+                self.broken = hasher.finish();
                 self.damage.get_or_insert_with(|| format!("line {line}: {why}"));
                 return Ok(name);
             }

@@ -61,8 +61,11 @@ pub(super) const LOST: &str =
     "lines may be missing there, or two records may have run together; export it again";
 
 /// What is said of a record that was damaged so that others may be gone with what is missing.
-pub(super) const MISSING: &str = "other records may have been in the text that is missing there, so entries that are missing \
-                       since then are not removed";
+pub(super) const MISSING: &str = "other records may have been in the text that is missing there, so entries that were missing \
+                       when it first came are not removed";
+
+/// What is said of a record that shows neither an id nor a DN.
+pub(super) const ANYBODY: &str = "it may be any entry, so entries that were missing when it first came are not removed";
 
 /// What is wrong with an alias that has the id of somebody.
 pub(super) const ALIAS: &str = "it is an alias (objectClass alias) for an entry elsewhere; that entry is read where it is, so \

@@ -77,6 +77,8 @@ pub(super) struct Intake {
     newly_unidentified: RoaringBitmap,
     /// When the newest of the others came first.
     unidentified_since: Option<Timestamp>,
+    /// How many of the same came that may hide others, by what stands there.
+    alike: HashMap<String, u32>,
     /// Names of entries of no kind that show no id.
     anonymous: RoaringBitmap,
     /// Whom one may be that shows neither an id nor the name of somebody.
@@ -143,6 +145,7 @@ impl Intake {
             borne: RoaringBitmap::new(),
             shared: RoaringBitmap::new(),
             unidentified: RoaringBitmap::new(),
+            alike: HashMap::new(),
             anonymous: RoaringBitmap::new(),
             newly_unidentified: RoaringBitmap::new(),
             unidentified_since: None,
@@ -205,7 +208,8 @@ impl Intake {
                 Change::MembersDelta { group, added, removed } => {
                     self.members_delta(&group, &added, &removed)?;
                 }
-                Change::Gap { record } => self.gap(&record),
+                Change::Gap { record } => _ = self.gap(record),
+                Change::Stray { record, what, why } => self.stray(record, what, why),
                 Change::Anonymous { dn } => self.anonymous(&dn)?,
                 Change::OfNoKind(entry) => {
                     self.holders.note(&entry.what);

@@ -54,6 +54,7 @@ fn short(change: &Change) -> String {
         Change::OfNoKind(_) => format!("no kind {id}"),
         Change::Tombstone(_) => format!("deleted {id}"),
         Change::Outside(_) => format!("outside {id}"),
+        Change::Stray { what, .. } => format!("stray {what}"),
         Change::Gap { .. } => ANYBODY.to_owned(),
         other => format!("{other:?}"),
     }
@@ -62,7 +63,7 @@ fn short(change: &Change) -> String {
 /// Whoever is missing may have stood there.
 const ANYBODY: &str = "gap";
 /// The same, of one that shows neither an id nor a DN.
-const NOBODY: &str = "unreadable ? the record at line 1 of a.ldif";
+const NOBODY: &str = "stray the record at line 1 of a.ldif";
 const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a\n";
 
 #[rstest]
@@ -71,12 +72,12 @@ const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a
 #[case::cut_in_the_name(&format!("{ANN}cn: An"), &["perhaps a"])]
 #[case::cut_in_a_further_value(&format!("{ANN}cn: Ann\ncn: An"), &["perhaps a"])]
 #[case::cut_in_what_nobody_uses(&format!("{ANN}photo: x"), &["at least a"])]
-#[case::before_others(&format!("{ANN}\nmail: ann@x\n\n"), &["at least a", "unreadable ? the record at line 6 of a.ldif"])]
+#[case::before_others(&format!("{ANN}\nmail: ann@x\n\n"), &["at least a", "stray the record at line 6 of a.ldif"])]
 #[case::nothing_but_a_dn("dn: uid=ann,dc=x\n\n", &["unreadable ? uid=ann,dc=x"])]
 #[case::before_its_class("dn: uid=ann,dc=x\nentryUUID: a\nuid: ann\n", &["no kind a"])]
 #[case::before_its_id("dn: uid=ann,dc=x\nuid: ann\n", &["unreadable ? uid=ann,dc=x"])]
 #[case::in_its_id("dn: uid=ann,dc=x\nobjectClass: person\nentryUUID: a", &["unreadable ? uid=ann,dc=x"])]
-#[case::in_its_dn("dn: uid=an", &[NOBODY])]
+#[case::in_its_dn("dn: uid=an", &["unreadable ? the record at line 1 of a.ldif"])]
 #[case::another_dn_within(&format!("{ANN}dn: uid=bob,dc=x\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=bob,dc=x", ANYBODY])]
 #[case::another_id_within(&format!("{ANN}uid: bob\nentryUUID: b\n\n"), &["unreadable a uid=ann,dc=x", "unreadable b uid=ann,dc=x", ANYBODY])]
 #[case::another_entry_within("dn: uid=ann,dc=x\nobjectClass: person\nuid: bob\nentryUUID: b\n\n", &["unreadable b uid=ann,dc=x", ANYBODY])]

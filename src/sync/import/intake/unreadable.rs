@@ -106,11 +106,26 @@ impl Intake {
         Ok(())
     }
 
-    /// Whoever is missing since this came first may have stood there.
-    pub(super) fn gap(&mut self, record: &str) {
-        let since = self.unknown.heard_of(None, Some(record));
+    /// Whoever is missing since this came first may have stood there. One more of the same is another. Since when it comes.
+    pub(super) fn gap(&mut self, mut record: String) -> Option<Timestamp> {
+        let alike = self.alike.entry(record.clone()).or_default();
+        *alike += 1;
+        if *alike > 1 {
+            record = format!("{record}, the {alike}th");
+        }
+        let since = self.unknown.heard_of(None, Some(&record));
         self.nameless = self.nameless.max(Nameless::since(since));
-        self.unknown.remember(None, record, since);
+        self.unknown.remember(None, &record, since);
+        since
+    }
+
+    /// Whoever is missing since this came first may be it.
+    pub(super) fn stray(&mut self, record: String, what: String, why: String) {
+        self.unreadable += 1;
+        let since = self.gap(record);
+        let what = shown(what);
+        self.unknown.heard_of(None, Some(&what));
+        self.unknown.add(UnreadableEntry { what, why, anchor: None, since });
     }
 
     /// Whoever is missing and was called so may be it.
