@@ -31,7 +31,9 @@ async fn read(source: &impl Source) -> (Vec<Change>, Result<Completion, SourceEr
 fn entries(changes: Vec<Change>) -> Vec<Entry> {
     let entry = |change| match change {
         Change::Replace(entry) => Some(*entry),
-        Change::OfNoKind { .. } | Change::Gap { .. } | Change::Stray { .. } | Change::Anonymous { .. } => None,
+        Change::OfNoKind { .. } | Change::Gap { .. } | Change::Stray { .. } | Change::Anonymous { .. } => {
+            None
+        }
         other => panic!("not an entry: {other:?}"),
     };
     let mut entries: Vec<Entry> = changes.into_iter().filter_map(entry).collect();

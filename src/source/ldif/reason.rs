@@ -65,7 +65,8 @@ pub(super) const MISSING: &str = "other records may have been in the text that i
                        when it first came are not removed";
 
 /// What is said of a record that shows neither an id nor a DN.
-pub(super) const ANYBODY: &str = "it may be any entry, so entries that were missing when it first came are not removed";
+pub(super) const ANYBODY: &str =
+    "it may be any entry, so entries that were missing when it first came are not removed";
 
 /// What is wrong with an alias that has the id of somebody.
 pub(super) const ALIAS: &str = "it is an alias (objectClass alias) for an entry elsewhere; that entry is read where it is, so \

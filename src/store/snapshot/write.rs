@@ -260,6 +260,18 @@ impl Importing {
         })
     }
 
+    /// The names that the row's member list stated before this import.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
+    pub fn edges_before(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
+        self.store.read(|reader| {
+            let mut newest = Newest::select("edges", reader, self.connector, self.sealed.cast_signed())?;
+            let stored: Option<Option<Vec<u8>>> = newest.of(row.0, |row| Ok(row.get(0)?))?;
+            stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
+        })
+    }
+
     /// The row's newest version that was written.
     ///
     /// # Errors

@@ -273,3 +273,46 @@ async fn who_was_missing_is_back_in_lists_that_name_them_all_along() {
     let in_both = members.values().filter(|members| members.contains("bob@corp.example"));
     assert_eq!(in_both.count(), 2, "{members:?}");
 }
+
+/// Somebody leaves, another one gets their name, and the server has put that name into the lists, also where both were members.
+#[tokio::test]
+async fn who_is_not_believed_under_a_name_stays_in_lists_that_state_it() {
+    let person = |id: &str, name| person_by_anchor(id, &dn(name));
+    let both = [person("p1", 1), person("p2", 2), person("p3", 3)];
+    let lists_of = [team("both", &[1, 2, 3]), team("one", &[2]), team("other", &[1])];
+    let then = [team("both", &[1, 3]), team("one", &[1]), team("other", &[1])];
+    let in_step = lists(&[("both", &["p1", "p2", "p3"]), ("one", &["p2"]), ("other", &["p1"])]);
+    for came in [person("p2", 1), damaged("p2", 1)] {
+        for lists_first in [true, false] {
+            let company = Company::new();
+            let read = |changes: &[&[Change]], digest| {
+                let mut changes = changes.to_vec();
+                if lists_first {
+                    changes.reverse();
+                }
+                Directory { changes: changes.concat(), called: None, digest: Some(digest) }
+            };
+            company.day(&read(&[&both, &lists_of], "zero")).await;
+            let people = [came.clone(), person("p3", 3)];
+            for _ in 0..3 {
+                company.day(&read(&[&people, &then], "one")).await;
+                assert_eq!(company.members(), in_step, "{came:?}, lists first: {lists_first}");
+            }
+            // Another export says the same, and one after it has changed the lists otherwise.
+            let people = [person("p2", 1), person("p3", 3)];
+            company.day(&read(&[&people, &then], "two")).await;
+            let is_in = |company: &Company, group: &str| company.members()[group].contains("p2@corp.example");
+            if matches!(came, Change::Replace(_)) {
+                assert!(
+                    is_in(&company, "both") && is_in(&company, "one"),
+                    "{:?}, lists first: {lists_first}",
+                    company.members()
+                );
+                company.day(&read(&[&people, &[team("both", &[1]), team("one", &[1, 3])]], "three")).await;
+                assert!(is_in(&company, "both") && is_in(&company, "one"), "{:?}", company.members());
+                company.day(&read(&[&people, &[team("both", &[3]), team("one", &[1])]], "four")).await;
+                assert!(!is_in(&company, "both"), "{:?}", company.members());
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use roaring::RoaringBitmap;
 
 use super::Intake;
-use crate::directory::Reference;
+use crate::directory::{Dn, Reference};
 use crate::store::StoreError;
 use crate::store::snapshot::{Former, Known, Last, Lent, Presence, PresenceByte, RowId};
 use crate::sync::import::stored::{Stored, stated};
@@ -131,6 +131,51 @@ impl Intake {
         Ok(())
     }
 
+    /// Whoever came under another name and was not believed stays in lists that had them, and state that name instead: another
+    /// one may have had it, and been in the list too.
+    pub(super) fn keep_astray(&mut self) -> Result<(), StoreError> {
+        let mut borne = Vec::new();
+        for row in self.astray.keys().filter(|row| !self.read.contains(row.0)) {
+            borne.push((*row, self.importing.borne_by(&RoaringBitmap::from_iter([row.0]))?));
+        }
+        let names = borne.iter().fold(RoaringBitmap::new(), |all, (_, names)| all | names);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let [_, groups, _] = &self.kinds;
+        for group in (groups & &self.read & &self.written).into_iter().map(RowId) {
+            let before = self.importing.edges_before(group)?;
+            if before.is_disjoint(&names) {
+                continue;
+            }
+            self.restate(group, |intake, edges| {
+                let mut meant = edges.clone();
+                for (row, borne) in &borne {
+                    let had = borne & &before;
+                    let is_taken_out = !had.is_empty() && edges.is_disjoint(&had);
+                    if is_taken_out && intake.is_listed_as_it_came(*row, edges)? {
+                        meant |= had;
+                    }
+                }
+                Ok(meant)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a list states a DN under which the row came, by whatever number.
+    fn is_listed_as_it_came(&mut self, row: RowId, edges: &RoaringBitmap) -> Result<bool, StoreError> {
+        let came: Vec<Dn> = self.astray.get(&row).into_iter().flatten().cloned().collect();
+        let former = self.importing.former_among(edges)?;
+        for dn in came {
+            let name = self.importing.name(&Reference::Dn(dn))?;
+            if name.is_some_and(|name| edges.contains(name) || former.iter().any(|of| of.now == Some(name))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Writes the list of a group again, if it means others than it says.
     fn restate(
         &mut self,
@@ -189,7 +234,9 @@ impl Intake {
             for (name, row, now) in std::mem::take(&mut open) {
                 meant.remove(name);
                 self.flush_of(row)?;
-                if !new.contains(name) && !self.is_named(row, &meant)? {
+                // Who is presumed and has left is nobody whom a list means.
+                let is_gone = now.is_some() && !self.importing.there().contains(row.0);
+                if !is_gone && !new.contains(name) && !self.is_named(row, &meant)? {
                     meant.insert(name);
                     left.push((name, row, now));
                     continue;

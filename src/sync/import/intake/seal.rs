@@ -61,6 +61,7 @@ impl Intake {
         let (removed, unsettled) =
             self.settle(settled, configuration, (again, unprovable), finished_at, &mut notices)?;
         self.read_lists_again()?;
+        self.keep_astray()?;
         self.flush()?;
         let places = self.places(&missing, orphans, unprovable)?;
         let missed = self.missed(told.as_ref())?;
