@@ -13,7 +13,7 @@ use crate::sync::import::renamed::Renamed;
 
 /// What is wrong with them.
 const TAKEN: &str = "it has the DN or login name of an entry that is missing, so two records may have been merged, and it stays as it \
-                     was; if that is right, the next export settles it";
+                     was; if that is right, the next export in which anything has changed settles it";
 
 impl Intake {
     /// Those of `missing` whose names another one has for the first time.
