@@ -17,11 +17,13 @@ mod demo;
 mod exit;
 mod operator;
 mod out;
+mod output;
 mod plan;
 mod progress;
 mod registry;
 mod sync;
 mod table;
+mod target;
 mod validate;
 
 pub use exit::Exit;
@@ -52,6 +54,7 @@ enum Verb {
     Operator(Box<operator::Operator>),
     Plan(plan::Plan),
     Registry(registry::Registry),
+    Target(target::Target),
     Demo(demo::Demo),
     Consent(consent::Consent),
     Crds(crds::Crds),
@@ -88,6 +91,7 @@ impl Cli {
             Verb::Operator(verb) => verb.run(level),
             Verb::Plan(verb) => verb.run(&mut out),
             Verb::Registry(verb) => verb.run(&mut out),
+            Verb::Target(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),
             Verb::Consent(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),

@@ -13,6 +13,7 @@ mod lane;
 pub mod registry;
 mod schedule;
 pub mod scim;
+pub mod trial;
 pub mod turn;
 
 pub use capability::{Capabilities, Names, OfKind, Rates};
@@ -49,6 +50,11 @@ pub trait Target: Send + Sync {
     /// What of a content it gives back: what is compared with what it shows. Some keep less than they are told.
     fn held(&self, content: &Content) -> Content {
         content.clone()
+    }
+
+    /// What it was found to be and how it is met, a line each, for people; no secret and nobody's name.
+    fn about(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Looks for objects of one kind, many at once. Answers for each question, in order: the objects that match it, of

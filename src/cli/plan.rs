@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::Exit;
 use super::exit::Invalid;
 use super::out::Out;
+use super::output::Output;
 use super::table::Table;
 use crate::store::Store;
 use crate::store::hold::{Hold, Line};
@@ -15,9 +16,6 @@ use crate::text::clean;
 use crate::words::count;
 
 mod exceptions;
-mod output;
-
-use output::Output;
 
 /// Show held operations and exceptions.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use super::turn::{Executors, May};
 use super::{Capabilities, Target};
 use crate::clock::Clock;
 use crate::directory::{Content, Match, Operation, Outcome, Owner, SubjectKind, TargetError, TargetObject};
+use crate::net::http::Url;
 
 /// Where a policy puts users and groups, and how.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ impl TargetConfig {
         }
     }
 
+    /// Whether somebody else can write there: what is a target of this kind for others, and for us to verify.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::Registry)
+    }
+
+    /// The address of a service that is reached over the network; `None` for what is embedded.
+    pub fn address(&self) -> Option<&Url> {
+        match self {
+            Self::Registry => None,
+            Self::Scim(config) => Some(&config.url),
+        }
+    }
+
     /// Opens it for a run of the policy whose part of the registry this is; `may` says whether a write may begin.
     ///
     /// # Errors
@@ -39,14 +53,28 @@ impl TargetConfig {
         may: impl Fn() -> May + Send + Sync + 'static,
         clock: Arc<dyn Clock>,
     ) -> Result<OpenTarget, TargetError> {
+        let service = self.open_service(executors, may, clock).await?;
+        Ok(service.unwrap_or(OpenTarget::Registry(registry)))
+    }
+
+    /// Opens a service; `None` for what is embedded.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is not what it should be.
+    pub async fn open_service(
+        &self,
+        executors: &Executors,
+        may: impl Fn() -> May + Send + Sync + 'static,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<OpenTarget>, TargetError> {
         match self {
-            Self::Registry => Ok(OpenTarget::Registry(registry)),
+            Self::Registry => Ok(None),
             Self::Scim(config) => {
                 let turns = executors.turns(&scim::identity(&config.url), may);
                 let scim = Box::pin(Scim::open(ScimConfig::clone(config), turns.clone(), clock)).await?;
                 let can = scim.capabilities();
                 turns.limit(can.at_once, can.rates);
-                Ok(OpenTarget::Scim(Box::new(scim)))
+                Ok(Some(OpenTarget::Scim(Box::new(scim))))
             }
         }
     }
@@ -72,6 +100,13 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.capabilities(),
             Self::Scim(target) => target.capabilities(),
+        }
+    }
+
+    fn about(&self) -> Vec<String> {
+        match self {
+            Self::Registry(target) => target.about(),
+            Self::Scim(target) => target.about(),
         }
     }
 

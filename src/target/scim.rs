@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use serde_json::Value;
 
 use crate::clock::Clock;
@@ -28,7 +29,6 @@ mod learned;
 mod look;
 mod memberships;
 mod patch;
-mod probe;
 pub mod profile;
 mod resource;
 mod service;
@@ -46,7 +46,6 @@ use walk::Walk;
 use write::{Aim, Writer};
 
 pub use config::{Credential, ScimConfig};
-pub use probe::Step;
 pub use service::Service;
 
 /// How many members one operation brings: several requests, where the service takes fewer.
@@ -126,19 +125,6 @@ impl Scim {
         self.learned.dialect()
     }
 
-    /// What it is taken for, how it is met, and what was found out, for people.
-    pub fn about(&self) -> Vec<String> {
-        let from = match self.profile.evidence {
-            Evidence::Standard => "from the RFCs".to_owned(),
-            Evidence::Measured(version) => format!("measured on {version}"),
-            Evidence::Documented(_) => "from its documentation".to_owned(),
-        };
-        let mut about = vec![format!("profile {}, {from}", self.profile.name)];
-        about.extend(service::lines(&self.learned.dialect()));
-        about.extend(self.learned.notes());
-        about
-    }
-
     fn looker(&self) -> Looker<'_> {
         self.looker_with(&self.client)
     }
@@ -206,6 +192,17 @@ impl Scim {
         }
     }
 
+    /// The answers to questions, in order: as many are asked at once as the service takes.
+    async fn questions(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Option<Vec<Value>>, Refusal>> {
+        let Some((first, rest)) = by.split_first() else { return Vec::new() };
+        // The first one finds out whether filters are to be trusted.
+        let mut answered = vec![self.question(kind, first).await];
+        let rest: Vec<_> = rest.iter().map(|one| Box::pin(self.question(kind, one))).collect();
+        let rest = futures::stream::iter(rest).buffered(self.capabilities.at_once.max(1));
+        answered.extend(rest.collect::<Vec<_>>().await);
+        answered
+    }
+
     /// Answers questions that only the list answers, by reading it once.
     async fn in_list_of(
         &self,
@@ -252,6 +249,18 @@ impl Target for Scim {
         self.capabilities
     }
 
+    fn about(&self) -> Vec<String> {
+        let from = match self.profile.evidence {
+            Evidence::Standard => "from the RFCs".to_owned(),
+            Evidence::Measured(version) => format!("measured on {version}"),
+            Evidence::Documented(_) => "from its documentation".to_owned(),
+        };
+        let mut about = vec![format!("profile {}, {from}", self.profile.name)];
+        about.extend(service::lines(&self.learned.dialect()));
+        about.extend(self.learned.notes());
+        about
+    }
+
     fn held(&self, content: &Content) -> Content {
         resource::held(content, &self.learned.dialect())
     }
@@ -274,8 +283,8 @@ impl Target for Scim {
     async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
         let mut answers = Vec::with_capacity(by.len());
         let (mut in_list, mut questions) = (Vec::new(), Vec::new());
-        for (at, one) in by.iter().enumerate() {
-            let answer = self.question(kind, one).await;
+        let answered = self.questions(kind, by).await;
+        for (at, (one, answer)) in by.iter().zip(answered).enumerate() {
             answers.push(match answer {
                 Ok(Some(found)) => self.objects(kind, &found),
                 Ok(None) => {

@@ -14,6 +14,7 @@ use rollcall::secret::Secret;
 use rollcall::target::Target as _;
 use rollcall::target::scim::dialect::{Overrides, Removal, Update};
 use rollcall::target::scim::{Credential, Scim, ScimConfig};
+use rollcall::target::trial;
 use rollcall::target::turn::Turns;
 use serde_json::json;
 
@@ -584,7 +585,7 @@ async fn an_id_that_leads_elsewhere_is_never_asked_for() {
 async fn a_trial_makes_what_it_needs_and_leaves_nothing() {
     for kind in [Kind::Scim2Server, Kind::Django, Kind::Scimmy] {
         let server = Server::start(kind);
-        let steps = server.target().await.try_writing().await;
+        let steps = trial::writing(&server.target().await).await;
         assert_eq!(steps.iter().find(|step| step.failed.is_some()), None, "{kind:?}");
         assert_eq!(steps.len(), 9);
         assert_eq!(server.truth(), Truth::default());
@@ -594,7 +595,7 @@ async fn a_trial_makes_what_it_needs_and_leaves_nothing() {
 #[tokio::test]
 async fn a_trial_that_fails_says_where_and_leaves_nothing() {
     let (service, target) = at(Habits { idle_patch: true, idle_put: true, ..Habits::default() }).await;
-    let steps = target.try_writing().await;
+    let steps = trial::writing(&target).await;
     let failed: Vec<_> = steps.iter().filter(|step| step.failed.is_some()).map(|step| step.what).collect();
     assert_eq!(failed, ["rename the user"]);
     assert_eq!(steps.last().unwrap().what, "remove the user");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::output::Output;
 use crate::cli::Exit;
 use crate::cli::out::Out;
+use crate::cli::output::Output;
 use crate::cli::table::Table;
 use crate::directory::SubjectKind;
 use crate::store::Store;

@@ -83,6 +83,10 @@ impl<T: Target> Target for Gated<T> {
         }
     }
 
+    fn about(&self) -> Vec<String> {
+        self.target.about()
+    }
+
     fn held(&self, content: &Content) -> Content {
         self.target.held(content)
     }
