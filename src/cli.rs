@@ -25,6 +25,7 @@ mod sync;
 mod table;
 mod target;
 mod validate;
+mod verify;
 
 pub use exit::Exit;
 use out::Out;
@@ -55,6 +56,7 @@ enum Verb {
     Plan(plan::Plan),
     Registry(registry::Registry),
     Target(target::Target),
+    Verify(verify::Verify),
     Demo(demo::Demo),
     Consent(consent::Consent),
     Crds(crds::Crds),
@@ -92,6 +94,7 @@ impl Cli {
             Verb::Plan(verb) => verb.run(&mut out),
             Verb::Registry(verb) => verb.run(&mut out),
             Verb::Target(verb) => verb.run(&mut out),
+            Verb::Verify(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),
             Verb::Consent(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),

@@ -1,6 +1,6 @@
 //! The core: turns snapshots into operations, within limits.
 //!
-//! `project`, `plan` and `guard` are pure; `import`, `apply` and `run` do the I/O at the two ends.
+//! `project`, `plan` and `guard` are pure; `import`, `apply`, `verify` and `run` do the I/O at the two ends.
 
 use crate::store::StoreError;
 
@@ -11,8 +11,10 @@ pub mod import;
 pub mod plan;
 pub mod policy;
 pub mod project;
+mod replan;
 pub mod run;
 mod snapshot;
+pub mod verify;
 
 /// Begins what blocks (the store's work, projections) where blocking is allowed.
 ///

@@ -15,12 +15,14 @@ use super::{Duration, NEVER_SEEN, bounded};
 mod limits;
 pub mod overrides;
 mod target;
+mod verify;
 
 pub use limits::{
     Disables, GroupRemovals, IdentifierChanges, Limits, MemberRemovals, MemberRemovalsPerGroup, OnExceed,
     Quarantined, UserRemovals,
 };
 pub use target::{Registry, Scim, ScimCredentials, ScimOAuth, Target};
+pub use verify::{OnDrift, TargetSeen, Verification, Verify};
 
 /// Which users and groups of a directory are synced to which target, and within which limits.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -69,6 +71,11 @@ pub struct SyncPolicySpec {
     /// How many removals and changes are made without an approval.
     #[serde(default)]
     pub limits: Limits,
+    /// How often a target that others can change is read, and what happens when it differs from what this policy left there.
+    /// The registry has no use for it.
+    #[serde(default, skip_serializing_if = "Verify::is_default")]
+    #[x_kube(validation = ("duration(self.every) >= duration('1m')", "every is too short: use 1m or more"))]
+    pub verify: Verify,
     /// Whether changes are made or only shown.
     #[serde(default)]
     pub mode: Mode,
@@ -363,9 +370,10 @@ pub struct SyncPolicyStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: the target is in step. `SourcesHealthy`: all connectors of the policy are healthy. `Reconciling`,
-    /// `Stalled`, `PlanHeld` (operations wait for an approval), `EntriesQuarantined` (entries cannot be processed) and
-    /// `StoreReset` (the stored state was lost or replaced) exist only while they are true.
+    /// `Ready`: the target is in step. `SourcesHealthy`: all connectors of the policy are healthy. `TargetReachable`: the
+    /// last run could work with the target, if that is a service. `Reconciling`, `Stalled`, `PlanHeld` (operations wait for
+    /// an approval), `EntriesQuarantined` (entries cannot be processed), `DriftDetected` (the target differs from what this
+    /// policy left there) and `StoreReset` (the stored state was lost or replaced) exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -385,6 +393,12 @@ pub struct SyncPolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "bounded::list::<4, _, _>")]
     #[schemars(length(max = 4))]
     pub history: Vec<LastRun>,
+    /// The target, as the last run found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetSeen>,
+    /// The last verification of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// The time of the next scheduled run or retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_at: Option<Time>,

@@ -115,6 +115,7 @@ impl Tour<'_, '_> {
             filename: vec![self.folder.join("policy.yaml")],
             data: self.folder.join("data"),
             preview: false,
+            verify: false,
             approve,
             output: Output::Table,
         };

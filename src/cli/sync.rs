@@ -128,6 +128,8 @@ impl Sync {
         let stop = Stop::when(move || (Instant::now() >= until).then(|| late(timeout)));
         let options = run::Options {
             stop,
+            replan: run::Replan::default(),
+            verify: runnable.verify.map(|(_, on_drift)| on_drift).filter(|_| self.verify),
             id: None,
             preview: self.preview || runnable.preview,
             approve: self.approve.clone(),
@@ -145,9 +147,7 @@ impl Sync {
             Ok(target) => target,
             Err(error) => {
                 let identity = runnable.target.identity(&policy.owner);
-                return Ok(
-                    run::unreached(store, policy, &identity, options, &SystemClock, error.message).await?
-                );
+                return Ok(run::unreached(store, policy, &identity, options, &SystemClock, error).await?);
             }
         };
         let progress = Progress::counted(&format!("applying {}", policy.owner));

@@ -113,6 +113,15 @@ pub(super) enum Next {
 }
 
 impl Next {
+    /// The one that comes first.
+    pub(super) fn earlier(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Begin, _) | (_, Self::Begin) => Self::Begin,
+            (Self::At(one), Self::At(other)) => Self::At(one.min(other)),
+            (Self::Rest, next) | (next, Self::Rest) => next,
+        }
+    }
+
     /// The time to wait for.
     pub(super) fn at(self) -> Option<Timestamp> {
         match self {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
-use crate::api::policy::{DeletionPolicy, Mode, Registry, Scim, Target};
+use crate::api::policy::{DeletionPolicy, Mode, Registry, Scim, Target, Verify};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::hex;
 
@@ -28,6 +28,7 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
         deletion_policy: DeletionPolicy::default(),
         retry_interval: "1m".into(),
         timeout: "1h".into(),
+        verify: Verify::default(),
         target: without_the_way_there(&spec.target),
         ..spec.clone()
     };

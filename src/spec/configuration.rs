@@ -10,6 +10,7 @@ use crate::directory::ConnectorName;
 use crate::secret::Secret;
 use crate::source::SourceConfig;
 use crate::sync::policy::Policy;
+use crate::sync::verify::OnDrift;
 use crate::target::TargetConfig;
 
 /// A connector that can be used.
@@ -44,6 +45,9 @@ pub struct Runnable {
     pub retry_interval: Duration,
     /// How long one run may take.
     pub timeout: Duration,
+    /// How often the target is compared with what was left there, and what happens with what somebody else changed; `None`
+    /// where nobody else can.
+    pub verify: Option<(Duration, OnDrift)>,
     /// What readers of the registry must show; `None` means that it is not served.
     pub token: Option<Secret>,
     /// Whether it only shows what it would do.

@@ -12,8 +12,8 @@ use super::{applied, schema, scim};
 use crate::api::contacts::Contacts;
 use crate::api::policy::{
     Adoption, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, MatchBy as ApiMatchBy,
-    Mode, Nesting as ApiNesting, OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction,
-    Users,
+    Mode, Nesting as ApiNesting, OnDrift as ApiOnDrift, OnExceed as ApiOnExceed, Recreated,
+    Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner, folded};
@@ -24,10 +24,13 @@ use crate::sync::policy::{
     Adopt, Budget, ConnectorBinding, GroupRules, LeaverAction, LeaverStep, Limits, MatchBy, Nesting,
     OnDisabled, OnExceed, OnRecreated, PerGroup, Policy, UserRules,
 };
+use crate::sync::verify::OnDrift;
 use crate::target::TargetConfig;
 
 /// A read that may not be older would be too old again by the time a policy could run on it.
 pub(super) const SHORTEST_AGE: std::time::Duration = std::time::Duration::from_mins(1);
+/// Whoever verifies more often does nothing else.
+const SHORTEST_VERIFY: std::time::Duration = std::time::Duration::from_mins(1);
 /// What is mapped of every user, beside what the policy says.
 const MAPPED: [&str; 4] = ["displayName", "givenName", "familyName", "emails"];
 /// A token that is shorter could be guessed.
@@ -52,15 +55,25 @@ pub(super) fn resolve(
     if timeout.is_some_and(|timeout| timeout < SHORTEST_TIMEOUT) {
         of.problem("spec.timeout", "is too short; use 1s or more");
     }
+    let every = of.duration("spec.verify.every", &spec.verify.every);
+    if every.is_some_and(|every| every < SHORTEST_VERIFY) {
+        of.problem("spec.verify", "every is too short: use 1m or more");
+    }
     let token = of.token(spec, objects);
     let sound = of.problems.is_empty();
     problems.append(&mut of.problems);
     if !sound {
         return None;
     }
+    let target = target?;
+    let on_drift = match spec.verify.on_drift {
+        ApiOnDrift::Repair => OnDrift::Repair,
+        ApiOnDrift::Report => OnDrift::Report,
+    };
     Some(Runnable {
         policy: Arc::new(policy?),
-        target: target?,
+        verify: every.filter(|_| target.is_shared()).map(|every| (every, on_drift)),
+        target,
         schedule: schedule.flatten(),
         retry_interval: retry_interval?,
         timeout: timeout?,
@@ -104,7 +117,7 @@ struct Resolving<'a> {
 impl Resolving<'_> {
     fn policy(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<Policy> {
         let connectors = self.connectors(spec, objects);
-        let shared = spec.target.scim.is_some();
+        let shared = spec.target.registry.is_none();
         let users = self.users(&spec.users, shared);
         let groups = self.groups(&spec.groups, shared);
         let limits = self.limits(&spec.limits);

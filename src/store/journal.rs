@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use roaring::RoaringBitmap;
 use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
@@ -242,6 +243,20 @@ impl Store {
                 });
             }
             Ok(spent)
+        })
+    }
+
+    /// Whose objects were written since `since`.
+    ///
+    /// # Errors
+    /// When the store cannot be read or is damaged.
+    pub fn written_since(&self, place: Place, since: Timestamp) -> Result<RoaringBitmap, StoreError> {
+        self.read(|reader| {
+            let mut statement = reader
+                .prepare_cached("SELECT DISTINCT subject FROM journal WHERE policy = ?1 AND at > ?2")?;
+            let subjects =
+                statement.query_map(params![place.policy, since.as_second()], |row| row.get::<_, u32>(0))?;
+            Ok(subjects.collect::<Result<RoaringBitmap, _>>()?)
         })
     }
 

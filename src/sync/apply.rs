@@ -33,6 +33,7 @@ mod send;
 mod state;
 mod wave;
 
+pub(in crate::sync) use effect::bring_up_to_date;
 pub use recover::{Recovered, recover};
 pub use report::{Counts, Report};
 use state::{Apply, Open};
@@ -212,7 +213,7 @@ impl<T: Target> Apply<'_, T> {
         attempt: u32,
     ) -> Result<Vec<Open<'s>>, StoreError> {
         let operations: Vec<Operation> = open.iter_mut().filter_map(|one| one.operation.take()).collect();
-        let outcomes = send::send(self.context.target, &operations).await;
+        let outcomes = send::send(self.context.target, &operations, self.context.replan).await;
         for (one, operation) in open.iter_mut().zip(operations) {
             one.operation = Some(operation);
         }
@@ -220,7 +221,7 @@ impl<T: Target> Apply<'_, T> {
         let mut again = Vec::new();
         let mut adopted = Vec::new();
         let mut pause = PAUSE.saturating_mul(1 << (attempt - 1).min(16));
-        let mut complaint = String::new();
+        let mut complaint: Option<TargetError> = None;
         for (mut one, outcome) in open.drain(..).zip(outcomes) {
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
             one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
@@ -259,16 +260,16 @@ impl<T: Target> Apply<'_, T> {
                 Outcome::Rejected(why) => settled.extend(self.put_aside(one, why.in_full()).await),
                 Outcome::Retry(why) => {
                     pause = pause.max(why.retry_after.unwrap_or_default());
-                    complaint = why.message;
+                    complaint = Some(why);
                     again.push(one);
                 }
                 Outcome::Ambiguous(why) => {
-                    complaint.clone_from(&why.message);
+                    complaint = Some(why.clone());
                     one.doubt = Some(why);
                     again.push(one);
                 }
                 Outcome::Failed(why) => {
-                    self.report.failed.get_or_insert(why.message);
+                    self.report.failed.get_or_insert(why);
                     again.push(one);
                 }
             }
@@ -277,7 +278,8 @@ impl<T: Target> Apply<'_, T> {
         if hopeless && !again.is_empty() && !self.leave_in_doubt(&mut again) {
             self.report.failed.get_or_insert_with(|| {
                 let again = count(again.len() as u64, "operation was", "operations were");
-                format!("{again} postponed to the next run: {complaint}")
+                let why = complaint.take().unwrap_or_else(send::no_answer_at_all);
+                TargetError { message: format!("{again} postponed to the next run: {}", why.message), ..why }
             });
             // What is unclear stays open, for the next run to look at.
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));
@@ -286,11 +288,14 @@ impl<T: Target> Apply<'_, T> {
         if self.report.failed.is_none() {
             again.extend(self.intend(adopted).await?);
         }
-        if !again.is_empty() && !complaint.is_empty() {
+        if let Some(why) = complaint.filter(|_| !again.is_empty()) {
             // It may be long until the next intents.
             self.advance(Vec::new()).await?;
-            tracing::warn!(operations = again.len(), attempt, ?pause, why = complaint, "trying again");
-            tokio::time::sleep(pause).await;
+            tracing::warn!(operations = again.len(), attempt, ?pause, why = why.message, "trying again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.context.replan.asked() => {}
+            }
         }
         Ok(again)
     }
@@ -360,7 +365,7 @@ impl<T: Target> Apply<'_, T> {
                 Some(IntentOutcome { intent: one.intent, effect })
             }
             Err(why) if why.reason.is_of_all() || self.context.in_doubt.len() >= IN_DOUBT => {
-                self.report.failed.get_or_insert(why.message);
+                self.report.failed.get_or_insert(why);
                 None
             }
             Err(why) => {
@@ -417,7 +422,7 @@ impl<T: Target> Apply<'_, T> {
                 after.map(|after| self.claims.insert((kind, after.target.clone()), true));
             }
         }
-        let along = effect::bring_up_to_date(self.subjects, &settled);
+        let along = bring_up_to_date(self.subjects, &settled);
         self.done.push(Done { at: self.context.clock.now(), settled, along });
     }
 

@@ -3,6 +3,7 @@
 //! # Guarantees
 //! - A run reads sealed snapshots only.
 //! - What an earlier run left open (it was killed) is settled before anything is planned.
+//! - What somebody else changed at the target, if that is asked for, is found before anything is planned.
 //! - It goes by what was written: of a store in which bytes changed by themselves nothing is planned.
 //! - What is known of a policy is of one target: at another one its first run removes nothing, and no approval counts.
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
@@ -20,8 +21,9 @@ use crate::store::link::{Place, Subjects};
 use crate::store::policy::Baseline;
 use crate::store::{Store, StoreError};
 use crate::sync::policy::Policy;
+use crate::sync::verify::{self, OnDrift, Verified};
 use crate::sync::{apply, blocking};
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 mod approval;
 mod draft;
@@ -32,10 +34,11 @@ mod state;
 mod still_held;
 mod stop;
 
+pub use crate::sync::replan::Replan;
 pub use approval::{Approval, Approved};
 use draft::Drafting;
 pub use options::Options;
-pub use report::{BlockedName, RunReport, RunResult};
+pub use report::{BlockedName, RunReport, RunResult, TargetFound};
 pub use state::RunState;
 pub use stop::Stop;
 
@@ -68,15 +71,44 @@ pub async fn run<T: Target>(
 /// Runs, going on from what the policy's last run in this process left in `previous`, if it can, and leaves there what the next
 /// one needs. What is done is the same.
 ///
+/// When it is asked to plan anew ([`Options::replan`]), it stops what it does and does so at once, at the same open target:
+/// what is done first in any plan, disabling who has left, waits for nothing else.
+///
 /// # Errors
 /// When the store fails. What happens at the target is in the report.
 pub async fn run_on<T: Target>(
     previous: &mut Option<RunState>,
     work: Work<'_, T>,
-    options: Options,
+    mut options: Options,
     progress: impl Fn(u64, u64),
 ) -> Result<RunReport, StoreError> {
+    let mut before: Option<RunReport> = None;
+    loop {
+        options.replan.begin();
+        let report = pass(previous, &work, options.clone(), &progress).await?;
+        let report = match before.take() {
+            Some(before) => report.after(before),
+            None => report,
+        };
+        if report.failed.is_none() || !options.replan.is_asked() || options.stop.why().is_some() {
+            return Ok(report);
+        }
+        tracing::info!(policy = %work.policy.owner, run = report.id, "newer data came, so the rest is planned anew");
+        // What was asked for once was done, or is planned again.
+        (options.verify, options.approve) = (None, None);
+        before = Some(report);
+    }
+}
+
+/// Plans once, and does it.
+async fn pass<T: Target>(
+    previous: &mut Option<RunState>,
+    work: &Work<'_, T>,
+    options: Options,
+    progress: &impl Fn(u64, u64),
+) -> Result<RunReport, StoreError> {
     let Work { store, target, policy, rebuild, clock } = work;
+    let (store, target, rebuild, clock) = (*store, *target, *rebuild, *clock);
     let id = options.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let started_at = clock.now();
     let identity = target.identity().to_owned();
@@ -93,23 +125,15 @@ pub async fn run_on<T: Target>(
     let place = blocking(vouched_for).await?;
     // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
     let mut before = if options.preview { None } else { previous.take() };
-    let mut in_doubt = apply::InDoubt::default();
-    if !options.preview {
-        match apply::recover(target, store, place, &id, clock).await? {
-            Ok(recovered) => {
-                // Whoever is in doubt is looked at, whatever changed.
-                if recovered != apply::Recovered::default() {
-                    before = None;
-                }
-                in_doubt = recovered.in_doubt;
-            }
-            Err(why) => {
-                let why = format!(
-                    "it could not be found out at the target what an interrupted run had done: {why}"
-                );
-                return cannot(store, place, id, started_at, why).await;
-            }
+    let seen = match look(work, place, &options, &id, started_at).await? {
+        Ok(seen) => seen,
+        Err((found, why)) => {
+            return Ok(RunReport { target: found, ..cannot(store, place, id, started_at, why).await? });
         }
+    };
+    // Whoever is in doubt or was changed by others is looked at, whatever the directory says.
+    if seen.is_news {
+        before = None;
     }
     let drafting = Drafting {
         store: store.clone(),
@@ -132,20 +156,33 @@ pub async fn run_on<T: Target>(
         apply::Report::of_steps(&draft.guarded.execute)
     } else {
         let completion = draft.vouched.completion;
-        let context =
-            apply::Context { target, store, place, policy: &policy, run: &id, completion, in_doubt, clock };
+        let context = apply::Context {
+            target,
+            store,
+            place,
+            policy,
+            run: &id,
+            completion,
+            in_doubt: seen.in_doubt,
+            replan: &options.replan,
+            clock,
+        };
         apply::apply(context, &mut draft.subjects, &draft.guarded.execute, progress).await?
     };
     let finished_at = clock.now();
     if !options.preview && applied.failed.is_none() {
-        let (store, accepts, spec) = (store.clone(), draft.accepted_losses(), draft.applied_spec(&policy));
+        let (store, accepts, spec) = (store.clone(), draft.accepted_losses(), draft.applied_spec(policy));
         let (policy, baseline) = (policy.clone(), draft.linked(finished_at));
         blocking(move || complete(&store, place, &policy, baseline, spec.as_deref(), &accepts)).await?;
     }
     if !options.preview {
-        *previous = Some(draft.state(&policy, place, finished_at));
+        *previous = Some(draft.state(policy, place, finished_at));
     }
-    let report = RunReport::of(id, (started_at, finished_at), &policy, &options, draft, applied);
+    let report = RunReport {
+        verified: seen.verified,
+        target: TargetFound::of(target, applied.failed.as_ref()),
+        ..RunReport::of(id, (started_at, finished_at), policy, &options, draft, applied)
+    };
     // A run that could not do all of its work does not know all of them.
     if !options.preview && report.failed.is_none() {
         let (store, exceptions) = (store.clone(), report.exceptions(&policy.owner));
@@ -165,6 +202,58 @@ pub async fn run_on<T: Target>(
     Ok(report)
 }
 
+/// What was found at the target before anything is planned.
+#[derive(Default)]
+struct Seen {
+    in_doubt: apply::InDoubt,
+    verified: Option<Result<Verified, String>>,
+    /// Whether what was known of it was corrected.
+    is_news: bool,
+}
+
+/// Settles what an interrupted run left open, and finds what somebody else changed, if that is asked for. The error says why
+/// nothing can be planned.
+async fn look<T: Target>(
+    work: &Work<'_, T>,
+    place: Place,
+    options: &Options,
+    run: &str,
+    now: Timestamp,
+) -> Result<Result<Seen, (Option<TargetFound>, String)>, StoreError> {
+    let Work { store, target, policy, clock, .. } = work;
+    let (store, target) = (*store, *target);
+    let mut seen = Seen::default();
+    if !options.preview {
+        match apply::recover(target, store, place, run, *clock).await? {
+            Ok(recovered) => {
+                seen.is_news = recovered != apply::Recovered::default();
+                seen.in_doubt = recovered.in_doubt;
+            }
+            Err(why) => {
+                let message = format!(
+                    "it could not be found out at the target what an interrupted run had done: {why}"
+                );
+                return Ok(Err((TargetFound::of(target, Some(&why)), message)));
+            }
+        }
+    }
+    let Some(on_drift) = options.verify else { return Ok(Ok(seen)) };
+    let on_drift = if options.preview { OnDrift::Report } else { on_drift };
+    let context = verify::Context { target, store, place, policy, in_doubt: &seen.in_doubt, now };
+    match verify::verify(&context).await? {
+        Ok(found) => {
+            let found = verify::settle(&context, run, on_drift, found).await?;
+            seen.is_news |= found.drifts.len() as u64 > found.left;
+            seen.verified = Some(Ok(found));
+        }
+        Err(why) if why.reason.is_of_all() => {
+            return Ok(Err((TargetFound::of(target, Some(&why)), why.message)));
+        }
+        Err(why) => seen.verified = Some(Err(why.message)),
+    }
+    Ok(Ok(seen))
+}
+
 /// A run whose target could not be opened: it planned nothing, and what was held still is.
 ///
 /// # Errors
@@ -175,12 +264,14 @@ pub async fn unreached(
     identity: &str,
     options: Options,
     clock: &dyn Clock,
-    why: String,
+    why: TargetError,
 ) -> Result<RunReport, StoreError> {
     let id = options.id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let (reader, owner, identity) = (store.clone(), policy.owner.clone(), identity.to_owned());
-    let place = blocking(move || reader.place(&owner, &identity)).await?;
-    cannot(store, place, id, clock.now(), why).await
+    let (reader, owner, of) = (store.clone(), policy.owner.clone(), identity.to_owned());
+    let place = blocking(move || reader.place(&owner, &of)).await?;
+    let report = cannot(store, place, id, clock.now(), why.message.clone()).await?;
+    let found = TargetFound { identity: identity.to_owned(), about: Vec::new(), failed: Some(why) };
+    Ok(RunReport { target: Some(found), ..report })
 }
 
 /// What is said of a run that could not plan.

@@ -56,7 +56,8 @@ fn commands_in_the_documents_run_as_they_stand() {
 #[test]
 fn links_in_the_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = ["docs", "docs/directories"].map(|folder| root.join(folder).read_dir().unwrap());
+    let docs =
+        ["docs", "docs/directories", "docs/targets"].map(|folder| root.join(folder).read_dir().unwrap());
     let docs = docs.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> = docs.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
     pages.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root.join(page)));

@@ -17,6 +17,8 @@ use crate::support::cluster::{Cluster, Write};
 use crate::support::hand::Hand;
 use crate::support::namespace::Namespace;
 use crate::support::office::{condition, is};
+use crate::support::scim::TOKEN;
+use crate::support::scim_stand_in::{Habits, StandIn};
 
 /// The operator within this process.
 struct Within {
@@ -180,6 +182,57 @@ fn a_read_without_changes_costs_one_write_and_no_time_costs_any() {
     let after: Vec<&Write> =
         writes[before.len()..].iter().filter(|write| !write.name.starts_with("probe")).collect();
     assert_eq!(after, [] as [&Write; 0]);
+}
+
+#[test]
+fn a_service_is_verified_when_its_time_comes() {
+    let within = Within::start("2026-03-02T08:00:00Z");
+    let service = StandIn::start(Habits::default());
+    within.company(&["ada", "grace"]);
+    within.connector("  interval: 240h\n");
+    within.namespace.apply(&format!(
+        "{{ apiVersion: v1, kind: Secret, metadata: {{ name: app }}, stringData: {{ token: {TOKEN} }} }}"
+    ));
+    let policy = |on_drift: &str| {
+        within.namespace.apply(&format!(
+            "apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: staff }}\nspec:\n  \
+             connectors: [{{ name: corp, maxAge: 480h }}]\n  verify: {{ every: 3h, onDrift: {on_drift} }}\n  target:\n    \
+             scim: {{ url: \"{}\", insecure: true, credentials: {{ tokenSecretRef: {{ name: app, key: token }} }} }}\n",
+            service.url()
+        ));
+    };
+    policy("Report");
+    within.in_step();
+    let rename = |name: &str| {
+        for object in service.inner().objects.values_mut() {
+            if object["emails"][0]["value"] == "ada@corp" {
+                object["userName"] = name.into();
+            }
+        }
+    };
+    rename("somebody");
+    within.clock.advance(Duration::from_hours(4));
+    let staff = within.namespace.until("syncpol", "staff", is("DriftDetected", "True", "Drifted"));
+    assert_eq!(condition(&staff, "Ready"), Some(("True", "InStepWithExceptions")));
+    let verification = &staff["status"]["verification"];
+    assert_eq!(
+        (&verification["usersChanged"], &verification["left"]),
+        (&1.into(), &1.into()),
+        "{verification}"
+    );
+    assert_eq!(service.count("PATCH", ""), 0);
+    // Whoever lets it be set right is in step after the next one.
+    policy("Repair");
+    within.clock.advance(Duration::from_hours(4));
+    let repaired = |object: &Value| {
+        object["status"]["verification"]["usersChanged"] == 1 && object["status"]["verification"]["left"] == 0
+    };
+    let staff = within.namespace.until("syncpol", "staff", repaired);
+    assert!(condition(&staff, "DriftDetected").is_none(), "{staff}");
+    assert_eq!(condition(&staff, "Ready"), Some(("True", "InStep")));
+    assert!(service.inner().objects.values().any(|object| object["userName"] == "ada@corp"));
+    let events = within.namespace.kubectl(&["events", "--for", "syncpolicy/staff"]).exits(0).out;
+    assert!(events.contains("DriftRepaired"), "{events}");
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Life {
     pub(crate) approved: BTreeMap<(String, Approved), i64>,
     /// The last holds' digests, newest last.
     held: Vec<String>,
+    /// Whether each run compares the target with what was left there; else some do.
+    pub(crate) verifies: bool,
     /// Objects of ours that somebody changed by hand.
     pub(crate) drift: BTreeSet<Key>,
     /// What somebody put into groups of ours: it may become ours later.
@@ -135,6 +137,7 @@ impl Life {
             left: BTreeMap::new(),
             approved: BTreeMap::new(),
             held: Vec::new(),
+            verifies: false,
             drift: BTreeSet::new(),
             put_in: BTreeSet::new(),
             lost: false,

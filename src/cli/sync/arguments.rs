@@ -26,6 +26,9 @@ pub(in crate::cli) struct Sync {
     /// Approve the held operations with this digest, for 24 hours and as long as the specs do not change.
     #[arg(long, value_name = "DIGEST")]
     pub(in crate::cli) approve: Option<String>,
+    /// First compare targets that others can change with what was left there, and do with drift what spec.verify says.
+    #[arg(long)]
+    pub(in crate::cli) verify: bool,
     /// The output format.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(in crate::cli) output: Output,

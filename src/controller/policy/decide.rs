@@ -29,6 +29,8 @@ pub(super) struct Inputs {
     pub(super) scheduled: Option<Timestamp>,
     /// When a run that failed is tried again.
     pub(super) again: Option<Timestamp>,
+    /// When the target is to be compared with what was left there; a schedule says when that is done.
+    pub(super) verify_at: Option<Timestamp>,
 }
 
 /// What is known of a policy's directories together.
@@ -77,7 +79,10 @@ pub(super) fn decide(facts: &Inputs) -> Next {
     match facts.scheduled {
         Some(at) => facts.when(at),
         None if sources.sequence > last.sequence => Next::Begin,
-        None => last.due.map_or(Next::Rest, |due| facts.due(due, last, sources)),
+        None => {
+            let due = last.due.map_or(Next::Rest, |due| facts.due(due, last, sources));
+            facts.verify_at.map_or(due, |at| due.earlier(facts.when(at)))
+        }
     }
 }
 
@@ -130,6 +135,7 @@ mod tests {
             last: Some(last()),
             scheduled: None,
             again: None,
+            verify_at: None,
         }
     }
 
@@ -165,6 +171,18 @@ mod tests {
     #[case::edited(Inputs { edited: true, ..facts() }, Next::Begin)]
     #[case::requested_in_back_off(Inputs { requested: true, again: Some(at(900)), ..facts() }, Next::Begin)]
     #[case::approved(Inputs { approved: true, scheduled: Some(at(900)), ..facts() }, Next::Begin)]
+    #[case::verified_later(Inputs { verify_at: Some(at(200)), ..facts() }, Next::At(at(200)))]
+    #[case::to_be_verified(Inputs { verify_at: Some(at(90)), ..facts() }, Next::Begin)]
+    #[case::due_before_it_is_verified(Inputs { verify_at: Some(at(200)), ..due(150, 40) }, Next::At(at(150)))]
+    #[case::verified_before_it_is_due(Inputs { verify_at: Some(at(120)), ..due(150, 40) }, Next::At(at(120)))]
+    #[case::verified_by_the_schedule(
+        Inputs { verify_at: Some(at(90)), scheduled: Some(at(500)), ..facts() },
+        Next::At(at(500))
+    )]
+    #[case::verified_after_the_pause_of_a_failure(
+        Inputs { verify_at: Some(at(90)), again: Some(at(160)), ..facts() },
+        Next::At(at(160))
+    )]
     #[case::suspended(Inputs { suspended: true, requested: true, ..changed() }, Next::Rest)]
     #[case::invalid(Inputs { valid: false, requested: true, ..changed() }, Next::Rest)]
     #[case::under_way(Inputs { running: true, requested: true, ..changed() }, Next::Rest)]

@@ -24,6 +24,7 @@ use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
 use crate::sync::run::{self, Approval, Approved, RunReport, RunResult, Stop};
 use crate::target::registry::Registry;
+use crate::target::turn::May;
 use crate::telemetry::{self, Metrics};
 use crate::words::count;
 
@@ -58,7 +59,10 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let Job { cancel, term, .. } = begin.job.clone();
     let ends = Ends { gate: context.gate.clone(), term, cancel, until };
     let stop = ends.clone();
+    let replan = begin.replan.clone();
     let options = run::Options {
+        replan: replan.clone(),
+        verify: begin.verify,
         stop: Stop::when(move || stop.why()),
         id: Some(id),
         preview: *preview,
@@ -69,13 +73,18 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let clock: &dyn Clock = &*context.clock;
     let registry = Registry::new(context.store.clone(), policy.owner.clone());
     let (config, permit) = (&begin.runnable.target, ends.clone());
-    let opened = config.open(registry, &context.executors, move || permit.may(), context.clock.clone());
+    let may = move || {
+        if replan.is_asked() {
+            return May::Never("the directory was read again meanwhile".to_owned());
+        }
+        permit.may()
+    };
+    let opened = config.open(registry, &context.executors, may, context.clock.clone());
     let target = match opened.await {
         Ok(target) => Gated { target, ends },
         Err(error) => {
             let identity = config.identity(&policy.owner);
-            let report =
-                run::unreached(&context.store, policy, &identity, options, clock, error.message).await?;
+            let report = run::unreached(&context.store, policy, &identity, options, clock, error).await?;
             let id = context.stored(Store::id).await?;
             return Ok((report, StoreRef { id, sequence: 0 }));
         }
@@ -144,6 +153,10 @@ impl PolicyState {
         self.failed = (verdict == RunResult::Failed).then(|| (report.finished_at, before.saturating_add(1)));
         self.ended = Some(RanOf::of(runnable));
         self.events.extend(told(report));
+        self.events.extend(
+            status::repaired(report)
+                .map(|message| (EventType::Normal, reasons::DRIFT_REPAIRED.name, message)),
+        );
         if let Some(hold) = &report.held
             && self.common.status.held.as_ref().is_none_or(|held| held.digest != hold.digest)
         {
@@ -159,6 +172,7 @@ impl PolicyState {
             status.history.insert(0, last);
             status.history.truncate(HISTORY);
         }
+        status::take_target(status, report, runnable.verify.is_some());
         status.in_step = Some(status::in_step(report));
         status.held = report.held.as_ref().map(status::held);
         status.last_run = Some(status::last_run(report));

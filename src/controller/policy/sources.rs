@@ -38,6 +38,13 @@ pub(super) fn is_looked_up(health: &ConnectorHealth, asked: Option<Asked>) -> bo
     asked == Some(Asked::LookedUp) || (readable && health.unsettled == 0)
 }
 
+impl Sources {
+    /// The number of the last change that was read.
+    pub(super) fn sequence(&self) -> u64 {
+        self.read.map_or(0, |read| read.sequence)
+    }
+}
+
 impl decide::Sources {
     pub(super) fn and(self, other: Self) -> Self {
         Self {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Inputs, Last};
 use super::job::Begin;
-use super::resolved::Resolved;
+use super::resolved::{Key, Resolved};
 use super::sources::Sources;
 use super::status::{self, PREVIEWED};
 use super::stored::Stored;
@@ -21,7 +21,7 @@ use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconc
 use crate::controller::watched::WatchedKind;
 use crate::controller::{condition, delay};
 use crate::spec::{Name, Runnable};
-use crate::sync::run::RunState;
+use crate::sync::run::{Replan, RunState};
 use crate::telemetry::Metrics;
 use crate::text::clean;
 
@@ -71,6 +71,8 @@ pub(in crate::controller) struct PolicyState {
     pub(super) ended: Option<RanOf>,
     /// … and what it left to the next one.
     pub(super) left_by_last_run: Option<RunState>,
+    /// What all that the last run was told of came from.
+    pub(super) begun_from: Option<Key>,
     /// When the last run failed, and how many did in a row.
     pub(super) failed: Option<(Timestamp, u32)>,
     /// The last approval that a run has seen, and whether that was a preview, which does nothing of it.
@@ -88,6 +90,8 @@ pub(in crate::controller) struct PolicyState {
     pub(super) unguarded: Option<String>,
     /// What is to be told by Events.
     pub(super) events: Vec<Told>,
+    /// What makes the run under way plan anew, and the number of the last change that it was told of.
+    pub(super) planned_from: Option<(Replan, u64)>,
 }
 
 /// An Event: whether it is a warning, its reason, its message.
@@ -165,19 +169,22 @@ impl PolicyState {
         let scheduled = schedule
             .zip(last)
             .and_then(|(schedule, last)| Some(delay::apart(schedule.next_after(last.started_at)?, &whose)));
+        let verify_at = runnable.and_then(|runnable| self.verify_at(runnable));
+        self.replan(sources);
         let next = decide::decide(&Inputs {
             now,
             suspended,
             valid: runnable.is_some() && sources.missing.is_empty(),
             running: self.common.job.is_some(),
             edited,
-            requested: request.is_some(),
+            requested: request.is_some() || self.is_corrected(resolved),
             approved: approval.is_some(),
             // What is older than it was is rebuilt from what the directory says now.
             sources: sources.read.filter(|read| !self.reset || read.healthy),
             last,
             scheduled,
             again,
+            verify_at,
         });
         let mut begin = None;
         if let (Next::Begin, Some(runnable)) = (next, runnable) {
@@ -187,10 +194,19 @@ impl PolicyState {
                 approve: approval.clone().or(self.unheard.take()),
                 approved_by: object.annotations().get(APPROVED_BY).map(|by| clean(by).into_owned()),
                 failed: sources.failed.clone(),
+                verify: runnable
+                    .verify
+                    .filter(|_| verify_at.is_some_and(|at| at <= now))
+                    .map(|(_, what)| what),
+                replan: Replan::default(),
                 left_by_last_run: self.left_by_last_run.take(),
                 job: job.clone(),
             });
             self.begun = Some(RanOf::of(runnable));
+            self.begun_from = Some(resolved.key.clone());
+            // The registry takes a whole plan in the time that another one costs.
+            let slow = begin.as_ref().filter(|begin| begin.runnable.target.is_shared());
+            self.planned_from = slow.map(|begin| (begin.replan.clone(), sources.sequence()));
             self.common.begin(job, request);
             self.approval = approval.map(|digest| (digest, runnable.preview)).or(self.approval.take());
         }
@@ -212,6 +228,32 @@ impl PolicyState {
         let reconciled = self.common.conclude(object, status, (begin, next, unrun), now);
         let wake_at = reconciled.wake_at.into_iter().chain(sources.stale_at).min();
         Reconciled { wake_at, ..reconciled }
+    }
+
+    /// Whether something was corrected since the last run failed, such as a token: then it need not wait for its time.
+    fn is_corrected(&self, resolved: &Resolved) -> bool {
+        self.failed.is_some() && self.begun_from.as_ref().is_some_and(|from| *from != resolved.key)
+    }
+
+    /// When the target is to be compared with what was left there.
+    fn verify_at(&self, runnable: &Runnable) -> Option<Timestamp> {
+        let (every, _) = runnable.verify?;
+        let last = self.common.status.verification.as_ref()?;
+        Some(delay::later(last.at.0, every))
+    }
+
+    /// A run under way plans anew when something newer was read: whoever has left since waits for nobody who was planned
+    /// before.
+    fn replan(&mut self, sources: &Sources) {
+        if self.common.job.is_none() {
+            self.planned_from = None;
+        }
+        if let Some((replan, told)) = &mut self.planned_from
+            && sources.sequence() > *told
+        {
+            *told = sources.sequence();
+            replan.ask();
+        }
     }
 
     /// When the store was seen to be another one, while it is not rebuilt.

@@ -16,6 +16,10 @@ use crate::store::hold::Hold;
 use crate::sync::run::{RunReport, RunResult};
 use crate::words::{count, thousands};
 
+mod target;
+
+pub(super) use target::{repaired, take_target};
+
 /// The result of a run that did nothing but say what it would do.
 pub(super) const PREVIEWED: &str = "Previewed";
 
@@ -163,6 +167,15 @@ fn readiness(facts: &StatusInput<'_>) -> Readiness {
         _ => Going::Again,
     };
     let ready = matches!(going, Going::Done).into();
+    let left = target::left(facts.before);
+    if left > 0 && matches!(reason, policy::IN_STEP | policy::IN_STEP_WITH_EXCEPTIONS) {
+        let objects = count(left, "object", "objects");
+        let message = format!(
+            "{}, except for {objects} that somebody else changed at the target; see DriftDetected",
+            last.message
+        );
+        return Readiness { ready, reason: policy::IN_STEP_WITH_EXCEPTIONS, message, going };
+    }
     Readiness { ready, reason, message: last.message.clone(), going }
 }
 
@@ -180,6 +193,7 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
             }
         }
     }
+    target::conditions(conditions, before);
     if let Some(held) = &before.held {
         let message = format!("{}; approve {}, or correct the directory", held.reason, held.digest);
         conditions.set("PlanHeld", Status::True, policy::HELD.name, message);
@@ -232,13 +246,14 @@ pub(super) fn unreadable(
 
 /// What the status would be after a run of its own, outside of a cluster.
 pub fn of_run(report: &RunReport) -> SyncPolicyStatus {
-    let before = SyncPolicyStatus {
+    let mut before = SyncPolicyStatus {
         in_step: Some(in_step(report)),
         held: report.held.as_ref().map(held),
         last_run: Some(last_run(report)),
         due_at: report.due.map(Time),
         ..SyncPolicyStatus::default()
     };
+    take_target(&mut before, report, report.target.is_some());
     status(&StatusInput {
         before: &before,
         generation: None,

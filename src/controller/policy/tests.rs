@@ -257,3 +257,50 @@ fn an_approval_that_only_a_preview_saw_counts_once_runs_do_something() {
     let begun = state.reconcile(&apply.0, &apply.1, &sources, approval, at(120), &stopping).begin.unwrap();
     assert_eq!(begun.approve, Some(digest));
 }
+
+/// The same policy at a service, with this token.
+fn at_a_service(token: &str) -> (SyncPolicy, Resolved) {
+    let (mut object, _) = staff("Apply", SyncPolicyStatus::default());
+    let scim = json!({ "url": "https://app.example", "credentials": { "tokenSecretRef": { "name": "app", "key": "token" } } });
+    object.spec =
+        serde_json::from_value(json!({ "connectors": [{ "name": "corp" }], "target": { "scim": scim } }))
+            .unwrap();
+    let (name, mut objects) = (Name::of(&object), Objects::default());
+    let corp = json!({ "ldif": { "configMapKeyRef": { "name": "export", "key": "ldif" } } });
+    objects.connectors.insert(name.beside("corp"), (serde_json::from_value(corp).unwrap(), None));
+    objects.policies.insert(name.clone(), object.spec.clone());
+    let values = [("token".to_owned(), Secret::new(token))].into();
+    objects.secrets.insert(name.beside("app"), values);
+    let mut resolved = Resolved::of(spec::policy(&name, &objects).unwrap());
+    resolved.key.generation = Some(token.len().try_into().unwrap());
+    (object, resolved)
+}
+
+#[test]
+fn a_run_under_way_at_a_service_plans_anew_when_something_newer_was_read() {
+    let service = at_a_service("a-token");
+    let mut state = PolicyState::default();
+    let begun = state.begins(&service, 7);
+    for (sequence, asked) in [(7, false), (8, true)] {
+        assert!(state.look(&service, sequence).begin.is_none(), "one is under way");
+        assert_eq!(begun.replan.is_asked(), asked, "{sequence}");
+    }
+    // The registry takes its whole plan in the time of another one.
+    let registry = staff("Apply", SyncPolicyStatus::default());
+    let mut state = PolicyState::default();
+    let begun = state.begins(&registry, 7);
+    state.look(&registry, 8);
+    assert!(!begun.replan.is_asked());
+}
+
+#[test]
+fn what_was_corrected_is_tried_at_once() {
+    let wrong = at_a_service("wrong");
+    let mut state = PolicyState::default();
+    let begun = state.begins(&wrong, 7);
+    let failed = RunReport { failed: Some("refused".to_owned()), ..report(7, false) };
+    state.done(Some(Ok((failed, store(7)))), begun, false, at(100), &Metrics::new());
+    assert!(state.look(&wrong, 7).begin.is_none(), "it waits for its time");
+    let begun = state.begins(&at_a_service("right one"), 7);
+    assert!(begun.verify.is_none(), "nothing was left there yet");
+}

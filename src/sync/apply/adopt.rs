@@ -68,7 +68,7 @@ impl<T: Target> Apply<'_, T> {
                 },
                 Err(Unclear::Ambiguous(why)) => self.reject(&one, why),
                 Err(Unclear::Unanswered(error)) if error.reason.is_of_all() => {
-                    self.report.failed.get_or_insert(error.message);
+                    self.report.failed.get_or_insert(error);
                 }
                 Err(Unclear::Unanswered(error)) => self.reject(&one, error.in_full()),
             }

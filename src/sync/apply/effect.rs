@@ -118,7 +118,10 @@ fn with_step_done(mut link: Link, step: &Planned, completion: u64, now: Timestam
 
 /// Brings `subjects` up to date; returns the groups whose members changed along, because objects that
 /// were members are not there any more.
-pub(super) fn bring_up_to_date(subjects: &mut Subjects, settled: &[IntentOutcome]) -> Vec<(SubjectId, Link)> {
+pub(in crate::sync) fn bring_up_to_date(
+    subjects: &mut Subjects,
+    settled: &[IntentOutcome],
+) -> Vec<(SubjectId, Link)> {
     let mut gone = RoaringBitmap::new();
     for effect in settled.iter().filter_map(|one| one.effect.as_ref()) {
         if let Some(subject) = subjects.by_id.get_mut(&effect.subject) {

@@ -36,7 +36,7 @@ pub async fn recover<T: Target>(
     place: Place,
     run: &str,
     clock: &dyn Clock,
-) -> Result<Result<Recovered, String>, StoreError> {
+) -> Result<Result<Recovered, TargetError>, StoreError> {
     let reader = store.clone();
     let intents = blocking(move || reader.open_intents(place)).await?;
     if intents.is_empty() {
@@ -60,7 +60,7 @@ pub async fn recover<T: Target>(
                 bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
                 settled.push(one);
             }
-            Err(error) if error.reason.is_of_all() => return Ok(Err(error.message)),
+            Err(error) if error.reason.is_of_all() => return Ok(Err(error)),
             Err(error) => drop(in_doubt.insert(subject, error.in_full())),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::directory::{Owner, SubjectId, SubjectKind};
+use crate::directory::{Owner, SubjectId, SubjectKind, TargetError};
 use crate::store::journal::{Effect, Verb};
 use crate::store::link::Link;
 use crate::sync::plan::{Action, Planned};
@@ -25,7 +25,7 @@ pub struct Report {
     /// Other policies that have objects which this one wants.
     pub rivals: BTreeSet<Owner>,
     /// Why it could not do everything.
-    pub failed: Option<String>,
+    pub failed: Option<TargetError>,
 }
 
 /// What was done to objects of one kind.
@@ -62,6 +62,20 @@ impl Counts {
         *self == Self::default()
     }
 
+    fn and(self, other: Self) -> Self {
+        Self {
+            created: self.created + other.created,
+            adopted: self.adopted + other.adopted,
+            updated: self.updated + other.updated,
+            disabled: self.disabled + other.disabled,
+            enabled: self.enabled + other.enabled,
+            emptied: self.emptied + other.emptied,
+            deleted: self.deleted + other.deleted,
+            unlinked: self.unlinked + other.unlinked,
+            lost: self.lost + other.lost,
+        }
+    }
+
     fn count(&mut self, verb: Verb) {
         match verb {
             Verb::Create => self.created += 1,
@@ -79,6 +93,18 @@ impl Counts {
 }
 
 impl Report {
+    /// The same, after what was done before by an older plan of the same run. What that left undone is in this one.
+    pub(in crate::sync) fn after(mut self, before: Self) -> Self {
+        self.rivals.extend(before.rivals);
+        Self {
+            users: before.users.and(self.users),
+            groups: before.groups.and(self.groups),
+            members_added: before.members_added + self.members_added,
+            members_removed: before.members_removed + self.members_removed,
+            ..self
+        }
+    }
+
     /// What these steps would do.
     pub fn of_steps(steps: &[Planned]) -> Self {
         let mut report = Self::default();

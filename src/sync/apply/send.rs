@@ -6,15 +6,18 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use crate::directory::{Operation, Outcome};
+use crate::sync::replan::Replan;
 use crate::target::{Target, TargetError, TargetReason};
 
-/// Answers for each operation, in order. Once the target as a whole refuses, nothing more is sent.
-pub(super) async fn send<T: Target>(target: &T, operations: &[Operation]) -> Vec<Outcome> {
+/// Answers for each operation, in order. Once the target as a whole refuses, or there is something newer to plan from, nothing
+/// more is sent.
+pub(super) async fn send<T: Target>(target: &T, operations: &[Operation], replan: &Replan) -> Vec<Outcome> {
     let can = target.capabilities();
     let refused: Mutex<Option<TargetError>> = Mutex::new(None);
     let part = async |at: usize, part: &[Operation]| {
         let before = refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(why) = before {
+        let outdated = || TargetError::new(TargetReason::Stopped, "the directory was read again meanwhile");
+        if let Some(why) = before.or_else(|| replan.is_asked().then(outdated)) {
             return (at, vec![Outcome::Failed(why); part.len()]);
         }
         let mut outcomes = target.apply(part).await;
@@ -42,5 +45,10 @@ pub(super) async fn send<T: Target>(target: &T, operations: &[Operation]) -> Vec
 
 /// The outcome of an operation of which the target said nothing.
 fn no_answer() -> Outcome {
-    Outcome::Ambiguous(TargetError::new(TargetReason::NoAnswer, "the target did not answer"))
+    Outcome::Ambiguous(no_answer_at_all())
+}
+
+/// That the target said nothing.
+pub(super) fn no_answer_at_all() -> TargetError {
+    TargetError::new(TargetReason::NoAnswer, "the target did not answer")
 }

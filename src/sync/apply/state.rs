@@ -10,6 +10,7 @@ use crate::store::Store;
 use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
 use crate::store::link::{Place, Subjects};
 use crate::sync::policy::Policy;
+use crate::sync::replan::Replan;
 
 /// Subjects of whom nobody knows what became of an operation on their objects, and why: nothing else is done to them before
 /// that is known.
@@ -31,6 +32,8 @@ pub struct Context<'a, T> {
     pub completion: u64,
     /// Whom an earlier run left in doubt.
     pub in_doubt: InDoubt,
+    /// What ends it, because there is something newer to plan from.
+    pub replan: &'a Replan,
     /// What time it is.
     pub clock: &'a dyn Clock,
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::stop::Stop;
 use crate::directory::ConnectorName;
+use crate::sync::replan::Replan;
+use crate::sync::verify::OnDrift;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,10 @@ pub struct Options {
     /// Connectors whose last import failed: what they stated before is projected, but nothing is
     /// removed on their word.
     pub failed_connectors: BTreeSet<ConnectorName>,
+    /// Compare the target with what was left there first, and what happens with what somebody else changed.
+    pub verify: Option<OnDrift>,
     /// What ends it while it looks at entries.
     pub stop: Stop,
+    /// What makes it plan anew while it applies.
+    pub replan: Replan,
 }

@@ -20,6 +20,8 @@ use crate::sync::guard::Exceeded;
 use crate::sync::plan::Action;
 use crate::sync::policy::Policy;
 use crate::sync::project::{Look, QuarantineReason, Quarantined, Skipped};
+use crate::sync::verify::Verified;
+use crate::target::{Target, TargetError, TargetReason};
 
 /// Of so many exceptions each is named: what is wrong with more is one thing.
 const NAMED: usize = 10_000;
@@ -69,8 +71,37 @@ pub struct RunReport {
     pub due: Option<Timestamp>,
     /// Connectors that could not be read, or were not for too long: nothing was removed on their word.
     pub stale: Vec<ConnectorName>,
+    /// What came of comparing the target with what was left there; the error says why it could not be compared.
+    pub verified: Option<Result<Verified, String>>,
+    /// The target, if it is one that others can reach too.
+    pub target: Option<TargetFound>,
     /// Why the run could not do all of its work.
     pub failed: Option<String>,
+}
+
+/// A target, as a run found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFound {
+    /// Its identity.
+    pub identity: String,
+    /// What it was found to be, a line each.
+    pub about: Vec<String>,
+    /// Why it could not be worked with.
+    pub failed: Option<TargetError>,
+}
+
+impl TargetFound {
+    /// One that was open; `failed` is what ended the run.
+    pub(super) fn of<T: Target>(target: &T, failed: Option<&TargetError>) -> Option<Self> {
+        // What we stopped, or could not write down, says nothing of it.
+        let is_its_own =
+            |why: &&TargetError| !matches!(why.reason, TargetReason::Stopped | TargetReason::StoreFailed);
+        target.capabilities().shared.then(|| Self {
+            identity: target.identity().to_owned(),
+            about: target.about(),
+            failed: failed.filter(is_its_own).cloned(),
+        })
+    }
 }
 
 /// A create or rename that waits for a name which a linked object still has.
@@ -184,6 +215,8 @@ impl RunReport {
             protected: Vec::new(),
             due: None,
             stale: Vec::new(),
+            verified: None,
+            target: None,
             failed: None,
         }
     }
@@ -233,11 +266,21 @@ impl RunReport {
             skipped: draft.skipped,
             // What had to wait is looked at after the next read, whatever that brings.
             due: draft.plan.due.into_iter().chain(waits.then_some(started_at)).min(),
-            failed: applied.failed.clone(),
+            failed: applied.failed.as_ref().map(|why| why.message.clone()),
             quarantined,
             held: draft.guarded.hold,
             applied,
             ..Self::nothing(id, started_at, in_step)
+        }
+    }
+
+    /// The same, of a run that planned anew after it had done this.
+    pub(super) fn after(self, before: Self) -> Self {
+        Self {
+            applied: self.applied.after(before.applied),
+            approval: self.approval.or(before.approval),
+            verified: self.verified.or(before.verified),
+            ..self
         }
     }
 

@@ -22,7 +22,7 @@ impl Stop {
         Self(Some(Arc::new(why)))
     }
 
-    fn why(&self) -> Option<String> {
+    pub(super) fn why(&self) -> Option<String> {
         self.0.as_ref()?()
     }
 }

@@ -56,6 +56,10 @@ pub(crate) struct Fake {
     pub(crate) dislikes: Mutex<BTreeSet<String>>,
     /// Objects of which it answers nothing.
     pub(crate) silent: Mutex<BTreeSet<TargetId>>,
+    /// Objects that no list shows.
+    pub(crate) unlisted: Mutex<BTreeSet<TargetId>>,
+    /// Why lists do not come to their end.
+    pub(crate) broken: Mutex<Option<TargetError>>,
     pub(crate) identity: String,
     /// Every operation that was asked for.
     pub(crate) log: Mutex<Vec<Operation>>,
@@ -75,6 +79,8 @@ impl Fake {
             deaf: AtomicU64::new(0),
             dislikes: Mutex::default(),
             silent: Mutex::default(),
+            unlisted: Mutex::default(),
+            broken: Mutex::default(),
             identity: "fake:https://fake.example".to_owned(),
             log: Mutex::default(),
         }
@@ -299,8 +305,9 @@ impl Target for Fake {
     ) -> Result<(), TargetError> {
         let objects = self.objects().clone();
         let of_kind = objects.iter().filter(|(_, object)| object.content.kind() == wanted);
-        of_kind.map(|(id, object)| shown(id, object)).for_each(each);
-        Ok(())
+        let listed = of_kind.filter(|(id, _)| !self.unlisted.lock().unwrap().contains(*id));
+        listed.map(|(id, object)| shown(id, object)).for_each(each);
+        self.broken.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }
 

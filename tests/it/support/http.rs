@@ -12,6 +12,11 @@ pub(crate) fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
     ask("GET", address, path, "", PATIENCE)
 }
 
+/// The status and body of `GET path`, asked with this bearer token.
+pub(crate) fn get_with_token(address: &str, path: &str, token: &str) -> io::Result<(u16, String)> {
+    ask_with("GET", address, path, &format!("Authorization: Bearer {token}\r\n"), "", PATIENCE)
+}
+
 /// The status and body of `POST path` with JSON.
 pub(crate) fn post(address: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
     ask("POST", address, path, body, PATIENCE)
@@ -33,12 +38,23 @@ pub(crate) fn delete(address: &str, path: &str) -> io::Result<(u16, String)> {
 }
 
 fn ask(method: &str, address: &str, path: &str, body: &str, patience: Duration) -> io::Result<(u16, String)> {
+    ask_with(method, address, path, "", body, patience)
+}
+
+fn ask_with(
+    method: &str,
+    address: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+    patience: Duration,
+) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(patience))?;
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+         {headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = Vec::new();

@@ -107,6 +107,16 @@ impl Server {
         Scim::open(self.config(), Turns::free(), Arc::new(SystemClock)).await.unwrap()
     }
 
+    /// The names of its users and whether they are active, as it shows them to whoever asks; not by our client.
+    pub(crate) fn users(&self) -> BTreeMap<String, bool> {
+        let path = format!("{}/Users?count=1000", self.kind.base());
+        let (status, body) = http::get_with_token(&self.address().to_string(), &path, TOKEN).unwrap();
+        assert_eq!(status, 200, "{body}");
+        let list: Value = serde_json::from_str(&body).unwrap();
+        let user = |user: &Value| (user["userName"].as_str().unwrap().to_owned(), user["active"] == true);
+        list["Resources"].as_array().into_iter().flatten().map(user).collect()
+    }
+
     /// What it holds, by its own store.
     pub(crate) fn truth(mut self) -> Truth {
         match self.kind {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -44,6 +45,8 @@ pub(crate) struct Habits {
     pub(crate) knows_members: bool,
     /// Somebody changes the object between read and write, so often.
     pub(crate) meddles: usize,
+    /// So long each answer takes.
+    pub(crate) takes: Duration,
 }
 
 /// What is answered in place of the truth to the next request of this method to such a place.
@@ -66,6 +69,9 @@ pub(crate) struct Inner {
     pub(crate) objects: BTreeMap<String, Value>,
     /// Method, target and body of each request.
     pub(crate) asked: Vec<(String, String, String)>,
+    /// How many requests are under way, and how many were at most.
+    under_way: usize,
+    pub(crate) most_at_once: usize,
     next: u64,
     version: u64,
     waiting: Vec<(String, Value, usize)>,
@@ -133,7 +139,15 @@ async fn answer(State(state): State<Arc<Mutex<Inner>>>, request: Request) -> Res
         parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     };
     let (method, target) = (parts.method.as_str().to_owned(), parts.uri.to_string());
+    let takes = {
+        let mut state = state.lock().unwrap();
+        state.under_way += 1;
+        state.most_at_once = state.most_at_once.max(state.under_way);
+        state.habits.takes
+    };
+    tokio::time::sleep(takes).await;
     let mut state = state.lock().unwrap();
+    state.under_way -= 1;
     state.asked.push((method.clone(), target.clone(), body.clone()));
     if target.ends_with("/token") {
         state.tokens_issued += 1;
@@ -220,12 +234,9 @@ impl Inner {
     fn list(&mut self, kind: &str, query: &str) -> Said {
         let query: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let number = |name: &str| query.get(name).and_then(|value| value.parse::<usize>().ok());
-        let mut all: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(path, _)| path.starts_with(&format!("{kind}/")))
-            .map(|(_, it)| self.shown(it))
-            .collect();
+        let within = format!("{kind}/");
+        let mut all: Vec<&Value> =
+            self.objects.iter().filter(|(path, _)| path.starts_with(&within)).map(|(_, it)| it).collect();
         if let Some(filter) = query.get("filter").filter(|_| !self.habits.ignores_filters) {
             let (name, value) = filter.split_once(" eq ").unwrap();
             let value: String = serde_json::from_str(value).unwrap();
@@ -243,7 +254,7 @@ impl Inner {
                 return error(400, "invalidValue", "by cursor only");
             };
             let start: usize = cursor.parse().unwrap_or(0);
-            let some: Vec<_> = all.into_iter().skip(start).take(count).collect();
+            let some: Vec<_> = all.into_iter().skip(start).take(count).map(|it| self.shown(it)).collect();
             let end = start + some.len();
             let mut page = json!({ "Resources": some });
             if end < total {
@@ -252,7 +263,7 @@ impl Inner {
             return (200, page);
         }
         let start = number("startIndex").unwrap_or(1).max(1);
-        let mut some: Vec<_> = all.into_iter().skip(start - 1).take(count).collect();
+        let mut some: Vec<_> = all.into_iter().skip(start - 1).take(count).map(|it| self.shown(it)).collect();
         if self.habits.repeats > 0 && some.len() > 1 && count > 1 && !query.contains_key("filter") {
             self.habits.repeats -= 1;
             some[0] = some[1].clone();

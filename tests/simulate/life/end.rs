@@ -24,7 +24,12 @@ impl Life {
         self.converged(false)?;
         self.tell("what was wrong with entries is put right");
         self.put_right();
+        // What somebody else changed is set right too.
+        self.verifies = true;
         let report = self.settle(40, false).await?;
+        if report.as_ref().is_some_and(|report| is_verified(report)) {
+            self.drift.clear();
+        }
         let verdict = report.as_ref().map(|report| report.result());
         let excused = !self.drift.is_empty() || self.lost;
         demand(verdict == Some(RunResult::InStep) || excused, 5, || {
@@ -50,6 +55,7 @@ impl Life {
             let waits = round > 4 && !report.blocked.is_empty() && report.due <= Some(report.started_at);
             let quiet = (report.due.is_none() || waits)
                 && report.failed.is_none()
+                && (!self.verifies || report.verified.is_none() || is_verified(&report))
                 && report.applied.users.is_nothing()
                 && report.applied.groups.is_nothing()
                 && report.applied.members_added + report.applied.members_removed == 0;
@@ -150,4 +156,10 @@ impl Life {
             fake.objects().retain(|_, object| object.key.is_some_and(|key| anchors.contains_key(&key)));
         }
     }
+}
+
+/// Whether the target was compared, and nothing differs that somebody else changed.
+fn is_verified(report: &RunReport) -> bool {
+    let verified = report.verified.as_ref().and_then(|verified| verified.as_ref().ok());
+    verified.is_some_and(|found| found.drifts.is_empty() && found.lagging + found.unknown == 0)
 }

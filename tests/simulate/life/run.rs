@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::sync::run::{self, Work, run, run_on};
+use rollcall::sync::verify::OnDrift;
 
 use super::{Life, Ran, connector, other, owner};
 use crate::dice::Dice;
@@ -47,6 +48,9 @@ impl Life {
 
     async fn run_policy(&mut self, approve: Option<String>) -> Result<Ran, Broken> {
         let mut options = run::Options { approve, ..run::Options::default() };
+        if matches!(self.place, Place::Shared(_)) && (self.verifies || self.story.len().is_multiple_of(4)) {
+            options.verify = Some(OnDrift::Repair);
+        }
         if self.last_read_failed {
             options.failed_connectors.insert(connector());
         }
@@ -77,6 +81,10 @@ impl Life {
         self.disk.lives();
         match ran {
             Some(Ok(report)) => {
+                let drifts = report.verified.iter().flatten().map(|found| found.drifts.len()).sum::<usize>();
+                if drifts > 0 {
+                    self.count("runs that found drift");
+                }
                 if report.looked_at.is_some() {
                     self.count("runs that looked at what changed");
                 }

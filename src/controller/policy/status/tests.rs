@@ -184,11 +184,16 @@ fn every_reason_is_said_where_the_documents_say() {
         missing(),
         lacking(),
     ]);
+    cases.extend(target::samples().into_iter().map(|seen| {
+        let SyncPolicyStatus { target, verification, .. } = seen;
+        Case::new(SyncPolicyStatus { target, verification, ..ran(policy::IN_STEP, 0) })
+    }));
     let mut conditions: Vec<_> = cases.iter().flat_map(|case| case.status().conditions).collect();
     for error in [Error::Slow, Error::Store(crate::store::StoreError::Full)] {
         conditions.extend(crate::controller::status::blind(&[], None, at(1), &error));
     }
-    let events = crate::controller::policy::run::approvals();
+    let mut events = crate::controller::policy::run::approvals();
+    events.push(policy::DRIFT_REPAIRED.name);
     for Reason { name, of, .. } in policy::ALL {
         for place in of.split(", ") {
             let said = match place {
