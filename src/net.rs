@@ -2,5 +2,6 @@
 
 pub mod http;
 pub mod oauth;
+pub mod pace;
 pub mod retry;
 pub mod tls;

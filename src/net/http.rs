@@ -16,6 +16,7 @@ pub use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use url::Url;
 
+use super::pace::Pace;
 use super::retry::{self, Came, Next, Policy};
 use super::tls;
 use crate::clock::Clock;
@@ -227,18 +228,39 @@ impl Http {
         policy: Policy,
         clock: &dyn Clock,
     ) -> Result<Answer, HttpError> {
+        self.ask_in_turn(ask, most, policy, clock, None, |answer| answer.status).await
+    }
+
+    /// The same of a service that has a budget of requests, and that may say with another status that it is busy: `counts_as` is
+    /// the status that an answer has in effect. Who is told to wait has all wait who share the budget.
+    ///
+    /// # Errors
+    /// The last try got no whole answer.
+    pub async fn ask_in_turn(
+        &self,
+        ask: &Ask,
+        most: usize,
+        policy: Policy,
+        clock: &dyn Clock,
+        pace: Option<&Pace>,
+        counts_as: impl Fn(&Answer) -> u16,
+    ) -> Result<Answer, HttpError> {
         let mut tried = 0;
         loop {
+            if let Some(pace) = pace {
+                pace.turn().await;
+            }
             let answer = self.ask(ask.clone(), most).await;
             tried += 1;
             let came = match &answer {
-                Ok(answer) => Came::Status(answer.status, answer.retry_after(clock.now())),
+                Ok(answer) => Came::Status(counts_as(answer), answer.retry_after(clock.now())),
                 Err(error) if error.passes() => Came::Nothing,
                 Err(_) => return answer,
             };
-            match policy.next(came, tried, chance()) {
-                Next::Again(wait) => tokio::time::sleep(wait).await,
-                Next::GiveUp(_) => return answer,
+            match (policy.next(came, tried, chance()), pace) {
+                (Next::Again(wait), Some(pace)) if matches!(came, Came::Status(429, _)) => pace.pause(wait),
+                (Next::Again(wait), _) => tokio::time::sleep(wait).await,
+                (Next::GiveUp(_), _) => return answer,
             }
         }
     }

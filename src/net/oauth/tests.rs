@@ -1,6 +1,13 @@
 use rstest::rstest;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use jsonwebtoken::Algorithm;
+use sha2::{Digest as _, Sha256};
+
 use super::*;
+use crate::clock::SystemClock;
 use crate::net::http::Answer;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -83,4 +90,50 @@ fn an_assertion_says_who_signs_and_for_whom() {
         let why = Signer::new(certificate.pem().as_bytes(), &Secret::new(key)).err();
         assert!(why.is_some_and(|why| why.contains("tls.key")), "{key}");
     }
+}
+
+#[tokio::test]
+async fn an_account_signs_in_the_name_of_somebody_for_the_public_audience() {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let key = |pem: &str| {
+        serde_json::json!({
+            "type": "service_account", "project_id": "corp", "private_key_id": "k1", "private_key": pem,
+            "client_email": "reader@corp.iam.gserviceaccount.com", "client_id": "1234",
+            "token_uri": "https://elsewhere.example/token",
+        })
+    };
+    let file = key(&pair.serialize_pem());
+    let key_of = |file: &serde_json::Value| AccountKey::read(&Secret::new(file.to_string()));
+    let read = key_of(&file).unwrap();
+    assert_eq!(
+        (read.email.as_str(), read.client_id.as_str()),
+        ("reader@corp.iam.gserviceaccount.com", "1234")
+    );
+    let account = Account { subject: "admin@corp.example".to_owned(), signing: Signing::Key(read) };
+    assert!(!format!("{account:?}").contains("PRIVATE"));
+    let http =
+        Http::new(Some(rcgen::generate_simple_self_signed([]).unwrap().cert.pem().as_bytes())).unwrap();
+    let assertion = account.assertion("reader@corp", "a b", &http, &SystemClock).await.unwrap();
+    let assertion = std::str::from_utf8(assertion.expose()).unwrap();
+    let header = jsonwebtoken::decode_header(assertion).unwrap();
+    assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::RS256, Some("k1")));
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!((&claims["iss"], &claims["sub"]), (&"reader@corp".into(), &"admin@corp.example".into()));
+    assert_eq!(
+        (&claims["scope"], &claims["aud"]),
+        (&"a b".into(), &"https://oauth2.googleapis.com/token".into())
+    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+
+    let with = |field: &str, value: &str| {
+        let mut file = file.clone();
+        file[field] = value.into();
+        key_of(&file).unwrap_err()
+    };
+    assert!(with("type", "authorized_user").contains("\"type\": \"service_account\""));
+    assert!(with("private_key", "-----BEGIN PRIVATE KEY-----").contains("private_key"));
+    assert!(with("client_email", "").contains("client_email"));
+    let no_json = AccountKey::read(&Secret::new("-----BEGIN PRIVATE KEY-----")).unwrap_err();
+    assert!(no_json.contains("JSON") && !no_json.contains("BEGIN"), "{no_json}");
 }
