@@ -8,11 +8,15 @@ use std::future::Future;
 use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
 mod error;
+mod fingerprint;
 pub mod graph;
+mod json;
 mod kind;
 pub mod ldap;
 pub mod ldif;
+mod outlet;
 pub mod schema;
+mod service;
 mod sink;
 
 pub use error::{Reason, SourceError};

@@ -4,8 +4,7 @@
 //! last one when it has a delta link; nothing else is an end.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -17,8 +16,10 @@ use self::groups::Groups;
 use self::pages::Pages;
 use self::people::Told;
 use crate::clock::SystemClock;
-use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Filler, Mode, Shown};
-use crate::net::http::Http;
+use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Mode, Shown};
+use crate::source::fingerprint::fingerprint;
+use crate::source::outlet::Outlet;
+use crate::source::service::open::Open;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod client;
@@ -31,7 +32,6 @@ mod look_up;
 mod pages;
 mod people;
 mod refusal;
-mod trail;
 
 pub use cloud::Cloud;
 pub use config::{EntraConfig, elsewhere};
@@ -43,47 +43,25 @@ const MANY: usize = 100;
 #[derive(Clone, Debug)]
 pub struct EntraSource {
     config: EntraConfig,
-    open: Arc<Mutex<Open>>,
-}
-
-/// What is open.
-#[derive(Default)]
-struct Open {
-    /// Connections outlive a read.
-    http: Option<Http>,
-    /// With the token of the last read, for the look-ups after it. The next read gets one of its own: a token does not show that
-    /// consent was given or withdrawn since it was issued.
-    graph: Option<Arc<Graph>>,
-}
-
-impl fmt::Debug for Open {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Open").finish_non_exhaustive()
-    }
+    open: Open<Graph>,
 }
 
 impl EntraSource {
     /// A source for this tenant.
     pub fn new(config: EntraConfig) -> Self {
-        Self { config, open: Arc::default() }
+        Self { config, open: Open::default() }
     }
 
     /// Graph, with a token that is yet to be issued.
     fn begin(&self) -> Result<Arc<Graph>, SourceError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let http = match &open.http {
-            Some(http) => http.clone(),
-            None => client::http(&self.config)?,
-        };
-        let graph = Arc::new(Graph::new(self.config.clone(), http.clone(), Arc::new(SystemClock))?);
-        *open = Open { http: Some(http), graph: Some(graph.clone()) };
-        Ok(graph)
+        self.open.begin(self.config.ca_pem.as_deref(), |http| {
+            Graph::new(self.config.clone(), http, Arc::new(SystemClock))
+        })
     }
 
     /// Graph, as the last read asked it.
     fn graph(&self) -> Result<Arc<Graph>, SourceError> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).graph.clone();
-        open.map_or_else(|| self.begin(), Ok)
+        self.open.last().map_or_else(|| self.begin(), Ok)
     }
 
     /// Whether the app has the permissions that reading takes. Graph is asked, with a new token.
@@ -134,8 +112,7 @@ const CONTACT: People = People { name: CONTACTS, select: decode::select_contacts
 struct Reading<'a> {
     graph: &'a Arc<Graph>,
     tenant: Uuid,
-    sink: &'a Sink,
-    filler: Filler,
+    outlet: Outlet<'a>,
     select_users: String,
     select_groups: String,
 }
@@ -144,7 +121,7 @@ impl<'a> Reading<'a> {
     fn new(graph: &'a Arc<Graph>, tenant: Uuid, sink: &'a Sink) -> Self {
         let literal = &graph.config().literal;
         let (select_users, select_groups) = (decode::select_users(literal), decode::select_groups(literal));
-        Self { graph, tenant, sink, filler: Filler::default(), select_users, select_groups }
+        Self { graph, tenant, outlet: Outlet::new(sink), select_users, select_groups }
     }
 
     /// What changed since, if Graph still tells that; else everything.
@@ -184,7 +161,7 @@ impl<'a> Reading<'a> {
         let tenant = self.tenant.to_string();
         let parts = [&tenant, &config.client, config.graph(), &self.select_users, &self.select_groups];
         let contacts = config.contacts.then(|| decode::select_contacts(&config.literal));
-        cursor::fingerprint(parts.into_iter().chain(contacts.as_deref()))
+        fingerprint(parts.into_iter().chain(contacts.as_deref()))
     }
 
     /// Reads the feeds to their ends; where they go on from there. `None` if everything is to be read instead.
@@ -198,9 +175,7 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let Some(groups) = self.groups(mode, &begin.groups).await? else { return Ok(None) };
-        if let Some(batch) = self.filler.rest() {
-            self.sink.send(batch).await?;
-        }
+        self.outlet.end().await?;
         Ok(Some(Resume { fingerprint: begin.fingerprint.clone(), users, groups, contacts }))
     }
 
@@ -211,7 +186,7 @@ impl<'a> Reading<'a> {
         while let Some(items) = pages.next().await? {
             for item in &items {
                 if told.note(item, mode) {
-                    self.change((of.decode)(item, &literal, mode)).await?;
+                    self.outlet.change((of.decode)(item, &literal, mode)).await?;
                 }
             }
         }
@@ -221,13 +196,15 @@ impl<'a> Reading<'a> {
         }
         for id in told.doubtful() {
             match self.object(of.name, *id, &(of.select)(&literal)).await? {
-                Some(item) => self.change((of.decode)(&item, &literal, Mode::Full)).await?,
-                None if told.is_removed(*id) => self.change(Change::Tombstone(decode::anchor(*id))).await?,
+                Some(item) => self.outlet.change((of.decode)(&item, &literal, Mode::Full)).await?,
+                None if told.is_removed(*id) => {
+                    self.outlet.change(Change::Tombstone(decode::anchor(*id))).await?;
+                }
                 None => {}
             }
         }
         for id in told.gone() {
-            self.change(Change::Tombstone(decode::anchor(id))).await?;
+            self.outlet.change(Change::Tombstone(decode::anchor(id))).await?;
         }
         Ok(Some(end))
     }
@@ -245,13 +222,13 @@ impl<'a> Reading<'a> {
         let mut known = HashSet::new();
         if mode == Mode::Delta {
             let there = told.there().into_iter().map(decode::anchor).collect();
-            known = self.sink.listed(there).await.unwrap_or_default();
+            known = self.outlet.sink.listed(there).await.unwrap_or_default();
         }
         if !self.complete(&mut told, mode, &known, &literal).await? {
             return Ok(None);
         }
         for change in told.changes(mode, &known) {
-            self.change(change).await?;
+            self.outlet.change(change).await?;
         }
         Ok(Some(end))
     }
@@ -302,16 +279,6 @@ impl<'a> Reading<'a> {
     fn select_group(&self) -> String {
         let names = self.select_groups.split(',').filter(|name| *name != "members");
         names.collect::<Vec<_>>().join(",")
-    }
-
-    async fn change(&mut self, change: Change) -> Result<(), SourceError> {
-        match self.filler.add(change) {
-            Some(batch) => self.sink.send(batch).await,
-            None if self.sink.is_closed() => {
-                Err(SourceError::new(Reason::Cancelled, "the read was given up"))
-            }
-            None => Ok(()),
-        }
     }
 
     fn completion(&self, mode: Mode, next: &Resume) -> Completion {

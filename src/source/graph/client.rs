@@ -1,6 +1,6 @@
 //! Asks Graph: with a token, patiently, and nobody but Graph.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -10,29 +10,25 @@ use uuid::Uuid;
 use super::config::EntraConfig;
 use super::decode::Item;
 use super::refusal::{self, About};
-use super::trail::Trail;
 use crate::clock::Clock;
 use crate::net::http::{Answer, Ask, Http, Url};
-use crate::net::oauth::{Client, Tokens};
-use crate::net::retry::{self, Policy};
+use crate::net::oauth::Client;
+use crate::net::retry;
+use crate::source::service::trail::Trail;
+use crate::source::service::{self, NoAnswer, Service, at};
 use crate::source::{Reason, SourceError};
 use crate::text;
-use crate::words::count;
 
-/// No answer of Graph is longer.
-const LONGEST: usize = 64 << 20;
+/// What messages call it.
+pub(super) const NAME: &str = "Graph";
 /// How many objects a page of members has at most.
 const MEMBERS_AT_ONCE: u32 = 999;
 
 /// Graph, as one app of one tenant sees it.
 pub(super) struct Graph {
-    http: Http,
-    tokens: Tokens,
+    service: Service,
     config: EntraConfig,
     base: Url,
-    clock: Arc<dyn Clock>,
-    /// What its clock said last.
-    date: Mutex<Option<Timestamp>>,
 }
 
 /// Why Graph did not answer what it was asked.
@@ -79,11 +75,6 @@ pub(super) struct Page {
     pub(super) delta: Option<String>,
 }
 
-/// A client that trusts whom the configuration does.
-pub(super) fn http(config: &EntraConfig) -> Result<Http, SourceError> {
-    Http::new(config.ca_pem.as_deref()).map_err(|error| refusal::http(&error))
-}
-
 impl Graph {
     pub(super) fn new(config: EntraConfig, http: Http, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         let client = Client {
@@ -93,8 +84,7 @@ impl Graph {
             credential: config.credential.clone(),
         };
         let base = at(config.graph(), "/", "")?;
-        let tokens = Tokens::new(http.clone(), client, clock.clone());
-        Ok(Self { http, tokens, config, base, clock, date: Mutex::default() })
+        Ok(Self { service: Service::new(NAME, http, client, clock), config, base })
     }
 
     pub(super) fn config(&self) -> &EntraConfig {
@@ -103,7 +93,7 @@ impl Graph {
 
     /// What its clock said last.
     pub(super) fn date(&self) -> Option<Timestamp> {
-        *self.date.lock().ok()?
+        self.service.date()
     }
 
     /// The id of the tenant, which it keeps whatever its domains are called.
@@ -115,8 +105,7 @@ impl Graph {
         // Needs no permission, and is the same in every cloud.
         let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");
         let ask = Ask::get(at(self.config.authority(), &path, "")?);
-        let asked = self.http.ask_again(&ask, LONGEST, Policy::default(), &*self.clock).await;
-        let answer = asked.map_err(|error| refusal::http(&error))?;
+        let answer = self.service.ask_openly(&ask).await.map_err(|error| service::http(&error))?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);
         let issuer = said.as_ref().and_then(|said| said.get("issuer")).and_then(Value::as_str);
         let id = issuer
@@ -134,7 +123,7 @@ impl Graph {
             let reason =
                 if retry::passes(answer.status) { Reason::Unreachable } else { Reason::AuthenticationFailed };
             SourceError::new(reason, format!("the ID of the tenant cannot be determined: {why}"))
-                .after(answer.retry_after(self.clock.now()))
+                .after(self.service.wait(&answer))
         })
     }
 
@@ -169,7 +158,7 @@ impl Graph {
         let mut next = Some(self.url(&format!("groups/{group}/members"), &query)?);
         let (mut members, mut trail) = (Vec::new(), Trail::default());
         while let Some(url) = next {
-            trail.step(&url)?;
+            trail.step(url.as_str(), NAME)?;
             let page = self.page(url).await?;
             members.extend(page.value);
             next = page.next.map(|link| self.link(&link)).transpose()?;
@@ -187,19 +176,7 @@ impl Graph {
         if answer.status != 200 {
             return Err(self.refused(answer));
         }
-        if !answer.is_json() {
-            let message =
-                "the answer is not JSON, so it is not from Graph. Check whether a proxy answers in its place";
-            return Err(SourceError::new(Reason::InvalidData, message).into());
-        }
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let message = format!(
-                "the answer of Graph is truncated or has another format (line {}, column {}). Nothing of this read was used",
-                error.line(),
-                error.column()
-            );
-            SourceError::new(Reason::Interrupted, message).into()
-        })
+        Ok(self.service.understand(answer)?)
     }
 
     /// Several questions at once; the answers are in no order.
@@ -212,25 +189,13 @@ impl Graph {
         }
     }
 
-    /// Asks with a token; with a new one if the one that it has is not taken.
     async fn ask(&self, ask: Ask) -> Result<Answer, SourceError> {
-        let mut is_new = false;
-        loop {
-            let token = self.tokens.token().await.map_err(|error| refusal::token(&error, &self.about()))?;
-            let ask = ask.clone().bearer(token.expose()).map_err(|error| refusal::http(&error))?;
-            // People's own work comes first.
-            let ask = ask.with("x-ms-throttle-priority", "low");
-            let asked = self.http.ask_again(&ask, LONGEST, Policy::default(), &*self.clock).await;
-            let answer = asked.map_err(|error| refusal::http(&error))?;
-            if let (Some(date), Ok(mut last)) = (answer.date(), self.date.lock()) {
-                *last = Some(date);
-            }
-            if answer.status != 401 || is_new {
-                return Ok(answer);
-            }
-            self.tokens.forget(&token);
-            is_new = true;
-        }
+        // People's own work comes first.
+        let asked = self.service.ask(ask.with("x-ms-throttle-priority", "low")).await;
+        asked.map_err(|none| match none {
+            NoAnswer::Token(error) => refusal::token(&error, &self.about()),
+            NoAnswer::Http(error) => service::http(&error),
+        })
     }
 
     fn about(&self) -> About<'_> {
@@ -246,10 +211,12 @@ impl Graph {
         let codes = refusal::codes(&answer.body).join(", ");
         let codes = if codes.is_empty() { format!("status {status}") } else { format!("{status}, {codes}") };
         let codes = text::clean_within(&codes, 200);
-        let wait = answer.retry_after(self.clock.now());
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = said.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
         let said = text::clean_within(said, 300);
+        if let Some(passing) = self.service.passing(answer, &codes) {
+            return passing.with_detail(said).into();
+        }
         let (reason, message) = match status {
             404 => return Refused::NotThere,
             401 => (
@@ -260,26 +227,9 @@ impl Graph {
                 Reason::AccessDenied,
                 format!("Graph denied access to the app {} ({codes})", self.config.client),
             ),
-            429 => {
-                let wait = wait.map(|wait| format!(" for {}", count(wait.as_secs(), "second", "seconds")));
-                let wait = wait.unwrap_or_default();
-                (
-                    Reason::Throttled,
-                    format!("Graph limits our requests{wait} ({codes}). Nothing of this read was used"),
-                )
-            }
-            300..=399 => (
-                Reason::InvalidData,
-                format!(
-                    "Graph redirected the request ({codes}). Redirects are not followed. Check whether a proxy answers in its place"
-                ),
-            ),
-            _ if retry::passes(status) => (
-                Reason::Unreachable,
-                format!("Graph is busy or failing ({codes}). Nothing of this read was used"),
-            ),
             _ => (Reason::InvalidData, rejected(&said, &codes)),
         };
+        let wait = self.service.wait(answer);
         SourceError::new(reason, message).after(wait).with_detail(said).into()
     }
 
@@ -299,7 +249,7 @@ impl Graph {
     /// Which permissions the app does not have. Graph is asked, with a new token: what a token says of itself is for Graph, and
     /// one of before a consent does not have what was given since.
     pub(super) async fn missing(&self) -> Result<Vec<&'static str>, SourceError> {
-        self.tokens.renew();
+        self.service.renew();
         let mut missing = Vec::new();
         for (path, permission) in self.config.reads() {
             match self.page(self.url(path, "$select=id&$top=1")?).await {
@@ -323,16 +273,6 @@ fn rejected(said: &str, codes: &str) -> String {
         "the debug log has what it said"
     };
     format!("Graph rejected the request ({codes}): {why}")
-}
-
-/// A place at a host.
-fn at(host: &str, path: &str, query: &str) -> Result<Url, SourceError> {
-    let url = Url::parse(host).and_then(|host| host.join(path));
-    let mut url = url.map_err(|_| SourceError::new(Reason::InvalidData, format!("{host} is no url")))?;
-    if !query.is_empty() {
-        url.set_query(Some(query));
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cloud::Cloud;
 use crate::net::oauth::Credential;
+use crate::source::service;
 
 /// Collections of Graph.
 pub(super) const USERS: &str = "users";
@@ -62,9 +63,5 @@ impl EntraConfig {
 
 /// What is to be said of these places, which are not a cloud's own.
 pub fn elsewhere(authority: Option<&str>, graph: Option<&str>) -> Option<String> {
-    let places = [("tokens come from", authority), ("Graph is read at", graph)];
-    let said = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", (*place)?)));
-    let said: Vec<String> = said.collect();
-    (!said.is_empty())
-        .then(|| format!("other hosts than the cloud's own are used: {} (endpoints)", said.join(" and ")))
+    service::elsewhere("the cloud's", &[("tokens come from", authority), ("Graph is read at", graph)])
 }

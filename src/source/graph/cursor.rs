@@ -1,10 +1,8 @@
 //! Where the feeds resume: the links that Graph gave at their ends.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::directory::Cursor;
-use crate::source::schema::anchor::hexadecimal;
 
 /// The links of the last read. They are good for what was asked then, and for no other question.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +27,4 @@ impl Resume {
     pub(super) fn cursor(&self) -> Option<Cursor> {
         serde_json::to_vec(self).ok().map(Cursor)
     }
-}
-
-/// Of everything that decides what is asked.
-pub(super) fn fingerprint<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.len().to_be_bytes());
-        digest.update(part);
-    }
-    hexadecimal(&digest.finalize())
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Mode, Patch, Reference, Stated, fields};
+use crate::source::json;
 use crate::source::schema::{Attributes, active_directory};
 
 /// An object of a page.
@@ -321,20 +322,7 @@ fn value<'i>(item: &'i Item, property: &str) -> Option<&'i Value> {
 
 /// What an object says of a property.
 fn said(item: &Item, property: &str) -> Option<Stated> {
-    let value = value(item, property)?;
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
-    let values: Option<Vec<String>> = match value {
-        Value::Null => return None,
-        Value::Array(values) => values.iter().map(text).collect(),
-        value => text(value).map(|text| vec![text]),
-    };
-    let Some(values) = values else { return Some(Stated::Undecodable) };
-    let values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
-    (!values.is_empty()).then_some(Stated::Values(values))
+    json::stated(value(item, property)?)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::client::Graph;
 use super::config::CONTACTS;
 use crate::directory::Anchor;
 use crate::net::retry::{Came, Next, Policy};
+use crate::source::service::places::{Places, Said};
 use crate::source::{LookUp, SourceError};
 
 /// Graph takes no more at once.
@@ -16,49 +17,24 @@ const AT_ONCE: usize = 20;
 /// How many times those are asked for again whom Graph had no time for.
 const ROUNDS: u32 = 4;
 
-/// What Graph says of one path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    There,
-    NotThere,
-    /// Neither: no right to see it, no time to look.
-    Nothing,
-}
-
-/// Settles who is not there. Where it is known as what each was read (`users/…`, `groups/…`), it is looked for there. Every user
-/// and group of a tenant is read, so who is there and was not read is not elsewhere: nothing is said of them. A contact is elsewhere
-/// if contacts are no longer read.
+/// Settles who is not there. A contact is elsewhere if contacts are no longer read.
 pub(super) async fn look_up(
     graph: &Graph,
     anchors: &[Anchor],
     called: &HashMap<Anchor, String>,
 ) -> Result<LookUp, SourceError> {
-    let places = |anchor: &Anchor| match called.get(anchor) {
-        Some(place) => vec![place.clone()],
-        None => graph.config().reads().map(|(of, _)| format!("{of}/{anchor}")).collect(),
-    };
-    let is_left_out = |anchor: &&Anchor| {
-        let place = called.get(*anchor).and_then(|place| place.split('/').next());
+    let is_left_out = |anchor: &Anchor| {
+        let place = called.get(anchor).and_then(|place| place.split('/').next());
         place == Some(CONTACTS) && !graph.config().contacts
     };
-    let (left_out, anchors): (Vec<&Anchor>, Vec<&Anchor>) = anchors.iter().partition(is_left_out);
-    let paths: Vec<String> = anchors.iter().flat_map(|anchor| places(anchor)).collect();
+    let (left_out, anchors): (Vec<Anchor>, Vec<Anchor>) = anchors.iter().cloned().partition(is_left_out);
+    let collections: Vec<&str> = graph.config().reads().map(|(of, _)| of).collect();
+    let places = Places { anchors: &anchors, called, collections: &collections };
     let mut said = HashMap::new();
-    for some in paths.chunks(AT_ONCE) {
+    for some in places.all().chunks(AT_ONCE) {
         ask(graph, some, &mut said).await?;
     }
-    let mut settled = LookUp { found: left_out.into_iter().cloned().collect(), ..LookUp::default() };
-    for anchor in anchors {
-        let places = places(anchor);
-        let of = |place: &String| said.get(place).copied().unwrap_or(Said::Nothing);
-        let there: Vec<String> = places.iter().filter(|place| of(place) == Said::There).cloned().collect();
-        if !there.is_empty() {
-            settled.called.insert(anchor.clone(), there);
-        } else if places.iter().all(|place| of(place) == Said::NotThere) {
-            settled.missing.push(anchor.clone());
-        }
-    }
-    Ok(settled)
+    Ok(LookUp { found: left_out, ..places.settle(&said) })
 }
 
 async fn ask(graph: &Graph, paths: &[String], said: &mut HashMap<String, Said>) -> Result<(), SourceError> {

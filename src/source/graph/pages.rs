@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::client::{Graph, Page, Refused};
+use super::client::{Graph, NAME, Page, Refused};
 use super::decode::Item;
-use super::trail::Trail;
 use crate::net::http::Url;
+use crate::source::service::trail::Trail;
 use crate::source::{Reason, SourceError};
 
 /// A feed that is read from a link on.
@@ -61,7 +61,7 @@ impl Pages {
     }
 
     fn ask(&mut self, at: Url) -> Result<(), SourceError> {
-        self.trail.step(&at)?;
+        self.trail.step(at.as_str(), NAME)?;
         let graph = self.graph.clone();
         self.coming.spawn(async move { graph.page(at).await });
         Ok(())

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::cloud::Cloud;
-use crate::net::http::{HttpError, Stage};
 use crate::net::oauth::{Refusal, TokenError};
-use crate::source::{Reason, SourceError};
+use crate::source::{Reason, SourceError, service};
 
 /// What a refusal is about.
 pub(super) struct About<'a> {
@@ -21,24 +20,14 @@ const NO_SUCH_APP: u64 = 700_016;
 
 /// Why there is no token.
 pub(super) fn token(error: &TokenError, about: &About<'_>) -> SourceError {
-    match error {
-        TokenError::Http(error) => http(error),
-        TokenError::Refused(refusal) => {
-            let why = remedy(refusal, about)
-                .unwrap_or_else(|| "check tenantID, clientID, cloud and credentials".to_owned());
-            let message = format!("Microsoft Entra ID refused the app {}: {why} ({refusal})", about.client);
-            let is_unknown = refusal.codes.contains(&NO_SUCH_APP);
-            let reason = if is_unknown { Reason::AppNotFound } else { Reason::AuthenticationFailed };
-            SourceError::new(reason, message)
-        }
-        TokenError::Failed(status, wait) => {
-            let reason = if *status == 429 { Reason::Throttled } else { Reason::Unreachable };
-            SourceError::new(reason, format!("the token endpoint is busy or failing (status {status})"))
-                .after(*wait)
-        }
-        TokenError::NoToken(_) => SourceError::new(Reason::InvalidData, error.to_string()),
-        TokenError::Credential(why) => SourceError::new(Reason::AuthenticationFailed, why.clone()),
-    }
+    service::token(error, |refusal| {
+        let why = remedy(refusal, about)
+            .unwrap_or_else(|| "check tenantID, clientID, cloud and credentials".to_owned());
+        let message = format!("Microsoft Entra ID refused the app {}: {why} ({refusal})", about.client);
+        let is_unknown = refusal.codes.contains(&NO_SUCH_APP);
+        let reason = if is_unknown { Reason::AppNotFound } else { Reason::AuthenticationFailed };
+        SourceError::new(reason, message)
+    })
 }
 
 /// What to say of an app that lacks these application permissions; nothing if it lacks none.
@@ -57,17 +46,6 @@ pub(super) fn permissions(missing: &[&str], about: &About<'_>) -> Option<SourceE
          open {consent}"
     );
     Some(SourceError::new(reason, message))
-}
-
-/// Why there is no whole answer.
-pub(super) fn http(error: &HttpError) -> SourceError {
-    let reason = match error.stage {
-        Stage::Connecting => Reason::Unreachable,
-        Stage::Secure => Reason::TlsFailed,
-        Stage::Answering => Reason::Interrupted,
-        Stage::Unsent | Stage::TooLong => Reason::InvalidData,
-    };
-    SourceError::new(reason, error.message.clone())
 }
 
 /// What to do, by the issuer's own numbers (learn.microsoft.com/entra/identity-platform/reference-error-codes). They may
@@ -158,17 +136,6 @@ mod tests {
     #[case::html(400, "<html>syncStateNotFound</html>", false)]
     fn tells_a_feed_that_cannot_go_on(#[case] status: u16, #[case] body: &str, #[case] resync: bool) {
         assert_eq!(is_resync(status, body.as_bytes()), resync);
-    }
-
-    #[test]
-    fn a_busy_token_endpoint_says_how_long() {
-        let about =
-            About { tenant: "t.example", client: "c", cloud: Cloud::Public, consent: "https://c".to_owned() };
-        let wait = Some(std::time::Duration::from_secs(7));
-        for (status, reason) in [(429, Reason::Throttled), (503, Reason::Unreachable)] {
-            let error = token(&TokenError::Failed(status, wait), &about);
-            assert_eq!((error.reason, error.retry_after), (reason, wait));
-        }
     }
 
     #[test]
