@@ -52,7 +52,7 @@ fn with(entra: &Entra, tenant: &str, app: &str, secret: &str, credential: &str, 
 }
 
 /// Who is in step: names, with whether they are active, and groups with the names of who is in them.
-fn registry(desk: &Desk) -> BTreeMap<String, Value> {
+pub(crate) fn registry(desk: &Desk) -> BTreeMap<String, Value> {
     let resources = desk.registry();
     let name = |one: &Value| {
         one.get("userName").or_else(|| one.get("displayName")).and_then(Value::as_str).unwrap().to_owned()
@@ -414,7 +414,7 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
     entra.fail("groups/delta", 429, &[json_type, ("retry-after", "1")], "{}");
     entra.fail(users, 401, &[json_type], "{}");
     assert_eq!(synced(&desk, &entra), before);
-    assert!(entra.inner().faults.is_empty(), "all of it was met");
+    assert!(entra.inner().talk.faults.is_empty(), "all of it was met");
 }
 
 #[test]
@@ -739,7 +739,7 @@ fn microsofts_own_clients_take_the_stand_in_for_it() {
     };
     let (ca, facts) = (file("ca.pem", &entra.ca), file("facts.json", &facts.to_string()));
     let root = env!("CARGO_MANIFEST_DIR");
-    let client = Command::new(format!("{root}/scripts/entra-client")).output().unwrap();
+    let client = Command::new(format!("{root}/scripts/cloud-client")).arg("entra").output().unwrap();
     let client = Ran::of(&client).exits(0);
     let mut python = Command::new(format!("{}/python", client.out.trim()));
     python.arg(format!("{root}/tests/independent/entra.py")).arg(facts);

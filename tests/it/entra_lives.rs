@@ -1,72 +1,20 @@
 //! Random lives of a tenant, read through whatever its service does wrong: nobody goes who is there, and at rest nothing differs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use rollcall::directory::{ConnectorName, Entry, Mode};
-use rollcall::source::graph::EntraSource;
-use rollcall::store::Store;
-use rollcall::store::snapshot::{NameId, Presence, Row};
-use rollcall::sync::import::{ImportError, Imported, Options, import};
-use serde_json::{Value, json};
+use rollcall::directory::Mode;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::entra::by_secret;
+use crate::support::cloud_lives::{self, Known, Place, same};
 use crate::support::entra::{Entra, Tenant};
 use crate::support::faults::{Dice, count, tell};
-use crate::support::hand::Hand;
 
 /// So many lives go on at a time.
 const AT_ONCE: usize = 16;
-
-/// What is known of one entry: itself, and who is in it.
-type Known = BTreeMap<String, (Entry, BTreeSet<String>)>;
-
-/// A place where a tenant is read.
-struct Place {
-    store: Store,
-    source: EntraSource,
-    clock: Hand,
-    _folder: tempfile::TempDir,
-}
-
-fn corp() -> ConnectorName {
-    ConnectorName::new("test", "corp")
-}
-
-impl Place {
-    fn new(entra: &Entra) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let source = by_secret(entra, &["employeeType"]);
-        Self { store: Store::open(folder.path()).unwrap(), source, clock: Hand::seconds(0), _folder: folder }
-    }
-
-    async fn read(&self) -> Result<Imported, ImportError> {
-        let (timeout, full_read_every) = (Duration::from_mins(2), Duration::from_hours(1));
-        let options = Options { look_ups: 1000, timeout, full_read_every };
-        self.clock.advance(Duration::from_mins(5));
-        import(&self.source, &self.store, &corp(), options, &self.clock, |_| {}).await
-    }
-
-    /// Everybody who did not go.
-    fn known(&self) -> Known {
-        let Some(snapshot) = self.store.snapshot(&corp()).unwrap() else { return Known::new() };
-        let mut rows: Vec<Row> = Vec::new();
-        snapshot.for_each_row(&mut |row| rows.push(row)).unwrap();
-        rows.retain(|row| !matches!(row.presence, Presence::Gone { .. }));
-        let called: HashMap<NameId, String> = rows
-            .iter()
-            .flat_map(|row| row.names.iter().map(|name| (*name, row.entry.anchor.as_str().to_owned())))
-            .collect();
-        let known = |row: Row| {
-            let names = snapshot.edges(row.id).unwrap().names;
-            let members = names.iter().filter_map(|name| called.get(&NameId(name)).cloned()).collect();
-            (row.entry.anchor.as_str().to_owned(), (row.entry, members))
-        };
-        rows.into_iter().map(known).collect()
-    }
-}
 
 /// Something happens to somebody.
 fn step(tenant: &mut Tenant, dice: &mut Dice, deleted: &mut Vec<Uuid>, number: u64) {
@@ -158,32 +106,16 @@ fn fault(entra: &Entra, dice: &mut Dice) -> &'static str {
     to
 }
 
-/// Whether an account is known to be disabled.
-fn is_disabled((entry, _): &(Entry, BTreeSet<String>)) -> bool {
-    entry.disabled == Some(true)
-}
-
 /// Nobody, and nobody's membership, went who is there, and nobody is disabled who is enabled.
 fn nobody_went(entra: &Entra, before: &Known, after: &Known, story: &[String]) {
     let inner = entra.inner();
     let tenant = &inner.tenant;
     let there: BTreeSet<String> =
         tenant.all("user").into_iter().chain(tenant.all("group")).map(|id| id.to_string()).collect();
-    let story = || story.join("\n");
-    for (who, (_, members)) in before.iter().filter(|(who, _)| there.contains(*who)) {
-        let Some(now) = after.get(who) else { panic!("{who} went, and is there:\n{}", story()) };
-        let id: Uuid = who.parse().unwrap();
-        let is_enabled = || tenant.property(id, "accountEnabled") == Some(json!(true));
-        assert!(
-            !is_disabled(now) || is_disabled(&before[who]) || !is_enabled(),
-            "{who} is enabled:\n{}",
-            story()
-        );
-        let in_it: BTreeSet<String> = tenant.members(id).iter().map(Uuid::to_string).collect();
-        let gone: Vec<&String> =
-            members.iter().filter(|member| in_it.contains(*member) && !now.1.contains(*member)).collect();
-        assert!(gone.is_empty(), "{gone:?} went from {who}, and are in it:\n{}", story());
-    }
+    let id = |who: &str| who.parse::<Uuid>().unwrap();
+    let is_enabled = |who: &str| tenant.property(id(who), "accountEnabled") == Some(json!(true));
+    let members = |who: &str| tenant.members(id(who)).iter().map(Uuid::to_string).collect();
+    cloud_lives::nobody_went(&there, is_enabled, members, before, after, story);
 }
 
 async fn life(seed: u64) -> [usize; 3] {
@@ -200,7 +132,7 @@ async fn life(seed: u64) -> [usize; 3] {
         }
         tenant.put(groups[0], groups[1], true);
     }
-    let (place, mut is_open) = (Place::new(&entra), false);
+    let (place, mut is_open) = (Place::of(by_secret(&entra, &["employeeType"])), false);
     for read in 0..8_u64 {
         let before = place.known();
         {
@@ -219,14 +151,14 @@ async fn life(seed: u64) -> [usize; 3] {
         }
         for _ in 0..dice.below(3) {
             let to = fault(&entra, &mut dice);
-            let fault = entra.inner().faults.back().cloned().unwrap();
+            let fault = entra.inner().talk.faults.back().cloned().unwrap();
             story.push(format!("   {to}: {} {} {:?}", fault.status, fault.body, fault.headers));
             counts[2] += 1;
         }
         if dice.below(6) == 0 {
             place.clock.advance(Duration::from_hours(1));
         }
-        let ended = place.read().await;
+        let ended = place.try_read().await;
         counts[usize::from(ended.is_err())] += 1;
         if let Ok(imported) = &ended {
             let is_left = imported.unsettled + imported.unreadable > 0;
@@ -237,33 +169,22 @@ async fn life(seed: u64) -> [usize; 3] {
             Err(error) => format!("   not read: {error}"),
         });
         nobody_went(&entra, &before, &place.known(), &story);
-        entra.inner().faults.clear();
+        entra.inner().talk.faults.clear();
     }
     entra.inner().tenant.muddled = None;
-    let fresh = Place::new(&entra);
-    fresh.read().await.unwrap();
-    let end = place.read().await.unwrap();
+    let fresh = Place::of(by_secret(&entra, &["employeeType"]));
+    fresh.read().await;
+    let end = place.read().await;
     is_open = is_open && end.info.mode == Mode::Delta;
     // Whoever could not be looked up, or understood, stays until the next read of everything.
     if !is_open && end.unsettled == 0 && end.unreadable == 0 {
         same(&place.known(), &fresh.known(), &story);
     }
     place.clock.advance(Duration::from_hours(1));
-    let end = place.read().await.unwrap();
+    let end = place.read().await;
     assert_eq!((end.unsettled, end.unreadable), (0, 0), "{}", story.join("\n"));
     same(&place.known(), &fresh.known(), &story);
     counts
-}
-
-fn same(read: &Known, fresh: &Known, story: &[String]) {
-    let shown = |known: &Known| -> BTreeMap<String, Value> {
-        let entry = |(who, (entry, members)): (&String, &(Entry, BTreeSet<String>))| {
-            let said = format!("{:?} {:?} {:?}", entry.fields, entry.attributes, entry.disabled);
-            (who.clone(), json!([said, members]))
-        };
-        known.iter().map(entry).collect()
-    };
-    assert_eq!(shown(read), shown(fresh), "{}", story.join("\n"));
 }
 
 #[test]

@@ -4,6 +4,8 @@ pub(crate) mod assets;
 pub(crate) mod browser;
 pub(crate) mod chart;
 pub(crate) mod cli;
+pub(crate) mod cloud;
+pub(crate) mod cloud_lives;
 pub(crate) mod cluster;
 pub(crate) mod company;
 pub(crate) mod completion;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::directory::Round;
 use super::token::now;
-use super::{Answer, Inner};
+use super::{Answer, Inner, error};
 
 /// What can be chosen of a user.
 const USER: &[&str] = &[
@@ -82,7 +82,7 @@ impl Inner {
         token: Option<&str>,
         body: &str,
     ) -> Answer {
-        let invalid = |why: &str| Answer::error(401, "InvalidAuthenticationToken", why);
+        let invalid = |why: &str| error(401, "InvalidAuthenticationToken", why);
         let Some(token) = token else { return invalid("Access token is empty.") };
         let Some(issued) = self.tokens.get(token) else { return invalid("CompactToken parsing failed.") };
         if issued.ends_at <= now() {
@@ -99,10 +99,10 @@ impl Inner {
             Some(&"users") => "User.Read.All",
             Some(&"groups") => "GroupMember.Read.All",
             Some(&"contacts") => "OrgContact.Read.All",
-            _ => return Answer::error(400, "BadRequest", "Resource not found for the segment."),
+            _ => return error(400, "BadRequest", "Resource not found for the segment."),
         };
         if !permissions.contains(needed) && !permissions.contains("Directory.Read.All") {
-            return Answer::error(
+            return error(
                 403,
                 "Authorization_RequestDenied",
                 "Insufficient privileges to complete the operation.",
@@ -130,7 +130,7 @@ impl Inner {
                 },
                 None => not_found(id),
             },
-            _ => Answer::error(400, "BadRequest", "Resource not found for the segment."),
+            _ => error(400, "BadRequest", "Resource not found for the segment."),
         }
     }
 
@@ -141,7 +141,7 @@ impl Inner {
 
     fn delta(&mut self, of: &str, query: &Query, hidden_too: bool) -> Answer {
         if ["$top", "$orderby", "$expand", "$search", "$filter"].iter().any(|it| query.contains_key(*it)) {
-            return Answer::error(400, "Request_UnsupportedQuery", "The query option is not supported here.");
+            return error(400, "Request_UnsupportedQuery", "The query option is not supported here.");
         }
         let of = match of {
             "users" => "users",
@@ -157,12 +157,12 @@ impl Inner {
             Some(token) => match self.rounds.get(token).filter(|round| round.of == of).cloned() {
                 // A link is only ever what was given, as it was given.
                 Some(_) if query.len() > 1 => {
-                    return Answer::error(400, "BadRequest", "Query options cannot be used with a token.");
+                    return error(400, "BadRequest", "Query options cannot be used with a token.");
                 }
                 // Where it ended, the next round begins.
                 Some(round) if query.contains_key("$deltatoken") => self.round(of, round.select, round.until),
                 Some(round) => round,
-                None => return Answer::error(400, "BadRequest", "Badly formed token."),
+                None => return error(400, "BadRequest", "Badly formed token."),
             },
             None => match select(of, query) {
                 Ok(select) => self.round(of, select, 0),
@@ -196,7 +196,7 @@ impl Inner {
     fn list(&self, all: &[Uuid], query: &Query, path: &str) -> Answer {
         let of = path.split('/').next().unwrap_or(path);
         let Ok(select) = select(of, query) else {
-            return Answer::error(400, "BadRequest", "Could not find a property.");
+            return error(400, "BadRequest", "Could not find a property.");
         };
         let [top, most] = TOP;
         let top = query
@@ -204,7 +204,7 @@ impl Inner {
             .map_or(Some(top), |top| top.parse().ok())
             .filter(|top| (1..=most).contains(top));
         let Some(top) = top else {
-            return Answer::error(400, "Request_UnsupportedQuery", "Invalid page size specified.");
+            return error(400, "Request_UnsupportedQuery", "Invalid page size specified.");
         };
         let skip: usize = query.get("$skiptoken").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let shown = all.iter().skip(skip).take(top).map(|id| Value::Object(self.tenant.shown(*id, &select)));
@@ -219,7 +219,7 @@ impl Inner {
     }
 
     fn batch(&mut self, token: &str, body: &str) -> Answer {
-        let bad = |why: &str| Answer::error(400, "BadRequest", why);
+        let bad = |why: &str| error(400, "BadRequest", why);
         let Ok(body) = serde_json::from_str::<Value>(body) else {
             return bad("Invalid batch payload format.");
         };
@@ -236,11 +236,15 @@ impl Inner {
         for request in requests {
             let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
             let target = format!("/v1.0{}", text("url"));
-            let fault =
-                self.faults.iter().position(|it| it.to == text("url")).and_then(|at| self.faults.remove(at));
+            let fault = self
+                .talk
+                .faults
+                .iter()
+                .position(|it| it.to == text("url"))
+                .and_then(|at| self.talk.faults.remove(at));
             let answer = match fault {
                 Some(fault) => Answer { status: fault.status, headers: fault.headers, body: fault.body },
-                None => self.answer(text("method"), &target, Some(token), ""),
+                None => self.tell(text("method"), &target, Some(token), ""),
             };
             let body: Value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
             let headers: Map<String, Value> =
@@ -265,7 +269,7 @@ fn not_found(id: &str) -> Answer {
     let why = format!(
         "Resource '{id}' does not exist or one of its queried reference-property objects are not present."
     );
-    Answer::error(404, "Request_ResourceNotFound", &why)
+    error(404, "Request_ResourceNotFound", &why)
 }
 
 /// What is to be shown.
@@ -284,7 +288,7 @@ fn select(of: &str, query: &Query) -> Result<Vec<String>, Answer> {
         Some(name) => {
             let kind = kind(of);
             let why = format!("Could not find a property named '{name}' on type 'microsoft.graph.{kind}'.");
-            Err(Answer::error(400, "BadRequest", &why))
+            Err(error(400, "BadRequest", &why))
         }
     }
 }
