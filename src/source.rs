@@ -9,6 +9,7 @@ use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
 mod error;
 mod fingerprint;
+pub mod google;
 pub mod graph;
 mod json;
 mod kind;

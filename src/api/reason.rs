@@ -43,7 +43,7 @@ pub mod connector {
         CONSENT_WITHDRAWN = "ConsentWithdrawn", "Ready, Readable, Consented", "The app had its permissions, and has none of them any more. The message has the address to open. Nobody is removed because of it.";
         PERMISSION_MISSING = "PermissionMissing", "Ready, Readable, Consented", "The app has some of the permissions that it needs, and not all. The message names what is missing, and the address to open once the app asks for it.";
         APP_NOT_FOUND = "AppNotFound", "Ready, Authenticated, Consented", "The tenant does not know the app: tenantID or clientID is wrong, or no administrator of the tenant has consented. The message has the address to open.";
-        ENDPOINTS_OVERRIDDEN = "EndpointsOverridden", "EndpointsOverridden", "Other hosts than the cloud's own are used, because spec.entraId.endpoints names them. They see the credentials and the tokens of the app.";
+        ENDPOINTS_OVERRIDDEN = "EndpointsOverridden", "EndpointsOverridden", "Other hosts than the cloud's own are used, because the spec names them (endpoints). They see the credentials and the tokens of the app.";
         THROTTLED = "Throttled", "Ready, Readable", "The service limits our requests. The read is retried, not before the time that the service asks for. If this persists, read less often (interval).";
         CURSOR_EXPIRED = "CursorExpired", "Ready, Readable", "The directory no longer knows where the read was. Nothing of it was used, and everything is read again.";
         NOT_FOUND = "NotFound", "Ready, Readable", "A base DN or the file does not exist. Check baseDNs or the path.";

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::google::{GoogleConfig, GoogleSource};
 use super::graph::{EntraConfig, EntraSource};
 use super::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, GenericConfig, LdapSource};
 use super::ldif::{LdifConfig, LdifSource};
@@ -16,6 +17,8 @@ pub enum SourceConfig {
     ActiveDirectory(ActiveDirectoryConfig),
     /// A tenant.
     EntraId(EntraConfig),
+    /// A customer.
+    GoogleWorkspace(GoogleConfig),
     /// A server.
     Ldap(GenericConfig),
     /// A file.
@@ -42,6 +45,7 @@ impl SourceConfig {
         match self {
             Self::ActiveDirectory(_) => server("activeDirectory"),
             Self::EntraId(_) => server("entraId"),
+            Self::GoogleWorkspace(_) => server("googleWorkspace"),
             Self::Ldap(_) => server("ldap"),
             Self::Ldif(_) => Abilities { name: "ldif", is_a_server: false, has_feed: false, looks_up: false },
         }
@@ -52,6 +56,7 @@ impl SourceConfig {
         match self {
             Self::ActiveDirectory(config) => of_bind(config.ldap.bind.as_ref()),
             Self::EntraId(config) => [Some(config.client.as_bytes()), config.credential.mark()],
+            Self::GoogleWorkspace(config) => [Some(config.account.as_bytes()), config.credential.mark()],
             Self::Ldap(config) => of_bind(config.ldap.bind.as_ref()),
             Self::Ldif(_) => [None, None],
         }
@@ -61,7 +66,7 @@ impl SourceConfig {
     pub fn consenting(&self) -> Option<&EntraConfig> {
         match self {
             Self::EntraId(config) => Some(config),
-            Self::ActiveDirectory(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+            Self::ActiveDirectory(_) | Self::GoogleWorkspace(_) | Self::Ldap(_) | Self::Ldif(_) => None,
         }
     }
 
@@ -69,6 +74,7 @@ impl SourceConfig {
     pub fn elsewhere(&self) -> Option<String> {
         match self {
             Self::EntraId(config) => config.elsewhere(),
+            Self::GoogleWorkspace(config) => config.endpoints.elsewhere(),
             Self::ActiveDirectory(_) | Self::Ldap(_) | Self::Ldif(_) => None,
         }
     }
@@ -80,7 +86,7 @@ impl SourceConfig {
             Self::ActiveDirectory(config) => config.unseen(fields, directory),
             Self::Ldap(config) => config.unseen(fields, vendor),
             // A tenant shows all of an entry or nothing: see the exceptions.
-            Self::EntraId(_) | Self::Ldif(_) => None,
+            Self::EntraId(_) | Self::GoogleWorkspace(_) | Self::Ldif(_) => None,
         }
     }
 
@@ -94,6 +100,10 @@ impl SourceConfig {
             Self::EntraId(config) => Session::EntraId(match before {
                 Some(Session::EntraId(before)) => before.clone(),
                 _ => EntraSource::new(config.clone()),
+            }),
+            Self::GoogleWorkspace(config) => Session::GoogleWorkspace(match before {
+                Some(Session::GoogleWorkspace(before)) => before.clone(),
+                _ => GoogleSource::new(config.clone()),
             }),
             // The bind is the server's word of that moment; a connection that was idle may have been cut unseen.
             Self::Ldap(config) => Session::Ldap(LdapSource::new(config.clone())),
@@ -113,6 +123,8 @@ pub enum Session {
     ActiveDirectory(ActiveDirectorySource),
     /// A tenant.
     EntraId(EntraSource),
+    /// A customer.
+    GoogleWorkspace(GoogleSource),
     /// A server.
     Ldap(LdapSource),
     /// A file.
@@ -124,6 +136,7 @@ impl Source for Session {
         match self {
             Self::ActiveDirectory(source) => Box::pin(source.read(cursor, sink)).await,
             Self::EntraId(source) => Box::pin(source.read(cursor, sink)).await,
+            Self::GoogleWorkspace(source) => Box::pin(source.read(cursor, sink)).await,
             Self::Ldap(source) => Box::pin(source.read(cursor, sink)).await,
             Self::Ldif(source) => Box::pin(source.read(cursor, sink)).await,
         }
@@ -137,6 +150,7 @@ impl Source for Session {
         match self {
             Self::ActiveDirectory(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::EntraId(source) => Box::pin(source.look_up(anchors, called)).await,
+            Self::GoogleWorkspace(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::Ldap(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::Ldif(source) => Box::pin(source.look_up(anchors, called)).await,
         }

@@ -14,12 +14,14 @@ use super::problem::Problem;
 use crate::api;
 use crate::api::DirectoryConnectorSpec;
 use crate::api::connector::{
-    ActiveDirectory, DnsDiscovery, EntraCredentials, EntraEndpoints, EntraId, Ldap, Ldif, Tls,
+    ActiveDirectory, DnsDiscovery, EntraCredentials, EntraEndpoints, EntraId, GoogleCredentials,
+    GoogleEndpoints, GoogleWorkspace, Ldap, Ldif, Tls, Trust,
 };
 use crate::directory::{ConnectorName, DirectoryId, Dn};
 use crate::net::http;
-use crate::net::oauth::Credential;
+use crate::net::oauth::{Account, Credential, Keyless, Signing};
 use crate::source::SourceConfig;
+use crate::source::google::{Endpoints, GoogleConfig, Whose};
 use crate::source::graph::{self, Cloud, EntraConfig};
 use crate::source::ldap::{self, ActiveDirectoryConfig, ChangeFeed, Discovery, GenericConfig, LdapConfig};
 use crate::source::ldif::{Input, LdifConfig};
@@ -27,6 +29,12 @@ use crate::sync::expression::{Expression, Returns, Subject};
 
 /// Where Microsoft Entra Workload ID puts a pod's own token.
 const FEDERATED_TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
+/// Where the pod's own token for Google is.
+const GOOGLE_TOKEN: &str = "/var/run/secrets/google/tokens/google-identity-token";
+/// Google's token exchange: the pod's token goes nowhere else.
+const STS: &str = "https://sts.googleapis.com/v1/token";
+/// Where Google's IAM signs.
+const IAM: &str = "https://iamcredentials.googleapis.com";
 /// The port of name servers.
 const DNS: u16 = 53;
 /// Directories are not read more often.
@@ -47,16 +55,19 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Connector> {
     let mut of = Resolving { name, objects, literal, problems: Vec::new() };
-    let source = match (&spec.active_directory, &spec.entra_id, &spec.ldap, &spec.ldif) {
-        (Some(domain), None, None, None) => Some(of.active_directory(domain)),
-        (None, Some(tenant), None, None) => of.entra_id(tenant),
-        (None, None, Some(ldap), None) => Some(of.ldap(ldap)),
-        (None, None, None, Some(ldif)) => of.ldif(ldif, folder),
-        (None, None, None, None) => {
-            of.fail("spec", "name a kind of directory: activeDirectory, entraId, ldap or ldif")
-        }
+    let DirectoryConnectorSpec { active_directory, entra_id, google_workspace, ldap, ldif, .. } = spec;
+    let source = match (active_directory, entra_id, google_workspace, ldap, ldif) {
+        (Some(domain), None, None, None, None) => Some(of.active_directory(domain)),
+        (None, Some(tenant), None, None, None) => of.entra_id(tenant),
+        (None, None, Some(customer), None, None) => of.google_workspace(customer),
+        (None, None, None, Some(ldap), None) => Some(of.ldap(ldap)),
+        (None, None, None, None, Some(ldif)) => of.ldif(ldif, folder),
+        (None, None, None, None, None) => of.fail(
+            "spec",
+            "name a kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
+        ),
         _ => {
-            let why = "names several kinds of directory, of activeDirectory, entraId, ldap and ldif; keep one of them";
+            let why = "names several kinds of directory, of activeDirectory, entraId, googleWorkspace, ldap and ldif; keep one of them";
             of.fail("spec", why)
         }
     };
@@ -102,6 +113,9 @@ pub(super) fn disabled_when(spec: &DirectoryConnectorSpec) -> Option<Expression>
 
 /// What to say of hosts that the spec names in place of the usual ones.
 pub fn elsewhere(spec: &DirectoryConnectorSpec) -> Option<String> {
+    if let Some(customer) = &spec.google_workspace {
+        return google_endpoints(customer.endpoints.as_ref()?).elsewhere();
+    }
     let endpoints = spec.entra_id.as_ref()?.endpoints.as_ref()?;
     graph::elsewhere(given(&endpoints.authority).as_deref(), given(&endpoints.graph).as_deref())
 }
@@ -271,16 +285,9 @@ impl Resolving<'_> {
             self.problem(&format!("{AT}.clientID"), why);
         }
         let endpoints = tenant.endpoints.clone().unwrap_or_default();
-        let places = [("authority", &endpoints.authority), ("graph", &endpoints.graph)];
-        for (field, place) in places.into_iter().filter(|(_, place)| !place.is_empty()) {
-            if !http::is_place(place) {
-                let why = format!("{place} must be https:// and a host, such as https://graph.corp.example");
-                self.problem(&format!("{AT}.endpoints.{field}"), &why);
-            }
-        }
+        self.places(AT, &[("authority", &endpoints.authority), ("graph", &endpoints.graph)]);
         let credential = self.entra_credential(tenant, &endpoints);
-        let ca_pem = tenant.tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
-        let ca_pem = self.followed(&format!("{AT}.tls.caRef"), ca_pem);
+        let ca_pem = self.trusted(AT, &tenant.tls);
         Some(SourceConfig::EntraId(EntraConfig {
             tenant: tenant.tenant_id.to_lowercase(),
             client: tenant.client_id.to_lowercase(),
@@ -328,6 +335,113 @@ impl Resolving<'_> {
                 None
             }
         }
+    }
+
+    fn google_workspace(&mut self, customer: &GoogleWorkspace) -> Option<SourceConfig> {
+        const AT: &str = "spec.googleWorkspace";
+        let whose = match (given(&customer.customer), given(&customer.domain)) {
+            (customer, None) => Whose::Customer(customer.unwrap_or_else(|| Whose::MINE.to_owned())),
+            (None, Some(domain)) => Whose::Domain(domain.to_lowercase()),
+            (Some(_), Some(_)) => {
+                self.problem(AT, "name a customer or a domain, and not both");
+                Whose::Customer(Whose::MINE.to_owned())
+            }
+        };
+        let is_name = |sign: char| sign.is_ascii_alphanumeric() || "_-".contains(sign);
+        if !customer.customer.chars().all(is_name) {
+            let why = "is no customer's ID, such as C01abc234, and not my_customer; name a domain in domain";
+            self.problem(&format!("{AT}.customer"), why);
+        }
+        if !customer.domain.chars().all(|sign| is_name(sign) || sign == '.') {
+            self.problem(&format!("{AT}.domain"), "is no DNS domain name, such as corp.example");
+        }
+        if !is_address(&customer.admin_email) {
+            let why = "is no address of an administrator, such as directory-reader@corp.example";
+            self.problem(&format!("{AT}.adminEmail"), why);
+        }
+        let per_minute = customer.requests_per_minute;
+        if per_minute < 60 {
+            self.problem(
+                &format!("{AT}.requestsPerMinute"),
+                "is too few to read a directory; use 60 or more",
+            );
+        }
+        let endpoints = customer.endpoints.clone().unwrap_or_default();
+        let GoogleEndpoints { directory, token } = &endpoints;
+        self.places(AT, &[("directory", directory), ("token", token)]);
+        let account = self.google_account(customer);
+        let ca_pem = self.trusted(AT, &customer.tls);
+        let (account, signing) = account?;
+        Some(SourceConfig::GoogleWorkspace(GoogleConfig {
+            whose,
+            admin: customer.admin_email.clone(),
+            account,
+            credential: Account { subject: customer.admin_email.clone(), signing },
+            per_minute,
+            endpoints: google_endpoints(&endpoints),
+            ca_pem,
+            literal: self.literal.clone(),
+        }))
+    }
+
+    /// The service account, and who signs for it.
+    fn google_account(&mut self, customer: &GoogleWorkspace) -> Option<(String, Signing)> {
+        const AT: &str = "spec.googleWorkspace.credentials";
+        let GoogleCredentials { service_account_key_ref, workload_identity } = &customer.credentials;
+        match (service_account_key_ref, workload_identity) {
+            (Some(reference), None) => {
+                let key = self.objects.account_key(self.name, reference);
+                let key = self.followed(&format!("{AT}.serviceAccountKeyRef"), Some(key))?;
+                Some((key.email.clone(), Signing::Key(key)))
+            }
+            (None, Some(identity)) => {
+                if customer.endpoints.is_some() {
+                    let why = "what the pod's token brings goes to Google's own hosts alone; leave out endpoints, or use another \
+                               credential";
+                    self.problem(AT, why);
+                }
+                let parts: Vec<&str> = identity.provider.split('/').collect();
+                let is_provider = matches!(
+                    parts.as_slice(),
+                    ["projects", _, "locations", _, "workloadIdentityPools", _, "providers", _]
+                );
+                let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "/-".contains(sign);
+                if !is_provider || !identity.provider.chars().all(is_plain) {
+                    let why = "is no provider of a workload identity pool, such as \
+                               projects/123456789/locations/global/workloadIdentityPools/clusters/providers/corp";
+                    self.problem(&format!("{AT}.workloadIdentity.provider"), why);
+                }
+                let email = &identity.service_account_email;
+                let is_plain = |sign: char| sign.is_ascii_alphanumeric() || ".-@".contains(sign);
+                if !is_address(email) || !email.chars().all(is_plain) {
+                    let why = "is no service account, such as reader@project.iam.gserviceaccount.com";
+                    self.problem(&format!("{AT}.workloadIdentity.serviceAccountEmail"), why);
+                }
+                let (sts, iam) = (STS.parse().ok()?, IAM.parse().ok()?);
+                let provider = identity.provider.clone();
+                let keyless = Keyless { provider, pod_token: GOOGLE_TOKEN.into(), sts, iam };
+                Some((email.clone(), Signing::Keyless(keyless)))
+            }
+            _ => {
+                self.problem(AT, "name exactly one credential: serviceAccountKeyRef or workloadIdentity");
+                None
+            }
+        }
+    }
+
+    /// Hosts that are given in place of the usual ones.
+    fn places(&mut self, at: &str, places: &[(&str, &String)]) {
+        for (field, place) in places.iter().filter(|(_, place)| !place.is_empty()) {
+            if !http::is_place(place) {
+                let why = format!("{place} must be https:// and a host, such as https://graph.corp.example");
+                self.problem(&format!("{at}.endpoints.{field}"), &why);
+            }
+        }
+    }
+
+    fn trusted(&mut self, at: &str, trust: &Trust) -> Option<Vec<u8>> {
+        let ca_pem = trust.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        self.followed(&format!("{at}.tls.caRef"), ca_pem)
     }
 
     fn urls(&mut self, at: &str, urls: &[String], start_tls: bool, insecure: bool) {
@@ -456,6 +570,18 @@ let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
 
 pub(super) fn not_a_duration(text: &api::Duration) -> String {
     format!("{:?} is not a duration; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
+}
+
+/// Hosts in place of Google's own.
+fn google_endpoints(endpoints: &GoogleEndpoints) -> Endpoints {
+    let GoogleEndpoints { directory, token } = endpoints;
+    Endpoints { directory: given(directory), token: given(token) }
+}
+
+fn is_address(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "@/".contains(c));
+    text.split_once('@').is_some_and(|(local, host)| is_part(local) && is_part(host))
 }
 
 fn given(text: &str) -> Option<String> {

@@ -80,6 +80,10 @@ pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
         );
         keys.extend(tenant.tls.ca_ref.iter().map(authority));
     }
+    if let Some(customer) = &spec.google_workspace {
+        keys.extend(customer.credentials.service_account_key_ref.iter().map(|it| secret(&it.name, &it.key)));
+        keys.extend(customer.tls.ca_ref.iter().map(authority));
+    }
     if let Some(ldif) = &spec.ldif {
         keys.extend(ldif.secret_key_ref.iter().map(|it| secret(&it.name, &it.key)));
         keys.extend(ldif.config_map_key_ref.iter().map(|it| map(&it.name, &it.key)));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::object::{Name, Objects};
 use super::reference::{CERTIFICATE, CREDENTIALS};
 use crate::api::reference::{CaKind, CaRef, KeyRef, SecretRef};
-use crate::net::oauth::Signer;
+use crate::net::oauth::{AccountKey, Signer};
 use crate::secret::Secret;
 use crate::source::ldap::Bind;
 
@@ -56,6 +56,14 @@ impl Objects {
         let [certificate, key] = CERTIFICATE.map(|key| self.secret(of, &reference.name, key));
         Signer::new(certificate?.expose(), key?)
             .map_err(|why| format!("Secret {}: {why}", of.beside(&reference.name)))
+    }
+
+    /// The key of a service account, as Google writes it into a file.
+    pub(super) fn account_key(&self, of: &Name, reference: &KeyRef) -> Followed<AccountKey> {
+        let file = self.secret(of, &reference.name, &reference.key)?;
+        AccountKey::read(file).map_err(|why| {
+            format!("the key {} of Secret {} {why}", reference.key, of.beside(&reference.name))
+        })
     }
 
     /// Certificates in PEM form.

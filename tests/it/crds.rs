@@ -36,6 +36,17 @@ const BY_SECRET: &str = ", credentials: { clientSecretRef: { name: graph, key: c
 /// By the pod's own token.
 const BY_POD: &str = ", credentials: { workloadIdentity: {} }";
 
+/// A customer, with more fields of `spec.googleWorkspace`.
+fn customer(more: &str) -> String {
+    connector(&format!("googleWorkspace: {{ adminEmail: reader@corp.example{more} }}"))
+}
+
+/// By a key of the service account.
+const BY_KEY: &str = ", credentials: { serviceAccountKeyRef: { name: google, key: key.json } }";
+/// Without one.
+const KEYLESS: &str = ", credentials: { workloadIdentity: { serviceAccountEmail: a@b.iam.gserviceaccount.com, provider: \
+                       projects/1/locations/global/workloadIdentityPools/p/providers/q } }";
+
 fn connector(spec: &str) -> String {
     format!(
         "{{ apiVersion: rollcall.dev/v1alpha1, kind: DirectoryConnector, metadata: {{ name: corp, namespace: default }}, \
@@ -106,6 +117,10 @@ fn problems(object: &str) -> Vec<String> {
     "corp.example",
     &format!("{BY_SECRET}, endpoints: {{ authority: \"https://a\" }}, tls: {{ caRef: {{ name: ca }} }}, cloud: China")
 ))]
+#[case::customer(customer(BY_KEY))]
+#[case::customer_by_id(customer(&format!("{BY_KEY}, customer: C01abc234, requestsPerMinute: 60")))]
+#[case::one_domain(customer(&format!("{KEYLESS}, domain: corp.example")))]
+#[case::customer_elsewhere(customer(&format!("{BY_KEY}, endpoints: {{ token: \"https://a:1/\", directory: \"https://b\" }}, tls: {{ caRef: {{ name: ca }} }}")))]
 #[case::start_tls(connector("ldap: { urls: [\"ldap://a\", \"ldaps://b\"], startTLS: true }"))]
 #[case::in_the_open(connector("ldap: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::most_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(8))))]
@@ -165,19 +180,19 @@ fn takes(#[case] object: String) {
 #[rstest]
 #[case::no_kind(
     connector(""),
-    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::two_kinds(
     connector("ldap: { urls: [\"ldaps://a\"] }, ldif: { configMapKeyRef: { name: a, key: b } }"),
-    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::two_kinds_with_a_domain(
     connector(
         "activeDirectory: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }, ldap: { urls: [\"ldaps://a\"] }"
     ),
-    "name exactly one kind of directory: activeDirectory, entraId, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::checked_too_often(
@@ -265,6 +280,56 @@ fn takes(#[case] object: String) {
     tenant("corp.example", &format!("{BY_SECRET}, cloud: Germany")),
     "Unsupported value: \"Germany\"",
     "spec.entraId.cloud"
+)]
+#[case::customer_and_domain(
+    customer(&format!("{BY_KEY}, customer: my_customer, domain: corp.example")),
+    "name a customer or a domain, and not both",
+    "spec.googleWorkspace"
+)]
+#[case::no_customer(
+    customer(&format!("{BY_KEY}, customer: corp.example")),
+    "spec.googleWorkspace.customer in body should match",
+    "spec.googleWorkspace.customer"
+)]
+#[case::no_domain_name(
+    customer(&format!("{BY_KEY}, domain: \"https://corp.example\"")),
+    "spec.googleWorkspace.domain in body should match",
+    "spec.googleWorkspace.domain"
+)]
+#[case::no_administrator(
+    connector(&format!("googleWorkspace: {{ adminEmail: reader{BY_KEY} }}")),
+    "spec.googleWorkspace.adminEmail in body should match",
+    "spec.googleWorkspace.adminEmail"
+)]
+#[case::no_account(
+    customer(", credentials: {}"),
+    "name exactly one credential: serviceAccountKeyRef or workloadIdentity",
+    "spec.googleWorkspace.credentials"
+)]
+#[case::no_provider(
+    customer(&KEYLESS.replace("/providers/q", "")),
+    "spec.googleWorkspace.credentials.workloadIdentity.provider in body should match",
+    "spec.googleWorkspace.credentials.workloadIdentity.provider"
+)]
+#[case::no_account_of_google(
+    customer(&KEYLESS.replace("a@b.iam", "a b.iam")),
+    "spec.googleWorkspace.credentials.workloadIdentity.serviceAccountEmail in body should match",
+    "spec.googleWorkspace.credentials.workloadIdentity.serviceAccountEmail"
+)]
+#[case::signed_elsewhere(
+    customer(&format!("{KEYLESS}, endpoints: {{ directory: \"https://a\" }}")),
+    "what the pod's token brings goes to Google's own hosts alone",
+    "spec.googleWorkspace.credentials"
+)]
+#[case::customer_in_the_open(
+    customer(&format!("{BY_KEY}, endpoints: {{ directory: \"http://a\" }}")),
+    "spec.googleWorkspace.endpoints.directory in body should match",
+    "spec.googleWorkspace.endpoints.directory"
+)]
+#[case::too_few_requests(
+    customer(&format!("{BY_KEY}, requestsPerMinute: 59")),
+    "should be greater than or equal to 60",
+    "spec.googleWorkspace.requestsPerMinute"
 )]
 #[case::unprotected(
     connector("ldap: { urls: [\"ldaps://a\", \"ldap://b\"] }"),

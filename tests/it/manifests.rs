@@ -54,7 +54,7 @@ fn takes_a_connector(#[case] spec: &str) {
 }
 
 #[rstest]
-#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, entraId, ldap or ldif"])]
+#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif"])]
 #[case("  ldap: { urls: [\"ldaps://a\"] }\n  ldif: { path: x }", &["names several kinds"])]
 #[case("  ldap: { urls: [\"ldap://a\"] }", &["spec.ldap.urls[0]", "ldap://a would send passwords", "startTLS", "insecure"])]
 #[case("  ldap: { urls: [] }", &["spec.ldap.urls", "at least 1"])]
@@ -180,7 +180,7 @@ fn the_examples_are_sound() {
     let manifests = manifest::read(&[examples]);
     let resolved = spec::resolve(&manifests.objects);
     assert_eq!((manifests.problems, resolved.problems), (Vec::new(), Vec::new()));
-    assert_eq!(resolved.policies.len(), 6);
+    assert_eq!(resolved.policies.len(), 7);
 }
 
 #[test]

@@ -1,0 +1,268 @@
+//! From what the Directory API says of a user or group to an entry. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Reference, Stated, fields};
+use crate::source::json;
+
+/// An object of a page.
+pub(super) type Item = Map<String, Value>;
+
+/// What is asked of users.
+const USER: &[&str] = &[
+    "id",
+    "primaryEmail",
+    "customerId",
+    "name",
+    "suspended",
+    "archived",
+    "aliases",
+    "nonEditableAliases",
+    "organizations",
+    "phones",
+    "externalIds",
+    "locations",
+    "languages",
+];
+/// What is asked of groups.
+const GROUP: &[&str] =
+    &["id", "email", "name", "description", "directMembersCount", "aliases", "nonEditableAliases", "etag"];
+/// What a group has and a user has not: whoever names one of them means groups.
+const OF_GROUPS_ALONE: &[&str] = &["adminCreated", "description", "directMembersCount", "email"];
+/// What both have.
+const OF_BOTH: &[&str] = &["aliases", "etag", "externalIds", "id", "kind", "name", "nonEditableAliases"];
+/// Where the attributes are that a customer made for itself, by schema.
+pub(super) const CUSTOM: &str = "customSchemas";
+
+/// The first part of the name of a literal attribute: what is asked for.
+fn head(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// What is asked of users, in one order.
+pub(super) fn select_users(literal: &BTreeSet<String>) -> String {
+    let literal = literal.iter().map(|name| head(name)).filter(|name| !OF_GROUPS_ALONE.contains(name));
+    select(USER, literal)
+}
+
+/// The same of groups.
+pub(super) fn select_groups(literal: &BTreeSet<String>) -> String {
+    let literal = literal.iter().map(|name| head(name));
+    select(GROUP, literal.filter(|name| OF_GROUPS_ALONE.contains(name) || OF_BOTH.contains(name)))
+}
+
+fn select<'n>(fixed: &[&'n str], literal: impl Iterator<Item = &'n str>) -> String {
+    let names: BTreeSet<&str> = fixed.iter().copied().chain(literal).collect();
+    names.into_iter().collect::<Vec<_>>().join(",")
+}
+
+/// The schemas of attributes of the customer's own that are asked for.
+pub(super) fn schemas(literal: &BTreeSet<String>) -> String {
+    let of = literal.iter().filter_map(|name| name.strip_prefix(CUSTOM)?.strip_prefix('.'));
+    let schemas: BTreeSet<&str> = of.filter_map(|rest| rest.split('.').next()).collect();
+    schemas.into_iter().collect::<Vec<_>>().join(",")
+}
+
+/// The neutral fields that are asked for.
+pub(super) fn asked() -> BTreeSet<String> {
+    let asked = [
+        fields::USER_NAME,
+        fields::MAIL,
+        fields::ALIASES,
+        fields::DISPLAY_NAME,
+        fields::GIVEN_NAME,
+        fields::FAMILY_NAME,
+        fields::TITLE,
+        fields::DEPARTMENT,
+        fields::ORGANIZATION,
+        fields::EMPLOYEE_NUMBER,
+        fields::EMPLOYEE_TYPE,
+        fields::TELEPHONE_NUMBER,
+        fields::MOBILE,
+        fields::OFFICE,
+        fields::PREFERRED_LANGUAGE,
+        fields::NAME,
+        fields::DESCRIPTION,
+    ];
+    asked.map(str::to_owned).into()
+}
+
+/// A text, if it is one and not empty.
+pub(super) fn text<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
+    item.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The id of an object, which it keeps for ever.
+pub(super) fn id(item: &Item) -> Option<Anchor> {
+    text(item, "id").map(Anchor::new)
+}
+
+/// What a page says of a user.
+pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
+    let Some(anchor) = id(item) else { return nameless("user") };
+    let what = format!("users/{anchor}");
+    let unreadable = |why: &str| Change::Unreadable {
+        anchor: Some(anchor.clone()),
+        what: what.clone(),
+        why: why.to_owned(),
+    };
+    // Every user has one.
+    if text(item, "primaryEmail").is_none() {
+        return unreadable(
+            "Google shows no primaryEmail of it; give the administrator in whose name is asked the right to read users",
+        );
+    }
+    let is = |name: &str| match item.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(is)) => Ok(Some(*is)),
+        Some(_) => Err(()),
+    };
+    // Who is archived is not always suspended.
+    let (Ok(Some(suspended)), Ok(archived)) = (is("suspended"), is("archived")) else {
+        return unreadable(
+            "it does not say whether the account is suspended (suspended, archived), so it stays as it is",
+        );
+    };
+    let mut stated = BTreeMap::new();
+    let mut note = |field: &str, value: Option<Stated>| {
+        stated.extend(value.map(|value| (field.to_owned(), value)));
+    };
+    let of = |name: &str| item.get(name).and_then(json::stated);
+    note(fields::USER_NAME, of("primaryEmail"));
+    note(fields::MAIL, of("primaryEmail"));
+    note(fields::ALIASES, aliases(item));
+    let name = |part: &str| match item.get("name") {
+        Some(Value::Object(name)) => name.get(part).and_then(json::stated),
+        None | Some(Value::Null) => None,
+        Some(_) => Some(Stated::Undecodable),
+    };
+    note(fields::DISPLAY_NAME, name("fullName"));
+    note(fields::GIVEN_NAME, name("givenName"));
+    note(fields::FAMILY_NAME, name("familyName"));
+    let organization = |part| chosen(item, "organizations", part, |_| true);
+    note(fields::TITLE, organization("title"));
+    note(fields::DEPARTMENT, organization("department"));
+    note(fields::ORGANIZATION, organization("name"));
+    // The console calls it "Type of employee".
+    note(fields::EMPLOYEE_TYPE, organization("description"));
+    let of_type =
+        |list, part, kind: &'static str| chosen(item, list, part, move |one| text(one, "type") == Some(kind));
+    note(fields::EMPLOYEE_NUMBER, of_type("externalIds", "value", "organization"));
+    note(fields::TELEPHONE_NUMBER, of_type("phones", "value", "work"));
+    note(fields::MOBILE, of_type("phones", "value", "mobile"));
+    note(fields::OFFICE, of_type("locations", "buildingId", "desk"));
+    let preferred = |one: &Item| text(one, "preference") != Some("not_preferred");
+    note(fields::PREFERRED_LANGUAGE, chosen(item, "languages", "languageCode", preferred));
+    let disabled = Some(suspended || archived == Some(true));
+    let entry = entry(item, anchor.clone(), EntryKind::User, what, stated, literal);
+    Change::Replace(Box::new(Entry { disabled, ..entry }))
+}
+
+/// What a page says of a group, but for its members; what to say of one that cannot be understood.
+pub(super) fn group(item: &Item, literal: &BTreeSet<String>) -> Result<Entry, Box<Change>> {
+    let Some(anchor) = id(item) else { return Err(Box::new(nameless("group"))) };
+    let what = format!("groups/{anchor}");
+    // Every group has one.
+    let Some(email) = text(item, "email") else {
+        let why = "Google shows no email of it; give the administrator in whose name is asked the right to read groups";
+        return Err(Box::new(Change::Unreadable { anchor: Some(anchor), what, why: why.to_owned() }));
+    };
+    let mut stated = BTreeMap::new();
+    let mut note = |field: &str, value: Option<Stated>| {
+        stated.extend(value.map(|value| (field.to_owned(), value)));
+    };
+    let of = |name: &str| item.get(name).and_then(json::stated);
+    let local = || Some(Stated::Values(vec![email.split('@').next().unwrap_or(email).to_owned()]));
+    note(fields::NAME, of("name").or_else(local));
+    note(fields::DISPLAY_NAME, of("name").or_else(local));
+    note(fields::MAIL, of("email"));
+    note(fields::ALIASES, aliases(item));
+    note(fields::DESCRIPTION, of("description"));
+    let entry = entry(item, anchor, EntryKind::Group, what, stated, literal);
+    Ok(Entry { members: Members::NotStated, ..entry })
+}
+
+fn nameless(kind: &str) -> Change {
+    let why = "it has no id; Google gives every object one".to_owned();
+    Change::Unreadable { anchor: None, what: format!("a {kind} without an id"), why }
+}
+
+fn entry(
+    item: &Item,
+    anchor: Anchor,
+    kind: EntryKind,
+    dn: String,
+    fields: BTreeMap<String, Stated>,
+    literal: &BTreeSet<String>,
+) -> Entry {
+    let attributes =
+        literal.iter().filter_map(|name| Some((name.clone(), at(&Value::Object(item.clone()), name)?)));
+    let attributes = if literal.is_empty() { BTreeMap::new() } else { attributes.collect() };
+    let names = vec![Reference::Anchor(anchor.clone())];
+    Entry { anchor, kind, dn, names, fields, attributes, ..Entry::nobody() }
+}
+
+/// The other addresses: those that somebody gave, and those that Google did.
+fn aliases(item: &Item) -> Option<Stated> {
+    let mut all = Vec::new();
+    for name in ["aliases", "nonEditableAliases"] {
+        match item.get(name).and_then(json::stated) {
+            Some(Stated::Values(values)) => all.extend(values),
+            Some(Stated::Undecodable) => return Some(Stated::Undecodable),
+            None => {}
+        }
+    }
+    (!all.is_empty()).then_some(Stated::Values(all))
+}
+
+/// A part of the one element of a list that counts: of those that are meant, the primary one, else the first.
+fn chosen(item: &Item, list: &str, part: &str, is_meant: impl Fn(&Item) -> bool) -> Option<Stated> {
+    let elements = match item.get(list)? {
+        Value::Null => return None,
+        Value::Array(elements) => elements,
+        _ => return Some(Stated::Undecodable),
+    };
+    let mut meant = Vec::new();
+    for element in elements {
+        match element {
+            Value::Object(element) if is_meant(element) => meant.push(element),
+            Value::Object(_) => {}
+            _ => return Some(Stated::Undecodable),
+        }
+    }
+    let is_primary = |element: &&&Item| element.get("primary") == Some(&Value::Bool(true));
+    let primary = meant.iter().find(is_primary).or_else(|| meant.first())?;
+    primary.get(part).and_then(json::stated)
+}
+
+/// What stands at a path of names: of a list, in each element. An element that has a `value` stands for that.
+fn at(value: &Value, path: &str) -> Option<Stated> {
+    let mut found = Vec::new();
+    let parts: Vec<&str> = path.split('.').collect();
+    collect(value, &parts, &mut found);
+    if found.is_empty() { None } else { json::stated(&Value::Array(found)) }
+}
+
+fn collect(value: &Value, path: &[&str], found: &mut Vec<Value>) {
+    match (value, path) {
+        (Value::Null, _) => {}
+        (Value::Array(elements), path) => elements.iter().for_each(|one| collect(one, path, found)),
+        (Value::Object(object), [first, rest @ ..]) => {
+            if let Some(value) = object.get(*first) {
+                collect(value, rest, found);
+            }
+        }
+        (Value::Object(object), []) => match object.get("value") {
+            Some(value) => collect(value, &[], found),
+            None => found.push(value.clone()),
+        },
+        (value, []) => found.push(value.clone()),
+        // It is no structure, though it was taken for one.
+        (value, [_, ..]) => found.push(Value::Object(Map::from_iter([(String::new(), value.clone())]))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
