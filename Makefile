@@ -87,6 +87,17 @@ entra-large: setup build ## Read a tenant of Microsoft Entra ID with PEOPLE user
 	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
 		$(CARGO) test --locked --profile simulate --test it -- --nocapture entra_large::
 
+.PHONY: google-lives
+google-lives: setup ## Read LIVES random lives of a customer of Google Workspace from SEED on, through every fault of its service
+	LIVES=$(or $(LIVES),1000) SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture google_lives::
+
+.PHONY: google-large
+google-large: setup build ## Read a customer of Google Workspace with PEOPLE users and ten times as many memberships, and hold it to its bounds
+	@./scripts/setup time
+	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture google_large::
+
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

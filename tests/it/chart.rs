@@ -171,19 +171,22 @@ fn browsers_reach_the_pages_of_consent_only_where_that_is_said() {
     }
 }
 
-#[test]
-fn a_pods_token_is_mounted_where_connectors_expect_it() {
-    let rendered =
-        render(&["--set", "workloadIdentity.enabled=true", "--set", "workloadIdentity.audience=api://x"]);
+#[rstest]
+#[case::microsoft("workloadIdentity", "azure")]
+#[case::google("googleWorkloadIdentity", "google")]
+fn a_pods_token_is_mounted_where_connectors_expect_it(#[case] value: &str, #[case] of: &str) {
+    let [enabled, audience] = ["enabled=true", "audience=api://x"].map(|set| format!("{value}.{set}"));
+    let rendered = render(&["--set", &enabled, "--set", &audience]);
     let pod = &objects(&rendered["statefulset.yaml"])[0]["spec"]["template"]["spec"];
+    let file = format!("{of}-identity-token");
     let named = |list: &Value| {
         let mut all = list.as_array().unwrap().iter();
-        all.find(|it| it["name"] == "azure-identity-token").unwrap().clone()
+        all.find(|it| it["name"] == *file).unwrap().clone()
     };
     let token = named(&pod["volumes"])["projected"]["sources"][0]["serviceAccountToken"].clone();
-    assert_eq!((&token["audience"], &token["path"]), (&"api://x".into(), &"azure-identity-token".into()));
+    assert_eq!((&token["audience"], &token["path"]), (&"api://x".into(), &file.as_str().into()));
     let mount = named(&pod["containers"][0]["volumeMounts"]);
-    assert_eq!(mount["mountPath"], "/var/run/secrets/azure/tokens");
+    assert_eq!(mount["mountPath"], format!("/var/run/secrets/{of}/tokens"));
 }
 
 #[rstest]

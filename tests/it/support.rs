@@ -15,6 +15,7 @@ pub(crate) mod entra;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]
 pub(crate) mod fake_target;
 pub(crate) mod faults;
+pub(crate) mod google;
 pub(crate) mod hand;
 pub(crate) mod happening;
 pub(crate) mod http;
