@@ -7,9 +7,11 @@ use std::future::Future;
 use crate::directory::{Content, Match, Operation, Outcome, SubjectKind, TargetObject};
 pub use crate::directory::{TargetError, TargetReason};
 
+mod caller;
 mod capability;
 mod kind;
 mod lane;
+mod refusal;
 pub mod registry;
 mod schedule;
 pub mod scim;

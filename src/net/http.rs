@@ -295,7 +295,7 @@ impl Http {
 
 impl HttpError {
     /// Whether it may go otherwise the next time.
-    fn passes(&self) -> bool {
+    pub fn passes(&self) -> bool {
         matches!(self.stage, Stage::Connecting | Stage::Answering)
     }
 }
@@ -307,8 +307,8 @@ pub fn is_place(text: &str) -> bool {
     url.scheme() == "https" && url.has_host() && bare && url.query().is_none() && url.fragment().is_none()
 }
 
-/// A number from 0 to 1.
-fn chance() -> f64 {
+/// A number from 0 to 1, which spreads those who wait.
+pub fn chance() -> f64 {
     let [one, ..] = uuid::Uuid::new_v4().into_bytes();
     f64::from(one) / f64::from(u8::MAX)
 }

@@ -17,6 +17,7 @@ use crate::directory::{
 };
 use crate::net::http::Url;
 
+use super::refusal::{No, Refusal};
 use super::turn::Turns;
 use super::{Capabilities, Lane, OfKind, Rates, Target};
 
@@ -35,7 +36,6 @@ mod service;
 mod walk;
 mod write;
 
-use answer::{No, Refusal};
 use client::Client;
 use dialect::{By, Deletion, Dialect, LookUp, Members};
 use learned::Learned;

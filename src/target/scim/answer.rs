@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::directory::{TargetError, TargetReason};
-use crate::net::http::{Answer, HttpError, Stage};
+use crate::directory::TargetReason;
+use crate::net::http::Answer;
+use crate::target::refusal::{No, Refusal};
 use crate::text;
 use crate::words::count;
 
@@ -19,45 +20,7 @@ pub(super) struct Said {
     pub(super) location: Option<String>,
 }
 
-/// What kind of no an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum No {
-    /// There is no such resource.
-    NotThere,
-    /// Something that must be unique is not.
-    Taken,
-    /// Somebody else changed it since it was read.
-    Changed,
-    /// The request is too long, or has too many values.
-    TooLarge,
-    /// The service cannot do this.
-    Unsupported,
-    /// The service will not have it so.
-    Refused,
-    /// Nothing happened, and it may go otherwise later.
-    Busy,
-    /// It may have happened.
-    Unknown,
-    /// The token is not taken.
-    Token,
-    /// The service, or what answers in its place, refuses everything.
-    Everything,
-}
-
-/// An answer that says no, or no answer.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    /// What kind.
-    pub(super) no: No,
-    /// For people.
-    pub(super) error: TargetError,
-}
-
 impl Refusal {
-    pub(super) fn new(no: No, reason: TargetReason, message: impl Into<String>) -> Self {
-        Self { no, error: TargetError::new(reason, message) }
-    }
-
     /// What is not SCIM.
     pub(super) fn not_scim(what: &str) -> Self {
         let message = format!(
@@ -211,18 +174,6 @@ fn redirected(answer: &Answer, host: &str) -> Refusal {
         "{host} redirects{to} (status {}). Redirects are not followed, so that the token goes nowhere else",
         answer.status
     ))
-}
-
-/// What it means that there is no whole answer.
-pub(super) fn no_answer(error: &HttpError) -> Refusal {
-    let (no, reason) = match error.stage {
-        Stage::Connecting => (No::Everything, TargetReason::Unreachable),
-        Stage::Secure => (No::Everything, TargetReason::TlsFailed),
-        Stage::Unsent => (No::Refused, TargetReason::Refused),
-        Stage::Answering => (No::Unknown, TargetReason::NoAnswer),
-        Stage::TooLong => (No::Unknown, TargetReason::InvalidAnswer),
-    };
-    Refusal::new(no, reason, error.message.clone())
 }
 
 #[cfg(test)]

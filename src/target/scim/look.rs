@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::answer::{No, Refusal};
 use super::client::Client;
 use super::dialect::{By, Dialect, LookUp, Members};
 use super::learned::Learned;
@@ -10,6 +9,7 @@ use super::walk::{self, Broken, Step, Walk};
 use super::{filter, resource};
 use crate::directory::{SubjectKind, TargetId, TargetReason};
 use crate::target::Names;
+use crate::target::refusal::{No, Refusal};
 
 /// So often a list is begun anew that changes while it is read.
 const WALKS: usize = 3;

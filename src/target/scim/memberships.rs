@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::answer::{No, Refusal};
 use super::dialect::{Members, Removal};
 use super::learned::Act;
 use super::patch::{self, Way};
 use super::resource;
-use super::write::{Writer, doubt, not_begun, outcome};
+use super::write::Writer;
 use crate::directory::{Outcome, RefusedMember, SubjectKind, TargetError, TargetId, TargetReason};
 use crate::net::http::Method;
+use crate::target::refusal::{No, Refusal, doubt, not_begun, outcome};
 
 /// After so many members were refused one by one and none was taken, the rest is not tried.
 const FRUITLESS: usize = 5;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::answer::{No, Refusal, Said};
+use super::answer::Said;
 use super::client::Client;
 use super::dialect::{By, Deletion, Members, Update};
 use super::learned::{Act, Learned};
@@ -13,6 +13,7 @@ use super::{patch, resource};
 use crate::directory::{Content, Key, Outcome, SubjectKind, TargetError, TargetId, TargetReason};
 use crate::net::http::Method;
 use crate::target::Names;
+use crate::target::refusal::{No, Refusal, doubt, not_begun, outcome};
 
 /// So often a change is begun anew that others came before.
 const TRIES: usize = 3;
@@ -394,30 +395,6 @@ impl Writer<'_> {
         self.learned.prove(act);
         Outcome::Done(id.clone())
     }
-}
-
-/// What a no means for an operation.
-pub(super) fn outcome(refusal: Refusal) -> Outcome {
-    match refusal.no {
-        No::NotThere => Outcome::Gone,
-        No::Taken | No::TooLarge | No::Unsupported | No::Refused => Outcome::Rejected(refusal.error),
-        No::Changed | No::Busy => Outcome::Retry(refusal.error),
-        No::Unknown => Outcome::Ambiguous(refusal.error),
-        No::Token | No::Everything => Outcome::Failed(refusal.error),
-    }
-}
-
-/// What a no means before anything was changed.
-pub(super) fn not_begun(refusal: Refusal) -> Outcome {
-    match outcome(refusal) {
-        Outcome::Ambiguous(error) => Outcome::Retry(error),
-        other => other,
-    }
-}
-
-/// What a no means to whoever wants to see what a change did.
-pub(super) fn doubt(refusal: Refusal) -> Outcome {
-    Outcome::Ambiguous(refusal.error)
 }
 
 fn kind_of(content: &Content) -> SubjectKind {
