@@ -51,6 +51,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest of those.
 const LONGEST: Duration = Duration::from_mins(1);
 
+/// Windows whose ends differ by no more are the same.
+const SAME: Duration = Duration::from_millis(50);
+
 /// Who may call a target now.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -64,7 +67,7 @@ pub(super) struct Schedule {
     quiet_until: Duration,
     /// How often in a row it asked for that.
     asked: u32,
-    /// How many calls are left, and until when that counts.
+    /// How many calls are left as of the last answer, and until when that counts.
     left: Option<(u64, Duration)>,
 }
 
@@ -145,8 +148,9 @@ impl Schedule {
             return Next::At(self.quiet_until);
         }
         match self.left {
-            Some((0, until)) if now < until => return Next::At(until),
             Some((_, until)) if now >= until => self.left = None,
+            // Those under way may not be counted yet.
+            Some((left, until)) if left <= self.under_way as u64 => return Next::At(until),
             _ => {}
         }
         let bucket = match call {
@@ -158,9 +162,6 @@ impl Schedule {
         }
         if bucket.per_second.is_some() {
             bucket.tokens -= 1.0;
-        }
-        if let Some((left, _)) = &mut self.left {
-            *left = left.saturating_sub(1);
         }
         self.waiting.remove(&ticket);
         self.under_way += 1;
@@ -178,10 +179,15 @@ impl Schedule {
         } else if said.status != 0 {
             self.asked = 0;
         }
-        if let Some((left, reset)) = said.remaining {
-            // Those under way may not be counted yet.
-            self.left = Some((left.saturating_sub(self.under_way as u64), now + reset));
-        }
+        let told = said.remaining.map(|(left, reset)| (left, now + reset, (reset / 2).max(SAME)));
+        self.left = match (told, self.left) {
+            // Answers may overtake each other: of one window the least counts.
+            (Some((left, until, same)), Some((known, end))) if until <= end + same => {
+                Some((left.min(known), until))
+            }
+            (Some((left, until, _)), _) => Some((left, until)),
+            (None, known) => known.map(|(left, until)| (left.saturating_sub(1), until)),
+        };
     }
 
     /// Until when everybody waits, if the target asked for it.
@@ -304,5 +310,28 @@ mod tests {
         let told: Vec<Next> = all.iter().map(|one| schedule.next(*one, Call::Write, secs(1))).collect();
         assert_eq!(told, [Next::Call, Next::Call, Next::At(secs(10)), Next::Later]);
         assert_eq!(schedule.next(all[2], Call::Write, secs(10)), Next::Call);
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_gives_nothing_back() {
+        let mut schedule = wide(4);
+        let told =
+            |left, reset| Said { status: 200, retry_after: None, remaining: Some((left, secs(reset))) };
+        let call = |schedule: &mut Schedule, now| {
+            let ticket = schedule.ask(Lane::Rest);
+            schedule.next(ticket, Call::Write, now)
+        };
+        assert_eq!([(); 2].map(|()| call(&mut schedule, secs(0))), [Next::Call, Next::Call]);
+        // The second one is answered first.
+        schedule.done(told(1, 10), secs(1));
+        schedule.done(told(2, 10), secs(1));
+        assert_eq!([(); 2].map(|()| call(&mut schedule, secs(2))), [Next::Call, Next::At(secs(11))]);
+        schedule.done(told(0, 9), secs(2));
+        // Another window has its own.
+        let ticket = schedule.waiting.pop_first().unwrap();
+        schedule.leave(ticket);
+        assert_eq!(call(&mut schedule, secs(11)), Next::Call);
+        schedule.done(told(9, 10), secs(11));
+        assert_eq!(schedule.left.unwrap().0, 9);
     }
 }
