@@ -83,8 +83,11 @@ pub enum Operation {
 /// The outcome of an [`Operation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is so now; the object's id (a group's, for members).
+    /// It is so now; the object's id (a group's, for members), which an update may have changed.
     Done(TargetId),
+    /// It was made or changed, and lacks something that is not to be had for this reason: the object's id, and what it is
+    /// now. What it lacks is still to be done.
+    Short(TargetId, Arc<Content>, TargetError),
     /// Of members that were to be added or removed, these were not, each for its own reason; the others were. The group's id.
     Partly(TargetId, Vec<RefusedMember>),
     /// The object to be changed is not there any more.

@@ -228,11 +228,18 @@ impl<T: Target> Apply<'_, T> {
             one.doubt = None;
             match outcome {
                 Outcome::Done(id) => {
-                    if let Some(link) = &mut one.effect.link
-                        && link.target.0.is_empty()
-                    {
+                    if let Some(link) = &mut one.effect.link {
                         link.target = id;
                     }
+                    self.accept(one.task.step);
+                    settled.push(one.settled());
+                }
+                Outcome::Short(id, has, why) => {
+                    if let Some(link) = &mut one.effect.link {
+                        link.target = id;
+                        link.confirmed = has;
+                    }
+                    self.report.rejected.push((one.task.step.subject, why.in_full()));
                     self.accept(one.task.step);
                     settled.push(one.settled());
                 }

@@ -196,7 +196,8 @@ fn failure(outcome: Option<Outcome>) -> Option<TargetError> {
     match outcome {
         Some(Outcome::Done(_)) => None,
         Some(
-            Outcome::Rejected(error)
+            Outcome::Short(_, _, error)
+            | Outcome::Rejected(error)
             | Outcome::Retry(error)
             | Outcome::Ambiguous(error)
             | Outcome::Failed(error),
