@@ -19,6 +19,7 @@ pub(crate) mod google;
 pub(crate) mod hand;
 pub(crate) mod happening;
 pub(crate) mod http;
+pub(crate) mod https;
 pub(crate) mod kubectl;
 pub(crate) mod limits;
 pub(crate) mod lives;

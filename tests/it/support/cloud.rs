@@ -2,19 +2,16 @@
 //! answered in place of the truth.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
-use super::slapd::{Setup, certificates};
+use super::https::Https;
 
 /// A service that answers until it is dropped.
 pub(crate) struct Cloud<S> {
@@ -22,7 +19,7 @@ pub(crate) struct Cloud<S> {
     pub(crate) ca: String,
     pub(crate) address: SocketAddr,
     state: Arc<Mutex<S>>,
-    runtime: Option<tokio::runtime::Runtime>,
+    https: Https,
 }
 
 /// What a service is.
@@ -79,31 +76,12 @@ impl Answer {
 impl<S: Answering> Cloud<S> {
     /// One that may be called by these hosts, and that `make` makes of its own url.
     pub(crate) fn of(hosts: &'static [&'static str], make: impl FnOnce(String) -> S) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        certificates(&folder, &Setup { names: hosts, ..Setup::default() });
-        let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(make(format!("https://{address}"))));
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let config =
-            rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![CertificateDer::from_pem_slice(&read("server.pem")).unwrap()],
-                    PrivateKeyDer::from_pem_slice(&read("server.key")).unwrap(),
-                )
-                .unwrap();
-        let tls = axum_server::tls_rustls::RustlsConfig::from_config(Arc::new(config));
-        let router = Router::new().fallback(answer::<S>).with_state(state.clone());
-        listener.set_nonblocking(true).unwrap();
-        runtime.spawn(async move {
-            axum_server::from_tcp_rustls(listener, tls).unwrap().serve(router.into_make_service()).await
+        let mut state = None;
+        let https = Https::start(hosts, |url| {
+            let state = state.insert(Arc::new(Mutex::new(make(url))));
+            Router::new().fallback(answer::<S>).with_state(state.clone())
         });
-        Self { ca: String::from_utf8(read("ca.pem")).unwrap(), address, state, runtime: Some(runtime) }
+        Self { ca: https.ca.clone(), address: https.address, state: state.unwrap(), https }
     }
 
     /// Everything that it knows, while nothing is asked.
@@ -112,7 +90,7 @@ impl<S: Answering> Cloud<S> {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("https://{}", self.address)
+        self.https.url()
     }
 
     /// What was asked since the last time.
@@ -124,14 +102,6 @@ impl<S: Answering> Cloud<S> {
     pub(crate) fn fail(&self, to: &'static str, status: u16, headers: &[(&'static str, &str)], body: &str) {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.inner().talk().faults.push_back(Fault { to, status, headers, body: body.to_owned() });
-    }
-}
-
-impl<S> Drop for Cloud<S> {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
