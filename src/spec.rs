@@ -17,6 +17,7 @@ mod connector;
 mod content;
 mod filter;
 pub mod manifest;
+mod mimecast;
 mod object;
 mod policy;
 mod problem;
@@ -26,6 +27,7 @@ mod resolve;
 mod schedule;
 mod schema;
 mod scim;
+mod service;
 mod stand_in;
 
 pub use configuration::{Connector, Resolved, Runnable};

@@ -11,6 +11,7 @@ mod caller;
 mod capability;
 mod kind;
 mod lane;
+pub mod mimecast;
 mod refusal;
 pub mod registry;
 mod schedule;

@@ -21,7 +21,7 @@ pub use limits::{
     Disables, GroupRemovals, IdentifierChanges, Limits, MemberRemovals, MemberRemovalsPerGroup, OnExceed,
     Quarantined, UserRemovals,
 };
-pub use target::{Registry, Scim, ScimCredentials, ScimOAuth, Target};
+pub use target::{Mimecast, Registry, Scim, ScimCredentials, ScimOAuth, Target};
 pub use verify::{OnDrift, TargetSeen, Verification, Verify};
 
 /// Which users and groups of a directory are synced to which target, and within which limits.
@@ -53,6 +53,12 @@ pub use verify::{OnDrift, TargetSeen, Verification, Verify};
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::plain_numbers))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::no_defaults_in_lists))]
+#[x_kube(
+    validation = ("!has(self.target.mimecast) || !has(self.users) || !has(self.users.leavers) || self.users.leavers.all(step, step.do != 'Delete')", "the API of Mimecast deletes no users: end users.leavers with a step that disables, and delete addresses in the console"),
+    validation = ("!has(self.target.mimecast) || !has(self.users) || !has(self.users.recreated) || self.users.recreated != 'Replace'", "the API of Mimecast deletes no users, so none can be replaced: use Quarantine or Relink in users.recreated"),
+    validation = ("!has(self.target.mimecast) || !has(self.groups) || !has(self.groups.nesting) || self.groups.nesting != 'Preserve'", "a group of Mimecast cannot be a member of a group: use Flatten in groups.nesting"),
+    validation = ("!has(self.target.registry) || !has(self.groups) || !has(self.groups.vanished) || !has(self.groups.vanished.do) || self.groups.vanished.do != 'Unlink'", "nobody but Rollcall can remove a group from the registry: use Empty or Delete in groups.vanished")
+)]
 pub struct SyncPolicySpec {
     /// The connector that the policy reads from, in the namespace of this object. Exactly one.
     #[schemars(length(min = 1, max = 1))]
@@ -344,6 +350,8 @@ pub struct GroupStep {
 /// What happens with a group that is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GroupAction {
+    /// The group stays as it is, with its members, and is managed no more. At the registry it could never be removed again.
+    Unlink,
     /// All members are removed, and the group stays.
     Empty,
     /// The group is deleted.

@@ -121,14 +121,15 @@ impl Test {
         executors: &Executors,
     ) -> (Vec<String>, Vec<Step>) {
         let is_secure = address.scheme() == "https";
-        let target = match runnable.target.open_service(executors, || May::Yes, Arc::new(SystemClock)).await {
-            Ok(Some(target)) => target,
-            Ok(None) => return (Vec::new(), Vec::new()),
-            Err(error) => {
-                let (error, is_named) = named(error, address).await;
-                return (Vec::new(), trial::way(error, is_named, is_secure));
-            }
-        };
+        let target =
+            match runnable.target.open_service(None, executors, || May::Yes, Arc::new(SystemClock)).await {
+                Ok(Some(target)) => target,
+                Ok(None) => return (Vec::new(), Vec::new()),
+                Err(error) => {
+                    let (error, is_named) = named(error, address).await;
+                    return (Vec::new(), trial::way(error, is_named, is_secure));
+                }
+            };
         let mut steps = trial::whole_way(is_secure);
         steps.extend(trial::reading(&target).await);
         if self.write && steps.iter().all(|step| step.failed.is_none()) {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::object::{Name, Objects};
-use crate::api::policy::{DeletionPolicy, Mode, Registry, Scim, Target, Verify};
+use super::service;
+use crate::api::policy::{DeletionPolicy, Mimecast, Mode, Registry, Scim, Target, Verify};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::hex;
 
@@ -49,10 +50,16 @@ pub(super) fn of(name: &Name, spec: &SyncPolicySpec, objects: &Objects) -> (Stri
 
 /// A target without what only says how it is reached: with other credentials it is the same.
 fn without_the_way_there(target: &Target) -> Target {
-    let scim = |scim: &Scim| Scim { url: super::scim::place(&scim.url).into_owned(), ..Scim::default() };
+    let scim = |scim: &Scim| Scim { url: service::place(&scim.url).into_owned(), ..Scim::default() };
+    let mimecast = |mimecast: &Mimecast| Mimecast {
+        url: service::place(&mimecast.url).into_owned(),
+        parent_folder: mimecast.parent_folder.clone(),
+        ..Mimecast::default()
+    };
     Target {
         registry: target.registry.as_ref().map(|_| Registry::default()),
         scim: target.scim.as_ref().map(scim),
+        mimecast: target.mimecast.as_ref().map(mimecast),
     }
 }
 

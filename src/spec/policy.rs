@@ -8,7 +8,8 @@ use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_du
 use super::object::{Name, Objects};
 use super::problem::Problem;
 use super::schedule::Schedule;
-use super::{applied, schema, scim};
+use super::service::Wrong;
+use super::{applied, mimecast, schema, scim};
 use crate::api::contacts::Contacts;
 use crate::api::policy::{
     Adoption, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, MatchBy as ApiMatchBy,
@@ -135,23 +136,34 @@ impl Resolving<'_> {
     }
 
     fn target(&mut self, spec: &SyncPolicySpec, objects: &Objects) -> Option<TargetConfig> {
-        match (&spec.target.registry, &spec.target.scim) {
-            (Some(_), None) => Some(TargetConfig::Registry),
-            (None, Some(scim)) => {
+        match (&spec.target.registry, &spec.target.scim, &spec.target.mimecast) {
+            (Some(_), None, None) => Some(TargetConfig::Registry),
+            (None, Some(scim), None) => {
                 let mapped = spec.users.attributes.keys().cloned();
                 let owned = mapped.chain(MAPPED.map(str::to_owned)).collect();
                 let config = scim::resolve(self.name, scim, owned, objects);
-                let tell = |wrong: Vec<scim::Wrong>| {
-                    for scim::Wrong { field, why, elsewhere } in wrong {
-                        if elsewhere { self.elsewhere(&field, &why) } else { self.problem(&field, &why) }
-                    }
-                };
-                config.map_err(tell).ok().map(|config| TargetConfig::Scim(Box::new(config)))
+                config
+                    .map_err(|wrong| self.tell(wrong))
+                    .ok()
+                    .map(|config| TargetConfig::Scim(Box::new(config)))
+            }
+            (None, None, Some(mimecast)) => {
+                let config = mimecast::resolve(self.name, spec, mimecast, objects);
+                config
+                    .map_err(|wrong| self.tell(wrong))
+                    .ok()
+                    .map(|config| TargetConfig::Mimecast(Box::new(config)))
             }
             _ => {
-                self.problem("spec.target", "name exactly one kind of target: registry or scim");
+                self.problem("spec.target", "name exactly one kind of target: registry, scim or mimecast");
                 None
             }
+        }
+    }
+
+    fn tell(&mut self, wrong: Vec<Wrong>) {
+        for Wrong { field, why, elsewhere } in wrong {
+            if elsewhere { self.elsewhere(&field, &why) } else { self.problem(&field, &why) }
         }
     }
 
@@ -286,6 +298,10 @@ impl Resolving<'_> {
     fn groups(&mut self, groups: &Groups, shared: bool) -> Option<GroupRules> {
         let wanted = self.optional("spec.groups.where", &groups.r#where, Subject::Group);
         let after = self.duration("spec.groups.vanished.after", &groups.vanished.after);
+        if !shared && groups.vanished.r#do == GroupAction::Unlink {
+            let why = "nobody but Rollcall can remove a group from the registry; use Empty or Delete";
+            self.problem("spec.groups.vanished.do", why);
+        }
         let lower = |patterns: &[String]| patterns.iter().map(|pattern| folded(pattern)).collect();
         Some(GroupRules {
             include: lower(&groups.include),
@@ -298,6 +314,7 @@ impl Resolving<'_> {
             vanished: LeaverStep {
                 after: after?,
                 action: match groups.vanished.r#do {
+                    GroupAction::Unlink => LeaverAction::Unlink,
                     GroupAction::Empty => LeaverAction::Empty,
                     GroupAction::Delete => LeaverAction::Delete,
                 },

@@ -108,6 +108,10 @@ pub fn keys_of_policy(spec: &SyncPolicySpec) -> BTreeSet<Key> {
         keys.extend(clients.flat_map(|it| CLIENT.map(|key| secret(&it.client_secret_ref.name, key))));
         keys.extend(scim.tls.ca_ref.iter().map(authority));
     }
+    if let Some(mimecast) = &spec.target.mimecast {
+        keys.extend(CLIENT.map(|key| secret(&mimecast.credentials_secret_ref.name, key)));
+        keys.extend(mimecast.tls.ca_ref.iter().map(authority));
+    }
     keys
 }
 

@@ -1,39 +1,17 @@
 //! Converts a SCIM target to its configuration.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::object::{Name, Objects};
-use super::reference::CLIENT;
+use super::service::{Service, Wrong};
 use crate::api::policy::overrides as api;
 use crate::api::policy::overrides::ScimOverrides;
 use crate::api::policy::{Scim, ScimCredentials, ScimOAuth};
-use crate::api::reference::KeyRef;
-use crate::net::http::Url;
 use crate::net::oauth;
-use crate::secret::Secret;
 use crate::target::scim::dialect::{
     Addresses, Booleans, Members, Operators, Overrides, Paging, Removal, Update,
 };
 use crate::target::scim::{Credential, ScimConfig, profile};
-
-/// Where the field is.
-const AT: &str = "spec.target.scim";
-
-/// A problem of a field, and whether it is one of what the field refers to.
-pub(super) struct Wrong {
-    pub(super) field: String,
-    pub(super) why: String,
-    pub(super) elsewhere: bool,
-}
-
-/// The address, as it names the target.
-pub(super) fn place(url: &str) -> Cow<'_, str> {
-    match Url::parse(url) {
-        Ok(url) => Cow::Owned(url.as_str().trim_end_matches('/').to_owned()),
-        Err(_) => Cow::Borrowed(url),
-    }
-}
 
 /// The configuration, if nothing is wrong with it. `owned` are the attributes that the policy maps.
 pub(super) fn resolve(
@@ -42,11 +20,10 @@ pub(super) fn resolve(
     owned: BTreeSet<String>,
     objects: &Objects,
 ) -> Result<ScimConfig, Vec<Wrong>> {
-    let mut of = Resolving { name, objects, wrong: Vec::new() };
+    let mut of = Service::new("spec.target.scim", "https://app.example/scim/v2", name, objects);
     let url = of.url("url", &scim.url, scim.insecure);
-    let credential = of.credential(&scim.credentials, scim.insecure);
-    let ca_pem = scim.tls.ca_ref.as_ref().map(|ca| objects.certificates(name, ca));
-    let ca_pem = ca_pem.and_then(|followed| of.followed("tls.caRef", followed));
+    let credential = credential(&mut of, &scim.credentials, scim.insecure);
+    let ca_pem = of.authorities(&scim.tls);
     let profile = match scim.profile.as_str() {
         "Auto" => None,
         named => {
@@ -73,90 +50,29 @@ pub(super) fn resolve(
     }
 }
 
-struct Resolving<'a> {
-    name: &'a Name,
-    objects: &'a Objects,
-    wrong: Vec<Wrong>,
+fn credential(of: &mut Service<'_>, credentials: &ScimCredentials, insecure: bool) -> Option<Credential> {
+    match (&credentials.token_secret_ref, &credentials.oauth) {
+        (Some(token), None) => {
+            let token = of.token(token);
+            of.followed("credentials.tokenSecretRef", token).map(Credential::Token)
+        }
+        (None, Some(client)) => oauth_client(of, client, insecure).map(Credential::OAuth),
+        _ => {
+            of.wrong("credentials", "name exactly one credential: tokenSecretRef or oauth".to_owned());
+            None
+        }
+    }
 }
 
-impl Resolving<'_> {
-    fn url(&mut self, field: &str, text: &str, insecure: bool) -> Option<Url> {
-        let url = Url::parse(text).ok().filter(|url| {
-            url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.fragment().is_none()
-        });
-        match url {
-            Some(url) if url.scheme() == "https" || (insecure && url.scheme() == "http") => Some(url),
-            Some(url) if url.scheme() == "http" => {
-                self.wrong(
-                    field,
-                    "must begin with https://; insecure: true allows http://, for tests only".to_owned(),
-                );
-                None
-            }
-            _ => {
-                self.wrong(field, format!("{text:?} is no address such as https://app.example/scim/v2"));
-                None
-            }
-        }
-    }
-
-    fn credential(&mut self, credentials: &ScimCredentials, insecure: bool) -> Option<Credential> {
-        match (&credentials.token_secret_ref, &credentials.oauth) {
-            (Some(token), None) => {
-                let token = self.token(token);
-                self.followed("credentials.tokenSecretRef", token).map(Credential::Token)
-            }
-            (None, Some(client)) => self.client(client, insecure).map(Credential::OAuth),
-            _ => {
-                self.wrong("credentials", "name exactly one credential: tokenSecretRef or oauth".to_owned());
-                None
-            }
-        }
-    }
-
-    fn token(&self, reference: &KeyRef) -> Result<Secret, String> {
-        let token = self.objects.secret(self.name, &reference.name, &reference.key)?;
-        match std::str::from_utf8(token.without_line_end()) {
-            Ok(text) if !text.trim().is_empty() => Ok(token.clone()),
-            _ => Err(format!(
-                "the key {} of Secret {} holds no token",
-                reference.key,
-                self.name.beside(&reference.name)
-            )),
-        }
-    }
-
-    fn client(&mut self, client: &ScimOAuth, insecure: bool) -> Option<oauth::Client> {
-        let endpoint = self.url("credentials.oauth.tokenURL", &client.token_url, insecure);
-        let [id, secret] = CLIENT.map(|key| {
-            self.token(&KeyRef { name: client.client_secret_ref.name.clone(), key: key.to_owned() })
-        });
-        let id = id.and_then(|id| {
-            let text = String::from_utf8(id.without_line_end().to_vec());
-            text.map_err(|_| "the client's id is not UTF-8 text".to_owned())
-        });
-        let id = self.followed("credentials.oauth.clientSecretRef", id);
-        let secret = self.followed("credentials.oauth.clientSecretRef", secret);
-        Some(oauth::Client {
-            endpoint: endpoint?,
-            id: id?,
-            scope: client.scope.clone(),
-            credential: oauth::Credential::Secret(secret?),
-        })
-    }
-
-    fn followed<T>(&mut self, field: &str, followed: Result<T, String>) -> Option<T> {
-        followed
-            .map_err(|why| self.wrong.push(Wrong { field: format!("{AT}.{field}"), why, elsewhere: true }))
-            .ok()
-    }
-
-    fn wrong(&mut self, field: &str, why: String) {
-        self.wrong.push(Wrong { field: format!("{AT}.{field}"), why, elsewhere: false });
-    }
+fn oauth_client(of: &mut Service<'_>, client: &ScimOAuth, insecure: bool) -> Option<oauth::Client> {
+    let endpoint = of.url("credentials.oauth.tokenURL", &client.token_url, insecure);
+    let (id, secret) = of.client("credentials.oauth.clientSecretRef", &client.client_secret_ref)?;
+    Some(oauth::Client {
+        endpoint: endpoint?,
+        id,
+        scope: client.scope.clone(),
+        credential: oauth::Credential::Secret(secret),
+    })
 }
 
 fn overrides(of: &ScimOverrides) -> Overrides {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::mimecast::{self, Claimed, Mimecast, MimecastConfig};
 use super::registry::Registry;
 use super::scim::{self, Scim, ScimConfig};
 use super::turn::{Executors, May};
@@ -18,6 +19,8 @@ pub enum TargetConfig {
     Registry,
     /// A SCIM service.
     Scim(Box<ScimConfig>),
+    /// A tenant of Mimecast.
+    Mimecast(Box<MimecastConfig>),
 }
 
 impl TargetConfig {
@@ -26,6 +29,7 @@ impl TargetConfig {
         match self {
             Self::Registry => Registry::identity_of(owner),
             Self::Scim(config) => scim::identity(&config.url),
+            Self::Mimecast(config) => mimecast::identity(config),
         }
     }
 
@@ -39,6 +43,7 @@ impl TargetConfig {
         match self {
             Self::Registry => None,
             Self::Scim(config) => Some(&config.url),
+            Self::Mimecast(config) => Some(&config.url),
         }
     }
 
@@ -53,16 +58,18 @@ impl TargetConfig {
         may: impl Fn() -> May + Send + Sync + 'static,
         clock: Arc<dyn Clock>,
     ) -> Result<OpenTarget, TargetError> {
-        let service = self.open_service(executors, may, clock).await?;
+        let service = self.open_service(Some(&registry), executors, may, clock).await?;
         Ok(service.unwrap_or(OpenTarget::Registry(registry)))
     }
 
-    /// Opens a service; `None` for what is embedded.
+    /// Opens a service; `None` for what is embedded. Without a `registry`, whose store knows what policies have there, nobody is taken
+    /// over.
     ///
     /// # Errors
     /// When it cannot be reached, or is not what it should be.
     pub async fn open_service(
         &self,
+        registry: Option<&Registry>,
         executors: &Executors,
         may: impl Fn() -> May + Send + Sync + 'static,
         clock: Arc<dyn Clock>,
@@ -76,6 +83,18 @@ impl TargetConfig {
                 turns.limit(can.at_once, can.rates);
                 Ok(Some(OpenTarget::Scim(Box::new(scim))))
             }
+            Self::Mimecast(config) => {
+                let identity = mimecast::identity(config);
+                let turns = executors.turns(&identity, may);
+                let claimed: Claimed = match registry {
+                    Some(registry) => Arc::new(registry.claims(identity)),
+                    None => Arc::new(|_| true),
+                };
+                let tenant = Box::pin(Mimecast::open(config, turns.clone(), claimed, clock)).await?;
+                let can = tenant.capabilities();
+                turns.limit(can.at_once, can.rates);
+                Ok(Some(OpenTarget::Mimecast(Box::new(tenant))))
+            }
         }
     }
 }
@@ -86,6 +105,8 @@ pub enum OpenTarget {
     Registry(Registry),
     /// A SCIM service.
     Scim(Box<Scim>),
+    /// A tenant of Mimecast.
+    Mimecast(Box<Mimecast>),
 }
 
 impl Target for OpenTarget {
@@ -93,6 +114,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.identity(),
             Self::Scim(target) => target.identity(),
+            Self::Mimecast(target) => target.identity(),
         }
     }
 
@@ -100,6 +122,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.capabilities(),
             Self::Scim(target) => target.capabilities(),
+            Self::Mimecast(target) => target.capabilities(),
         }
     }
 
@@ -107,6 +130,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.about(),
             Self::Scim(target) => target.about(),
+            Self::Mimecast(target) => target.about(),
         }
     }
 
@@ -114,6 +138,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.held(content),
             Self::Scim(target) => Target::held(&**target, content),
+            Self::Mimecast(target) => Target::held(&**target, content),
         }
     }
 
@@ -121,6 +146,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.apply(batch).await,
             Self::Scim(target) => Box::pin(target.apply(batch)).await,
+            Self::Mimecast(target) => Box::pin(target.apply(batch)).await,
         }
     }
 
@@ -128,6 +154,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.find(kind, by).await,
             Self::Scim(target) => Box::pin(target.find(kind, by)).await,
+            Self::Mimecast(target) => Box::pin(target.find(kind, by)).await,
         }
     }
 
@@ -139,6 +166,7 @@ impl Target for OpenTarget {
         match self {
             Self::Registry(target) => target.list(kind, each).await,
             Self::Scim(target) => Box::pin(target.list(kind, each)).await,
+            Self::Mimecast(target) => Box::pin(target.list(kind, each)).await,
         }
     }
 }

@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReason};
-use crate::directory::{Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject};
+use crate::directory::{
+    Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject, UserContent,
+};
 use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
 
@@ -40,6 +42,18 @@ impl Registry {
     pub fn new(store: Store, owner: Owner) -> Self {
         let identity = Self::identity_of(&owner);
         Self { store, owner, identity, numbers: Arc::default() }
+    }
+
+    /// Whether any policy has this user of the target of this identity, or is about to: only the store knows.
+    pub(super) fn claims(&self, identity: String) -> impl Fn(&TargetId) -> bool + Send + Sync + 'static {
+        let (store, owner) = (self.store.clone(), self.owner.clone());
+        move |user| {
+            let named = UserContent { user_name: user.to_string(), ..UserContent::default() };
+            let place = store.place(&owner, &identity);
+            let whose = place.and_then(|place| store.owner_of(place, user, &Content::User(named)));
+            // What cannot be told is taken for somebody's.
+            whose.map_or(true, |whose| whose.is_some())
+        }
     }
 }
 

@@ -67,6 +67,16 @@ fn scim(url: &str, credentials: &str, more: &str) -> String {
     ))
 }
 
+/// A policy whose target is a tenant of Mimecast, with these fields of it and more of `spec`.
+fn mimecast(fields: &str, more: &str) -> String {
+    let comma = |text: &str| if text.is_empty() { String::new() } else { format!(", {text}") };
+    bare_policy(&format!(
+        "connectors: [{{ name: corp }}], target: {{ mimecast: {{ credentialsSecretRef: {{ name: m }}{} }} }}{}",
+        comma(fields),
+        comma(more)
+    ))
+}
+
 const BY_TOKEN: &str = "tokenSecretRef: { name: app, key: token }";
 
 fn bare_policy(spec: &str) -> String {
@@ -145,6 +155,12 @@ fn problems(object: &str) -> Vec<String> {
     "connectors: [{ name: corp, maxAge: 1m }], target: { registry: { tokenSecretRef: { name: a, key: b } } }"
 ))]
 #[case::scim(scim("https://app.example/scim/v2", BY_TOKEN, ""))]
+#[case::mimecast(mimecast("", "groups: { vanished: { do: Unlink } }"))]
+#[case::mimecast_of_a_region(mimecast(
+    "url: \"https://eu-api.services.mimecast.com\", parentFolder: Staff",
+    "users: { leavers: [{ do: Disable }], recreated: Relink }"
+))]
+#[case::mimecast_without_tls(mimecast("url: \"http://127.0.0.1:8080\", insecure: true", ""))]
 #[case::scim_by_client(scim(
     "https://app.example",
     "oauth: { tokenURL: \"https://login.example/token?tenant=a\", clientSecretRef: { name: app }, scope: scim }",
@@ -456,15 +472,45 @@ fn takes(#[case] object: String) {
 #[case::nowhere(bare_policy("connectors: [{ name: corp }]"), "spec.target: Required value", "spec")]
 #[case::no_target(
     bare_policy("connectors: [{ name: corp }], target: {}"),
-    "name exactly one kind of target: registry or scim",
+    "name exactly one kind of target: registry, scim or mimecast",
     "spec.target"
 )]
 #[case::two_targets(
     bare_policy(&format!(
         "connectors: [{{ name: corp }}], target: {{ registry: {{}}, scim: {{ url: \"https://a.example\", credentials: {{ {BY_TOKEN} }} }} }}"
     )),
-    "name exactly one kind of target: registry or scim",
+    "name exactly one kind of target: registry, scim or mimecast",
     "spec.target"
+)]
+#[case::mimecast_without_tls_unasked(
+    mimecast("url: \"http://mimecast.example\"", ""),
+    "insecure: true allows http://",
+    "spec.target.mimecast.url"
+)]
+#[case::mimecast_without_folder(
+    mimecast("parentFolder: \"\"", ""),
+    "spec.target.mimecast.parentFolder in body should be at least 1 chars long",
+    "spec.target.mimecast.parentFolder"
+)]
+#[case::mimecast_that_deletes(
+    mimecast("", "users: { leavers: [{ do: Disable }, { after: 720h, do: Delete }] }"),
+    "the API of Mimecast deletes no users: end users.leavers",
+    "spec.users.leavers"
+)]
+#[case::mimecast_that_replaces(
+    mimecast("", "users: { recreated: Replace }"),
+    "so none can be replaced",
+    "spec.users.recreated"
+)]
+#[case::mimecast_that_nests(
+    mimecast("", "groups: { nesting: Preserve }"),
+    "use Flatten in groups.nesting",
+    "spec.groups.nesting"
+)]
+#[case::registry_that_forgets_groups(
+    policy("groups: { vanished: { do: Unlink } }"),
+    "nobody but Rollcall can remove a group from the registry",
+    "spec.groups.vanished.do"
 )]
 #[case::scim_without_tls_unasked(
     scim("http://app.example/scim", BY_TOKEN, ""),
@@ -577,7 +623,7 @@ fn takes(#[case] object: String) {
 #[case::many_attributes(policy(&format!("users: {{ attributes: {{ {} }} }}", (0..65).fold(String::new(), |all, at| all + &format!("a{at}: user.title, ")))), "must have at most 64 items", "spec.users.attributes")]
 #[case::unknown_group_step(
     policy("groups: { vanished: { do: Disable } }"),
-    "supported values: \"Empty\", \"Delete\"",
+    "supported values: \"Unlink\", \"Empty\", \"Delete\"",
     "spec.groups.vanished.do"
 )]
 #[case::nameless_group(

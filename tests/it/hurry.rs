@@ -67,7 +67,7 @@ impl Bench {
         let replan = replan.clone();
         let may = move || if replan.is_asked() { May::Never("newer".to_owned()) } else { May::Yes };
         let target = &self.runnable.target;
-        target.open_service(&Executors::default(), may, Arc::new(SystemClock)).await.unwrap().unwrap()
+        target.open_service(None, &Executors::default(), may, Arc::new(SystemClock)).await.unwrap().unwrap()
     }
 
     fn work<'a>(&'a self, target: &'a OpenTarget) -> Work<'a, OpenTarget> {
@@ -145,7 +145,8 @@ async fn questions_are_asked_at_once_as_far_as_the_service_takes_them() {
         let overrides = Overrides { at_once: Some(at_once), ..Overrides::default() };
         let config = TargetConfig::Scim(Box::new(ScimConfig { overrides, ..config(&service.url()) }));
         let clock = Arc::new(SystemClock);
-        let target = config.open_service(&Executors::default(), || May::Yes, clock).await.unwrap().unwrap();
+        let target =
+            config.open_service(None, &Executors::default(), || May::Yes, clock).await.unwrap().unwrap();
         let by: Vec<Match> = (0..100).map(|number| Match::Name(format!("p{number}"))).collect();
         service.inner().most_at_once = 0;
         let began = Instant::now();

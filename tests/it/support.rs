@@ -25,6 +25,7 @@ pub(crate) mod limits;
 pub(crate) mod lives;
 pub(crate) mod look;
 pub(crate) mod memory;
+pub(crate) mod mimecast;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod office;

@@ -11,7 +11,7 @@ use crate::api::reference::{KeyRef, SecretRef};
 /// The target of users and groups: exactly one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("[has(self.registry), has(self.scim)].filter(kind, kind).size() == 1", "name exactly one kind of target: registry or scim"))]
+#[x_kube(validation = ("[has(self.registry), has(self.scim), has(self.mimecast)].filter(kind, kind).size() == 1", "name exactly one kind of target: registry, scim or mimecast"))]
 pub struct Target {
     /// The embedded registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,6 +19,9 @@ pub struct Target {
     /// A service that speaks SCIM 2.0 (RFC 7643, RFC 7644).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim: Option<Scim>,
+    /// A tenant of Mimecast, by its API 2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mimecast: Option<Mimecast>,
 }
 
 /// The embedded registry.
@@ -83,6 +86,51 @@ pub struct ScimOAuth {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub scope: String,
+}
+
+/// A tenant of Mimecast. Its API deletes no users and nests no groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.url.startsWith('https://') || (has(self.insecure) && self.insecure)", "url must begin with https://; insecure: true allows http://, for tests only"))]
+pub struct Mimecast {
+    /// The base address of API 2.0, global or of one region. A policy whose address changes has another target: its first run
+    /// there removes nothing.
+    #[serde(default = "mimecast_url")]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"))]
+    pub url: String,
+    /// The Secret with the API application of the tenant, under the keys `client-id` and `client-secret`. Another
+    /// `client-id` is another target.
+    pub credentials_secret_ref: SecretRef,
+    /// The name of the group below which Rollcall makes its groups. It is made if it is not there.
+    #[serde(default = "parent_folder")]
+    #[schemars(length(min = 1, max = 200))]
+    pub parent_folder: String,
+    /// How the service proves who it is.
+    #[serde(default)]
+    pub tls: Trust,
+    /// Allows `http://`: the secret, users and groups cross the network unencrypted. For tests only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub insecure: bool,
+}
+
+impl Default for Mimecast {
+    fn default() -> Self {
+        Self {
+            url: mimecast_url(),
+            credentials_secret_ref: SecretRef { name: String::new() },
+            parent_folder: parent_folder(),
+            tls: Trust::default(),
+            insecure: false,
+        }
+    }
+}
+
+fn mimecast_url() -> String {
+    "https://api.services.mimecast.com".to_owned()
+}
+
+fn parent_folder() -> String {
+    "Rollcall".to_owned()
 }
 
 fn auto() -> String {
