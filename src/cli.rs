@@ -15,6 +15,7 @@ mod consent;
 mod crds;
 mod demo;
 mod exit;
+mod import_settings;
 mod operator;
 mod out;
 mod output;
@@ -59,6 +60,7 @@ enum Verb {
     Verify(verify::Verify),
     Demo(demo::Demo),
     Consent(consent::Consent),
+    ImportSettings(import_settings::ImportSettings),
     Crds(crds::Crds),
     Backup(backup::Backup),
     Completion(completion::Completion),
@@ -97,6 +99,7 @@ impl Cli {
             Verb::Verify(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),
             Verb::Consent(verb) => verb.run(&mut out),
+            Verb::ImportSettings(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),
             Verb::Backup(verb) => verb.run(&mut out),
             Verb::Completion(verb) => verb.run(&mut Self::command(), &mut out),

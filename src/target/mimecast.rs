@@ -29,6 +29,7 @@ mod config;
 mod groups;
 mod pages;
 mod record;
+mod settings;
 mod tenant;
 mod users;
 
@@ -38,6 +39,7 @@ use tenant::Tenant;
 use users::Users;
 
 pub use config::{Claimed, MimecastConfig};
+pub use settings::{Integration, Kind as IntegrationKind, Most, integrations};
 
 /// How many members one operation brings: several requests.
 const MEMBERS: usize = 1000;

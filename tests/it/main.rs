@@ -48,6 +48,7 @@ mod look_ups;
 mod mailboxes;
 mod manifests;
 mod mimecast_operator;
+mod mimecast_settings;
 mod mimecast_sync;
 mod mimecast_target;
 mod node;
