@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::directory::{
-    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Entry, GroupContent, Mode, Operation,
-    Owner, Stated, TargetId, UserContent, fields,
+    Anchor, Batch, Change, Completion, ConnectorName, Content, Cursor, Entry, EntryKind, GroupContent,
+    Members, Mode, Operation, Owner, Reference, Stated, TargetId, UserContent, fields,
 };
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
@@ -25,14 +25,24 @@ use crate::support::fake_target::{Fake, Object, Trouble};
 use crate::support::hand::Hand;
 use crate::support::reading;
 
-/// A directory of these people.
+/// A directory of these people, and of a group of all of them if it is among them.
 struct People(Vec<&'static str>);
+
+const TEAM: &str = "team";
 
 impl Source for People {
     async fn read(&self, _: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         let entry = |name: &&str| {
             let stated = |text: String| Stated::Values(vec![text]);
             let mut entry = Entry { anchor: Anchor::new(*name), dn: format!("cn={name}"), ..Entry::nobody() };
+            if *name == TEAM {
+                let members = self.0.iter().filter(|name| **name != TEAM).map(|name| Anchor::new(*name));
+                entry.kind = EntryKind::Group;
+                entry.members = Members::Complete(members.map(Reference::Anchor).collect());
+                entry.fields = BTreeMap::from([(fields::NAME.to_owned(), stated(TEAM.to_owned()))]);
+                return Change::Replace(Box::new(entry));
+            }
+            entry.names = vec![Reference::Anchor(entry.anchor.clone())];
             entry.fields = BTreeMap::from([
                 (fields::USER_NAME.to_owned(), stated((*name).to_owned())),
                 (fields::MAIL.to_owned(), stated(format!("{name}@corp.example"))),
@@ -60,21 +70,24 @@ struct Bench {
     _folder: tempfile::TempDir,
     target: Fake,
     adopt: Adopt,
+    /// More of what policies say.
+    spec: &'static str,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        Self { store, _folder: folder, target: Fake::new(), adopt: Adopt::By(vec![MatchBy::Email]) }
+        Self { store, _folder: folder, target: Fake::new(), adopt: Adopt::By(vec![MatchBy::Email]), spec: "" }
     }
 
     fn policy(&self, name: &str) -> Policy {
+        let Self { spec, .. } = self;
         let manifest = format!(
             "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: {name}, namespace: test }}\n\
              spec: {{ ldif: {{ path: none }} }}\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
              metadata: {{ name: {name}, namespace: test }}\n\
-             spec: {{ connectors: [{{ name: {name} }}], target: {{ registry: {{}} }} }}\n"
+             spec: {{ connectors: [{{ name: {name} }}], target: {{ registry: {{}} }}{spec} }}\n"
         );
         let mut manifests = spec::manifest::Manifests::default();
         manifests.text("test", &manifest, None);
@@ -298,6 +311,25 @@ async fn what_nobody_knows_the_end_of_is_settled_by_the_next_run() {
         "it is not done twice"
     );
     assert_eq!((bench.open_intents(), bench.spent().len()), (vec![], 1), "and it counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_has_not_whom_a_deletion_took_that_nobody_heard_of() {
+    let mut bench = Bench::new();
+    bench.spec = ", users: { leavers: [{ do: Delete }] }, groups: { vanished: { do: Delete } }";
+    bench.run("one", &["ada", "grace", TEAM], 0).await;
+    let members = |bench: &Bench| {
+        let team = bench.id_of(TEAM);
+        bench.target.objects()[&team].members.len()
+    };
+    assert_eq!(members(&bench), 2);
+    // All go, and nobody hears that the people went.
+    bench.target.trouble([vec![Trouble::LostAfter; 2], vec![Trouble::Busy(None); 20]].concat());
+    bench.run("one", &[], 60).await;
+    bench.target.no_trouble();
+    assert_eq!(members(&bench), 0, "the group is still there");
+    let report = bench.run("one", &["ada", "grace", TEAM], 120).await;
+    assert_eq!((report.result(), members(&bench)), (RunResult::InStep, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Recovers operations without an answer, after a crash or an outage: looks at the target to find out what was done.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -45,7 +45,7 @@ pub async fn recover<T: Target>(
     let reader = store.clone();
     let mut subjects = blocking(move || reader.subjects(place)).await?;
     let mut answers = look_at_all(target, &intents, &subjects).await;
-    let mut settled = Vec::with_capacity(intents.len());
+    let (mut settled, mut along) = (Vec::with_capacity(intents.len()), BTreeSet::new());
     let mut in_doubt = InDoubt::default();
     for intent in intents {
         let (id, subject) = (intent.id, intent.effect.subject);
@@ -57,7 +57,8 @@ pub async fn recover<T: Target>(
             Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
                 let one = IntentOutcome { intent: Some(id), effect };
-                bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
+                let changed = bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
+                along.extend(changed.into_iter().map(|(group, _)| group));
                 settled.push(one);
             }
             Err(error) if error.reason.is_of_all() => return Ok(Err(error)),
@@ -65,8 +66,7 @@ pub async fn recover<T: Target>(
         }
     }
     let count = settled.len();
-    let groups = subjects.by_id.values().filter_map(|subject| Some((subject.id, subject.link.clone()?)));
-    let along: Vec<(SubjectId, Link)> = groups.filter(|(_, link)| !link.members.is_empty()).collect();
+    let along = along.into_iter().filter_map(|group| Some((group, subjects.link(group)?.clone()))).collect();
     let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
     blocking(move || store.settle(place, &run, &done)).await?;
     Ok(Ok(Recovered { settled: count, in_doubt }))
