@@ -84,7 +84,8 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
         wrong(format!("{new} is required"));
     }
     for new in rules(after).difference(&rules(before)) {
-        if !rules(before).iter().any(|old| is_wider_choice(old, new, before)) {
+        let is_wider = rules(before).iter().any(|old| is_wider_choice(old, new, before));
+        if !is_wider && !is_of_what_is_new(new, before) {
             wrong(format!("there is a new rule: {new}"));
         }
     }
@@ -142,6 +143,36 @@ fn a_choice_may_gain_fields_that_are_new<const N: usize, const M: usize>(
     // Of one field alone the rule counts nothing.
     assert!(is_wider_choice("has(self.a)", &rule(&["a", "c"]), &before));
     assert!(!is_wider_choice("has(self.a)", &rule(&["c"]), &before));
+}
+
+/// Whether a rule refuses only who uses a field or a value that there was not: one of its alternatives holds for all others.
+fn is_of_what_is_new(rule: &str, before: &Value) -> bool {
+    let field =
+        |path: &str| path.split('.').try_fold(before, |schema, name| schema["properties"].get(name)).cloned();
+    rule.trim_matches('"').split(" || ").any(|clause| {
+        if let Some(path) = clause.strip_prefix("!has(self.").and_then(|rest| rest.strip_suffix(')')) {
+            return field(path).is_none();
+        }
+        let value = clause.strip_prefix("self.").and_then(|rest| rest.split_once(" != '"));
+        let Some((path, value)) = value else { return false };
+        let values = field(path).and_then(|field| field["enum"].as_array().cloned());
+        values.is_some_and(|values| {
+            value.strip_suffix('\'').is_some_and(|value| values.iter().all(|it| it != value))
+        })
+    })
+}
+
+#[rstest]
+#[case::new_field("!has(self.a.new) || self.b == 1", true)]
+#[case::new_value("!has(self.a) || self.a.old != 'three'", true)]
+#[case::field_that_was_there("!has(self.a.old) || self.b == 1", false)]
+#[case::value_that_was_there("!has(self.a) || self.a.old != 'two'", false)]
+#[case::both("!has(self.a.new) && self.b == 1", false)]
+fn a_rule_may_come_with_what_it_is_about(#[case] rule: &str, #[case] may: bool) {
+    let before = json!({ "properties": {
+        "a": { "properties": { "old": { "enum": ["one", "two"] } } }, "b": {},
+    } });
+    assert_eq!(is_of_what_is_new(&format!("\"{rule}\""), &before), may);
 }
 
 /// A default is the same with a field that is new in it.
