@@ -374,7 +374,7 @@ async fn a_copy_of_an_export_settles_nothing(#[case] copy: fn(&str) -> String) {
 #[case::a_line_before_all(|text: &str, _| format!("foo: bar\n\n{text}"))]
 #[case::a_line_after_all(|text: &str, _| format!("{text}\nthe export took 3 s\n"))]
 #[case::a_line_between(|text: &str, _| text.replace(&person("cyd", 2), &format!("retrying\n\n{}", person("cyd", 2))))]
-#[case::two_alike(|text: &str, _| format!("retrying\n\n{}\nretrying\n\n", text))]
+#[case::two_alike(|text: &str, _| format!("retrying\n\n{text}\nretrying\n\n"))]
 #[case::a_dn_that_is_none(|text: &str, at: usize| format!(
     "{text}dn: uid=R&D \"core\",dc=corp,dc=example\nobjectClass: person\nuid: core\nauthTimestamp: 2026010{at}000000Z\n\n"
 ))]

@@ -85,7 +85,9 @@ pub(super) fn known_again(record: &Record, ids: &[Anchor]) -> String {
         for name in attributes.names() {
             (name, attributes.all(name).count()).hash(&mut hasher);
         }
-        NAMING.iter().for_each(|name| attributes.all(name).for_each(|value| value.hash(&mut hasher)));
+        for value in NAMING.iter().flat_map(|name| attributes.all(name)) {
+            value.hash(&mut hasher);
+        }
     }
     format!("a record like {:016x}", hasher.finish())
 }

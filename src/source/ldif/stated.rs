@@ -43,7 +43,7 @@ impl Statement {
 
     /// The same for all exports that say the same.
     pub(super) fn digest(&self) -> String {
-        let all = self.0.iter().fold(Sha256::new(), |hash, one| hash.chain_update(one));
+        let all = self.0.iter().fold(Sha256::new(), Sha256::chain_update);
         hexadecimal(&all.finalize())
     }
 }

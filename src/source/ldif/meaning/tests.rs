@@ -62,8 +62,6 @@ fn short(change: &Change) -> String {
 
 /// Whoever is missing may have stood there.
 const ANYBODY: &str = "gap";
-/// The same, of one that shows neither an id nor a DN.
-const NOBODY: &str = "stray the record at line 1 of a.ldif";
 const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a\n";
 
 #[rstest]

@@ -39,6 +39,12 @@ fn trips(coverage: BTreeMap<String, Coverage>) -> BTreeMap<String, Trip> {
         .collect()
 }
 
+/// Whether it is told of other unreadable entries, or what was asked is not the same.
+fn is_news(before: &SnapshotInfo, now: &SnapshotInfo) -> bool {
+    (&before.unreadable, before.unreadable_count, &before.fields, &before.attributes)
+        != (&now.unreadable, now.unreadable_count, &now.fields, &now.attributes)
+}
+
 impl Intake {
     pub(in crate::sync::import) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
@@ -125,10 +131,7 @@ impl Intake {
             contacts,
         };
         let other = coverage.iter().filter(|(field, coverage)| self.coverage.get(*field) != Some(coverage));
-        let news = self.info.as_ref().is_some_and(|before| {
-            (&before.unreadable, before.unreadable_count, &before.fields, &before.attributes)
-                != (&info.unreadable, info.unreadable_count, &info.fields, &info.attributes)
-        });
+        let news = self.info.as_ref().is_some_and(|before| is_news(before, &info));
         let mut info = self.importing.seal(info, news, completion.cursor.as_ref(), other)?;
         info.tripped = trips(coverage);
         Ok(Imported {
