@@ -16,7 +16,7 @@ mod subject;
 mod target_error;
 
 pub use anchor::{Anchor, DirectoryId};
-pub use change::{Batch, Change, Filler, OfNoKind};
+pub use change::{Batch, Change, END_OF, Filler, OfNoKind};
 pub use completion::{Completion, Cursor, Feed, Mode, Shown};
 pub use content::{Content, GroupContent, UserContent};
 pub use dn::{Dn, DnError};

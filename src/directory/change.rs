@@ -2,6 +2,9 @@
 
 use super::{Anchor, Entry, EntryKind, Patch, Reference, Stated};
 
+/// What an unreadable entry is called that is no entry, but the end of a file that may have been cut there.
+pub const END_OF: &str = "the end of ";
+
 /// One thing a source found. Of an anchor that comes again in one read the later one counts; in a read of everything an
 /// entry that is both there and deleted is an exception.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{
-    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, Entry, Filler, Mode, Shown,
+    Anchor, Batch, Change, Completion, Cursor, DirectoryId, Dn, END_OF, Entry, Filler, Mode, Shown,
 };
 use crate::source::schema::primary::PrimaryGroups as _;
 use crate::source::schema::{self, EntrySchema};
@@ -238,7 +238,7 @@ impl<'a> LdifRead<'a> {
         let Ending { references, doubt, shown, .. } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
-            let what = format!("the end of {}", self.config.name);
+            let what = format!("{END_OF}{}", self.config.name);
             let change = Change::Unreadable { anchor: None, what, why };
             filler.add(change).map_or(Ok(()), |batch| send(sink, batch))?;
         }

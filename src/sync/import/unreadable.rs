@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::directory::{Anchor, Dn};
+use crate::directory::{Anchor, Dn, END_OF};
 use crate::store::snapshot::{MOST_REMEMBERED, Remembered, SnapshotInfo, UnreadableEntry};
 
 /// So many are named.
@@ -39,6 +39,14 @@ impl UnreadableEntries {
             remembered,
             ..Self::default()
         }
+    }
+
+    /// Whether the end of the file was unknown in the last read, and is known in this one.
+    pub(super) fn end_is_known_now(&self, last: &SnapshotInfo) -> bool {
+        let lacks_end = |all: &[UnreadableEntry]| {
+            all.iter().any(|one| one.anchor.is_none() && one.what.starts_with(END_OF))
+        };
+        lacks_end(&last.unreadable) && !lacks_end(&self.named)
     }
 
     /// Something was said of this entry: whatever it was before, it is none of those any more. Since when it was one.

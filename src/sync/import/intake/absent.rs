@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::Intake;
-use crate::directory::{Completion, Dn, Evidence, Grade};
+use crate::directory::{Completion, Dn, END_OF, Evidence, Grade};
 use crate::store::StoreError;
 use crate::store::snapshot::{Presence, RowId, UnreadableEntry, Version};
 use crate::sync::import::nameless::Nameless;
@@ -101,14 +101,14 @@ impl Intake {
         }
         if !kept.is_empty() {
             self.unreadable += 1;
-            let (what, why) = ("the end of the file".to_owned(), shrinkage::CUT.to_owned());
+            let (what, why) = (format!("{END_OF}the file"), shrinkage::CUT.to_owned());
             self.unknown.add(UnreadableEntry { what, why, anchor: None, since: None });
         }
         !kept.is_empty()
     }
 
     /// Writes what became of those who did not come; how many are gone, and how many were not looked up. `again` is that the
-    /// same export was read before, `unprovable` that the source cannot look up.
+    /// same export was read before and showed its end then as now, `unprovable` that the source cannot look up.
     pub(super) fn settle(
         &mut self,
         settled: Vec<(RowId, Absent)>,

@@ -64,8 +64,10 @@ impl Intake {
             notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion);
+        let last = self.info.as_ref();
+        let same = again && !last.is_some_and(|last| self.unknown.end_is_known_now(last));
         let (removed, unsettled) =
-            self.settle(settled, configuration, (again, unprovable), finished_at, &mut notices)?;
+            self.settle(settled, configuration, (same, unprovable), finished_at, &mut notices)?;
         self.read_lists_again()?;
         self.keep_astray()?;
         self.flush()?;
