@@ -10,6 +10,7 @@ use crate::telemetry;
 
 mod argument;
 mod backup;
+mod chosen;
 mod completion;
 mod consent;
 mod crds;

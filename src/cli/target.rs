@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::exit::Invalid;
+use super::chosen::Chosen;
 use super::out::{self, Out};
 use super::output::Output;
 use super::table::Table;
 use crate::clock::SystemClock;
 use crate::net::http::Url;
-use crate::spec::{self, Runnable, manifest};
+use crate::spec::Runnable;
 use crate::target::trial::{self, Step};
 use crate::target::turn::{Executors, May};
 use crate::target::{Target as _, TargetError, TargetReason};
@@ -72,32 +72,16 @@ impl Target {
 
 impl Test {
     fn run(self, out: &mut Out<'_>) -> Result<Exit> {
-        let manifests = manifest::read(&self.filename);
-        let resolved = spec::resolve(&manifests.objects).with(manifests.problems);
-        for problem in &resolved.problems {
-            out::error(problem);
-        }
-        let wanted = |runnable: &&Runnable| {
-            self.policy.as_ref().is_none_or(|policy| runnable.policy.owner.as_str() == policy)
-        };
-        let policies: Vec<&Runnable> = resolved.policies.iter().filter(wanted).collect();
-        if policies.is_empty() && resolved.problems.is_empty() {
-            let what = self.policy.as_deref().unwrap_or("that could be tested");
-            return Err(Invalid(format!("the files of -f contain no SyncPolicy {what}")).into());
-        }
+        let chosen = Chosen::read(&self.filename, self.policy.as_deref(), "that could be tested")?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let tested = runtime.block_on(self.test_all(&policies));
+        let tested = runtime.block_on(self.test_all(&chosen.policies));
         self.output.print(out, &tested, show, csv)?;
         let failed = tested.iter().flat_map(|one| &one.steps).any(|step| step.failed.is_some());
-        Ok(match (failed, resolved.problems.is_empty()) {
-            (true, _) => Exit::Failed,
-            (false, false) => Exit::Invalid,
-            (false, true) => Exit::Fine,
-        })
+        Ok(chosen.exit(failed))
     }
 
     /// Tests each service once, whichever of its policies comes first.
-    async fn test_all(&self, policies: &[&Runnable]) -> Vec<Tested> {
+    async fn test_all(&self, policies: &[Runnable]) -> Vec<Tested> {
         let (executors, mut tested) = (Executors::default(), Vec::<Tested>::new());
         for runnable in policies {
             let (policy, target) =

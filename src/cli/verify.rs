@@ -8,13 +8,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::exit::Invalid;
-use super::out::{self, Out};
+use super::chosen::Chosen;
+use super::out::Out;
 use super::output::Output;
 use super::table::Table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::directory::SubjectKind;
-use crate::spec::{self, Runnable, manifest};
+use crate::spec::Runnable;
 use crate::store::{Store, StoreError};
 use crate::sync::verify::{self, Drift, LAG, Verified};
 use crate::target::registry::Registry;
@@ -53,35 +53,19 @@ struct Compared {
 
 impl Verify {
     pub(super) fn run(self, out: &mut Out<'_>) -> Result<Exit> {
-        let manifests = manifest::read(&self.filename);
-        let resolved = spec::resolve(&manifests.objects).with(manifests.problems);
-        for problem in &resolved.problems {
-            out::error(problem);
-        }
-        let wanted = |runnable: &&Runnable| {
-            self.policy.as_ref().is_none_or(|policy| runnable.policy.owner.as_str() == policy)
-        };
-        let policies: Vec<&Runnable> = resolved.policies.iter().filter(wanted).collect();
-        if policies.is_empty() && resolved.problems.is_empty() {
-            let what = self.policy.as_deref().unwrap_or("that could be verified");
-            return Err(Invalid(format!("the files of -f contain no SyncPolicy {what}")).into());
-        }
+        let chosen = Chosen::read(&self.filename, self.policy.as_deref(), "that could be verified")?;
         let store = Store::open(&self.data)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let compared = runtime.block_on(async {
             let (executors, mut all) = (Executors::default(), Vec::new());
-            for runnable in policies {
+            for runnable in &chosen.policies {
                 all.push(compare(runnable, &store, &executors).await?);
             }
             Ok::<_, StoreError>(all)
         })?;
         self.output.print(out, &compared, show, csv)?;
         let is_wrong = |one: &Compared| one.result.as_ref().map_or(true, |found| !found.drifts.is_empty());
-        Ok(match (compared.iter().any(is_wrong), resolved.problems.is_empty()) {
-            (true, _) => Exit::Failed,
-            (false, false) => Exit::Invalid,
-            (false, true) => Exit::Fine,
-        })
+        Ok(chosen.exit(compared.iter().any(is_wrong)))
     }
 }
 
