@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use rollcall::directory::Mode;
 use serde_json::json;
 use uuid::Uuid;
@@ -11,10 +10,7 @@ use uuid::Uuid;
 use crate::entra::by_secret;
 use crate::support::cloud_lives::{self, Known, Place, same};
 use crate::support::entra::{Entra, Tenant};
-use crate::support::faults::{Dice, count, tell};
-
-/// So many lives go on at a time.
-const AT_ONCE: usize = 16;
+use crate::support::faults::Dice;
 
 /// Something happens to somebody.
 fn step(tenant: &mut Tenant, dice: &mut Dice, deleted: &mut Vec<Uuid>, number: u64) {
@@ -189,11 +185,5 @@ async fn life(seed: u64) -> [usize; 3] {
 
 #[test]
 fn lives_of_a_tenant_are_read_through_every_fault() {
-    let (lives, first) = (count("LIVES", 24), count("SEED", 1));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let all = futures::stream::iter(first..first + lives).map(life).buffer_unordered(AT_ONCE);
-    let counts = runtime.block_on(all.fold([0; 3], async |sum, life| [0, 1, 2].map(|at| sum[at] + life[at])));
-    let [read, failed, faults] = counts;
-    tell(format_args!("{lives} lives from {first}: {read} reads, {failed} that failed, {faults} faults"));
-    assert!(read > 0 && failed > 0);
+    cloud_lives::all(24, life);
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use rollcall::directory::{Anchor, ConnectorName, Entry};
 use rollcall::source::Source;
 use rollcall::store::Store;
@@ -11,7 +12,11 @@ use rollcall::store::snapshot::{NameId, Presence, Row};
 use rollcall::sync::import::{ImportError, Imported, Options, import};
 use serde_json::{Value, json};
 
+use super::faults::{count, tell};
 use super::hand::Hand;
+
+/// So many lives are lived side by side.
+const AT_ONCE: usize = 16;
 
 /// What is known of one entry: itself, and who is in it.
 pub(crate) type Known = BTreeMap<String, (Entry, BTreeSet<String>)>;
@@ -111,4 +116,16 @@ pub(crate) fn same(read: &Known, fresh: &Known, story: &[impl Display]) {
     };
     let story = || story.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert_eq!(shown(read), shown(fresh), "{}", story());
+}
+
+/// Lives `few` lives, or as many as are asked for, each from a seed; a life says how many reads there were, how many failed, and
+/// how many faults.
+pub(crate) fn all<F: Future<Output = [usize; 3]>>(few: u64, life: impl Fn(u64) -> F) {
+    let (lives, first) = (count("LIVES", few), count("SEED", 1));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let all = futures::stream::iter(first..first + lives).map(life).buffer_unordered(AT_ONCE);
+    let counts = runtime.block_on(all.fold([0; 3], async |sum, life| [0, 1, 2].map(|at| sum[at] + life[at])));
+    let [read, failed, faults] = counts;
+    tell(format_args!("{lives} lives from {first}: {read} reads, {failed} that failed, {faults} faults"));
+    assert!(read > 0 && failed > 0);
 }
