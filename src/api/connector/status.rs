@@ -1,0 +1,118 @@
+//! What was observed of a directory.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{NEVER_SEEN, bounded};
+
+/// The observed state of a directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = schemars::transform::RecursiveTransform(crate::api::schema::plain_numbers))]
+#[schemars(extend("default" = { "observedGeneration": NEVER_SEEN }))]
+pub struct DirectoryConnectorStatus {
+    /// The generation of the spec that this status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Consented`, of
+    /// kinds that need it: an administrator of the directory has consented to the app that reads. `Reconciling`,
+    /// `Stalled` and `EndpointsOverridden` exist only while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Directory>,
+    /// When the server's TLS certificate expires, according to the last complete read. `Reachable` warns from 30 days
+    /// before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<Time>,
+    /// The last complete read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_import: Option<LastImport>,
+    /// How changes are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_feed: Option<ActiveFeed>,
+    /// The time of the next read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_import_at: Option<Time>,
+    /// The last value of the annotation `rollcall.dev/sync-requested-at` that was handled.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<262_144, _>"
+    )]
+    #[schemars(length(max = 262_144))]
+    pub last_handled_sync_requested_at: Option<String>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Directory {
+    /// The identity of the directory, fixed by the first read.
+    #[serde(serialize_with = "bounded::text::<1024, _>")]
+    #[schemars(length(max = 1024))]
+    pub id: String,
+    /// The directory product, as the server reports it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<256, _>"
+    )]
+    #[schemars(length(max = 256))]
+    pub vendor: Option<String>,
+    /// Users in the directory.
+    pub users: u64,
+    /// Groups in the directory.
+    pub groups: u64,
+    /// Contacts in the directory.
+    pub contacts: u64,
+}
+
+/// How changes are found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveFeed {
+    /// `DeltaQuery`, `DirSync`, `UsnChanged`, `SyncRepl`, `Listing` or `FullRead`.
+    #[schemars(length(max = 32))]
+    pub active: String,
+    /// Why no better feed is used: the missing permission, and the command that grants it.
+    #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<2048, _>")]
+    #[schemars(length(max = 2048))]
+    pub reason: String,
+}
+
+/// A complete read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastImport {
+    /// `Full` or `Delta`.
+    #[schemars(length(max = 32))]
+    pub mode: String,
+    /// When it started.
+    pub started_at: Time,
+    /// When it ended and became visible.
+    pub finished_at: Time,
+    /// New or changed entries.
+    pub changed: u64,
+    /// Entries that were removed.
+    pub removed: u64,
+    /// Entries that are missing and were not looked up. They stay until they are looked up.
+    #[serde(default)]
+    pub unsettled: u64,
+    /// Changed entries that a full read found and the change feed had not reported; should always be 0.
+    #[serde(default)]
+    pub missed: u64,
+    /// The number of the last change.
+    pub sequence: u64,
+    /// Remarks on that read, such as referrals that were not followed and attributes that were refused.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "bounded::texts::<16, 1024, _>"
+    )]
+    #[schemars(length(max = 16), inner(length(max = 1024)))]
+    pub notices: Vec<String>,
+}

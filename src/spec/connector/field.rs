@@ -1,0 +1,149 @@
+//! Converts the fields that several kinds of directories have.
+
+use super::{Resolving, given};
+use crate::api::connector::{Tls, Trust};
+use crate::directory::Dn;
+use crate::net::http;
+use crate::source::ldap;
+use crate::spec::filter::joined;
+use crate::sync::expression::{Expression, Returns, Subject};
+
+impl Resolving<'_> {
+    pub(super) fn urls(&mut self, at: &str, urls: &[String], start_tls: bool, insecure: bool) {
+        if urls.is_empty() {
+            self.problem(&format!("{at}.urls"), "name at least one url, such as ldaps://ldap.corp.example");
+        }
+        for (number, url) in urls.iter().enumerate() {
+            if let Err(why) = check_url(url, start_tls, insecure) {
+                self.problem(&format!("{at}.urls[{number}]"), &why);
+            }
+        }
+    }
+
+    /// Hosts that are given in place of the usual ones.
+    pub(super) fn places(&mut self, at: &str, places: &[(&str, &String)]) {
+        for (field, place) in places.iter().filter(|(_, place)| !place.is_empty()) {
+            if !http::is_place(place) {
+                let why = format!("{place} must be https:// and a host, such as https://graph.corp.example");
+                self.problem(&format!("{at}.endpoints.{field}"), &why);
+            }
+        }
+    }
+
+    pub(super) fn authority(&mut self, at: &str, tls: &Tls) -> Option<Vec<u8>> {
+        let authority = tls.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        self.followed(&format!("{at}.tls.caRef"), authority)
+    }
+
+    pub(super) fn trusted(&mut self, at: &str, trust: &Trust) -> Option<Vec<u8>> {
+        let ca_pem = trust.ca_ref.as_ref().map(|it| self.objects.certificates(self.name, it));
+        self.followed(&format!("{at}.tls.caRef"), ca_pem)
+    }
+
+    pub(super) fn dns(&mut self, at: &str, dns: &[String]) {
+        for (number, dn) in dns.iter().enumerate() {
+            if let Err(error) = Dn::parse(dn) {
+                self.problem(&format!("{at}[{number}]"), &format!("{dn} is not a DN: {error}"));
+            }
+        }
+    }
+
+    /// The filters for users and groups that are given, each in one line.
+    pub(super) fn filters(&mut self, at: &str, users: &str, groups: &str) -> [Option<String>; 2] {
+        [("userFilter", users), ("groupFilter", groups)].map(|(field, text)| {
+            let field = format!("{at}.{field}");
+let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
+            if filter.is_empty() && !text.is_empty() {
+                let why = "has only blanks; leave it out to read all entries of this kind, or write a filter";
+                self.problem(&field, why);
+            } else if !filter.is_empty() && !ldap::is_filter(&filter) {
+                let why = format!(
+                    "{filter} is not an LDAP filter (RFC 4515): check its parentheses, and write * ( ) \\ within a value as \
+                     \\2a \\28 \\29 \\5c"
+                );
+                self.problem(&field, &why);
+            }
+            given(&filter)
+        })
+    }
+
+    /// Entries are known and looked up by it, so it must be able to stand in a filter.
+    pub(super) fn anchor_attribute(&mut self, at: &str, name: &str) {
+        let is_word =
+            |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic()) && is_word(name);
+        if !(name.is_empty() || is_name || name.split('.').all(is_number)) {
+            let why = "it is not an attribute name: a letter, then letters, digits, - and _, without options \
+                       (;lang-de); or an OID such as 2.5.4.3";
+            self.problem(at, why);
+        }
+    }
+
+    /// What the rule reads is asked for too.
+    pub(super) fn disabled_when(&mut self, field: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match Expression::compile(text, Subject::User, Returns::Bool) {
+            Ok(expression) => self.literal.extend(expression.attributes().iter().cloned()),
+            Err(error) => self.problem(field, &error.to_string()),
+        }
+    }
+}
+
+fn check_url(url: &str, start_tls: bool, insecure: bool) -> Result<(), String> {
+    let (secure, rest) = match (url.strip_prefix("ldaps://"), url.strip_prefix("ldap://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        (None, None) => return Err(format!("{url} must begin with ldaps:// or ldap://")),
+    };
+    let host_and_port = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match host_and_port.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (host_and_port, None),
+    };
+    if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
+        return Err(format!("{url} has no host; write it like ldaps://ldap.corp.example:636"));
+    }
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        return Err(format!("the port of {url} is not a number from 1 to 65535"));
+    }
+    if !secure && !start_tls && !insecure {
+        return Err(format!(
+            "{url} would send passwords and people's data unprotected; use ldaps://, or startTLS: true, or accept it with \
+             insecure: true"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ldaps://dc1.corp.example", false, false, true)]
+    #[case("ldaps://dc1.corp.example:636/", false, false, true)]
+    #[case("ldaps://[::1]:1636", false, false, true)]
+    #[case("ldaps://[::1]", false, false, true)]
+    #[case("ldap://dc1.corp.example", true, false, true)]
+    #[case("ldap://dc1.corp.example", false, true, true)]
+    #[case("ldap://dc1.corp.example", false, false, false)]
+    #[case("http://dc1.corp.example", false, true, false)]
+    #[case("ldaps://", false, false, false)]
+    #[case("ldaps://host:0", false, false, false)]
+    #[case("ldaps://host:99999", false, false, false)]
+    #[case("ldaps://host/dc=corp", false, false, false)]
+    fn takes_urls_that_lead_to_a_server(
+        #[case] url: &str,
+        #[case] start_tls: bool,
+        #[case] insecure: bool,
+        #[case] fine: bool,
+    ) {
+        assert_eq!(check_url(url, start_tls, insecure).is_ok(), fine);
+    }
+}
