@@ -219,9 +219,12 @@ impl Knowledge {
     }
 
     /// Whether the list of a group in this one could not be read again: it names its members as they were called before, so
-    /// nobody can be told to be out of it.
-    pub(crate) fn has_old_list(&self, rules: &Rules, team: &str) -> bool {
-        let inner = |team: &String| self.groups.get(team).filter(|heard| !heard.is_gone());
+    /// nobody can be told to be out of it. Until the `first` run is over, so is that of a group which is missing from an
+    /// export: it may be one that does not prove its end.
+    pub(crate) fn has_old_list(&self, rules: &Rules, team: &str, first: bool) -> bool {
+        let counts =
+            |heard: &&Heard<Team>| !heard.is_gone() || first && heard.standing == Standing::WeaklyGone;
+        let inner = |team: &String| self.groups.get(team).filter(counts);
         let mut seen = BTreeSet::new();
         let mut open = vec![team.to_owned()];
         while let Some(heard) = open.pop().as_ref().and_then(inner) {

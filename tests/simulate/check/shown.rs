@@ -205,7 +205,7 @@ impl<'a> Comparison<'a> {
         inside: &BTreeSet<String>,
     ) -> Result<(), String> {
         let Self { life, looked, .. } = self;
-        let is_old = !self.strict && life.knowledge.has_old_list(&life.rules, anchor);
+        let is_old = !self.strict && life.knowledge.has_old_list(&life.rules, anchor, looked.first);
         if self.due || life.lost || is_old || !life.knowledge.partial.is_empty() {
             return Ok(());
         }
