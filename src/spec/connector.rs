@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::configuration::Connector;
 use super::object::{Folder, Name, Objects};
 use super::problem::Problem;
-use crate::api;
 use crate::api::DirectoryConnectorSpec;
 use crate::directory::ConnectorName;
-use crate::source::{SourceConfig, graph};
+use crate::source::graph;
 use crate::sync::expression::{Expression, Returns, Subject};
 
 mod active_directory;
@@ -18,6 +17,9 @@ mod field;
 mod google_workspace;
 mod ldap;
 mod ldif;
+
+pub(super) use field::not_a_duration;
+use field::{Resolving, given};
 
 /// Directories are not read more often.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
@@ -100,47 +102,4 @@ pub fn elsewhere(spec: &DirectoryConnectorSpec) -> Option<String> {
     }
     let endpoints = spec.entra_id.as_ref()?.endpoints.as_ref()?;
     graph::elsewhere(given(&endpoints.authority).as_deref(), given(&endpoints.graph).as_deref())
-}
-
-struct Resolving<'a> {
-    name: &'a Name,
-    objects: &'a Objects,
-    literal: BTreeSet<String>,
-    problems: Vec<Problem>,
-}
-
-impl Resolving<'_> {
-    fn duration(&mut self, field: &str, text: &api::Duration) -> Option<Duration> {
-        let duration = text.get();
-        if duration.is_none() {
-            self.problem(field, &not_a_duration(text));
-        }
-        duration
-    }
-
-    fn followed<T>(&mut self, field: &str, followed: Option<Result<T, String>>) -> Option<T> {
-        let object = self.object();
-        followed?.map_err(|why| self.problems.push(Problem::elsewhere(&object, field, why))).ok()
-    }
-
-    fn fail(&mut self, field: &str, message: &str) -> Option<SourceConfig> {
-        self.problem(field, message);
-        None
-    }
-
-    fn problem(&mut self, field: &str, message: &str) {
-        self.problems.push(Problem::new(&self.object(), field, message));
-    }
-
-    fn object(&self) -> String {
-        format!("DirectoryConnector {}", self.name)
-    }
-}
-
-pub(super) fn not_a_duration(text: &api::Duration) -> String {
-    format!("{:?} is not a duration; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
-}
-
-fn given(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Resolving, given};
+use super::field::{Resolving, given};
 use crate::api;
 use crate::api::connector::{ActiveDirectory, DnsDiscovery};
 use crate::source::SourceConfig;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Resolving, given};
+use super::field::{Resolving, given};
 use crate::api;
 use crate::api::connector::{EntraCredentials, EntraEndpoints, EntraId};
 use crate::net::oauth::Credential;

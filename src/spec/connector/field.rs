@@ -1,12 +1,26 @@
 //! Converts the fields that several kinds of directories have.
 
-use super::{Resolving, given};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::api;
 use crate::api::connector::{Tls, Trust};
 use crate::directory::Dn;
 use crate::net::http;
-use crate::source::ldap;
+use crate::source::{SourceConfig, ldap};
 use crate::spec::filter::joined;
+use crate::spec::object::{Name, Objects};
+use crate::spec::problem::Problem;
 use crate::sync::expression::{Expression, Returns, Subject};
+
+/// A connector that is being converted; what is wrong is collected.
+pub(super) struct Resolving<'a> {
+    pub(super) name: &'a Name,
+    pub(super) objects: &'a Objects,
+    /// The attributes that policies name.
+    pub(super) literal: BTreeSet<String>,
+    pub(super) problems: Vec<Problem>,
+}
 
 impl Resolving<'_> {
     pub(super) fn urls(&mut self, at: &str, urls: &[String], start_tls: bool, insecure: bool) {
@@ -90,6 +104,40 @@ let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
             Err(error) => self.problem(field, &error.to_string()),
         }
     }
+
+    pub(super) fn duration(&mut self, field: &str, text: &api::Duration) -> Option<Duration> {
+        let duration = text.get();
+        if duration.is_none() {
+            self.problem(field, &not_a_duration(text));
+        }
+        duration
+    }
+
+    pub(super) fn followed<T>(&mut self, field: &str, followed: Option<Result<T, String>>) -> Option<T> {
+        let object = self.object();
+        followed?.map_err(|why| self.problems.push(Problem::elsewhere(&object, field, why))).ok()
+    }
+
+    pub(super) fn fail(&mut self, field: &str, message: &str) -> Option<SourceConfig> {
+        self.problem(field, message);
+        None
+    }
+
+    pub(super) fn problem(&mut self, field: &str, message: &str) {
+        self.problems.push(Problem::new(&self.object(), field, message));
+    }
+
+    fn object(&self) -> String {
+        format!("DirectoryConnector {}", self.name)
+    }
+}
+
+pub(in crate::spec) fn not_a_duration(text: &api::Duration) -> String {
+    format!("{:?} is not a duration; write it with ms, s, m and h, such as 90s or 1h30m", text.0)
+}
+
+pub(super) fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn check_url(url: &str, start_tls: bool, insecure: bool) -> Result<(), String> {

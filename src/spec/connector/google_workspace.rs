@@ -1,6 +1,6 @@
 //! Converts a customer of Google Workspace.
 
-use super::{Resolving, given};
+use super::field::{Resolving, given};
 use crate::api::connector::{GoogleCredentials, GoogleEndpoints, GoogleWorkspace};
 use crate::net::oauth::{Account, Keyless, Signing};
 use crate::source::SourceConfig;

@@ -1,6 +1,6 @@
 //! Converts an LDAPv3 server.
 
-use super::{Resolving, given};
+use super::field::{Resolving, given};
 use crate::api;
 use crate::api::connector::Ldap;
 use crate::source::SourceConfig;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Resolving, given};
+use super::field::{Resolving, given};
 use crate::api::connector::Ldif;
 use crate::directory::DirectoryId;
 use crate::source::SourceConfig;
