@@ -280,6 +280,12 @@ pub struct Groups {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub r#where: String,
+    /// A CEL expression over `group` for a group's name at the target, such as `'corp-' + group.name`. If empty, it is the name that
+    /// the directory has. `include` and `exclude` are about the directory's name. Of two groups that get the same name, neither is
+    /// made.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
+    pub name: String,
     /// What happens with nested groups.
     pub nesting: Nesting,
     /// What happens with a group that is gone.

@@ -297,6 +297,8 @@ impl Resolving<'_> {
 
     fn groups(&mut self, groups: &Groups, shared: bool) -> Option<GroupRules> {
         let wanted = self.optional("spec.groups.where", &groups.r#where, Subject::Group);
+        let name = (!groups.name.is_empty())
+            .then(|| self.expression("spec.groups.name", &groups.name, Subject::Group, Returns::Text));
         let after = self.duration("spec.groups.vanished.after", &groups.vanished.after);
         if !shared && groups.vanished.r#do == GroupAction::Unlink {
             let why = "nobody but Rollcall can remove a group from the registry; use Empty or Delete";
@@ -307,6 +309,10 @@ impl Resolving<'_> {
             include: lower(&groups.include),
             exclude: lower(&groups.exclude),
             r#where: wanted?,
+            name: match name {
+                Some(name) => Some(name?),
+                None => None,
+            },
             nesting: match groups.nesting {
                 ApiNesting::Flatten => Nesting::Flatten,
                 ApiNesting::Preserve => Nesting::Preserve,

@@ -40,7 +40,8 @@ impl Policy {
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
         let connectors = self.connectors.iter().filter_map(|binding| binding.disabled_when.as_ref());
         let conditions = self.users.r#where.iter().chain(&self.groups.r#where);
-        connectors.chain(conditions).chain(self.users.attributes.values())
+        let mapped = self.users.attributes.values().chain(&self.groups.name);
+        connectors.chain(conditions).chain(mapped)
     }
 }
 
@@ -89,6 +90,8 @@ pub struct GroupRules {
     pub exclude: Vec<String>,
     /// Evaluates to a bool over `group`.
     pub r#where: Option<Expression>,
+    /// The name at the target: a string over `group`. Without it the name that the directory has.
+    pub name: Option<Expression>,
     /// What becomes of groups in groups.
     pub nesting: Nesting,
     /// What to do when a group is gone.

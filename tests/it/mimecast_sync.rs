@@ -325,6 +325,34 @@ fn a_group_that_is_gone_is_treated_as_the_policy_says(#[case] action: &str, #[ca
 }
 
 #[test]
+fn groups_are_called_as_the_policy_says() {
+    let called = |template: &str| format!("  groups: {{ name: \"{template}\" }}\n  {WIDE}\n");
+    let office = Office::new(Habits::default(), &called("'AD ' + group.name"));
+    let mut company = company();
+    office.sync(&company).exits(0);
+    let names = |office: &Office| office.truth().groups.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&office), ["Rollcall", "Rollcall/AD All staff", "Rollcall/AD Rest", "Rollcall/AD Team"]);
+    // Another name in the directory; then a name that another group has only in the directory.
+    company.group("team", "Crew", &["ada", "bob", "cho"]);
+    office.sync(&company).exits(0);
+    company.group("rest", "Team", &["ada"]);
+    office.sync(&company).exits(0);
+    assert_eq!(names(&office), ["Rollcall", "Rollcall/AD All staff", "Rollcall/AD Crew", "Rollcall/AD Team"]);
+    // Another template renames, and makes none anew.
+    office.policy(&called("group.name + ' (AD)'"));
+    office.sync(&company).exits(0);
+    assert_eq!(
+        names(&office),
+        ["Rollcall", "Rollcall/All staff (AD)", "Rollcall/Crew (AD)", "Rollcall/Team (AD)"]
+    );
+    // One name for all is none for any, and nothing changes.
+    office.policy(&called("'AD'"));
+    office.sync(&company).says("have the same name, \"AD\"");
+    assert_eq!(names(&office).len(), 4);
+    assert_eq!(members(&office.truth(), "Crew (AD)").len(), 3);
+}
+
+#[test]
 fn only_the_domains_that_are_named_are_synced() {
     let office = Office::new(Habits::default(), "  users: { emailDomains: [corp.test] }\n");
     let mut company = company();

@@ -174,6 +174,7 @@ fn policy() -> Policy {
             include: Vec::new(),
             exclude: Vec::new(),
             r#where: None,
+            name: None,
             nesting: Nesting::Flatten,
             vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,

@@ -7,6 +7,7 @@ use std::hash::Hash;
 
 use super::candidate::{Candidate, CandidateState, Named};
 use super::projection::QuarantineReason;
+use crate::directory::Content;
 use crate::store::link::Subjects;
 
 pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subjects) {
@@ -22,13 +23,17 @@ pub(super) fn resolve<T: Named>(candidates: &mut [Candidate<T>], known: &Subject
             let Some(candidate) = candidates.get_mut(at) else { continue };
             let CandidateState::Keep(kept) = &candidate.finding else { continue };
             let name = kept.content().name();
+            let how = match &**kept.content() {
+                Content::User(_) => "in the directory",
+                Content::Group(_) => "in the directory, or with groups.name",
+            };
             let message = match &first {
                 Some(first) => candidate.at(&format!(
                     "its name {name:?} belongs to {first}, which was there first; give one of them a different name \
-                     in the directory"
+                     {how}"
                 )),
                 None => format!(
-                    "{all_of_them} have the same name, {name:?}; give them different names in the directory"
+                    "{all_of_them} have the same name, {name:?}; give them different names {how}"
                 ),
             };
             candidate.finding = CandidateState::Quarantine(QuarantineReason::NameConflict, message);

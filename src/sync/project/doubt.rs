@@ -75,7 +75,7 @@ fn of_users(policy: &Policy, binding: &ConnectorBinding) -> BTreeSet<String> {
 }
 
 fn of_groups(policy: &Policy) -> BTreeSet<String> {
-    read(group::fields_read(), policy.groups.r#where.iter())
+    read(group::fields_read(), policy.groups.r#where.iter().chain(&policy.groups.name))
 }
 
 fn read<'e>(

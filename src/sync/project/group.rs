@@ -1,5 +1,6 @@
 //! The projection of one group, without its members.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -8,10 +9,10 @@ use wildmatch::WildMatch;
 use super::candidate::CandidateState;
 use super::projection::{LeftOut, QuarantineReason};
 use super::user::{Unclear, linked_first, values};
-use crate::directory::{Content, Entry, GroupContent, fields, folded};
+use crate::directory::{Content, Entry, GroupContent, Stated, fields, folded};
 use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
-use crate::sync::expression::Asked;
+use crate::sync::expression::{Asked, Expression};
 use crate::sync::policy::GroupRules;
 
 /// What is mapped.
@@ -23,16 +24,46 @@ pub(super) struct Rules<'a> {
     pub(super) asked: Asked<'a>,
 }
 
-/// What a group may be called at the target, if the policy wants it.
-pub(super) fn names<'e>(entry: &'e Entry, asked: Asked<'_>) -> Result<&'e [String], Unclear> {
-    values(entry, fields::NAME, asked)
+/// What a group may be called at the target, if the policy wants it: one for each name that the directory has for it.
+pub(super) fn names<'e>(
+    entry: &'e Entry,
+    rules: &GroupRules,
+    asked: Asked<'_>,
+) -> Result<Cow<'e, [String]>, Unclear> {
+    let names = values(entry, fields::NAME, asked)?;
+    let Some(template) = &rules.name else { return Ok(Cow::Borrowed(names)) };
+    let each = (0..names.len()).map(|at| name_of(template, &with_name(entry, at), asked));
+    Ok(Cow::Owned(each.collect::<Result<_, _>>()?))
+}
+
+/// The group with this one of its names first: the expression sees that.
+fn with_name(entry: &Entry, at: usize) -> Cow<'_, Entry> {
+    let mut entry = Cow::Borrowed(entry);
+    if at > 0
+        && let Some(Stated::Values(names)) = entry.to_mut().fields.get_mut(fields::NAME)
+    {
+        names.get_mut(..=at).map(|names| names.rotate_right(1));
+    }
+    entry
+}
+
+fn name_of(template: &Expression, entry: &Entry, asked: Asked<'_>) -> Result<String, Unclear> {
+    let name = template.text(entry, asked)?.trim().to_owned();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let why = "groups.name makes no name of it: the text is empty or has control characters; correct the expression, or leave \
+                   the group out with groups.where";
+        return Err(Unclear(QuarantineReason::ExpressionFailed, why.to_owned()));
+    }
+    Ok(name)
 }
 
 impl Rules<'_> {
     /// `link` is the object that the policy has for this entry.
     pub(super) fn judge(&self, row: &Row, link: Option<&Link>) -> CandidateState<Arc<Content>> {
         match &row.presence {
-            Presence::Present => self.present(&linked_first(&row.entry, link)).unwrap_or_else(Into::into),
+            Presence::Present => {
+                self.present(&self.linked_first(&row.entry, link)).unwrap_or_else(Into::into)
+            }
             Presence::Unreadable(why) => {
                 CandidateState::Quarantine(QuarantineReason::Unreadable, why.clone())
             }
@@ -41,8 +72,17 @@ impl Rules<'_> {
         }
     }
 
+    /// Of several names, the one that the target has comes first.
+    fn linked_first<'e>(&self, entry: &'e Entry, link: Option<&Link>) -> Cow<'e, Entry> {
+        let (Some(_), Some(link)) = (&self.groups.name, link) else { return linked_first(entry, link) };
+        let linked = link.confirmed.name_key();
+        let names = names(entry, self.groups, self.asked).ok().unwrap_or_default();
+        let at = names.iter().position(|name| name.to_lowercase() == linked);
+        with_name(entry, at.unwrap_or_default())
+    }
+
     fn present(&self, entry: &Entry) -> Result<CandidateState<Arc<Content>>, Unclear> {
-        let Some(name) = names(entry, self.asked)?.first() else {
+        let Some(name) = values(entry, fields::NAME, self.asked)?.first() else {
             return Ok(CandidateState::Out(LeftOut::GroupScope));
         };
         if !self.is_wanted(&folded(name)) {
@@ -53,16 +93,17 @@ impl Rules<'_> {
         {
             return Ok(CandidateState::Out(LeftOut::GroupScope));
         }
+        let display_name = match &self.groups.name {
+            Some(template) => name_of(template, entry, self.asked)?,
+            None => name.clone(),
+        };
         let mut attributes = LiteMap::new();
         for field in ATTRIBUTES {
             if let Some(value) = values(entry, field, self.asked)?.first() {
                 attributes.insert((*field).to_owned(), value.clone());
             }
         }
-        Ok(CandidateState::Keep(Arc::new(Content::Group(GroupContent {
-            display_name: name.clone(),
-            attributes,
-        }))))
+        Ok(CandidateState::Keep(Arc::new(Content::Group(GroupContent { display_name, attributes }))))
     }
 
     fn is_wanted(&self, name: &str) -> bool {

@@ -3,6 +3,7 @@
 //! What is *at rest* needs no look until its entry changes, a group that it is in, or one with its name: the target has what it
 //! should have, or nobody wants anything of it. Everything else is looked at each time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -20,6 +21,7 @@ use crate::store::StoreError;
 use crate::store::dense::Dense;
 use crate::store::snapshot::{RowId, SnapshotInfo};
 use crate::sync::expression::Asked;
+use crate::sync::policy::Policy;
 
 /// What a projection leaves to the next one.
 #[derive(Debug, Default)]
@@ -86,13 +88,13 @@ impl IncrementalState {
     ///
     /// # Errors
     /// When the store cannot be read or is damaged.
-    pub fn look(&self, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
+    pub fn look(&self, policy: &Policy, views: &[&dyn View], now: Timestamp) -> Result<Look, StoreError> {
         let is_of_now = self.now <= now && now.duration_since(self.all_at) < ALL_EVERY;
         // Of two connectors either may know something of the other's entries.
         let ([state], [view], true) = (self.each.as_slice(), views, is_of_now) else {
             return Ok(Look::AtEverything);
         };
-        let rows = state.rows(*view, now)?;
+        let rows = state.rows(policy, *view, now)?;
         Ok(rows.map_or(Look::AtEverything, |rows| Look::At(vec![rows])))
     }
 
@@ -110,7 +112,12 @@ impl IncrementalState {
 
 impl ConnectorState {
     /// The rows to look at; `None` if that is all.
-    fn rows(&self, view: &dyn View, now: Timestamp) -> Result<Option<RoaringBitmap>, StoreError> {
+    fn rows(
+        &self,
+        policy: &Policy,
+        view: &dyn View,
+        now: Timestamp,
+    ) -> Result<Option<RoaringBitmap>, StoreError> {
         let info = view.info();
         let Some(sequence) = self.of.as_ref().map(|of| of.sequence) else { return Ok(None) };
         // What is in doubt is so for many.
@@ -127,11 +134,11 @@ impl ConnectorState {
             names.extend(row.names.iter().map(|name| name.0));
             let kind = SubjectKind::of(row.entry.kind);
             let may_want = match kind {
-                SubjectKind::User => user::names(&row.entry, asked),
-                SubjectKind::Group => group::names(&row.entry, asked),
+                SubjectKind::User => user::names(&row.entry, asked).map(Cow::Borrowed),
+                SubjectKind::Group => group::names(&row.entry, &policy.groups, asked),
             };
-            let may_want = may_want.ok().unwrap_or_default().iter();
-            wanted.extend(may_want.map(|name| hash(kind, &name.to_lowercase())));
+            let may_want = may_want.ok().unwrap_or_default();
+            wanted.extend(may_want.iter().map(|name| hash(kind, &name.to_lowercase())));
         })?;
         rows |= self.lists.containing(&rows, &names);
         rows.extend(self.named.iter().filter(|(_, name)| wanted.contains(name)).map(|(row, _)| row));

@@ -21,6 +21,7 @@ use crate::sync::policy::{
 };
 
 mod doubt;
+mod group;
 mod member;
 mod name;
 mod user;
@@ -222,6 +223,7 @@ fn policy() -> Policy {
             include: Vec::new(),
             exclude: Vec::new(),
             r#where: None,
+            name: None,
             nesting: Nesting::Flatten,
             vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
             adopt: Adopt::Never,

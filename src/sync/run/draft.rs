@@ -219,7 +219,7 @@ impl Drafting {
         let before = before.filter(|before| before.serves(&self.policy, self.place, state));
         let linked = before.as_ref().map(|before| before.linked);
         let mut incremental = before.map_or_else(IncrementalState::default, |before| before.projection);
-        let look = incremental.look(views, self.now)?;
+        let look = incremental.look(&self.policy, views, self.now)?;
         self.subjects = match &look {
             Look::AtEverything => self.store.subjects(self.place)?,
             Look::At(_) => self.store.subjects_of(self.place, &incremental.whom(&look))?,
