@@ -77,15 +77,9 @@ async fn compare(runnable: &Runnable, store: &Store, executors: &Executors) -> R
         Ok(target) => {
             let place = store.place(&policy.owner, target.identity())?;
             let open = store.open_intents(place)?;
-            let in_doubt = open.into_iter().map(|intent| (intent.effect.subject, String::new())).collect();
-            let context = verify::Context {
-                target: &target,
-                store,
-                place,
-                policy,
-                in_doubt: &in_doubt,
-                now: clock.now(),
-            };
+            let in_doubt = open.into_iter().map(|intent| intent.effect.subject).collect();
+            let context =
+                verify::Context { target: &target, store, place, policy, in_doubt, now: clock.now() };
             verify::verify(&context).await?.map(|(found, _)| found)
         }
         Err(error) => Err(error),

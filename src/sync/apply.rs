@@ -37,7 +37,7 @@ pub(in crate::sync) use effect::bring_up_to_date;
 pub use recover::{Recovered, recover};
 pub use report::{Counts, Report};
 use state::{Apply, Open};
-pub use state::{Context, InDoubt};
+pub use state::{Context, Doubt, InDoubt};
 use wave::{Task, Waves};
 
 /// A batch never holds more operations than this: few are open when a process dies, and others wait for the
@@ -85,8 +85,9 @@ pub async fn apply<T: Target>(
         done: Vec::new(),
     };
     apply.forget_other_contents(steps);
-    let left = apply.context.in_doubt.iter().map(|(subject, why)| (*subject, why.clone()));
-    apply.report.rejected.extend(left);
+    let left = apply.context.in_doubt.iter();
+    apply.report.rejected.extend(left.clone().map(|(subject, doubt)| (*subject, doubt.why.clone())));
+    apply.report.names.extend(left.map(|(subject, doubt)| (*subject, doubt.name.clone())));
     let total = steps.len() as u64;
     let mut done = 0;
     let together = if can.shared { can.batch.max(SHARED_BATCH) } else { can.batch };
@@ -328,7 +329,8 @@ impl<T: Target> Apply<'_, T> {
         );
         self.report.rejected.push((subject, why.clone()));
         self.report.waiting += 1;
-        self.context.in_doubt.insert(subject, why);
+        // Who was planned for has a name.
+        self.context.in_doubt.insert(subject, Doubt { name: String::new(), why });
     }
 
     /// A create that may have happened is looked for; everything else is harmless to repeat.

@@ -239,7 +239,8 @@ async fn look<T: Target>(
     }
     let Some(on_drift) = options.verify else { return Ok(Ok(seen)) };
     let on_drift = if options.preview { OnDrift::Report } else { on_drift };
-    let context = verify::Context { target, store, place, policy, in_doubt: &seen.in_doubt, now };
+    let in_doubt = seen.in_doubt.keys().copied().collect();
+    let context = verify::Context { target, store, place, policy, in_doubt, now };
     match verify::verify(&context).await? {
         Ok(found) => {
             let found = verify::settle(&context, run, on_drift, found).await?;

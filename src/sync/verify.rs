@@ -18,7 +18,7 @@ use crate::directory::{Content, Match, SubjectId, SubjectKind, TargetId, TargetO
 use crate::store::journal::{Done, Effect, IntentOutcome, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
-use crate::sync::apply::{InDoubt, bring_up_to_date};
+use crate::sync::apply::bring_up_to_date;
 use crate::sync::blocking;
 use crate::sync::policy::Policy;
 use crate::target::{Target, TargetError};
@@ -56,7 +56,7 @@ pub struct Context<'a, T> {
     /// The rules: what is mapped, and how many may be gone.
     pub policy: &'a Policy,
     /// Of whom nobody knows what became of a change: they are not compared.
-    pub in_doubt: &'a InDoubt,
+    pub in_doubt: BTreeSet<SubjectId>,
     /// What time it is.
     pub now: Timestamp,
 }
@@ -117,7 +117,7 @@ async fn verify_kind<T: Target>(
     let target = context.target;
     let of_kind = comparison.subjects.by_id.values().filter(|subject| subject.kind == kind);
     let ours: HashMap<&TargetId, (SubjectId, &Link)> = of_kind
-        .filter(|subject| !context.in_doubt.contains_key(&subject.id))
+        .filter(|subject| !context.in_doubt.contains(&subject.id))
         .filter_map(|subject| subject.link.as_ref().map(|link| (&link.target, (subject.id, link))))
         .collect();
     if ours.is_empty() || target.capabilities().of(kind).is_none() {

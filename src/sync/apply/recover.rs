@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::ask;
 use super::effect::bring_up_to_date;
-use super::state::InDoubt;
+use super::state::{Doubt, InDoubt};
 use crate::clock::Clock;
 use crate::directory::{Content, Match, SubjectId, SubjectKind, TargetId, TargetObject};
 use crate::store::journal::{Done, Effect, Intent, IntentOutcome, Verb};
@@ -62,7 +62,11 @@ pub async fn recover<T: Target>(
                 settled.push(one);
             }
             Err(error) if error.reason.is_of_all() => return Ok(Err(error)),
-            Err(error) => drop(in_doubt.insert(subject, error.in_full())),
+            Err(error) => {
+                let link = intent.effect.link.as_ref().or_else(|| subjects.link(subject));
+                let name = link.map(|link| link.confirmed.name().to_owned()).unwrap_or_default();
+                in_doubt.insert(subject, Doubt { name, why: error.in_full() });
+            }
         }
     }
     let count = settled.len();

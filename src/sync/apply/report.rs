@@ -1,6 +1,6 @@
 //! The counts of what was applied, or would be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::{Owner, SubjectId, SubjectKind, TargetError};
 use crate::store::journal::{Effect, Verb};
@@ -20,6 +20,8 @@ pub struct Report {
     pub members_removed: u64,
     /// What the target will not have, and why; tried again with decay.
     pub rejected: Vec<(SubjectId, String)>,
+    /// What those are called of whom nobody knows whether they have an object.
+    pub names: BTreeMap<SubjectId, String>,
     /// Changes that wait for an object which is not there yet, or for the next plan.
     pub waiting: u64,
     /// Other policies that have objects which this one wants.

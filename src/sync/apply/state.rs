@@ -12,9 +12,17 @@ use crate::store::link::{Place, Subjects};
 use crate::sync::policy::Policy;
 use crate::sync::replan::Replan;
 
-/// Subjects of whom nobody knows what became of an operation on their objects, and why: nothing else is done to them before
-/// that is known.
-pub type InDoubt = BTreeMap<SubjectId, String>;
+/// Subjects of whom nobody knows what became of an operation on their objects: nothing else is done to them before that is known.
+pub type InDoubt = BTreeMap<SubjectId, Doubt>;
+
+/// Why nobody knows what became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What the object is called, or was to be called.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
 
 /// What applying needs to know.
 pub struct Context<'a, T> {

@@ -1,6 +1,6 @@
 //! The report of one run, as data: the command line prints it, the controllers write it into the status.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -231,7 +231,7 @@ impl RunReport {
         applied: apply::Report,
     ) -> Self {
         let in_step = draft.linked(finished_at);
-        let names = Names::new(&draft);
+        let names = Names::new(&draft, &applied);
         let mut quarantined = draft.quarantined.clone();
         quarantined.extend(applied.rejected.iter().map(|(subject, why)| Quarantined {
             kind: names.kind(*subject),
@@ -294,21 +294,23 @@ impl RunReport {
 struct Names<'a> {
     subjects: &'a Subjects,
     created: HashMap<SubjectId, &'a str>,
+    in_doubt: &'a BTreeMap<SubjectId, String>,
 }
 
 impl<'a> Names<'a> {
-    fn new(draft: &'a Draft) -> Self {
+    fn new(draft: &'a Draft, applied: &'a apply::Report) -> Self {
         let created = draft.guarded.execute.iter().filter_map(|step| match &step.action {
             Action::Create(content) => Some((step.subject, content.name())),
             _ => None,
         });
-        Self { subjects: &draft.subjects, created: created.collect() }
+        Self { subjects: &draft.subjects, created: created.collect(), in_doubt: &applied.names }
     }
 
-    /// By the name at the target, else by the one that it should get.
+    /// By the name at the target, else by the one that it should get or was to get.
     fn of(&self, subject: SubjectId) -> String {
         let linked = self.subjects.link(subject).map(|link| link.confirmed.name());
-        linked.or(self.created.get(&subject).copied()).unwrap_or_default().to_owned()
+        let in_doubt = || self.in_doubt.get(&subject).map(String::as_str);
+        linked.or(self.created.get(&subject).copied()).or_else(in_doubt).unwrap_or_default().to_owned()
     }
 
     fn kind(&self, subject: SubjectId) -> SubjectKind {
