@@ -12,10 +12,13 @@ use crate::place::Objects;
 use crate::rules::OfDisabled;
 
 mod foreign;
+mod holds;
 mod limits;
 mod removals;
 mod report;
 mod shown;
+
+pub(crate) use holds::Holding;
 
 const DAY: i64 = 24 * 3600;
 
@@ -102,6 +105,7 @@ impl Life {
             })?;
         }
         if let Ran::Reported(report) = ran {
+            self.check_hold(report, &looked)?;
             self.check_report(report, &looked, faults, &subjects)?;
         }
         Ok(())

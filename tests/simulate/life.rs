@@ -9,7 +9,7 @@ use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
 use rollcall::sync::run::{RunReport, RunState};
 
-use crate::check::Removal;
+use crate::check::{Holding, Removal};
 use crate::clock::TestClock;
 use crate::dice::Dice;
 use crate::disk::Disk;
@@ -50,6 +50,8 @@ pub(crate) struct Life {
     pub(crate) approved: BTreeMap<(String, Approved), i64>,
     /// The last holds' digests, newest last.
     held: Vec<String>,
+    /// Whom the last run held, if nothing was read since.
+    pub(crate) holding: Option<Holding>,
     /// Whether each run compares the target with what was left there; else some do.
     pub(crate) verifies: bool,
     /// Objects of ours that somebody changed by hand.
@@ -137,6 +139,7 @@ impl Life {
             left: BTreeMap::new(),
             approved: BTreeMap::new(),
             held: Vec::new(),
+            holding: None,
             verifies: false,
             drift: BTreeSet::new(),
             put_in: BTreeSet::new(),
@@ -239,6 +242,7 @@ impl Life {
         self.left.clear();
         self.approved.clear();
         self.held.clear();
+        self.holding = None;
         self.lost = true;
         self.tell("the store is lost");
     }

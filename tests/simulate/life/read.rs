@@ -24,6 +24,7 @@ impl Life {
             Ok(imported) => {
                 self.knowledge.learn(&self.world, &reader, options.look_ups > 0);
                 self.read_at = Some(self.clock.seconds());
+                self.holding = None;
                 if let Some(feed) = &mut self.feed {
                     feed.push(reader.entries.clone());
                 }
