@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{Anchor, ConnectorName, DirectoryId, Entry, Feed, Mode};
 
+mod accepted;
 mod begin;
 mod index;
 mod known;
@@ -19,6 +20,7 @@ mod presence;
 mod read;
 mod remembered;
 mod seals;
+mod stored;
 mod write;
 
 pub use begin::Before;
@@ -30,7 +32,8 @@ pub use presence::Presence;
 pub use read::Snapshot;
 pub use remembered::{MOST as MOST_REMEMBERED, Remembered};
 pub(super) use seals::Seals;
-pub use write::{Coverage, Importing, Last, Lent, Version, content};
+pub use stored::Last;
+pub use write::{Coverage, Importing, Lent, Version, content};
 
 /// An entry's row: never reused. Belongs to one connector's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

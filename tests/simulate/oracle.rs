@@ -219,11 +219,10 @@ impl Knowledge {
     }
 
     /// Whether the list of a group in this one could not be read again: it names its members as they were called before, so
-    /// nobody can be told to be out of it. Until the `first` run is over, so is that of a group which is missing from an
-    /// export: it may be one that does not prove its end.
-    pub(crate) fn has_old_list(&self, rules: &Rules, team: &str, first: bool) -> bool {
+    /// nobody can be told to be out of it. If an export `may_miss` entries, so is that of a group which is missing from it.
+    pub(crate) fn has_old_list(&self, rules: &Rules, team: &str, may_miss: bool) -> bool {
         let counts =
-            |heard: &&Heard<Team>| !heard.is_gone() || first && heard.standing == Standing::WeaklyGone;
+            |heard: &&Heard<Team>| !heard.is_gone() || may_miss && heard.standing == Standing::WeaklyGone;
         let inner = |team: &String| self.groups.get(team).filter(counts);
         let mut seen = BTreeSet::new();
         let mut open = vec![team.to_owned()];

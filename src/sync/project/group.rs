@@ -41,8 +41,9 @@ fn with_name(entry: &Entry, at: usize) -> Cow<'_, Entry> {
     let mut entry = Cow::Borrowed(entry);
     if at > 0
         && let Some(Stated::Values(names)) = entry.to_mut().fields.get_mut(fields::NAME)
+        && let Some(names) = names.get_mut(..=at)
     {
-        names.get_mut(..=at).map(|names| names.rotate_right(1));
+        names.rotate_right(1);
     }
     entry
 }

@@ -205,7 +205,8 @@ impl<'a> Comparison<'a> {
         inside: &BTreeSet<String>,
     ) -> Result<(), String> {
         let Self { life, looked, .. } = self;
-        let is_old = !self.strict && life.knowledge.has_old_list(&life.rules, anchor, looked.first);
+        let may_miss = life.world.exported && !life.proves_its_end;
+        let is_old = !self.strict && life.knowledge.has_old_list(&life.rules, anchor, may_miss);
         if self.due || life.lost || is_old || !life.knowledge.partial.is_empty() {
             return Ok(());
         }
