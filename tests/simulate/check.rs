@@ -47,6 +47,8 @@ struct Looked<'a> {
     anchors: BTreeMap<Key, Vec<String>>,
     first: bool,
     fresh: bool,
+    /// Whether something was approved when it began.
+    approved: bool,
 }
 
 impl Looked<'_> {
@@ -88,7 +90,9 @@ impl Life {
     ) -> Result<(), Broken> {
         let subjects = self.subjects();
         let anchors = self.anchors_of(&subjects);
-        let looked = Looked { before, after, anchors, first, fresh: self.is_fresh() };
+        let now = self.clock.seconds();
+        let approved = self.approved.values().any(|until| now < *until);
+        let looked = Looked { before, after, anchors, first, fresh: self.is_fresh(), approved };
         let went_before = self.removals.len();
         self.note_leavers(&looked, ran);
         self.check_users(&looked)?;
@@ -222,7 +226,8 @@ impl Life {
     pub(crate) fn converged(&mut self, strict: bool) -> Result<(), Broken> {
         let (objects, subjects) = (self.objects(), self.subjects());
         let anchors = self.anchors_of(&subjects);
-        let looked = Looked { before: &objects, after: &objects, anchors, first: false, fresh: true };
+        let looked =
+            Looked { before: &objects, after: &objects, anchors, first: false, fresh: true, approved: false };
         self.compare(&looked, &subjects, strict, false)
             .map_err(|what| Broken { promise: 5, what: format!("in the end {what}") })
     }

@@ -51,10 +51,8 @@ impl Life {
                 format!("the run failed although nothing was wrong: {why}")
             });
         }
-        let now = self.clock.seconds();
         let all_held = self.rules.limits.hold_all && !report.exceeded.is_empty();
-        let approved = self.approved.values().any(|until| now < *until);
-        demand(!all_held || approved || is_untouched(looked), 2, || {
+        demand(!all_held || looked.approved || is_untouched(looked), 2, || {
             "a limit is exceeded and holds everything, and something was done".to_owned()
         })?;
         self.check_quarantine(report, looked)?;
