@@ -57,6 +57,7 @@ mod renames;
 mod replica;
 mod scale;
 mod scim_target;
+mod secrets;
 mod serve;
 mod services;
 mod source_contract;

@@ -118,7 +118,7 @@ impl Office {
 
     fn sync(&self, directory: &Directory) -> Ran {
         self.desk.write("corp.ldif", directory.export());
-        self.desk.sync(&[])
+        self.desk.sync_aloud(&[])
     }
 
     fn truth(&self) -> Truth {

@@ -17,7 +17,7 @@ use crate::support::scim_stand_in::{Habits, StandIn};
 const WRONG: &str = "another-token-to-be-seen-nowhere";
 
 /// These people, and a team of them all.
-fn export(people: &[&str]) -> String {
+pub(crate) fn export(people: &[&str]) -> String {
     let mut ldif = "dn: dc=corp\nobjectClass: domain\ndc: corp\nentryUUID: base\n\n".to_owned();
     let mut team = "dn: cn=team,dc=corp\nobjectClass: groupOfNames\ncn: team\nentryUUID: team\n".to_owned();
     for name in people {

@@ -38,6 +38,7 @@ pub(crate) mod registry;
 pub(crate) mod samba;
 pub(crate) mod scim;
 pub(crate) mod scim_stand_in;
+pub(crate) mod secrets;
 pub(crate) mod served;
 pub(crate) mod slapd;
 pub(crate) mod story;

@@ -17,6 +17,7 @@ mod support {
     pub(crate) mod operator;
     pub(crate) mod port;
     pub(crate) mod process;
+    pub(crate) mod secrets;
 }
 
 use std::collections::{BTreeMap, BTreeSet};

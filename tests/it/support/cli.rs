@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::secrets;
+
 /// How a run of the binary ended.
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -58,8 +60,18 @@ pub(crate) fn with_input(command: &mut Command, input: &str) -> Ran {
     Ran::of(&child.wait_with_output().unwrap())
 }
 
+/// Runs the binary: nothing that it says may be secret.
+#[track_caller]
+pub(crate) fn run(mut command: Command) -> Ran {
+    let ran = Ran::of(&command.output().unwrap());
+    secrets::none_in(&ran.out);
+    secrets::none_in(&ran.err);
+    ran
+}
+
+#[track_caller]
 pub(crate) fn rollcall(arguments: &[&str]) -> Ran {
-    Ran::of(&command(arguments).output().unwrap())
+    run(command(arguments))
 }
 
 /// A folder with manifests and data.
@@ -88,6 +100,16 @@ impl Desk {
         let (manifests, data) = (self.path("manifests.yaml"), self.path("data"));
         let arguments = ["sync", "-f", manifests.to_str().unwrap(), "--data", data.to_str().unwrap()];
         rollcall(&[&arguments[..], more].concat())
+    }
+
+    /// The same, which says all that it can.
+    #[track_caller]
+    pub(crate) fn sync_aloud(&self, environment: &[(&str, &str)]) -> Ran {
+        let (manifests, data) = (self.path("manifests.yaml"), self.path("data"));
+        let arguments = ["sync", "-f", manifests.to_str().unwrap(), "--data", data.to_str().unwrap()];
+        let mut command = command(&arguments);
+        command.env("ROLLCALL_LOG", "trace").envs(environment.iter().copied());
+        run(command)
     }
 
     /// The registry, one resource each.

@@ -248,7 +248,7 @@ impl Inner {
             );
         }
         self.tokens_issued += 1;
-        let token = format!("token-{}-{}", self.tokens_issued, uuid::Uuid::new_v4());
+        let token = format!("{}-{}-token-of-the-stand-in", self.tokens_issued, uuid::Uuid::new_v4());
         self.tokens.insert(token.clone());
         (200, json!({ "access_token": token, "token_type": "Bearer", "expires_in": self.token_life }))
     }

@@ -10,6 +10,7 @@ use super::http;
 use super::namespace::Namespace;
 use super::port::own_port;
 use super::process::{Process, eventually};
+use super::secrets;
 
 /// How long it may take to end what it is doing.
 const GRACE: Duration = Duration::from_mins(1);
@@ -214,6 +215,9 @@ impl Drop for Operator {
             }
         }
         let said = self.output();
+        if !failing {
+            secrets::none_in(&said);
+        }
         for secret in &self.secrets {
             // The secret itself is not shown here either.
             let line = said.lines().position(|line| line.contains(secret.as_str()));

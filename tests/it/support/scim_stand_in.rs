@@ -151,7 +151,7 @@ async fn answer(State(state): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     state.asked.push((method.clone(), target.clone(), body.clone()));
     if target.ends_with("/token") {
         state.tokens_issued += 1;
-        state.token = format!("issued-{}", state.tokens_issued);
+        state.token = format!("{}-token-of-the-stand-in", state.tokens_issued);
         let token = json!({ "access_token": state.token, "token_type": "Bearer", "expires_in": 3600 });
         return response(200, &[("content-type", "application/json".to_owned())], token.to_string());
     }
