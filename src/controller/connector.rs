@@ -18,6 +18,7 @@ use crate::directory::ConnectorName;
 use crate::spec::Name;
 use crate::spec::reference::{self, Reference};
 
+mod accounts;
 mod cancel;
 pub(super) mod consent;
 mod decide;

@@ -9,7 +9,6 @@
 //! - No secret, assertion or token is in any error or `Debug`.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::http::{Ask, Http, Url};
@@ -18,13 +17,14 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 
 mod account;
+mod cluster_token;
 mod error;
 mod issued;
 mod keyless;
-mod pod_token;
 mod signer;
 
 pub use account::{Account, AccountKey, Signing};
+pub use cluster_token::{ClusterToken, Issuer, ServiceAccount};
 pub use error::{Refusal, TokenError};
 use issued::{Held, understand};
 pub use keyless::Keyless;
@@ -42,8 +42,8 @@ pub enum Credential {
     Secret(Secret),
     /// By an assertion that it signs.
     Certificate(Signer),
-    /// By a token that is in this file, which is read anew each time: who writes it replaces it.
-    Federated(PathBuf),
+    /// By a token that a cluster gives.
+    Federated(ClusterToken),
     /// By an assertion of an account that acts in the name of somebody.
     Account(Box<Account>),
 }
@@ -161,7 +161,7 @@ impl Tokens {
                 let assertion = signer.assertion(id, endpoint.as_str(), asked_at);
                 Secret::new(assertion.map_err(TokenError::Credential)?)
             }
-            Credential::Federated(file) => pod_token::read(file).await?,
+            Credential::Federated(token) => token.get().await?,
             Credential::Account(account) => account.assertion(id, scope, &self.http, &*self.clock).await?,
         };
         let text = std::str::from_utf8(proof.without_line_end())

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
+use crate::net::oauth::Issuer;
 use crate::secret::Secret;
 
 /// A namespace and a name.
@@ -27,6 +29,8 @@ pub struct Objects {
     pub secrets: BTreeMap<Name, BTreeMap<String, Secret>>,
     /// ConfigMaps.
     pub config_maps: BTreeMap<Name, BTreeMap<String, Vec<u8>>>,
+    /// Who issues tokens of service accounts: an apiserver.
+    pub issuer: Option<Arc<dyn Issuer>>,
     /// Whether there may be more than these: what is missing then cannot be told from its likes.
     pub partial: bool,
 }

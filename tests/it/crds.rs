@@ -284,8 +284,13 @@ fn takes(#[case] object: String) {
 )]
 #[case::pods_token_elsewhere(
     tenant("corp.example", &format!("{BY_POD}, endpoints: {{ authority: \"https://a\" }}")),
-    "the pod's token goes to the cloud's own authority alone",
+    "a service account's token goes to the cloud's own authority alone",
     "spec.entraId.credentials"
+)]
+#[case::no_service_account(
+    tenant("corp.example", ", credentials: { workloadIdentity: { serviceAccountName: ../graph } }"),
+    "spec.entraId.credentials.workloadIdentity.serviceAccountName in body should match",
+    "spec.entraId.credentials.workloadIdentity.serviceAccountName"
 )]
 #[case::tenant_in_the_open(
     tenant("corp.example", &format!("{BY_SECRET}, endpoints: {{ graph: \"http://a\" }}")),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Command;
 
 use rollcall::directory::{Anchor, Batch, Change, Completion, Entry};
-use rollcall::net::oauth::Credential;
+use rollcall::net::oauth::{ClusterToken, Credential};
 use rollcall::secret::Secret;
 use rollcall::source::graph::{Cloud, EntraConfig, EntraSource};
 use rollcall::source::{Source as _, SourceConfig, SourceError};
@@ -467,7 +467,7 @@ fn a_wrong_spec_is_refused_before_anything_is_asked() {
     for (said, secret, credential) in [
         ("holds the secret's ID; put its value there", secret_id.as_str(), by_secret),
         ("has no key tls.crt", "x", "certificateSecretRef: { name: graph }"),
-        ("the pod's token goes to the cloud's own authority alone", "x", "workloadIdentity: {}"),
+        ("a service account's token goes to the cloud's own authority alone", "x", "workloadIdentity: {}"),
     ] {
         let desk = Desk::new();
         desk.write("manifests.yaml", with(&entra, &tenant, &app, secret, credential, ""));
@@ -617,7 +617,7 @@ async fn the_pods_token_is_read_anew_each_time() {
     entra.inner().app.federated.insert("the-second-token".to_owned());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
-    let source = source(&entra, Credential::Federated(file.clone()), &[]);
+    let source = source(&entra, Credential::Federated(ClusterToken::File(file.clone())), &[]);
     let why = read(&source).await.1.unwrap_err();
     assert!(why.message.contains("cannot be read"), "{}", why.message);
     std::fs::write(&file, "the-first-token").unwrap();

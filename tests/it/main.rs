@@ -59,6 +59,7 @@ mod scale;
 mod scim_target;
 mod secrets;
 mod serve;
+mod service_accounts;
 mod services;
 mod source_contract;
 mod support;

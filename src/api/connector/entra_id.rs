@@ -14,7 +14,7 @@ use crate::api::reference::{KeyRef, SecretRef};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!has(self.credentials.workloadIdentity) || !has(self.endpoints) || !has(self.endpoints.authority) || self.endpoints.authority == ''", "the pod's token goes to the cloud's own authority alone: leave out endpoints.authority, or use another credential")
+    validation = ("!has(self.credentials.workloadIdentity) || !has(self.endpoints) || !has(self.endpoints.authority) || self.endpoints.authority == ''", "a service account's token goes to the cloud's own authority alone: leave out endpoints.authority, or use another credential")
 )]
 pub struct EntraId {
     /// The tenant: its ID, or one of its domains such as `corp.onmicrosoft.com`. With the ID, a read asks for less.
@@ -70,15 +70,25 @@ pub struct EntraCredentials {
     /// A Secret of type `kubernetes.io/tls` with a certificate that the app has, and its RSA key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_secret_ref: Option<SecretRef>,
-    /// The operator's own service account, which a federated credential of the app names: no secret at all. The pod needs a
-    /// projected token at `/var/run/secrets/azure/tokens/azure-identity-token`, where Microsoft Entra Workload ID puts it.
+    /// A service account of Kubernetes, which a federated credential of the app names: no secret at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload_identity: Option<WorkloadIdentity>,
 }
 
-/// The operator's own service account.
+/// A service account of Kubernetes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WorkloadIdentity {}
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentity {
+    /// A service account of the connector's namespace. The operator has the apiserver issue a token for it, which takes
+    /// `workloadIdentity.serviceAccounts` of the chart. If it is empty, it is the operator's own: the pod then needs a projected token
+    /// at `/var/run/secrets/azure/tokens/azure-identity-token`, where Microsoft Entra Workload ID puts it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(
+        length(max = 253),
+        regex(pattern = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$")
+    )]
+    pub service_account_name: String,
+}
 
 /// Hosts to use in place of the cloud's own: a private endpoint, a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

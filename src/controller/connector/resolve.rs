@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use kube::api::ObjectMeta;
 
+use super::accounts::Accounts;
 use super::resolved::{Key, Named, Resolved};
 use crate::api::{DirectoryConnector, SyncPolicySpec};
 use crate::controller::context::{Context, connector_name};
@@ -36,6 +37,7 @@ pub(super) async fn resolve(
     }
     let mut objects = fetch(&context.client, name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
+    objects.issuer = Some(Arc::new(Accounts(context.client.clone())));
     let used_of_them = objects.content(name, &reference::keys_of_connector(&object.spec));
     let (read, of) = (literal.clone(), name.clone());
     // Expressions are compiled.

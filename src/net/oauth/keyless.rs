@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::cluster_token;
 use super::error::TokenError;
 use super::issued::understand;
-use super::pod_token;
 use crate::clock::Clock;
 use crate::net::http::{Answer, Ask, Http, Url};
 use crate::net::retry::{self, Policy};
@@ -42,7 +42,7 @@ impl Keyless {
         clock: &dyn Clock,
     ) -> Result<String, TokenError> {
         let (asked_at, policy) = (clock.now(), Policy { tries: 4, ..Policy::default() });
-        let proof = pod_token::read(&self.pod_token).await?;
+        let proof = cluster_token::read(&self.pod_token).await?;
         let proof = std::str::from_utf8(proof.without_line_end())
             .map_err(|_| TokenError::Credential("the pod's token is not UTF-8 text".to_owned()))?
             .trim();

@@ -38,6 +38,15 @@ impl Cloud {
         }
     }
 
+    /// For whom the tokens of service accounts are by which an app proves who it is.
+    pub fn token_exchange(self) -> &'static str {
+        match self {
+            Self::Public => "api://AzureADTokenExchange",
+            Self::UsGovGccHigh | Self::UsGovDoD => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+
     /// As in a spec.
     pub fn name(self) -> &'static str {
         match self {

@@ -78,9 +78,10 @@ fn remedy(refusal: &Refusal, about: &About<'_>) -> Option<String> {
             700_024 | 500_133 => {
                 "the signed assertion is not valid at this time; synchronize this machine's clock with a time service".to_owned()
             }
-            70_021 | 700_211 | 700_212 | 700_213 => "no federated credential of the app matches the pod's token; add one with the \
-                                                    cluster's issuer, the subject system:serviceaccount:NAMESPACE:NAME of the \
-                                                    operator and the audience of the token. A new one takes effect after some minutes"
+            70_021 | 700_211 | 700_212 | 700_213 => "no federated credential of the app matches the service account's token; add \
+                                                    one with the cluster's issuer, the subject system:serviceaccount:NAMESPACE:NAME \
+                                                    (of the operator, or of serviceAccountName) and the audience of the token. A new \
+                                                    one takes effect after some minutes"
                 .to_owned(),
             500_011 => format!("Graph of the cloud {} does not exist in this tenant; check cloud", cloud.name()),
             53_003 | 530_032 => "a Conditional Access policy for workload identities blocks the app; allow it there".to_owned(),

@@ -4,10 +4,11 @@ use uuid::Uuid;
 
 use super::field::{Resolving, given};
 use crate::api;
-use crate::api::connector::{EntraCredentials, EntraEndpoints, EntraId};
-use crate::net::oauth::Credential;
+use crate::api::connector::{EntraCredentials, EntraEndpoints, EntraId, WorkloadIdentity};
+use crate::net::oauth::{ClusterToken, Credential, ServiceAccount};
 use crate::source::SourceConfig;
 use crate::source::graph::{Cloud, EntraConfig};
+use crate::spec::object::is_dns_name;
 
 /// Where Microsoft Entra Workload ID puts a pod's own token.
 const FEDERATED_TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
@@ -35,12 +36,7 @@ impl Resolving<'_> {
         Some(SourceConfig::EntraId(EntraConfig {
             tenant: tenant.tenant_id.to_lowercase(),
             client: tenant.client_id.to_lowercase(),
-            cloud: match tenant.cloud {
-                api::connector::Cloud::Public => Cloud::Public,
-                api::connector::Cloud::UsGovGccHigh => Cloud::UsGovGccHigh,
-                api::connector::Cloud::UsGovDoD => Cloud::UsGovDoD,
-                api::connector::Cloud::China => Cloud::China,
-            },
+            cloud: cloud(tenant.cloud),
             credential: credential?,
             authority: given(&endpoints.authority),
             graph: given(&endpoints.graph),
@@ -64,13 +60,13 @@ impl Resolving<'_> {
                 self.followed(&format!("{AT}.certificateSecretRef"), Some(signer))
                     .map(Credential::Certificate)
             }
-            (None, None, Some(_)) => {
+            (None, None, Some(identity)) => {
                 if !endpoints.authority.is_empty() {
-                    let why = "the pod's token goes to the cloud's own authority alone; leave out endpoints.authority, or use \
-                               another credential";
+                    let why = "a service account's token goes to the cloud's own authority alone; leave out endpoints.authority, \
+                               or use another credential";
                     self.problem(AT, why);
                 }
-                Some(Credential::Federated(FEDERATED_TOKEN.into()))
+                Some(Credential::Federated(self.cluster_token(identity, cloud(tenant.cloud))))
             }
             _ => {
                 let why =
@@ -79,5 +75,31 @@ impl Resolving<'_> {
                 None
             }
         }
+    }
+    /// The token of a service account, for the cloud's authority.
+    fn cluster_token(&mut self, identity: &WorkloadIdentity, cloud: Cloud) -> ClusterToken {
+        let name = &identity.service_account_name;
+        if name.is_empty() {
+            return ClusterToken::File(FEDERATED_TOKEN.into());
+        }
+        if !is_dns_name(name) {
+            let why = format!("{name:?} is no name of a service account");
+            self.problem("spec.entraId.credentials.workloadIdentity.serviceAccountName", &why);
+        }
+        ClusterToken::Account(Box::new(ServiceAccount {
+            namespace: self.name.namespace.clone(),
+            name: name.clone(),
+            audience: cloud.token_exchange().to_owned(),
+            issuer: self.objects.issuer.clone(),
+        }))
+    }
+}
+
+fn cloud(cloud: api::connector::Cloud) -> Cloud {
+    match cloud {
+        api::connector::Cloud::Public => Cloud::Public,
+        api::connector::Cloud::UsGovGccHigh => Cloud::UsGovGccHigh,
+        api::connector::Cloud::UsGovDoD => Cloud::UsGovDoD,
+        api::connector::Cloud::China => Cloud::China,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Operator {
     program: PathBuf,
     arguments: Vec<String>,
     kubeconfig: PathBuf,
+    /// Variables beside the usual ones.
+    environment: Vec<(String, String)>,
     folder: tempfile::TempDir,
     secrets: Vec<String>,
     process: Option<Process>,
@@ -88,6 +90,7 @@ impl Operator {
             program,
             arguments,
             kubeconfig,
+            environment: Vec::new(),
             folder,
             secrets: Vec::new(),
             process: None,
@@ -98,6 +101,12 @@ impl Operator {
         };
         operator.restart();
         operator
+    }
+
+    /// Starts it again with this variable.
+    pub(crate) fn restart_with(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self.restart();
     }
 
     /// Nothing that it says may contain this.
@@ -140,7 +149,9 @@ impl Operator {
         if self.process.is_some() {
             self.stop();
         }
-        let environment = [("KUBECONFIG", self.kubeconfig.to_str().unwrap()), ("ROLLCALL_LOG", "info")];
+        let usual = [("KUBECONFIG", self.kubeconfig.to_str().unwrap()), ("ROLLCALL_LOG", "info")];
+        let more = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<(&str, &str)> = usual.into_iter().chain(more).collect();
         let log = self.log();
         self.process = Some(Process::start_with(&self.program, &self.arguments, &environment, &log, None));
     }

@@ -30,6 +30,8 @@ pub(crate) struct App {
     pub(crate) certificates: BTreeMap<Vec<u8>, String>,
     /// What service accounts' tokens are believed.
     pub(crate) federated: BTreeSet<String>,
+    /// Service accounts whose tokens are believed, and for whom those tokens must be.
+    pub(crate) subjects: BTreeSet<(String, &'static str)>,
     /// What it asks for.
     pub(crate) offered: BTreeSet<&'static str>,
     /// To where its users may be led back.
@@ -47,6 +49,7 @@ impl Default for App {
             is_secret_expired: false,
             certificates: BTreeMap::new(),
             federated: BTreeSet::new(),
+            subjects: BTreeSet::new(),
             offered: PERMISSIONS.into(),
             redirects: BTreeSet::new(),
             permissions: PERMISSIONS.into(),
@@ -241,6 +244,7 @@ impl Inner {
         let refused = match proof {
             (Some(secret), None) => self.secret(secret),
             (None, Some(assertion)) if self.app.federated.contains(assertion.trim()) => None,
+            (None, Some(assertion)) if self.is_of_a_subject(assertion) => None,
             (None, Some(assertion)) => self.assertion(assertion, tenant),
             _ => {
                 let why = "The request body must contain 'client_assertion' or 'client_secret'.";
@@ -277,6 +281,18 @@ impl Inner {
             .then(|| refuse(401, "invalid_client", 7_000_222, "The provided client secret keys are expired."))
     }
 
+    /// Whether an assertion is a token of a cluster for one of the app's federated credentials. Who signed it is not looked at.
+    fn is_of_a_subject(&self, assertion: &str) -> bool {
+        let claims = assertion.split('.').nth(1).and_then(decoded);
+        let Some(claims) = claims.and_then(|it| serde_json::from_slice::<Value>(&it).ok()) else {
+            return false;
+        };
+        let is_for = |audience: &str| claims["aud"] == json!([audience]) || claims["aud"] == json!(audience);
+        let is_of =
+            |(subject, audience): &(String, &'static str)| claims["sub"] == **subject && is_for(audience);
+        self.app.subjects.iter().any(is_of) && claims["exp"].as_i64().is_some_and(|exp| exp > now())
+    }
+
     fn assertion(&self, assertion: &str, tenant: &str) -> Option<Answer> {
         let unknown =
             || refuse(401, "invalid_client", 700_213, "No matching federated identity record found.");
@@ -285,8 +301,10 @@ impl Inner {
         let (Some(header), Some(claims)) = (part(parts.next()), part(parts.next())) else {
             return Some(unknown());
         };
-        let thumbprint = header.get("x5t#S256").or_else(|| header.get("x5t"));
-        let thumbprint = thumbprint.and_then(Value::as_str).and_then(decoded);
+        let Some(thumbprint) = header.get("x5t#S256").or_else(|| header.get("x5t")) else {
+            return Some(unknown());
+        };
+        let thumbprint = thumbprint.as_str().and_then(decoded);
         let Some(key) = thumbprint.and_then(|thumbprint| self.app.certificates.get(&thumbprint)) else {
             let why = "The certificate with identifier used to sign the client assertion is not registered on application.";
             return Some(refuse(401, "invalid_client", 700_027, why));
