@@ -495,6 +495,37 @@ fn a_tenant_is_one_by_its_domain_as_by_its_id_and_another_one_is_refused() {
     assert_eq!(registry(&desk), before);
 }
 
+/// A right that shows no more of somebody than that there is such an object: they are an exception, and stay as they were.
+#[test]
+fn of_whom_nothing_shows_stays_as_they_were() {
+    let entra = Entra::start();
+    let (ann, bob, team) = {
+        let tenant = &mut entra.inner().tenant;
+        let (ann, bob) = (tenant.user("ann", &json!({})), tenant.user("bob", &json!({})));
+        let team = tenant.group("Team", &json!({}));
+        tenant.put(team, ann, true);
+        tenant.put(team, bob, true);
+        (ann, bob, team)
+    };
+    let desk = desk(&entra);
+    let before = synced(&desk, &entra);
+    for veiled in [vec![ann], vec![team], vec![ann, bob, team]] {
+        entra.inner().tenant.veiled = BTreeSet::from_iter(veiled);
+        for full in [false, true] {
+            if full {
+                entra.fail("users/delta?$deltatoken", 410, &[], "{}");
+            }
+            entra.inner().tenant.set(ann, &json!({ "jobTitle": format!("Clerk {full}") }));
+            entra.inner().tenant.set(team, &json!({ "description": format!("of {full}") }));
+            sync(&desk, &entra, &[]).says("shows nothing of it but its id");
+            assert_eq!(registry(&desk), before);
+        }
+    }
+    entra.inner().tenant.veiled.clear();
+    entra.inner().tenant.set(ann, &json!({ "jobTitle": "Clerk" }));
+    assert_eq!(synced(&desk, &entra), before);
+}
+
 #[test]
 fn hidden_members_stay_until_they_are_shown() {
     let entra = Entra::start();

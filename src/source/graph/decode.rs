@@ -194,12 +194,14 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Chang
 
 /// What a page says of a mail contact. It has no account, so it is never disabled.
 pub(super) fn contact(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
+    let nameless = "Graph shows nothing of it but its id; let the app read contacts (the application permission OrgContact.Read.All)";
     // Every contact has one.
-    let alone = said(item, "displayName").map(|_| ()).ok_or_else(|| {
-        "Graph shows nothing of it but its id; let the app read contacts (the application permission OrgContact.Read.All)".to_owned()
-    });
+    let named = said(item, "displayName");
+    let is_nameless = named.is_none() && value(item, "displayName").is_some();
+    let alone = named.map(|_| ()).ok_or_else(|| nameless.to_owned());
     entry(item, "contacts", mode, |id, what| {
-        Ok(patch(item, id, EntryKind::Contact, what, CONTACT, literal, alone))
+        let patch = patch(item, id, EntryKind::Contact, what, CONTACT, literal, alone);
+        if is_nameless { Err(nameless.to_owned()) } else { Ok(patch) }
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::decode::{self, Item};
-use crate::directory::{Anchor, Batch, Change, Members, Mode, Patch, Reference};
+use crate::directory::{Anchor, Batch, Change, Members, Mode, Patch, Reference, fields};
 
 /// What pages told of groups.
 #[derive(Default)]
@@ -250,7 +250,10 @@ impl Group {
                 Members::NotStated
             }
         };
+        // Every group has a name: who shows none hides the rest too. Its list is asked for when it is shown again.
+        let is_nameless = patch.cleared.contains(fields::NAME);
         match (mode, patch.alone) {
+            (Mode::Delta, Err(why)) if is_nameless => return unreadable(why),
             (Mode::Full, Ok(())) => told.insert(0, Change::Replace(Box::new(patch.set))),
             (Mode::Full, Err(why)) => return unreadable(why),
             (Mode::Delta, alone) => told.insert(0, Change::Patch(Box::new(Patch { alone, ..patch }))),

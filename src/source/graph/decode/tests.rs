@@ -200,3 +200,15 @@ fn what_everybody_has_is_never_cleared(#[case] said: Value) {
     item.insert("id".to_owned(), json!(ID));
     assert!(matches!(user(&item, &BTreeSet::new(), Mode::Delta), Change::Unreadable { .. }));
 }
+
+#[test]
+fn a_contact_that_shows_no_name_shows_nothing() {
+    for (said, hides) in
+        [(json!({ "displayName": null, "mail": null }), true), (json!({ "mail": null }), false)]
+    {
+        let mut item = said.as_object().unwrap().clone();
+        item.insert("id".to_owned(), json!(ID));
+        let change = contact(&item, &BTreeSet::new(), Mode::Delta);
+        assert_eq!(matches!(change, Change::Unreadable { .. }), hides, "{change:?}");
+    }
+}

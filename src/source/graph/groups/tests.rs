@@ -231,3 +231,12 @@ fn whoever_may_not_see_a_list_knows_nothing_of_it() {
         groups.changes(Mode::Full, &HashSet::new()).map(|change| list(vec![change])).collect();
     assert_eq!(lists, [(Vec::new(), false), (vec![5], true)]);
 }
+
+#[test]
+fn a_group_that_shows_no_name_shows_nothing() {
+    let veiled = json!({ "displayName": null, "mail": null, "members@delta": members(&[(2, true)]) });
+    for known in [Some(true), None] {
+        let change = only(after(std::slice::from_ref(&veiled), known));
+        assert!(matches!(change, Change::Unreadable { .. }), "{change:?}");
+    }
+}

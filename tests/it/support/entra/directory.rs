@@ -16,6 +16,8 @@ pub(crate) struct Tenant {
     /// Who came into a group and went, in order.
     edges: Vec<Edge>,
     sequence: u64,
+    /// Of whom nothing shows but the id.
+    pub(crate) veiled: BTreeSet<Uuid>,
     /// Users and groups beside these, made as they are asked for.
     pub(crate) made: Made,
     /// How many objects a page has.
@@ -91,6 +93,7 @@ impl Default for Tenant {
             objects: BTreeMap::new(),
             edges: Vec::new(),
             sequence: 1,
+            veiled: BTreeSet::new(),
             made: Made::default(),
             page: 100,
             slice: 100,
@@ -246,7 +249,7 @@ impl Tenant {
 
     /// The chosen properties of an object that have values, as everything but a feed shows them: null where there is none.
     pub(super) fn shown(&self, id: Uuid, select: &[String]) -> Map<String, Value> {
-        let properties = self.properties(id);
+        let properties = if self.veiled.contains(&id) { Map::new() } else { self.properties(id) };
         let mut shown = Map::from_iter([("id".to_owned(), json!(id))]);
         for name in select.iter().filter(|name| !["id", "members"].contains(&name.as_str())) {
             let value = properties.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
