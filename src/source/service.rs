@@ -175,9 +175,20 @@ pub(super) fn token(error: &TokenError, refused: impl FnOnce(&Refusal) -> Source
         TokenError::Http(error) => http(error),
         TokenError::Refused(refusal) => refused(refusal),
         TokenError::Failed(status, wait) => {
-            let reason = if *status == 429 { Reason::Throttled } else { Reason::Unreachable };
-            SourceError::new(reason, format!("the token endpoint is busy or failing (status {status})"))
-                .after(*wait)
+            let (reason, what) = match status {
+                429 => (Reason::Throttled, "is busy or failing"),
+                300..=399 => (
+                    Reason::InvalidData,
+                    "redirected the request. Redirects are not followed. Check whether a proxy answers in its place",
+                ),
+                status if retry::passes(*status) => (Reason::Unreachable, "is busy or failing"),
+                500.. => (Reason::Unreachable, "is busy or failing"),
+                _ => (
+                    Reason::InvalidData,
+                    "gave an answer that no token endpoint gives. Check whether a proxy answers in its place",
+                ),
+            };
+            SourceError::new(reason, format!("the token endpoint {what} (status {status})")).after(*wait)
         }
         TokenError::NoToken(_) => SourceError::new(Reason::InvalidData, error.to_string()),
         TokenError::Credential(why) => SourceError::new(Reason::AuthenticationFailed, why.clone()),
@@ -215,7 +226,14 @@ mod tests {
     #[test]
     fn a_busy_token_endpoint_says_how_long() {
         let wait = Some(Duration::from_secs(7));
-        for (status, reason) in [(429, Reason::Throttled), (503, Reason::Unreachable)] {
+        let cases = [
+            (429, Reason::Throttled),
+            (503, Reason::Unreachable),
+            (520, Reason::Unreachable),
+            (302, Reason::InvalidData),
+            (403, Reason::InvalidData),
+        ];
+        for (status, reason) in cases {
             let error = token(&TokenError::Failed(status, wait), |_| unreachable!());
             assert_eq!((error.reason, error.retry_after), (reason, wait));
         }

@@ -286,7 +286,7 @@ type Wrong<'w> = (&'static str, Box<dyn Fn() + 'w>);
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn whatever_goes_wrong_is_said_and_removes_nobody() {
     let entra = Entra::start();
-    let url = entra.url();
+    let (url, elsewhere) = (entra.url(), Entra::start());
     {
         let tenant = &mut entra.inner().tenant;
         tenant.page = 1;
@@ -297,7 +297,7 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
     let desk = desk(&entra);
     let before = synced(&desk, &entra);
     let json_type = ("content-type", "application/json");
-    let users = "users/delta";
+    let (users, token) = ("users/delta", "oauth2/v2.0/token");
     let wrongs: Vec<Wrong<'_>> = vec![
         ("make a new one and put its value", Box::new(|| entra.inner().app.is_secret_expired = true)),
         (
@@ -364,7 +364,45 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
         (
             "redirected the request",
             Box::new(|| {
-                entra.fail(users, 307, &[("location", "https://127.0.0.1:1/v1.0/users/delta")], "");
+                entra.fail(users, 307, &[("location", &format!("{}/v1.0/users/delta", elsewhere.url()))], "");
+            }),
+        ),
+        (
+            "redirected the request",
+            Box::new(|| {
+                let to = format!("{}/v1.0/users/delta", elsewhere.url());
+                entra.fail("$deltatoken", 302, &[("location", &to)], "");
+            }),
+        ),
+        (
+            "is of another cloud than Public; set cloud to that one",
+            Box::new(|| {
+                let refusal = "{\"error\":\"invalid_request\",\"error_codes\":[900432],\"error_description\":\"AADSTS900432: Confidential \
+                               Client is not supported in Cross Cloud request.\"}";
+                entra.fail(token, 400, &[json_type], refusal);
+            }),
+        ),
+        (
+            "is of another cloud than Public; set cloud to that one",
+            Box::new(|| {
+                let refusal = "{\"error\":\"invalid_tenant\",\"error_codes\":[90038],\"error_description\":\"AADSTS90038: Tenant is in \
+                               another national cloud.\"}";
+                entra.fail(token, 400, &[json_type], refusal);
+            }),
+        ),
+        (
+            "the answer is not JSON. Check whether a proxy answers in its place",
+            Box::new(|| entra.fail(token, 200, &[("content-type", "text/html")], "<html>Log in</html>")),
+        ),
+        (
+            "access_token or token_type is missing",
+            Box::new(|| entra.fail(token, 200, &[json_type], "{\"token_type\":\"Bear")),
+        ),
+        (
+            "the token endpoint redirected the request",
+            Box::new(|| {
+                let to = format!("{}/x/oauth2/v2.0/token", elsewhere.url());
+                entra.fail(token, 302, &[("location", &to)], "");
             }),
         ),
         (
@@ -403,6 +441,7 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
         let ran = sync(&desk, &entra, &[]).exits(1).says(said);
         assert_eq!(registry(&desk), before, "{said}: {}", ran.said());
     }
+    assert_eq!(elsewhere.asked(), [], "nothing is sent to another host");
     // What passes by itself is waited for.
     entra.fail(users, 503, &[], "");
     entra.fail("groups/delta", 429, &[json_type, ("retry-after", "1")], "{}");
@@ -600,6 +639,20 @@ fn a_certificate_proves_the_app_too() {
     assert_eq!(synced(&desk, &entra)["ann@corp.example"], true);
     write(&strange);
     sync(&desk, &entra, &[]).exits(1).says("does not have this certificate");
+    let expired = Signing::until(2026, 1, 31);
+    entra.inner().app.trust(&expired);
+    write(&expired);
+    entra.asked();
+    sync(&desk, &entra, &[]).exits(1).says("expired on 2026-01-31; create a new one and add it to the app");
+    assert_eq!(entra.asked(), [], "it was not even shown");
+    // A clock that is off by less than is forgiven, and by more.
+    write(&known);
+    for (ahead, code) in [(200, 0), (-200, 0), (7200, 1), (-7200, 1)] {
+        entra.inner().clock_ahead = ahead;
+        let ran = sync(&desk, &entra, &[]).exits(code);
+        assert!(code == 0 || ran.said().contains("synchronize this machine's clock"), "{}", ran.said());
+        assert_eq!(registry(&desk)["ann@corp.example"], true);
+    }
 }
 
 /// A source that reads the stand-in.

@@ -590,7 +590,7 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
         inner.account.delegated = SCOPES.into();
         (inner.account.is_key_deleted, inner.account.is_disabled, inner.account.refused) =
             (false, false, None);
-        (inner.is_enabled, inner.lets_apis) = (true, true);
+        (inner.is_enabled, inner.lets_apis, inner.clock_ahead) = (true, true, 0);
         inner.customer.admin = "directory-reader@corp.example".to_owned();
         inner.customer.hidden.clear();
     };
@@ -605,6 +605,14 @@ fn whatever_goes_wrong_is_said_and_removes_nobody() {
             Box::new(|| _ = google.inner().account.delegated.remove(SCOPES[1])),
         ),
         ("the key does not exist any more", Box::new(|| google.inner().account.is_key_deleted = true)),
+        (
+            "Synchronize this machine's clock with a time service",
+            Box::new(|| google.inner().clock_ahead = 2 * 3600),
+        ),
+        (
+            "Synchronize this machine's clock with a time service",
+            Box::new(|| google.inner().clock_ahead = -2 * 3600),
+        ),
         ("Enable it in the Google Cloud console", Box::new(|| google.inner().account.is_disabled = true)),
         ("App access control", Box::new(|| google.inner().account.refused = Some("admin_policy_enforced"))),
         ("for its own organization only", Box::new(|| google.inner().account.refused = Some("org_internal"))),

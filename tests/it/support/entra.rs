@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) talk: Talk,
     /// So long a token holds, in seconds.
     pub(crate) token_life: i64,
+    /// So far its clock is ahead of ours, in seconds.
+    pub(crate) clock_ahead: i64,
     tokens: HashMap<String, token::Issued>,
     /// Secrets and assertions that were shown to it.
     shown: BTreeSet<String>,
@@ -57,6 +59,7 @@ impl Entra {
             tenant: Tenant::default(),
             talk: Talk::default(),
             token_life: 3599,
+            clock_ahead: 0,
             tokens: HashMap::new(),
             shown: BTreeSet::new(),
             rounds: BTreeMap::new(),

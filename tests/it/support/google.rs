@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) talk: Talk,
     /// So long a token holds, in seconds.
     pub(crate) token_life: i64,
+    /// So far its clock is ahead of ours, in seconds.
+    pub(crate) clock_ahead: i64,
     /// So many requests a token is good for, if that is less.
     pub(crate) token_uses: u32,
     /// Whether the API is enabled in the account's project.
@@ -56,6 +58,7 @@ impl Google {
             customer: Customer::default(),
             talk: Talk::default(),
             token_life: 3599,
+            clock_ahead: 0,
             token_uses: u32::MAX,
             is_enabled: true,
             lets_apis: true,

@@ -73,8 +73,20 @@ pub(crate) struct Signing {
 
 impl Signing {
     pub(crate) fn new() -> Self {
+        Self::of(&CertificateParams::new(Vec::new()).unwrap())
+    }
+
+    /// One that is good until this day.
+    pub(crate) fn until(year: i32, month: u8, day: u8) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, month, day);
+        Self::of(&params)
+    }
+
+    fn of(params: &CertificateParams) -> Self {
         let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
-        let certificate = CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap();
+        let certificate = params.self_signed(&pair).unwrap();
         Self { certificate: certificate.pem(), key: pair.serialize_pem(), public: pair.public_key_pem() }
     }
 }
@@ -329,7 +341,7 @@ impl Inner {
         }
         let number = |name: &str| claims.get(name).and_then(Value::as_f64);
         #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
-        let now = now() as f64;
+        let now = (now() + self.clock_ahead) as f64;
         // Five minutes are forgiven, as clocks differ.
         let (exp, nbf) = (number("exp").unwrap_or(0.0), number("nbf").unwrap_or(now));
         if exp + 300.0 < now || nbf - 300.0 > now {

@@ -120,7 +120,7 @@ impl Inner {
         let (Some(iat), Some(exp)) = (number("iat"), number("exp")) else {
             return refuse(400, "invalid_grant", "Invalid JWT: iat and exp must be whole numbers.");
         };
-        let now = now();
+        let now = now() + self.clock_ahead;
         if exp <= iat || exp - iat > 3900 || exp < now || iat > now + 300 {
             return refuse(
                 400,
