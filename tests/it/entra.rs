@@ -825,6 +825,44 @@ fn microsofts_own_clients_take_the_stand_in_for_it() {
     Ran::of(&python.output().unwrap()).exits(0);
 }
 
+/// The one for Python cannot read what is answered to a batch.
+#[test]
+fn microsofts_client_for_javascript_reads_what_is_answered_to_a_batch() {
+    let entra = Entra::start();
+    let folder = tempfile::tempdir().unwrap();
+    let busy = "/users/who-has-to-wait";
+    let facts = {
+        let mut inner = entra.inner();
+        let tenant = &mut inner.tenant;
+        let team = tenant.group("Team", &json!({}));
+        let there: Vec<Uuid> =
+            (0..5).map(|number| tenant.user(&format!("user-{number}"), &json!({}))).collect();
+        for one in &there {
+            tenant.put(team, *one, true);
+        }
+        json!({
+            "url": entra.url(), "tenant": tenant.id, "client": inner.app.id, "secret": inner.app.secret,
+            "there": there[0], "gone": Uuid::new_v4(), "team": team, "busy": busy,
+        })
+    };
+    entra.fail(
+        busy,
+        429,
+        &[("Retry-After", "7"), ("content-type", "application/json")],
+        "{\"error\":{\"code\":\"TooManyRequests\"}}",
+    );
+    let (ca, path) = (folder.path().join("ca.pem"), folder.path().join("facts.json"));
+    std::fs::write(&ca, &entra.ca).unwrap();
+    std::fs::write(&path, facts.to_string()).unwrap();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let client = Command::new(format!("{root}/scripts/cloud-client")).arg("graph-js").output().unwrap();
+    let modules = Ran::of(&client).exits(0).out;
+    let mut node = Command::new("node");
+    node.arg(format!("{root}/tests/independent/batch.cjs")).arg(path);
+    node.env("NODE_PATH", modules.trim()).env("NODE_EXTRA_CA_CERTS", &ca);
+    Ran::of(&node.output().unwrap()).exits(0);
+}
+
 #[test]
 fn whoever_opens_the_address_of_a_missing_consent_can_give_it() {
     let entra = Entra::start();

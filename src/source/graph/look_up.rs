@@ -56,7 +56,7 @@ async fn ask(graph: &Graph, paths: &[String], said: &mut HashMap<String, Said>) 
                     path.rsplit('/').next().is_some_and(|asked| asked.eq_ignore_ascii_case(id))
                 })
             };
-            let asked = response.and_then(|it| it.pointer("/headers/Retry-After")).and_then(Value::as_str);
+            let asked = response.and_then(|it| header(it, "retry-after"));
             let asked = asked.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
             match policy.next(Came::Status(status, asked), round, 1.0) {
                 Next::Again(again) => {
@@ -78,6 +78,12 @@ async fn ask(graph: &Graph, paths: &[String], said: &mut HashMap<String, Said>) 
         left = later;
     }
     Ok(())
+}
+
+/// A header of one answer; its name has no case.
+fn header<'r>(response: &'r Value, name: &str) -> Option<&'r str> {
+    let headers = response.get("headers")?.as_object()?;
+    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.as_str()
 }
 
 /// Whether it is Graph that says that there is no such object, and not something between.

@@ -247,8 +247,10 @@ impl Inner {
                 None => self.tell(text("method"), &target, Some(token), ""),
             };
             let body: Value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
+            // Graph writes the names so, and its client for JavaScript knows them so only.
+            let written = |name: &str| if name == "content-type" { "Content-Type" } else { name }.to_owned();
             let headers: Map<String, Value> =
-                answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+                answer.headers.iter().map(|(name, value)| (written(name), json!(value))).collect();
             responses
                 .push(json!({ "id": text("id"), "status": answer.status, "headers": headers, "body": body }));
         }
