@@ -53,7 +53,11 @@ fn with(entra: &Entra, tenant: &str, app: &str, secret: &str, credential: &str, 
 
 /// Who is in step: names, with whether they are active, and groups with the names of who is in them.
 pub(crate) fn registry(desk: &Desk) -> BTreeMap<String, Value> {
-    let resources = desk.registry();
+    in_step(&desk.registry())
+}
+
+/// The same of these resources.
+pub(crate) fn in_step(resources: &[Value]) -> BTreeMap<String, Value> {
     let name = |one: &Value| {
         one.get("userName").or_else(|| one.get("displayName")).and_then(Value::as_str).unwrap().to_owned()
     };

@@ -13,14 +13,15 @@ use rollcall::source::google::{Endpoints, GoogleConfig, GoogleSource, Whose};
 use rollcall::source::{Source as _, SourceConfig};
 use serde_json::{Value, json};
 
-use crate::entra::registry;
+use crate::entra::{in_step, registry};
 use crate::source_contract;
 use crate::support::cli::{Desk, Ran};
 use crate::support::cloud_lives::{Place, corp};
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, PATIENCE};
 use crate::support::google::{Customer, Google, Inner, Kind, Made, SCOPES};
-use crate::support::office::{condition, in_step_with, is};
+use crate::support::office::{Registry, condition, in_step_with, is};
 use crate::support::operator::Operator;
+use crate::support::process::eventually;
 use crate::support::proxy::Proxy;
 
 /// The manifests of a connector that reads the stand-in, with these lines for its `googleWorkspace` and for the
@@ -208,16 +209,10 @@ fn a_customer_is_read() {
 /// What happens to the customer.
 type Step = (&'static str, Box<dyn Fn(&mut Customer)>);
 
-/// One desk reads again and again, another everything each time; Google's own client says what is there.
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn each_step_of_a_life_is_as_googles_own_client_reads_it() {
-    let google = Google::start();
-    let (again, fresh) = (Desk::new(), Desk::new());
-    let policy = "  users: { recreated: Relink, emailDomains: [corp.example] }\n";
-    for desk in [&again, &fresh] {
-        desk.write("manifests.yaml", manifests(&google, &by_key(&google), policy));
-    }
+const POLICY: &str = "  users: { recreated: Relink, emailDomains: [corp.example] }\n";
+
+/// The life of a person and of her groups.
+fn life(google: &Google) -> Vec<Step> {
     let customer_id = google.inner().customer.id.clone();
     let (zoe, team, all) = {
         let customer = &mut google.inner().customer;
@@ -253,7 +248,7 @@ fn each_step_of_a_life_is_as_googles_own_client_reads_it() {
     let gone = team.clone();
     let (club_in, club_of) = (all.clone(), zoe.clone());
     let forgotten = zoe.clone();
-    let steps: Vec<Step> = vec![
+    vec![
         ("created", Box::new(|_| {})),
         (
             "renamed",
@@ -287,26 +282,49 @@ fn each_step_of_a_life_is_as_googles_own_client_reads_it() {
         ),
         ("deleted for good", Box::new(move |customer| customer.forget_user(&forgotten))),
         ("made anew with the same address", Box::new(|customer| drop(customer.user("zoe.li", &json!({}))))),
-    ];
+    ]
+}
+
+/// Fails with what differs between what is in step and what Google's own client reads, of whom the names in `known` were there
+/// before.
+fn compare(
+    read: &BTreeMap<String, Value>,
+    there: &BTreeMap<String, Value>,
+    known: &BTreeSet<String>,
+) -> Result<(), String> {
+    // Whoever is gone for the directory stays in the registry, and may do nothing.
+    if let Some(left) = read.keys().find(|name| !there.contains_key(*name) && read[*name] != false) {
+        return Err(format!("{left} is in step, and not there"));
+    }
+    for (name, value) in there {
+        match read.get(name) {
+            // Who is suspended stays in the groups in which Google has them, and who is so when first seen is not created.
+            Some(found) if found == value => {}
+            None if *value == false && !known.contains(name) => {}
+            found => return Err(format!("{name}: {found:?} and not {value}")),
+        }
+    }
+    Ok(())
+}
+
+/// One desk reads again and again, another everything each time; Google's own client says what is there.
+#[test]
+fn each_step_of_a_life_is_as_googles_own_client_reads_it() {
+    let google = Google::start();
+    let (again, fresh) = (Desk::new(), Desk::new());
+    for desk in [&again, &fresh] {
+        desk.write("manifests.yaml", manifests(&google, &by_key(&google), POLICY));
+    }
+    let customer_id = google.inner().customer.id.clone();
+    let steps = life(&google);
     let mut google_reads = Independent::of(&google);
     let mut known: BTreeSet<String> = BTreeSet::new();
     for (what, step) in steps {
         step(&mut google.inner().customer);
         let read = synced(&again, &google);
         let there = google_reads.read(&customer_id);
-        // Whoever is gone for the directory stays in the registry, and may do nothing.
-        let left: Vec<&String> = read.keys().filter(|name| !there.contains_key(*name)).collect();
-        assert!(left.iter().all(|name| read[*name] == false), "{what}: {read:?}");
-        for (name, value) in &there {
-            let is_new = !known.contains(name);
-            match (read.get(name), value) {
-                (Some(found), value) if value.is_boolean() => assert_eq!(found, value, "{what}: {name}"),
-                // Who is suspended stays in the groups in which Google has them.
-                (Some(found), value) => assert_eq!(found, value, "{what}: {name}"),
-                (None, value) => assert!(*value == false && is_new, "{what}: {name} is missing: {read:?}"),
-            }
-            known.insert(name.clone());
-        }
+        compare(&read, &there, &known).unwrap_or_else(|why| panic!("{what}: {why}: {read:?}"));
+        known.extend(there.into_keys());
         std::fs::remove_dir_all(fresh.path("data")).ok();
         let fresh = synced(&fresh, &google);
         // Who is suspended when first seen is not created.
@@ -320,6 +338,37 @@ fn each_step_of_a_life_is_as_googles_own_client_reads_it() {
             assert_eq!(read.get(name).map(&active).as_ref(), Some(value), "{what}: {name}");
         }
     }
+}
+
+/// The same, by the operator on a real apiserver.
+#[test]
+fn each_step_of_a_life_arrives_through_the_operator_as_googles_own_client_reads_it() {
+    let google = Google::start();
+    let customer_id = google.inner().customer.id.clone();
+    let steps = life(&google);
+    let namespace = Cluster::shared().namespace();
+    let mut operator = Operator::start(&namespace);
+    operator.secret(google.inner().account.key.lines().nth(3).unwrap());
+    let text = manifests(&google, &format!("{}\n  interval: 20m", by_key(&google)), POLICY);
+    namespace.apply(&text.replace("namespace: test", &format!("namespace: {}", namespace.name())));
+    let mut google_reads = Independent::of(&google);
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for (what, step) in steps {
+        step(&mut google.inner().customer);
+        let asked = uuid::Uuid::new_v4().to_string();
+        namespace.annotate("dirconn", "google", &format!("rollcall.dev/sync-requested-at={asked}"));
+        namespace.until("dirconn", "google", |it| {
+            it["status"]["lastHandledSyncRequestedAt"] == *asked && is("Ready", "True", "Read")(it)
+        });
+        let there = google_reads.read(&customer_id);
+        let policy = format!("{}/all", namespace.name());
+        eventually(PATIENCE, what, || {
+            let read = in_step(&Registry::of(&operator, &policy).resources());
+            compare(&read, &there, &known).ok()
+        });
+        known.extend(there.into_keys());
+    }
+    namespace.wait("syncpol", "all", "condition=Ready");
 }
 
 /// Google's own client takes the stand-in for it, and its description of the API holds for what we ask and what is answered.
