@@ -251,6 +251,46 @@ fn each_step_of_a_life_arrives_by_feed_as_by_a_full_read(#[case] cloud: Cloud) {
     assert_eq!(BTreeSet::from_iter(proxy.wanted()), BTreeSet::from(hosts));
 }
 
+/// Whoever has the address and the login of somebody who left is nobody of whom a list says anything.
+#[test]
+fn who_gets_a_leavers_names_inherits_no_membership() {
+    let entra = Entra::start();
+    let (ann, team) = {
+        let tenant = &mut entra.inner().tenant;
+        let (ann, bob) = (tenant.user("ann", &json!({})), tenant.user("bob", &json!({})));
+        let team = tenant.group("Team", &json!({}));
+        tenant.put(team, ann, true);
+        tenant.put(team, bob, true);
+        (ann, team)
+    };
+    let (by_feed, by_reads) = (Desk::new(), Desk::new());
+    for desk in [&by_feed, &by_reads] {
+        let policy = "  users: { recreated: Relink, emailDomains: [corp.example] }\n";
+        desk.write("manifests.yaml", manifests(&entra, "") + policy);
+        assert_eq!(synced(desk, &entra)["Team"], json!(["ann@corp.example", "bob@corp.example"]));
+    }
+    // She leaves, or is called otherwise, and somebody gets her names at once.
+    let renamed = json!({
+        "userPrincipalName": "bob.old@corp.onmicrosoft.test", "mail": "bob.old@corp.example",
+        "proxyAddresses": ["SMTP:bob.old@corp.example"],
+    });
+    let second = {
+        let tenant = &mut entra.inner().tenant;
+        tenant.remove(ann, Some("deleted"));
+        tenant.user("ann", &json!({ "displayName": "Another Ann" }))
+    };
+    let bob = *entra.inner().tenant.members(team).first().unwrap();
+    entra.inner().tenant.set(bob, &renamed);
+    entra.inner().tenant.user("bob", &json!({ "displayName": "Another Bob" }));
+    let read = synced(&by_feed, &entra);
+    assert_eq!(read["Team"], json!(["bob.old@corp.example"]));
+    assert_eq!((&read["ann@corp.example"], &read["bob@corp.example"]), (&json!(true), &json!(true)));
+    entra.fail("users/delta?$deltatoken", 410, &[], "{}");
+    assert_eq!(synced(&by_reads, &entra), read);
+    entra.inner().tenant.put(team, second, true);
+    assert_eq!(synced(&by_feed, &entra)["Team"], json!(["ann@corp.example", "bob.old@corp.example"]));
+}
+
 /// Who is changed, or put into a group or out of it, is all that is asked for, however large the group is.
 #[test]
 fn a_change_of_one_in_a_large_group_costs_three_requests() {

@@ -206,6 +206,35 @@ fn a_customer_is_read() {
     assert_eq!((&read["ann@corp.example"], &read["All"]), (&json!(false), &json!([])));
 }
 
+/// Whoever has the address of somebody who left, or is called otherwise, is nobody of whom a list says anything.
+#[test]
+fn who_gets_a_leavers_address_inherits_no_membership() {
+    let google = Google::start();
+    let [ann, bob, team] = {
+        let customer = &mut google.inner().customer;
+        let [ann, bob] = ["ann", "bob"].map(|name| customer.user(name, &json!({})));
+        let team = customer.group("Team", &json!({}));
+        customer.put(&team, &ann, true);
+        customer.put(&team, &bob, true);
+        [ann, bob, team]
+    };
+    let desk = Desk::new();
+    desk.write("manifests.yaml", manifests(&google, &by_key(&google), POLICY));
+    assert_eq!(synced(&desk, &google)["Team"], json!(["ann@corp.example", "bob@corp.example"]));
+    let second = {
+        let customer = &mut google.inner().customer;
+        customer.forget_user(&ann);
+        customer.set(&bob, &json!({ "primaryEmail": "bob.old@corp.example", "aliases": [] }));
+        customer.user("bob", &json!({}));
+        customer.user("ann", &json!({}))
+    };
+    let read = synced(&desk, &google);
+    assert_eq!(read["Team"], json!(["bob.old@corp.example"]));
+    assert_eq!((&read["ann@corp.example"], &read["bob@corp.example"]), (&json!(true), &json!(true)));
+    google.inner().customer.put(&team, &second, true);
+    assert_eq!(synced(&desk, &google)["Team"], json!(["ann@corp.example", "bob.old@corp.example"]));
+}
+
 /// What happens to the customer.
 type Step = (&'static str, Box<dyn Fn(&mut Customer)>);
 
