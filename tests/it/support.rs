@@ -21,6 +21,7 @@ pub(crate) mod happening;
 pub(crate) mod http;
 pub(crate) mod https;
 pub(crate) mod kubectl;
+pub(crate) mod large;
 pub(crate) mod limits;
 pub(crate) mod lives;
 pub(crate) mod look;

@@ -1,0 +1,106 @@
+//! What the measurements of large directories in the cloud share: how large they are, what is measured of an import and how, and its
+//! bounds.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rollcall::clock::SystemClock;
+use rollcall::directory::ConnectorName;
+use rollcall::source::Source;
+use rollcall::store::Store;
+use rollcall::sync::import::{Imported, Options, import};
+
+use super::cli::{Desk, Ran};
+use super::faults::{count, tell};
+
+/// From so many users on the bounds hold; below, what begins and ends a read weighs too much.
+const LARGE: u64 = 100_000;
+/// The import may take so much memory, in KiB.
+const PEAK: u64 = 100 << 10;
+/// It must have so much of the rate at which the directory serves whoever throws everything away.
+const RATE: f64 = 0.9;
+
+/// How large a directory is: for each twenty users one group, of two hundred members.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) users: u32,
+    pub(crate) groups: u32,
+    pub(crate) members: u32,
+}
+
+/// What was measured of it.
+pub(crate) struct Measured {
+    /// How long it took to have everything served, and thrown away.
+    pub(crate) served: Duration,
+    /// How many bytes that was.
+    pub(crate) bytes: usize,
+    /// How long a read of everything took.
+    pub(crate) took: Duration,
+    /// The most memory that it took, in KiB.
+    pub(crate) peak: u64,
+}
+
+impl Size {
+    /// As `PEOPLE` says.
+    pub(crate) fn asked() -> Self {
+        let users = u32::try_from(count("PEOPLE", 2_000)).unwrap();
+        Self { users, groups: users / 20, members: 200 }
+    }
+
+    pub(crate) fn is_large(self) -> bool {
+        u64::from(self.users) >= LARGE
+    }
+
+    /// Has the real binary read this connector of the manifests, into the data of the desk. The most memory that it took, in KiB.
+    pub(crate) async fn peak(self, desk: &Desk, manifests: String, connector: &str) -> u64 {
+        // A policy that rests: what is measured is the import.
+        let (manifests, data) =
+            (desk.write("manifests.yaml", manifests + "  suspend: true\n"), desk.path("data"));
+        let binary =
+            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+        let mut command = Command::new("/usr/bin/time");
+        command.args(["-f", "peak %M", &binary, "sync", "-f", manifests.to_str().unwrap()]);
+        command.args(["--data", data.to_str().unwrap()]);
+        let ran = tokio::task::spawn_blocking(move || Ran::of(&command.output().unwrap())).await.unwrap();
+        let ran = ran.exits(0);
+        let info = Store::open(&data).unwrap().snapshot_info(&ConnectorName::new("test", connector));
+        let info = info.unwrap().unwrap();
+        // One more is there: who reads, or who is changed.
+        assert_eq!((info.users, info.groups), (u64::from(self.users) + 1, u64::from(self.groups)));
+        ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap()
+    }
+
+    /// Tells what was measured, and `more`, and holds it to the bounds.
+    pub(crate) fn judge(self, measured: &Measured, more: &str) {
+        let Measured { served, bytes, took, peak } = measured;
+        let rate = served.as_secs_f64() / took.as_secs_f64();
+        tell(format_args!(
+            "{} users, {} memberships, {} MB: served in {served:.1?}, read in {took:.1?} ({:.0} %), peak {} MB; {more}",
+            self.users,
+            u64::from(self.groups) * u64::from(self.members),
+            bytes >> 20,
+            rate * 100.0,
+            peak >> 10,
+        ));
+        if self.is_large() {
+            assert!(*peak <= PEAK, "the import took {peak} KiB");
+            assert!(rate >= RATE, "{rate}");
+        }
+    }
+}
+
+/// Reads, beside nothing else; how long that takes, and what came of it.
+pub(crate) async fn read(
+    source: &impl Source,
+    store: &Store,
+    connector: &ConnectorName,
+) -> (Duration, Imported) {
+    let options = Options {
+        look_ups: Options::LOOK_UPS,
+        timeout: Duration::from_hours(1),
+        full_read_every: Duration::from_hours(24),
+    };
+    let begun = Instant::now();
+    let imported = import(source, store, connector, options, &SystemClock, |_| {}).await.unwrap();
+    (begun.elapsed(), imported)
+}
