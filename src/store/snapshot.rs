@@ -107,7 +107,11 @@ pub struct SnapshotInfo {
     /// What entries were called that could not be understood, and since when.
     #[serde(default)]
     pub remembered: Remembered,
-    /// Names from this number on were stated for the first time in the last read.
+    /// Members whom lists had before the last read and have no more, and who may be those whom they name anew: by the group's row
+    /// the names by which it had them. `None` in what older versions sealed.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+    /// Names from this number on were stated for the first time in the last read, in what older versions sealed.
     #[serde(default)]
     pub new_names: u32,
     /// DNs under which several entries came.
@@ -126,6 +130,9 @@ pub struct SnapshotInfo {
     /// How many contacts are present.
     pub contacts: u64,
 }
+
+/// Memberships that wait for another read: by the group's row, the names of the members.
+pub type Waiting = BTreeMap<u32, Vec<u32>>;
 
 /// Since when far fewer entries come than before, and how many that were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

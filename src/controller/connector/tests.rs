@@ -292,6 +292,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         unreadable_count: 0,
         remembered: crate::store::snapshot::Remembered::default(),
         shared_names: Vec::new(),
+        waiting: None,
         new_names: 100,
         next_row: 0,
         next_name: 100,

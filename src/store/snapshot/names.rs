@@ -242,6 +242,15 @@ impl Importing {
         Ok(former)
     }
 
+    /// These names, as they were stated.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
+    pub fn references(&self, names: &RoaringBitmap) -> Result<Vec<(u32, Reference)>, StoreError> {
+        let keys = self.store.read(|reader| keys(reader, self.connector, names))?.into_iter();
+        Ok(keys.filter_map(|(name, key)| Some((name, Reference::of_key(plain(&key)?)?))).collect())
+    }
+
     /// Those of `names` by which somebody was called before.
     ///
     /// # Errors
@@ -375,6 +384,29 @@ impl Importing {
             for row in rows {
                 if !borne(reader, self.connector, row)?.is_disjoint(names) {
                     holders.insert(row);
+                }
+            }
+            Ok(holders)
+        })
+    }
+
+    /// Who of `rows` bears which of `names` in their newest version.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
+    pub fn holders_of_each(
+        &self,
+        rows: &RoaringBitmap,
+        names: &RoaringBitmap,
+    ) -> Result<HashMap<u32, RoaringBitmap>, StoreError> {
+        let mut holders: HashMap<u32, RoaringBitmap> = HashMap::new();
+        if names.is_empty() {
+            return Ok(holders);
+        }
+        self.store.read(|reader| {
+            for row in rows {
+                for name in borne(reader, self.connector, row)? & names {
+                    holders.entry(name).or_default().insert(row);
                 }
             }
             Ok(holders)

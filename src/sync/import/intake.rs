@@ -31,6 +31,7 @@ mod renamed;
 mod seal;
 mod told;
 mod unreadable;
+mod waiting;
 
 /// An import under way.
 pub(super) struct Intake {
@@ -245,13 +246,22 @@ impl Intake {
         if completion.mode != Mode::Full || !self.seen.is_empty() || before == 0 {
             return Ok(());
         }
-        let message = format!(
-            "the read of {} was complete and empty, where {} before; nothing was used. Check the account's \
-             permissions, the base and the filters; if the directory is really meant to be empty, delete the policies \
-             that read it",
-            self.connector,
-            count(before, "entry was", "entries were")
-        );
+        let were = count(before, "entry was", "entries were");
+        let message = if self.unreadable > 0 {
+            format!(
+                "the read of {} brought {} that could not be understood and none that could, where {were} before; nothing \
+                 was used. Check that ids, DNs and attributes are as the directory has them, and export or read again",
+                self.connector,
+                count(self.unreadable, "entry", "entries")
+            )
+        } else {
+            format!(
+                "the read of {} was complete and empty, where {were} before; nothing was used. Check what the account that \
+                 reads or exports may see, the base and the filters; if the directory is really meant to be empty, delete \
+                 the policies that read it",
+                self.connector
+            )
+        };
         Err(SourceError::new(Reason::InvalidData, message))
     }
 

@@ -36,8 +36,8 @@ pub(super) const CUT: &str = "far fewer entries came than before, and the file d
 /// What to say of it.
 pub(super) fn notice(Shrunk { since, from }: &Shrunk) -> String {
     format!(
-        "far fewer entries came than before ({from} until {since:.0}); if the account should see them, give it \
-         permission. For a day everything is read each time, so that they are noticed as soon as they are back"
+        "far fewer entries came than before ({from} until {since:.0}); if they exist, let the account that reads or exports \
+         see them. For a day everything is read each time, so that they are noticed as soon as they are back"
     )
 }
 

@@ -128,7 +128,7 @@ impl ConnectorProjection<'_> {
             }
         }
         self.read_lists(&paths, doubt.without_members(), &changed)?;
-        let unstated = self.unstated(people.frozen() | groups.frozen(), info.new_names);
+        let unstated = self.unstated(people.frozen() | groups.frozen());
         for (subject, verdict) in groups.verdicts {
             let verdict = match (verdict, groups.rows.get(&subject)) {
                 (SubjectState::Keep(content), Some(row)) => {
@@ -148,13 +148,13 @@ impl ConnectorProjection<'_> {
     }
 
     /// What decides about members who are not stated, and about those who are and of whom nothing can be said.
-    fn unstated(&self, frozen: RoaringBitmap, new_names: u32) -> Unstated {
+    fn unstated(&self, frozen: RoaringBitmap) -> Unstated {
         let unsettled: RoaringBitmap = self.projection.unsettled.iter().map(|subject| subject.0).collect();
         let missing = unsettled & &frozen;
         let is_disabled =
             |subject: &u32| self.known.link(SubjectId(*subject)).is_some_and(|link| !link.active);
         let disabled: RoaringBitmap = frozen.iter().filter(is_disabled).collect();
-        Unstated { no_more: disabled | &missing, missing, frozen, new_names }
+        Unstated { no_more: disabled | &missing, missing, frozen }
     }
 
     /// Reads the lists of these groups, and works out who is in them.
@@ -165,7 +165,7 @@ impl ConnectorProjection<'_> {
         changed: &HashSet<RowId>,
     ) -> Result<(), StoreError> {
         let ConnectorState { names, lists, users, groups, .. } = &mut *self.state;
-        let who = Who { names, users, lost, changed };
+        let who = Who { names, users, lost, changed, info: self.view.info() };
         for path in paths.iter().filter(|path| path.leads()) {
             lists.take(path, self.view.edges(path.row)?, &who);
         }

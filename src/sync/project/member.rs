@@ -7,16 +7,20 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use roaring::RoaringBitmap;
 
-use super::name_index::NameIndex;
+use super::name_index::{NameHolder, NameIndex};
 use super::number_set::NumberSet;
 use super::projection::{Broken, Group};
 use crate::directory::{Content, Members, SubjectId};
 use crate::store::dense::Dense;
-use crate::store::snapshot::{Edges, Presence, Row, RowId};
+use crate::store::snapshot::{Edges, Presence, Row, RowId, SnapshotInfo};
 use crate::sync::policy::Nesting;
 
 /// Why a member that a list names is not put in.
 const SHARED: &str = "several entries have the name by which it lists a member";
+
+/// Why a list is not believed that came with an older version.
+const SEALED_BEFORE: &str =
+    "it names a member whom no entry has, who may have been renamed; the next read settles it";
 
 /// A group's row, as a path to its members.
 #[derive(Debug)]
@@ -75,8 +79,34 @@ struct List {
     dangling: NumberSet,
     membership: Membership<NumberSet>,
     groups: Vec<RowId>,
+    /// Those whom it had and has no more, who may be somebody whom it names anew.
+    waiting: Waiting,
     /// Why itself is not all that it should be, if it is not.
     broken: Option<Box<Broken>>,
+}
+
+/// Members whose memberships wait for another read.
+#[derive(Debug, Default)]
+struct Waiting {
+    users: NumberSet,
+    groups: Vec<RowId>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.users.iter().next().is_none()
+    }
+}
+
+/// Over which lists somebody is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Those of groups that are there, as they state it.
+    Stated,
+    /// Those of groups that are gone on weak evidence too.
+    WeaklyGone,
+    /// Those of groups that are there, with the members who wait.
+    Waiting,
 }
 
 /// Who is in a group, as it is kept, or as it is being worked out.
@@ -89,9 +119,6 @@ struct Membership<S = RoaringBitmap> {
     unresolved: bool,
     /// Whether a list on the way was not read completely.
     incomplete: bool,
-    /// The newest name on the way that nobody bears, or not one alone. If it is new it is of somebody who was renamed while the
-    /// read went on, as the next one will tell.
-    newest: Option<u32>,
     /// Whether a list on the way was lost when many were.
     doubtful: bool,
 }
@@ -104,6 +131,8 @@ pub(super) struct Who<'a> {
     pub(super) lost: Option<&'a RoaringBitmap>,
     /// Entries that were a user and are a group, or the other way round.
     pub(super) changed: &'a HashSet<RowId>,
+    /// What the snapshot says of members who wait.
+    pub(super) info: &'a SnapshotInfo,
 }
 
 /// All memberships, by the groups' rows.
@@ -115,6 +144,8 @@ pub(super) struct Lists {
     whole: HashMap<RowId, Membership<NumberSet>>,
     /// The same, if groups that are gone on weak evidence only were still there; none if there are no such.
     with_weak: HashMap<RowId, Membership<NumberSet>>,
+    /// The same, with those who wait; none if nobody does.
+    with_waiting: HashMap<RowId, Membership<NumberSet>>,
 }
 
 /// What decides about members who are not stated.
@@ -126,8 +157,6 @@ pub(super) struct Unstated {
     /// Those of whom nothing can be said and who are missing, or whose object is disabled: they keep their memberships, and get
     /// no new ones.
     pub(super) no_more: RoaringBitmap,
-    /// Names from this number on are new.
-    pub(super) new_names: u32,
 }
 
 impl Lists {
@@ -154,7 +183,10 @@ impl Lists {
                     dangling.insert(name);
                     let sharing = who.names.sharing(name);
                     membership.unresolved |= sharing.is_empty();
-                    membership.newest = membership.newest.max(Some(name));
+                    if who.info.waiting.is_none() && name >= who.info.new_names {
+                        membership.incomplete = true;
+                        why.get_or_insert(SEALED_BEFORE);
+                    }
                     if !sharing.is_empty() {
                         why.get_or_insert(SHARED);
                     }
@@ -181,11 +213,14 @@ impl Lists {
                 "it could not be read this time, and its former list contains names that no entry has now",
             );
         }
+        let waiting = who.waiting(path.row);
         let broken = why.map(|why| Broken { dn: path.dn.clone(), why: why.into() }.into());
         let (names, dangling) = (NumberSet::from(&names), NumberSet::from(&dangling));
         let membership = membership.of();
-        self.direct
-            .insert(path.row, List { standing: path.standing, names, dangling, membership, groups, broken });
+        self.direct.insert(
+            path.row,
+            List { standing: path.standing, names, dangling, membership, groups, waiting, broken },
+        );
     }
 
     /// Works out who is in these groups by any path; of groups in them that are not among these, it is known.
@@ -196,33 +231,41 @@ impl Lists {
             Nesting::Preserve => {
                 let all: Vec<_> = nested.map(|(row, list)| (row, list.with_groups(row, groups))).collect();
                 self.whole.extend(all);
+                let waiting = self.direct.iter().filter(|(_, list)| !list.waiting.is_empty());
+                self.with_waiting = waiting.map(|(row, list)| (*row, list.waiting(groups))).collect();
             }
             Nesting::Flatten => {
                 let there = |(_, list): &(RowId, &List)| list.standing == PathState::There;
-                let all = self.flattened(nested.filter(there), PathState::There);
+                let all = self.flattened(nested.filter(there), Over::Stated);
                 self.whole.extend(all);
-                self.with_weak.clear();
-                if self.direct.values().any(|list| list.standing == PathState::WeaklyGone) {
-                    let all = self.direct.iter().map(|(row, list)| (*row, list));
-                    self.with_weak = self.flattened(all, PathState::WeaklyGone);
+                let all = || self.direct.iter().map(|(row, list)| (*row, list));
+                let is_any = |is: fn(&List) -> bool| self.direct.values().any(is);
+                let (mut with_weak, mut with_waiting) = (HashMap::new(), HashMap::new());
+                if is_any(|list| list.standing == PathState::WeaklyGone) {
+                    with_weak = self.flattened(all(), Over::WeaklyGone);
                 }
+                if is_any(|list| !list.waiting.is_empty()) {
+                    with_waiting = self.flattened(all().filter(there), Over::Waiting);
+                }
+                (self.with_weak, self.with_waiting) = (with_weak, with_waiting);
             }
         }
     }
 
-    /// The members of these groups by any path over groups that are at least in this state. Groups that contain
+    /// The members of these groups by any path over these lists. Groups that contain
     /// each other have the same members; with each such cycle taken as one, what is left is read from the innermost
     /// groups outwards.
     fn flattened<'d>(
         &'d self,
         these: impl Iterator<Item = (RowId, &'d List)>,
-        over: PathState,
+        over: Over,
     ) -> HashMap<RowId, Membership<NumberSet>> {
         let mut graph: DiGraph<(RowId, &List), ()> = DiGraph::new();
         let nodes: HashMap<RowId, NodeIndex> = these.map(|one| (one.0, graph.add_node(one))).collect();
         for from in graph.node_indices() {
-            for to in graph[from].1.groups.iter().filter_map(|row| nodes.get(row)) {
-                graph.add_edge(from, *to, ());
+            let list = graph[from].1;
+            for to in list.groups_over(over).filter_map(|row| nodes.get(&row).copied()) {
+                graph.add_edge(from, to, ());
             }
         }
         let mut flattened: HashMap<RowId, Membership<NumberSet>> = HashMap::with_capacity(nodes.len());
@@ -232,12 +275,15 @@ impl Lists {
             for group in &cycle {
                 let list = graph[*group].1;
                 whole.add(&list.membership);
-                for inner in &list.groups {
+                if over == Over::Waiting {
+                    whole.members.extend(list.waiting.users.iter());
+                }
+                for inner in list.groups_over(over) {
                     // One of this cycle is not known yet, and is added by itself.
-                    let known = if nodes.contains_key(inner) {
-                        flattened.get(inner)
+                    let known = if nodes.contains_key(&inner) {
+                        flattened.get(&inner)
                     } else {
-                        self.known(*inner).filter(|_| over == PathState::There)
+                        self.known(inner).filter(|_| over == Over::Stated)
                     };
                     if let Some(inner) = known {
                         whole.add(inner);
@@ -322,27 +368,55 @@ impl Lists {
         linked: Option<&RoaringBitmap>,
         unstated: &Unstated,
     ) -> Group {
-        let Membership { mut members, perhaps, unresolved, incomplete, newest, .. } =
+        let Membership { mut members, perhaps, unresolved, incomplete, .. } =
             self.known(row).map(Membership::of).unwrap_or_default();
         members -= linked.map_or_else(|| unstated.no_more.clone(), |linked| &unstated.no_more - linked);
-        let awaited = newest >= Some(unstated.new_names);
-        let unproven = match linked {
-            Some(linked) if incomplete || awaited => linked - &members,
+        let mut unproven = match linked {
+            Some(linked) if incomplete => linked - &members,
             // Who was moved and could not be read may be the one who is named.
             Some(linked) if unresolved => (linked & (perhaps | &unstated.frozen)) - &members,
             Some(linked) => (linked & (perhaps | &unstated.missing)) - &members,
             None => RoaringBitmap::new(),
         };
-        let weak = match self.with_weak.get(&row) {
+        let beside = |with: &HashMap<RowId, Membership<NumberSet>>| match with.get(&row) {
             Some(with) => RoaringBitmap::from(&with.members) - &members,
             None => RoaringBitmap::new(),
         };
-        let awaits = awaited && !incomplete && !unproven.is_empty();
+        let weak = beside(&self.with_weak);
+        let waiting = beside(&self.with_waiting) & linked.unwrap_or(&RoaringBitmap::new());
+        let awaits = !incomplete && !waiting.is_empty();
+        unproven |= waiting;
         Group { content, members, unproven, awaits, weak }
     }
 }
 
+impl Who<'_> {
+    /// Those of a group's members who wait.
+    fn waiting(&self, group: RowId) -> Waiting {
+        let names =
+            self.info.waiting.as_ref().and_then(|waiting| waiting.get(&group.0)).into_iter().flatten();
+        let holders = names.filter_map(|name| self.names.of(*name));
+        let (groups, users): (Vec<&NameHolder>, Vec<_>) = holders.partition(|holder| holder.is_group);
+        let users: RoaringBitmap =
+            users.iter().filter_map(|user| self.users.get(user.row.0)).map(|subject| subject.0).collect();
+        Waiting { users: NumberSet::from(&users), groups: groups.iter().map(|group| group.row).collect() }
+    }
+}
+
 impl List {
+    /// The groups in it, over these lists.
+    fn groups_over(&self, over: Over) -> impl Iterator<Item = RowId> {
+        let waiting = Some(&self.waiting.groups).filter(|_| over == Over::Waiting);
+        self.groups.iter().chain(waiting.into_iter().flatten()).copied()
+    }
+
+    /// Those who wait, groups among them where they are in scope.
+    fn waiting(&self, groups: &Dense<SubjectId>) -> Membership<NumberSet> {
+        let nested = self.waiting.groups.iter().filter_map(|group| groups.get(group.0));
+        let members = self.waiting.users.iter().chain(nested.map(|subject| subject.0)).collect();
+        Membership { members, ..Membership::default() }.of()
+    }
+
     /// Direct members, groups among them where they are in scope.
     fn with_groups(&self, row: RowId, groups: &Dense<SubjectId>) -> Membership<NumberSet> {
         let mut membership: Membership = self.membership.of();
@@ -355,13 +429,12 @@ impl List {
 impl<S> Membership<S> {
     /// The same in other sets: in small ones to keep, in quick ones to work with.
     fn of<'a, T: From<&'a S>>(&'a self) -> Membership<T> {
-        let Self { members, perhaps, unresolved, incomplete, newest, doubtful } = self;
+        let Self { members, perhaps, unresolved, incomplete, doubtful } = self;
         Membership {
             members: members.into(),
             perhaps: perhaps.into(),
             unresolved: *unresolved,
             incomplete: *incomplete,
-            newest: *newest,
             doubtful: *doubtful,
         }
     }
@@ -373,7 +446,6 @@ impl Membership {
         self.perhaps.extend(other.perhaps.iter());
         self.unresolved |= other.unresolved;
         self.incomplete |= other.incomplete;
-        self.newest = self.newest.max(other.newest);
         self.doubtful |= other.doubtful;
     }
 }

@@ -39,6 +39,7 @@ fn a_read(unsettled: u64) -> Read {
         unreadable_count: 0,
         remembered: crate::store::snapshot::Remembered::default(),
         shared_names: Vec::new(),
+        waiting: None,
         new_names: 100,
         next_row: 0,
         next_name: 100,

@@ -68,9 +68,7 @@ impl Intake {
         let same = again && !last.is_some_and(|last| self.unknown.end_is_known_now(last));
         let (removed, unsettled) =
             self.settle(settled, configuration, (same, unprovable), finished_at, &mut notices)?;
-        self.read_lists_again()?;
-        self.keep_astray()?;
-        self.flush()?;
+        let (waiting, new_names) = self.settle_lists(again, &mut notices)?;
         let places = self.places(&missing, orphans, unprovable)?;
         let missed = self.missed(told.as_ref())?;
         if missed > 0 {
@@ -97,7 +95,6 @@ impl Intake {
         let mut coverage = std::mem::take(&mut self.carried).judge(&self.coverage, &self.read, &there);
         coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
-        let new_names = self.new_names(again);
         let shared_names = self.shared_names(full)?;
         let (unreadable, unreadable_count, remembered) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
@@ -124,6 +121,7 @@ impl Intake {
             unreadable,
             unreadable_count,
             remembered,
+            waiting,
             new_names,
             shared_names,
             next_name: 0,
@@ -165,13 +163,6 @@ impl Intake {
             Mode::Full => shrinkage::judge(last.shrunk, last.users + last.groups + last.contacts, now, at),
             Mode::Delta => last.shrunk,
         }
-    }
-
-    /// From which number on names are new: those of reads that were never sealed are so too. No name is newer than it was when
-    /// the same export was read.
-    pub(super) fn new_names(&self, again: bool) -> u32 {
-        let of_now = |info: &SnapshotInfo| if again { info.new_names } else { info.next_name };
-        self.info.as_ref().map_or(0, of_now)
     }
 
     /// What changed without the feed having told of it.

@@ -167,16 +167,50 @@ fn a_name_that_nobody_bears_ends_no_membership_of_somebody_who_was_not_read() {
 }
 
 #[test]
-fn a_new_name_that_nobody_bears_ends_no_membership_until_the_next_read() {
+fn who_waits_stays_where_they_are_a_member() {
     // Ann was read, then renamed; then the list was read, which has her new name.
-    let mut case = Case::new().with(user("ann")).linked("ann").group("team", &[99]).linked("team");
-    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
-    for (new_names, awaits) in [(99, true), (100, false)] {
-        case.snapshot.info.new_names = new_names;
-        let SubjectState::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
-        assert_eq!((group.unproven.contains(1), group.awaits), (awaits, awaits));
+    let people = Case::new().with(user("ann")).linked("ann").with(user("bob")).linked("bob");
+    let mut case = people.group("team", &[99]).linked("team").group("new", &[99]);
+    case.known.by_id.get_mut(&SubjectId(3)).unwrap().link.as_mut().unwrap().members.insert_range(1..3);
+    for waits in [true, false] {
+        let waiting: Vec<u32> = waits.then_some(0).into_iter().collect();
+        case.snapshot.info.waiting = Some(BTreeMap::from([(2, waiting.clone()), (3, waiting)]));
+        let SubjectState::Keep(group) = case.project().groups[&SubjectId(3)].clone() else { panic!() };
+        assert_eq!(
+            (group.unproven.contains(1), group.unproven.contains(2), group.awaits),
+            (waits, false, waits)
+        );
+        assert_eq!(case.members(4), Vec::<u32>::new(), "where nobody is a member, nobody waits");
     }
     assert_eq!(case.quarantined(), [], "nobody has to do anything");
+}
+
+#[rstest]
+#[case::flatten(Nesting::Flatten, 1)]
+#[case::preserve(Nesting::Preserve, 2)]
+fn a_group_that_waits_leads_where_it_did(#[case] nesting: Nesting, #[case] member: u32) {
+    let mut case = Case::new().with(user("ann")).linked("ann").group("inner", &[0]).linked("inner");
+    case = case.group("team", &[99]).linked("team");
+    case.policy.groups.nesting = nesting;
+    case.known.by_id.get_mut(&SubjectId(3)).unwrap().link.as_mut().unwrap().members.insert(member);
+    for waits in [true, false] {
+        let waiting = if waits { vec![1] } else { Vec::new() };
+        case.snapshot.info.waiting = Some(BTreeMap::from([(2, waiting)]));
+        let SubjectState::Keep(group) = case.project().groups[&SubjectId(3)].clone() else { panic!() };
+        assert_eq!((group.members.len(), group.unproven.contains(member), group.awaits), (0, waits, waits));
+    }
+}
+
+/// It noted the first name that was new, and nobody by name.
+#[rstest]
+#[case::new(99, true)]
+#[case::not_new(100, false)]
+fn what_an_older_version_read_ends_no_membership_by_a_new_name(#[case] new_names: u32, #[case] stays: bool) {
+    let mut case = Case::new().with(user("ann")).linked("ann").group("team", &[99]).linked("team");
+    case.known.by_id.get_mut(&SubjectId(2)).unwrap().link.as_mut().unwrap().members.insert(1);
+    (case.snapshot.info.waiting, case.snapshot.info.new_names) = (None, new_names);
+    let SubjectState::Keep(group) = case.project().groups[&SubjectId(2)].clone() else { panic!() };
+    assert_eq!(group.unproven.contains(1), stays);
 }
 
 #[test]
