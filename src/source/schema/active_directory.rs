@@ -1,7 +1,7 @@
 //! The schema of Active Directory: converts raw attributes to an entry in neutral form. Pure; for a domain that is read
 //! on the wire or from a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(in crate::source) use self::attribute::{anchor, is_a, is_deleted, kind, number, relative_id};
 use self::attribute::{is_of_a_domain, values};
@@ -261,9 +261,10 @@ pub(in crate::source) fn addresses(attributes: &Attributes, stated: &mut BTreeMa
     };
     let primaries = with(true, &proxies);
     // Of several primaries that which `mail` agrees with.
-    mail.sort_by_key(|mail| !primaries.iter().any(|primary| primary.eq_ignore_ascii_case(mail)));
-    let agreed =
-        mail.first().filter(|mail| primaries.iter().any(|one| one.eq_ignore_ascii_case(mail))).cloned();
+    let folded: HashSet<String> = primaries.iter().map(|primary| primary.to_ascii_lowercase()).collect();
+    let is_primary = |mail: &String| folded.contains(&mail.to_ascii_lowercase());
+    mail.sort_by_cached_key(|mail| !is_primary(mail));
+    let agreed = mail.first().filter(|mail| is_primary(mail)).cloned();
     let external: BTreeSet<String> = with(true, &target).into_iter().chain(with(false, &target)).collect();
     let others = with(false, &proxies);
     // The first that are there: of several that nothing tells apart, each may be the one by which somebody is known already.
@@ -274,19 +275,14 @@ pub(in crate::source) fn addresses(attributes: &Attributes, stated: &mut BTreeMa
         external.into_iter().collect(),
         others.into_iter().collect(),
     ];
-    let (mut first, mut aliases) = (Vec::new(), Vec::new());
+    let (mut first, mut aliases, mut known) = (Vec::new(), Vec::new(), HashSet::new());
     for rank in ranks {
         let into: &mut Vec<String> = if first.is_empty() { &mut first } else { &mut aliases };
-        let mut new: Vec<String> = Vec::new();
-        for address in rank.iter().map(|address| trimmed(address)) {
-            let is_new = |known: &String| !known.eq_ignore_ascii_case(address);
-            if !address.is_empty() && new.iter().chain(into.iter()).all(is_new) {
-                new.push(address.to_owned());
-            }
-        }
-        into.append(&mut new);
+        let addresses = rank.iter().map(|address| trimmed(address)).filter(|address| !address.is_empty());
+        into.extend(
+            addresses.filter(|address| known.insert(address.to_ascii_lowercase())).map(str::to_owned),
+        );
     }
-    aliases.retain(|alias| !first.iter().any(|known| known.eq_ignore_ascii_case(alias)));
     for (field, values) in [(fields::MAIL, first), (fields::ALIASES, aliases)] {
         if !values.is_empty() {
             stated.insert(field.to_owned(), Stated::Values(values));

@@ -13,6 +13,8 @@ use crate::store::snapshot::RowId;
 pub(super) const DELETED: &str = "an entry that was deleted";
 /// So many entries are named.
 const NAMED: usize = 3;
+/// Nobody is renamed so often during one read: an id that came with more DNs is that of several entries.
+const RENAMES: usize = 8;
 
 /// An id that came with several DNs.
 #[derive(Clone, Debug)]
@@ -63,8 +65,14 @@ impl Double {
         self.dns.values()
     }
 
+    /// Whether it came with more DNs than one entry has during a read.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.dns.len() > RENAMES
+    }
+
     fn is(&self, called: Option<&Vec<String>>) -> Is {
         match called.map(Vec::as_slice) {
+            _ if self.is_of_many() => Is::Several,
             Some([only]) if key(only) == self.last => Is::Renamed,
             Some([_, _, ..]) => Is::Several,
             Some(_) | None => Is::Unknown,
@@ -79,6 +87,8 @@ impl Double {
         if more > 0 {
             named.push(&others);
         }
+        // Of a deleted one its name is not told.
+        named.sort_by_key(|name| *name == DELETED);
         let dns = named.join(" and ");
         let Self { anchor, .. } = self;
         match is {

@@ -1,6 +1,7 @@
 //! The projection of one user or contact.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -168,19 +169,18 @@ impl Rules<'_> {
         mail: Option<&String>,
         link: Option<&Link>,
     ) -> Result<Vec<String>, Unclear> {
-        let mut emails: Vec<String> = Vec::with_capacity(1);
         let others = values(entry, fields::MAIL, self.asked)?;
         let others = others.iter().chain(values(entry, fields::ALIASES, self.asked)?);
-        for address in mail.into_iter().chain(others) {
-            if !emails.iter().any(|known| known.eq_ignore_ascii_case(address)) {
-                emails.push(address.clone());
-            }
-        }
+        let mut known = HashSet::new();
+        let all = mail.into_iter().chain(others);
+        let mut emails: Vec<String> =
+            all.filter(|address| known.insert(address.to_ascii_lowercase())).cloned().collect();
         if let (Some(Content::User(before)), Some((_, others))) =
             (link.map(|link| &*link.confirmed), emails.split_first_mut())
         {
-            let at = |address: &String| before.emails.iter().position(|known| known == address);
-            others.sort_by_key(|address| at(address).unwrap_or(usize::MAX));
+            let at: HashMap<&String, usize> =
+                before.emails.iter().rev().zip((0..before.emails.len()).rev()).collect();
+            others.sort_by_key(|address| at.get(address).copied().unwrap_or(usize::MAX));
         }
         Ok(emails)
     }

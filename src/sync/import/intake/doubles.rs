@@ -1,6 +1,6 @@
 //! Ids that come on several entries of one read: what stands of them is what stood before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
@@ -66,22 +66,25 @@ impl Intake {
             several.iter().map(|(double, _)| (double.row, double.dns().cloned().collect())).collect();
         let before = self.take_back(&entries)?;
         let bearers = self.bearers(&several, missing)?;
+        let had = self.who_had(&several)?;
         for ((double, is), before) in several.iter().zip(before) {
             let (row, why) = (double.row, double.why(*is, attribute));
             self.unreadable += double.dns().count() as u64;
             for what in double.dns() {
-                let since = self.came_before.get(&(row, double::key(what))).copied();
-                let had = self.who_had(what)?;
-                let is_bearers = bearers.contains_key(&double::key(what));
-                if had.is_empty() && !is_bearers {
+                let key = double::key(what);
+                let since = self.came_before.get(&(row, key.clone())).copied();
+                let had = had.get(&key);
+                let is_bearers = bearers.contains_key(&key);
+                if had.is_none() && !is_bearers {
                     // It may be whoever is missing since it came so first.
                     self.nameless = self.nameless.max(Nameless::since(since));
                 }
                 self.unknown.remember(Some(&double.anchor), what, since);
                 let is_known = before.as_ref().is_some_and(|(_, dn, _)| double::is_same(what, dn));
                 // Who was called so is named.
-                let is_named =
-                    is_known || is_bearers || had.iter().any(|row| self.damaged.contains_key(&row));
+                let was_damaged =
+                    had.is_some_and(|had| had.iter().any(|row| self.damaged.contains_key(&row)));
+                let is_named = is_known || is_bearers || was_damaged || what == double::DELETED;
                 if !is_named {
                     let (what, why, anchor) = (what.clone(), why.clone(), Some(double.anchor.clone()));
                     self.unknown.add(UnreadableEntry { what, why, anchor, since: None });
@@ -101,11 +104,16 @@ impl Intake {
         Ok((several.len(), bearers))
     }
 
-    /// Who has this DN, by what stands of them.
-    fn who_had(&mut self, dn: &str) -> Result<RoaringBitmap, StoreError> {
-        let Ok(name) = Dn::parse(dn) else { return Ok(RoaringBitmap::new()) };
-        let name = self.importing.name(&Reference::Dn(name))?;
-        self.importing.holders(self.importing.there(), &name.into_iter().collect())
+    /// Who has the DNs of these entries, by what stands of them; each DN as it is compared.
+    fn who_had(&mut self, several: &[(Double, Is)]) -> Result<HashMap<String, RoaringBitmap>, StoreError> {
+        let mut names = HashMap::new();
+        for dn in several.iter().flat_map(|(double, _)| double.dns()).filter_map(|dn| Dn::parse(dn).ok()) {
+            let name = self.importing.name(&Reference::Dn(dn.clone()))?;
+            names.extend(name.map(|name| (name, dn.to_string())));
+        }
+        let all = names.keys().copied().collect();
+        let holders = self.importing.holders_of_each(self.importing.there(), &all)?.into_iter();
+        Ok(holders.filter_map(|(name, rows)| Some((names.remove(&name)?, rows))).collect())
     }
 
     /// Who of `missing` was called as one of these entries, by how that is compared.

@@ -6,6 +6,7 @@ use super::Intake;
 use crate::directory::{Entry, EntryKind, Members, Patch, fields};
 use crate::store::StoreError;
 use crate::store::snapshot::{Fingerprint, Known, Last, PresenceByte, RowId, Version, content};
+use crate::sync::import::double::Double;
 use crate::sync::import::renamed::Renamed;
 use crate::sync::import::stored::Stored;
 
@@ -77,14 +78,10 @@ impl Intake {
         if let (Members::NotStated, Some((before, _))) = (&entry.members, &edges) {
             self.carried.list(row, !before.is_empty());
         }
-        for (kind, rows) in
-            [EntryKind::User, EntryKind::Group, EntryKind::Contact].into_iter().zip(&mut self.kinds)
-        {
-            if kind == entry.kind {
-                rows.insert(row.0);
-            } else {
-                rows.remove(row.0);
-            }
+        self.note_kind(row, entry.kind);
+        if self.doubles.get(&row).is_some_and(Double::is_of_many) {
+            // All that came of it is taken back.
+            return Ok(());
         }
         if known.is_none_or(|known| known.hash != hash || known.presence != PresenceByte::Present) {
             if let Some(known) = known.filter(|_| shows_no_state(entry))
@@ -133,6 +130,17 @@ impl Intake {
             self.stands_elsewhere(row, hash, content)?;
         }
         Ok(())
+    }
+
+    fn note_kind(&mut self, row: RowId, is: EntryKind) {
+        let kinds = [EntryKind::User, EntryKind::Group, EntryKind::Contact];
+        for (kind, rows) in kinds.into_iter().zip(&mut self.kinds) {
+            if kind == is {
+                rows.insert(row.0);
+            } else {
+                rows.remove(row.0);
+            }
+        }
     }
 
     /// Takes what was told of an entry that is there for what changed of it. Of one that is new, or is back, it is all, if that is
