@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// The text with each character that would not be seen escaped.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -71,6 +72,14 @@ pub fn replace_unseen(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(replace_unseen),
         _ => {}
     }
+}
+
+/// The text in which each letter with its accents is one sign (NFC), however it was written: what is compared as a name.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc(text) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.nfc().collect())
 }
 
 /// Whether a character is not seen, or changes how others are: control characters, line and paragraph separators, what

@@ -1,6 +1,6 @@
 //! References from a group to a member, as the directory writes them.
 
-use crate::text::is_unseen;
+use crate::text::{composed, is_unseen};
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Dn};
@@ -68,10 +68,11 @@ impl Reference {
     }
 }
 
-/// A name as directories compare it: letter case means nothing, runs of blanks are one (RFC 4518 section 2.6.1), and what is not
-/// seen is not there (section 2.2).
+/// A name as directories compare it: letter case means nothing, runs of blanks are one (RFC 4518 section 2.6.1), what is not
+/// seen is not there (section 2.2), and letters with accents are the same however they are written (section 2.3).
 pub fn folded(text: &str) -> String {
-    let seen: String = text.chars().filter(|sign| sign.is_whitespace() || !is_unseen(*sign)).collect();
+    let seen: String =
+        composed(text).chars().filter(|sign| sign.is_whitespace() || !is_unseen(*sign)).collect();
     seen.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
@@ -99,5 +100,6 @@ mod tests {
         assert_eq!(Reference::uid(" Ann\t Smith "), Reference::uid("ann smith"));
         assert_eq!(Reference::address("Ann@X.example\n"), Reference::address("ann@x.example"));
         assert_ne!(Reference::uid("annsmith"), Reference::uid("ann smith"));
+        assert_eq!(Reference::uid("jo\u{308}rg"), Reference::uid("J\u{f6}rg"));
     }
 }

@@ -20,5 +20,5 @@ pub(in crate::source) use anchor::{is_formed, no_id, pinned};
 pub use attributes::{Attributes, name};
 pub(in crate::source) use class::{OF_NO_KIND, aliases, is_alias, kind};
 pub use entry::{EntrySchema, Unreadable};
-pub(in crate::source) use field::is_text;
+pub(in crate::source) use field::{is_text, lossy};
 pub use standard::attributes_of;

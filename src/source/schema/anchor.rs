@@ -13,10 +13,10 @@ pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "object
 /// written in hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.) `None` of one
 /// that says nothing, and of one that servers give and that has the form of none.
 pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
-    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains(char::is_control));
+    let text = std::str::from_utf8(value).ok().map(str::trim).filter(|text| !text.contains(char::is_control));
     match text.filter(|_| value.len() != 16) {
         _ if !is_said(value) => None,
-        Some(text) => Some(Anchor::new(plain(attribute, &text.trim().to_lowercase()))),
+        Some(text) => Some(Anchor::new(plain(attribute, &text.to_lowercase()))),
         None if value.len() == 16 || !ANCHORS.iter().any(|name| name.eq_ignore_ascii_case(attribute)) => {
             Some(Anchor::new(hexadecimal(value)))
         }
@@ -156,6 +156,17 @@ mod tests {
         "66446001-1dd2-11b2-8d5e-c2c500900100",
         "66446001-1dd211b2-8d5ec2c5-00900100"
     )]
+    #[case::tab(
+        "entryUUID",
+        "5b0e7e9c-1f2d-4c3b-9a8b-000000000001\t",
+        "5b0e7e9c-1f2d-4c3b-9a8b-000000000001"
+    )]
+    #[case::line_break(
+        "nsUniqueId",
+        "\t66446001-1dd211b2-8d5ec2c5-00900100\r\n",
+        "66446001-1dd211b2-8d5ec2c5-00900100"
+    )]
+    #[case::of_a_company_and_tab("employeeNumber", "12\t", "12")]
     #[case::of_a_company("employeeNumber", "12 34", "12 34")]
     #[case::of_a_company_with_colons("employeeNumber", "0x12", "0x12")]
     fn an_id_has_one_spelling(#[case] attribute: &str, #[case] value: &str, #[case] expected: &str) {

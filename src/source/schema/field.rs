@@ -1,5 +1,6 @@
 //! From attributes to the values of fields.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::attributes::{self, Attributes, is_said};
@@ -60,11 +61,11 @@ pub(super) fn all(attributes: &Attributes, description: &str) -> Option<Stated> 
     let mut all = Vec::new();
     for value in attributes.values(description).filter(|value| is_said(value)) {
         let Ok(text) = std::str::from_utf8(value) else { return Some(Stated::Undecodable) };
-        let text = if is_name { trimmed(text) } else { text };
+        let text = if is_name { text::composed(trimmed(text)) } else { Cow::Borrowed(text) };
         if text.contains(|sign| if is_name { char::is_control(sign) } else { sign == '\0' }) {
             return Some(Stated::Undecodable);
         }
-        all.push(text.to_owned());
+        all.push(text.into_owned());
     }
     if all.len() > 1 {
         let folded = |text: &String| if is_name { text.to_lowercase() } else { String::new() };
@@ -83,6 +84,23 @@ pub(super) fn decisive(attributes: &Attributes, description: &str) -> Option<Sta
     }
 }
 
+/// What stands before a text that is known to have lost signs, so that it is read as none.
+const LOSSY: u8 = 0xff;
+
+/// A value as it came, or if it has the sign that stands for what a conversion lost, marked as one that is no text.
+pub(in crate::source) fn lossy(mut value: Vec<u8>) -> Vec<u8> {
+    let has_sign = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|text| text.contains('\u{fffd}'));
+    if value.contains(&0xef) && has_sign(&value) {
+        value.insert(0, LOSSY);
+    }
+    value
+}
+
+/// Whether a value is marked as one that lost signs.
+pub(super) fn is_lossy(value: &[u8]) -> bool {
+    value.strip_prefix(&[LOSSY]).is_some_and(|text| lossy(text.to_vec()).len() == value.len())
+}
+
 /// Whether a value is text: without control characters but tabs and line breaks.
 pub(in crate::source) fn is_text(value: &[u8]) -> bool {
     let is_odd = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
@@ -93,6 +111,8 @@ pub(in crate::source) fn is_text(value: &[u8]) -> bool {
 pub(super) fn unclear(attributes: &Attributes, name: &str) -> &'static str {
     if !attributes.is_whole(name) {
         "came in part only"
+    } else if attributes.values(name).any(is_lossy) {
+        "has the sign U+FFFD, so a program that converted it lost a part of it"
     } else if attributes.values(name).any(|value| std::str::from_utf8(value).is_err()) {
         "is not valid UTF-8"
     } else {
@@ -136,7 +156,7 @@ pub(super) fn named(attributes: &Attributes, name: &str, dn: &Dn) -> Option<Stri
     let texts = attributes.values(name).filter_map(|value| std::str::from_utf8(value).ok());
     // Of two spellings always the same.
     let named = texts.filter(|value| dn.is_named_by(name, value)).min()?;
-    Some(if NAMES.contains(&name) { trimmed(named) } else { named }.to_owned())
+    Some(if NAMES.contains(&name) { text::composed(trimmed(named)).into_owned() } else { named.to_owned() })
 }
 
 /// Without blanks and unseen characters at the ends. Control characters that are no blanks stay: no name has them, so where they
@@ -147,5 +167,5 @@ pub(super) fn trimmed(name: &str) -> &str {
 
 /// What a group is called, with runs of blanks as one.
 pub(super) fn called(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+    text::composed(&name.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }

@@ -2,12 +2,12 @@
 
 use super::active_directory::is_a;
 use super::attributes::Attributes;
-use super::field::trimmed;
+use super::field::{is_lossy, trimmed};
 use crate::directory::{Dn, Members, Reference};
 
 /// What is wrong with a list that cannot be empty and is.
 const NO_MEMBER: &str = "it shows no member, and the server has no such group without one, so they are hidden; allow \
-                         the account that reads to see that attribute";
+                         the account that reads or exports to see that attribute";
 
 /// What to do where a list comes in parts.
 const WHOLE: &str = "export all of them, or read the directory with a kind of connector that reads all parts (activeDirectory)";
@@ -51,7 +51,14 @@ pub(super) fn members(attributes: &Attributes, demands_members: bool) -> Members
 
 /// `None` for the empty DN, which some servers need as a placeholder in a group without members.
 fn reference(value: &[u8], by_uid: bool) -> Result<Option<Reference>, String> {
-    let text = std::str::from_utf8(value).map_err(|_| "a member is not valid UTF-8".to_owned())?;
+    let text = std::str::from_utf8(value).map_err(|_| {
+        let wrong = if is_lossy(value) {
+            "has the sign U+FFFD, so a conversion lost a part of it"
+        } else {
+            "is not valid UTF-8"
+        };
+        format!("a member {wrong}")
+    })?;
     if text.trim().is_empty() {
         return Ok(None);
     }

@@ -9,13 +9,14 @@ use super::class::{is_deleted, is_nobody};
 use super::primary::PrimaryGroups;
 use crate::directory::{Dn, Members, Reference};
 
-/// What is wrong with a list while somebody does not show their primary group.
-const HIDDEN: &str = "an account shows no gidNumber, so it is unknown whether this is its primary group; allow the \
-                      account that reads to see that attribute, or export it";
+/// What is wrong with a list while somebody does not show their primary group. A file says where.
+pub(in crate::source) const HIDDEN: &str = "an account shows no gidNumber that is a number, or could not be understood, so it is \
+                                            unknown whether this is its primary group; allow the account that reads or exports to \
+                                            see that attribute";
 
 /// What is wrong with a list of a group that must have a number (RFC 2307) and shows none.
 const NO_NUMBER: &str = "the group shows no gidNumber, so it is unknown whose primary group it is; allow the account \
-                         that reads to see that attribute, or export it";
+                         that reads or exports to see that attribute";
 /// What is wrong with a list of a group that had another number when it was asked whose primary group it is.
 const NOT_ASKED: &str = "the number of the group changed while it was read";
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::directory::{Anchor, Reference};
+use crate::directory::{Anchor, Dn, Reference};
 use crate::hex;
 
 /// A name and the ids in front of it.
@@ -50,6 +50,15 @@ impl<'a> Extended<'a> {
     }
 }
 
+/// Whether this is the DN of an entry that was deleted (MS-ADTS 3.1.1.5.5): its name ends in a line break, `DEL:` and its id, and
+/// it is below the container of deleted objects.
+pub(in crate::source) fn is_of_deleted(dn: &str) -> bool {
+    let dn = dn.to_lowercase();
+    let is_marked = ["\\0adel:", "\ndel:"].iter().any(|mark| dn.contains(mark));
+    is_marked
+        && Dn::parse(&dn).is_ok_and(|dn| dn.ancestors().any(|place| place.starts_with("cn=deleted objects,")))
+}
+
 /// A security id as people write it (MS-DTYP 2.4.2): `S-1-5-21-…`.
 pub(in crate::source) fn sid(octets: &[u8]) -> Option<String> {
     let (&[revision, count], rest) = octets.split_first_chunk::<2>()?;
@@ -67,7 +76,28 @@ pub(in crate::source) fn sid(octets: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::escaped(r"CN=Ann Lee\0ADEL:7b1e0c01-5c3d-4e8a-9f10-2a6b3c4d0001,CN=Deleted Objects,DC=x", true)]
+    #[case::in_small_letters(
+        r"cn=a\0aDEL:7b1e0c01-5c3d-4e8a-9f10-2a6b3c4d0001,cn=deleted objects,dc=x",
+        true
+    )]
+    #[case::as_it_is(
+        "CN=a\nDEL:7b1e0c01-5c3d-4e8a-9f10-2a6b3c4d0001,CN=Deleted Objects,CN=Configuration,DC=x",
+        true
+    )]
+    #[case::a_conflict(r"CN=a\0ACNF:7b1e0c01-5c3d-4e8a-9f10-2a6b3c4d0001,OU=p,DC=x", false)]
+    #[case::elsewhere(r"CN=a\0ADEL:7b1e0c01-5c3d-4e8a-9f10-2a6b3c4d0001,OU=p,DC=x", false)]
+    #[case::the_container("CN=Deleted Objects,DC=x", false)]
+    #[case::called_so("CN=Del: Ann,CN=Deleted Objects,DC=x", false)]
+    #[case::none("adel:", false)]
+    fn a_name_says_that_an_entry_was_deleted(#[case] dn: &str, #[case] deleted: bool) {
+        assert_eq!(is_of_deleted(dn), deleted);
+    }
 
     #[test]
     fn parts_a_name_from_its_ids() {

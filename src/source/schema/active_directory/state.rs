@@ -83,6 +83,9 @@ fn expires(attributes: &Attributes) -> Result<Option<Timestamp>, String> {
     match number::<i64>(attributes, "accountexpires") {
         None => Err("its accountExpires is not a number".to_owned()),
         Some(0 | i64::MAX) => Ok(None),
+        Some(..0) => {
+            Err("its accountExpires is negative, which is no date; correct it in the directory".to_owned())
+        }
         Some(ticks) => {
             let since = SignedDuration::from_micros(ticks.saturating_sub(UNIX_EPOCH) / 10);
             // Later than any clock can show is never.
@@ -135,6 +138,8 @@ mod tests {
     #[case::blank(&["userAccountControl: 512", "accountExpires:  "], Some("accountExpires"), "has expired")]
     #[case::no_number(&["userAccountControl: 0x200", "accountExpires: 0"], None, "is not a number")]
     #[case::no_date(&["userAccountControl: 512", "accountExpires: never"], None, "is not a number")]
+    #[case::negative(&["userAccountControl: 512", "accountExpires: -1"], None, "negative")]
+    #[case::very_negative(&["userAccountControl: 512", "accountExpires: -9223372036854775808"], None, "negative")]
     #[case::no_truth(&["msDS-UserAccountDisabled: 0"], None, "neither TRUE nor FALSE")]
     fn what_is_not_shown_is_unknown(
         #[case] lines: &[&str],
