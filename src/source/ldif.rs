@@ -4,7 +4,6 @@
 //! absence from it is never more than `AbsentUnconfirmed`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use sha2::{Digest as _, Sha256};
 
@@ -47,8 +46,9 @@ use self::meaning::Meaning;
 use self::overview::Overview;
 use self::parse::{Ending, Reader, Record};
 use self::problem::{Problem, invalid};
-use self::stated::{Fingerprint, Statement, fingerprint};
+use self::stated::{Fingerprint, Statement, fingerprint, words};
 use self::text::{Sum, Text};
+use self::tops::Tops;
 use self::under_way::UnderWay;
 use self::used::{Hidden, Used};
 
@@ -116,7 +116,8 @@ impl<'a> LdifRead<'a> {
             demands_members,
         };
         let used = schema(String::new(), false).attributes().into_iter().chain(asked.iter().cloned());
-        let mut overview = Overview { used: Used::new(used), ..Overview::default() };
+        let tops = Tops::of(known_by.map(|known_by| &known_by.directory));
+        let mut overview = Overview { used: Used::new(used), tops, ..Overview::default() };
         let text = Text::open(&config.input, &config.name)?;
         let mut sum = Sum::default();
         let ending = each_record(&config.name, &text, &mut sum, |record| {
@@ -176,12 +177,14 @@ impl<'a> LdifRead<'a> {
             shows_built_in: overview.shows_built_in,
             base,
             formed,
+            no_id: reason::no_id(&anchor, formed && overview.is_usual(&anchor)),
             width: ending.width,
             required: overview.required.clone(),
             nowhere,
             accounts: overview.accounts(&anchor),
             primary_ids: overview.primary_ids,
             primaries: overview.primaries,
+            hides_primary: overview.hides_primary,
             users,
             groups,
             name: name.clone(),
@@ -195,13 +198,14 @@ impl<'a> LdifRead<'a> {
 
     fn run(mut self, sink: &Sink) -> Result<Completion, SourceError> {
         let mut filler = Filler::default();
-        let mut seen: HashMap<Fingerprint, (usize, u64)> = HashMap::new();
+        let mut seen: HashMap<Fingerprint, (usize, Fingerprint)> = HashMap::new();
         let (mut last, mut again, mut unclear) = (None, 0, 0);
         let mut unknown = Vec::new();
         let (meaning, classes) = (&self.meaning, &mut self.classes);
         let (mut sum, mut statement) = (Sum::default(), Statement::default());
         let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
-            statement.add(&record);
+            let words = words(&record);
+            statement.add(&record, words);
             if let parse::End::Open(_) = record.end {
                 last = Some(record.line);
             }
@@ -211,7 +215,7 @@ impl<'a> LdifRead<'a> {
             }
             for change in meaning.changes(&record, &hidden) {
                 match &change {
-                    Change::Replace(entry) if !is_first(&mut seen, entry, &record)? => {
+                    Change::Replace(entry) if !is_first(&mut seen, entry, (record.line, words))? => {
                         again += 1;
                         continue;
                     }
@@ -235,7 +239,7 @@ impl<'a> LdifRead<'a> {
         }
         // Which export it is: one that is read again, or a copy of it, says no more than it did.
         let export = statement.digest();
-        let Ending { references, doubt, shown, .. } = ending;
+        let Ending { references, doubt, shown, foreign, .. } = ending;
         if let Some(why) = doubt {
             // Who did not come may stand in what is not there.
             let what = format!("{END_OF}{}", self.config.name);
@@ -252,6 +256,13 @@ impl<'a> LdifRead<'a> {
             notices.push(format!(
                 "{} ends without an empty line after its last record (line {line}), so attributes that this record \
                  lacks remove nothing; end the file with an empty line",
+                self.config.name
+            ));
+        }
+        if let Some(line) = foreign {
+            notices.push(format!(
+                "line {line} of {} is not UTF-8, so it was written in another character set, or damaged: such values are \
+                 unknown; convert the file (iconv -f ISO-8859-1 -t UTF-8, if that is the character set), or export it again",
                 self.config.name
             ));
         }
@@ -306,19 +317,16 @@ fn told(Hidden { name, under }: &Hidden, record: &Record) -> String {
 /// Whether a record did not stand there before; refuses one that did in other words. One id on two DNs, and two ids on one DN, are
 /// for the import to judge.
 fn is_first(
-    seen: &mut HashMap<Fingerprint, (usize, u64)>,
+    seen: &mut HashMap<Fingerprint, (usize, Fingerprint)>,
     entry: &Entry,
-    record: &Record,
+    (line, words): (usize, Fingerprint),
 ) -> Result<bool, Stop> {
     let dn = Dn::parse(&entry.dn).map_or_else(|_| entry.dn.clone(), |dn| dn.to_string());
-    let mut words = DefaultHasher::new();
-    record.attributes.hash(&mut words);
-    let words = words.finish();
-    match seen.insert(fingerprint_of(&dn, entry.anchor.as_str()), (record.line, words)) {
+    match seen.insert(fingerprint_of(&dn, entry.anchor.as_str()), (line, words)) {
         None => Ok(true),
         Some((_, before)) if before == words => Ok(false),
         Some((first, _)) => Err(Stop::Problem(Problem {
-            line: record.line,
+            line,
             why: format!(
                 "this record has the DN and the id of the record at line {first}, and says something else; the entry \
                  changed between two exports, or the file was damaged: export it again"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rollcall::directory::ConnectorName;
-use rollcall::source::ldif::{LdifConfig, LdifSource};
+use rollcall::source::ldif::{Input, LdifConfig, LdifSource};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, Row};
 use rollcall::sync::import::{ImportError, Imported, import};
@@ -157,6 +157,11 @@ async fn accounts_that_every_domain_has_are_nobody(
     1,
     Some("directoryID")
 )]
+#[case::somebody_beside(
+    "dn: uid=ida,ou=people,dc=other,dc=example\nobjectClass: person\nuid: ida\nentryUUID: 5b0e7e9c-1f2d-4c3b-9a8b-000000000778\n\n",
+    1,
+    Some("1 entry is not within dc=corp,dc=example (the first one at line 53 of the export)")
+)]
 #[tokio::test]
 async fn an_entry_elsewhere_stops_no_other(
     #[case] odd: &str,
@@ -170,6 +175,25 @@ async fn an_entry_elsewhere_stops_no_other(
     let said = read.info.notices.join(" ");
     assert!(said.contains(notice.unwrap_or_default()), "{said}");
     assert_eq!(said.contains("not within"), notice.is_some(), "{said}");
+}
+
+/// Who is known and stands elsewhere now is an exception, and keeps what they have.
+#[rstest]
+#[case::beside("dc=other,dc=example")]
+#[case::above("dc=example")]
+#[case::far("dc=corp,dc=org")]
+#[tokio::test]
+async fn who_moved_out_of_the_directory_stops_no_other(#[case] to: &str) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let (dan, gus) = (person("dan", 3), person("gus", 6));
+    let moved = dan.replace("dc=corp,dc=example", to);
+    let read = desk.read(&company().replace(&dan, &moved).replace(&gus, "")).await.unwrap();
+    let known = desk.known();
+    let Presence::Unreadable(why) = &known["uid=dan"] else { panic!("{known:?}") };
+    assert!(why.contains("not within dc=corp,dc=example") && why.contains("line 25 of the export"), "{why}");
+    assert!(matches!(known["uid=gus"], Presence::Gone { .. }), "{known:?}");
+    assert_eq!((read.info.users, desk.exceptions(&read)), (5, 1));
 }
 
 #[tokio::test]
@@ -198,6 +222,13 @@ async fn a_record_that_is_there_twice_in_the_same_words_is_read_once() {
     let read = desk.read(&(company() + &person("bob", 1) + &person("cyd", 2))).await.unwrap();
     assert_eq!((read.info.users, read.changed, desk.exceptions(&read)), (7, 0, 0));
     assert!(read.info.notices.iter().any(|notice| notice.starts_with("2 records are in the export twice")));
+    // Values are a set.
+    let bob = person("bob", 1).replace("objectClass", "objectClass: top\nl: Rome\nl: Bern\nobjectClass");
+    let text = company().replace(&person("bob", 1), &bob);
+    let turned = lines_in_another_order(&bob);
+    assert_ne!(turned, bob);
+    let read = desk.read(&(text + &turned)).await.unwrap();
+    assert_eq!((read.info.users, desk.exceptions(&read)), (7, 0));
     let other = person("bob", 1).replace("staff", "guest");
     let refused = desk.read(&(company() + &other)).await.unwrap_err().to_string();
     assert!(refused.contains("says something else"), "{refused}");
@@ -309,6 +340,8 @@ async fn a_damaged_name_leaves_nobody_out(#[case] line: &str, #[case] kept: bool
 #[case::blanks_between_records(|text: &str| text.replace("\n\n", "\n  \n"))]
 #[case::a_tab_between_records(|text: &str| text.replace("\n\n", "\n\t\n"))]
 #[case::line_ends_converted_twice(|text: &str| text.replace('\n', "\r\r\n"))]
+#[case::a_tab_at_each_end(|text: &str| text.replace('\n', "\t\n"))]
+#[case::a_blank_at_each_end(|text: &str| text.replace('\n', " \n"))]
 #[case::a_blank_after_the_version(|text: &str| format!("version: 1 \n{text}"))]
 #[tokio::test]
 async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
@@ -317,6 +350,118 @@ async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
     let text = edited(&company()) + "\n";
     let read = desk.read(&text).await.unwrap();
     assert_eq!((read.info.users, read.changed, read.removed, desk.exceptions(&read)), (7, 0, 0, 0));
+}
+
+/// What a conversion lost is not known, wherever it stood.
+#[rstest]
+#[case::login(|cyd: &str| cyd.replace("uid: cyd", "uid: c\u{fffd}d"), "U+FFFD")]
+#[case::login_in_the_dn(|cyd: &str| cyd.replace("uid: cyd", "uid: c\u{fffd}d").replace("uid=cyd", "uid=c\u{fffd}d"), "U+FFFD")]
+#[case::dn(|cyd: &str| cyd.replace("uid=cyd", "uid=\u{fffd}yd"), "U+FFFD")]
+#[case::id(|cyd: &str| cyd.replace("entryUUID: 5", "entryUUID: \u{fffd}"), "entryUUID")]
+#[tokio::test]
+async fn what_a_conversion_lost_is_not_known(#[case] lossy: fn(&str) -> String, #[case] said: &str) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let cyd = person("cyd", 2);
+    assert_ne!(lossy(&cyd), cyd);
+    let read = desk.read(&company().replace(&cyd, &lossy(&cyd))).await.unwrap();
+    let known = desk.known();
+    let Presence::Unreadable(why) = &known["uid=cyd"] else { panic!("{known:?}") };
+    assert!(why.contains(said), "{why}");
+    assert_eq!((read.changed, read.removed), (0, 0));
+}
+
+/// A letter with an accent is one sign or two.
+#[tokio::test]
+async fn a_name_in_another_normal_form_is_the_same() {
+    let desk = Desk::new(None);
+    let named = |name: &str| {
+        let text = company().replace("cyd", name);
+        text + &format!(
+            "dn: cn={name},dc=corp,dc=example\nobjectClass: posixGroup\ncn: {name}\ngidNumber: 7\nmemberUid: {name}\n\
+             entryUUID: {}\n\n",
+            id(70)
+        )
+    };
+    desk.read(&named("c\u{e9}d")).await.unwrap();
+    let read = desk.read(&named("ce\u{301}d")).await.unwrap();
+    // The text of the DN is another one, and what it names the same.
+    assert_eq!((read.info.users, read.removed, desk.exceptions(&read)), (7, 0, 0));
+    let snapshot = desk.store.snapshot(&ConnectorName::new("test", "corp")).unwrap().unwrap();
+    let mut texts = Vec::new();
+    let mut each = |row: Row| texts.push(format!("{:?}", row.entry.fields));
+    snapshot.for_each_row(&mut each).unwrap();
+    let texts = texts.concat();
+    assert!(texts.contains("c\u{e9}d") && !texts.contains("ce\u{301}d"), "{texts}");
+}
+
+/// In Active Directory the name of an entry that was deleted says so.
+#[rstest]
+#[case::with_its_attribute("isDeleted: TRUE\n")]
+#[case::by_its_name("")]
+#[tokio::test]
+async fn an_entry_that_was_deleted_is_gone(#[case] shown: &str) {
+    let desk = Desk::new(None);
+    desk.read(&(account("zoe", 1, STATE) + &account("yan", 2, STATE))).await.unwrap();
+    let name = "zoe\\0ADEL:6fbd9c9c-295a-4967-94ee-6d60935d4341,CN=Deleted Objects";
+    let deleted = account("zoe", 1, &format!("{STATE}{shown}")).replace("CN=zoe,", &format!("CN={name},"));
+    let deleted =
+        deleted.replace("cn: zoe\n", "cn:: em9lCkRFTDo2ZmJkOWM5Yy0yOTVhLTQ5NjctOTRlZS02ZDYwOTM1ZDQzNDE=\n");
+    desk.read(&(deleted + &account("yan", 2, STATE))).await.unwrap();
+    assert!(matches!(desk.known()["cn=zoe"], Presence::Gone { .. }), "{:?}", desk.known());
+}
+
+/// Time must not grow with the square of those who share an id.
+#[tokio::test]
+async fn many_who_share_an_id_take_no_time() {
+    let desk = Desk::new(None);
+    let all = |shared: usize| {
+        let top = "dn: dc=corp,dc=example\nobjectClass: domain\n\n".to_owned();
+        let people =
+            (0..6000).map(|number| person(&format!("n{number}"), if number < shared { 0 } else { number }));
+        top + &people.collect::<String>()
+    };
+    desk.read(&all(1)).await.unwrap();
+    let began = std::time::Instant::now();
+    let read = desk.read(&all(2000)).await.unwrap();
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    assert_eq!(read.removed, 0);
+}
+
+/// What is wrong is said once, with the place and what to do.
+#[rstest]
+#[case::charset(|_: &str| "dn:: dWlkPf8sZGM9Y29ycCxkYz1leGFtcGxl\nuid: x\n\n".to_owned(), "the DN is not valid UTF-8; correct it, or export it again")]
+#[case::headless(|cyd: &str| cyd.split_once('\n').unwrap().1.to_owned(), "it does not begin with `dn:`, so lines may be missing there; correct it, or export it again")]
+#[case::without_an_id(|cyd: &str| cyd.split("entryUUID").next().unwrap().to_owned() + "\n", "it has no entryUUID, which identifies it, and nearly all other records have one")]
+#[case::login_that_is_no_text(|cyd: &str| cyd.replace("uid: cyd", "uid:: /w=="), "a value of its uid is not valid UTF-8")]
+#[case::swallowed(|cyd: &str| cyd.replace("\nemployeeType", "\n employeeType"), "a blank before `employeeType:` makes it")]
+#[tokio::test]
+async fn an_exception_says_what_is_wrong_once(#[case] odd: fn(&str) -> String, #[case] said: &str) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let cyd = person("cyd", 2);
+    let read = desk.read(&company().replace(&cyd, &odd(&cyd))).await.unwrap();
+    let of_known = desk.known().into_values().filter_map(|presence| match presence {
+        Presence::Unreadable(why) => Some(why),
+        _ => None,
+    });
+    let whys: Vec<String> = of_known.chain(read.info.unreadable.into_iter().map(|one| one.why)).collect();
+    let why = whys.iter().find(|why| why.contains(said)).unwrap_or_else(|| panic!("{whys:?}"));
+    assert!(why.matches("line 18").count() <= 1 && why.matches("correct it").count() <= 1, "{why}");
+}
+
+#[tokio::test]
+async fn a_file_in_another_character_set_is_named() {
+    let desk = Desk::new(None);
+    let (before, after) =
+        company().split_once("mail: cyd@").map(|(one, other)| (one.to_owned(), other.to_owned())).unwrap();
+    let text = [before.as_bytes(), b"l: Z\xfcrich\nmail: cyd@", after.as_bytes()].concat();
+    let source = LdifSource::new(LdifConfig { input: Input::Text(text.into()), ..reading::export("") });
+    let connector = ConnectorName::new("test", "corp");
+    let options = reading::options();
+    let read = import(&source, &desk.store, &connector, options, &Hand::hours(0), |_| {}).await.unwrap();
+    let said = read.info.notices.join(" ");
+    assert!(said.contains("line 21 of the export is not UTF-8") && said.contains("iconv"), "{said}");
 }
 
 fn sorted(text: &str) -> String {
@@ -374,6 +519,7 @@ async fn a_copy_of_an_export_settles_nothing(#[case] copy: fn(&str) -> String) {
 #[case::a_line_before_all(|text: &str, _| format!("foo: bar\n\n{text}"))]
 #[case::a_line_after_all(|text: &str, _| format!("{text}\nthe export took 3 s\n"))]
 #[case::a_line_between(|text: &str, _| text.replace(&person("cyd", 2), &format!("retrying\n\n{}", person("cyd", 2))))]
+#[case::values_in_any_order(|text: &str, at: usize| format!("{text}foo: {}\nfoo: {}\n\n", at % 2, (at + 1) % 2))]
 #[case::two_alike(|text: &str, _| format!("retrying\n\n{text}\nretrying\n\n"))]
 #[case::a_dn_that_is_none(|text: &str, at: usize| format!(
     "{text}dn: uid=R&D \"core\",dc=corp,dc=example\nobjectClass: person\nuid: core\nauthTimestamp: 2026010{at}000000Z\n\n"

@@ -32,6 +32,8 @@ pub(super) struct Meaning {
     pub(super) base: Option<Dn>,
     /// Whether ids are of the form in which servers write them: then one that is not was damaged.
     pub(super) formed: bool,
+    /// What is wrong with an entry without an id.
+    pub(super) no_id: String,
     /// How long lines are that were folded.
     pub(super) width: Option<usize>,
     /// What nearly all records have.
@@ -44,6 +46,8 @@ pub(super) struct Meaning {
     pub(super) accounts: HashMap<Dn, Anchor>,
     /// Whose primary group is which: a group may come before those who are in it.
     pub(super) primaries: Primaries,
+    /// The first record for which it is not known whose primary group is which.
+    pub(super) hides_primary: Option<usize>,
     pub(super) users: Option<Filter>,
     pub(super) groups: Option<Filter>,
     /// How often which attributes came.
@@ -222,7 +226,7 @@ impl Meaning {
     /// Why a record cannot be understood, or is not that of one entry.
     fn damage(&self, record: &Record, ids: &[Anchor]) -> Option<String> {
         if let Some(why) = &record.damage {
-            return Some(format!("{why}; correct it, or export it again"));
+            return Some(format!("{why}; {}", reason::CORRECT));
         }
         if matches!(&record.end, End::Open(Some(last)) if last == "dn") {
             return Some(reason::UNENDED.to_owned());
@@ -236,9 +240,9 @@ impl Meaning {
             ));
         }
         let is_line = |one: &&Swallowed| Some(one.width) != self.width && self.used.has(&one.name);
-        if let Some(Swallowed { line, name, .. }) = record.swallowed.iter().find(is_line) {
+        if let Some(Swallowed { line, spelled, .. }) = record.swallowed.iter().find(is_line) {
             return Some(format!(
-                "line {line}: a blank before `{name}:` makes it a part of the line before; remove the blank if it is a \
+                "line {line}: a blank before `{spelled}:` makes it a part of the line before; remove the blank if it is a \
                  line of its own, or export it again"
             ));
         }
@@ -323,6 +327,8 @@ impl Meaning {
 
     /// A reason, with the place.
     fn at(&self, record: &Record, why: &str) -> String {
+        // It may say the line by itself.
+        let why = why.strip_prefix(&format!("line {}: ", record.line)).unwrap_or(why);
         format!("{why} ({})", self.place(record))
     }
 
@@ -368,11 +374,7 @@ impl Meaning {
             return Err(schema::no_id(&self.schema.anchor));
         }
         if ids.is_empty() {
-            return Err(format!(
-                "it has no {}, which identifies it; export that attribute too, or set anchorAttribute to one that \
-                 every entry has",
-                self.schema.anchor
-            ));
+            return Err(self.no_id.clone());
         }
         let is_account = (self.states || state::is_shown(attributes)) && active_directory::is_of(attributes);
         let hidden = state::hidden(kind, attributes).filter(|_| is_account);
@@ -390,6 +392,11 @@ impl Meaning {
         let mut entry = entry.ok_or_else(|| "it is neither user, contact nor group".to_owned())?;
         let listed = entry.members.references().len();
         self.primaries.join(attributes, &mut entry.members);
+        if let (Members::Partial(_, why), Some(line)) = (&mut entry.members, self.hides_primary)
+            && why == posix::HIDDEN
+        {
+            *why = reason::hides_primary(line);
+        }
         if let Members::Complete(all) | Members::Partial(all, _) = &mut entry.members {
             // These come of this file alone: none of them is meant by a name of before.
             for one in all.iter_mut().skip(listed) {

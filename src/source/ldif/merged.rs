@@ -80,7 +80,10 @@ pub(super) fn known_again(record: &Record, ids: &[Anchor]) -> String {
     let mut hasher = DefaultHasher::new();
     (ids, &record.dns, record.broken).hash(&mut hasher);
     if !is_odd || record.hides_others {
-        attributes.hash(&mut hasher);
+        // Values are a set, and an export may write them in another order.
+        for stated in attributes.stated() {
+            stated.hash(&mut hasher);
+        }
     } else if ids.is_empty() {
         for name in attributes.names() {
             (name, attributes.all(name).count()).hash(&mut hasher);
@@ -103,9 +106,10 @@ fn is_own(dn: &Dn, record: &Record) -> bool {
     let has = |kind: &str| {
         !NAMING.contains(&kind)
             || !stated(kind)
-            || attributes
-                .all(kind)
-                .any(|one| std::str::from_utf8(one).is_ok_and(|one| dn.is_named_by(kind, one)))
+            // One that is no text may be that in the DN.
+            || attributes.all(kind).any(|one| {
+                std::str::from_utf8(one).map_or(true, |one| dn.is_named_by(kind, one))
+            })
     };
     OWN_DN.iter().filter(|name| stated(name)).all(names_it) && dn.first_types().into_iter().all(has)
 }

@@ -15,7 +15,7 @@ use super::used::Used;
 use crate::directory::{Anchor, DirectoryId, Dn, EntryKind};
 use crate::source::SourceError;
 use crate::source::schema::active_directory::state;
-use crate::source::schema::posix::Primaries;
+use crate::source::schema::posix::{self, Primaries};
 use crate::source::schema::primary::PrimaryGroups as _;
 use crate::source::schema::{self, ANCHORS, Attributes, active_directory};
 use crate::words::count;
@@ -50,6 +50,8 @@ pub(super) struct Overview {
     /// The groups of Active Directory that are the primary one of somebody, by their relative ids.
     pub(super) primary_ids: BTreeSet<u32>,
     pub(super) primaries: Primaries,
+    /// The first record for which it is not known whose primary group is which.
+    pub(super) hides_primary: Option<usize>,
     pub(super) required: Required,
     /// The ids of those who have a primary group, each by the attribute that may hold it.
     pub(super) accounts: HashMap<Dn, Vec<(String, Anchor)>>,
@@ -95,8 +97,9 @@ impl Overview {
         self.with_pinned += usize::from(pinned.is_some_and(|name| attributes.has(&schema::name(name))));
         self.note_state(attributes);
         // What a record does not say may be whose primary group is which, and it may not say it of whom it seems to.
-        if may_hide_an_account(record) {
+        if may_hide_an_account(record) || posix::is_hidden(attributes) {
             self.primaries.hide();
+            self.hides_primary.get_or_insert(record.line);
         }
         let is_last = matches!(&record.end, End::Open(Some(last)) if schema::name(last) == "gidnumber");
         if let (None, Some(dn), false) = (&record.damage, record.dns.first(), is_last) {
@@ -193,6 +196,14 @@ impl Overview {
             .any(|(_, (all, formed))| formed * 2 > *all)
     }
 
+    /// Whether nearly all entries have one of this attribute.
+    pub(super) fn is_usual(&self, anchor: &str) -> bool {
+        let counts = ANCHORS.iter().zip(self.anchors);
+        let with: usize =
+            counts.filter(|(name, _)| name.eq_ignore_ascii_case(anchor)).map(|(_, count)| count).sum();
+        with * 4 > self.entries * 3
+    }
+
     /// The attribute that holds the anchor.
     pub(super) fn anchor(&self, config: &LdifConfig, pinned: Option<&str>) -> Result<String, SourceError> {
         match (&config.anchor, pinned) {
@@ -231,7 +242,7 @@ impl Overview {
         if let Some(id) = &config.directory_id {
             return Ok((id.clone(), None));
         }
-        if let Some(top) = self.tops.directory(pinned) {
+        if let Some(top) = self.tops.directory() {
             let elsewhere = Some(top).filter(|top| self.tops.elsewhere(top).is_some());
             return Ok((DirectoryId::new(top.suffix.as_str()), elsewhere));
         }

@@ -13,7 +13,7 @@ use super::lists;
 use super::problem::Problem;
 use super::report::Reports;
 use crate::source::ldap::wire::limit;
-use crate::source::schema::{self, Attributes};
+use crate::source::schema::{self, Attributes, active_directory};
 
 /// What stands for a value that is not known: no text, so nothing that is understood.
 pub(super) const UNKNOWN: &[u8] = &[0xff];
@@ -67,6 +67,8 @@ pub(super) struct Swallowed {
     pub(super) line: usize,
     /// The name that it has.
     pub(super) name: String,
+    /// The same as it is written there.
+    pub(super) spelled: String,
     /// How long the line before it is: an exporter folds each line at the same place.
     pub(super) width: usize,
 }
@@ -91,6 +93,8 @@ pub(super) struct Reader<R> {
     ahead: Option<Record>,
     /// How often lines of which length were folded.
     widths: BTreeMap<usize, usize>,
+    /// The first line that is not UTF-8.
+    foreign: Option<usize>,
 }
 
 /// What became clear at the end of the text.
@@ -104,6 +108,8 @@ pub(super) struct Ending {
     pub(super) shown: bool,
     /// How long lines are that were folded, if some were.
     pub(super) width: Option<usize>,
+    /// The first line that is not UTF-8, as all text of LDIF is.
+    pub(super) foreign: Option<usize>,
 }
 
 /// A line of a record.
@@ -115,7 +121,8 @@ enum Stated {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), reports: Reports::default(), ahead: None, widths: BTreeMap::new() }
+        let (lines, reports) = (Lines::new(input), Reports::default());
+        Self { lines, reports, ahead: None, widths: BTreeMap::new(), foreign: None }
     }
 
     /// The next record; `None` at the true end.
@@ -170,6 +177,7 @@ impl<R: BufRead> Reader<R> {
             references: self.reports.references,
             doubt: self.reports.doubt.or(cut),
             shown: self.reports.counted,
+            foreign: self.foreign,
             width: self.widths.into_iter().max_by_key(|(_, count)| *count).map(|(width, _)| width),
         }
     }
@@ -182,6 +190,9 @@ impl<R: BufRead> Reader<R> {
                 record.end = End::Proven;
                 break;
             }
+            if self.foreign.is_none() && std::str::from_utf8(&text).is_err() {
+                self.foreign = Some(number);
+            }
             if has_control(&text) {
                 record.damage.get_or_insert_with(|| format!("line {number}: {CONTROL}"));
                 record.hides_others = true;
@@ -193,10 +204,13 @@ impl<R: BufRead> Reader<R> {
                     record.certain = record.attributes.clone();
                 }
                 for Fold { line, width, part } in folds {
-                    match attribute(&text[part]) {
+                    let part = &text[part];
+                    match attribute(part) {
                         Ok((name, _)) if record.swallowed.len() < MOST_SWALLOWED => {
+                            let spelled = part.split(|byte| *byte == b':').next().unwrap_or_default();
+                            let spelled = String::from_utf8_lossy(spelled).into_owned();
                             let name = schema::name(&name).into_owned();
-                            record.swallowed.push(Swallowed { line, name, width });
+                            record.swallowed.push(Swallowed { line, name, spelled, width });
                         }
                         Ok(_) => {}
                         Err(_) => *self.widths.entry(width).or_default() += 1,
@@ -214,9 +228,14 @@ impl<R: BufRead> Reader<R> {
         if self.reports.counted {
             record.end = End::Proven;
         }
+        if record.dns.iter().any(|dn| active_directory::name::is_of_deleted(dn))
+            && !record.attributes.has("isdeleted")
+        {
+            record.attributes.add("isDeleted", [b"TRUE".to_vec()]);
+        }
         record.headless |= record.dns.is_empty();
         if record.headless {
-            let why = "it does not begin with `dn:`; if lines are missing here, export it again";
+            let why = "it does not begin with `dn:`, so lines may be missing there";
             record.damage.get_or_insert_with(|| why.to_owned());
         }
         Ok(record)
@@ -261,10 +280,12 @@ impl Record {
                     self.hides_others = true;
                 }
                 let dn = String::from_utf8(dn).unwrap_or_else(|error| {
-                    let why = format!("line {line}: the DN is not valid UTF-8; correct it in the directory");
-                    self.damage.get_or_insert(why);
+                    self.damage.get_or_insert_with(|| format!("line {line}: the DN is not valid UTF-8"));
                     String::from_utf8_lossy(error.as_bytes()).into_owned()
                 });
+                if dn.contains(char::REPLACEMENT_CHARACTER) {
+                    self.damage.get_or_insert_with(|| format!("line {line}: {LOSSY}"));
+                }
                 if self.dns.len() < limit::ATTRIBUTES {
                     self.dns.push(dn);
                 } else {
@@ -295,10 +316,11 @@ impl Record {
         if let Some(value) = value.as_ref().filter(|_| !lists::MEMBERS.contains(&name.as_ref())) {
             self.bytes += value.len();
         }
-        let value = value.filter(|_| self.bytes <= limit::ENTRY).unwrap_or_else(|| {
+        let value = value.filter(|_| self.bytes <= limit::ENTRY);
+        if value.is_none() {
             self.unknown.insert(name.clone().into_owned());
-            UNKNOWN.to_vec()
-        });
+        }
+        let value = value.map_or_else(|| UNKNOWN.to_vec(), schema::lossy);
         self.attributes.add(description, [value]);
     }
 
@@ -318,6 +340,9 @@ impl Record {
 
 /// What is wrong with a line that holds what no text does.
 const CONTROL: &str = "it has control characters, so the text was damaged there";
+
+/// What is wrong with a DN that holds what stands for signs that were lost.
+const LOSSY: &str = "the DN has the sign U+FFFD, so a program that converted it lost a part of it";
 
 /// Whether a line holds control characters: text has none but tabs and the breaks that word processors put into it.
 fn has_control(text: &[u8]) -> bool {
@@ -364,7 +389,7 @@ fn attribute(text: &[u8]) -> Result<(String, Stated), (String, String)> {
     let bare = name.split(';').next().unwrap_or_default();
     // A blank is in no name, and in no option: so the line came to this otherwise than by an exporter.
     if !is_name(bare.as_bytes()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let shown: String = name.chars().take(40).collect();
+        let shown: String = String::from_utf8_lossy(description).chars().take(40).collect();
         return Err((name, format!("{shown:?} is before the colon, and is not an attribute name")));
     }
     if let Some(encoded) = rest.strip_prefix(b":") {

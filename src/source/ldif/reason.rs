@@ -25,6 +25,29 @@ pub(super) fn strayed(line: usize) -> String {
     )
 }
 
+/// What is wrong with the lists of POSIX groups while it is not known whose primary group is which.
+pub(super) fn hides_primary(line: usize) -> String {
+    format!(
+        "the record at line {line} may be an account whose primary group is unknown (it shows no gidNumber that is a number, or it \
+         was damaged), and that may be this group: its members stay; correct that record, or export it again"
+    )
+}
+
+/// What is wrong with an entry without an id, where most have one or not.
+pub(super) fn no_id(anchor: &str, is_usual: bool) -> String {
+    if is_usual {
+        return format!(
+            "it has no {anchor}, which identifies it, and nearly all other records have one; {LOST}"
+        );
+    }
+    format!(
+        "it has no {anchor}, which identifies it; export that attribute too, or set anchorAttribute to one that every entry has"
+    )
+}
+
+/// What to do about a record that cannot be read.
+pub(super) const CORRECT: &str = "correct it, or export it again";
+
 /// What is wrong with an entry of which a value that counts stands in another file.
 pub(super) fn elsewhere(name: &str) -> String {
     format!(

@@ -220,10 +220,17 @@ impl Reports {
             }
             return Ok(());
         }
-        let why = format!(
-            "the search that wrote this file did not reach its end (result: {text}); export it again, in pages (-E \
-             pr=500/noprompt) if the server limits the number of entries"
-        );
+        let remedy = match text.split_whitespace().next().unwrap_or_default() {
+            "3" | "4" | "11" => {
+                "the server limits searches: export it again in pages (-E pr=500/noprompt), or have the limit raised"
+            }
+            "32" => "its base (-b) does not exist there: correct it, and export it again",
+            "49" | "50" | "8" | "13" => {
+                "the server refused the account: correct it, or its rights, and export it again"
+            }
+            _ => "export it again",
+        };
+        let why = format!("a search that wrote this file did not reach its end (result: {text}); {remedy}");
         Err(Problem { line, why, cut: true })
     }
 

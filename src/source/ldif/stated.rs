@@ -17,28 +17,10 @@ pub(super) struct Statement(BTreeSet<Fingerprint>);
 
 impl Statement {
     /// What could not be understood says nothing.
-    pub(super) fn add(&mut self, record: &Record) {
-        if record.damage.is_some() {
-            return;
+    pub(super) fn add(&mut self, record: &Record, words: Fingerprint) {
+        if record.damage.is_none() {
+            self.0.insert(words);
         }
-        let mut hash = Sha256::new();
-        let mut part = |text: &[u8]| {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        };
-        for dn in &record.dns {
-            match Dn::parse(dn) {
-                Ok(dn) => part(dn.as_str().as_bytes()),
-                Err(_) => part(dn.as_bytes()),
-            }
-        }
-        for (name, options, values) in record.attributes.stated() {
-            part(name.as_bytes());
-            part(options.as_bytes());
-            part(&(values.len() as u64).to_le_bytes());
-            values.into_iter().for_each(&mut part);
-        }
-        self.0.insert(fingerprint(hash));
     }
 
     /// The same for all exports that say the same.
@@ -46,6 +28,28 @@ impl Statement {
         let all = self.0.iter().fold(Sha256::new(), Sha256::chain_update);
         hexadecimal(&all.finalize())
     }
+}
+
+/// The same for records that say the same, in whatever order and spelling.
+pub(super) fn words(record: &Record) -> Fingerprint {
+    let mut hash = Sha256::new();
+    let mut part = |text: &[u8]| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    for dn in &record.dns {
+        match Dn::parse(dn) {
+            Ok(dn) => part(dn.as_str().as_bytes()),
+            Err(_) => part(dn.as_bytes()),
+        }
+    }
+    for (name, options, values) in record.attributes.stated() {
+        part(name.as_bytes());
+        part(options.as_bytes());
+        part(&(values.len() as u64).to_le_bytes());
+        values.into_iter().for_each(&mut part);
+    }
+    fingerprint(hash)
 }
 
 pub(super) fn fingerprint(hash: Sha256) -> Fingerprint {

@@ -14,12 +14,14 @@ fn meaning(domain: bool) -> Meaning {
         shows_built_in: false,
         base: None,
         formed: false,
+        no_id: reason::no_id("entryUUID", false),
         width: None,
         required: Required::default(),
         nowhere: BTreeSet::new(),
         primary_ids: BTreeSet::new(),
         accounts: HashMap::new(),
         primaries: Primaries::default(),
+        hides_primary: None,
         users: None,
         groups: None,
         used: Used::new(["mail", "objectClass"].map(str::to_owned)),
@@ -103,6 +105,9 @@ const ANN: &str = "dn: uid=ann,dc=x\nobjectClass: person\nuid: ann\nentryUUID: a
 #[case::unknown_class("dn: uid=ann,dc=x\nobjectClass: persn\nentryUUID: a\n\n", &["no kind a"])]
 #[case::class_with_blanks("dn: uid=ann,dc=x\nobjectClass: person \nentryUUID: a\n\n", &["is a"])]
 #[case::tombstone("dn: nsuniqueid=a,uid=ann,dc=x\nobjectClass: nsTombstone\nentryUUID: a\n\n", &["deleted a"])]
+#[case::deleted_by_its_name("dn: CN=a\\0ADEL:7b1e0c01,CN=Deleted Objects,dc=x\nobjectClass: person\nentryUUID: a\n\n", &["deleted a"])]
+#[case::deleted_by_its_name_and_there("dn: CN=a\\0ADEL:7b1e0c01,CN=Deleted Objects,dc=x\nobjectClass: person\nisDeleted: FALSE\nentryUUID: a\n\n", &["is a"])]
+#[case::name_that_is_no_text(&format!("{ANN}\n").replace("uid: ann", "uid:: /w=="), &["unreadable a uid=ann,dc=x"])]
 #[case::id_elsewhere("dn: uid=ann,dc=x\nobjectClass: person\nentryUUID:< file:///a\n\n", &["unreadable ? uid=ann,dc=x"])]
 #[case::name_in_another_spelling("dn: UID=Ann\\20B,dc=x\nobjectClass: person\nuid: ann  b\nentryUUID: a\n\n", &["is a"])]
 fn a_record_tells_no_more_than_it_proves(#[case] text: &str, #[case] expected: &[&str]) {
