@@ -103,7 +103,8 @@ fn show(out: &mut Out<'_>, holds: &[Hold]) -> Result<()> {
         sorted.sort_by_key(|line| (&line.class, &line.name, &line.member_name));
         for line in sorted {
             let member = line.member_name.as_deref().unwrap_or_default();
-            let grade = line.grade.as_deref().unwrap_or_default();
+            let none = if line.can_be_approved() { "" } else { "none" };
+            let grade = line.grade.as_deref().unwrap_or(none);
             lines.row([&line.name, member, &line.action, grade, &line.why]);
         }
         out.table(&lines)?;

@@ -189,14 +189,15 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
             out.paragraph(format_args!(
                 "{name}: {missing} missing in {dn}, and nobody is left there; the removals that would follow are \
                  held. If this \
-                 subtree was not deleted, check whether a server behind this one is down, and what the account may read"
+                 subtree was not deleted, check whether the account that reads or exports may see it, and whether a server behind a proxy is \
+                 down"
             ))?;
             continue;
         }
         out.paragraph(format_args!(
             "{name}: {} of {} entries lost {field} in one read; the operations that would \
                                     follow are held. Check what the \
-             account may read",
+             account that reads or exports may see",
             trip.lost.len(),
             trip.carried
         ))?;
@@ -205,8 +206,8 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
         let missing = if imported.info.unprovable {
             count(
                 imported.unsettled,
-                "entry is missing from a file that is not proven to be whole; it stays as it is",
-                "entries are missing from a file that is not proven to be whole; they stay as they are",
+                "entry is missing, and the file does not prove that it is gone; it stays as it is",
+                "entries are missing, and the file does not prove that they are gone; they stay as they are",
             )
         } else {
             count(

@@ -15,8 +15,8 @@ use crate::words::count;
 pub(super) const STOOD: &str = "held before, and since then neither approved nor resolved by the directory";
 
 /// Why something is held that no approval settles.
-pub(super) const UNPROVABLE: &str = "missing from the export, which does not prove that it is whole; no approval settles this, only an export that \
-     proves its end and of which every record can be read";
+pub(super) const UNPROVABLE: &str = "missing from the export, which does not prove that it is gone (the notices and exceptions of the connector say \
+     why); no approval settles this, only an export that proves its end and of which every record can be read";
 
 /// What the approval of a line covers: what was approved although it was doubtful is so all the more when it no
 /// longer is.

@@ -117,7 +117,14 @@ pub struct BlockedName {
 
 impl fmt::Display for BlockedName {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{} still has that name at the target", self.holder)
+        if self.holder == self.name {
+            write!(
+                to,
+                "another object still has that name at the target, until it is renamed or removed there"
+            )
+        } else {
+            write!(to, "{} still has that name at the target", self.holder)
+        }
     }
 }
 
