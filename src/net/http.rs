@@ -20,6 +20,7 @@ use super::pace::Pace;
 use super::retry::{self, Came, Next, Policy};
 use super::tls;
 use crate::clock::Clock;
+use crate::secret::Secret;
 
 /// So long a connection may take.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -34,6 +35,15 @@ const USER_AGENT: &str = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+}
+
+/// A proxy, and who may use it.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Where it is.
+    pub url: Url,
+    /// Name and password, if it asks for them.
+    pub account: Option<(String, Secret)>,
 }
 
 /// What is asked.
@@ -200,21 +210,32 @@ impl Http {
         Self::build(ca_pem, false)
     }
 
+    /// A client for one host: with TLS 1.3 alone, and, where they are given, a pin and a proxy of its own.
+    ///
+    /// # Errors
+    /// As for [`Http::new`], and if the proxy is none.
+    pub fn pinned(
+        ca_pem: Option<&[u8]>,
+        pin: Option<[u8; 32]>,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, HttpError> {
+        let config = tls::pinned_config(ca_pem, pin).map_err(|error| unsecured(error.to_string()))?;
+        let mut builder = builder(&config, true);
+        if let Some(Proxy { url, account }) = proxy {
+            let proxy = reqwest::Proxy::all(url.clone());
+            let mut proxy = proxy.map_err(|_| unsecured("the proxy's url is none".to_owned()))?;
+            if let Some((name, password)) = account {
+                let password = String::from_utf8_lossy(password.without_line_end()).into_owned();
+                proxy = proxy.basic_auth(name, &password);
+            }
+            builder = builder.proxy(proxy);
+        }
+        built(builder)
+    }
+
     fn build(ca_pem: Option<&[u8]>, https_only: bool) -> Result<Self, HttpError> {
-        let failed = |message: String| HttpError { stage: Stage::Secure, message };
-        let config = tls::client_config(ca_pem).map_err(|error| failed(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured((*config).clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .https_only(https_only)
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .timeout(WHOLE)
-            .referer(false)
-            .build()
-            .map_err(|error| failed(format!("no HTTP client can be made: {error}")))?;
-        Ok(Self { client })
+        let config = tls::client_config(ca_pem).map_err(|error| unsecured(error.to_string()))?;
+        built(builder(&config, https_only))
     }
 
     /// The same, as often and as patiently as `policy` says: the last answer, whatever it says. Only for what may be asked twice.
@@ -291,6 +312,28 @@ impl Http {
         }
         Ok(Answer { status, headers, body })
     }
+}
+
+fn unsecured(message: String) -> HttpError {
+    HttpError { stage: Stage::Secure, message }
+}
+
+fn builder(config: &rustls::ClientConfig, https_only: bool) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(config.clone())
+        .redirect(reqwest::redirect::Policy::none())
+        .https_only(https_only)
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT)
+        .read_timeout(SILENCE)
+        .timeout(WHOLE)
+        .referer(false)
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<Http, HttpError> {
+    let client =
+        builder.build().map_err(|error| unsecured(format!("no HTTP client can be made: {error}")))?;
+    Ok(Http { client })
 }
 
 impl HttpError {
