@@ -15,6 +15,7 @@ mod completion;
 mod consent;
 mod crds;
 mod demo;
+mod engine;
 mod exit;
 mod import_settings;
 mod operator;
@@ -61,6 +62,7 @@ enum Verb {
     Verify(verify::Verify),
     Demo(demo::Demo),
     Consent(consent::Consent),
+    Engine(engine::Engine),
     ImportSettings(import_settings::ImportSettings),
     Crds(crds::Crds),
     Backup(backup::Backup),
@@ -70,17 +72,21 @@ enum Verb {
 impl Cli {
     /// Runs the command.
     pub fn run(self) -> ExitCode {
-        let usual = if matches!(self.verb, Verb::Operator(_)) { "info" } else { "warn" };
+        let serves = match &self.verb {
+            Verb::Operator(_) => true,
+            Verb::Engine(verb) => verb.serves(),
+            _ => false,
+        };
+        let usual = if serves { "info" } else { "warn" };
         let level = telemetry::init(self.log.as_deref().unwrap_or(usual), self.log_format);
         let stdout = io::stdout().lock();
         let mut buffer = io::BufWriter::new(stdout);
         let mut out = Out::new(&mut buffer);
         // What a server says is read by machines, to its last line.
-        let serves = matches!(self.verb, Verb::Operator(_));
         let tell = |error: &anyhow::Error| {
             let why = telemetry::chain(error.as_ref());
             if serves {
-                tracing::error!(why, "the operator ended");
+                tracing::error!(why, "the process ended");
             } else {
                 out::error(why);
             }
@@ -100,6 +106,7 @@ impl Cli {
             Verb::Verify(verb) => verb.run(&mut out),
             Verb::Demo(verb) => verb.run(&mut out),
             Verb::Consent(verb) => verb.run(&mut out),
+            Verb::Engine(verb) => verb.run(&mut out),
             Verb::ImportSettings(verb) => verb.run(&mut out),
             Verb::Crds(verb) => verb.run(&mut out),
             Verb::Backup(verb) => verb.run(&mut out),

@@ -33,6 +33,7 @@ use self::namespaces::Namespaces;
 use self::parts::Parts;
 use self::state::States;
 use crate::clock::Timer;
+use crate::gateway::{Gateway, Heard};
 use crate::serve::{Answer, Consents, Readiness, Served};
 use crate::store::{Store, StoreError, soundness};
 use crate::sync::blocking;
@@ -115,6 +116,8 @@ pub struct Dependencies<O> {
     pub readiness: Readiness,
     /// The pages by which administrators consent, if they are served, and the answers that come there.
     pub consents: Option<(Consents, mpsc::Receiver<Answer>)>,
+    /// The gateway of Sync Engines, if it is served, and what comes there.
+    pub gateway: Option<(Gateway, Heard)>,
     /// Ends the operator at a safe point.
     pub stop: CancellationToken,
 }
@@ -127,8 +130,10 @@ pub async fn run<O>(dependencies: Dependencies<O>, settings: Settings) -> Result
 where
     O: Fn() -> Result<Store, StoreError> + Send + Sync + 'static,
 {
-    let Dependencies { client, open, clock, served, metrics, readiness, consents, stop } = dependencies;
+    let Dependencies { client, open, clock, served, metrics, readiness, consents, gateway, stop } =
+        dependencies;
     let (consents, answers) = consents.unzip();
+    let (gateway, heard) = gateway.unzip();
     let gate = Gate::new(stop.clone());
     let chosen = settings.scope.namespace_selector.is_some();
     let parts = if chosen { vec![None] } else { settings.scope.parts() };
@@ -161,6 +166,7 @@ where
             metrics,
             readiness,
             consents,
+            gateway,
             approvals: approval::Approvals::default(),
             unguarded: settings.unguarded,
             parts: Parts::default(),
@@ -177,7 +183,7 @@ where
         let (gate, metrics) = (context.gate.clone(), context.metrics.clone());
         context.spawn("the Events", event::tell_all(recorder, telling, gate, metrics, stop.clone()));
         let ended = tokio::select! {
-            ended = work(&context, &mut namespaces, answers, dying) => ended,
+            ended = work(&context, &mut namespaces, (answers, heard), dying) => ended,
             () = following => Err(Error::Died("the watch of the namespaces ended unexpectedly".to_owned())),
         };
         stop.cancel();
@@ -197,7 +203,7 @@ where
 async fn work(
     context: &Arc<Context>,
     namespaces: &mut Namespaces,
-    answers: Option<mpsc::Receiver<Answer>>,
+    (answers, heard): (Option<mpsc::Receiver<Answer>>, Option<Heard>),
     mut dying: mpsc::Receiver<String>,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
@@ -207,6 +213,9 @@ async fn work(
     tasks.spawn(approval::follow::follow(context.clone()));
     if let Some(answers) = answers {
         tasks.spawn(connector::consent::follow(context.clone(), answers));
+    }
+    if let Some(heard) = heard {
+        tasks.spawn(connector::engine::follow(context.clone(), heard));
     }
     let mut attended = Attended::new(context.clone());
     let ended = tokio::select! {

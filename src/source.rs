@@ -7,6 +7,7 @@ use std::future::Future;
 
 use crate::directory::{Anchor, Completion, Cursor, OfNoKind};
 
+pub mod engine;
 mod error;
 mod fingerprint;
 pub mod google;

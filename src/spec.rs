@@ -33,7 +33,7 @@ mod stand_in;
 pub use configuration::{Connector, Resolved, Runnable};
 pub use connector::{SHORTEST_INTERVAL, elsewhere};
 pub use content::Content;
-pub use object::{Name, Objects, is_dns_name};
+pub use object::{EngineAccess, Name, Objects, is_dns_name};
 pub use problem::Problem;
 pub use rebuild::rebuild;
 pub use schedule::Schedule;

@@ -13,6 +13,7 @@ mod google_workspace;
 mod ldap;
 mod ldif;
 mod status;
+mod sync_engine;
 mod trust;
 
 pub use active_directory::{ActiveDirectory, ChangeFeed, DnsDiscovery};
@@ -20,7 +21,8 @@ pub use entra_id::{Cloud, EntraCredentials, EntraEndpoints, EntraId, WorkloadIde
 pub use google_workspace::{GoogleCredentials, GoogleEndpoints, GoogleWorkloadIdentity, GoogleWorkspace};
 pub use ldap::{Ldap, LdapChangeFeed};
 pub use ldif::Ldif;
-pub use status::{ActiveFeed, Directory, DirectoryConnectorStatus, LastImport};
+pub use status::{ActiveFeed, Directory, DirectoryConnectorStatus, EngineStatus, LastImport};
+pub use sync_engine::SyncEngine;
 pub use trust::{Tls, Trust};
 
 /// Where a directory is and how to reach it.

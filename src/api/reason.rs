@@ -51,6 +51,13 @@ pub mod connector {
         INTERRUPTED = "Interrupted", "Ready, Readable", "The read was interrupted. Nothing of it was used, and it is retried.";
         INVALID_DATA = "InvalidData", "Ready, Readable", "The data do not follow their format. Export them again, or correct them.";
         DIRECTORY_CHANGED = "DirectoryChanged", "Ready, Readable", "This is not the directory that the connector read before. Point the connector back to it, or create a new connector.";
+        ENGINE_JOIN = "WaitingToJoin", "EngineConnected", "No Sync Engine has joined. Run the command in status.engine.joinCommand inside the directory's network, within an hour; the token in it is renewed until one has joined.";
+        ENGINE_CONNECTED = "Connected", "EngineConnected", "The Sync Engine is connected.";
+        ENGINE_STOPPED = "StoppedByEngine", "EngineConnected", "Whoever runs the Sync Engine stopped it in its engine.yaml. Nothing is read until they let it go on, and nobody is removed because of it.";
+        ENGINE_CLOCK = "EngineClockSkewed", "EngineConnected", "The Sync Engine's clock differs from the operator's by more than two minutes, so its requests are refused. Synchronize both with a time service.";
+        ENGINE_VERSION = "EngineVersion", "EngineConnected", "The versions of the Sync Engine and of the operator do not fit. The message says which to update.";
+        ENGINE_NOT_CONNECTED = "EngineNotConnected", "Ready, Reachable, EngineConnected", "The Sync Engine is not connected. On its machine, run `rollcall engine check`. Nobody is removed because of it.";
+        WITHHELD = "Withheld", "Ready, Readable", "The Sync Engine does not let out what the connector asks for: its engine.yaml says so. The message names what. Change the connector, or ask whoever runs the engine.";
         INVALID_SPEC = "InvalidSpec", "Ready, Stalled", "The spec is invalid. The message says what to change.";
         DEPENDENCY_NOT_READY = "DependencyNotReady", "Ready, Reconciling", "A Secret or ConfigMap that the spec names does not exist, or lacks what is needed. The connector continues by itself once that is corrected.";
         STORE_FAILED = "StoreFailed", "Ready", "The data folder cannot be used. The message says why.";

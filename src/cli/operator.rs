@@ -21,8 +21,9 @@ use self::certificate::Certificate;
 use self::listen::{Addresses, kubernetes_name};
 use super::Exit;
 use super::argument::duration;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::controller::{self, Dependencies, LeaseSettings, Scope, Settings, Times};
+use crate::gateway::{self, Gateway, Heard};
 use crate::serve::{self, Consents, Readiness, Served, Tls};
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
@@ -140,7 +141,8 @@ impl Operator {
         doors.spawn(serve::admin(listener, level, stop.clone()));
         let scim = listen::bind(scim_address, "--scim-address")?;
         let certificate = self.addresses.scim_tls_secret.as_deref();
-        let certificate = certificate.map(|name| Certificate::new(client.clone(), &own, name));
+        let certificate =
+            certificate.map(|name| Certificate::new(client.clone(), &own, name, "--scim-tls-secret"));
         let tls = match &certificate {
             Some(certificate) => Some(certificate.read().await?),
             None => None,
@@ -155,6 +157,7 @@ impl Operator {
             }
             None => None,
         };
+        let gateway = self.gateway((&client, &own), &metrics, &stop, &mut doors).await?;
         readiness.reached("the listeners");
 
         // The registry is served from the store, which is opened once the lease is ours.
@@ -188,6 +191,7 @@ impl Operator {
             metrics: metrics.clone(),
             readiness,
             consents,
+            gateway,
             stop: stop.clone(),
         };
         let external_url = self.addresses.scim_external_url;
@@ -206,6 +210,29 @@ impl Operator {
             }
             why = closed(&mut doors, &stop) => Err(why),
         }
+    }
+
+    /// Opens the gateway of Sync Engines, if there is to be one.
+    async fn gateway(
+        &self,
+        (client, own): (&Client, &str),
+        metrics: &Metrics,
+        stop: &CancellationToken,
+        doors: &mut JoinSet<io::Result<()>>,
+    ) -> Result<Option<(Gateway, Heard)>> {
+        let Some(url) = &self.addresses.gateway_external_url else { return Ok(None) };
+        let listener = listen::bind(self.addresses.gateway_address, "--gateway-address")?;
+        let mut tls = None;
+        if let Some(name) = self.addresses.gateway_tls_secret.as_deref() {
+            let certificate = Certificate::new(client.clone(), own, name, "--gateway-tls-secret");
+            let shown = certificate.read().await?;
+            doors.spawn(until(certificate.follow(shown.clone()), stop.clone()));
+            tls = Some(shown);
+        }
+        let (gateway, heard) = Gateway::new(url);
+        let with = (Arc::new(SystemClock) as Arc<dyn Clock>, metrics.clone());
+        doors.spawn(gateway::gateway(listener, tls, gateway.clone(), with, stop.clone()));
+        Ok(Some((gateway, heard)))
     }
 
     fn scope(&self, own: &str) -> Scope {

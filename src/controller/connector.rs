@@ -22,6 +22,8 @@ mod accounts;
 mod cancel;
 pub(super) mod consent;
 mod decide;
+pub(super) mod engine;
+mod enrolment;
 mod health;
 mod import;
 mod job;
@@ -45,7 +47,7 @@ impl Controlled for DirectoryConnector {
     }
 
     fn references(&self) -> BTreeSet<Reference> {
-        reference::of_connector(&self.spec)
+        reference::of_connector(self.metadata.name.as_deref().unwrap_or_default(), &self.spec)
     }
 
     fn is_suspended(&self) -> bool {
@@ -53,14 +55,25 @@ impl Controlled for DirectoryConnector {
     }
 
     async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
+        let enrolment = engine::attend(context, name, self, context.clock.now()).await?;
         let resolved = resolve::resolve(context, name, self).await?;
         let info = context.snapshot_info(name).await?;
         let page = consent::page(context, name);
         let (now, ends) = (context.clock.now(), context.gate.ends());
         let (reconciled, health_changed) = context.connectors.with(name, |state| {
             state.page = page;
+            state.told_of_engine = context
+                .gateway
+                .as_ref()
+                .zip(enrolment.as_ref())
+                .map(|(gateway, enrolment)| status::engine::told(gateway, name, enrolment));
             state.recall(self, &resolved, info.as_ref(), now, &context.metrics);
-            let reconciled = state.reconcile(self, &resolved, info.map(|info| info.completed_at), now, &ends);
+            let mut reconciled =
+                state.reconcile(self, &resolved, info.map(|info| info.completed_at), now, &ends);
+            if let Some(enrolment::Enrolment::Waiting { until, .. }) = &enrolment {
+                // The token is renewed then.
+                reconciled.wake_at = Some(reconciled.wake_at.map_or(*until, |at| at.min(*until)));
+            }
             (reconciled, state.update_health(&resolved, self.spec.suspend))
         });
         if health_changed {
@@ -97,6 +110,7 @@ impl Controlled for DirectoryConnector {
 
     fn forget_beside(context: &Context, name: &Name) {
         context.metrics.forget_connector(&name.to_string());
+        engine::forget(context, name);
         if let Some(consents) = &context.consents {
             consents.set(&ConnectorName::new(&name.namespace, &name.name), None);
         }

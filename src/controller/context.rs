@@ -16,6 +16,7 @@ use super::state::States;
 use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::clock::Timer;
 use crate::directory::{ConnectorName, Owner};
+use crate::gateway::Gateway;
 use crate::serve::{Consents, Readiness, Served};
 use crate::spec::Name;
 use crate::store::snapshot::SnapshotInfo;
@@ -36,6 +37,7 @@ pub(super) struct Context {
     /// What is to be told by Events.
     pub(super) events: mpsc::Sender<Telling>,
     pub(super) consents: Option<Consents>,
+    pub(super) gateway: Option<Gateway>,
     pub(super) approvals: Approvals,
     pub(super) unguarded: Unguarded,
     pub(super) parts: Parts,

@@ -88,7 +88,7 @@ impl Parts {
         let one = (kind, name.clone());
         match kind {
             WatchedKind::Connector => part.users.set(&one, || {
-                let references = self.connector(name, |it| reference::of_connector(&it.spec));
+                let references = self.connector(name, |it| reference::of_connector(&name.name, &it.spec));
                 referred(name, references.unwrap_or_default()).collect()
             }),
             WatchedKind::Policy => part.users.set(&one, || {

@@ -31,10 +31,8 @@ use crate::directory::Owner;
 mod room;
 mod sending;
 
-/// Connections at once …
-const CONNECTIONS: usize = 512;
-/// … and of one peer.
-const OF_PEER: usize = 128;
+/// How many connections a listener has at once.
+const CONNECTIONS: Connections = Connections { all: 512, of_peer: 128 };
 /// So many may wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// Something comes within so long.
@@ -48,6 +46,15 @@ const HEAD_SIZE: usize = 64 * 1024;
 /// So long may requests under way take to end once the process stops.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How many connections a listener has at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// All of them.
+    pub all: usize,
+    /// Those of one peer.
+    pub of_peer: usize,
+}
+
 /// Serves `router` on `listener` until `stop`; requests in progress may then end.
 pub(super) async fn listen(
     listener: TcpListener,
@@ -55,12 +62,26 @@ pub(super) async fn listen(
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    listen_with(listener, tls, router, CONNECTIONS, stop).await
+}
+
+/// The same, with so many connections at once.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn listen_with(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    connections: Connections,
+    stop: CancellationToken,
+) -> io::Result<()> {
     rustix::net::listen(&listener, BACKLOG)?;
     let handle = Handle::new();
     let mut server =
         axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(HEAD).http1_only();
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(HEAD_SIZE);
-    let bounded = Bounded { room: Room::new(CONNECTIONS, OF_PEER) };
+    let bounded = Bounded { room: Room::new(connections.all, connections.of_peer) };
     let service = router.layer(from_fn(note)).into_make_service();
     let serving = async {
         match tls {

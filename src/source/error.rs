@@ -33,6 +33,10 @@ pub enum Reason {
     InvalidData,
     /// This is not the directory that this connector read before.
     DirectoryChanged,
+    /// No Sync Engine is connected that could read.
+    EngineNotConnected,
+    /// The Sync Engine does not let out what was asked for.
+    Withheld,
     /// The reader went away.
     Cancelled,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::engine::{EngineConfig, EngineSource};
 use super::google::{GoogleConfig, GoogleSource};
 use super::graph::{EntraConfig, EntraSource};
 use super::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, GenericConfig, LdapSource};
@@ -23,6 +24,8 @@ pub enum SourceConfig {
     Ldap(GenericConfig),
     /// A file.
     Ldif(LdifConfig),
+    /// A domain or a server that only a Sync Engine can reach.
+    Engine(EngineConfig),
 }
 
 /// What a kind of directory can do.
@@ -47,6 +50,7 @@ impl SourceConfig {
             Self::EntraId(_) => server("entraId"),
             Self::GoogleWorkspace(_) => server("googleWorkspace"),
             Self::Ldap(_) => server("ldap"),
+            Self::Engine(config) => server(config.kind()),
             Self::Ldif(_) => Abilities { name: "ldif", is_a_server: false, has_feed: false, looks_up: false },
         }
     }
@@ -58,6 +62,8 @@ impl SourceConfig {
             Self::EntraId(config) => [Some(config.client.as_bytes()), config.credential.mark()],
             Self::GoogleWorkspace(config) => [Some(config.account.as_bytes()), config.credential.mark()],
             Self::Ldap(config) => of_bind(config.ldap.bind.as_ref()),
+            // Whose password it is, only the engine knows: the same engine asks as the same.
+            Self::Engine(config) => [Some(config.connector.as_str().as_bytes()), Some(config.key.as_bytes())],
             Self::Ldif(_) => [None, None],
         }
     }
@@ -66,7 +72,11 @@ impl SourceConfig {
     pub fn consenting(&self) -> Option<&EntraConfig> {
         match self {
             Self::EntraId(config) => Some(config),
-            Self::ActiveDirectory(_) | Self::GoogleWorkspace(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+            Self::ActiveDirectory(_)
+            | Self::Engine(_)
+            | Self::GoogleWorkspace(_)
+            | Self::Ldap(_)
+            | Self::Ldif(_) => None,
         }
     }
 
@@ -75,7 +85,7 @@ impl SourceConfig {
         match self {
             Self::EntraId(config) => config.elsewhere(),
             Self::GoogleWorkspace(config) => config.endpoints.elsewhere(),
-            Self::ActiveDirectory(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+            Self::ActiveDirectory(_) | Self::Engine(_) | Self::Ldap(_) | Self::Ldif(_) => None,
         }
     }
 
@@ -86,7 +96,8 @@ impl SourceConfig {
             Self::ActiveDirectory(config) => config.unseen(fields, directory),
             Self::Ldap(config) => config.unseen(fields, vendor),
             // A tenant shows all of an entry or nothing: see the exceptions.
-            Self::EntraId(_) | Self::GoogleWorkspace(_) | Self::Ldif(_) => None,
+            // What an engine withholds, it names itself.
+            Self::EntraId(_) | Self::Engine(_) | Self::GoogleWorkspace(_) | Self::Ldif(_) => None,
         }
     }
 
@@ -108,6 +119,7 @@ impl SourceConfig {
             // The bind is the server's word of that moment; a connection that was idle may have been cut unseen.
             Self::Ldap(config) => Session::Ldap(LdapSource::new(config.clone())),
             Self::Ldif(config) => Session::Ldif(LdifSource::new(config.clone())),
+            Self::Engine(config) => Session::Engine(EngineSource::new(config.clone())),
         }
     }
 }
@@ -129,6 +141,8 @@ pub enum Session {
     Ldap(LdapSource),
     /// A file.
     Ldif(LdifSource),
+    /// A domain or a server, through a Sync Engine.
+    Engine(EngineSource),
 }
 
 impl Source for Session {
@@ -139,6 +153,7 @@ impl Source for Session {
             Self::GoogleWorkspace(source) => Box::pin(source.read(cursor, sink)).await,
             Self::Ldap(source) => Box::pin(source.read(cursor, sink)).await,
             Self::Ldif(source) => Box::pin(source.read(cursor, sink)).await,
+            Self::Engine(source) => Box::pin(source.read(cursor, sink)).await,
         }
     }
 
@@ -153,6 +168,7 @@ impl Source for Session {
             Self::GoogleWorkspace(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::Ldap(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::Ldif(source) => Box::pin(source.look_up(anchors, called)).await,
+            Self::Engine(source) => Box::pin(source.look_up(anchors, called)).await,
         }
     }
 }

@@ -52,11 +52,14 @@ mod session;
 mod sync_repl;
 mod time;
 mod unseen;
+mod url;
 pub(super) mod wire;
 
 pub use active_directory::{ActiveDirectoryConfig, ChangeFeed, Discovery};
+pub(super) use back_link::FOLLOWED;
 pub use config::{Bind, GROUP_FILTER, GenericConfig, LdapConfig, USER_FILTER};
-pub use filter::is_filter;
+pub use filter::{is_filter, named_in};
+pub use url::check_url;
 
 /// A source that reads any LDAP server but Active Directory.
 pub type LdapSource = DialectSource<GenericConfig>;

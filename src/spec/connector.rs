@@ -17,6 +17,7 @@ mod field;
 mod google_workspace;
 mod ldap;
 mod ldif;
+mod sync_engine;
 
 pub(super) use field::not_a_duration;
 use field::{Resolving, given};
@@ -41,9 +42,11 @@ pub(super) fn resolve(
     let mut of = Resolving { name, objects, literal, problems: Vec::new() };
     let DirectoryConnectorSpec { active_directory, entra_id, google_workspace, ldap, ldif, .. } = spec;
     let source = match (active_directory, entra_id, google_workspace, ldap, ldif) {
+        (Some(domain), None, None, None, None) if domain.sync_engine.is_some() => of.domain_of_engine(domain),
         (Some(domain), None, None, None, None) => Some(of.active_directory(domain)),
         (None, Some(tenant), None, None, None) => of.entra_id(tenant),
         (None, None, Some(customer), None, None) => of.google_workspace(customer),
+        (None, None, None, Some(ldap), None) if ldap.sync_engine.is_some() => of.server_of_engine(ldap),
         (None, None, None, Some(ldap), None) => Some(of.ldap(ldap)),
         (None, None, None, None, Some(ldif)) => of.ldif(ldif, folder),
         (None, None, None, None, None) => of.fail(

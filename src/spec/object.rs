@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 use crate::net::oauth::Issuer;
 use crate::secret::Secret;
+use crate::source::engine::Engines;
 
 /// A namespace and a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +32,22 @@ pub struct Objects {
     pub config_maps: BTreeMap<Name, BTreeMap<String, Vec<u8>>>,
     /// Who issues tokens of service accounts: an apiserver.
     pub issuer: Option<Arc<dyn Issuer>>,
+    /// Whether there is a gateway for Sync Engines.
+    pub engines: EngineAccess,
     /// Whether there may be more than these: what is missing then cannot be told from its likes.
     pub partial: bool,
+}
+
+/// Whether there is a gateway for Sync Engines.
+#[derive(Clone, Debug, Default)]
+pub enum EngineAccess {
+    /// There is no operator: manifests are only looked at.
+    #[default]
+    None,
+    /// The operator has none.
+    Off,
+    /// The engines that come there.
+    On(Engines),
 }
 
 impl Name {

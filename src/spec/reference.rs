@@ -14,6 +14,9 @@ pub(super) const CREDENTIALS: [&str; 2] = ["username", "password"];
 /// The keys of a `kubernetes.io/tls` Secret: the certificate, and its key.
 pub(super) const CERTIFICATE: [&str; 2] = ["tls.crt", "tls.key"];
 
+/// The key of a Secret with the public half of an engine's key.
+pub const PUBLIC_KEY: &str = "publicKey";
+
 /// The keys of a Secret with an OAuth client: who, and its secret.
 pub(super) const CLIENT: [&str; 2] = ["client-id", "client-secret"];
 
@@ -59,14 +62,17 @@ pub struct Key {
 }
 
 /// What a connector refers to.
-pub fn of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
-    keys_of_connector(spec).into_iter().map(|key| key.of).collect()
+pub fn of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
+    keys_of_connector(name, spec).into_iter().map(|key| key.of).collect()
 }
 
 /// What a connector uses of that.
-pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
+pub fn keys_of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    let domain = spec.active_directory.iter().map(|it| (Some(&it.credentials_secret_ref), &it.tls));
+    if has_engine(spec) {
+        keys.insert(secret(&engine_secret(name), PUBLIC_KEY));
+    }
+    let domain = spec.active_directory.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     for (credentials, tls) in domain.chain(server) {
         keys.extend(credentials.into_iter().flat_map(|it| CREDENTIALS.map(|key| secret(&it.name, key))));
@@ -89,6 +95,17 @@ pub fn keys_of_connector(spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
         keys.extend(ldif.config_map_key_ref.iter().map(|it| map(&it.name, &it.key)));
     }
     keys
+}
+
+/// Whether a Sync Engine reads.
+pub fn has_engine(spec: &DirectoryConnectorSpec) -> bool {
+    let domain = spec.active_directory.as_ref().and_then(|it| it.sync_engine.as_ref());
+    domain.or(spec.ldap.as_ref().and_then(|it| it.sync_engine.as_ref())).is_some()
+}
+
+/// The Secret by which a connector's engine joins, and that has the public half of its key.
+pub fn engine_secret(name: &str) -> String {
+    format!("{name}-engine")
 }
 
 /// What a policy refers to, but for its connectors.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::{Name, Objects};
-use super::reference::{self, Key, Reference};
+use super::reference::{self, Key, PUBLIC_KEY, Reference};
 use crate::secret::Secret;
 
 /// Long enough for a token, and the beginning of a certificate: whatever it stands for can be read from it.
@@ -16,7 +16,9 @@ impl Objects {
     pub fn stand_in(&mut self) -> BTreeSet<(Name, Reference)> {
         let connectors = self.connectors.iter();
         let connectors = connectors.flat_map(|(name, (spec, _))| {
-            reference::keys_of_connector(spec).into_iter().map(move |key| (name, key))
+            // The operator makes the Secret of an engine itself.
+            let keys = reference::keys_of_connector(&name.name, spec).into_iter();
+            keys.filter(|key| key.key != PUBLIC_KEY).map(move |key| (name, key))
         });
         let policies = self.policies.iter();
         let policies = policies

@@ -365,6 +365,16 @@ impl Metrics {
         self.0.operating.damaged.at(&[]).set(i64::from(damaged));
     }
 
+    /// A request came to the gateway of Sync Engines.
+    pub fn gateway_request(&self, result: &'static str) {
+        self.0.operating.gateway.at(&[("result", result)]).inc();
+    }
+
+    /// So many Sync Engines are connected.
+    pub fn engines_connected(&self, engines: usize) {
+        self.0.operating.engines.at(&[]).set(i64::try_from(engines).unwrap_or(i64::MAX));
+    }
+
     /// Whether a rule for admission checks who approves.
     pub fn approvals_guarded(&self, are: bool) {
         self.0.operating.approvals.at(&[]).set(i64::from(are));

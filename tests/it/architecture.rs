@@ -20,10 +20,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("hex", &[]),
     ("store", &["directory"]),
     ("serve", &["store", "scim", "directory"]),
-    ("source", &["directory", "net"]),
+    ("wire", &["directory"]),
+    ("source", &["directory", "net", "wire"]),
+    ("gateway", &["wire", "source", "serve", "directory"]),
+    ("engine", &["wire", "source", "net", "api", "directory"]),
     ("target", &["directory", "net", "scim", "store"]),
-    ("controller", &["api", "spec", "sync", "source", "target", "store", "serve", "net", "directory"]),
-    ("spec", &["api", "source", "target", "sync", "net", "scim", "directory"]),
+    (
+        "controller",
+        &["api", "spec", "sync", "source", "target", "store", "serve", "gateway", "wire", "net", "directory"],
+    ),
+    ("spec", &["api", "source", "target", "sync", "net", "scim", "wire", "directory"]),
     ("cli", &["*"]),
     // Traits only, never a source or target of its own.
     ("sync", &["directory", "store", "source::*", "target::*"]),
@@ -32,7 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
 /// What any room may use.
 const EVERYWHERE: &[&str] = &["clock", "secret", "telemetry", "text", "words", "hex"];
 /// Rooms that are pure, or are told the time.
-const TIMELESS: &[&str] = &["directory", "api", "scim"];
+const TIMELESS: &[&str] = &["directory", "api", "scim", "wire"];
 
 /// Crates that only some rooms may know.
 const CRATES: &[(&str, &[&str])] = &[
@@ -43,17 +49,28 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
     ("rustls", &["net", "source", "serve"]),
     ("tokio_rustls", &["source"]),
-    ("axum", &["serve"]),
+    ("axum", &["serve", "gateway"]),
     ("axum_server", &["serve"]),
     ("prometheus_client", &["telemetry"]),
-    ("tokio", &["clock", "net", "source", "target", "sync", "controller", "serve", "cli"]),
+    (
+        "tokio",
+        &["clock", "net", "source", "target", "sync", "controller", "serve", "gateway", "engine", "cli"],
+    ),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),
 ];
 
 /// The files in which no I/O and no waiting happens: the pure middle.
-const PURE: &[&str] =
-    &["sync/project", "sync/plan", "sync/guard", "sync/expression", "sync/policy", "sync/import/coverage"];
+const PURE: &[&str] = &[
+    "sync/project",
+    "sync/plan",
+    "sync/guard",
+    "sync/expression",
+    "sync/policy",
+    "sync/import/coverage",
+    "wire",
+    "engine/veto",
+];
 
 /// Every path that a file names, from its first segment on.
 #[derive(Default)]

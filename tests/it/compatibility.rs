@@ -85,17 +85,26 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
     }
     for new in rules(after).difference(&rules(before)) {
         let is_wider = rules(before).iter().any(|old| is_wider_choice(old, new, before));
-        if !is_wider && !is_of_what_is_new(new, before) {
+        if !is_wider && !is_of_what_is_new(new, before) && !is_for_who_has_not_what_is_new(new, before) {
             wrong(format!("there is a new rule: {new}"));
         }
     }
     let none = Map::new();
     let fields = |schema: &'_ Value| schema["properties"].as_object().cloned().unwrap_or(none.clone());
     let now = fields(after);
+    let required = texts(&before["required"]);
     for (name, before) in fields(before) {
+        let last = name.clone();
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match now.get(&name) {
-            Some(after) => compare(&before, after, &path, found),
+            Some(after) => {
+                let mut after = after.clone();
+                if required.contains(&Value::String(last).to_string()) && before["default"].is_null() {
+                    // Whoever had to state it gets no default.
+                    after["default"] = Value::Null;
+                }
+                compare(&before, &after, &path, found);
+            }
             None => found.push(format!("{path}: is gone")),
         }
     }
@@ -160,6 +169,37 @@ fn is_of_what_is_new(rule: &str, before: &Value) -> bool {
             value.strip_suffix('\'').is_some_and(|value| values.iter().all(|it| it != value))
         })
     })
+}
+
+/// Whether a rule lets whoever uses a field that there was not do without something that was asked of all.
+fn is_for_who_has_not_what_is_new(rule: &str, before: &Value) -> bool {
+    let parts = rule.trim_matches('"').strip_prefix("has(self.").and_then(|rest| rest.split_once(") || "));
+    let Some((new, rest)) = parts else { return false };
+    let field = |name: &str| &before["properties"][name];
+    let is_required =
+        |name: &str| texts(&before["required"]).contains(&Value::String(name.to_owned()).to_string());
+    let stated = rest.strip_prefix("has(self.").and_then(|rest| rest.strip_suffix(')'));
+    let filled = rest.strip_prefix("size(self.").and_then(|rest| rest.strip_suffix(") > 0"));
+    let was_asked = rules(before).contains(&Value::String(rest.to_owned()).to_string())
+        || stated.is_some_and(is_required)
+        || filled.is_some_and(|name| is_required(name) && field(name)["minItems"].as_u64() > Some(0));
+    field(new).is_null() && was_asked
+}
+
+#[rstest]
+#[case::a_rule("has(self.new) || self.a == 1", true)]
+#[case::a_field("has(self.new) || has(self.a)", true)]
+#[case::a_list("has(self.new) || size(self.a) > 0", true)]
+#[case::a_rule_that_was_not("has(self.new) || self.a == 2", false)]
+#[case::a_field_that_was_not_required("has(self.new) || has(self.b)", false)]
+#[case::a_list_that_could_be_empty("has(self.new) || size(self.b) > 0", false)]
+#[case::what_was_there("has(self.b) || self.a == 1", false)]
+fn a_new_field_may_be_in_place_of_others(#[case] rule: &str, #[case] may: bool) {
+    let before = json!({
+        "properties": { "a": { "minItems": 1 }, "b": {} }, "required": ["a"],
+        "x-kubernetes-validations": [{ "rule": "self.a == 1" }],
+    });
+    assert_eq!(is_for_who_has_not_what_is_new(&format!("\"{rule}\""), &before), may);
 }
 
 #[rstest]
@@ -254,6 +294,7 @@ fn what_narrows_is_found(#[case] before: Value, #[case] after: Value, #[case] wh
 #[case::new_value(json!({ "enum": ["x"] }), json!({ "enum": ["x", "y"] }))]
 #[case::any_value(json!({ "enum": ["x"] }), json!({}))]
 #[case::not_required(json!({ "required": ["b"] }), json!({}))]
+#[case::a_default_for_who_had_to_say(json!({ "required": ["b"], "properties": { "b": {} } }), json!({ "properties": { "b": { "default": 1 } } }))]
 #[case::rule_gone(json!({ "x-kubernetes-validations": [{ "rule": "self" }] }), json!({}))]
 #[case::other_words(json!({ "x-kubernetes-validations": [{ "rule": "self", "message": "a" }] }), json!({ "x-kubernetes-validations": [{ "rule": "self", "message": "b" }] }))]
 #[case::described(json!({}), json!({ "description": "x", "nullable": true }))]

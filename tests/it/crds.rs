@@ -117,6 +117,12 @@ fn problems(object: &str) -> Vec<String> {
     "domain: a, site: HQ-1, nameservers: [10.0.0.53, \"10.0.0.53:5353\", \"[fd00::53]:53\"]",
     ""
 ))]
+#[case::domain_of_an_engine(connector(
+    "activeDirectory: { syncEngine: {}, baseDNs: [\"ou=x,dc=a\"], userFilter: \"(uid=*)\", changeFeed: FullRead }"
+))]
+#[case::server_of_an_engine(connector(
+    "ldap: { syncEngine: {}, anchorAttribute: dnQualifier, pageSize: 7 }"
+))]
 #[case::tenant(tenant("corp.onmicrosoft.com", BY_SECRET))]
 #[case::tenant_by_id(tenant(
     APP,
@@ -254,7 +260,7 @@ fn takes(#[case] object: String) {
 )]
 #[case::domain_without_account(
     connector("activeDirectory: { urls: [\"ldaps://a\"] }"),
-    "spec.activeDirectory.credentialsSecretRef: Required value",
+    "name the Secret of the account that reads in credentialsSecretRef",
     "spec.activeDirectory"
 )]
 #[case::every_tenant(
@@ -357,12 +363,43 @@ fn takes(#[case] object: String) {
     "use ldaps://, or startTLS: true, or accept it with insecure: true",
     "spec.ldap.urls[1]"
 )]
-#[case::no_url(
-    connector("ldap: { urls: [] }"),
-    "spec.ldap.urls in body should have at least 1 items",
-    "spec.ldap.urls"
+#[case::no_url(connector("ldap: { urls: [] }"), "name the servers in urls", "spec.ldap.urls")]
+#[case::no_urls(connector("ldap: {}"), "name the servers in urls", "spec.ldap.urls")]
+#[case::engine_and_urls(
+    ldap("syncEngine: {}"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.ldap"
 )]
-#[case::no_urls(connector("ldap: {}"), "spec.ldap.urls: Required value", "spec.ldap")]
+#[case::engine_and_credentials(
+    connector("ldap: { syncEngine: {}, credentialsSecretRef: { name: reader } }"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.ldap"
+)]
+#[case::engine_and_tls(
+    connector("ldap: { syncEngine: {}, tls: { caRef: { name: ca } } }"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.ldap"
+)]
+#[case::engine_and_domain_controllers(
+    domain("ldaps://a", ", syncEngine: {}"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.activeDirectory"
+)]
+#[case::engine_and_dns(
+    connector("activeDirectory: { syncEngine: {}, dnsDiscovery: { domain: corp.example } }"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.activeDirectory"
+)]
+#[case::engine_and_start_tls(
+    connector("activeDirectory: { syncEngine: {}, startTLS: true }"),
+    "with syncEngine the engine's own engine.yaml says where the directory is",
+    "spec.activeDirectory"
+)]
+#[case::nobody_who_reads(
+    connector("activeDirectory: { urls: [\"ldaps://a\"] }"),
+    "name the Secret of the account that reads in credentialsSecretRef",
+    "spec.activeDirectory"
+)]
 #[case::many_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(9))), "must have at most 8 items", "spec.ldap.urls")]
 #[case::no_ldap_url(
     connector("ldap: { urls: [\"http://a\"] }"),

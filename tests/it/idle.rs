@@ -52,6 +52,7 @@ impl Within {
                     metrics: Metrics::default(),
                     readiness: Readiness::default(),
                     consents: None,
+                    gateway: None,
                     stop: ends,
                 };
                 let settings = Settings {

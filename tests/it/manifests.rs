@@ -57,7 +57,7 @@ fn takes_a_connector(#[case] spec: &str) {
 #[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif"])]
 #[case("  ldap: { urls: [\"ldaps://a\"] }\n  ldif: { path: x }", &["names several kinds"])]
 #[case("  ldap: { urls: [\"ldap://a\"] }", &["spec.ldap.urls[0]", "ldap://a would send passwords", "startTLS", "insecure"])]
-#[case("  ldap: { urls: [] }", &["spec.ldap.urls", "at least 1"])]
+#[case("  ldap: { urls: [] }", &["spec.ldap.urls", "at least one url"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], groupFilter: \" \\n\" }", &["spec.ldap.groupFilter", "only blanks"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], userFilter: \"(uid=*\" }", &["spec.ldap.userFilter", "(uid=* is not an LDAP filter", "parentheses"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], baseDNs: [\"corp\"] }", &["spec.ldap.baseDNs[0]", "corp is not a DN"])]
@@ -180,7 +180,7 @@ fn the_examples_are_sound() {
     let manifests = manifest::read(&[examples]);
     let resolved = spec::resolve(&manifests.objects);
     assert_eq!((manifests.problems, resolved.problems), (Vec::new(), Vec::new()));
-    assert_eq!(resolved.policies.len(), 8);
+    assert_eq!(resolved.policies.len(), 9);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sync_engine::SyncEngine;
 use super::trust::Tls;
 use crate::api::reference::SecretRef;
 
@@ -14,9 +15,11 @@ use crate::api::reference::SecretRef;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
-    validation = ("has(self.dnsDiscovery) != (size(self.urls) > 0)", "name domain controllers in urls, or their domain in dnsDiscovery, and not both"),
+    validation = ("has(self.syncEngine) || has(self.dnsDiscovery) != (size(self.urls) > 0)", "name domain controllers in urls, or their domain in dnsDiscovery, and not both"),
     validation = ("!has(self.dnsDiscovery) || !self.insecure", "with dnsDiscovery the password would be sent unprotected to any server that DNS names: use startTLS: true, or neither"),
-    validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) has only a part of each entry: use ldaps:// without a port, or ldap:// with startTLS")
+    validation = ("self.urls.all(url, !url.matches(':326[89]/?$'))", "a global catalog (ports 3268 and 3269) has only a part of each entry: use ldaps:// without a port, or ldap:// with startTLS"),
+    validation = ("has(self.syncEngine) || has(self.credentialsSecretRef)", "name the Secret of the account that reads in credentialsSecretRef"),
+    validation = ("!has(self.syncEngine) || !(size(self.urls) > 0 || has(self.dnsDiscovery) || self.startTLS || self.insecure || has(self.credentialsSecretRef) || (has(self.tls) && (has(self.tls.caRef) || (has(self.tls.serverName) && self.tls.serverName != ''))))", "with syncEngine the engine's own engine.yaml says where the directory is and who reads it: leave out urls, dnsDiscovery, startTLS, insecure, tls and credentialsSecretRef")
 )]
 pub struct ActiveDirectory {
     /// Domain controllers of one domain, as `ldaps://host[:port]` or `ldap://host[:port]`, tried in order. Each read
@@ -24,6 +27,9 @@ pub struct ActiveDirectory {
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
+    /// Reads the domain through a Sync Engine instead: an agent inside its network, which only makes outbound connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_engine: Option<SyncEngine>,
     /// Finds domain controllers by DNS instead. They are reached by `ldaps://`, or by `ldap://` with `startTLS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_discovery: Option<DnsDiscovery>,
@@ -39,7 +45,8 @@ pub struct ActiveDirectory {
     pub tls: Tls,
     /// A Secret of type `kubernetes.io/basic-auth`: `username` is `name@domain`, `DOMAIN\name` or a DN. The account
     /// needs only permission to read.
-    pub credentials_secret_ref: SecretRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
     /// The subtrees to read. If empty, the whole domain is read.
     #[serde(default, rename = "baseDNs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sync_engine::SyncEngine;
 use super::trust::Tls;
 use crate::api::reference::SecretRef;
 
@@ -13,12 +14,18 @@ use crate::api::reference::SecretRef;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true")
+    validation = ("self.startTLS || self.insecure || self.urls.all(url, !url.startsWith('ldap://'))", "ldap:// would send passwords and people's data unprotected: use ldaps://, or startTLS: true, or accept it with insecure: true"),
+    validation = ("has(self.syncEngine) || size(self.urls) > 0", "name the servers in urls"),
+    validation = ("!has(self.syncEngine) || !(size(self.urls) > 0 || self.startTLS || self.insecure || has(self.credentialsSecretRef) || (has(self.tls) && (has(self.tls.caRef) || (has(self.tls.serverName) && self.tls.serverName != ''))))", "with syncEngine the engine's own engine.yaml says where the directory is and who reads it: leave out urls, startTLS, insecure, tls and credentialsSecretRef")
 )]
 pub struct Ldap {
     /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order.
-    #[schemars(length(min = 1, max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
+    #[serde(default)]
+    #[schemars(length(max = 8), inner(length(max = 512), regex(pattern = r"^ldaps?://[^/?#]+/?$")))]
     pub urls: Vec<String>,
+    /// Reads the server through a Sync Engine instead: an agent inside its network, which only makes outbound connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_engine: Option<SyncEngine>,
     /// Secures connections to `ldap://` URLs with StartTLS (RFC 4511 section 4.14) before anything else is sent.
     #[serde(default, rename = "startTLS")]
     pub start_tls: bool,

@@ -16,8 +16,8 @@ pub struct DirectoryConnectorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Consented`, of
-    /// kinds that need it: an administrator of the directory has consented to the app that reads. `Reconciling`,
-    /// `Stalled` and `EndpointsOverridden` exist only while they are true.
+    /// kinds that need it: an administrator of the directory has consented to the app that reads. `EngineConnected`, with
+    /// `syncEngine`: the Sync Engine is connected. `Reconciling`, `Stalled` and `EndpointsOverridden` exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -34,6 +34,9 @@ pub struct DirectoryConnectorStatus {
     /// How changes are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_feed: Option<ActiveFeed>,
+    /// The Sync Engine, with `syncEngine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineStatus>,
     /// The time of the next read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_import_at: Option<Time>,
@@ -82,6 +85,58 @@ pub struct ActiveFeed {
     #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<2048, _>")]
     #[schemars(length(max = 2048))]
     pub reason: String,
+}
+
+/// A Sync Engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineStatus {
+    /// The address of the gateway, for the engine's `gateway.url`.
+    #[serde(serialize_with = "bounded::text::<512, _>")]
+    #[schemars(length(max = 512))]
+    pub gateway: String,
+    /// The Secret with the token by which an engine joins, once, within an hour; then with the public half of its key. Whoever deletes it
+    /// revokes the key, and another engine can join.
+    #[serde(serialize_with = "bounded::text::<253, _>")]
+    #[schemars(length(max = 253))]
+    pub secret: String,
+    /// The command by which an engine joins; there is none while one has joined.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<1024, _>"
+    )]
+    #[schemars(length(max = 1024))]
+    pub join_command: Option<String>,
+    /// When the token for that expires. It is renewed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Time>,
+    /// The id of the engine's key, as `rollcall engine join` shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "bounded::optional::<64, _>")]
+    #[schemars(length(max = 64))]
+    pub key: Option<String>,
+    /// The name of its machine, as it says.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<253, _>"
+    )]
+    #[schemars(length(max = 253))]
+    pub host: Option<String>,
+    /// Its version.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<253, _>"
+    )]
+    #[schemars(length(max = 253))]
+    pub version: Option<String>,
+    /// When it was last heard, as of the last change of this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Time>,
+    /// The number of seconds by which its clock is ahead of the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<i64>,
 }
 
 /// A complete read.

@@ -1,4 +1,4 @@
-//! The certificate of the registry's listener, reloaded when its Secret changes.
+//! The certificate of a listener, reloaded when its Secret changes.
 
 use std::pin::pin;
 
@@ -15,21 +15,23 @@ use crate::telemetry::chain;
 pub(super) struct Certificate {
     secrets: Api<Secret>,
     name: String,
+    /// The flag that names it.
+    flag: &'static str,
 }
 
 impl Certificate {
-    pub(super) fn new(client: Client, namespace: &str, name: &str) -> Self {
-        Self { secrets: Api::namespaced(client, namespace), name: name.to_owned() }
+    pub(super) fn new(client: Client, namespace: &str, name: &str, flag: &'static str) -> Self {
+        Self { secrets: Api::namespaced(client, namespace), name: name.to_owned(), flag }
     }
 
     /// The certificate as it is.
     pub(super) async fn read(&self) -> Result<Tls> {
-        let name = &self.name;
+        let (name, flag) = (&self.name, self.flag);
         let found = self.secrets.get(name).await.with_context(|| {
-            format!("the Secret {name} of --scim-tls-secret cannot be read; it must be in the operator's own namespace")
+            format!("the Secret {name} of {flag} cannot be read; it must be in the operator's own namespace")
         })?;
         let (certificate, key) = self.pair(&found)?;
-        Tls::new(certificate, key).with_context(|| format!("the Secret {name} of --scim-tls-secret"))
+        Tls::new(certificate, key).with_context(|| format!("the Secret {name} of {flag}"))
     }
 
     /// Uses each new certificate as soon as the Secret has it; an invalid one is logged and changes nothing.
@@ -42,11 +44,11 @@ impl Certificate {
                     let reloaded =
                         self.pair(&secret).and_then(|(certificate, key)| Ok(tls.reload(certificate, key)?));
                     match reloaded {
-                        Ok(()) => tracing::info!(secret = self.name, "the registry's certificate was read"),
+                        Ok(()) => tracing::info!(secret = self.name, "the certificate was read"),
                         Err(error) => tracing::error!(
                             secret = self.name,
                             error = chain(error.as_ref()),
-                            "the registry's certificate stays as it was"
+                            "the certificate stays as it was"
                         ),
                     }
                 }
@@ -54,7 +56,7 @@ impl Certificate {
                 Err(error) => tracing::warn!(
                     secret = self.name,
                     error = chain(&error),
-                    "the watch of the registry's certificate failed"
+                    "the watch of the certificate failed"
                 ),
             }
         }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::net::http;
 use crate::serve;
 use crate::spec;
 
@@ -31,6 +32,16 @@ pub(super) struct Addresses {
     /// The address of these pages. They are served with the certificate of the registry, if it has one.
     #[arg(long, env = "ROLLCALL_CONSENT_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8083")]
     pub(super) consent_address: SocketAddr,
+    /// The URL at which Sync Engines reach the gateway, such as <https://engines.corp.example>. Without it there is no gateway.
+    #[arg(long, env = "ROLLCALL_GATEWAY_EXTERNAL_URL", value_name = "URL", value_parser = gateway)]
+    pub(super) gateway_external_url: Option<String>,
+    /// The address of the gateway.
+    #[arg(long, env = "ROLLCALL_GATEWAY_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8444")]
+    pub(super) gateway_address: SocketAddr,
+    /// A Secret of type kubernetes.io/tls in the operator's own namespace, with the certificate of the gateway. Without it the gateway
+    /// is served without TLS: use that only behind a proxy that terminates TLS.
+    #[arg(long, env = "ROLLCALL_GATEWAY_TLS_SECRET", value_name = "NAME", value_parser = kubernetes_name)]
+    pub(super) gateway_tls_secret: Option<String>,
     /// The address of /healthz and /readyz.
     #[arg(long, env = "ROLLCALL_HEALTH_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) health_address: SocketAddr,
@@ -65,6 +76,12 @@ fn ends_it(error: &io::Error) -> bool {
 fn external(text: &str) -> Result<String, String> {
     let why = || "write it as https:// and a host, such as https://rollcall.corp.example".to_owned();
     serve::is_external(text).then(|| text.to_owned()).ok_or_else(why)
+}
+
+/// Parses an address that Sync Engines ask.
+fn gateway(text: &str) -> Result<String, String> {
+    let why = || "write it as https:// and a host, such as https://engines.corp.example".to_owned();
+    http::is_place(text).then(|| text.to_owned()).ok_or_else(why)
 }
 
 /// Parses a Kubernetes name. It becomes part of request paths.

@@ -104,7 +104,7 @@ impl ConnectorState {
         now: Timestamp,
         metrics: &Metrics,
     ) {
-        use source::Reason::{AuthenticationFailed, Cancelled, TlsFailed, Unreachable};
+        use source::Reason::{AuthenticationFailed, Cancelled, EngineNotConnected, TlsFailed, Unreachable};
         let asked = self.common.job.take().and_then(|job| job.cause);
         if self.tried.as_ref() != Some(&key) {
             // It was of a connector that is gone, whatever bears its name now.
@@ -125,7 +125,7 @@ impl ConnectorState {
             Err(ImportError::Source(error)) => match error.reason {
                 AuthenticationFailed => Some(account),
                 // It did not come to that.
-                Unreachable | TlsFailed | Cancelled => self.refused.take(),
+                Unreachable | TlsFailed | Cancelled | EngineNotConnected => self.refused.take(),
                 _ => None,
             },
             Err(_) => self.refused.take(),
@@ -156,10 +156,12 @@ impl ConnectorState {
 /// they may be the reason. A service that asks for a pause mostly does so because of others; but if it does so again and
 /// again (`failures` in a row before this one), the look-ups must not keep all else from being read.
 fn says_nothing_of_look_ups(error: &ImportError, failures: u32) -> bool {
-    use source::Reason::{AuthenticationFailed, Cancelled, Throttled, TlsFailed, Unreachable};
+    use source::Reason::{
+        AuthenticationFailed, Cancelled, EngineNotConnected, Throttled, TlsFailed, Unreachable,
+    };
     let ImportError::Source(error) = error else { return false };
     match error.reason {
-        Unreachable | TlsFailed | AuthenticationFailed | Cancelled => true,
+        Unreachable | TlsFailed | AuthenticationFailed | Cancelled | EngineNotConnected => true,
         Throttled => failures < THROTTLED_AT_MOST,
         _ => false,
     }

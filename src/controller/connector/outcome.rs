@@ -112,5 +112,7 @@ pub(super) fn reason(error: &ImportError) -> Reason {
         source::Reason::Interrupted | source::Reason::Cancelled => reasons::INTERRUPTED,
         source::Reason::InvalidData => reasons::INVALID_DATA,
         source::Reason::DirectoryChanged => reasons::DIRECTORY_CHANGED,
+        source::Reason::EngineNotConnected => reasons::ENGINE_NOT_CONNECTED,
+        source::Reason::Withheld => reasons::WITHHELD,
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn resolve(
     name: &Name,
     object: &DirectoryConnector,
 ) -> Result<Resolved, Error> {
-    let references = reference::of_connector(&object.spec);
+    let references = reference::of_connector(&name.name, &object.spec);
     let Named { used, literal, .. } = named(context, name).await?;
     let versions = context.parts.versions(name, &references);
     let is_known = |known: &Resolved| {
@@ -38,7 +38,11 @@ pub(super) async fn resolve(
     let mut objects = fetch(&context.client, name, &references).await?;
     objects.connectors.insert(name.clone(), (object.spec.clone(), None));
     objects.issuer = Some(Arc::new(Accounts(context.client.clone())));
-    let used_of_them = objects.content(name, &reference::keys_of_connector(&object.spec));
+    objects.engines = match &context.gateway {
+        Some(gateway) => spec::EngineAccess::On(gateway.engines.clone()),
+        None => spec::EngineAccess::Off,
+    };
+    let used_of_them = objects.content(name, &reference::keys_of_connector(&name.name, &object.spec));
     let (read, of) = (literal.clone(), name.clone());
     // Expressions are compiled.
     let connector = blocking(move || Ok(spec::connector(&of, &objects, read))).await?;

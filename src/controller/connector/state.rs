@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Failed, Inputs, Intervals};
+use super::enrolment::Known;
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
@@ -83,6 +84,10 @@ pub(in crate::controller) struct ConnectorState {
     pub(super) is_declined: bool,
     /// Our page that leads to the question.
     pub(super) page: Option<String>,
+    /// What is known of the enrolment of its Sync Engine.
+    pub(super) engine: Option<Known>,
+    /// What the status says of its Sync Engine, if it has one.
+    pub(super) told_of_engine: Option<status::engine::Engine>,
     /// What policies were last told.
     pub(super) health: ConnectorHealth,
 }
@@ -224,6 +229,7 @@ impl ConnectorState {
             consents: object.spec.entra_id.is_some(),
             is_declined: self.is_declined,
             page: self.page.as_deref(),
+            engine: self.told_of_engine.as_ref(),
             elsewhere: spec::elsewhere(&object.spec),
             unseen: match (&resolved.connector, &self.outcome) {
                 (Ok(connector), Some(Ok(read))) => status::unseen(read, &connector.source, &resolved.used),

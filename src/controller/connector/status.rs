@@ -18,6 +18,7 @@ use crate::sync::import::{ImportError, Imported};
 use crate::words::count;
 
 pub(super) mod consent;
+pub(super) mod engine;
 
 /// From so long before the end of a certificate on somebody is told of it.
 const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -44,6 +45,8 @@ pub(super) struct StatusInput<'a> {
     pub(super) page: Option<&'a str>,
     /// What to say of hosts that are used in place of the usual ones.
     pub(super) elsewhere: Option<String>,
+    /// What to say of its Sync Engine, if it has one.
+    pub(super) engine: Option<&'a engine::Engine>,
     pub(super) handled: Option<String>,
     pub(super) next_at: Option<Timestamp>,
     /// What to say of what came of nobody.
@@ -128,6 +131,9 @@ pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
             certificate_expires_at = read.certificate_ends_at.map(Time);
         }
     }
+    if let Some(engine) = facts.engine {
+        engine.say(&mut conditions);
+    }
     conditions.leave_out(ENDPOINTS);
     if let Some(elsewhere) = &facts.elsewhere {
         conditions.set(ENDPOINTS, Status::True, connector::ENDPOINTS_OVERRIDDEN.name, elsewhere);
@@ -139,6 +145,7 @@ pub(super) fn status(facts: &StatusInput<'_>) -> DirectoryConnectorStatus {
         certificate_expires_at,
         last_import,
         change_feed,
+        engine: facts.engine.map(|engine| engine.status.clone()),
         next_import_at: facts.next_at.map(Time),
         last_handled_sync_requested_at: facts.handled.clone(),
     }
@@ -232,7 +239,7 @@ fn clock(ahead: SignedDuration) -> Option<String> {
 
 /// At which stage a read fails for this reason; `None` if that has nothing to do with the directory.
 fn stage(reason: Reason) -> Option<usize> {
-    if [connector::UNREACHABLE, connector::TLS_FAILED].contains(&reason) {
+    if [connector::UNREACHABLE, connector::TLS_FAILED, connector::ENGINE_NOT_CONNECTED].contains(&reason) {
         Some(0)
     } else if [connector::AUTHENTICATION_FAILED, connector::APP_NOT_FOUND].contains(&reason) {
         Some(1)
@@ -260,6 +267,7 @@ pub(super) fn unreadable(
         is_declined: false,
         page: None,
         elsewhere: None,
+        engine: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -303,6 +311,7 @@ pub fn of_import(
         is_declined: false,
         page: None,
         elsewhere: source.elsewhere(),
+        engine: None,
         handled: None,
         next_at: None,
         unseen: outcome.as_ref().ok().and_then(|read| unseen(read, source, used)),

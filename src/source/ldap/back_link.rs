@@ -10,7 +10,7 @@ use crate::source::Lists;
 use crate::source::schema::Attributes;
 
 /// The back link that is followed: OpenLDAP's and Active Directory's.
-pub(super) const FOLLOWED: &str = "memberof";
+pub(in crate::source) const FOLLOWED: &str = "memberof";
 /// Above so many entries that are to be read again, everything is read.
 pub(super) const AT_MOST: usize = 1000;
 /// So many groups are named in a message.

@@ -10,6 +10,11 @@ use super::root_dse;
 use crate::source::schema::{self, active_directory};
 
 impl ActiveDirectoryConfig {
+    /// The attributes that state a neutral field, in lower case.
+    pub fn attributes_of(field: &str) -> Vec<&'static str> {
+        active_directory::attributes_of(field)
+    }
+
     /// What to say of these fields of the directory, of which nothing came.
     pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str) -> Option<String> {
         let attributes = attributes(fields, active_directory::attributes_of);
@@ -23,6 +28,11 @@ impl ActiveDirectoryConfig {
 }
 
 impl GenericConfig {
+    /// The attributes that state a neutral field, in lower case.
+    pub fn attributes_of(field: &str) -> Vec<&'static str> {
+        schema::attributes_of(field)
+    }
+
     /// What to say of these fields of a directory of this vendor, of which nothing came.
     pub fn unseen(&self, fields: &BTreeSet<&str>, vendor: Option<&str>) -> Option<String> {
         let attributes = attributes(fields, schema::attributes_of);

@@ -40,8 +40,11 @@ impl Resolving<'_> {
         self.dns(&format!("{AT}.baseDNs"), &domain.base_dns);
         self.dns(&format!("{AT}.excludeDNs"), &domain.exclude_dns);
         let [user_filter, group_filter] = self.filters(AT, &domain.user_filter, &domain.group_filter);
-        let bind = self.objects.credentials(self.name, &domain.credentials_secret_ref);
-        let bind = self.followed(&format!("{AT}.credentialsSecretRef"), Some(bind));
+        if domain.credentials_secret_ref.is_none() {
+            self.problem(AT, "name the Secret of the account that reads in credentialsSecretRef");
+        }
+        let bind = domain.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
+        let bind = self.followed(&format!("{AT}.credentialsSecretRef"), bind);
         let ca_pem = self.authority(AT, &domain.tls);
         let ldap = LdapConfig {
             urls: domain.urls.clone(),

@@ -17,6 +17,8 @@ pub(super) struct Operating {
     pub(super) reconcile_errors: Labelled<Counter>,
     pub(super) api_errors: Labelled<Counter>,
     pub(super) requests: Labelled<Counter>,
+    pub(super) gateway: Labelled<Counter>,
+    pub(super) engines: Labelled<Gauge>,
 }
 
 impl Operating {
@@ -58,6 +60,16 @@ impl Operating {
                 "Failed requests to the apiserver: watch, object (a read or the write of a status), event, lease",
             ),
             requests: register(registry, "scim_requests", "Requests to the registry, by HTTP status"),
+            gateway: register(
+                registry,
+                "gateway_requests",
+                "Requests to the gateway of Sync Engines, by result: ok, or why they were refused",
+            ),
+            engines: register(
+                registry,
+                "engines_connected",
+                "Sync Engines that are connected to the gateway",
+            ),
         }
     }
 }

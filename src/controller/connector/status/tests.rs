@@ -95,6 +95,7 @@ fn facts<'a>(
         is_declined: false,
         page: None,
         elsewhere: None,
+        engine: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -288,6 +289,7 @@ fn suspended_keeps_what_it_said_and_moves_the_generation() {
         is_declined: false,
         page: None,
         elsewhere: None,
+        engine: None,
         handled: None,
         next_at: None,
         unseen: None,
@@ -447,6 +449,8 @@ fn every_reason_is_said_where_the_documents_say() {
         source::Reason::Interrupted,
         source::Reason::InvalidData,
         source::Reason::DirectoryChanged,
+        source::Reason::EngineNotConnected,
+        source::Reason::Withheld,
     ];
     let errors = all.map(|reason| ImportError::Source(source::SourceError::new(reason, "why")));
     let failures: Vec<Failure> = errors.iter().map(|error| failure(reason(error))).collect();
@@ -472,6 +476,10 @@ fn every_reason_is_said_where_the_documents_say() {
         ..facts(state, true, None)
     };
     let mut conditions: Vec<_> = states.flat_map(|state| status(&of_tenant(state)).conditions).collect();
+    for engine in engine::tests::every() {
+        let of_engine = StatusInput { engine: Some(&engine), ..facts(State::Read(&read), true, None) };
+        conditions.extend(status(&of_engine).conditions);
+    }
     conditions.extend(asked(connector::CONSENT_MISSING, true, None).conditions);
     let had_some = asked(connector::PERMISSION_MISSING, false, None);
     conditions.extend(asked(connector::CONSENT_MISSING, false, Some(&had_some)).conditions);

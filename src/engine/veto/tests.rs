@@ -1,0 +1,278 @@
+//! What may not leave does not, and is nobody's evidence.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rstest::rstest;
+
+use super::*;
+use crate::directory::{
+    Anchor, Change, Completion, DirectoryId, EntryKind, Members, Mode, OfNoKind, Patch, Shown,
+};
+use crate::wire::ChangeFeed;
+
+fn rules(bases: &[&str], attributes: &[&str], classes: &[&str]) -> VetoSettings {
+    let texts = |these: &[&str]| these.iter().map(|it| (*it).to_owned()).collect();
+    VetoSettings { bases: texts(bases), attributes: texts(attributes), classes: texts(classes) }
+}
+
+fn veto(may: &VetoSettings, not: &VetoSettings) -> Veto {
+    Veto::new(may, not).unwrap()
+}
+
+fn asked(literal: &[&str]) -> wire::Directory {
+    wire::Directory {
+        server: Server::Ldap,
+        base_dns: Vec::new(),
+        exclude_dns: Vec::new(),
+        user_filter: None,
+        group_filter: None,
+        change_feed: ChangeFeed::Auto,
+        anchor: None,
+        page_size: 100,
+        literal: literal.iter().map(|it| (*it).to_owned()).collect(),
+    }
+}
+
+fn stated(names: &[(&str, &str)]) -> BTreeMap<String, Stated> {
+    names
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Stated::Values(vec![(*value).to_owned()])))
+        .collect()
+}
+
+fn entry(dn: &str) -> Entry {
+    Entry {
+        anchor: Anchor::new(dn),
+        dn: dn.to_owned(),
+        names: vec![
+            Reference::Anchor(Anchor::new(dn)),
+            Reference::Dn(Dn::parse(dn).unwrap()),
+            Reference::uid("ann"),
+            Reference::address("ann@x.example"),
+        ],
+        fields: stated(&[("mail", "ann@x.example"), ("mobile", "7"), ("displayName", "Ann")]),
+        attributes: stated(&[("audio", "a"), (CLASS, "person")]),
+        ..Entry::nobody()
+    }
+}
+
+fn completion() -> Completion {
+    Completion {
+        mode: Mode::Full,
+        directory: DirectoryId::new("dc=x"),
+        id: None,
+        server: None,
+        cursor: None,
+        fields: ["mail", "mobile", "displayName"].map(str::to_owned).into(),
+        attributes: ["audio", CLASS].map(str::to_owned).into(),
+        scope: String::new(),
+        notices: Vec::new(),
+        vendor: None,
+        feed: None,
+        shown: Shown::default(),
+    }
+}
+
+#[test]
+fn what_an_attribute_states_is_unknown_and_named_and_its_names_stay() {
+    let veto = veto(&rules(&[], &[], &[]), &rules(&[], &["Mail;lang-de", "commonName", "audio"], &[]));
+    let asked = asked(&["audio", "photo"]);
+    let mut sieve = Sieve::new(&veto, &asked);
+    let Some(Change::Replace(came)) = sieve.change(Change::Replace(Box::new(entry("uid=ann,dc=x")))) else {
+        panic!()
+    };
+    assert_eq!(came.fields, stated(&[("mobile", "7")]), "displayName may be the cn");
+    assert!(came.attributes.is_empty(), "{:?}", came.attributes);
+    assert!(came.names.iter().all(|name| !matches!(name, Reference::Address(_))) && came.names.len() == 3);
+    let end = sieve.completion(completion());
+    assert_eq!(end.fields, ["mobile".to_owned()].into());
+    assert!(end.attributes.is_empty());
+    let [notice] = &end.notices[..] else { panic!("{:?}", end.notices) };
+    for name in ["mail", "displayName", "name", "audio"] {
+        assert!(notice.contains(name), "{notice}");
+    }
+    let patch = Patch {
+        set: entry("uid=ann,dc=x"),
+        cleared: ["mail".to_owned(), "mobile".to_owned()].into(),
+        cleared_attributes: ["audio".to_owned(), "photo".to_owned()].into(),
+        alone: Ok(()),
+    };
+    let Some(Change::Patch(patch)) = sieve.change(Change::Patch(Box::new(patch))) else { panic!() };
+    assert_eq!(
+        (patch.cleared, patch.cleared_attributes),
+        (["mobile".to_owned()].into(), ["photo".to_owned()].into())
+    );
+}
+
+#[test]
+fn only_what_may_leave_does() {
+    let veto = veto(
+        &rules(&["ou=staff,dc=x"], &["mail", "mailAlternateAddress", "mailLocalAddress"], &["person"]),
+        &rules(&["ou=board,ou=staff,dc=x"], &[], &["secretPerson"]),
+    );
+    let asked = asked(&[]);
+    let mut sieve = Sieve::new(&veto, &asked);
+    let mut leaves = |dn: &str, class: &str| {
+        let mut entry = entry(dn);
+        entry.attributes.insert(CLASS.to_owned(), Stated::Values(vec!["top".to_owned(), class.to_owned()]));
+        sieve.change(Change::Replace(Box::new(entry)))
+    };
+    for (dn, class, is_let) in [
+        ("uid=ann,ou=staff,dc=x", "Person", true),
+        ("UID=Ann,OU=Staff,DC=X", "person", true),
+        ("uid=ann,ou=board,ou=staff,dc=x", "person", false),
+        ("uid=ann,dc=x", "person", false),
+        ("uid=ann,ou=staff,dc=x", "device", false),
+    ] {
+        let left = leaves(dn, class);
+        assert_eq!(left.is_some(), is_let, "{dn} {class}");
+        if let Some(Change::Replace(entry)) = left {
+            assert_eq!(entry.fields, stated(&[("mail", "ann@x.example")]));
+            assert!(entry.attributes.is_empty(), "the class was asked for only to decide");
+        }
+    }
+    let mut secret = entry("uid=ann,ou=staff,dc=x");
+    secret
+        .attributes
+        .insert(CLASS.to_owned(), Stated::Values(vec!["person".to_owned(), "secretperson".to_owned()]));
+    assert_eq!(sieve.change(Change::Replace(Box::new(secret))), None);
+    let mut unclear = entry("uid=ann,ou=staff,dc=x");
+    unclear.attributes.insert(CLASS.to_owned(), Stated::Undecodable);
+    assert_eq!(sieve.change(Change::Replace(Box::new(unclear))), None);
+    let notices = sieve.completion(completion()).notices.join("\n");
+    assert!(notices.contains("withholds 5 entries by their bases or classes"), "{notices}");
+    assert!(veto.reads_all());
+}
+
+#[test]
+fn a_list_without_some_of_its_members_is_not_whole() {
+    let veto = veto(&rules(&[], &[], &[]), &rules(&["ou=board,dc=x"], &[], &[]));
+    let asked = asked(&[]);
+    let mut sieve = Sieve::new(&veto, &asked);
+    let dn = |text: &str| Reference::Dn(Dn::parse(text).unwrap());
+    let (seen, hidden) = (dn("cn=a,ou=staff,dc=x"), dn("cn=b,ou=board,dc=x"));
+    let mut members = |members: Members| {
+        let group = Entry { kind: EntryKind::Group, members, ..entry("cn=g,dc=x") };
+        match sieve.change(Change::Replace(Box::new(group))) {
+            Some(Change::Replace(entry)) => entry.members,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(members(Members::Complete(vec![seen.clone()])), Members::Complete(vec![seen.clone()]));
+    let Members::Partial(left, why) = members(Members::Complete(vec![seen.clone(), hidden.clone()])) else {
+        panic!()
+    };
+    assert_eq!(left, std::slice::from_ref(&seen));
+    assert!(why.contains("withholds"), "{why}");
+    let Members::Partial(left, _) = members(Members::Partial(vec![hidden.clone()], "cut".to_owned())) else {
+        panic!()
+    };
+    assert!(left.is_empty());
+    assert_eq!(members(Members::NotStated), Members::NotStated);
+    let delta = Change::MembersDelta {
+        group: Anchor::new("g"),
+        added: vec![seen.clone(), hidden.clone()],
+        removed: vec![hidden],
+    };
+    let kept = Change::MembersDelta { group: Anchor::new("g"), added: vec![seen], removed: Vec::new() };
+    assert_eq!(sieve.change(delta), Some(kept));
+    assert!(sieve.completion(completion()).notices.join("").contains("members of 2 groups"));
+    let of_board = "cn=b,ou=board,dc=x".to_owned();
+    let unreadable = |what: String| Change::Unreadable { anchor: None, what, why: String::new() };
+    assert_eq!(
+        sieve.change(unreadable(of_board.clone())),
+        Some(unreadable("an entry that the engine withholds".to_owned()))
+    );
+    let no_kind = OfNoKind { anchor: Anchor::new("b"), what: of_board, why: String::new(), kinds: &[] };
+    assert_eq!(sieve.change(Change::OfNoKind(no_kind)), None);
+}
+
+#[test]
+fn who_may_not_leave_is_not_settled() {
+    let veto = |not| veto(&rules(&[], &[], &[]), &not);
+    let anchor = |id: &str| Anchor::new(id);
+    let found = || LookUp {
+        server: None,
+        found: vec![anchor("a"), anchor("b"), anchor("c")],
+        of_no_kind: Vec::new(),
+        missing: vec![anchor("d")],
+        orphans: vec![anchor("d")],
+        called: HashMap::from([
+            (anchor("a"), vec!["cn=a,dc=x".to_owned()]),
+            (anchor("b"), vec!["cn=b,ou=board,dc=x".to_owned()]),
+        ]),
+    };
+    let by_base = veto(rules(&["ou=board,dc=x"], &[], &[])).looked_up(found());
+    assert_eq!(
+        (by_base.found, by_base.called.len(), by_base.missing),
+        (vec![anchor("a")], 1, vec![anchor("d")])
+    );
+    let by_class = veto(rules(&[], &[], &["person"])).looked_up(found());
+    assert_eq!((by_class.found.len(), by_class.called.len(), by_class.missing), (0, 0, vec![anchor("d")]));
+    assert_eq!(veto(rules(&[], &["mail"], &[])).looked_up(found()), found());
+}
+
+#[rstest]
+#[case("(mail=*)", false)]
+#[case("(&(objectClass=person)(MAIL;lang-en=a*))", false)]
+#[case("(rfc822Mailbox=a*)", false)]
+#[case("(emailAddress~=a)", false)]
+#[case("(userPassword=a*)", false)]
+#[case("(ms-Mcs-AdmPwd=a*)", false)]
+#[case("(msLAPS-Password=a*)", false)]
+#[case("(2.5.4.35=a*)", false)]
+#[case("(OID.2.5.4.35=a*)", false)]
+#[case("(:caseIgnoreMatch:=a)", false)]
+#[case("(mail:caseIgnoreMatch:=a)", false)]
+#[case("(uid=a*)", true)]
+#[case("(&(objectClass=person)(!(employeeType=x)))", true)]
+fn a_filter_asks_for_nothing_that_may_not_leave(#[case] filter: &str, #[case] is_let: bool) {
+    let veto = veto(&rules(&[], &[], &[]), &rules(&[], &["mail"], &[]));
+    for group in [false, true] {
+        let mut asked = asked(&[]);
+        if group {
+            asked.group_filter = Some(filter.to_owned());
+        } else {
+            asked.user_filter = Some(filter.to_owned());
+        }
+        assert_eq!(veto.check(&asked).is_ok(), is_let, "{filter}");
+    }
+}
+
+#[test]
+fn passwords_never_leave_and_names_of_several_attributes_count_for_each() {
+    let all = veto(&rules(&[], &[], &[]), &rules(&[], &[], &[]));
+    let secrets = [
+        "userPassword",
+        "unicodePwd",
+        "userPassword;x",
+        "1.2.840.113556.1.4.90",
+        "msLAPS-EncryptedPassword",
+        "krbPrincipalKey",
+    ];
+    assert!(all.literal(&secrets.map(str::to_owned).into()).is_empty());
+    assert!(all.leaves("name") && all.withheld_fields(Server::Ldap).is_empty() && !all.reads_all());
+    let not = veto(&rules(&[], &[], &[]), &rules(&[], &["sn"], &[]));
+    assert!(!not.leaves("name") && !not.leaves("surname") && not.leaves("cn"));
+    let may = veto(&rules(&[], &["cn", "userPassword"], &[]), &rules(&[], &[], &[]));
+    assert!(
+        !may.leaves("userPassword")
+            && !may.leaves("name")
+            && may.leaves("objectClass")
+            && may.leaves("commonName")
+    );
+    assert!(may.check(&wire::Directory { anchor: Some("unicodePwd".to_owned()), ..asked(&[]) }).is_err());
+    for anchor in ["&(userPassword=a*)(cn", "", "cn=*)(x", "cn\0"] {
+        assert!(
+            all.check(&wire::Directory { anchor: Some(anchor.to_owned()), ..asked(&[]) }).is_err(),
+            "{anchor}"
+        );
+        assert!(all.literal(&asked(&[anchor]).literal).is_empty(), "{anchor}");
+    }
+    assert!(
+        all.check(&wire::Directory { anchor: Some("dominoUNID".to_owned()), ..asked(&["cn;lang-de"]) })
+            .is_ok()
+    );
+    assert!(Veto::new(&rules(&[], &[], &[]), &rules(&[], &["objectGUID"], &[])).is_err());
+    assert!(Veto::new(&rules(&["no dn"], &[], &[]), &rules(&[], &[], &[])).is_err());
+}
