@@ -70,7 +70,8 @@ fn the_apiserver_takes_all_of_it() {
     for values in examples() {
         let rendered = render(&with(&values));
         // These kinds are the Prometheus operator's and the Gateway API's, which are not there.
-        let theirs = ["servicemonitor.yaml", "rules.yaml", "httproute.yaml", "consentroute.yaml"];
+        let theirs =
+            ["servicemonitor.yaml", "rules.yaml", "httproute.yaml", "consentroute.yaml", "enginesroute.yaml"];
         let ours = rendered.into_iter().filter(|(file, _)| !theirs.contains(&&**file));
         // One `kubectl apply` takes objects of one namespace only.
         let mut by_namespace: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -171,6 +172,34 @@ fn browsers_reach_the_pages_of_consent_only_where_that_is_said() {
     }
 }
 
+#[test]
+fn engines_reach_the_gateway_only_where_that_is_said_and_the_operator_writes_secrets_only_then() {
+    let rendered = render(&[]);
+    for file in ["statefulset.yaml", "service.yaml", "networkpolicy.yaml"] {
+        assert!(!rendered[file].to_lowercase().contains("engine"), "{file}");
+    }
+    let writes = |rendered: &str| rendered.contains("verbs: [create, update]");
+    assert!(!writes(&rendered["watched.yaml"]));
+    for (values, file) in [("ci/gateway.yaml", "enginesroute.yaml"), ("ci/production.yaml", "engines.yaml")] {
+        let rendered = render(&with(&chart().join(values)));
+        assert!(writes(&rendered["watched.yaml"]), "{values}");
+        let services = objects(&rendered["service.yaml"]);
+        let service = services.iter().find(|it| it["metadata"]["name"] == "rollcall-engines").unwrap();
+        assert!(rendered[file].contains("rollcall-engines") && rendered[file].contains("/v1/"));
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], "engines");
+        let pod = &objects(&rendered["statefulset.yaml"])[0]["spec"]["template"]["spec"]["containers"][0];
+        let port = pod["ports"].as_array().unwrap().iter().find(|it| it["name"] == "engines").unwrap();
+        assert_eq!(port["containerPort"], 8444);
+        assert!(rendered["statefulset.yaml"].contains("https://engines.corp.example"));
+        assert!(rendered["networkpolicy.yaml"].contains("port: engines"));
+    }
+    let rendered = render(&with(&chart().join("ci/production.yaml")));
+    assert!(
+        rendered["rbac.yaml"].contains("engines-tls")
+            && rendered["statefulset.yaml"].contains("ROLLCALL_GATEWAY_TLS_SECRET")
+    );
+}
+
 #[rstest]
 #[case::microsoft("workloadIdentity", "azure")]
 #[case::google("googleWorkloadIdentity", "google")]
@@ -247,6 +276,13 @@ fn what_is_chosen_by_label_is_bound_by_whoever_labels_it() {
     "consent.ingress.tlsSecret: name the Secret"
 )]
 #[case::no_consent_gateway(&["consent.httpRoute.enabled=true"], "consent.httpRoute.parentRefs: name the Gateway")]
+#[case::no_engines_host(&["engineGateway.ingress.enabled=true"], "engineGateway.ingress.host: name the host")]
+#[case::no_engines_certificate(
+    &["engineGateway.ingress.enabled=true", "engineGateway.ingress.host=a"],
+    "engineGateway.ingress.tlsSecret: name the Secret"
+)]
+#[case::no_engines_gateway(&["engineGateway.httpRoute.enabled=true"], "engineGateway.httpRoute.parentRefs: name the Gateway")]
+#[case::insecure_engines(&["engineGateway.externalUrl=http://a"], "externalUrl")]
 #[case::insecure_consent(&["consent.externalUrl=http://a"], "externalUrl")]
 #[case::unknown(&["watchNamespace={a}"], "watchNamespace")]
 #[case::no_digest(&["image.digest=latest"], "digest")]

@@ -55,6 +55,18 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
+{{- define "rollcall.gatewayUrl" -}}
+{{- with .Values.engineGateway -}}
+{{- if .externalUrl -}}
+{{- .externalUrl -}}
+{{- else if .ingress.enabled -}}
+{{- printf "https://%s" .ingress.host -}}
+{{- else if .httpRoute.enabled -}}
+{{- printf "https://%s" .httpRoute.host -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The metrics of this release, and of no other. */ -}}
 {{- define "rollcall.series" -}}
 job="{{ include "rollcall.name" . }}-metrics", namespace="{{ .Release.Namespace }}"
@@ -71,6 +83,12 @@ job="{{ include "rollcall.name" . }}-metrics", namespace="{{ .Release.Namespace 
 - apiGroups: [""]
   resources: [secrets, configmaps]
   verbs: [get, list, watch]
+{{- if include "rollcall.gatewayUrl" . }}
+# By the Secret of a connector a Sync Engine joins.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, update]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
