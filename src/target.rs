@@ -9,6 +9,7 @@ pub use crate::directory::{TargetError, TargetReason};
 
 mod caller;
 mod capability;
+mod in_order;
 mod kind;
 mod lane;
 pub mod mimecast;

@@ -18,6 +18,7 @@ use crate::directory::{
 use crate::hex;
 use crate::words::count;
 
+use super::in_order::in_order;
 use super::lane::Lane;
 use super::refusal::Refusal;
 use super::turn::Turns;
@@ -195,18 +196,7 @@ impl Target for Mimecast {
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(batch.len());
-        for operation in batch {
-            let failed = outcomes.last().and_then(|last| match last {
-                Outcome::Failed(error) => Some(error.clone()),
-                _ => None,
-            });
-            outcomes.push(match failed {
-                Some(error) => Outcome::Failed(error),
-                None => Box::pin(self.one(operation)).await,
-            });
-        }
-        outcomes
+        in_order(batch, |operation| Box::pin(self.one(operation))).await
     }
 
     async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {

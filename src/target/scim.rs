@@ -17,6 +17,7 @@ use crate::directory::{
 };
 use crate::net::http::Url;
 
+use super::in_order::in_order;
 use super::refusal::{No, Refusal};
 use super::turn::Turns;
 use super::{Capabilities, Lane, OfKind, Rates, Target};
@@ -266,18 +267,7 @@ impl Target for Scim {
     }
 
     async fn apply(&self, batch: &[Operation]) -> Vec<Outcome> {
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(batch.len());
-        for operation in batch {
-            let failed = outcomes.last().and_then(|last| match last {
-                Outcome::Failed(error) => Some(error.clone()),
-                _ => None,
-            });
-            outcomes.push(match failed {
-                Some(error) => Outcome::Failed(error),
-                None => self.one(operation).await,
-            });
-        }
-        outcomes
+        in_order(batch, |operation| Box::pin(self.one(operation))).await
     }
 
     async fn find(&self, kind: SubjectKind, by: &[Match]) -> Vec<Result<Vec<TargetObject>, TargetError>> {
