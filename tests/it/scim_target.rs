@@ -472,6 +472,117 @@ async fn what_is_only_accepted_is_followed() {
 }
 
 #[tokio::test]
+async fn what_is_not_said_to_be_done_is_looked_for() {
+    for says in [(202, ""), (202, "{}"), (200, "OK"), (200, "<html>Done</html>")] {
+        let (service, target) = at(Habits::default()).await;
+        let (ada, eve) =
+            (create(&target, "ada", &user("ada")).await, create(&target, "eve", &user("eve")).await);
+        let team = create(&target, "team", &group("team")).await;
+        // Whether the first ones of each kind were read back, or it is known that they work.
+        for habits in [Some(says), None, Some(says)] {
+            service.inner().habits.does_later = habits;
+            let name = format!("ada{}", service.inner().asked.len());
+            let path = format!("Users/{ada}");
+            assert_eq!(
+                update(&target, &ada, "ada", &user(&name)).await,
+                Outcome::Done(ada.clone()),
+                "{says:?}"
+            );
+            assert_eq!(service.inner().objects[&path]["userName"], *name);
+            for state in [false, true] {
+                assert_eq!(active(&target, &ada, state).await, Outcome::Done(ada.clone()));
+                assert_eq!(service.inner().objects[&path]["active"], state);
+            }
+            let members = [ada.clone(), eve.clone()];
+            for (change, left) in
+                [(add(&target, &team, &members).await, 2), (remove(&target, &team, &members[..1]).await, 1)]
+            {
+                assert_eq!(change, Outcome::Done(team.clone()), "{says:?}, {left} left");
+            }
+            let inside = service.inner().objects[&format!("Groups/{team}")]["members"].clone();
+            assert_eq!(inside, json!([{ "value": &*eve.0 }]));
+            assert_eq!(remove(&target, &team, &members).await, Outcome::Done(team.clone()));
+        }
+        for id in [ada, eve] {
+            let gone = Operation::Delete { kind: SubjectKind::User, id: id.clone() };
+            assert_eq!(one(&target, gone).await, Outcome::Done(id.clone()));
+            assert!(!service.inner().objects.contains_key(&format!("Users/{id}")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_never_done_though_it_was_accepted_stays_in_doubt() {
+    let (service, target) = at(Habits::default()).await;
+    let ada = create(&target, "ada", &user("ada")).await;
+    let team = create(&target, "team", &group("team")).await;
+    let accepted = |method, to| Fault::new(method, to, 202);
+    service.inner().faults.extend([
+        accepted("PATCH", "Users"),
+        accepted("PATCH", "Groups"),
+        accepted("DELETE", "Users"),
+    ]);
+    let gone = Operation::Delete { kind: SubjectKind::User, id: ada.clone() };
+    for outcome in [
+        active(&target, &ada, false).await,
+        add(&target, &team, std::slice::from_ref(&ada)).await,
+        one(&target, gone).await,
+    ] {
+        assert!(matches!(outcome, Outcome::Ambiguous(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_does_not_give_all_that_it_finds_is_not_believed() {
+    let (service, target) = at(Habits { pages_filters: true, ..Habits::default() }).await;
+    let same = Content::User(UserContent {
+        emails: vec!["shared@corp.example".to_owned()],
+        ..UserContent { user_name: "ada".to_owned(), ..UserContent::default() }
+    });
+    create(&target, "ada", &Arc::new(same.clone())).await;
+    create(&target, "eve", &Arc::new(same.with_name("eve"))).await;
+    let both =
+        target.find(SubjectKind::User, &[Match::Email("shared@corp.example".to_owned())]).await.remove(0);
+    assert_eq!(both.unwrap().len(), 2, "an address of two is nobody's");
+    says(&target, "does not give all that it finds");
+    // What it finds, and does not give at all, is no proof that nothing is there.
+    service.inner().habits = Habits { lies_by: 1, ..Habits::default() };
+    let found = target.find(SubjectKind::User, &[Match::Name("nobody".to_owned())]).await.remove(0);
+    assert_eq!(found.unwrap_err().reason, TargetReason::InvalidAnswer);
+}
+
+#[tokio::test]
+async fn an_object_of_others_that_is_given_in_place_of_a_new_one_is_not_ours() {
+    let (service, target) = at(Habits { gives_what_is_there: true, ..Habits::default() }).await;
+    create(&target, "ada", &user("ada")).await;
+    create(&target, "somebody else", &user("eve")).await;
+    // Whatever mark of its own it has, or none.
+    let eve = service.inner().objects.iter().find(|(_, it)| it["userName"] == "eve").unwrap().0.clone();
+    for mark in [Some(key("somebody else").to_string()), Some("E-17".to_owned()), None] {
+        service.inner().objects.get_mut(&eve).unwrap()["externalId"] = json!(mark);
+        let mine = one(&target, Operation::Create { key: key("eve"), content: user("eve") }).await;
+        assert_eq!(mine, Outcome::NameTaken("eve".to_owned()), "{mark:?}");
+    }
+    assert_eq!(service.inner().objects.len(), 2);
+}
+
+#[tokio::test]
+async fn one_object_that_is_answered_with_another_stops_no_other() {
+    let (service, target) = at(Habits::default()).await;
+    let (ada, eve) = (create(&target, "ada", &user("ada")).await, create(&target, "eve", &user("eve")).await);
+    let other = service.inner().objects[&format!("Users/{eve}")].to_string();
+    service.inner().faults.push_back(Fault { body: other, ..Fault::new("GET", "Users/", 200) });
+    let changes = [(&ada, "ada", "ada2"), (&eve, "eve", "eve2")].map(|(id, who, name)| Operation::Update {
+        id: id.clone(),
+        key: key(who),
+        content: user(name),
+    });
+    let outcomes = target.apply(&changes).await;
+    assert!(matches!(outcomes[0], Outcome::Rejected(_)), "{outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::Done(eve));
+}
+
+#[tokio::test]
 async fn a_create_that_may_have_happened_is_doubt_and_a_repeated_one_leaves_one_object() {
     let (service, target) = at(Habits::default()).await;
     let lost = |happens| Fault { happens, ..Fault::new("POST", "Users", 504) };

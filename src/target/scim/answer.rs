@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::directory::TargetReason;
 use crate::net::http::Answer;
 use crate::target::refusal::{No, Refusal};
+use crate::target::turn::Call;
 use crate::text;
 use crate::words::count;
 
@@ -18,6 +19,8 @@ pub(super) struct Said {
     pub(super) body: Option<Value>,
     /// Where the resource is.
     pub(super) location: Option<String>,
+    /// Whether it says that all is done: it is not if it was only accepted, or if the answer is no SCIM.
+    pub(super) is_done: bool,
 }
 
 impl Refusal {
@@ -30,9 +33,10 @@ impl Refusal {
     }
 }
 
-/// What an answer says. `secret` is never repeated.
+/// What an answer says. `secret` is never repeated. A yes to a write that is no SCIM may be one all the same; to a read it is none.
 pub(super) fn understand(
     answer: &Answer,
+    call: Call,
     host: &str,
     secret: &[u8],
     now: Timestamp,
@@ -40,9 +44,10 @@ pub(super) fn understand(
     let json: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(Value::is_object);
     let is_empty = answer.body.iter().all(u8::is_ascii_whitespace);
     match answer.status {
-        200..=299 if json.is_some() || is_empty => {
+        200..=299 if json.is_some() || is_empty || call == Call::Write => {
             let location = answer.header("location").map(str::to_owned);
-            Ok(Said { status: answer.status, body: json, location })
+            let is_done = answer.status != 202 && (json.is_some() || is_empty);
+            Ok(Said { status: answer.status, body: json, location, is_done })
         }
         200..=299 => Err(Refusal::not_scim(&format!("{host} answered with something that is no SCIM"))),
         300..=399 => Err(redirected(answer, host)),
@@ -188,7 +193,8 @@ mod tests {
 
     fn no(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Refusal {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        understand(&Answer::of(status, headers, body), "app.example", b"the-token", now).unwrap_err()
+        let answer = Answer::of(status, headers, body);
+        understand(&answer, Call::Read, "app.example", b"the-token", now).unwrap_err()
     }
 
     #[rstest]
@@ -259,9 +265,21 @@ mod tests {
     #[test]
     fn an_empty_answer_is_a_yes() {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let said =
-            understand(&Answer::of(204, &[("location", "Users/1")], ""), "app.example", b"", now).unwrap();
+        let answer = Answer::of(204, &[("location", "Users/1")], "");
+        let said = understand(&answer, Call::Read, "app.example", b"", now).unwrap();
         assert_eq!((said.status, said.location.as_deref()), (204, Some("Users/1")));
-        assert!(said.body.is_none());
+        assert!(said.body.is_none() && said.is_done);
+    }
+
+    #[rstest]
+    #[case::all(200, "{}", true)]
+    #[case::nothing_to_say(204, "", true)]
+    #[case::accepted(202, "{}", false)]
+    #[case::in_other_words(200, "OK", false)]
+    #[case::a_page(200, "<html>Sign in</html>", false)]
+    fn a_yes_to_a_write_may_be_no_proof(#[case] status: u16, #[case] body: &str, #[case] is_done: bool) {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let said = understand(&Answer::of(status, &[], body), Call::Write, "app.example", b"", now).unwrap();
+        assert_eq!(said.is_done, is_done);
     }
 }

@@ -113,7 +113,7 @@ impl Client {
         }
         let call = if is_read { Call::Read } else { Call::Write };
         let answered = self.caller.call(&ask, call).await?;
-        answer::understand(&answered.answer, self.host(), answered.token.expose(), answered.at)
+        answer::understand(&answered.answer, call, self.host(), answered.token.expose(), answered.at)
     }
 
     fn url(&self, path: &[&str], query: &str) -> Result<Url, Refusal> {

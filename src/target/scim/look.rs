@@ -52,10 +52,8 @@ impl Looker<'_> {
             Err(refusal) => return Err(refusal),
         };
         if resource::id(&object).as_ref() != Some(id) {
-            let host = self.client.host();
-            return Err(Refusal::not_scim(&format!(
-                "{host} answered with another object than was asked for"
-            )));
+            let message = format!("{} answered with another object than was asked for", self.client.host());
+            return Err(Refusal::new(No::Refused, TargetReason::InvalidAnswer, message));
         }
         self.complete(kind, &mut object).await?;
         Ok(Some(object))
@@ -140,10 +138,13 @@ impl Looker<'_> {
             Err(refusal) => return Err(refusal),
         };
         let found = walk::of_page(&page).map_err(|broken| self.broken(&broken))?;
-        if found.iter().all(|object| says(object, kind, by, value)) {
+        let fits = found.iter().all(|object| says(object, kind, by, value));
+        let is_whole = walk::is_whole(&page, found.len());
+        if fits && is_whole {
             return Ok(Some(found));
         }
-        let note = format!("a filter by {attribute} is ignored, so the whole list is read instead");
+        let what = if fits { "does not give all that it finds" } else { "is ignored" };
+        let note = format!("a filter by {attribute} {what}, so the whole list is read instead");
         self.learned.learn(|dialect| *dialect.look_up(kind, by) = LookUp::List, &note);
         Ok(None)
     }

@@ -6,7 +6,7 @@ use super::dialect::{Members, Removal};
 use super::learned::Act;
 use super::patch::{self, Way};
 use super::resource;
-use super::write::Writer;
+use super::write::{FIRST_LOOK, LOOKS, Writer};
 use crate::directory::{Outcome, RefusedMember, SubjectKind, TargetError, TargetId, TargetReason};
 use crate::net::http::Method;
 use crate::target::refusal::{No, Refusal, doubt, not_begun, outcome};
@@ -18,6 +18,8 @@ const FRUITLESS: usize = 5;
 #[derive(Default)]
 struct Came {
     done: usize,
+    /// Whether the service did not say of all of it that it is done.
+    is_unsure: bool,
     refused: Vec<RefusedMember>,
 }
 
@@ -68,17 +70,12 @@ impl Writer<'_> {
             Some(Stop::Refusal(refusal)) => return Some(Self::stopped(group, &members, came, refusal)),
             None => {}
         }
-        if !is_proven && came.done > 0 {
-            match self.inside(group).await {
-                Ok(Some(inside)) => {
-                    let refused: BTreeSet<_> = came.refused.iter().map(|refused| &refused.member).collect();
-                    let not_done: Vec<_> = members
-                        .iter()
-                        .filter(|member| {
-                            !refused.contains(member) && inside.contains(*member) == (way == Way::Out)
-                        })
-                        .cloned()
-                        .collect();
+        if (!is_proven || came.is_unsure && is_shown) && came.done > 0 {
+            match self.not_done_of(way, group, &members, &came).await {
+                Ok(Some(not_done)) if came.is_unsure && !not_done.is_empty() => {
+                    return Some(Outcome::Ambiguous(self.not_yet()));
+                }
+                Ok(Some(not_done)) => {
                     if not_done.len() == came.done && way == Way::Out && self.other_form("does nothing") {
                         return None;
                     }
@@ -92,6 +89,31 @@ impl Writer<'_> {
             }
         }
         Some(finished(group, came.refused))
+    }
+
+    /// Of whom it does not show that it is done, though they were not refused: looked for again, and not for long, where the service did
+    /// not say that it is done. `None` if the group is not there.
+    async fn not_done_of(
+        &self,
+        way: Way,
+        group: &TargetId,
+        members: &[TargetId],
+        came: &Came,
+    ) -> Result<Option<Vec<TargetId>>, Refusal> {
+        let refused: BTreeSet<_> = came.refused.iter().map(|refused| &refused.member).collect();
+        let (mut wait, mut looks) = (FIRST_LOOK, 1);
+        loop {
+            let Some(inside) = self.inside(group).await? else { return Ok(None) };
+            let is_not_done = |member: &&TargetId| {
+                !refused.contains(member) && inside.contains(*member) == (way == Way::Out)
+            };
+            let not_done: Vec<_> = members.iter().filter(is_not_done).cloned().collect();
+            if not_done.is_empty() || !came.is_unsure || looks >= LOOKS {
+                return Ok(Some(not_done));
+            }
+            tokio::time::sleep(wait).await;
+            (wait, looks) = (wait * 2, looks + 1);
+        }
     }
 
     /// Who is in the group.
@@ -120,9 +142,13 @@ impl Writer<'_> {
             for (rest, _) in requests.rev() {
                 waiting.push_front(rest);
             }
-            let Err(refusal) = self.client.send(Method::PATCH, &path, Some(&body), None).await else {
-                came.done += some.len();
-                continue;
+            let refusal = match self.client.send(Method::PATCH, &path, Some(&body), None).await {
+                Ok(said) => {
+                    came.done += some.len();
+                    came.is_unsure |= !said.is_done;
+                    continue;
+                }
+                Err(refusal) => refusal,
             };
             match refusal.no {
                 // The group, or a member?

@@ -20,6 +20,7 @@ pub(super) struct Walk {
     pages: usize,
     total: Option<u64>,
     seen: HashSet<TargetId>,
+    cursors: HashSet<String>,
 }
 
 /// What is asked for next.
@@ -55,7 +56,7 @@ impl Walk {
             Paging::Index => Next::Index(1),
             Paging::Cursor => Next::Cursor(String::new()),
         };
-        Self { paging, page, next, pages: 0, total: None, seen: HashSet::new() }
+        Self { paging, page, next, pages: 0, total: None, seen: HashSet::new(), cursors: HashSet::new() }
     }
 
     /// The query of the next page.
@@ -90,11 +91,10 @@ impl Walk {
     }
 
     fn after_cursor(&mut self, cursor: &str) -> Result<Step, Broken> {
-        let next = Next::Cursor(cursor.to_owned());
-        if next == self.next {
+        if !self.cursors.insert(cursor.to_owned()) {
             return Err(Broken::NoList("it gave the same cursor again"));
         }
-        self.next = next;
+        self.next = Next::Cursor(cursor.to_owned());
         Ok(Step::More)
     }
 
@@ -122,6 +122,13 @@ impl Walk {
         self.next = Next::Index(start + came as u64);
         Ok(Step::More)
     }
+}
+
+/// Whether a page has all that it says that there is.
+pub(super) fn is_whole(page: &Value, came: usize) -> bool {
+    let goes_on = page.get("nextCursor").and_then(Value::as_str).is_some_and(|cursor| !cursor.is_empty());
+    let total = page.get("totalResults").and_then(Value::as_u64).unwrap_or_default();
+    !goes_on && total <= came as u64
 }
 
 /// The resources of a page; without any they may be left out.
@@ -198,10 +205,25 @@ mod tests {
         assert_eq!(walk.take(&page(1, Some("a b"))).unwrap().1, Step::More);
         assert_eq!(walk.query(), "cursor=a%20b&count=2");
         assert_eq!(walk.take(&page(2, Some("c"))).unwrap().1, Step::More);
-        let again = Walk { next: Next::Cursor("c".to_owned()), ..Walk::new(Paging::Cursor, 2) }
-            .take(&page(3, Some("c")));
-        assert!(matches!(again, Err(Broken::NoList(_))));
         assert_eq!(walk.take(&page(3, None)).unwrap().1, Step::Done);
+    }
+
+    #[test]
+    fn cursors_that_lead_in_a_circle_lead_to_no_end() {
+        let mut walk = Walk::new(Paging::Cursor, 2);
+        let mut take =
+            |next: &str| walk.take(&json!({ "Resources": [], "nextCursor": next })).map(|(_, step)| step);
+        assert_eq!((take("a"), take("b")), (Ok(Step::More), Ok(Step::More)));
+        assert!(matches!(take("a"), Err(Broken::NoList(_))));
+    }
+
+    #[rstest]
+    #[case::all(json!({ "totalResults": 1 }), true)]
+    #[case::nothing_said(json!({}), true)]
+    #[case::more(json!({ "totalResults": 2 }), false)]
+    #[case::goes_on(json!({ "nextCursor": "x" }), false)]
+    fn what_a_page_lacks_it_says(#[case] page: Value, #[case] whole: bool) {
+        assert_eq!(is_whole(&page, 1), whole);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Changes objects: one at a time, each read back when it is the first of its kind.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -18,7 +19,9 @@ use crate::target::refusal::{No, Refusal, doubt, not_begun, outcome};
 /// So often a change is begun anew that others came before.
 const TRIES: usize = 3;
 /// So often it is looked whether something is done that was only accepted.
-const LOOKS: u32 = 5;
+pub(super) const LOOKS: u32 = 5;
+/// How long it is waited after the first of these looks; doubled each time.
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(100);
 
 /// Who changes what.
 pub(super) struct Writer<'a> {
@@ -98,8 +101,9 @@ impl Writer<'_> {
             .or_else(|| Some(TargetId(self.client.id_in(said.location.as_deref()?)?.into())));
         let act = Act::Create(kind);
         let id = match id {
-            Some(id) if said.status != 202 && self.learned.is_proven(act) => return Ok(id),
-            Some(id) if said.status != 202 => id,
+            // A service that gives one that is there in place of a new one does not say that it was created.
+            Some(id) if said.is_done && said.status == 201 && self.learned.is_proven(act) => return Ok(id),
+            Some(id) if said.is_done => id,
             // It says neither when nor where.
             _ => self.appears(kind, key, content).await?,
         };
@@ -109,6 +113,12 @@ impl Writer<'_> {
             let message = format!("{} says that it made the object, and it is not there", self.client.host());
             return Err(Outcome::Ambiguous(TargetError::new(TargetReason::NotDone, message)));
         };
+        // Where keys are known to be kept, an object without one is another's too.
+        let bears = resource::text(&shown, "externalId");
+        let is_others = bears.map_or(self.learned.is_proven(act), |it| !resource::same(it, &key.to_string()));
+        if dialect.holds_key(kind) && is_others {
+            return Err(Outcome::NameTaken(content.name().to_owned()));
+        }
         let missing = resource::missing(&shown, content, Some(key), &dialect);
         if missing.iter().any(|name| matches!(*name, "userName" | "displayName")) {
             let message = format!("{} made an object with another name than it was told", self.client.host());
@@ -137,7 +147,7 @@ impl Writer<'_> {
 
     /// Waits for an object that was promised, and not for long.
     async fn appears(&self, kind: SubjectKind, key: Key, content: &Content) -> Result<TargetId, Outcome> {
-        let mut wait = std::time::Duration::from_millis(100);
+        let mut wait = FIRST_LOOK;
         for _ in 0..LOOKS {
             let found = self.looker.by(kind, By::Name, content.name()).await.map_err(doubt)?;
             let holds_key = self.learned.dialect().holds_key(kind);
@@ -268,32 +278,34 @@ impl Writer<'_> {
         };
         let version = now.as_ref().filter(|_| self.etag).and_then(resource::version);
         match self.client.send(method, &path, Some(&body), version).await {
-            Ok(_) => self.proof(id, aim, update, now.as_ref()).await,
+            Ok(said) => self.proof(id, aim, (update, &said), now.as_ref()).await,
             Err(refusal) => self.not_changed(refusal, id, aim, update).await,
         }
     }
 
-    /// Reads a change back if it is the first of its kind.
+    /// Reads a change back if it is the first of its kind, or if the service does not say that it is done.
     async fn proof(
         &self,
         id: &TargetId,
         aim: Aim<'_>,
-        update: Update,
+        (update, said): (Update, &Said),
         before: Option<&Value>,
     ) -> Result<Outcome, Refusal> {
-        if self.learned.is_proven(aim.act()) {
+        if said.is_done && self.learned.is_proven(aim.act()) {
             return Ok(Outcome::Done(id.clone()));
         }
-        let shown = match self.looker.by_id(aim.kind(), id).await {
-            Ok(Some(shown)) => shown,
+        let dialect = self.learned.dialect();
+        let missing_in = |shown: &Value| match aim {
+            Aim::State(active) if resource::is_active(shown) == active => Vec::new(),
+            Aim::State(_) => vec!["active"],
+            Aim::Content { key, content, .. } => resource::missing(shown, content, Some(key), &dialect),
+        };
+        let looked = self
+            .look_until(aim.kind(), id, said, |shown| shown.is_none_or(|shown| missing_in(shown).is_empty()));
+        let missing = match looked.await {
+            Ok(Some(shown)) => missing_in(&shown),
             Ok(None) => return Ok(Outcome::Gone),
             Err(refusal) => return Ok(doubt(refusal)),
-        };
-        let dialect = self.learned.dialect();
-        let missing = match aim {
-            Aim::State(active) if resource::is_active(&shown) == active => Vec::new(),
-            Aim::State(_) => vec!["active"],
-            Aim::Content { key, content, .. } => resource::missing(&shown, content, Some(key), &dialect),
         };
         let before = match (aim, before) {
             (Aim::Content { key, content, .. }, Some(before)) => {
@@ -301,6 +313,9 @@ impl Writer<'_> {
             }
             _ => vec!["active"],
         };
+        if !said.is_done && missing.len() >= before.len().max(1) {
+            return Ok(Outcome::Ambiguous(self.not_yet()));
+        }
         if missing.is_empty() || missing.len() < before.len() {
             self.note_missing(&missing);
             self.learned.prove(aim.act());
@@ -317,6 +332,33 @@ impl Writer<'_> {
         } else {
             Ok(outcome(refusal))
         }
+    }
+
+    /// Looks what became of an object; again and not for long, where the service did not say that it is done.
+    async fn look_until(
+        &self,
+        kind: SubjectKind,
+        id: &TargetId,
+        said: &Said,
+        is_there: impl Fn(Option<&Value>) -> bool,
+    ) -> Result<Option<Value>, Refusal> {
+        let mut wait = FIRST_LOOK;
+        for _ in 1..LOOKS {
+            let shown = self.looker.by_id(kind, id).await?;
+            if said.is_done || is_there(shown.as_ref()) {
+                return Ok(shown);
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        self.looker.by_id(kind, id).await
+    }
+
+    /// That something is to come, and has not come yet.
+    pub(super) fn not_yet(&self) -> TargetError {
+        let message =
+            format!("{} did not say that the change is done, and it is not done yet", self.client.host());
+        TargetError::new(TargetReason::NoAnswer, message)
     }
 
     async fn not_changed(
@@ -368,16 +410,16 @@ impl Writer<'_> {
             return Outcome::Done(id.clone());
         }
         let path = [self.looker.place(kind), &*id.0];
-        match self.client.send(Method::DELETE, &path, None, None).await {
-            Ok(_) => {}
+        let said = match self.client.send(Method::DELETE, &path, None, None).await {
+            Ok(said) => said,
             Err(refusal) if refusal.no == No::NotThere => return Outcome::Done(id.clone()),
             Err(refusal) => return outcome(refusal),
-        }
+        };
         let act = Act::Delete(kind);
-        if self.learned.is_proven(act) {
+        if said.is_done && self.learned.is_proven(act) {
             return Outcome::Done(id.clone());
         }
-        match self.looker.by_id(kind, id).await {
+        match self.look_until(kind, id, &said, |shown| shown.is_none()).await {
             Ok(None) => {}
             Ok(Some(shown)) if kind == SubjectKind::User && !resource::is_active(&shown) => {
                 self.learned.learn(
@@ -385,6 +427,7 @@ impl Writer<'_> {
                     "a user that is deleted stays there, disabled",
                 );
             }
+            Ok(Some(_)) if !said.is_done => return Outcome::Ambiguous(self.not_yet()),
             Ok(Some(_)) => {
                 let message =
                     format!("{} says that it deleted the object, and it is still there", self.client.host());

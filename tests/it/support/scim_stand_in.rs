@@ -25,6 +25,12 @@ pub(crate) struct Habits {
     pub(crate) idle_put: bool,
     /// POST is answered with 202, and the object is there a few requests later.
     pub(crate) accepts: bool,
+    /// PATCH and DELETE are answered with this status and body, and are done a few requests later.
+    pub(crate) does_later: Option<(u16, &'static str)>,
+    /// A filter gives the first of what it finds, and says of how many.
+    pub(crate) pages_filters: bool,
+    /// POST of a name that is taken is answered with 200 and the object that has it.
+    pub(crate) gives_what_is_there: bool,
     /// A filter is ignored.
     pub(crate) ignores_filters: bool,
     /// Members of groups are not shown.
@@ -74,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) most_at_once: usize,
     next: u64,
     version: u64,
+    /// What becomes of an object (`null`: it goes), and in how many requests.
     waiting: Vec<(String, Value, usize)>,
     pub(crate) token: String,
     pub(crate) tokens_issued: usize,
@@ -168,7 +175,11 @@ async fn answer(State(state): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     if let Some(fault) = fault {
         return response(fault.status, &fault.headers, fault.body);
     }
-    let text = if said.is_null() { String::new() } else { said.to_string() };
+    let text = match said {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        said => said.to_string(),
+    };
     response(status, &[scim], text)
 }
 
@@ -199,7 +210,9 @@ impl Inner {
         let path = path.strip_prefix("/scim/v2/").unwrap_or_default().to_owned();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         for (path, object, left) in std::mem::take(&mut self.waiting) {
-            if left == 0 {
+            if left == 0 && object.is_null() {
+                self.objects.remove(&path);
+            } else if left == 0 {
                 self.objects.insert(path, object);
             } else {
                 self.waiting.push((path, object, left - 1));
@@ -214,6 +227,7 @@ impl Inner {
             ("POST", "Users" | "Groups") => self.create(&path, body),
             _ if !self.objects.contains_key(&path) => error(404, "", "not here"),
             ("GET", _) => (200, self.shown(&self.objects[&path])),
+            ("DELETE", _) if self.habits.does_later.is_some() => self.later(path, Value::Null),
             ("DELETE", _) => {
                 self.objects.remove(&path);
                 (204, Value::Null)
@@ -221,6 +235,12 @@ impl Inner {
             ("PUT" | "PATCH", _) => self.change(method, &path, body, if_match),
             _ => error(405, "", "no"),
         }
+    }
+
+    fn later(&mut self, path: String, object: Value) -> Said {
+        self.waiting.push((path, object, 2));
+        let (status, body) = self.habits.does_later.unwrap();
+        (status, body.into())
     }
 
     fn shown(&self, object: &Value) -> Value {
@@ -262,6 +282,7 @@ impl Inner {
             }
             return (200, page);
         }
+        let count = if self.habits.pages_filters && query.contains_key("filter") { 1 } else { count };
         let start = number("startIndex").unwrap_or(1).max(1);
         let mut some: Vec<_> = all.into_iter().skip(start - 1).take(count).map(|it| self.shown(it)).collect();
         if self.habits.repeats > 0 && some.len() > 1 && count > 1 && !query.contains_key("filter") {
@@ -277,7 +298,11 @@ impl Inner {
     fn create(&mut self, kind: &str, mut body: Value) -> Said {
         let taken =
             |(path, object): (&String, &Value)| path.starts_with(kind) && name_of(object) == name_of(&body);
-        if self.objects.iter().any(taken) {
+        let taken = self.objects.iter().find(|object| taken(*object));
+        if let Some((_, object)) = taken.filter(|_| self.habits.gives_what_is_there) {
+            return (200, object.clone());
+        }
+        if taken.is_some() {
             return error(409, "uniqueness", &format!("{} is taken", name_of(&body)));
         }
         self.next += 1;
@@ -332,6 +357,9 @@ impl Inner {
             return error(409, "uniqueness", "taken");
         }
         self.stamp(&mut object);
+        if method == "PATCH" && self.habits.does_later.is_some() {
+            return self.later(path.to_owned(), object);
+        }
         self.objects.insert(path.to_owned(), object.clone());
         (200, self.shown(&object))
     }
