@@ -24,6 +24,12 @@ impl DirectoryId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether one of the places that it names is this one, or below it.
+    pub(super) fn is_at(&self, top: &Self) -> bool {
+        let (places, top) = (format!(" {} ", self.0), &top.0);
+        !top.is_empty() && [format!(" {top} "), format!(",{top} ")].iter().any(|at| places.contains(at))
+    }
 }
 
 impl From<String> for DirectoryId {
@@ -60,6 +66,13 @@ impl Anchor {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether no other entry of any directory has this id: whether it is a UUID, however it is spelt.
+    pub(super) fn is_unique(&self) -> bool {
+        let digits = self.0.bytes().filter(|byte| !matches!(byte, b'-' | b'{' | b'}'));
+        self.0.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'{' | b'}'))
+            && digits.count() == 32
     }
 
     /// Every spelling of an id that is a UUID: by its octets, as Active Directory orders them, with hyphens, without, and in

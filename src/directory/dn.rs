@@ -65,7 +65,7 @@ impl Dn {
     }
 
     /// What it is below, from the nearest on; not the root.
-    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> + Clone {
         std::iter::successors(Some(parent(&self.0)), |dn| Some(parent(dn))).take_while(|dn| !dn.is_empty())
     }
 
@@ -90,6 +90,13 @@ impl Dn {
             common = parent(common);
         }
         Self(common.to_owned())
+    }
+
+    /// The top of its tree: its last parts that are of a domain (`dc=corp,dc=example`), else its last part (`o=corp`).
+    pub fn top(&self) -> &str {
+        let all = std::iter::once(self.as_str()).chain(self.ancestors());
+        let is_of_domain = |dn: &&str| dn.split(',').all(|rdn| rdn.starts_with("dc=") && !rdn.contains('+'));
+        all.clone().find(is_of_domain).or_else(|| all.last()).unwrap_or_default()
     }
 
     /// Whether this value of this attribute is in its first part. The attribute by its short name, in lower case.

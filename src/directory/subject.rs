@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Anchor, DirectoryId, EntryKind};
+use super::{Anchor, DirectoryId, Dn, EntryKind};
 
 /// The policy's `namespace/name`: who owns links, and what keys are derived from. Never a resource's
 /// UID or a store id, so that it survives both.
@@ -79,6 +79,15 @@ impl Key {
         Self(Uuid::new_v5(&Self::NAMESPACE, name.as_bytes()))
     }
 
+    /// The key of the subject that an entry of this DN founded. An id that no other entry in the world has is qualified by the top of
+    /// the entry's tree, if that is of the directory: what is read of a directory (bases, contexts, a part that was exported) says
+    /// what the directory is called, and can be edited; where the entry is cannot.
+    pub fn of_entry(owner: &Owner, directory: &DirectoryId, anchor: &Anchor, dn: &str) -> Self {
+        let top = Dn::parse(dn).ok().map(|dn| DirectoryId::new(dn.top()));
+        let top = top.filter(|top| anchor.is_unique() && directory.is_at(top));
+        Self::new(owner, top.as_ref().unwrap_or(directory), anchor)
+    }
+
     /// A key that was stored.
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
@@ -116,5 +125,66 @@ impl ConnectorName {
 impl fmt::Display for ConnectorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const UUID: &str = "7d4d1a52-0e0b-4c5d-9f0c-2f3d7c1e9a11";
+    const PERSON: &str = "uid=ada,ou=People,dc=Corp,dc=example";
+
+    fn key(directory: &str, anchor: &str, dn: &str) -> Key {
+        Key::of_entry(&Owner::new("test", "all"), &DirectoryId::new(directory), &Anchor::new(anchor), dn)
+    }
+
+    /// What a directory is called by what is read of it.
+    #[rstest]
+    #[case::all_of_it("dc=corp,dc=example")]
+    #[case::a_part_that_was_exported("ou=people,dc=corp,dc=example")]
+    #[case::with_another_context("dc=corp,dc=example o=other")]
+    #[case::after_another_context("cn=accounts,o=first dc=corp,dc=example")]
+    #[case::of_a_forest("dc=example dc=corp,dc=example")]
+    fn a_key_stays_whatever_is_read_of_a_directory(#[case] directory: &str) {
+        assert_eq!(key(directory, UUID, PERSON), key("dc=corp,dc=example", UUID, PERSON));
+        // It is that of all versions, where the directory is called by the top of the tree.
+        let directory = DirectoryId::new("dc=corp,dc=example");
+        assert_eq!(
+            key("dc=corp,dc=example", UUID, PERSON),
+            Key::new(&Owner::new("test", "all"), &directory, &Anchor::new(UUID))
+        );
+    }
+
+    #[rstest]
+    #[case::no_uuid("dc=corp,dc=example", "ada", PERSON)]
+    #[case::a_name_that_somebody_gave_it("acme", UUID, PERSON)]
+    #[case::another_tree("dc=corp,dc=example2", UUID, PERSON)]
+    #[case::a_tenant("8a3f0000-0000-4000-8000-000000000000", UUID, "8a3f")]
+    fn what_is_not_unique_by_itself_is_qualified_by_the_whole_name(
+        #[case] directory: &str,
+        #[case] anchor: &str,
+        #[case] dn: &str,
+    ) {
+        let of = Key::new(&Owner::new("test", "all"), &DirectoryId::new(directory), &Anchor::new(anchor));
+        assert_eq!(key(directory, anchor, dn), of);
+    }
+
+    #[test]
+    fn other_entries_have_other_keys() {
+        let other = "7d4d1a52-0e0b-4c5d-9f0c-2f3d7c1e9a12";
+        let all = [
+            key("o=corp", UUID, "uid=ada,ou=people,o=corp"),
+            key("o=corp", other, "uid=ada,ou=people,o=corp"),
+            key("o=other", UUID, "uid=ada,ou=people,o=other"),
+            key("ou=a,o=corp", "ada", "uid=ada,ou=a,o=corp"),
+            key("ou=b,o=corp", "ada", "uid=ada,ou=b,o=corp"),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        assert_eq!(all[0], key("ou=people,o=corp", UUID, "uid=ada,ou=people,o=corp"));
     }
 }

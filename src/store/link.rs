@@ -1,6 +1,6 @@
 //! Subjects and links: which object at the target belongs to which subject.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -142,6 +142,28 @@ impl Store {
                 read(reader, place, range, &mut subjects)?;
             }
             Ok(subjects)
+        })
+    }
+
+    /// Which of these keys a subject of the policy has.
+    ///
+    /// # Errors
+    /// When the store cannot be read or is damaged.
+    pub fn keys_in_use(&self, place: Place, keys: &BTreeSet<Key>) -> Result<BTreeSet<Key>, StoreError> {
+        if keys.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        self.read(|reader| {
+            let mut statement = reader.prepare_cached("SELECT key FROM subject WHERE policy = ?1")?;
+            let mut rows = statement.query([place.policy])?;
+            let mut found = BTreeSet::new();
+            while let Some(row) = rows.next()? {
+                let key = Key::from_uuid(Uuid::from_bytes(row.get(0)?));
+                if keys.contains(&key) {
+                    found.insert(key);
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -197,3 +197,40 @@ fn what_somebody_else_changed_is_compared_on_request() {
     desk.sync(&["--verify"]).exits(0);
     assert_eq!(service.count("PATCH", ""), before, "lag is not set right");
 }
+
+/// A person and a group in each of these units.
+fn units(units: &[&str]) -> String {
+    let mut ldif = String::new();
+    for (number, unit) in (1..).zip(units) {
+        let uuid = |kind| format!("00000000-0000-4000-8000-{kind}0000000000{number}");
+        write!(
+            ldif,
+            "dn: uid=p{number},ou={unit},dc=corp,dc=example\nobjectClass: inetOrgPerson\nuid: p{number}\ncn: P\nsn: P\n\
+             mail: p{number}@corp.example\nentryUUID: {}\n\n\
+             dn: cn=team{number},ou={unit},dc=corp,dc=example\nobjectClass: groupOfNames\ncn: team{number}\n\
+             member: uid=p{number},ou={unit},dc=corp,dc=example\nentryUUID: {}\n\n",
+            uuid('a'),
+            uuid('b')
+        )
+        .unwrap();
+    }
+    format!("{ldif}# numEntries: {}\n", 2 * units.len())
+}
+
+#[test]
+fn after_a_lost_store_everybody_is_found_again_whatever_part_of_the_directory_is_read() {
+    // What an export has in common is what its directory is called.
+    let (part, all) = (units(&["people"]), units(&["people", "partners"]));
+    for (before, after) in [(&part, &all), (&all, &part)] {
+        let server = Server::start(Kind::Scim2Server);
+        let desk = desk(&server.url(), TOKEN);
+        desk.write("corp.ldif", before);
+        desk.sync(&[]).exits(0);
+        std::fs::remove_dir_all(desk.path("data")).unwrap();
+        desk.write("corp.ldif", after);
+        desk.sync(&[]).exits(0);
+        let truth = server.truth();
+        assert_eq!((truth.users.len(), truth.groups.len(), &truth.doubled), (2, 2, &[].into()));
+        assert_eq!(truth.groups["team1"], ["p1@corp.example"]);
+    }
+}

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::ask;
 use super::state::{Apply, Open};
-use crate::directory::{Content, Match, Operation, Owner, SubjectKind, TargetId, TargetObject};
+use crate::directory::{Content, Key, Match, Operation, Owner, SubjectKind, TargetId, TargetObject};
 use crate::store::StoreError;
 use crate::store::journal::Verb;
-use crate::store::link::Ownership;
+use crate::store::link::{Ownership, Subject};
 use crate::sync::blocking;
 use crate::sync::policy::{Adopt, MatchBy};
 use crate::target::{Target, TargetError, TargetReason};
@@ -161,6 +161,7 @@ impl<T: Target> Apply<'_, T> {
         let holds_key = ask::holds_key(self.context.target, one.task.step.kind);
         if holds_key {
             questions.push_back(Question::Adopts(Match::Key(*key)));
+            questions.extend(self.keys_of_before(one).map(Match::Key).map(Question::Adopts));
         }
         if let Adopt::By(rules) = rules {
             let matches = rules.iter().filter_map(|rule| match_of(*rule, content));
@@ -171,6 +172,18 @@ impl<T: Target> Apply<'_, T> {
             questions.push_back(Question::IsTaken(Match::Name(content.name().to_owned())));
         }
         questions
+    }
+
+    /// Keys that this entry would have by what its directory is called: those of versions that went by that.
+    fn keys_of_before(&self, one: &Open<'_>) -> impl Iterator<Item = Key> {
+        let subject = self.subjects.by_id.get(&one.task.step.subject);
+        let of = |subject: &Subject| {
+            let keys = subject.anchors.iter();
+            let keys =
+                keys.map(|(directory, anchor)| Key::new(&self.context.policy.owner, directory, anchor));
+            keys.filter(|key| *key != subject.key).collect::<Vec<_>>()
+        };
+        subject.map(of).unwrap_or_default().into_iter()
     }
 
     async fn answered(
@@ -205,8 +218,9 @@ impl<T: Target> Apply<'_, T> {
         if let Some(Ownership::Of(owner)) = self.claim(found).await.map_err(|error| error.in_full())? {
             return Err(self.belongs_to(owner, Some(&found.content)));
         }
+        let is_ours = |theirs| theirs == *key || self.keys_of_before(one).any(|before| before == theirs);
         match found.key {
-            Some(theirs) if theirs != *key => Err(format!(
+            Some(theirs) if !is_ours(theirs) => Err(format!(
                 "the target's object {} has the key of another policy or of another directory entry; remove the one \
                  that is not wanted",
                 found.content.name()

@@ -271,7 +271,7 @@ impl ConnectorProjection<'_> {
         let Candidate { row, directory, anchor, dn, subject, linked, finding, .. } = candidate;
         let verdict = match finding {
             CandidateState::Keep(kept) => {
-                let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor));
+                let subject = subject.unwrap_or_else(|| self.newcomer(kind, directory, anchor, &dn));
                 *self.state.subjects.at(row.0) = Some(subject);
                 *self.members(kind).at(row.0) = Some(subject);
                 settled.rows.insert(subject, row);
@@ -308,10 +308,10 @@ impl ConnectorProjection<'_> {
         }
     }
 
-    fn newcomer(&mut self, kind: SubjectKind, directory: DirectoryId, anchor: Anchor) -> SubjectId {
+    fn newcomer(&mut self, kind: SubjectKind, directory: DirectoryId, anchor: Anchor, dn: &str) -> SubjectId {
         let number = u32::try_from(self.projection.newcomers.len()).unwrap_or(u32::MAX);
         let id = SubjectId(self.known.next.saturating_add(number));
-        let key = Key::new(&self.policy.owner, &directory, &anchor);
+        let key = Key::of_entry(&self.policy.owner, &directory, &anchor, dn);
         self.projection.newcomers.push(Newcomer { id, kind, key, anchor: (directory, anchor) });
         id
     }

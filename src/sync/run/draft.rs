@@ -13,7 +13,7 @@ use super::over::over;
 use super::state::RunState;
 use super::still_held::{HoldReview, StillHeld};
 use super::stop::Until;
-use crate::directory::{ConnectorName, SubjectId};
+use crate::directory::{ConnectorName, Key, SubjectId};
 use crate::store::hold::{Hold, Line};
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Baseline, PolicyState};
@@ -24,7 +24,8 @@ use crate::sync::import::coverage;
 use crate::sync::plan::{self, Action, Freshness, Plan, Planned, Previous};
 use crate::sync::policy::{ConnectorBinding, Policy};
 use crate::sync::project::{
-    IncrementalState, Look, Projecting, Projection, Quarantined, Skipped, SubjectState, View, counts, project,
+    IncrementalState, Look, Newcomer, Projecting, Projection, Quarantined, Skipped, SubjectState, View,
+    counts, project,
 };
 
 /// What a draft is made of.
@@ -283,13 +284,20 @@ impl Drafting {
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
     fn admit(&mut self, projection: &Projection) -> Result<(), StoreError> {
-        let new: Vec<Subject> = projection
-            .newcomers
-            .iter()
+        // An entry of another name of its directory, of before or of another connector, may have the key: then it is not the newcomer's.
+        let own = |newcomer: &Newcomer| Key::new(&self.policy.owner, &newcomer.anchor.0, &newcomer.anchor.1);
+        let newcomers = projection.newcomers.iter();
+        let keys = newcomers.clone().filter(|one| own(one) != one.key).map(|one| one.key).collect();
+        let mut taken = self.store.keys_in_use(self.place, &keys)?;
+        let mut key_of = |newcomer: &Newcomer| {
+            let own = own(newcomer);
+            if own == newcomer.key || taken.insert(newcomer.key) { newcomer.key } else { own }
+        };
+        let new: Vec<Subject> = newcomers
             .map(|newcomer| Subject {
                 id: newcomer.id,
                 kind: newcomer.kind,
-                key: newcomer.key,
+                key: key_of(newcomer),
                 anchors: vec![newcomer.anchor.clone()],
                 link: None,
             })
