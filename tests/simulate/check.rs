@@ -102,6 +102,7 @@ impl Life {
         self.check_memberships(&looked)?;
         self.check_budgets(before, went_before)?;
         self.check_foreign(before, after, &crate::life::owner())?;
+        self.check_elsewhere()?;
         let mut keys = BTreeSet::new();
         for key in after.values().filter_map(|object| object.key) {
             demand(keys.insert(key), 5, || {

@@ -26,6 +26,8 @@ pub(crate) enum Event {
     Edit(Edit),
     /// Somebody else does something at the target.
     Hand(Hand),
+    /// The policy moves to another target, or back.
+    Move,
     /// The store is lost.
     LoseStore,
     /// The process is started anew.
@@ -64,6 +66,10 @@ pub(crate) enum RunFault {
     CutShort,
     Down,
     CannotBeAsked,
+    /// Of one object the target answers nothing.
+    Silent,
+    /// Another policy runs while this one does.
+    Meanwhile,
     Dies,
     StoreDies,
 }
@@ -90,6 +96,8 @@ pub(crate) enum Hand {
     AddsMember,
     /// The target comes to dislike somebody's name, for good.
     Dislikes,
+    /// No list shows an object of ours any more.
+    Hides,
 }
 
 /// An event with its dice.
@@ -155,6 +163,8 @@ const RUN_FAULTS: &[RunFault] = &[
     RunFault::CutShort,
     RunFault::Down,
     RunFault::CannotBeAsked,
+    RunFault::Silent,
+    RunFault::Silent,
     RunFault::Dies,
     RunFault::Dies,
     RunFault::Dies,
@@ -172,6 +182,7 @@ const HANDS: &[Hand] = &[
     Hand::AddsMember,
     Hand::AddsMember,
     Hand::Dislikes,
+    Hand::Hides,
 ];
 
 /// The events of a life.
@@ -184,8 +195,19 @@ pub(crate) fn events(dice: &mut Dice) -> Vec<Step> {
     for _ in 0..=dice.roll(3) {
         events.push(Event::Happens(Happening::Found));
     }
+    let (moves, meets) = (dice.one_in(4), dice.one_in(4));
     for _ in 0..2 + dice.roll(5) {
+        if meets {
+            events.push(Event::SpoilsRun(RunFault::Meanwhile));
+        }
         day(dice, &mut events);
+        if moves && dice.one_in(2) {
+            events.push(Event::Move);
+        }
+        if moves && dice.one_in(12) {
+            // Longer than what was left is kept.
+            events.push(Event::Pass(60 * 24 * 31));
+        }
     }
     events.into_iter().map(|event| Step { event, dice: dice.roll(u64::MAX) }).collect()
 }
@@ -218,7 +240,7 @@ fn day(dice: &mut Dice, events: &mut Vec<Event>) {
         }
         events.push(Event::Read);
     }
-    if dice.one_in(8) {
+    if dice.one_in(6) {
         events.push(Event::RunOther);
     }
     for _ in 0..dice.roll(3) {

@@ -3,11 +3,13 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::replace;
+use std::time::Duration;
 
 use rollcall::directory::{Anchor, ConnectorName, DirectoryId, Entry, Key, Owner, SubjectId, TargetId};
 use rollcall::store::Store;
 use rollcall::store::link::{Place as StorePlace, Subjects};
 use rollcall::sync::run::{RunReport, RunState};
+use rollcall::target::turn::Turns;
 
 use crate::check::{Holding, Removal};
 use crate::clock::TestClock;
@@ -23,6 +25,7 @@ use crate::world::World;
 
 mod end;
 mod hand;
+mod moving;
 mod read;
 mod run;
 
@@ -38,6 +41,12 @@ pub(crate) struct Life {
     disk: Disk,
     pub(crate) clock: TestClock,
     pub(crate) place: Place,
+    /// The target where the policy is not, if it ever moved.
+    elsewhere: Option<moving::Elsewhere>,
+    /// Whether it moved, and had no whole run since.
+    moved: bool,
+    /// Whether a run reported from this target since the policy is there.
+    ran_here: bool,
     /// When the last read completed; none since the store was made, or since a read failed.
     pub(crate) read_at: Option<i64>,
     pub(crate) last_read_failed: bool,
@@ -48,8 +57,10 @@ pub(crate) struct Life {
     pub(crate) left: BTreeMap<Key, i64>,
     /// What a person approved, under which spec, until when.
     pub(crate) approved: BTreeMap<(String, Approved), i64>,
-    /// The last holds' digests, newest last.
+    /// The last holds' digests, newest last …
     held: Vec<String>,
+    /// … and those of a target that was left since.
+    void: BTreeSet<String>,
     /// Whom the last run held, if nothing was read since.
     pub(crate) holding: Option<Holding>,
     /// Whether each run compares the target with what was left there; else some do.
@@ -99,10 +110,24 @@ fn connector() -> ConnectorName {
     ConnectorName::new("test", "corp")
 }
 
+/// A target that others write too: some keep no key, and some take several operations at once.
+fn shared(dice: &mut Dice, events: &[Step]) -> Place {
+    let mut fake = Fake::new();
+    if dice.one_in(4) {
+        fake.holds_no_key();
+    }
+    // While others use it, whoever waits does nothing else.
+    let meets = |step: &Step| matches!(step.event, Event::SpoilsRun(RunFault::Meanwhile));
+    if dice.one_in(2) && !events.iter().any(meets) {
+        (fake.capabilities.batch, fake.capabilities.at_once) = (1, 4);
+    }
+    Place::Shared(Box::new(fake))
+}
+
 impl Life {
     pub(crate) fn new(dice: &mut Dice, events: &[Step]) -> Self {
         let rules = Rules::new(dice);
-        let place = if dice.one_in(4) { Place::Registry } else { Place::Shared(Box::new(Fake::new())) };
+        let place = if dice.one_in(4) { Place::Registry } else { shared(dice, events) };
         let exported = dice.one_in(3);
         let looks_up = !exported && !dice.one_in(3);
         let feed = (!exported && dice.one_in(3)).then(Vec::new);
@@ -115,7 +140,13 @@ impl Life {
         let (disk, store) = Disk::new(events.iter().any(may_die));
         let beginning = format!(
             "a policy with {rules:?}, {} target, {} that {} look up{}",
-            if matches!(place, Place::Registry) { "the registry as its" } else { "a shared" },
+            match &place {
+                Place::Registry => "the registry as its",
+                Place::Shared(fake) if fake.capabilities.users.is_some_and(|of| !of.holds_key) => {
+                    "a shared and keyless"
+                }
+                Place::Shared(_) => "a shared",
+            },
             if exported { "exports" } else { "a source" },
             if looks_up { "can" } else { "cannot" },
             if feed.is_some() { " and has a change feed" } else { "" }
@@ -131,6 +162,9 @@ impl Life {
             disk,
             clock: TestClock::new(),
             place,
+            elsewhere: None,
+            moved: false,
+            ran_here: false,
             read_at: None,
             last_read_failed: false,
             read_faults: Vec::new(),
@@ -139,6 +173,7 @@ impl Life {
             left: BTreeMap::new(),
             approved: BTreeMap::new(),
             held: Vec::new(),
+            void: BTreeSet::new(),
             holding: None,
             verifies: false,
             drift: BTreeSet::new(),
@@ -198,10 +233,13 @@ impl Life {
             Event::RunOther => self.run_other().await?,
             Event::Edit(edit) => self.edit(edit, &mut dice),
             Event::Hand(hand) => self.hand(hand, &mut dice),
+            Event::Move => self.r#move()?,
+            // Without a key nobody finds their objects again.
+            Event::LoseStore if self.is_keyless() => {}
             Event::LoseStore => self.lose_store(),
             Event::Restart => self.restart(),
             Event::Pass(minutes) => {
-                self.clock.pass(minutes * 60);
+                self.pass(minutes * 60).await;
                 self.tell(format!("{minutes} minutes pass"));
             }
         }
@@ -244,6 +282,8 @@ impl Life {
         self.held.clear();
         self.holding = None;
         self.lost = true;
+        (self.moved, self.ran_here) = (false, false);
+        self.lose_elsewhere();
         self.tell("the store is lost");
     }
 
@@ -254,6 +294,9 @@ impl Life {
         let anew = self.disk.open();
         elsewhere.give_back(replace(&mut self.store, anew));
         self.basis = None;
+        if let Place::Shared(fake) = &mut self.place {
+            fake.turns = Turns::free();
+        }
         self.tell("the process is started anew");
     }
 
@@ -289,7 +332,29 @@ impl Life {
         self.store.subjects(self.store_place()).unwrap()
     }
 
+    /// So much time passes, or the clock is set back by that, which takes an hour.
+    async fn pass(&mut self, seconds: i64) {
+        self.clock.pass(seconds);
+        let real = if seconds < 0 { 3600 } else { seconds };
+        tokio::time::advance(Duration::from_secs(real.unsigned_abs())).await;
+        if !self.is_keyless() {
+            self.sweep();
+        }
+    }
+
+    fn is_keyless(&self) -> bool {
+        let places = [Some(&self.place), self.elsewhere.as_ref().map(|elsewhere| &elsewhere.place)];
+        places.into_iter().flatten().any(|place| {
+            matches!(place, Place::Shared(fake) if fake.capabilities.users.is_some_and(|of| !of.holds_key))
+        })
+    }
+
+    /// Whether nothing may be removed yet: nothing was finished here, as far as is known, or since the policy moved here.
     fn is_first(&self) -> bool {
+        self.moved || self.is_first_here()
+    }
+
+    fn is_first_here(&self) -> bool {
         self.store.policy_state(self.store_place()).unwrap().first_complete_at.is_none()
     }
 }

@@ -2,17 +2,20 @@
 //! that a remote one makes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rollcall::directory::{Content, Key, Match, Operation, Outcome, SubjectKind, TargetId, TargetObject};
-use rollcall::target::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReason};
+use rollcall::target::turn::{Call, Said, Turns};
+use rollcall::target::{Capabilities, Lane, Names, OfKind, Rates, Target, TargetError, TargetReason};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// An object at the target.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Object {
+    /// That with which it was last written; whether the target shows it is another question.
     pub(crate) key: Option<Key>,
     pub(crate) content: Content,
     pub(crate) active: bool,
@@ -50,12 +53,27 @@ pub(crate) struct Fake {
     /// after. In halves, so that both are told apart.
     dies_in: AtomicU64,
     died: Notify,
+    /// The process waits for others, in so many half-steps …
+    pauses_in: AtomicU64,
+    paused: Notify,
+    /// … until it is told to go on.
+    goes_on: Notify,
+    /// How a process comes to its turns.
+    pub(crate) turns: Turns,
+    /// The lanes of those who wait for a turn.
+    waiting: Mutex<Vec<Lane>>,
+    /// Who was overtaken by somebody of a later lane, and by whom.
+    pub(crate) overtaken: Mutex<Option<(Lane, Lane)>>,
+    /// Until when it asked to be left alone.
+    pub(crate) quiet_until: Mutex<Option<Instant>>,
     /// So many questions are not answered.
     pub(crate) deaf: AtomicU64,
     /// Names that it will not have, lower case.
     pub(crate) dislikes: Mutex<BTreeSet<String>>,
     /// Objects of which it answers nothing.
     pub(crate) silent: Mutex<BTreeSet<TargetId>>,
+    /// Whether what is asked of those happens all the same.
+    pub(crate) hears: AtomicBool,
     /// Objects that no list shows.
     pub(crate) unlisted: Mutex<BTreeSet<TargetId>>,
     /// Why lists do not come to their end.
@@ -76,9 +94,17 @@ impl Fake {
             next: AtomicU64::new(1),
             dies_in: AtomicU64::new(NEVER),
             died: Notify::new(),
+            pauses_in: AtomicU64::new(NEVER),
+            paused: Notify::new(),
+            goes_on: Notify::new(),
+            turns: Turns::free(),
+            waiting: Mutex::default(),
+            overtaken: Mutex::default(),
+            quiet_until: Mutex::default(),
             deaf: AtomicU64::new(0),
             dislikes: Mutex::default(),
             silent: Mutex::default(),
+            hears: AtomicBool::new(false),
             unlisted: Mutex::default(),
             broken: Mutex::default(),
             identity: "fake:https://fake.example".to_owned(),
@@ -102,15 +128,15 @@ impl Fake {
         }
     }
 
-    /// From here on no object keeps our key.
+    /// From here on no object shows our key, or is found by it.
     pub(crate) fn holds_no_key(&mut self) {
         for of in [&mut self.capabilities.users, &mut self.capabilities.groups] {
             of.as_mut().unwrap().holds_key = false;
         }
     }
 
-    fn key_of(&self, content: &Content, key: Key) -> Option<Key> {
-        self.capabilities.of(content.kind()).is_some_and(|of| of.holds_key).then_some(key)
+    fn shows_key(&self, content: &Content) -> bool {
+        self.capabilities.of(content.kind()).is_some_and(|of| of.holds_key)
     }
 
     pub(crate) fn objects(&self) -> MutexGuard<'_, BTreeMap<TargetId, Object>> {
@@ -129,7 +155,14 @@ impl Fake {
     pub(crate) fn no_trouble(&self) {
         self.troubles.lock().unwrap().clear();
         self.dies_in.store(NEVER, Ordering::SeqCst);
+        self.pauses_in.store(NEVER, Ordering::SeqCst);
         self.deaf.store(0, Ordering::SeqCst);
+        self.silent.lock().unwrap().clear();
+        self.waiting.lock().unwrap().clear();
+        // Of several operations at once more than one may have told of the end.
+        for told in [&self.died, &self.paused] {
+            std::pin::pin!(told.notified()).as_mut().enable();
+        }
     }
 
     /// The process that uses it dies at half-step `at` from now.
@@ -142,6 +175,23 @@ impl Fake {
         self.died.notified().await;
     }
 
+    /// The process that uses it waits at half-step `at` from now.
+    pub(crate) fn pause_at(&self, at: u64) {
+        self.pauses_in.store(at, Ordering::SeqCst);
+    }
+
+    /// Waits for that. Whoever is told lets another process use it, which does not die meanwhile.
+    pub(crate) async fn paused(&self) -> u64 {
+        self.paused.notified().await;
+        self.dies_in.swap(NEVER, Ordering::SeqCst)
+    }
+
+    /// The process that waits goes on, and dies when it would have.
+    pub(crate) fn go_on(&self, dies_in: u64) {
+        self.dies_in.store(dies_in, Ordering::SeqCst);
+        self.goes_on.notify_one();
+    }
+
     fn insert(&self, key: Option<Key>, content: Content) -> TargetId {
         let id = TargetId(format!("o{}", self.next.fetch_add(1, Ordering::SeqCst)).into());
         let object = Object { key, content, active: true, members: BTreeSet::new() };
@@ -151,6 +201,15 @@ impl Fake {
 
     /// One half-step of a process's life.
     async fn live(&self) {
+        match self.pauses_in.load(Ordering::SeqCst) {
+            NEVER => {}
+            0 => {
+                self.pauses_in.store(NEVER, Ordering::SeqCst);
+                self.paused.notify_one();
+                self.goes_on.notified().await;
+            }
+            left => self.pauses_in.store(left - 1, Ordering::SeqCst),
+        }
         let left = self.dies_in.load(Ordering::SeqCst);
         if left == NEVER {
             return;
@@ -164,6 +223,20 @@ impl Fake {
             self.died.notify_one();
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Waits for a turn, and notes who was overtaken.
+    async fn turn(&self, operation: &Operation) -> Result<rollcall::target::turn::Turn, TargetError> {
+        let lane = Lane::of(operation);
+        self.waiting.lock().unwrap().push(lane);
+        let turn = self.turns.in_lane(lane).take(Call::Write).await;
+        let mut waiting = self.waiting.lock().unwrap();
+        let at = waiting.iter().position(|waits| *waits == lane).unwrap();
+        waiting.remove(at);
+        if let Some(first) = waiting.iter().min().filter(|first| turn.is_ok() && **first < lane) {
+            self.overtaken.lock().unwrap().get_or_insert((*first, lane));
+        }
+        turn
     }
 
     fn bearer(&self, content: &Content) -> Option<TargetId> {
@@ -196,20 +269,20 @@ impl Fake {
                 Some(id) => {
                     let mut objects = self.objects();
                     let object = objects.get_mut(&id).unwrap();
-                    if object.key.is_some() && object.key == Some(*key) {
+                    if self.shows_key(content) && object.key == Some(*key) {
                         object.content = Content::clone(content);
                         object.active = true;
                         return Outcome::Done(id);
                     }
                     Outcome::NameTaken(content.name().to_owned())
                 }
-                None => Outcome::Done(self.insert(self.key_of(content, *key), Content::clone(content))),
+                None => Outcome::Done(self.insert(Some(*key), Content::clone(content))),
             },
             Operation::Update { id, key, content } => match self.bearer(content) {
                 Some(other) if other != *id => Outcome::NameTaken(content.name().to_owned()),
                 _ => self.change(id, |object| {
                     object.content = Content::clone(content);
-                    object.key = self.key_of(content, *key);
+                    object.key = Some(*key);
                 }),
             },
             Operation::SetActive { id, active } => self.change(id, |object| object.active = *active),
@@ -255,9 +328,29 @@ impl Target for Fake {
         for operation in batch {
             self.log.lock().unwrap().push(operation.clone());
             self.live().await;
+            let turn = match self.turn(operation).await {
+                Ok(turn) => turn,
+                Err(error) => {
+                    outcomes.push(Outcome::Failed(error));
+                    return outcomes;
+                }
+            };
+            // As long as it takes, others wait.
+            tokio::task::yield_now().await;
             let trouble = self.troubles.lock().unwrap().pop_front().unwrap_or(Trouble::None);
+            if let Trouble::Busy(after) = trouble {
+                *self.quiet_until.lock().unwrap() = after.map(|after| Instant::now() + after);
+                turn.said(Said { status: 429, retry_after: after, remaining: None });
+            } else {
+                turn.said(Said { status: 200, ..Said::default() });
+            }
             let outcome = match trouble {
-                _ if self.is_silent(operation) => Outcome::Ambiguous(silence()),
+                _ if self.is_silent(operation) => {
+                    if self.hears.load(Ordering::SeqCst) {
+                        self.act(operation);
+                    }
+                    Outcome::Ambiguous(silence())
+                }
                 Trouble::None => self.act(operation),
                 Trouble::LostBefore => Outcome::Ambiguous(silence()),
                 Trouble::LostAfter => {
@@ -306,7 +399,7 @@ impl Target for Fake {
         let objects = self.objects().clone();
         let of_kind = objects.iter().filter(|(_, object)| object.content.kind() == wanted);
         let listed = of_kind.filter(|(id, _)| !self.unlisted.lock().unwrap().contains(*id));
-        listed.map(|(id, object)| shown(id, object)).for_each(each);
+        listed.map(|(id, object)| self.shown(id, object)).for_each(each);
         self.broken.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }
@@ -324,7 +417,7 @@ impl Fake {
         }
         let matches = |id: &TargetId, object: &Object| match by {
             Match::Id(wanted) => id == wanted,
-            Match::Key(key) => object.key == Some(*key),
+            Match::Key(key) => self.shows_key(&object.content) && object.key == Some(*key),
             Match::Name(name) => object.content.name().eq_ignore_ascii_case(name),
             Match::Email(address) => match &object.content {
                 Content::User(user) => user.emails.iter().any(|email| email.eq_ignore_ascii_case(address)),
@@ -336,18 +429,18 @@ impl Fake {
         let objects = self.objects();
         let found =
             objects.iter().filter(|(id, object)| object.content.kind() == wanted && matches(id, object));
-        Ok(found.map(|(id, object)| shown(id, object)).collect())
+        Ok(found.map(|(id, object)| self.shown(id, object)).collect())
     }
-}
 
-fn shown(id: &TargetId, object: &Object) -> TargetObject {
-    let members = || object.members.iter().cloned().collect();
-    TargetObject {
-        id: id.clone(),
-        key: object.key,
-        content: object.content.clone(),
-        active: object.active,
-        members: (object.content.kind() == SubjectKind::Group).then(members),
+    fn shown(&self, id: &TargetId, object: &Object) -> TargetObject {
+        let members = || object.members.iter().cloned().collect();
+        TargetObject {
+            id: id.clone(),
+            key: object.key.filter(|_| self.shows_key(&object.content)),
+            content: object.content.clone(),
+            active: object.active,
+            members: (object.content.kind() == SubjectKind::Group).then(members),
+        }
     }
 }
 

@@ -37,6 +37,17 @@ fn is_untouched(looked: &Looked<'_>) -> bool {
     of(looked.before) == of(looked.after)
 }
 
+/// What is there does not count as gone.
+fn check_verified(report: &RunReport, looked: &Looked<'_>, subjects: &Subjects) -> Result<(), Broken> {
+    let drifts = report.verified.iter().flatten().flat_map(|verified| &verified.drifts);
+    for drift in drifts.filter(|drift| drift.is_gone()) {
+        let key = subjects.by_id.get(&drift.subject).map(|subject| subject.key);
+        let is_there = looked.before.values().any(|object| object.key.is_some() && object.key == key);
+        demand(!is_there, 5, || format!("{} counts as gone, and is there", drift.name))?;
+    }
+    Ok(())
+}
+
 impl Life {
     pub(super) fn check_report(
         &mut self,
@@ -55,6 +66,7 @@ impl Life {
         demand(!all_held || looked.approved || is_untouched(looked), 2, || {
             "a limit is exceeded and holds everything, and something was done".to_owned()
         })?;
+        check_verified(report, looked, subjects)?;
         self.check_quarantine(report, looked)?;
         let rejected =
             report.quarantined.iter().filter(|one| one.reason == QuarantineReason::RejectedByTarget);

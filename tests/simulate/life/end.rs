@@ -20,6 +20,9 @@ impl Life {
         let joined = self.world.join(&mut crate::dice::Dice(1));
         self.tell(joined);
         (self.world.hidden, self.world.blind_to) = (None, None);
+        // What the target asked for is over, and the other policy settles what it began.
+        self.pass(2 * 3600).await;
+        self.run_other().await?;
         self.settle(8, true).await?;
         self.converged(false)?;
         self.tell("what was wrong with entries is put right");
@@ -67,7 +70,7 @@ impl Life {
             } else if quiet {
                 break;
             }
-            self.clock.pass(26 * 3600);
+            self.pass(26 * 3600).await;
         }
         Ok(last)
     }

@@ -63,6 +63,11 @@ impl Life {
                 self.put_in.insert(member.clone());
                 format!("somebody puts {} into {}", objects[&member].content.name(), object.content.name())
             }
+            Hand::Hides => {
+                let Some((id, object)) = dice.pick(ours) else { return };
+                fake.unlisted.lock().unwrap().insert(id);
+                format!("no list shows {} any more", object.content.name())
+            }
             Hand::Dislikes => {
                 let Some(person) = dice.pick(self.world.people.values()) else { return };
                 let name = person.user_name().to_lowercase();

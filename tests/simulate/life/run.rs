@@ -6,28 +6,33 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rollcall::clock::Clock;
+use rollcall::store::Store;
 use rollcall::sync::run::{self, Work, run, run_on};
 use rollcall::sync::verify::OnDrift;
 
 use super::{Life, Ran, connector, other, owner};
 use crate::dice::Dice;
 use crate::event::RunFault;
-use crate::fake_target::Trouble;
+use crate::fake_target::{Fake, Trouble};
 use crate::oracle::{Broken, demand};
-use crate::place::{Mortal, Place};
+use crate::place::{Mortal, Objects, Place};
 use crate::rules::{Rules, rebuild};
 
 impl Life {
     /// One run, which may die, and what the promises say to it.
     pub(super) async fn run(&mut self, approve: Option<String>) -> Result<Ran, Broken> {
-        let first = self.is_first();
-        let before = self.objects();
+        let (first, was_first_here) = (self.is_first(), self.is_first_here());
+        let mut before = self.objects();
         if let Some(digest) = &approve {
             self.note_approval(digest);
         }
-        let faults = !self.run_faults.is_empty();
-        let ran = self.run_policy(approve).await?;
+        let faults = !self.run_faults.is_empty() || self.is_left_alone();
+        let (ran, meanwhile) = self.run_policy(approve).await?;
         let after = self.objects();
+        for (was, is) in meanwhile {
+            self.check_foreign(&was, &is, &other())?;
+            overlay(&mut before, &was, &is);
+        }
         match &ran {
             Ran::Reported(report) => self.tell(format!(
                 "the policy runs: {:?}{}",
@@ -42,11 +47,25 @@ impl Life {
         {
             self.held.push(hold.digest.clone());
         }
+        if let Ran::Reported(report) = &ran
+            && let Some(hold) = &report.held
+        {
+            self.void.remove(&hold.digest);
+        }
+        let report = match &ran {
+            Ran::Reported(report) => Some(&**report),
+            Ran::Died => None,
+        };
+        self.note_first(report, was_first_here);
         self.check(&before, &after, first, &ran, faults)?;
         Ok(ran)
     }
 
-    async fn run_policy(&mut self, approve: Option<String>) -> Result<Ran, Broken> {
+    /// Runs; what the other policy did meanwhile comes with it, as it was before and after.
+    async fn run_policy(
+        &mut self,
+        approve: Option<String>,
+    ) -> Result<(Ran, Vec<(Objects, Objects)>), Broken> {
         let mut options = run::Options { approve, ..run::Options::default() };
         if matches!(self.place, Place::Shared(_)) && (self.verifies || self.story.len().is_multiple_of(4)) {
             options.verify = Some(OnDrift::Repair);
@@ -58,12 +77,23 @@ impl Life {
         let policy = Arc::new(self.rules.policy("all"));
         let clock: &dyn Clock = &self.clock;
         let (store, basis) = (&self.store, &mut self.basis);
+        let (mut meanwhile, mut told) = (Vec::new(), Vec::new());
         let ran = match &self.place {
             Place::Shared(fake) => {
                 let work = Work { store, target: &**fake, policy, rebuild, clock };
-                tokio::select! {
-                    ran = run_on(basis, work, options, |_, _| {}) => Some(ran),
-                    () = fake.died() => None,
+                let mut running = Box::pin(run_on(basis, work, options, |_, _| {}));
+                loop {
+                    tokio::select! {
+                        biased;
+                        ran = &mut running => break Some(ran),
+                        () = fake.died() => break None,
+                        dies_in = fake.paused() => {
+                            let before = fake.objects().clone();
+                            told.push(Box::pin(run_as_other(store, fake, &self.rules, clock)).await);
+                            meanwhile.push((before, fake.objects().clone()));
+                            fake.go_on(dies_in);
+                        }
+                    }
                 }
             }
             Place::Registry => {
@@ -77,9 +107,18 @@ impl Life {
         };
         if let Place::Shared(fake) = &self.place {
             fake.no_trouble();
+            let overtaken = fake.overtaken.lock().unwrap().take();
+            demand(overtaken.is_none(), 2, || {
+                let (first, lane) = overtaken.unwrap();
+                format!("an operation of {first:?} waited while one of {lane:?} was done")
+            })?;
+        }
+        for told in told {
+            self.tell(format!("the other policy runs meanwhile: {told}"));
+            self.count("runs while another policy ran");
         }
         self.disk.lives();
-        match ran {
+        let ran = match ran {
             Some(Ok(report)) => {
                 let drifts = report.verified.iter().flatten().map(|found| found.drifts.len()).sum::<usize>();
                 if drifts > 0 {
@@ -89,19 +128,28 @@ impl Life {
                     self.count("runs that looked at what changed");
                 }
                 self.count(format!("runs that ended {:?}", report.result()));
-                Ok(Ran::Reported(Box::new(report)))
+                Ran::Reported(Box::new(report))
             }
             Some(Err(error)) if error.to_string().contains("its time has come") => {
                 self.count("runs that died");
-                Ok(Ran::Died)
+                Ran::Died
             }
-            Some(Err(error)) => Err(Broken { promise: 5, what: format!("the store fails: {error}") }),
+            Some(Err(error)) => {
+                return Err(Broken { promise: 5, what: format!("the store fails: {error}") });
+            }
             None => {
                 self.basis = None;
                 self.count("runs that died");
-                Ok(Ran::Died)
+                Ran::Died
             }
-        }
+        };
+        Ok((ran, meanwhile))
+    }
+
+    /// Whether the target asked to be left alone, and that is not over.
+    fn is_left_alone(&self) -> bool {
+        let Place::Shared(fake) = &self.place else { return false };
+        fake.quiet_until.lock().unwrap().is_some_and(|until| tokio::time::Instant::now() < until)
     }
 
     /// Prepares what was announced; says after how many half-steps a process that uses the registry dies.
@@ -121,7 +169,11 @@ impl Life {
                 RunFault::Conflict => Some(Trouble::Conflict),
                 RunFault::CutShort => Some(Trouble::CutShort),
                 RunFault::Down => Some(Trouble::Down),
-                RunFault::CannotBeAsked | RunFault::Dies | RunFault::StoreDies => None,
+                RunFault::CannotBeAsked
+                | RunFault::Silent
+                | RunFault::Meanwhile
+                | RunFault::Dies
+                | RunFault::StoreDies => None,
             };
             match (&self.place, trouble, fault) {
                 (Place::Shared(fake), Some(trouble), _) => {
@@ -136,6 +188,19 @@ impl Life {
                     fake.deaf.store(1 + at, Ordering::SeqCst);
                     self.rejected = true;
                     self.tell("the target does not answer questions in the next run");
+                }
+                (Place::Shared(fake), None, RunFault::Silent) => {
+                    let Some(id) = dice.pick(fake.objects().keys().cloned()) else { continue };
+                    let hears = dice.one_in(2);
+                    fake.silent.lock().unwrap().insert(id.clone());
+                    fake.hears.store(hears, Ordering::SeqCst);
+                    self.rejected = true;
+                    let told = if hears { ", and does it" } else { "" };
+                    self.tell(format!("of {id:?} the target answers nothing in the next run{told}"));
+                }
+                (Place::Shared(fake), None, RunFault::Meanwhile) => {
+                    fake.pause_at(at);
+                    self.tell(format!("another policy runs at half-step {at} of the next run"));
                 }
                 (Place::Shared(fake), None, RunFault::Dies) => {
                     fake.die_at(1 + at);
@@ -156,6 +221,9 @@ impl Life {
     }
 
     fn note_approval(&mut self, digest: &str) {
+        if self.void.contains(digest) {
+            return self.tell("a person approves what was held at the target that was left");
+        }
         let Ok(Some(hold)) = self.store.hold(self.store_place(), digest) else { return };
         let spec = self.rules.policy("all").spec_hash;
         if hold.spec_hash != spec {
@@ -202,14 +270,29 @@ impl Life {
     pub(super) async fn run_other(&mut self) -> Result<(), Broken> {
         let Place::Shared(fake) = &self.place else { return Ok(()) };
         let before = self.objects();
-        let departments = Some(BTreeSet::from(["Support".to_owned()]));
-        let policy = Rules { departments, ..self.rules.clone() }.policy("other");
-        let policy = Arc::new(policy);
-        let work = Work { store: &self.store, target: &**fake, policy, rebuild, clock: &self.clock };
-        let ran = run(work, run::Options::default(), |_, _| {}).await;
-        let ran = ran.map(|report| format!("{:?}{}", report.result(), crate::story::of_report(&report)));
-        self.tell(format!("the other policy runs: {ran:?}"));
+        let told = Box::pin(run_as_other(&self.store, fake, &self.rules, &self.clock)).await;
+        self.tell(format!("the other policy runs: {told}"));
         let after = self.objects();
         self.check_foreign(&before, &after, &other())
+    }
+}
+
+/// What became of a run of the policy that wants some of the same people.
+async fn run_as_other(store: &Store, fake: &Fake, rules: &Rules, clock: &dyn Clock) -> String {
+    let departments = Some(BTreeSet::from(["Support".to_owned()]));
+    let policy = Arc::new(Rules { departments, ..rules.clone() }.policy("other"));
+    let ran = run(Work { store, target: fake, policy, rebuild, clock }, run::Options::default(), |_, _| {});
+    let ran = ran.await.map(|report| format!("{:?}{}", report.result(), crate::story::of_report(&report)));
+    format!("{ran:?}")
+}
+
+/// What another policy made of its own objects meanwhile was not done by this one.
+fn overlay(before: &mut Objects, was: &Objects, is: &Objects) {
+    let ids: BTreeSet<_> = was.keys().chain(is.keys()).filter(|id| was.get(*id) != is.get(*id)).collect();
+    for id in ids {
+        match is.get(id) {
+            Some(object) => drop(before.insert(id.clone(), object.clone())),
+            None => drop(before.remove(id)),
+        }
     }
 }
