@@ -98,6 +98,11 @@ google-large: setup build ## Read a customer of Google Workspace with PEOPLE use
 	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
 		$(CARGO) test --locked --profile simulate --test it -- --nocapture google_large::
 
+.PHONY: scim-large
+scim-large: setup build ## Fill a real SCIM server with PEOPLE users and ten times as many memberships, at its rate, and through KILLS kills
+	PEOPLE=$(or $(PEOPLE),10000) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 scim_large::
+
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

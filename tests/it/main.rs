@@ -59,6 +59,7 @@ mod operator;
 mod renames;
 mod replica;
 mod scale;
+mod scim_large;
 mod scim_target;
 mod secrets;
 mod serve;

@@ -117,6 +117,33 @@ impl Server {
         list["Resources"].as_array().into_iter().flatten().map(user).collect()
     }
 
+    /// What it was asked, by its own log: each method and path.
+    pub(crate) fn asked(&self) -> Vec<(String, String)> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let asked = log.lines().filter_map(|line| {
+            let (_, request) = line.split_once("] \"")?;
+            let mut words = request.split(' ');
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        });
+        asked.collect()
+    }
+
+    /// The titles of its users, as it shows them to whoever asks; not by our client.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let mut titles = Vec::new();
+        loop {
+            let path = format!("{}/Users?count=1000&startIndex={}", self.kind.base(), titles.len() + 1);
+            let (status, body) = http::get_with_token(&self.address().to_string(), &path, TOKEN).unwrap();
+            assert_eq!(status, 200, "{body}");
+            let list: Value = serde_json::from_str(&body).unwrap();
+            let some = list["Resources"].as_array().into_iter().flatten();
+            titles.extend(some.map(|user| user["title"].as_str().unwrap_or_default().to_owned()));
+            if titles.len() as u64 >= list["totalResults"].as_u64().unwrap() {
+                return titles;
+            }
+        }
+    }
+
     /// What it holds, by its own store.
     pub(crate) fn truth(mut self) -> Truth {
         match self.kind {

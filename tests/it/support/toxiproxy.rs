@@ -27,8 +27,13 @@ impl Toxiproxy {
 
     /// To a port of one of its addresses.
     pub(crate) fn to(server: Ipv4Addr, port_there: u16) -> Self {
+        Self::at(own_port(), server, port_there)
+    }
+
+    /// The same, where another one was until now.
+    pub(crate) fn at(port: u16, server: Ipv4Addr, port_there: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (port, address) = (own_port(), format!("127.0.0.1:{}", own_port()));
+        let address = format!("127.0.0.1:{}", own_port());
         let program = assets::program("toxiproxy");
         let process =
             Process::start(&program, std::slice::from_ref(&address), &folder.path().join("log"), None);
