@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Duration;
 
 mod active_directory;
+mod domino;
 mod entra_id;
 mod google_workspace;
 mod ldap;
@@ -17,6 +18,7 @@ mod sync_engine;
 mod trust;
 
 pub use active_directory::{ActiveDirectory, ChangeFeed, DnsDiscovery};
+pub use domino::{Domino, DominoGroupType};
 pub use entra_id::{Cloud, EntraCredentials, EntraEndpoints, EntraId, WorkloadIdentity};
 pub use google_workspace::{GoogleCredentials, GoogleEndpoints, GoogleWorkloadIdentity, GoogleWorkspace};
 pub use ldap::{Ldap, LdapChangeFeed};
@@ -52,12 +54,15 @@ pub use trust::{Tls, Trust};
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::choices))]
 #[schemars(transform = schemars::transform::RecursiveTransform(super::schema::no_defaults_in_lists))]
 #[x_kube(
-    validation = ("[has(self.activeDirectory), has(self.entraId), has(self.googleWorkspace), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif")
+    validation = ("[has(self.activeDirectory), has(self.domino), has(self.entraId), has(self.googleWorkspace), has(self.ldap), has(self.ldif)].filter(kind, kind).size() == 1", "name exactly one kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif")
 )]
 pub struct DirectoryConnectorSpec {
     /// A domain of Active Directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_directory: Option<ActiveDirectory>,
+    /// A Domino Directory of HCL Domino.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domino: Option<Domino>,
     /// A tenant of Microsoft Entra ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entra_id: Option<EntraId>,

@@ -55,7 +55,7 @@ pub mod fields {
     /// A group's name.
     pub const NAME: &str = "name";
     /// What kind of mailbox a user has, where that is not simply a user's own: `shared`, `room`, `equipment`,
-    /// `linked`, `remote` or `other` (Exchange).
+    /// `linked`, `remote` or `other` (Exchange); `shared` of a mail-in database (Domino).
     pub const MAILBOX: &str = "mailbox";
     /// A description.
     pub const DESCRIPTION: &str = "description";

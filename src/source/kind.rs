@@ -6,7 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::engine::{EngineConfig, EngineSource};
 use super::google::{GoogleConfig, GoogleSource};
 use super::graph::{EntraConfig, EntraSource};
-use super::ldap::{ActiveDirectoryConfig, ActiveDirectorySource, Bind, GenericConfig, LdapSource};
+use super::ldap::{
+    ActiveDirectoryConfig, ActiveDirectorySource, Bind, DominoConfig, DominoSource, GenericConfig, LdapSource,
+};
 use super::ldif::{LdifConfig, LdifSource};
 use super::{LookUp, Sink, Source, SourceError};
 use crate::directory::{Anchor, Completion, Cursor};
@@ -16,6 +18,8 @@ use crate::directory::{Anchor, Completion, Cursor};
 pub enum SourceConfig {
     /// A domain.
     ActiveDirectory(ActiveDirectoryConfig),
+    /// A Domino Directory.
+    Domino(DominoConfig),
     /// A tenant.
     EntraId(EntraConfig),
     /// A customer.
@@ -47,6 +51,7 @@ impl SourceConfig {
         let server = |name| Abilities { name, is_a_server: true, has_feed: true, looks_up: true };
         match self {
             Self::ActiveDirectory(_) => server("activeDirectory"),
+            Self::Domino(_) => Abilities { has_feed: false, ..server("domino") },
             Self::EntraId(_) => server("entraId"),
             Self::GoogleWorkspace(_) => server("googleWorkspace"),
             Self::Ldap(_) => server("ldap"),
@@ -59,6 +64,7 @@ impl SourceConfig {
     pub fn account(&self) -> [Option<&[u8]>; 2] {
         match self {
             Self::ActiveDirectory(config) => of_bind(config.ldap.bind.as_ref()),
+            Self::Domino(config) => of_bind(config.ldap.bind.as_ref()),
             Self::EntraId(config) => [Some(config.client.as_bytes()), config.credential.mark()],
             Self::GoogleWorkspace(config) => [Some(config.account.as_bytes()), config.credential.mark()],
             Self::Ldap(config) => of_bind(config.ldap.bind.as_ref()),
@@ -73,6 +79,7 @@ impl SourceConfig {
         match self {
             Self::EntraId(config) => Some(config),
             Self::ActiveDirectory(_)
+            | Self::Domino(_)
             | Self::Engine(_)
             | Self::GoogleWorkspace(_)
             | Self::Ldap(_)
@@ -85,7 +92,9 @@ impl SourceConfig {
         match self {
             Self::EntraId(config) => config.elsewhere(),
             Self::GoogleWorkspace(config) => config.endpoints.elsewhere(),
-            Self::ActiveDirectory(_) | Self::Engine(_) | Self::Ldap(_) | Self::Ldif(_) => None,
+            Self::ActiveDirectory(_) | Self::Domino(_) | Self::Engine(_) | Self::Ldap(_) | Self::Ldif(_) => {
+                None
+            }
         }
     }
 
@@ -94,6 +103,7 @@ impl SourceConfig {
     pub fn unseen(&self, fields: &BTreeSet<&str>, directory: &str, vendor: Option<&str>) -> Option<String> {
         match self {
             Self::ActiveDirectory(config) => config.unseen(fields, directory),
+            Self::Domino(config) => config.unseen(fields),
             Self::Ldap(config) => config.unseen(fields, vendor),
             // A tenant shows all of an entry or nothing: see the exceptions.
             // What an engine withholds, it names itself.
@@ -108,6 +118,7 @@ impl SourceConfig {
             Self::ActiveDirectory(config) => {
                 Session::ActiveDirectory(ActiveDirectorySource::new(config.clone()))
             }
+            Self::Domino(config) => Session::Domino(DominoSource::new(config.clone())),
             Self::EntraId(config) => Session::EntraId(match before {
                 Some(Session::EntraId(before)) => before.clone(),
                 _ => EntraSource::new(config.clone()),
@@ -133,6 +144,8 @@ fn of_bind(bind: Option<&Bind>) -> [Option<&[u8]>; 2] {
 pub enum Session {
     /// A domain.
     ActiveDirectory(ActiveDirectorySource),
+    /// A Domino Directory.
+    Domino(DominoSource),
     /// A tenant.
     EntraId(EntraSource),
     /// A customer.
@@ -149,6 +162,7 @@ impl Source for Session {
     async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
         match self {
             Self::ActiveDirectory(source) => Box::pin(source.read(cursor, sink)).await,
+            Self::Domino(source) => Box::pin(source.read(cursor, sink)).await,
             Self::EntraId(source) => Box::pin(source.read(cursor, sink)).await,
             Self::GoogleWorkspace(source) => Box::pin(source.read(cursor, sink)).await,
             Self::Ldap(source) => Box::pin(source.read(cursor, sink)).await,
@@ -164,6 +178,7 @@ impl Source for Session {
     ) -> Result<Option<LookUp>, SourceError> {
         match self {
             Self::ActiveDirectory(source) => Box::pin(source.look_up(anchors, called)).await,
+            Self::Domino(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::EntraId(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::GoogleWorkspace(source) => Box::pin(source.look_up(anchors, called)).await,
             Self::Ldap(source) => Box::pin(source.look_up(anchors, called)).await,

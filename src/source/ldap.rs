@@ -1,4 +1,4 @@
-//! LDAP directories (RFC 4511): any LDAPv3 server, and Active Directory.
+//! LDAP directories (RFC 4511): any LDAPv3 server, Active Directory, and Domino.
 //!
 //! A configuration and a cursor come in; entries and a completion go out. Users are what the user filter finds, groups what
 //! the group filter finds, below each base. A result code of zero from every search is what makes a completion; referrals are told
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use self::active_directory::ActiveDirectory;
 use self::contained::contained;
 use self::dialect::Dialect;
+use self::domino::Domino;
 use self::feed::Resume;
 use self::feeds::Feeds;
 use self::generic::Generic;
@@ -35,6 +36,8 @@ mod connection;
 mod contained;
 mod decode;
 mod dialect;
+mod division;
+mod domino;
 mod error;
 mod feed;
 mod feeds;
@@ -49,6 +52,7 @@ mod refusal;
 mod root_dse;
 mod search;
 mod session;
+mod sweep;
 mod sync_repl;
 mod time;
 mod unseen;
@@ -58,14 +62,21 @@ pub(super) mod wire;
 pub use active_directory::{ActiveDirectoryConfig, ChangeFeed, Discovery};
 pub(super) use back_link::FOLLOWED;
 pub use config::{Bind, GROUP_FILTER, GenericConfig, LdapConfig, USER_FILTER};
+pub use domino::DominoConfig;
 pub use filter::{is_filter, named_in};
 pub use url::check_url;
 
-/// A source that reads any LDAP server but Active Directory.
+pub use super::schema::domino::purpose::Purpose;
+pub use super::schema::domino::split::PartNames;
+
+/// A source that reads any LDAP server but Active Directory and Domino.
 pub type LdapSource = DialectSource<GenericConfig>;
 
 /// A source that reads Active Directory.
 pub type ActiveDirectorySource = DialectSource<ActiveDirectoryConfig>;
+
+/// A source that reads a Domino Directory.
+pub type DominoSource = DialectSource<DominoConfig>;
 
 /// Which dialect a configuration is for.
 trait Configuration: Clone + Send + Sync + 'static {
@@ -74,6 +85,10 @@ trait Configuration: Clone + Send + Sync + 'static {
 
 impl Configuration for GenericConfig {
     type Dialect = Generic;
+}
+
+impl Configuration for DominoConfig {
+    type Dialect = Domino;
 }
 
 impl Configuration for ActiveDirectoryConfig {

@@ -8,6 +8,7 @@ pub(in crate::source) mod active_directory;
 pub(in crate::source) mod anchor;
 mod attributes;
 mod class;
+pub(in crate::source) mod domino;
 mod entry;
 mod field;
 mod members;
@@ -16,7 +17,7 @@ pub(in crate::source) mod primary;
 mod standard;
 
 pub use anchor::{ANCHORS, anchor};
-pub(in crate::source) use anchor::{is_formed, no_id, pinned};
+pub(in crate::source) use anchor::{cost, is_formed, no_id, pinned};
 pub use attributes::{Attributes, name};
 pub(in crate::source) use class::{OF_NO_KIND, aliases, is_alias, kind};
 pub use entry::{EntrySchema, Unreadable};

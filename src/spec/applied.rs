@@ -79,6 +79,12 @@ fn without_the_way(mut spec: DirectoryConnectorSpec) -> DirectoryConnectorSpec {
         domain.tls = crate::api::connector::Tls::default();
         domain.change_feed = crate::api::connector::ChangeFeed::Auto;
     }
+    if let Some(domino) = &mut spec.domino {
+        domino.urls.clear();
+        domino.start_tls = false;
+        domino.insecure = false;
+        domino.tls = crate::api::connector::Tls::default();
+    }
     if let Some(ldap) = &mut spec.ldap {
         ldap.urls.clear();
         ldap.start_tls = false;

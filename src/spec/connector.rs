@@ -12,6 +12,7 @@ use crate::source::graph;
 use crate::sync::expression::{Expression, Returns, Subject};
 
 mod active_directory;
+mod domino;
 mod entra_id;
 mod field;
 mod google_workspace;
@@ -40,21 +41,26 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Connector> {
     let mut of = Resolving { name, objects, literal, problems: Vec::new() };
-    let DirectoryConnectorSpec { active_directory, entra_id, google_workspace, ldap, ldif, .. } = spec;
-    let source = match (active_directory, entra_id, google_workspace, ldap, ldif) {
-        (Some(domain), None, None, None, None) if domain.sync_engine.is_some() => of.domain_of_engine(domain),
-        (Some(domain), None, None, None, None) => Some(of.active_directory(domain)),
-        (None, Some(tenant), None, None, None) => of.entra_id(tenant),
-        (None, None, Some(customer), None, None) => of.google_workspace(customer),
-        (None, None, None, Some(ldap), None) if ldap.sync_engine.is_some() => of.server_of_engine(ldap),
-        (None, None, None, Some(ldap), None) => Some(of.ldap(ldap)),
-        (None, None, None, None, Some(ldif)) => of.ldif(ldif, folder),
-        (None, None, None, None, None) => of.fail(
+    let DirectoryConnectorSpec { active_directory, domino, entra_id, google_workspace, ldap, ldif, .. } =
+        spec;
+    let source = match (active_directory, domino, entra_id, google_workspace, ldap, ldif) {
+        (Some(domain), None, None, None, None, None) if domain.sync_engine.is_some() => {
+            of.domain_of_engine(domain)
+        }
+        (Some(domain), None, None, None, None, None) => Some(of.active_directory(domain)),
+        (None, Some(domino), None, None, None, None) => Some(of.domino(domino)),
+        (None, None, Some(tenant), None, None, None) => of.entra_id(tenant),
+        (None, None, None, Some(customer), None, None) => of.google_workspace(customer),
+        (None, None, None, None, Some(ldap), None) if ldap.sync_engine.is_some() => of.server_of_engine(ldap),
+        (None, None, None, None, Some(ldap), None) => Some(of.ldap(ldap)),
+        (None, None, None, None, None, Some(ldif)) => of.ldif(ldif, folder),
+        (None, None, None, None, None, None) => of.fail(
             "spec",
-            "name a kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
+            "name a kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif",
         ),
         _ => {
-            let why = "names several kinds of directory, of activeDirectory, entraId, googleWorkspace, ldap and ldif; keep one of them";
+            let why = "names several kinds of directory, of activeDirectory, domino, entraId, googleWorkspace, ldap and ldif; keep \
+                       one of them";
             of.fail("spec", why)
         }
     };
@@ -90,11 +96,9 @@ pub(super) fn resolve(
 
 /// The rule for disabled accounts, if the connector has one that compiles.
 pub(super) fn disabled_when(spec: &DirectoryConnectorSpec) -> Option<Expression> {
-    let text = match (&spec.ldap, &spec.ldif) {
-        (Some(ldap), _) => &ldap.disabled_when,
-        (_, Some(ldif)) => &ldif.disabled_when,
-        (None, None) => return None,
-    };
+    let domino = spec.domino.as_ref().map(|domino| &domino.disabled_when);
+    let ldap = spec.ldap.as_ref().map(|ldap| &ldap.disabled_when);
+    let text = domino.or(ldap).or(spec.ldif.as_ref().map(|ldif| &ldif.disabled_when))?;
     Expression::compile(text, Subject::User, Returns::Bool).ok().filter(|_| !text.is_empty())
 }
 

@@ -74,7 +74,8 @@ pub fn keys_of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<
     }
     let domain = spec.active_directory.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
-    for (credentials, tls) in domain.chain(server) {
+    let domino = spec.domino.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
+    for (credentials, tls) in domain.chain(server).chain(domino) {
         keys.extend(credentials.into_iter().flat_map(|it| CREDENTIALS.map(|key| secret(&it.name, key))));
         keys.extend(tls.ca_ref.iter().map(authority));
     }

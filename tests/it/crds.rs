@@ -12,6 +12,11 @@ fn ldap(more: &str) -> String {
     connector(&format!("ldap: {{ urls: [\"ldaps://a\"], {more} }}"))
 }
 
+/// A connector to a Domino Directory, with more fields of `spec.domino`.
+fn domino(more: &str) -> String {
+    connector(&format!("domino: {{ urls: [\"ldaps://a\"], {more} }}"))
+}
+
 fn domain(url: &str, more: &str) -> String {
     connector(&format!(
         "activeDirectory: {{ urls: [\"{url}\"], credentialsSecretRef: {{ name: reader }}{more} }}"
@@ -141,6 +146,12 @@ fn problems(object: &str) -> Vec<String> {
 #[case::in_the_open(connector("ldap: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::most_urls(connector(&format!("ldap: {{ urls: [{}] }}", "\"ldaps://a\", ".repeat(8))))]
 #[case::another_anchor(ldap("anchorAttribute: dnQualifier"))]
+#[case::domino(domino(""))]
+#[case::domino_with_everything(domino(
+    "startTLS: true, credentialsSecretRef: { name: reader }, baseDNs: [\"o=Corp\"], userFilter: (mail=*), groupTypes: [MailOnly, \
+     DenyListOnly], splitGroups: \"{name} ({number})\", anchorAttribute: employeeID"
+))]
+#[case::domino_in_the_clear(connector("domino: { urls: [\"ldap://a\"], insecure: true }"))]
 #[case::smallest_page(ldap("pageSize: 1"))]
 #[case::largest_page(ldap("pageSize: 10000"))]
 #[case::credentials(ldap("credentialsSecretRef: { name: reader }"))]
@@ -202,19 +213,19 @@ fn takes(#[case] object: String) {
 #[rstest]
 #[case::no_kind(
     connector(""),
-    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::two_kinds(
     connector("ldap: { urls: [\"ldaps://a\"] }, ldif: { configMapKeyRef: { name: a, key: b } }"),
-    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::two_kinds_with_a_domain(
     connector(
         "activeDirectory: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }, ldap: { urls: [\"ldaps://a\"] }"
     ),
-    "name exactly one kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif",
+    "name exactly one kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif",
     "spec"
 )]
 #[case::checked_too_often(
@@ -493,6 +504,46 @@ fn takes(#[case] object: String) {
     connector("ldap: { urls: [\"ldaps://a\"] }, timeout: 0s"),
     "is too short: use 1s or more",
     "spec.timeout"
+)]
+#[case::domino_unprotected(
+    connector("domino: { urls: [\"ldap://a\"] }"),
+    "ldap:// would send passwords and people's data unprotected",
+    "spec.domino.urls[0]"
+)]
+#[case::domino_no_urls(
+    connector("domino: { urls: [] }"),
+    "spec.domino.urls in body should have at least 1 items",
+    "spec.domino.urls"
+)]
+#[case::domino_no_group_types(
+    domino("groupTypes: []"),
+    "spec.domino.groupTypes in body should have at least 1 items",
+    "spec.domino.groupTypes"
+)]
+#[case::domino_unknown_group_type(
+    domino("groupTypes: [Terminations]"),
+    "spec.domino.groupTypes[0]: Unsupported value",
+    "spec.domino.groupTypes[0]"
+)]
+#[case::domino_no_rule(
+    domino("splitGroups: \"{number} {name}\""),
+    "spec.domino.splitGroups in body should match",
+    "spec.domino.splitGroups"
+)]
+#[case::domino_odd_rule(
+    domino("splitGroups: \"{name}*{number}\""),
+    "spec.domino.splitGroups in body should match",
+    "spec.domino.splitGroups"
+)]
+#[case::domino_dn(
+    domino("anchorAttribute: DN"),
+    "a DN changes when an entry is renamed or moved",
+    "spec.domino.anchorAttribute"
+)]
+#[case::domino_and_ldap(
+    connector("domino: { urls: [\"ldaps://a\"] }, ldap: { urls: [\"ldaps://a\"] }"),
+    "name exactly one kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif",
+    "spec"
 )]
 #[case::unknown(ldap("startTls: true"), "unknown field \"spec.ldap.startTls\"", "spec.ldap.startTls")]
 #[case::no_connector(

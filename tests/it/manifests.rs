@@ -54,7 +54,7 @@ fn takes_a_connector(#[case] spec: &str) {
 }
 
 #[rstest]
-#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, entraId, googleWorkspace, ldap or ldif"])]
+#[case("  {}", &["DirectoryConnector id/corp: spec: name a kind of directory: activeDirectory, domino, entraId, googleWorkspace, ldap or ldif"])]
 #[case("  ldap: { urls: [\"ldaps://a\"] }\n  ldif: { path: x }", &["names several kinds"])]
 #[case("  ldap: { urls: [\"ldap://a\"] }", &["spec.ldap.urls[0]", "ldap://a would send passwords", "startTLS", "insecure"])]
 #[case("  ldap: { urls: [] }", &["spec.ldap.urls", "at least one url"])]
@@ -68,6 +68,11 @@ fn takes_a_connector(#[case] spec: &str) {
 #[case("  ldap: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: reader } }", &["spec.ldap.credentialsSecretRef", "there is no Secret id/reader", "there is: none"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], tls: { caRef: { name: ca } } }", &["spec.ldap.tls.caRef", "there is no ConfigMap id/ca"])]
 #[case("  ldap: { urls: [\"ldaps://a\"], startTls: true }", &["spec.ldap.startTls", "did you mean startTLS?"])]
+#[case("  domino: { urls: [\"ldap://a\"] }", &["spec.domino.urls[0]", "ldap://a would send passwords", "startTLS", "insecure"])]
+#[case("  domino: { urls: [\"ldaps://a\"], splitGroups: \"{name}\" }", &["spec.domino.splitGroups"])]
+#[case("  domino: { urls: [\"ldaps://a\"], baseDNs: [\"Corp\"] }", &["spec.domino.baseDNs[0]", "Corp is not a DN"])]
+#[case("  domino: { urls: [\"ldaps://a\"], disabledWhen: \"user.mial == ''\" }", &["spec.domino.disabledWhen", "did you mean `mail`?"])]
+#[case("  domino: { urls: [\"ldaps://a\"], credentialsSecretRef: { name: notes } }", &["spec.domino.credentialsSecretRef", "there is no Secret id/notes"])]
 #[case("  ldap: { urls: \"ldaps://a\" }", &["spec.ldap.urls", "expected a sequence"])]
 #[case("  ldif: {}", &["spec.ldif", "exactly one place"])]
 #[case("  ldif: { path: a, configMapKeyRef: { name: b, key: c } }", &["spec.ldif", "exactly one place"])]

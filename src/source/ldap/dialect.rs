@@ -12,7 +12,7 @@ use super::connection::{Connection, Server};
 use super::decode::Raw;
 use super::root_dse::RootDse;
 use super::wire::Control;
-use crate::directory::{Change, EntryKind, Members};
+use crate::directory::{Change, DirectoryId, EntryKind, Members};
 use crate::source::SourceError;
 use crate::source::schema::primary::PrimaryGroups;
 
@@ -57,6 +57,12 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
     /// The server, however it was found.
     fn server(facts: &RootDse, url: &str) -> String;
 
+    /// The directory that is read, whatever is read of it.
+    fn directory(&self, bases: &[String], facts: &RootDse) -> DirectoryId;
+
+    /// What people should know about what came.
+    fn remarks(&self) -> Vec<String>;
+
     /// What decides which entries come, of these parts: bases, left out, user filter, group filter, account. It is kept, so its form
     /// never changes.
     fn scope(&self, parts: [&str; 5]) -> String;
@@ -71,6 +77,12 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
     const LISTS: &[&str];
     /// Whether a directory of this kind has aliases (X.501 section 9.9).
     const HAS_ALIASES: bool;
+    /// Whether the root is read, and not naming contexts, unless the configuration has bases.
+    const READS_ROOT: bool;
+    /// Whether what an entry is below of is an entry itself.
+    const PLACES_ARE_ENTRIES: bool;
+    /// The name by which a search is divided that the server ends at a limit, if it is one that has no pages.
+    const DIVIDES_BY: Option<&str>;
 
     /// How entries are asked for: by which anchor, and with which controls.
     fn asking(&self) -> Asking;
@@ -85,6 +97,12 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
 
     /// What an entry says; `None` if it is not what was searched for.
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change>;
+
+    /// Takes a group of which more is to come; gives back everything else.
+    fn keep(&self, change: Change) -> Option<Change>;
+
+    /// The groups that were kept, when all came.
+    fn kept(&self) -> Vec<Change>;
 
     /// Whether a list that came in parts can be read to its end.
     const COMPLETES_LISTS: bool;

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::ask::{self, AT_ONCE, Asking};
+use super::ask::{AT_ONCE, Asking};
+use super::base;
 use super::computed::{SEARCHES, Untold};
 use super::config::{GROUP_FILTER, GenericConfig, LdapConfig, USER_FILTER};
 use super::connection::{Connection, Server};
@@ -14,16 +15,15 @@ use super::dialect::{Dialect, MembersBy};
 use super::feed::{self, Changes, Choice, FeedKind, Resume};
 use super::feeds::Feeds;
 use super::fetch;
-use super::filter::in_brackets;
-use super::look_up::LookUps;
+use super::look_up::{self, LookUps};
 use super::output::{MANY, Output};
 use super::root_dse::{self, RootDse};
 use super::session::Session;
 use super::sync_repl;
 use super::wire::{Control, Scope};
-use crate::directory::{Anchor, Change, EntryKind, Members};
-use crate::source::schema::EntrySchema;
+use crate::directory::{Anchor, Change, DirectoryId, EntryKind, Members};
 use crate::source::schema::posix::Primaries;
+use crate::source::schema::{self, EntrySchema};
 use crate::source::{Reason, SourceError};
 
 /// Any LDAP server.
@@ -41,6 +41,9 @@ impl Dialect for Generic {
     const DN: &str = "entryDN";
     const LISTS: &[&str] = &["member", "uniqueMember"];
     const HAS_ALIASES: bool = true;
+    const READS_ROOT: bool = false;
+    const PLACES_ARE_ENTRIES: bool = true;
+    const DIVIDES_BY: Option<&str> = None;
     const COMPLETES_LISTS: bool = false;
     const MEMBERS: MembersBy = MembersBy::Dn;
     const MOST_CHANGES: usize = MANY;
@@ -86,6 +89,14 @@ impl Dialect for Generic {
         url.to_owned()
     }
 
+    fn directory(&self, bases: &[String], facts: &RootDse) -> DirectoryId {
+        base::directory(bases, facts)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        schema::cost(&self.schema.anchor).into_iter().collect()
+    }
+
     fn scope(&self, [bases, excluded, users, groups, who]: [&str; 5]) -> String {
         let excluded = if excluded.is_empty() { String::new() } else { format!("\n\n{excluded}") };
         [&format!("{bases}{excluded}"), users, groups, who, &self.schema.anchor.to_lowercase()].join("\n\n")
@@ -111,6 +122,14 @@ impl Dialect for Generic {
 
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         self.schema.told(&raw.dn, &raw.attributes, Some(wanted))
+    }
+
+    fn keep(&self, change: Change) -> Option<Change> {
+        Some(change)
+    }
+
+    fn kept(&self) -> Vec<Change> {
+        Vec::new()
     }
 
     async fn whole_list(_: &mut Connection, _: &Raw, _: u64) -> Result<Option<Members>, SourceError> {
@@ -143,6 +162,12 @@ impl Feeds for Generic {
                 ", so everything is read each time"
             };
             return Ok(Choice::none(format!("the server does not offer syncrepl (RFC 4533){remedy}")));
+        }
+        if session.facts.is_apacheds() {
+            return Ok(Choice::none(
+                "the contextCSN of ApacheDS goes back after a deletion, and its answers then leave people out with success: so \
+                 everything is read each time",
+            ));
         }
         let anchor = &session.dialect.schema.anchor;
         if !anchor.eq_ignore_ascii_case(sync_repl::ANCHOR) {
@@ -226,38 +251,8 @@ async fn holds_others(connection: &mut Connection, dn: &str) -> Result<bool, Sou
 }
 
 impl LookUps for Generic {
-    /// Whether who is there is found by the id: else that somebody is not found says nothing.
     async fn finds_by_anchor(session: &mut Session<Self>) -> Result<bool, SourceError> {
-        let asking = session.asking.clone();
-        let filters = session.filters().map(in_brackets);
-        let mut finds = false;
-        for base in &session.bases {
-            let connection = &mut session.connection;
-            if asking.is_by_dn() {
-                let any = "(objectClass=*)";
-                finds |= fetch::one(connection, base, any, Scope::Base, &["1.1"]).await?.is_some();
-                continue;
-            }
-            let mut known = false;
-            for filter in &filters {
-                match asking.works(connection, base, filter).await? {
-                    Some(true) => known = true,
-                    Some(false) => return Ok(false),
-                    None => {}
-                }
-            }
-            // Where there is neither user nor group, anything will do. It is no search that every server does.
-            known = known
-                || match asking.works(connection, base, "(objectClass=*)").await {
-                    Ok(works) => works == Some(true),
-                    Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::LimitExceeded) => {
-                        false
-                    }
-                    Err(error) => return Err(error),
-                };
-            finds |= known;
-        }
-        Ok(finds)
+        look_up::finds_by_anchor(session).await
     }
 
     async fn is_gone(
@@ -265,13 +260,6 @@ impl LookUps for Generic {
         anchor: &Anchor,
         dn: Option<&str>,
     ) -> Result<bool, SourceError> {
-        let id = &session.dialect.schema.anchor;
-        match dn {
-            // Where ids are the DNs, that was asked already.
-            Some(dn) if !session.dialect.schema.is_dn() => {
-                ask::has_left(&mut session.connection, id, anchor, dn).await
-            }
-            _ => Ok(true),
-        }
+        look_up::is_gone(session, anchor, dn).await
     }
 }

@@ -8,7 +8,10 @@ use std::future::Future;
 
 use super::ask::{self, AT_ONCE, Asking, Seen, Unread};
 use super::dialect::Dialect;
+use super::fetch;
+use super::filter::in_brackets;
 use super::session::Session;
+use super::wire::Scope;
 use crate::directory::{Anchor, Dn, OfNoKind};
 use crate::source::{LookUp, Reason, SourceError};
 
@@ -38,6 +41,53 @@ pub(super) trait LookUps: Dialect {
         anchor: &Anchor,
         dn: Option<&str>,
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
+}
+
+/// Whether who is there is found by the id: else that somebody is not found says nothing.
+pub(super) async fn finds_by_anchor<D: Dialect>(session: &mut Session<D>) -> Result<bool, SourceError> {
+    let asking = session.asking.clone();
+    let filters = session.filters().map(in_brackets);
+    let mut finds = false;
+    for base in &session.bases {
+        let connection = &mut session.connection;
+        if asking.is_by_dn() {
+            let any = "(objectClass=*)";
+            finds |= fetch::one(connection, base, any, Scope::Base, &["1.1"]).await?.is_some();
+            continue;
+        }
+        let mut known = false;
+        for filter in &filters {
+            match asking.works(connection, base, filter).await? {
+                Some(true) => known = true,
+                Some(false) => return Ok(false),
+                None => {}
+            }
+        }
+        // Where there is neither user nor group, anything will do. It is no search that every server does.
+        known = known
+            || match asking.works(connection, base, "(objectClass=*)").await {
+                Ok(works) => works == Some(true),
+                Err(error) if matches!(error.reason, Reason::AccessDenied | Reason::LimitExceeded) => false,
+                Err(error) => return Err(error),
+            };
+        finds |= known;
+    }
+    Ok(finds)
+}
+
+/// Whether the server says that an entry with this anchor is not under the DN that it had. Where ids are the DNs, that was asked
+/// already.
+pub(super) async fn is_gone<D: Dialect>(
+    session: &mut Session<D>,
+    anchor: &Anchor,
+    dn: Option<&str>,
+) -> Result<bool, SourceError> {
+    match dn {
+        Some(dn) if !session.asking.is_by_dn() => {
+            ask::has_left(&mut session.connection, &session.asking.attribute, anchor, dn).await
+        }
+        _ => Ok(true),
+    }
 }
 
 impl<D: LookUps> Session<D> {
@@ -78,7 +128,9 @@ impl<D: LookUps> Session<D> {
                 }
             }
         }
-        self.orphans(&mut answer, called).await?;
+        if D::PLACES_ARE_ENTRIES {
+            self.orphans(&mut answer, called).await?;
+        }
         Ok(answer)
     }
 

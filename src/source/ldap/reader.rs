@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use super::base::directory;
 use super::computed::Untold;
 use super::dialect::Dialect;
 use super::feed::{Choice, Resume};
@@ -143,17 +142,25 @@ impl<'s, D: Feeds> Reader<'s, D> {
             // What came says so.
             Choice { next, feed } = Choice::none(reason);
         }
-        let notice = session.facts.notice(&session.connection.url);
+        let (notice, remarks) = (session.facts.notice(&session.connection.url), session.dialect.remarks());
         Completion {
             mode,
-            directory: directory(&session.bases, &session.facts),
+            directory: session.dialect.directory(&session.bases, &session.facts),
             id: Some(session.asking.attribute.clone()),
             server: Some(session.server()),
             cursor: next.and_then(|next| next.cursor()),
             fields: EntrySchema::fields(),
             attributes: session.shared().literal.clone(),
             scope: session.scope(),
-            notices: session.connection.skipped.iter().cloned().chain(notices).chain(notice).collect(),
+            notices: session
+                .connection
+                .skipped
+                .iter()
+                .cloned()
+                .chain(notices)
+                .chain(remarks)
+                .chain(notice)
+                .collect(),
             vendor: session.facts.vendor(),
             feed: Some(feed),
             shown: session.facts.shown(&session.connection),

@@ -8,7 +8,7 @@ use super::fetch;
 use super::progress::Progress;
 use super::time::time;
 use super::wire::Scope;
-use crate::directory::Shown;
+use crate::directory::{Dn, Shown};
 use crate::source::schema::Attributes;
 use crate::source::{Reason, SourceError};
 
@@ -41,6 +41,9 @@ const OF_ACTIVE_DIRECTORY: &[&str] = &[
     "isSynchronized",
 ];
 
+/// What Domino says beside it: what it can do.
+const OF_DOMINO: &[&str] = &["ibm-enabledCapabilities"];
+
 /// Immutable ids, in the order in which they are chosen. 389 Directory Server gives every entry a
 /// `nsUniqueId`, but an `entryUUID` only to those that were made since that was switched on.
 const ANCHORS: &[&str] = &["nsUniqueId", "entryUUID", "ipaUniqueID"];
@@ -71,7 +74,7 @@ pub(super) struct RootDse {
 impl RootDse {
     /// Reads the rootDSE. A server that does not show it is asked for pages all the same.
     pub(super) async fn read(connection: &mut Connection) -> Result<Self, SourceError> {
-        let attributes = [GENERAL, OF_ACTIVE_DIRECTORY].concat();
+        let attributes = [GENERAL, OF_ACTIVE_DIRECTORY, OF_DOMINO].concat();
         let root = fetch::one(connection, "", "(objectClass=*)", Scope::Base, &attributes).await?;
         let Some(root) = root else { return Ok(Self { pages: true, ..Self::default() }) };
         let heard_at = Instant::now();
@@ -132,6 +135,16 @@ impl RootDse {
                 "{url} is a read-only domain controller, which may not have all data; name a writable one first in urls"
             )
         })
+    }
+
+    /// Whether it is ApacheDS.
+    pub(super) fn is_apacheds(&self) -> bool {
+        self.vendor.as_deref().is_some_and(|vendor| vendor.starts_with("Apache Software Foundation"))
+    }
+
+    /// A subtree with the server's own accounts, if it has one among what is read.
+    pub(super) fn own_accounts(&self) -> Option<Dn> {
+        self.is_apacheds().then(|| Dn::parse("ou=system").ok()).flatten()
     }
 
     /// What it says that it is.

@@ -9,8 +9,8 @@ use super::wire::{Control, LdapResult, Request, Response, Scope};
 use crate::source::SourceError;
 
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
-/// Result codes by which a server refuses a page for its size: a limit of time, of size or of the administrator's.
-const LIMITS: &[u32] = &[3, 4, 11];
+/// Result codes by which a server ends a search at a limit of time, of size or of the administrator's.
+pub(super) const LIMITS: &[u32] = &[3, 4, 11];
 
 /// What to search for.
 #[derive(Clone, Default)]
@@ -66,6 +66,14 @@ impl<'c> Search<'c> {
             ended: Vec::new(),
             code: None,
         }
+    }
+
+    /// Has the next thing be the first of this filter.
+    pub(super) fn begin_anew(&mut self, filter: String) {
+        self.query.filter = filter;
+        (self.asked, self.begun, self.done, self.code) = (false, false, false, None);
+        self.cookie.clear();
+        self.page = Page::default();
     }
 
     /// The next thing found; `None` only at the true end. `came` is how many entries the whole read has

@@ -18,6 +18,9 @@ use super::search::{Query, Search, SearchItem};
 use crate::directory::{Anchor, Dn};
 use crate::source::{Reason, SourceError};
 
+/// What everything is below of.
+const ROOT: &str = "";
+
 /// One server.
 pub(super) struct Session<D: Dialect> {
     pub(super) config: D::Config,
@@ -51,10 +54,15 @@ impl<D: Dialect> Session<D> {
         if let Some(why) = D::refuses(&facts, &connection.url) {
             return Err(SourceError::new(Reason::InvalidData, why));
         }
-        let bases = bases(&shared.base_dns, &facts)?;
+        let bases = if D::READS_ROOT && shared.base_dns.is_empty() {
+            vec![ROOT.to_owned()]
+        } else {
+            bases(&shared.base_dns, &facts)?
+        };
         let dialect = D::meet(&config, &mut connection, &facts, &bases, pinned).await?;
         let page_size = facts.pages.then_some(shared.page_size);
-        let excluded = shared.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok()).collect();
+        let excluded = shared.exclude_dns.iter().filter_map(|dn| Dn::parse(dn).ok());
+        let excluded = excluded.chain(facts.own_accounts()).collect();
         let asking = Asking { excluded, page_size, ..dialect.asking() };
         Ok(Self { config, dialect, connection, facts, bases, asking })
     }
@@ -90,7 +98,7 @@ impl<D: Dialect> Session<D> {
 
     /// The naming contexts that the bases lie in.
     pub(super) fn contexts(&self) -> Vec<String> {
-        contexts(&self.bases, &self.facts)
+        if D::READS_ROOT { vec![ROOT.to_owned()] } else { contexts(&self.bases, &self.facts) }
     }
 
     /// The one naming context that is read.

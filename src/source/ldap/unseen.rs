@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use super::active_directory::ActiveDirectoryConfig;
 use super::config::{Bind, GenericConfig};
+use super::domino::DominoConfig;
 use super::root_dse;
-use crate::source::schema::{self, active_directory};
+use crate::source::schema::{self, active_directory, domino};
 
 impl ActiveDirectoryConfig {
     /// The attributes that state a neutral field, in lower case.
@@ -55,6 +56,22 @@ impl GenericConfig {
             }
         };
         said(&attributes, &grant)
+    }
+}
+
+impl DominoConfig {
+    /// What to say of these fields of the directory, of which nothing came.
+    pub fn unseen(&self, fields: &BTreeSet<&str>) -> Option<String> {
+        let attributes = attributes(fields, domino::attributes_of);
+        let grant = match self.ldap.bind {
+            Some(_) => {
+                "give it Reader access to the Domino Directory, and let no extended access control list hide them"
+            }
+            None => {
+                "add them to the fields that anonymous users can query via LDAP, in the domain's Configuration Settings document"
+            }
+        };
+        said(&attributes, grant)
     }
 }
 

@@ -9,6 +9,20 @@ pub(in crate::source) use crate::hex::encode as hexadecimal;
 /// Immutable ids that servers offer, in the order in which they are tried.
 pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "objectGUID"];
 
+/// Further immutable ids that servers give: eDirectory, IBM, Oracle, Domino.
+const FURTHER: &[&str] = &["GUID", "ibm-entryUuid", "orclGuid", "dominoUNID"];
+
+/// What it costs that entries are identified by this attribute; nothing if the server itself gave it.
+pub(in crate::source) fn cost(attribute: &str) -> Option<String> {
+    let is_given = ANCHORS.iter().chain(FURTHER).any(|name| name.eq_ignore_ascii_case(attribute));
+    (!is_given && !attribute.eq_ignore_ascii_case("dn")).then(|| {
+        format!(
+            "entries are identified by {attribute} (anchorAttribute), which people give: whoever gets another value there counts as \
+             a new entry, and whoever gets a value that was somebody else's counts as them"
+        )
+    })
+}
+
 /// The anchor that a value of this attribute is, in one spelling: a UUID's letter case means nothing, and what is no text is
 /// written in hexadecimal digits. (A binary id can happen to be valid UTF-8, so length decides for 16 octets.) `None` of one
 /// that says nothing, and of one that servers give and that has the form of none.
@@ -116,6 +130,17 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("entryUUID", false)]
+    #[case("NSUNIQUEID", false)]
+    #[case("dominoUNID", false)]
+    #[case("guid", false)]
+    #[case("employeeNumber", true)]
+    #[case("uid", true)]
+    fn an_id_that_people_give_costs_something(#[case] attribute: &str, #[case] costs: bool) {
+        assert_eq!(cost(attribute).is_some(), costs);
+    }
 
     /// What tools make of an id is the id.
     #[rstest]

@@ -5,10 +5,26 @@ use super::attributes::{Attributes, is_said};
 use crate::directory::EntryKind;
 
 /// Object classes that make an entry a user, a contact or a group (lower case).
-const USER_CLASSES: &[&str] = &["inetorgperson", "organizationalperson", "person", "posixaccount", "account"];
+const USER_CLASSES: &[&str] = &[
+    "inetorgperson",
+    "organizationalperson",
+    "person",
+    "posixaccount",
+    "account",
+    // Domino's people, and its mailboxes that are nobody's own.
+    "dominoperson",
+    "dominoservermailindatabase",
+];
 const CONTACT_CLASSES: &[&str] = &["contact"];
-const GROUP_CLASSES: &[&str] =
-    &["groupofnames", "groupofuniquenames", "groupofmembers", "groupofentries", "posixgroup", "group"];
+const GROUP_CLASSES: &[&str] = &[
+    "groupofnames",
+    "groupofuniquenames",
+    "groupofmembers",
+    "groupofentries",
+    "posixgroup",
+    "group",
+    "dominogroup",
+];
 
 /// What is wrong with an entry that is neither user, contact nor group.
 pub(in crate::source) const OF_NO_KIND: &str = "its classes are those of no user, contact or group; correct them, or name it with userFilter or groupFilter";

@@ -156,7 +156,7 @@ impl EntrySchema {
         self.anchor.eq_ignore_ascii_case("dn")
     }
 
-    fn anchor(&self, dn: &str, attributes: &Attributes) -> Result<Anchor, Unreadable> {
+    pub(super) fn anchor(&self, dn: &str, attributes: &Attributes) -> Result<Anchor, Unreadable> {
         let refuse = |why: String| Unreadable { anchor: None, why };
         if self.is_dn() {
             return Dn::parse(dn)

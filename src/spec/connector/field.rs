@@ -94,6 +94,16 @@ let filter = joined(text).map_err(|why| self.problem(&field, &why)).ok()?;
         }
     }
 
+    /// The same of one that must outlast every rename.
+    pub(super) fn lasting_attribute(&mut self, at: &str, name: &str) {
+        if name.eq_ignore_ascii_case("dn") {
+            let why = "a DN changes when an entry is renamed or moved; name an attribute that never changes, or leave it out";
+            self.problem(at, why);
+        } else {
+            self.anchor_attribute(at, name);
+        }
+    }
+
     /// What the rule reads is asked for too.
     pub(super) fn disabled_when(&mut self, field: &str, text: &str) {
         if text.is_empty() {

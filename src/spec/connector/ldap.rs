@@ -7,21 +7,12 @@ use crate::source::SourceConfig;
 use crate::source::ldap::{GenericConfig, LdapConfig};
 
 impl Resolving<'_> {
-    pub(super) fn anchor_of_ldap(&mut self, ldap: &Ldap) {
-        if ldap.anchor_attribute.eq_ignore_ascii_case("dn") {
-            let why = "a DN changes when an entry is renamed or moved; name an attribute that never changes, or leave it out";
-            self.problem("spec.ldap.anchorAttribute", why);
-        } else {
-            self.anchor_attribute("spec.ldap.anchorAttribute", &ldap.anchor_attribute);
-        }
-    }
-
     pub(super) fn ldap(&mut self, ldap: &Ldap) -> SourceConfig {
         const AT: &str = "spec.ldap";
         self.urls(AT, &ldap.urls, ldap.start_tls, ldap.insecure);
         self.dns(&format!("{AT}.baseDNs"), &ldap.base_dns);
         let [user_filter, group_filter] = self.filters(AT, &ldap.user_filter, &ldap.group_filter);
-        self.anchor_of_ldap(ldap);
+        self.lasting_attribute("spec.ldap.anchorAttribute", &ldap.anchor_attribute);
         let bind = ldap.credentials_secret_ref.as_ref().map(|it| self.objects.credentials(self.name, it));
         let bind = self.followed("spec.ldap.credentialsSecretRef", bind);
         let ca_pem = self.authority(AT, &ldap.tls);

@@ -56,7 +56,7 @@ impl Resolving<'_> {
         }
         self.dns(&format!("{AT}.baseDNs"), &ldap.base_dns);
         let [user_filter, group_filter] = self.filters(AT, &ldap.user_filter, &ldap.group_filter);
-        self.anchor_of_ldap(ldap);
+        self.lasting_attribute("spec.ldap.anchorAttribute", &ldap.anchor_attribute);
         self.disabled_when("spec.ldap.disabledWhen", &ldap.disabled_when);
         let directory = wire::Directory {
             server: Server::Ldap,

@@ -3,9 +3,10 @@
 use super::config::ActiveDirectoryConfig;
 use super::control::controls;
 use super::range;
-use crate::directory::{Anchor, Change, EntryKind, Members};
+use crate::directory::{Anchor, Change, DirectoryId, EntryKind, Members};
 use crate::source::SourceError;
 use crate::source::ldap::ask::Asking;
+use crate::source::ldap::base;
 use crate::source::ldap::config::LdapConfig;
 use crate::source::ldap::connection::{Connection, Server};
 use crate::source::ldap::decode::Raw;
@@ -41,6 +42,9 @@ impl Dialect for ActiveDirectory {
     const DN: &str = "distinguishedName";
     const LISTS: &[&str] = &["member"];
     const HAS_ALIASES: bool = false;
+    const READS_ROOT: bool = false;
+    const PLACES_ARE_ENTRIES: bool = true;
+    const DIVIDES_BY: Option<&str> = None;
     const COMPLETES_LISTS: bool = true;
     const MEMBERS: MembersBy = MembersBy::Id;
     const MOST_CHANGES: usize = usize::MAX;
@@ -77,6 +81,14 @@ impl Dialect for ActiveDirectory {
         facts.text("dsservicename").unwrap_or(url).to_owned()
     }
 
+    fn directory(&self, bases: &[String], facts: &RootDse) -> DirectoryId {
+        base::directory(bases, facts)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn scope(&self, parts: [&str; 5]) -> String {
         parts.join("\n\n")
     }
@@ -106,6 +118,14 @@ impl Dialect for ActiveDirectory {
 
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         self.schema.told(&raw.dn, &raw.attributes, wanted)
+    }
+
+    fn keep(&self, change: Change) -> Option<Change> {
+        Some(change)
+    }
+
+    fn kept(&self) -> Vec<Change> {
+        Vec::new()
     }
 
     async fn whole_list(

@@ -10,6 +10,7 @@ use crate::source::ldap::dialect::Dialect;
 use crate::source::ldap::filter::among;
 use crate::source::ldap::output::Output;
 use crate::source::ldap::search::{Search, SearchItem};
+use crate::source::ldap::sweep::Sweep;
 use crate::source::schema::primary::PrimaryGroups as _;
 
 impl<D: Dialect> Reader<'_, D> {
@@ -23,11 +24,11 @@ impl<D: Dialect> Reader<'_, D> {
             Some(only) if is_group => Some(self.ask_primaries(only).await?),
             _ => None,
         };
-        let attributes = self.session.dialect.attributes(kind);
+        let (attributes, mut parts) = (self.session.dialect.attributes(kind), 0);
         for base in self.session.bases.clone() {
             let query = self.session.query(base, filter.clone(), attributes.clone());
             let mut in_parts = Vec::new();
-            let mut search = Search::new(&mut self.session.connection, query);
+            let mut search = Sweep::new(&mut self.session.connection, query, D::DIVIDES_BY);
             while let Some(found) = search.next(self.output.came).await? {
                 let mut raw = match found {
                     SearchItem::Entry(raw) => raw,
@@ -66,6 +67,7 @@ impl<D: Dialect> Reader<'_, D> {
                 let to = (&mut self.output, &mut self.untold);
                 tell((dialect, asking), to, primaries, (&raw, kind), None).await?;
             }
+            parts += search.parts();
             for raw in in_parts {
                 let members = D::whole_list(&mut self.session.connection, &raw, self.output.came).await?;
                 let primaries = asked.as_ref().unwrap_or(&self.primaries);
@@ -73,6 +75,18 @@ impl<D: Dialect> Reader<'_, D> {
                 tell((&self.session.dialect, &self.session.asking), to, primaries, (&raw, kind), members)
                     .await?;
             }
+        }
+        if is_group {
+            for change in self.session.dialect.kept() {
+                self.output.change(change).await?;
+            }
+        }
+        if let Some(by) = D::DIVIDES_BY.filter(|_| parts > 0) {
+            let whom = if is_group { "groups" } else { "people" };
+            self.notices.push(format!(
+                "the server ends a search for {whom} at a limit, so they were read in {parts} parts, by how {by} begins; without a limit \
+                 for this account (in Domino the maximum number of entries returned) it is one search"
+            ));
         }
         Ok(())
     }
@@ -170,5 +184,8 @@ pub(super) async fn tell<D: Dialect>(
     if kind == EntryKind::Group {
         untold.links.list(&change, primary);
     }
-    output.change(change).await
+    match dialect.keep(change) {
+        Some(change) => output.change(change).await,
+        None => Ok(()),
+    }
 }
