@@ -103,6 +103,12 @@ scim-large: setup build ## Fill a real SCIM server with PEOPLE users and ten tim
 	PEOPLE=$(or $(PEOPLE),10000) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/release/rollcall \
 		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 scim_large::
 
+.PHONY: domino-large
+domino-large: setup build ## Read a Domino Directory with PEOPLE people, in one search and in parts, and hold it to its bounds
+	@./scripts/setup time
+	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 domino_large::
+
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it generated

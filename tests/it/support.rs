@@ -11,6 +11,7 @@ pub(crate) mod company;
 pub(crate) mod completion;
 pub(crate) mod cut;
 pub(crate) mod dns;
+pub(crate) mod domino;
 pub(crate) mod engine;
 pub(crate) mod entra;
 #[allow(dead_code, reason = "the simulator uses the rest of it")]

@@ -24,6 +24,10 @@ pub(crate) const LONG_AGO: Timestamp = Timestamp::constant(1_577_836_800, 0);
 pub(crate) struct Setup<'a> {
     /// What it holds.
     pub(crate) ldif: &'a str,
+    /// What everything is below of, if not [`SUFFIX`].
+    pub(crate) suffix: Option<&'a str>,
+    /// A file in place of OpenLDAP's own core schema.
+    pub(crate) core: Option<&'a str>,
     /// Lines for slapd.conf that stand before the database.
     pub(crate) global: &'a str,
     /// Lines for the database.
@@ -51,20 +55,23 @@ impl Slapd {
         fs::create_dir(path("db")).unwrap();
         certificates(&folder, setup);
         let mut config = String::new();
-        for schema in ["core", "cosine", "inetorgperson", "nis", "dyngroup"] {
+        let core = setup.core.unwrap_or("/etc/ldap/schema/core.schema");
+        writeln!(config, "include {core}").unwrap();
+        for schema in ["cosine", "inetorgperson", "nis", "dyngroup"] {
             writeln!(config, "include /etc/ldap/schema/{schema}.schema").unwrap();
         }
         write!(
             config,
             "modulepath /usr/lib/ldap\nmoduleload back_mdb\nallow bind_v2\nloglevel 0\nthreads 4\n\
              TLSCACertificateFile {ca}\nTLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\n{global}\n\
-             database mdb\nmaxsize 4294967296\nsuffix {SUFFIX}\nrootdn {ADMIN}\nrootpw {PASSWORD}\ndirectory {db}\n\
+             database mdb\nmaxsize 4294967296\nsuffix \"{suffix}\"\nrootdn {ADMIN}\nrootpw {PASSWORD}\ndirectory {db}\n\
              index objectClass,uid,entryUUID eq\n{database}\n",
             ca = path("ca.pem"),
             cert = path("server.pem"),
             key = path("server.key"),
             global = setup.global,
             db = path("db"),
+            suffix = setup.suffix.unwrap_or(SUFFIX),
             database = setup.database,
         )
         .unwrap();
