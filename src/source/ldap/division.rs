@@ -71,7 +71,9 @@ impl Division {
         }
         if !part.without.is_empty() {
             let without = part.without.iter().map(|next| begins(&format!("{}{next}", part.begins)));
-            all += &format!("(!(|{}))", without.collect::<String>());
+            all.push_str("(!(|");
+            all.extend(without);
+            all.push_str("))");
         }
         if all.is_empty() { filter.to_owned() } else { format!("(&{}{all})", in_brackets(filter)) }
     }

@@ -137,7 +137,7 @@ impl RootDse {
         })
     }
 
-    /// Whether it is ApacheDS.
+    /// Whether it is `ApacheDS`.
     pub(super) fn is_apacheds(&self) -> bool {
         self.vendor.as_deref().is_some_and(|vendor| vendor.starts_with("Apache Software Foundation"))
     }
