@@ -340,8 +340,6 @@ async fn a_damaged_name_leaves_nobody_out(#[case] line: &str, #[case] kept: bool
 #[case::blanks_between_records(|text: &str| text.replace("\n\n", "\n  \n"))]
 #[case::a_tab_between_records(|text: &str| text.replace("\n\n", "\n\t\n"))]
 #[case::line_ends_converted_twice(|text: &str| text.replace('\n', "\r\r\n"))]
-#[case::a_tab_at_each_end(|text: &str| text.replace('\n', "\t\n"))]
-#[case::a_blank_at_each_end(|text: &str| text.replace('\n', " \n"))]
 #[case::a_blank_after_the_version(|text: &str| format!("version: 1 \n{text}"))]
 #[tokio::test]
 async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
@@ -350,6 +348,19 @@ async fn lines_are_read_as_they_were_meant(#[case] edited: fn(&str) -> String) {
     let text = edited(&company()) + "\n";
     let read = desk.read(&text).await.unwrap();
     assert_eq!((read.info.users, read.changed, read.removed, desk.exceptions(&read)), (7, 0, 0, 0));
+}
+
+/// Of free text they are a part.
+#[rstest]
+#[case::a_tab("\t\n")]
+#[case::blanks("  \n")]
+#[tokio::test]
+async fn what_stands_at_the_ends_of_lines_makes_nobody_another(#[case] end: &str) {
+    let desk = Desk::new(None);
+    desk.read(&company()).await.unwrap();
+    let read = desk.read(&(company().replace('\n', end) + "\n")).await.unwrap();
+    assert_eq!((read.info.users, read.removed, desk.exceptions(&read)), (7, 0, 0));
+    assert_eq!(desk.known().len(), 7);
 }
 
 /// What a conversion lost is not known, wherever it stood.

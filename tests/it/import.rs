@@ -710,7 +710,7 @@ async fn an_id_that_is_there_and_deleted_in_one_read_says_of_neither_who_it_is()
             let imported = desk.import(&Read { looks_up: false, ..read(changes.clone()) }).await.unwrap();
             assert_eq!((imported.removed, imported.unreadable), (0, 2));
             let Presence::Unreadable(why) = desk.presence("bob") else { panic!() };
-            assert!(why.starts_with("an entry that was deleted and cn=bob,dc=x have the same id"), "{why}");
+            assert!(why.starts_with("cn=bob,dc=x and an entry that was deleted have the same id"), "{why}");
         }
     }
 }

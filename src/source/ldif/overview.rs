@@ -196,12 +196,12 @@ impl Overview {
             .any(|(_, (all, formed))| formed * 2 > *all)
     }
 
-    /// Whether nearly all entries have one of this attribute.
+    /// Whether three of four entries have one of this attribute.
     pub(super) fn is_usual(&self, anchor: &str) -> bool {
         let counts = ANCHORS.iter().zip(self.anchors);
         let with: usize =
             counts.filter(|(name, _)| name.eq_ignore_ascii_case(anchor)).map(|(_, count)| count).sum();
-        with * 4 > self.entries * 3
+        with * 4 >= self.entries * 3
     }
 
     /// The attribute that holds the anchor.
