@@ -1,6 +1,7 @@
 //! The projection of one group, without its members.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -24,7 +25,8 @@ pub(super) struct Rules<'a> {
     pub(super) asked: Asked<'a>,
 }
 
-/// What a group may be called at the target, if the policy wants it: one for each name that the directory has for it.
+/// What a group may be called at the target, if the policy wants it: one for each name that the directory has for it. A name of which
+/// the policy makes none is left out.
 pub(super) fn names<'e>(
     entry: &'e Entry,
     rules: &GroupRules,
@@ -32,8 +34,8 @@ pub(super) fn names<'e>(
 ) -> Result<Cow<'e, [String]>, Unclear> {
     let names = values(entry, fields::NAME, asked)?;
     let Some(template) = &rules.name else { return Ok(Cow::Borrowed(names)) };
-    let each = (0..names.len()).map(|at| name_of(template, &with_name(entry, at), asked));
-    Ok(Cow::Owned(each.collect::<Result<_, _>>()?))
+    let each = (0..names.len()).filter_map(|at| name_of(template, &with_name(entry, at), asked).ok());
+    Ok(Cow::Owned(each.collect()))
 }
 
 /// The group with this one of its names first: the expression sees that.
@@ -73,12 +75,24 @@ impl Rules<'_> {
         }
     }
 
-    /// Of several names, the one that the target has comes first.
+    /// Of several names, the one that the target has comes first. After an edit of `groups.name` that is the one of which the name at
+    /// the target was made: it is part of it, as a rule.
     fn linked_first<'e>(&self, entry: &'e Entry, link: Option<&Link>) -> Cow<'e, Entry> {
-        let (Some(_), Some(link)) = (&self.groups.name, link) else { return linked_first(entry, link) };
+        let (Some(template), Some(link)) = (&self.groups.name, link) else {
+            return linked_first(entry, link);
+        };
         let linked = link.confirmed.name_key();
-        let names = names(entry, self.groups, self.asked).ok().unwrap_or_default();
-        let at = names.iter().position(|name| name.to_lowercase() == linked);
+        let names = values(entry, fields::NAME, self.asked).ok().unwrap_or_default();
+        let makes_it = |at: &usize| {
+            let made = name_of(template, &with_name(entry, *at), self.asked);
+            made.is_ok_and(|made| made.to_lowercase() == linked)
+        };
+        let is_in_it = || {
+            let within = names.iter().enumerate().filter(|(_, name)| linked.contains(&name.to_lowercase()));
+            within.max_by_key(|(at, name)| (name.len(), Reverse(*at))).map(|(at, _)| at)
+        };
+        let is_wanted = || names.iter().position(|name| self.is_wanted(&folded(name)));
+        let at = (0..names.len()).find(makes_it).or_else(is_in_it).or_else(is_wanted);
         with_name(entry, at.unwrap_or_default())
     }
 

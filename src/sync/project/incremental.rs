@@ -126,6 +126,9 @@ impl ConnectorState {
         }
         let Some(mut rows) = view.changed_since(sequence) else { return Ok(None) };
         rows |= &self.open;
+        // A membership that waited for this read, or waits since it, changes although the list does not.
+        rows.extend(self.lists.waiting());
+        rows.extend(info.waiting.iter().flatten().map(|(group, _)| *group));
         rows.extend(self.expires.iter().filter(|(_, at)| **at <= now).map(|(row, _)| row.0));
         let mut names = self.names.names_of(&rows);
         let mut wanted = HashSet::new();

@@ -354,6 +354,11 @@ impl Lists {
         self.known(row).is_some_and(|membership| membership.doubtful)
     }
 
+    /// Groups of which memberships wait.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = u32> {
+        self.direct.iter().filter(|(_, list)| !list.waiting.is_empty()).map(|(row, _)| row.0)
+    }
+
     /// How many names are stated that no entry bears.
     pub(super) fn dangling(&self) -> u64 {
         let all = self.direct.values().flat_map(|list| list.dangling.iter());

@@ -59,6 +59,26 @@ fn what_is_no_name_makes_an_exception(#[case] template: &str) {
     assert!(matches!(case.project().groups[&SubjectId(1)], SubjectState::Frozen));
 }
 
+/// A group with two names, whose object is called after the second one, and then the expression is edited.
+#[rstest]
+#[case::from_none("Sales", "'corp-' + group.name", "corp-Sales")]
+#[case::from_another("ad Sales", "'corp-' + group.name", "corp-Sales")]
+#[case::from_one_that_fails_for_the_other(
+    "Sales",
+    "group.name == 'Vertrieb' ? string(int(group.name)) : group.name",
+    "Sales"
+)]
+fn an_edit_keeps_the_name_that_was_meant(
+    #[case] linked: &str,
+    #[case] template: &str,
+    #[case] expected: &str,
+) {
+    let mut case =
+        Case::new().group("x", &[]).names(&["Vertrieb", "Sales"]).linked(linked).called_by(template);
+    case.policy.groups.include = vec!["sales*".to_owned()];
+    assert_eq!(case.groups(), [expected]);
+}
+
 /// Of several names of a group, which have no order, the one that names the object stays.
 #[rstest]
 #[case::first(&["Sales", "Vertrieb"])]
