@@ -72,12 +72,12 @@ enum Verb {
 impl Cli {
     /// Runs the command.
     pub fn run(self) -> ExitCode {
-        let serves = match &self.verb {
-            Verb::Operator(_) => true,
-            Verb::Engine(verb) => verb.serves(),
-            _ => false,
+        let ended = match &self.verb {
+            Verb::Operator(_) => Some("the operator ended"),
+            Verb::Engine(verb) if verb.serves() => Some("the engine ended"),
+            _ => None,
         };
-        let usual = if serves { "info" } else { "warn" };
+        let usual = if ended.is_some() { "info" } else { "warn" };
         let level = telemetry::init(self.log.as_deref().unwrap_or(usual), self.log_format);
         let stdout = io::stdout().lock();
         let mut buffer = io::BufWriter::new(stdout);
@@ -85,10 +85,9 @@ impl Cli {
         // What a server says is read by machines, to its last line.
         let tell = |error: &anyhow::Error| {
             let why = telemetry::chain(error.as_ref());
-            if serves {
-                tracing::error!(why, "the process ended");
-            } else {
-                out::error(why);
+            match ended {
+                Some(ended) => tracing::error!(why, "{ended}"),
+                None => out::error(why),
             }
         };
         let needs_time = !matches!(self.verb, Verb::Crds(_) | Verb::Completion(_) | Verb::Validate(_));

@@ -254,8 +254,11 @@ fn an_export_that_ends_without_a_line_break_is_read_and_nobody_who_is_missing_fr
     let desk = desk(&TEN);
     desk.sync(&[]).exits(0);
     desk.write("corp.ldif", export(&TEN[..9]).trim_end());
-    let held =
-        desk.sync(&[]).exits(3).says("the end of").says("1 entry is missing from a file that is not proven");
+    let held = desk
+        .sync(&[])
+        .exits(3)
+        .says("the end of")
+        .says("1 entry is missing, and the file does not prove that it is gone");
     // No approval says that somebody left.
     let held = held.says("no approval settles this");
     assert!(!held.out.contains("approve it:") && !held.out.contains("looked up"), "{}", held.out);

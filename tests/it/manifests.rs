@@ -185,7 +185,7 @@ fn the_examples_are_sound() {
     let manifests = manifest::read(&[examples]);
     let resolved = spec::resolve(&manifests.objects);
     assert_eq!((manifests.problems, resolved.problems), (Vec::new(), Vec::new()));
-    assert_eq!(resolved.policies.len(), 9);
+    assert_eq!(resolved.policies.len(), 10);
 }
 
 #[test]
