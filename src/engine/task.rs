@@ -77,7 +77,8 @@ impl Desk {
             Ok(prepared) => prepared,
             Err(error) => return Ok(failed(&error)),
         };
-        let cursor = read.cursor.as_deref().and_then(hex::decode).map(Cursor).filter(|_| !veto.reads_all());
+        let cursor = read.cursor.as_deref().and_then(hex::decode).map(Cursor);
+        let cursor = cursor.and_then(|cursor| veto.resumes(&cursor));
         let session = config.open(None);
         *self.session() = Some((read.directory.clone(), session.clone()));
         let remote = Remote {
@@ -111,7 +112,10 @@ impl Desk {
         sent?;
         Ok(match end {
             Ok(completion) => {
-                Outcome::Complete(sending.chain.seal(), Box::new(ended(sieve.completion(completion))))
+                // A change alone says nothing of what other rules withheld: the next read resumes only under these.
+                let mut completion = sieve.completion(completion);
+                completion.cursor = completion.cursor.map(|cursor| veto.bound(&cursor));
+                Outcome::Complete(sending.chain.seal(), Box::new(ended(completion)))
             }
             Err(error) => {
                 error.log();

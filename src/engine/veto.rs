@@ -6,9 +6,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use self::attribute::{canonical, is_name, is_needed, is_secret};
-use crate::directory::{Anchor, Dn, Entry, Reference, Stated, fields};
+use crate::directory::{Anchor, Cursor, Dn, Entry, Reference, Stated, fields};
 use crate::source::LookUp;
 use crate::source::ldap::{ActiveDirectoryConfig, GenericConfig, named_in};
 use crate::wire::{self, Server};
@@ -80,6 +81,38 @@ impl Veto {
     /// Whether everything is read each time: of what changed alone it cannot always be told whether it may leave.
     pub(super) fn reads_all(&self) -> bool {
         self.chooses_bases() || self.chooses_classes()
+    }
+
+    /// A cursor that resumes only under these rules: they come before it, as a digest.
+    pub(super) fn bound(&self, cursor: &Cursor) -> Cursor {
+        Cursor([self.digest().as_slice(), &cursor.0].concat())
+    }
+
+    /// The cursor of a read under these very rules. After any other read everything is read: what it withheld is unknown, and no change
+    /// says what it is.
+    pub(super) fn resumes(&self, bound: &Cursor) -> Option<Cursor> {
+        let cursor = bound.0.strip_prefix(self.digest().as_slice())?;
+        (!self.reads_all()).then(|| Cursor(cursor.to_vec()))
+    }
+
+    /// The rules, those of secrets among them, which another version of the engine may have otherwise.
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut add = |list: &mut dyn Iterator<Item = String>| {
+            for text in list {
+                digest.update((text.len() as u64).to_be_bytes());
+                digest.update(text);
+            }
+            digest.update(u64::MAX.to_be_bytes());
+        };
+        for Rules { bases, attributes, classes } in [&self.may, &self.not] {
+            let bases: BTreeSet<String> = bases.iter().map(ToString::to_string).collect();
+            add(&mut bases.into_iter());
+            add(&mut attributes.iter().cloned());
+            add(&mut classes.iter().cloned());
+        }
+        add(&mut attribute::rules().map(str::to_owned));
+        digest.finalize().into()
     }
 
     fn chooses_bases(&self) -> bool {

@@ -141,6 +141,14 @@ pub(super) fn is_secret(name: &str) -> bool {
     is_number || SECRETS.contains(&name) || SECRET_BEGIN.iter().any(|begin| name.starts_with(begin))
 }
 
+/// Everything by which it is told here what may leave.
+pub(super) fn rules() -> impl Iterator<Item = &'static str> {
+    let aliases = ALIASES.iter().flat_map(|(alias, name)| [*alias, *name]);
+    let above = ABOVE.iter().flat_map(|(above, below)| std::iter::once(*above).chain(below.iter().copied()));
+    let lists = [NEEDED, SECRETS, SECRET_BEGIN].into_iter().flatten().copied();
+    lists.chain(aliases).chain(above)
+}
+
 /// The attributes that are below this one.
 pub(super) fn below(name: &str) -> &'static [&'static str] {
     ABOVE.iter().find(|(above, _)| *above == name).map_or(&[], |(_, below)| below)

@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::directory::{
-    Anchor, Change, Completion, DirectoryId, EntryKind, Members, Mode, OfNoKind, Patch, Shown,
+    Anchor, Change, Completion, Cursor, DirectoryId, EntryKind, Members, Mode, OfNoKind, Patch, Shown,
 };
 use crate::wire::ChangeFeed;
 
@@ -275,4 +275,29 @@ fn passwords_never_leave_and_names_of_several_attributes_count_for_each() {
     );
     assert!(Veto::new(&rules(&[], &[], &[]), &rules(&[], &["objectGUID"], &[])).is_err());
     assert!(Veto::new(&rules(&["no dn"], &[], &[]), &rules(&[], &[], &[])).is_err());
+}
+
+#[test]
+fn a_read_resumes_only_under_the_rules_of_the_one_before() {
+    let none = || rules(&[], &[], &[]);
+    let cursor = Cursor(vec![1, 2]);
+    let all = veto(&none(), &none());
+    let of_mail = veto(&none(), &rules(&[], &["mail"], &[]));
+    let bound = of_mail.bound(&cursor);
+    assert_eq!(of_mail.resumes(&bound), Some(cursor.clone()));
+    assert_eq!(veto(&none(), &rules(&[], &["rfc822Mailbox"], &[])).resumes(&bound), Some(cursor.clone()));
+    assert_eq!(all.resumes(&all.bound(&cursor)), Some(cursor.clone()));
+    for other in [
+        none(),
+        rules(&[], &["sn"], &[]),
+        rules(&[], &["mail", "sn"], &[]),
+        rules(&["dc=x"], &["mail"], &[]),
+        rules(&[], &["mail"], &["person"]),
+    ] {
+        assert_eq!(veto(&none(), &other).resumes(&bound), None, "{other:?}");
+    }
+    assert_eq!(veto(&rules(&[], &["mail"], &[]), &none()).resumes(&bound), None);
+    assert_eq!((all.resumes(&bound), of_mail.resumes(&cursor)), (None, None), "or one of an engine before");
+    let of_base = veto(&none(), &rules(&["dc=x"], &[], &[]));
+    assert_eq!(of_base.resumes(&of_base.bound(&cursor)), None);
 }
