@@ -134,10 +134,10 @@ impl Desk {
         let anchors: Vec<Anchor> = asked.anchors.iter().map(|anchor| Anchor::new(anchor.as_str())).collect();
         let called: HashMap<Anchor, String> =
             asked.called.iter().map(|(anchor, dn)| (Anchor::new(anchor.as_str()), dn.clone())).collect();
-        // Where nothing may leave, nothing is looked for by its name.
-        let called = veto.called(called);
+        // Where nothing may leave, nothing is looked for by its name; and without that nobody is known to have left.
+        let (called, withheld) = veto.called(called);
         Ok(match Box::pin(session.look_up(&anchors, &called)).await {
-            Ok(Some(found)) => Outcome::LookedUp(Box::new(looked_up(veto.looked_up(found)))),
+            Ok(Some(found)) => Outcome::LookedUp(Box::new(looked_up(veto.looked_up(found, &withheld)))),
             Ok(None) => {
                 failed(&SourceError::new(Reason::InvalidData, "the directory cannot be looked up in"))
             }

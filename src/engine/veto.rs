@@ -3,7 +3,7 @@
 //! What may not leave is not sent, and counts as unknown at the other end: a field that is not among those that were asked for, a list
 //! that is not whole, somebody who is not settled. None of that is evidence for a removal. Each end says by name what is withheld.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -226,15 +226,23 @@ impl Veto {
         withheld.into_iter().collect()
     }
 
-    /// What those who are looked up were called, as far as anything may leave from there.
-    pub(super) fn called(&self, mut called: HashMap<Anchor, String>) -> HashMap<Anchor, String> {
-        called.retain(|_, dn| self.leaves_called(dn));
-        called
+    /// What those who are looked up were called, as far as anything may leave from there; and those who were elsewhere.
+    pub(super) fn called(
+        &self,
+        called: HashMap<Anchor, String>,
+    ) -> (HashMap<Anchor, String>, HashSet<Anchor>) {
+        let (seen, withheld): (HashMap<_, _>, HashMap<_, _>) =
+            called.into_iter().partition(|(_, dn)| self.leaves_called(dn));
+        (seen, withheld.into_keys().collect())
     }
 
-    /// Whom a look-up found, without those of whom it may not be told whether they are there: they are not settled.
-    pub(super) fn looked_up(&self, found: LookUp) -> LookUp {
-        let LookUp { server, mut found, mut of_no_kind, missing, orphans, mut called } = found;
+    /// Whom a look-up found, without those of whom it may not be told whether they are there: they are not settled. `withheld` are those
+    /// who were where nothing may leave.
+    pub(super) fn looked_up(&self, found: LookUp, withheld: &HashSet<Anchor>) -> LookUp {
+        let LookUp { server, mut found, mut of_no_kind, mut missing, mut orphans, mut called } = found;
+        for list in [&mut missing, &mut orphans] {
+            list.retain(|anchor| !withheld.contains(anchor));
+        }
         if self.chooses_classes() {
             // Of what class they are, a look-up does not tell.
             (found, of_no_kind, called) = Default::default();

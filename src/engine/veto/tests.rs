@@ -1,6 +1,6 @@
 //! What may not leave does not, and is nobody's evidence.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rstest::rstest;
 
@@ -202,14 +202,23 @@ fn who_may_not_leave_is_not_settled() {
             (anchor("b"), vec!["cn=b,ou=board,dc=x".to_owned()]),
         ]),
     };
-    let by_base = veto(rules(&["ou=board,dc=x"], &[], &[])).looked_up(found());
+    let none = HashSet::new();
+    let by_base = veto(rules(&["ou=board,dc=x"], &[], &[])).looked_up(found(), &none);
     assert_eq!(
         (by_base.found, by_base.called.len(), by_base.missing),
         (vec![anchor("a")], 1, vec![anchor("d")])
     );
-    let by_class = veto(rules(&[], &[], &["person"])).looked_up(found());
+    let by_class = veto(rules(&[], &[], &["person"])).looked_up(found(), &none);
     assert_eq!((by_class.found.len(), by_class.called.len(), by_class.missing), (0, 0, vec![anchor("d")]));
-    assert_eq!(veto(rules(&[], &["mail"], &[])).looked_up(found()), found());
+    assert_eq!(veto(rules(&[], &["mail"], &[])).looked_up(found(), &none), found());
+    let of_board = veto(rules(&["ou=board,dc=x"], &[], &[]));
+    let seen = HashMap::from([(anchor("a"), "cn=a,dc=x".to_owned())]);
+    let mut called = seen.clone();
+    called.insert(anchor("d"), "cn=d,ou=board,dc=x".to_owned());
+    let (known, withheld) = of_board.called(called);
+    assert_eq!(known, seen);
+    let answer = of_board.looked_up(found(), &withheld);
+    assert_eq!((answer.missing, answer.orphans), (Vec::new(), Vec::new()), "it was where nothing may leave");
 }
 
 #[rstest]
