@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use self::attribute::{canonical, is_name, is_needed, is_secret};
+use self::attribute::{canonical, is_name, is_needed, is_secret, names_entries};
 use crate::directory::{Anchor, Cursor, Dn, Entry, Reference, Stated, fields};
 use crate::source::LookUp;
 use crate::source::ldap::{ActiveDirectoryConfig, GenericConfig, named_in};
@@ -140,6 +140,16 @@ impl Veto {
         !is_secret(&name) && may(&name) && attribute::below(&name).iter().all(|name| may(name))
     }
 
+    /// Whether an attribute may leave as it is. What names other entries may not, where some of them are withheld.
+    fn leaves_literal(&self, attribute: &str) -> bool {
+        self.leaves(attribute) && !(self.reads_all() && names_entries(&canonical(attribute)))
+    }
+
+    /// Whether anything is withheld beside secrets.
+    fn is_any(&self) -> bool {
+        self.reads_all() || !self.may.attributes.is_empty() || !self.not.attributes.is_empty()
+    }
+
     /// Whether what is below this DN may leave.
     fn leaves_at(&self, dn: &Dn) -> bool {
         let within = |bases: &[Dn]| bases.iter().any(|base| dn.is_within(base));
@@ -189,7 +199,9 @@ impl Veto {
                         "the connector's {field} asks for whatever attribute, which no engine lets through"
                     ));
                 }
-                if !self.leaves(&name) {
+                // It stands for attributes that whoever runs the directory chose.
+                let is_any = canonical(&name) == "anr" && self.is_any();
+                if is_any || !self.leaves(&name) {
                     return Err(format!(
                         "the connector's {field} asks for {name}, which the engine withholds: leave it out of the filter, or ask whoever \
                          runs the engine to let it leave"
@@ -207,7 +219,8 @@ impl Veto {
 
     /// The literal attributes to ask the directory for: those that may leave, and the class if that decides.
     pub(super) fn literal(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
-        let mut literal: BTreeSet<String> = asked.iter().filter(|name| self.leaves(name)).cloned().collect();
+        let mut literal: BTreeSet<String> =
+            asked.iter().filter(|name| self.leaves_literal(name)).cloned().collect();
         if self.chooses_classes() && !literal.iter().any(|name| name.eq_ignore_ascii_case(CLASS)) {
             literal.insert(CLASS.to_owned());
         }

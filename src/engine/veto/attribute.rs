@@ -112,10 +112,103 @@ const SECRETS: &[&str] = &[
     "ipatokenotpkey",
     "olcrootpw",
     "nsds5replicacredentials",
+    "krb5key",
+    "mspkiaccountcredentials",
+    "mspkidpapimasterkeys",
+    "ms-pki-accountcredentials",
+    "ms-pki-dpapimasterkeys",
+    "mstpm-ownerinformation",
+    "mstpm-ownerinformationtemp",
 ];
 
 /// How such names begin.
 const SECRET_BEGIN: &[&str] = &["ms-mcs-admpwd", "mslaps-", "msfve-", "ipatoken"];
+
+/// What is in such names.
+const SECRET_PART: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret"];
+
+/// Names with such a part that are of no secret: moments, counts, rules, and people.
+const NO_SECRET: &[&str] = &[
+    "secretary",
+    "secretarybl",
+    "pwdlastset",
+    "pwdlastsuccess",
+    "pwdchangedtime",
+    "pwdaccountlockedtime",
+    "pwdfailuretime",
+    "pwdgraceusetime",
+    "pwdstarttime",
+    "pwdendtime",
+    "pwdreset",
+    "pwdmustchange",
+    "pwdpolicysubentry",
+    "pwdproperties",
+    "pwdhistorylength",
+    "badpwdcount",
+    "badpasswordtime",
+    "maxpwdage",
+    "minpwdage",
+    "minpwdlength",
+    "msds-userpasswordexpirytimecomputed",
+    "krblastpwdchange",
+    "krbpasswordexpiration",
+    "krbpwdpolicyreference",
+    "sambapwdlastset",
+    "sambapwdcanchange",
+    "sambapwdmustchange",
+    "sambabadpasswordcount",
+    "sambabadpasswordtime",
+    "passwordexpirationtime",
+    "passwordexpwarned",
+    "passwordretrycount",
+    "passwordallowchangetime",
+    "passwordgraceusertime",
+];
+
+/// What names other entries, by DN or by name.
+const NAMES_ENTRIES: &[&str] = &[
+    "member",
+    "uniquemember",
+    "memberuid",
+    "membernisnetgroup",
+    "nisnetgrouptriple",
+    "memberurl",
+    "memberof",
+    "ismemberof",
+    "memberofgroup",
+    "nsrole",
+    "nsroledn",
+    "tokengroups",
+    "memberuser",
+    "memberhost",
+    "manager",
+    "directreports",
+    "managedobjects",
+    "managedby",
+    "secretary",
+    "assistant",
+    "owner",
+    "seealso",
+    "roleoccupant",
+    "distinguishedname",
+    "altrecipient",
+    "publicdelegates",
+    "authorig",
+    "unauthorig",
+    "dlmemsubmitperms",
+    "dlmemrejectperms",
+    "dlmemdefault",
+    "creatorsname",
+    "modifiersname",
+    "groupmembership",
+    "securityequals",
+    "equivalenttome",
+];
+
+/// How such names begin and end: with groups of Active Directory's tokens and with moderators, as back links.
+const NAMES_ENTRIES_BEGIN: &[&str] =
+    &["tokengroups", "msds-member", "msds-token", "msexchdelegate", "msexchcomanaged"];
+const NAMES_ENTRIES_END: &[&str] = &["bl", "link"];
 
 /// The one name of an attribute: in lower case, without options.
 pub(super) fn canonical(name: &str) -> String {
@@ -138,14 +231,25 @@ pub(super) fn is_needed(name: &str) -> bool {
 /// Whether it never leaves. Neither does what is named by a number: it may be anything.
 pub(super) fn is_secret(name: &str) -> bool {
     let is_number = name.starts_with(|first: char| first.is_ascii_digit()) || name.starts_with("oid.");
-    is_number || SECRETS.contains(&name) || SECRET_BEGIN.iter().any(|begin| name.starts_with(begin))
+    let is_known = SECRETS.contains(&name) || SECRET_BEGIN.iter().any(|begin| name.starts_with(begin));
+    let has_part = || SECRET_PART.iter().any(|part| name.contains(part)) && !NO_SECRET.contains(&name);
+    is_number || is_known || has_part()
+}
+
+/// Whether it names other entries.
+pub(super) fn names_entries(name: &str) -> bool {
+    NAMES_ENTRIES.contains(&name)
+        || NAMES_ENTRIES_BEGIN.iter().any(|begin| name.starts_with(begin))
+        || NAMES_ENTRIES_END.iter().any(|end| name.ends_with(end))
 }
 
 /// Everything by which it is told here what may leave.
 pub(super) fn rules() -> impl Iterator<Item = &'static str> {
     let aliases = ALIASES.iter().flat_map(|(alias, name)| [*alias, *name]);
     let above = ABOVE.iter().flat_map(|(above, below)| std::iter::once(*above).chain(below.iter().copied()));
-    let lists = [NEEDED, SECRETS, SECRET_BEGIN].into_iter().flatten().copied();
+    let secrets = [SECRETS, SECRET_BEGIN, SECRET_PART, NO_SECRET];
+    let names = [NAMES_ENTRIES, NAMES_ENTRIES_BEGIN, NAMES_ENTRIES_END];
+    let lists = secrets.into_iter().chain(names).chain([NEEDED]).flatten().copied();
     lists.chain(aliases).chain(above)
 }
 

@@ -65,7 +65,9 @@ impl<'a> Sieve<'a> {
         completion.fields.retain(|field| self.leaves_field(field));
         completion.attributes.retain(|name| self.leaves_attribute(name));
         let mut unknown: Vec<&str> = self.fields.clone();
-        unknown.extend(self.asked.literal.iter().filter(|name| !self.veto.leaves(name)).map(String::as_str));
+        unknown.extend(
+            self.asked.literal.iter().filter(|name| !self.veto.leaves_literal(name)).map(String::as_str),
+        );
         let notices = &mut completion.notices;
         if !unknown.is_empty() {
             notices.push(format!(
@@ -136,6 +138,6 @@ impl<'a> Sieve<'a> {
     /// One that was asked for only to know whether an entry may leave goes nowhere.
     fn leaves_attribute(&self, name: &str) -> bool {
         let is_own = name == CLASS && !self.asked.literal.contains(CLASS);
-        !is_own && self.veto.leaves(name)
+        !is_own && self.veto.leaves_literal(name)
     }
 }

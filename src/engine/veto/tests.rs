@@ -310,3 +310,62 @@ fn a_read_resumes_only_under_the_rules_of_the_one_before() {
     let of_base = veto(&none(), &rules(&["dc=x"], &[], &[]));
     assert_eq!(of_base.resumes(&of_base.bound(&cursor)), None);
 }
+
+#[test]
+fn what_names_others_does_not_leave_as_it_is_where_some_are_withheld() {
+    let literal = ["memberOf", "member;range=0-1", "uniqueMember", "memberUid", "manager", "audio"];
+    let asked = asked(&literal);
+    let none = || rules(&[], &[], &[]);
+    for not in [rules(&["ou=board,dc=x"], &[], &[]), rules(&[], &[], &["person"])] {
+        let veto = veto(&none(), &not);
+        let mut literal = veto.literal(&asked.literal);
+        literal.remove(CLASS);
+        assert_eq!(literal, ["audio".to_owned()].into(), "{not:?}");
+        let mut sieve = Sieve::new(&veto, &asked);
+        let mut came = entry("cn=g,dc=x");
+        came.attributes = stated(&[("memberOf", "cn=b,ou=board,dc=x"), ("audio", "a"), (CLASS, "group")]);
+        let Some(Change::Replace(came)) = sieve.change(Change::Replace(Box::new(came))) else { panic!() };
+        assert_eq!(came.attributes, stated(&[("audio", "a")]));
+        let mut end = completion();
+        end.attributes.insert("memberOf".to_owned());
+        let end = sieve.completion(end);
+        assert!(!end.attributes.contains("memberOf"));
+        assert!(end.notices[0].contains("memberOf") && end.notices[0].contains("uniqueMember"), "{end:?}");
+    }
+    let of_mail = veto(&none(), &rules(&[], &["mail"], &[]));
+    assert_eq!(of_mail.literal(&asked.literal), asked.literal);
+}
+
+#[rstest]
+#[case("krb5Key", true)]
+#[case("oathSecret", true)]
+#[case("sambaClearTextPassword", true)]
+#[case("sambaPreviousClearTextPassword", true)]
+#[case("msPKIAccountCredentials", true)]
+#[case("msPKIDPAPIMasterKeys", true)]
+#[case("msTPM-OwnerInformation", true)]
+#[case("nspmPassword", true)]
+#[case("radiusPassword", true)]
+#[case("acmeAppPwd;x", true)]
+#[case("acmeClientSecret", true)]
+#[case("pwdLastSet", false)]
+#[case("badPwdCount", false)]
+#[case("krbPasswordExpiration", false)]
+#[case("secretary", false)]
+fn what_is_called_as_a_secret_does_not_leave(#[case] name: &str, #[case] is_secret: bool) {
+    let all = veto(&rules(&[], &[], &[]), &rules(&[], &[], &[]));
+    assert_eq!(all.leaves(name), !is_secret);
+    let named = wire::Directory { user_filter: Some(format!("({name}=a)")), ..asked(&[]) };
+    assert_eq!(all.check(&named).is_ok(), !is_secret);
+}
+
+#[test]
+fn no_filter_stands_for_several_attributes_where_some_are_withheld() {
+    let none = || rules(&[], &[], &[]);
+    let asked = wire::Directory { user_filter: Some("(ANR=a)".to_owned()), ..asked(&[]) };
+    assert!(veto(&none(), &none()).check(&asked).is_ok());
+    for rule in [rules(&[], &["mail"], &[]), rules(&["dc=x"], &[], &[]), rules(&[], &[], &["person"])] {
+        assert!(veto(&none(), &rule).check(&asked).is_err(), "{rule:?}");
+        assert!(veto(&rule, &none()).check(&asked).is_err(), "{rule:?}");
+    }
+}
