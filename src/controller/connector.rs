@@ -93,12 +93,14 @@ impl Controlled for DirectoryConnector {
     }
 
     fn unreadable(
-        _: &Context,
-        _: &Name,
+        context: &Context,
+        name: &Name,
         invalid: &InvalidObject,
         before: &DirectoryConnectorStatus,
         now: Timestamp,
     ) -> DirectoryConnectorStatus {
+        // Nobody looks at its engine's Secret meanwhile, so that a key could not be revoked.
+        engine::forget(context, name);
         status::unreadable(invalid, Some(before), now)
     }
 

@@ -24,7 +24,7 @@ use crate::controller::gate::WRITE;
 use crate::controller::read::read;
 use crate::controller::watched::WatchedKind;
 use crate::directory::ConnectorName;
-use crate::gateway::{Heard, Joined, Joining};
+use crate::gateway::{Gateway, Heard, Joined, Joining};
 use crate::hex;
 use crate::secret::Secret;
 use crate::spec::Name;
@@ -52,8 +52,7 @@ pub(super) async fn attend(
     let Some(gateway) = context.gateway.as_ref() else { return Ok(None) };
     let connector = connector_name(name);
     if !has_engine(&object.spec) {
-        gateway.engines.enrol(&connector, None);
-        gateway.expect(&connector, None);
+        lets_in(gateway, &connector, None);
         return Ok(None);
     }
     let secret = engine_secret(&name.name);
@@ -67,50 +66,61 @@ pub(super) async fn attend(
     let enrolment = if let Some(known) = known.filter(is_known) {
         known.enrolment
     } else {
-        let (enrolment, version) = enrol(context, name, object, now).await?;
+        let (enrolment, version) = enrol(context, gateway, (name, object), now).await?;
         let known = Known { version, uid: object.uid(), enrolment: enrolment.clone() };
         context.connectors.with(name, |state| state.engine = Some(known));
         enrolment
     };
-    match &enrolment {
-        Enrolment::Waiting { token, until } => {
-            gateway.engines.enrol(&connector, None);
-            gateway.expect(&connector, Some((token, *until)));
-        }
-        Enrolment::Joined(key) => {
-            gateway.expect(&connector, None);
-            gateway.engines.enrol(&connector, Some(key.clone()));
-        }
-        Enrolment::Unusable(_) => {
-            gateway.expect(&connector, None);
-            gateway.engines.enrol(&connector, None);
-        }
-    }
+    lets_in(gateway, &connector, Some(&enrolment));
     Ok(Some(enrolment))
 }
 
-/// A connector is gone: so is its engine.
+/// Lets in whoever is enrolled so, and nobody else.
+fn lets_in(gateway: &Gateway, connector: &ConnectorName, enrolment: Option<&Enrolment>) {
+    let (token, key) = match enrolment {
+        Some(Enrolment::Waiting { token, until }) => (Some((token, *until)), None),
+        Some(Enrolment::Joined(key)) => (None, Some(key.clone())),
+        Some(Enrolment::Unusable(_)) | None => (None, None),
+    };
+    gateway.expect(connector, token);
+    gateway.engines.enrol(connector, key);
+}
+
+/// What a Secret says that was just read, if it counts. It counts from now on, whatever becomes of what is written then: a key whose Secret
+/// is gone is revoked.
+fn read_again(
+    gateway: &Gateway,
+    connector: &ConnectorName,
+    found: Option<&KubeSecret>,
+    uid: Option<&str>,
+    now: Timestamp,
+) -> Option<Enrolment> {
+    let enrolment = found.map(|secret| enrolment(secret, uid));
+    let enrolment = enrolment.filter(|it| !matches!(it, Enrolment::Waiting { until, .. } if *until <= now));
+    lets_in(gateway, connector, enrolment.as_ref());
+    enrolment
+}
+
+/// A connector is gone, or cannot be read: so is its engine.
 pub(super) fn forget(context: &Context, name: &Name) {
     if let Some(gateway) = &context.gateway {
-        gateway.engines.enrol(&connector_name(name), None);
-        gateway.expect(&connector_name(name), None);
+        lets_in(gateway, &connector_name(name), None);
     }
 }
 
 /// Reads the Secret, and writes one with a token if there is none that counts.
 async fn enrol(
     context: &Context,
-    name: &Name,
-    object: &DirectoryConnector,
+    gateway: &Gateway,
+    (name, object): (&Name, &DirectoryConnector),
     now: Timestamp,
 ) -> Result<(Enrolment, Option<String>), Error> {
     let api = secrets(context, name);
     let found = read(api.get_opt(&engine_secret(&name.name))).await?;
-    if let Some(secret) = &found {
-        let enrolment = enrolment(secret, object.uid().as_deref());
-        if !matches!(&enrolment, Enrolment::Waiting { until, .. } if *until <= now) {
-            return Ok((enrolment, secret.resource_version()));
-        }
+    let connector = connector_name(name);
+    let standing = read_again(gateway, &connector, found.as_ref(), object.uid().as_deref(), now);
+    if let Some(enrolment) = standing {
+        return Ok((enrolment, found.and_then(|secret| secret.resource_version())));
     }
     context.gate.check()?;
     let (token, until) = (new_token()?, delay::later(now, TOKEN));
@@ -194,8 +204,10 @@ fn enrolment(secret: &KubeSecret, uid: Option<&str>) -> Enrolment {
 pub(in crate::controller) async fn follow(context: Arc<Context>, heard: Heard) {
     let Heard { mut joins, mut news } = heard;
     let Some(gateway) = context.gateway.clone() else { return std::future::pending().await };
+    // It goes on beside whatever else comes: whoever went silent is noticed, however much others say.
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let mut look = std::pin::pin!(tokio::time::sleep(LOOK));
         tokio::select! {
             Some(joining) = joins.recv() => {
                 let Joining { connector, token, key, host, answer } = joining;
@@ -218,7 +230,7 @@ pub(in crate::controller) async fn follow(context: Arc<Context>, heard: Heard) {
                 }
                 wake(&context, &connector);
             }
-            () = &mut look => {
+            _ = look.tick() => {
                 gateway.engines.lapse();
                 context.metrics.engines_connected(gateway.engines.connected());
             }
@@ -336,6 +348,25 @@ mod tests {
         ] {
             let came = enrolment(&secret(data, type_, owner), Some("one"));
             assert_eq!(come_to(&came), expected, "{data:?} {type_} {owner}");
+        }
+    }
+
+    #[test]
+    fn a_key_whose_secret_is_gone_counts_no_more_before_anything_is_written() {
+        let connector = ConnectorName::new("id", "corp");
+        let key = SigningKey::generate().unwrap().0.public().unwrap();
+        let (digits, now) = (key.digits(), Timestamp::from_second(1_800_000_000).unwrap());
+        let joined = secret(&[(PUBLIC_KEY, digits.as_str())], TYPE, "one");
+        let token = "x".repeat(78);
+        let over = [(OF_TOKEN, token.as_str()), (OF_TOKEN_EXPIRES_AT, "2026-01-01T00:00:00Z")];
+        let over = secret(&over, TYPE, "one");
+        let of_another = secret(&[(PUBLIC_KEY, digits.as_str())], TYPE, "another");
+        for (found, counts) in [(None, false), (Some(&over), false), (Some(&of_another), true)] {
+            let (gateway, _) = Gateway::new("https://gw.example");
+            assert!(read_again(&gateway, &connector, Some(&joined), Some("one"), now).is_some());
+            assert!(gateway.engines.of_key(&key.id()).is_some());
+            assert_eq!(read_again(&gateway, &connector, found, Some("one"), now).is_some(), counts);
+            assert!(gateway.engines.of_key(&key.id()).is_none(), "{found:?}");
         }
     }
 }
