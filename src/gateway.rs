@@ -24,6 +24,8 @@ mod expected;
 mod handle;
 mod recent;
 mod refused;
+#[cfg(test)]
+mod tests;
 
 pub use expected::{Expected, Gateway, Heard, Joined, Joining};
 

@@ -77,8 +77,7 @@ impl Line {
     /// When there are no random numbers, or the url is none.
     pub fn new(http: Http, url: &str, key: SigningKey, clock: Arc<dyn Clock>) -> Result<Self, LineError> {
         let url = Url::parse(url).map_err(|_| LineError::Odd(format!("{url} is no url")))?;
-        let began = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
-        let session = format!("{began:016x}{}", Stamp::nonce()?);
+        let session = Stamp::session_of(clock.now())?;
         Ok(Self { http, url, key, session, instance: Mutex::default(), clock })
     }
 

@@ -53,9 +53,13 @@ pub(super) fn admit(desk: &Desk, head: &Parts) -> Result<Admitted, Refused> {
         let why = format!(
             "the engine's clock is {minutes} {side} the operator's, and at most two are allowed: synchronize both with a time service (NTP)"
         );
-        let trouble = Trouble { code: code::CLOCK, why: why.clone() };
-        desk.gateway.engines.troubled(&connector, now, Some(skew), trouble);
-        return Err(Refused::new(code::CLOCK, why));
+        return Err(of_clock(desk, &connector, &stamp, skew, why));
+    }
+    if stamp.began().is_none_or(|began| began.duration_since(now) > SKEW) {
+        // No later process of the engine would come after it.
+        let why = "the engine was started while its clock was ahead of the operator's: synchronize both with a time service (NTP), and start \
+                   the engine again";
+        return Err(of_clock(desk, &connector, &stamp, skew, why.to_owned()));
     }
     desk.recent().take(&stamp, now).map_err(|old| match old {
         Old::Replayed => Refused::new(code::REPLAYED, "this request came before; it is taken once"),
@@ -65,6 +69,21 @@ pub(super) fn admit(desk: &Desk, head: &Parts) -> Result<Admitted, Refused> {
     let place =
         place.ok_or_else(|| Refused::new(code::BUSY, "too many requests of this engine are under way"))?;
     Ok(Admitted { connector, stamp, skew, place })
+}
+
+/// Refuses a request because of a clock. The engine's state says so, unless somebody may have kept the request since before the last one.
+fn of_clock(
+    desk: &Desk,
+    connector: &ConnectorName,
+    stamp: &Stamp,
+    skew: SignedDuration,
+    why: String,
+) -> Refused {
+    if desk.recent().is_newer(stamp) {
+        let trouble = Trouble { code: code::CLOCK, why: why.clone() };
+        desk.gateway.engines.troubled(connector, desk.clock.now(), Some(skew), trouble);
+    }
+    Refused::new(code::CLOCK, why)
 }
 
 /// The signature in a request, if it is one.

@@ -15,7 +15,7 @@ use crate::wire::{KeyId, NoKey, Stamp};
 
 /// So many requests of one engine are answered at once.
 const AT_ONCE: usize = 8;
-/// So many may try to join in a second.
+/// So many who have a token may try to join in a second.
 const JOINS: u32 = 5;
 
 /// What the gateway's process has.
@@ -67,7 +67,7 @@ impl Desk {
         places.clone().try_acquire_owned().ok()
     }
 
-    /// Whether one more may try to join in this second.
+    /// Whether one more who has a token may try to join in this second.
     pub(super) fn may_join(&self, now: Timestamp) -> bool {
         let mut joins = self.joins.lock().unwrap_or_else(PoisonError::into_inner);
         if joins.0 != now.as_second() {

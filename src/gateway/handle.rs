@@ -136,13 +136,14 @@ fn greet(desk: &Desk) -> Response {
 
 async fn join(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refused> {
     let now = desk.clock.now();
-    if !desk.may_join(now) {
-        return Err(Refused::new(code::BUSY, "too many try to join at once; try again in a moment"));
-    }
     let bearer = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(|token| Secret::new(token.trim()));
     let known = token.as_ref().and_then(|token| desk.gateway.of_token(token, now));
     let (Some(token), Some(connector)) = (token, known) else { return Err(used()) };
+    // Whoever has no token keeps nobody from joining: nothing more is done for them than this.
+    if !desk.may_join(now) {
+        return Err(Refused::new(code::BUSY, "too many try to join at once; try again in a moment"));
+    }
     let proof = head.headers.get(PROOF).and_then(|value| Signed::parse(value.to_str().ok()?));
     let proof =
         proof.ok_or_else(|| Refused::new(code::UNSIGNED, "the join is not signed by the key that joins"))?;

@@ -20,6 +20,8 @@ pub(super) struct Recent(HashMap<KeyId, Of>);
 struct Of {
     when: BTreeMap<Timestamp, Vec<String>>,
     all: BTreeSet<String>,
+    /// The latest moment for which one was signed that was taken.
+    newest: Option<Timestamp>,
 }
 
 /// Why a request is not taken.
@@ -50,7 +52,13 @@ impl Recent {
         // By when it came and when it says that it was made, the later one: it is forgotten only when it would be refused.
         of.when.entry(stamp.at.max(now)).or_default().push(stamp.nonce.clone());
         of.all.insert(stamp.nonce.clone());
+        of.newest = of.newest.max(Some(stamp.at));
         Ok(())
+    }
+
+    /// Whether it was signed after all that were taken. Anybody on the way may have kept one that was not.
+    pub(super) fn is_newer(&self, stamp: &Stamp) -> bool {
+        self.0.get(&stamp.key).is_none_or(|of| of.newest < Some(stamp.at))
     }
 
     /// Forgets keys that are enrolled no more.

@@ -163,6 +163,21 @@ impl Stamp {
         Ok(hex::encode(&bytes))
     }
 
+    /// How this process of the engine is called, which began at that moment: a later one has a greater text.
+    ///
+    /// # Errors
+    /// When there are no random numbers.
+    pub fn session_of(began: Timestamp) -> Result<String, NoKey> {
+        let began = u64::try_from(began.as_millisecond()).unwrap_or_default();
+        Ok(format!("{began:016x}{}", Self::nonce()?))
+    }
+
+    /// When this process of the engine began, by its own clock; `None` if that is no moment.
+    pub fn began(&self) -> Option<Timestamp> {
+        let began = i64::from_str_radix(self.session.get(..16)?, 16).ok()?;
+        Timestamp::from_millisecond(began).ok()
+    }
+
     /// What is signed. No part of it can hold a line end.
     fn text(&self, method: &str, path: &str) -> String {
         let Self { key, instance, session, at, nonce, body } = self;

@@ -484,8 +484,9 @@ async fn a_request_counts_once_as_it_was_signed_for_a_moment_and_this_process() 
         let side = if minutes < 0 { "10 minutes behind" } else { "10 minutes ahead of" };
         assert!(refused.message.contains(side), "{}", refused.message);
         let state = gate.gateway.engines.state(&corp()).unwrap();
-        let trouble = state.seen.unwrap().trouble.unwrap();
-        assert!(!state.is_connected && trouble == Trouble { code: code::CLOCK, why: refused.message });
+        // Somebody may have kept a request from before one that was taken: it changes nothing that is shown.
+        let shown = (minutes > 0).then_some(Trouble { code: code::CLOCK, why: refused.message });
+        assert!(!state.is_connected && state.seen.and_then(|seen| seen.trouble) == shown);
     }
 
     let long = vec![0; 70_000];

@@ -1,0 +1,118 @@
+//! What a request may change, and whom it may keep out.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, header};
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::directory::ConnectorName;
+use crate::gateway::handle::handle;
+use crate::secret::Secret;
+use crate::wire::{Refusal, SigningKey, Stamp, code, digest, path};
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Fixed.now().saturating_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn corp() -> ConnectorName {
+    ConnectorName::new("id", "corp")
+}
+
+fn desk() -> Arc<Desk> {
+    let (gateway, _) = Gateway::new("https://gw.example");
+    Arc::new(Desk::new(gateway, Arc::new(Fixed), Metrics::new(), CancellationToken::new()).unwrap())
+}
+
+/// How a request is refused, if it is.
+async fn refused(desk: &Arc<Desk>, at: &str, authorization: String) -> Option<String> {
+    let request = Request::builder().method(Method::POST).uri(at);
+    let request = request.header(header::AUTHORIZATION, authorization).body(Body::empty()).unwrap();
+    let response = handle(State(desk.clone()), request).await;
+    if response.status() == 200 {
+        return None;
+    }
+    let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+    Some(serde_json::from_slice::<Refusal>(&body).unwrap().code)
+}
+
+struct Key(SigningKey);
+
+impl Key {
+    fn enrolled(desk: &Desk) -> Self {
+        let key = SigningKey::generate().unwrap().0;
+        desk.gateway.engines.enrol(&corp(), Some(key.public().unwrap()));
+        Self(key)
+    }
+
+    /// Asks at one moment, of a process that began at another.
+    async fn asks(&self, desk: &Arc<Desk>, began: i64, seconds: i64) -> Option<String> {
+        let stamp = Stamp {
+            key: self.0.public().unwrap().id(),
+            instance: desk.instance.clone(),
+            session: Stamp::session_of(at(began)).unwrap(),
+            at: at(seconds),
+            nonce: Stamp::nonce().unwrap(),
+            body: digest(b""),
+        };
+        refused(desk, path::CHECK, self.0.sign(&stamp, "POST", path::CHECK)).await
+    }
+}
+
+fn trouble(desk: &Desk) -> Option<&'static str> {
+    let seen = desk.gateway.engines.state(&corp())?.seen?;
+    seen.trouble.map(|trouble| trouble.code)
+}
+
+#[tokio::test]
+async fn a_request_that_somebody_kept_changes_nothing_that_is_shown() {
+    let desk = desk();
+    let key = Key::enrolled(&desk);
+    let clock = Some(code::CLOCK.to_owned());
+    // A clock that is behind is shown, …
+    assert_eq!(key.asks(&desk, -1000, -600).await, clock);
+    assert_eq!(trouble(&desk), Some(code::CLOCK));
+    desk.gateway.engines.enrol(&corp(), None);
+    let key = Key::enrolled(&desk);
+    // … but not of a request from before one that was taken.
+    assert_eq!(key.asks(&desk, -1000, 0).await, None);
+    assert_eq!(key.asks(&desk, -1000, -600).await, clock);
+    assert_eq!(trouble(&desk), None);
+    assert_eq!(key.asks(&desk, -1000, 600).await, clock);
+    assert_eq!(trouble(&desk), Some(code::CLOCK));
+}
+
+#[tokio::test]
+async fn no_process_comes_from_the_future() {
+    let desk = desk();
+    let key = Key::enrolled(&desk);
+    assert_eq!(key.asks(&desk, 100, 0).await, None);
+    assert_eq!(key.asks(&desk, 200, 1).await, Some(code::CLOCK.to_owned()));
+    assert_eq!(trouble(&desk), Some(code::CLOCK));
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_keeps_nobody_from_joining() {
+    let desk = desk();
+    let token = Secret::new("sesame");
+    desk.gateway.expect(&corp(), Some((&token, at(60))));
+    for _ in 0..20 {
+        let came = refused(&desk, path::JOIN, "Bearer guess".to_owned()).await;
+        assert_eq!(came, Some(code::TOKEN.to_owned()));
+    }
+    let mut came = Vec::new();
+    for _ in 0..6 {
+        came.extend(refused(&desk, path::JOIN, "Bearer sesame".to_owned()).await);
+    }
+    let (last, those_before) = came.split_last().unwrap();
+    assert!(those_before.iter().all(|code| code == code::UNSIGNED), "{came:?}");
+    assert_eq!(last, code::BUSY);
+}
