@@ -98,7 +98,7 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
     /// What an entry says; `None` if it is not what was searched for.
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change>;
 
-    /// Takes a group of which more is to come; gives back everything else.
+    /// Takes a group of which more is to come; gives back everything else. It is asked of groups, and of what came among them.
     fn keep(&self, change: Change) -> Option<Change>;
 
     /// The groups that were kept, when all came.

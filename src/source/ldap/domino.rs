@@ -24,9 +24,9 @@ use super::root_dse::RootDse;
 use super::search::Query;
 use super::session::Session;
 use super::wire::{Control, Scope};
-use crate::directory::{Anchor, Change, DirectoryId, EntryKind, Members};
+use crate::directory::{Anchor, Change, DirectoryId, Dn, EntryKind, Members};
 use crate::source::schema::domino::split::Joining;
-use crate::source::schema::domino::{ANCHOR, DominoSchema};
+use crate::source::schema::domino::{ANCHOR, DominoSchema, members};
 use crate::source::schema::posix::Primaries;
 use crate::source::{Reason, SourceError};
 
@@ -166,6 +166,13 @@ impl Dialect for Domino {
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         let change = self.schema.told(&raw.dn, &raw.attributes, wanted)?;
         self.remarks.note(wanted, &raw.attributes);
+        if let (Some(joining), EntryKind::Group, Change::Unreadable { .. }) = (&self.joining, wanted, &change)
+            && let Ok(dn) = Dn::parse(&raw.dn)
+        {
+            // Whom it lists may be known, though it is not.
+            let mut joining = joining.lock().unwrap_or_else(PoisonError::into_inner);
+            joining.note_listed(&dn, &members(&raw.attributes));
+        }
         Some(change)
     }
 

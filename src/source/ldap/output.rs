@@ -12,6 +12,12 @@ pub(super) const MANY: usize = 5000;
 /// So many references to other servers are named; all are counted.
 const REFERENCES: usize = 3;
 
+/// Something that should be an entry.
+pub(super) fn no_entry(what: String) -> Change {
+    let why = "the server sent it in a form that is not an entry".to_owned();
+    Change::Unreadable { anchor: None, what, why }
+}
+
 /// What a read sends.
 pub(super) struct Output {
     pub(super) sink: Sink,
@@ -55,8 +61,25 @@ impl Output {
 
     /// Something came that should be an entry.
     pub(super) async fn unintelligible(&mut self, what: String) -> Result<(), SourceError> {
-        let why = "the server sent it in a form that is not an entry".to_owned();
-        self.change(Change::Unreadable { anchor: None, what, why }).await
+        self.change(no_entry(what)).await
+    }
+
+    /// Sends what was kept until all came. What is unreadable by others than itself is not told of who was not there: that would
+    /// bring it back.
+    pub(super) async fn kept(&mut self, kept: Vec<Change>) -> Result<(), SourceError> {
+        let unreadable = |change: &Change| match change {
+            Change::Unreadable { anchor, .. } => anchor.clone(),
+            _ => None,
+        };
+        let anchors: Vec<Anchor> = kept.iter().filter_map(unreadable).collect();
+        let strange = if anchors.is_empty() { None } else { self.sink.strange(anchors).await };
+        let strange = strange.unwrap_or_default();
+        for change in kept {
+            if unreadable(&change).is_none_or(|anchor| !strange.contains(&anchor)) {
+                self.change(change).await?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn change(&mut self, change: Change) -> Result<(), SourceError> {

@@ -173,7 +173,7 @@ pub(in crate::source) fn shows_purpose(attributes: &Attributes) -> bool {
 }
 
 /// Members by any of their names, people's addresses among them.
-fn members(attributes: &Attributes) -> Members {
+pub(in crate::source) fn members(attributes: &Attributes) -> Members {
     let (mut references, mut bad) = (Vec::new(), None);
     if !attributes.is_whole("member") {
         bad = Some("only a part of its members was read (member;range=…)".to_owned());

@@ -8,7 +8,7 @@ use crate::source::ldap::computed::Untold;
 use crate::source::ldap::decode::Raw;
 use crate::source::ldap::dialect::Dialect;
 use crate::source::ldap::filter::among;
-use crate::source::ldap::output::Output;
+use crate::source::ldap::output::{Output, no_entry};
 use crate::source::ldap::search::{Search, SearchItem};
 use crate::source::ldap::sweep::Sweep;
 use crate::source::schema::primary::PrimaryGroups as _;
@@ -35,7 +35,11 @@ impl<D: Dialect> Reader<'_, D> {
                     SearchItem::Unintelligible(what) => {
                         // It may be anybody.
                         self.primaries.hide();
-                        self.output.unintelligible(what).await?;
+                        let change = no_entry(what);
+                        let change = if is_group { self.session.dialect.keep(change) } else { Some(change) };
+                        if let Some(change) = change {
+                            self.output.change(change).await?;
+                        }
                         continue;
                     }
                     SearchItem::Reference(urls) => {
@@ -77,9 +81,8 @@ impl<D: Dialect> Reader<'_, D> {
             }
         }
         if is_group {
-            for change in self.session.dialect.kept() {
-                self.output.change(change).await?;
-            }
+            let kept = self.session.dialect.kept();
+            self.output.kept(kept).await?;
         }
         if let Some(by) = D::DIVIDES_BY.filter(|_| parts > 0) {
             let whom = if is_group { "groups" } else { "people" };
@@ -181,10 +184,12 @@ pub(super) async fn tell<D: Dialect>(
         }
         change
     };
+    let mut change = Some(change);
     if kind == EntryKind::Group {
-        untold.links.list(&change, primary);
+        change.iter().for_each(|change| untold.links.list(change, std::mem::take(&mut primary)));
+        change = change.and_then(|change| dialect.keep(change));
     }
-    match dialect.keep(change) {
+    match change {
         Some(change) => output.change(change).await,
         None => Ok(()),
     }
