@@ -21,8 +21,10 @@ const LONGEST: usize = 32;
 pub(super) struct Division {
     /// The attribute that is a name; without one nothing is divided.
     by: Option<&'static str>,
+    /// The attribute that tells two entries of one DN apart.
+    anchor: String,
     todo: Vec<Part>,
-    /// Who came, and whether in a search that reached its end.
+    /// Who came in the searches before, and whether in one that reached its end.
     came: HashMap<u64, bool>,
     /// Who came in the search under way.
     coming: Vec<u64>,
@@ -41,9 +43,10 @@ pub(super) struct Part {
 
 impl Division {
     /// The whole, which is searched for first.
-    pub(super) fn by(by: Option<&'static str>) -> Self {
+    pub(super) fn by(by: Option<&'static str>, anchor: &str) -> Self {
         Self {
             by,
+            anchor: anchor.to_owned(),
             todo: Vec::new(),
             came: HashMap::new(),
             coming: Vec::new(),
@@ -56,7 +59,6 @@ impl Division {
     pub(super) fn next(&mut self) -> Option<Part> {
         let part = self.todo.pop()?;
         self.parts += 1;
-        self.coming.clear();
         self.next.clear();
         Some(part)
     }
@@ -78,7 +80,8 @@ impl Division {
         if all.is_empty() { filter.to_owned() } else { format!("(&{}{all})", in_brackets(filter)) }
     }
 
-    /// Notes an entry that came in this part; whether it came before in another one.
+    /// Notes an entry that came in this part; whether it came before in another one. Two that come in one part are two, even of one
+    /// DN and one id: that is for the import to judge.
     pub(super) fn came_before(&mut self, part: &Part, raw: &Raw) -> bool {
         let Some(by) = self.by else { return false };
         for value in raw.attributes.values(by) {
@@ -87,9 +90,10 @@ impl Division {
         }
         let mut hasher = DefaultHasher::new();
         raw.dn.hash(&mut hasher);
+        raw.attributes.values(&self.anchor).for_each(|value| value.hash(&mut hasher));
         let entry = hasher.finish();
         self.coming.push(entry);
-        self.came.insert(entry, self.came.get(&entry).copied().unwrap_or_default()).is_some()
+        self.came.contains_key(&entry)
     }
 
     /// The search for a part reached its end.
@@ -113,6 +117,9 @@ impl Division {
         let new: Vec<String> = self.next.difference(&part.without).cloned().collect();
         if !is_limit || new.is_empty() || part.begins.chars().count() >= LONGEST {
             return Err(error);
+        }
+        for entry in self.coming.drain(..) {
+            self.came.entry(entry).or_insert(false);
         }
         let begins =
             |next: &String| Part { begins: format!("{}{next}", part.begins), without: BTreeSet::new() };
@@ -177,7 +184,8 @@ mod tests {
         at_most: usize,
         finds: impl Fn(&str) -> bool,
     ) -> Result<(Vec<String>, u64), SourceError> {
-        let (mut division, mut all, mut next) = (Division::by(Some("cn")), Vec::new(), Some(Part::default()));
+        let (mut division, mut all, mut next) =
+            (Division::by(Some("cn"), "id"), Vec::new(), Some(Part::default()));
         while let Some(part) = next {
             let is_whole = part == Part::default();
             let found: Vec<&String> =
@@ -201,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_part_is_a_filter() {
-        let division = Division::by(Some("cn"));
+        let division = Division::by(Some("cn"), "id");
         let part = |begins: &str, without: &str| Part {
             begins: begins.to_owned(),
             without: without.chars().map(String::from).collect(),
@@ -222,10 +230,28 @@ mod tests {
         assert!(read(&surnames, 6, |_| true).is_ok(), "a blank is no end");
         let same: Vec<String> = (0..7).map(|blanks| format!("Same{}", " ".repeat(blanks))).collect();
         assert_eq!(read(&same, 6, |_| true).unwrap_err().reason, Reason::LimitExceeded);
-        let (mut division, part) = (Division::by(Some("cn")), Part::default());
+        let (mut division, part) = (Division::by(Some("cn"), "id"), Part::default());
         division.came_before(&part, &raw("a"));
         assert!(division.ended(&part, Some(50), limit()).is_err());
-        assert!(Division::by(None).ended(&part, Some(4), limit()).is_err());
+        assert!(Division::by(None, "id").ended(&part, Some(4), limit()).is_err());
+    }
+
+    #[test]
+    fn two_of_one_name_come_both_and_each_once() {
+        let (mut division, whole) = (Division::by(Some("cn"), "id"), Part::default());
+        let of = |id: &str| {
+            let mut raw = raw("ada");
+            raw.attributes.add("id", [id.as_bytes().to_vec()]);
+            raw
+        };
+        assert!(!division.came_before(&whole, &of("1")));
+        assert!(!division.came_before(&whole, &of("1")), "they came in one search");
+        assert!(division.ended(&whole, Some(4), limit()).is_ok());
+        let part = division.next().unwrap();
+        assert!(division.came_before(&part, &of("1")));
+        assert!(!division.came_before(&part, &of("2")), "another document with this DN");
+        division.reached_its_end();
+        assert!(division.is_whole("").is_ok());
     }
 
     #[test]

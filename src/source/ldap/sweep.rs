@@ -16,11 +16,16 @@ pub(super) struct Sweep<'c> {
 }
 
 impl<'c> Sweep<'c> {
-    /// It is divided by this attribute, if there is one.
-    pub(super) fn new(connection: &'c mut Connection, query: Query, by: Option<&'static str>) -> Self {
+    /// It is divided by this attribute, if there is one. `anchor` tells two entries of one DN apart.
+    pub(super) fn new(
+        connection: &'c mut Connection,
+        query: Query,
+        by: Option<&'static str>,
+        anchor: &str,
+    ) -> Self {
         let (filter, base) = (query.filter.clone(), query.base.clone());
         let search = Search::new(connection, query);
-        Self { search, filter, base, division: Division::by(by), part: Part::default() }
+        Self { search, filter, base, division: Division::by(by, anchor), part: Part::default() }
     }
 
     /// How many parts there were so far.
@@ -28,7 +33,7 @@ impl<'c> Sweep<'c> {
         self.division.parts
     }
 
-    /// The next thing found, each entry once; `None` only at the true end of every part. `came` is how many entries the whole read
+    /// The next thing found, each entry of one part once; `None` only at the true end of every part. `came` is how many entries the whole read
     /// has brought so far, for messages.
     pub(super) async fn next(&mut self, came: u64) -> Result<Option<SearchItem>, SourceError> {
         loop {

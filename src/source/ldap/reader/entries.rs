@@ -28,7 +28,8 @@ impl<D: Dialect> Reader<'_, D> {
         for base in self.session.bases.clone() {
             let query = self.session.query(base, filter.clone(), attributes.clone());
             let mut in_parts = Vec::new();
-            let mut search = Sweep::new(&mut self.session.connection, query, D::DIVIDES_BY);
+            let anchor = &self.session.asking.attribute;
+            let mut search = Sweep::new(&mut self.session.connection, query, D::DIVIDES_BY, anchor);
             while let Some(found) = search.next(self.output.came).await? {
                 let mut raw = match found {
                     SearchItem::Entry(raw) => raw,
