@@ -76,16 +76,22 @@ pub(super) fn listed(text: &str) -> Result<Option<Reference>, String> {
     if is_address(text) {
         return Ok(Some(Reference::address(text)));
     }
-    if text.split('/').any(|part| kind(part).map_or(part, |(_, value)| value).trim() == "*") {
-        return Err(format!(
+    let of_many = || {
+        format!(
             "{text} stands for everybody of an organization, which Rollcall does not work out; list people or groups"
-        ));
+        )
+    };
+    if text.split('/').any(|part| kind(part).map_or(part, |(_, value)| value).trim() == "*") {
+        return Err(of_many());
     }
     let dn = if is_of_notes(text) {
         typed(&split(text)).ok_or_else(|| format!("{text:?} is not a name"))
     } else {
         Dn::parse(text).map_err(|error| format!("a member: {error}"))
     }?;
+    if parts(&dn).iter().any(|part| part.trim() == "*") {
+        return Err(of_many());
+    }
     // Who is not of the organization may be listed by the address alone.
     let alone =
         dn.first_values("cn").next().filter(|name| dn.ancestors().next().is_none() && is_address(name));
@@ -200,6 +206,10 @@ mod tests {
     #[rstest]
     #[case("*/Sales/Corp")]
     #[case("CN=*/O=Corp")]
+    #[case("CN=*,OU=Sales,O=Corp")]
+    #[case("CN=\\2a,OU=Sales,O=Corp")]
+    #[case("cn=\\*,o=Corp")]
+    #[case("CN=*")]
     #[case("Hal Test//Corp")]
     fn what_stands_for_many_or_nobody_is_no_member(#[case] text: &str) {
         assert!(listed(text).is_err());
