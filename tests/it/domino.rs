@@ -173,15 +173,21 @@ async fn what_people_should_know_is_said() {
     let no_address = person(40, "Uma Lind", "").replace("mail: ulind@corp.example\n", "");
     let access = "access to attrs=groupType by * none";
     let domino = Domino::start(&Habits { entries: &(company() + &no_address), access, ..Habits::default() });
-    let of = config(&domino);
+    let denied = read(config(&domino)).await.1.unwrap_err();
+    assert_eq!(denied.reason, Reason::AccessDenied);
+    assert!(denied.message.contains("no group shows its groupType"), "{}", denied.message);
+    let all = [
+        Purpose::MultiPurpose,
+        Purpose::MailOnly,
+        Purpose::AccessControlOnly,
+        Purpose::DenyListOnly,
+        Purpose::ServersOnly,
+    ];
+    let of = DominoConfig { purposes: purposes(&all), ..config(&domino) };
     let ldap = LdapConfig { bind: None, ..of.ldap.clone() };
     let notices = async |config: DominoConfig| read(config).await.1.unwrap().notices.join("\n");
     let said = notices(DominoConfig { ldap, ..of.clone() }).await;
-    for part in [
-        "read anonymously",
-        "no group shows its groupType",
-        "1 entry has a mail file (mailFile) and no Internet",
-    ] {
+    for part in ["read anonymously", "1 entry has a mail file (mailFile) and no Internet"] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     let ldap = LdapConfig { base_dns: vec!["o=Corp".to_owned()], ..of.ldap.clone() };

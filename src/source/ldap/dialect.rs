@@ -102,7 +102,10 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
     fn keep(&self, change: Change) -> Option<Change>;
 
     /// The groups that were kept, when all came.
-    fn kept(&self) -> Vec<Change>;
+    ///
+    /// # Errors
+    /// When by what came of the groups none of them can be believed.
+    fn kept(&self) -> Result<Vec<Change>, SourceError>;
 
     /// Whether a list that came in parts can be read to its end.
     const COMPLETES_LISTS: bool;

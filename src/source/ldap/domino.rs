@@ -183,11 +183,12 @@ impl Dialect for Domino {
         }
     }
 
-    fn kept(&self) -> Vec<Change> {
-        match &self.joining {
+    fn kept(&self) -> Result<Vec<Change>, SourceError> {
+        self.remarks.are_purposes_known(&self.config.purposes)?;
+        Ok(match &self.joining {
             Some(joining) => joining.lock().unwrap_or_else(PoisonError::into_inner).joined(),
             None => Vec::new(),
-        }
+        })
     }
 
     async fn whole_list(_: &mut Connection, _: &Raw, _: u64) -> Result<Option<Members>, SourceError> {

@@ -128,8 +128,8 @@ impl Dialect for Generic {
         Some(change)
     }
 
-    fn kept(&self) -> Vec<Change> {
-        Vec::new()
+    fn kept(&self) -> Result<Vec<Change>, SourceError> {
+        Ok(Vec::new())
     }
 
     async fn whole_list(_: &mut Connection, _: &Raw, _: u64) -> Result<Option<Members>, SourceError> {

@@ -105,7 +105,15 @@ impl DominoSchema {
         let is_group = kind == EntryKind::Group;
         if is_group {
             let purpose = Purpose::of(attributes).map_err(unreadable)?;
-            if !self.purposes.contains(&purpose) {
+            let is_read = self.purposes.contains(&purpose);
+            if !is_read && !shows_purpose(attributes) {
+                return Err(unreadable(
+                    "it shows no groupType, so it is unknown what it is for; allow the account to read that attribute, or set it in \
+                     the directory"
+                        .to_owned(),
+                ));
+            }
+            if !is_read {
                 return Ok(Change::Outside(anchor));
             }
         }

@@ -124,8 +124,8 @@ impl Dialect for ActiveDirectory {
         Some(change)
     }
 
-    fn kept(&self) -> Vec<Change> {
-        Vec::new()
+    fn kept(&self) -> Result<Vec<Change>, SourceError> {
+        Ok(Vec::new())
     }
 
     async fn whole_list(

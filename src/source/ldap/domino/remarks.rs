@@ -1,11 +1,14 @@
 //! What people should know about what came of a Domino Directory.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::config::DominoConfig;
 use crate::directory::EntryKind;
+use crate::source::schema::domino::purpose::Purpose;
 use crate::source::schema::domino::{ANCHOR, lacks_address, shows_purpose};
 use crate::source::schema::{self, Attributes};
+use crate::source::{Reason, SourceError};
 use crate::words::count;
 
 /// What was seen of the entries that came.
@@ -28,6 +31,20 @@ impl Remarks {
         }
     }
 
+    /// Some group must show what it is for, unless all are wanted: else deny lists would be read as groups of people.
+    pub(super) fn are_purposes_known(&self, wanted: &BTreeSet<Purpose>) -> Result<(), SourceError> {
+        let is_any_wanted = wanted.len() == Purpose::ALL.len();
+        let shown = self.shows_purpose.load(Ordering::Relaxed);
+        if is_any_wanted || shown || self.groups.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let message = "no group shows its groupType, so deny lists and groups of servers cannot be told from others; nothing was used. \
+                       Bind with an account that may read it (credentialsSecretRef), or add groupType to the fields that anonymous \
+                       users can query via LDAP, in the domain's Configuration Settings document. If no group has one, name all five \
+                       in groupTypes";
+        Err(SourceError::new(Reason::AccessDenied, message))
+    }
+
     pub(super) fn told(&self, config: &DominoConfig) -> Vec<String> {
         let mut remarks = Vec::new();
         if config.ldap.bind.is_none() {
@@ -43,11 +60,6 @@ impl Remarks {
             let why = "no group came: groups have flat names, which are not below baseDNs; leave baseDNs out to read them";
             remarks.push(why.to_owned());
         }
-        if groups > 0 && !self.shows_purpose.load(Ordering::Relaxed) {
-            let why = "no group shows its groupType, so deny lists and groups of servers cannot be told from others; allow the \
-                       account to read it, or leave those groups out with groupFilter";
-            remarks.push(why.to_owned());
-        }
         let without_address = self.without_address.load(Ordering::Relaxed);
         if without_address > 0 {
             remarks.push(format!(
@@ -57,5 +69,27 @@ impl Remarks {
             ));
         }
         remarks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_hide_what_they_are_for_end_the_read() {
+        let group = |purpose: Option<&str>| {
+            let mut attributes = Attributes::new();
+            attributes.add("groupType", purpose.map(|purpose| purpose.as_bytes().to_vec()));
+            attributes
+        };
+        let (some, all) = (BTreeSet::from([Purpose::MultiPurpose]), BTreeSet::from(Purpose::ALL));
+        let remarks = Remarks::default();
+        assert!(remarks.are_purposes_known(&some).is_ok(), "no group came");
+        remarks.note(EntryKind::Group, &group(None));
+        assert_eq!(remarks.are_purposes_known(&some).unwrap_err().reason, Reason::AccessDenied);
+        assert!(remarks.are_purposes_known(&all).is_ok());
+        remarks.note(EntryKind::Group, &group(Some("3")));
+        assert!(remarks.are_purposes_known(&some).is_ok());
     }
 }

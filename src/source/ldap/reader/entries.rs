@@ -82,7 +82,7 @@ impl<D: Dialect> Reader<'_, D> {
             }
         }
         if is_group {
-            let kept = self.session.dialect.kept();
+            let kept = self.session.dialect.kept()?;
             self.output.kept(kept).await?;
         }
         if let Some(by) = D::DIVIDES_BY.filter(|_| parts > 0) {

@@ -22,7 +22,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All, by their numbers.
-    const ALL: [Self; 5] =
+    pub(in crate::source) const ALL: [Self; 5] =
         [Self::MultiPurpose, Self::MailOnly, Self::AccessControlOnly, Self::DenyListOnly, Self::ServersOnly];
 
     /// What a group says that it is for.

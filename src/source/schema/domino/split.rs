@@ -181,13 +181,7 @@ impl Joining {
     }
 
     /// The parts of a group, those that its parts list among them.
-    fn parts_of(
-        &self,
-        kept: &BTreeMap<Dn, Entry>,
-        twice: &HashSet<Dn>,
-        whole: &Dn,
-        entry: &Entry,
-    ) -> Parts {
+    fn parts_of(&self, kept: &BTreeMap<Dn, Entry>, twice: &HashSet<Dn>, whole: &Dn, entry: &Entry) -> Parts {
         let (mut all, mut open) = (Parts::default(), vec![entry]);
         all.is_open = self.unclear.contains(whole);
         while let Some(entry) = open.pop() {

@@ -99,6 +99,22 @@ fn groups_come_by_what_they_are_for(#[case] number: &str, #[case] comes: bool) {
     }
 }
 
+#[rstest]
+#[case::wanted(&[Purpose::MultiPurpose], true)]
+#[case::not_wanted(&[Purpose::MailOnly], false)]
+fn a_group_that_does_not_show_what_it_is_for_is_never_left_out(
+    #[case] wanted: &[Purpose],
+    #[case] is_read: bool,
+) {
+    let schema = DominoSchema { purposes: wanted.iter().copied().collect(), ..schema() };
+    let group = of(&[("objectClass", "dominoGroup"), ("cn", "Staff"), UNID]);
+    match schema.told("CN=Staff", &group, EntryKind::Group) {
+        Some(Change::Replace(_)) => assert!(is_read),
+        Some(Change::Unreadable { why, .. }) => assert!(!is_read && why.contains("groupType"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn members_are_listed_by_any_of_their_names() {
     let lines = [
