@@ -25,6 +25,11 @@ impl DirectoryId {
         &self.0
     }
 
+    /// Whether it is the same for every directory of its kind, so that only the entries tell one from another: Domino's.
+    pub fn is_of_every(&self) -> bool {
+        self.0.split(' ').next() == Some("domino")
+    }
+
     /// Whether one of the places that it names is this one, or below it.
     pub(super) fn is_at(&self, top: &Self) -> bool {
         let (places, top) = (format!(" {} ", self.0), &top.0);

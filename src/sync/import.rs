@@ -120,6 +120,7 @@ pub async fn import<S: Source>(
     .await?;
     let doubles = Box::pin(double::ask(source, intake.doubles(), options.look_ups, deadline)).await;
     let settled = Box::pin(settle(source, absent, options.look_ups, deadline, clock.now())).await;
+    intake.check_same_entries((completion.mode, &completion.directory), &settled)?;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
         Some(feed) => told(source, &feed, last, deadline).await,

@@ -13,8 +13,10 @@ use super::nameless::Nameless;
 use super::pending::Pending;
 use super::place::Holders;
 use super::renamed::Renamed;
+use super::settle::{Absent, LookUpResult};
+use super::shrinkage;
 use super::unreadable::UnreadableEntries;
-use crate::directory::{Batch, Change, Completion, ConnectorName, Cursor, Dn, Grade, Mode};
+use crate::directory::{Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Grade, Mode};
 use crate::source::{KnownBy, Reason, SourceError};
 use crate::store::snapshot::{Before, Coverage, Former, Importing, RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
@@ -265,6 +267,32 @@ impl Intake {
         Err(SourceError::new(Reason::InvalidData, message))
     }
 
+    /// Where the identity of a directory is that of every one of its kind, those who were read before tell whether it is theirs.
+    pub(super) fn check_same_entries(
+        &self,
+        (mode, directory): (Mode, &DirectoryId),
+        settled: &LookUpResult,
+    ) -> Result<(), SourceError> {
+        if mode != Mode::Full || !directory.is_of_every() {
+            return Ok(());
+        }
+        let became = |is: &[Absent]| settled.absent.iter().filter(|(_, one)| is.contains(one)).count() as u64;
+        let of_no_kind = settled.of_no_kind.len() as u64;
+        let came = self.before.saturating_sub(settled.absent.len() as u64 + of_no_kind);
+        let elsewhere = became(&[Absent::Elsewhere]) + of_no_kind;
+        let gone = became(&[Absent::Missing, Absent::CannotLookUp]);
+        if !shrinkage::is_another(self.before, came, elsewhere, gone) {
+            return Ok(());
+        }
+        let message = format!(
+            "of {} that {} read before, {came} came, so this seems to be another directory; nothing was used. Point it back to the \
+             former directory, or let the account see what it saw; for another directory create a new connector",
+            count(self.before, "entry", "entries"),
+            self.connector
+        );
+        Err(SourceError::new(Reason::DirectoryChanged, message))
+    }
+
     fn flush_all(&mut self) -> Result<(), StoreError> {
         self.write_told()?;
         self.flush()
@@ -314,6 +342,29 @@ mod tests {
         intake.take(Batch((0..10).map(unreadable).collect())).unwrap();
         intake.take(Batch((10..20).map(anchor).map(Change::Tombstone).collect())).unwrap();
         assert_eq!(intake.pending.take().len(), 20, "of none of them was anything to be read back");
+    }
+
+    #[test]
+    fn whose_identity_is_that_of_every_directory_is_told_by_its_entries() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let connector = ConnectorName::new("test", "corp");
+        let mut intake = Intake::begin(&store, &connector, Timestamp::UNIX_EPOCH).unwrap();
+        intake.before = 10;
+        let check = |directory: &str, missing: u32, became: Absent| {
+            let absent = (0..missing).map(|row| (RowId(row), became)).collect();
+            let settled = LookUpResult { absent, ..LookUpResult::default() };
+            intake.check_same_entries((Mode::Full, &DirectoryId::new(directory)), &settled)
+        };
+        assert!(check("domino", 5, Absent::Missing).is_ok());
+        for became in [Absent::Missing, Absent::NotLookedUp] {
+            let error = check("domino", 6, became).unwrap_err();
+            assert_eq!(error.reason, Reason::DirectoryChanged);
+            assert!(error.message.contains("4 came"), "{}", error.message);
+            assert!(check("domino", 10, became).is_err());
+        }
+        assert!(check("domino", 10, Absent::Elsewhere).is_ok(), "they are there, and not read");
+        assert!(check("dc=x", 10, Absent::Missing).is_ok(), "its identity tells it apart");
     }
 
     /// A list of so many costs as much as it is long, in however many parts it comes.

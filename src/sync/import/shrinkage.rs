@@ -27,6 +27,14 @@ pub(super) fn is_cut(before: u64, came: u64) -> bool {
     coverage::is_much(before.saturating_sub(came), before)
 }
 
+/// Whether another directory is read, where its identity does not say so: of the `before` who were there none came, or under half;
+/// and those who were looked up do not show that it is the same, of whom so many were found `elsewhere` and so many are `gone`.
+pub(super) fn is_another(before: u64, came: u64, elsewhere: u64, gone: u64) -> bool {
+    let there = came + elsewhere;
+    let are_few = came * 2 < before && is_cut(before, came);
+    before > 0 && (there == 0 || (are_few && (elsewhere == 0 || there < gone)))
+}
+
 /// What is wrong with such a file.
 pub(super) const CUT: &str = "far fewer entries came than before, and the file does not prove its end (`# \
                               numEntries`), so it may have been cut: missing entries stay as they are until a file \
@@ -66,6 +74,18 @@ mod tests {
         assert!(!is_cut(6, 5));
         assert!(!is_cut(100, 90));
         assert!(!is_cut(10, 12));
+    }
+
+    #[test]
+    fn a_directory_that_shows_hardly_any_of_those_before_is_another() {
+        assert!(is_another(1, 0, 0, 0) && is_another(1000, 0, 0, 50), "none is there");
+        assert!(is_another(1000, 499, 0, 50) && is_another(1000, 10, 3, 47), "hardly any is there");
+        assert!(!is_another(1000, 500, 0, 500), "half of them are there");
+        assert!(
+            !is_another(1000, 0, 50, 0) && !is_another(1000, 300, 40, 10),
+            "they are there, and not read"
+        );
+        assert!(!is_another(0, 0, 0, 0) && !is_another(5, 2, 0, 3), "too few to tell");
     }
 
     #[test]
