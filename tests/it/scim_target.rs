@@ -12,7 +12,7 @@ use rollcall::directory::{
 use rollcall::net::oauth;
 use rollcall::secret::Secret;
 use rollcall::target::Target as _;
-use rollcall::target::scim::dialect::{Overrides, Removal, Update};
+use rollcall::target::scim::dialect::{Deletion, Overrides, Removal, Update};
 use rollcall::target::scim::{Credential, Scim, ScimConfig};
 use rollcall::target::trial;
 use rollcall::target::turn::Turns;
@@ -529,6 +529,24 @@ async fn what_is_never_done_though_it_was_accepted_stays_in_doubt() {
         one(&target, gone).await,
     ] {
         assert!(matches!(outcome, Outcome::Ambiguous(_)), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_disabled_before_shows_nothing_of_what_a_deletion_does() {
+    for (status, body, is_sure) in [(202, "", false), (200, "OK", false), (204, "", true)] {
+        let (service, target) = at(Habits::default()).await;
+        let ada = create(&target, "ada", &user("ada")).await;
+        assert_eq!(active(&target, &ada, false).await, Outcome::Done(ada.clone()));
+        let fault = Fault { body: body.to_owned(), ..Fault::new("DELETE", "Users", status) };
+        service.inner().faults.push_back(fault);
+        let gone = Operation::Delete { kind: SubjectKind::User, id: ada };
+        match one(&target, gone).await {
+            Outcome::Rejected(error) if is_sure => assert_eq!(error.reason, TargetReason::NotDone),
+            Outcome::Ambiguous(_) if !is_sure => {}
+            other => panic!("{status}: {other:?}"),
+        }
+        assert_eq!(target.dialect().deletion, Deletion::Deletes);
     }
 }
 

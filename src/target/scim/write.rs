@@ -410,24 +410,34 @@ impl Writer<'_> {
             return Outcome::Done(id.clone());
         }
         let path = [self.looker.place(kind), &*id.0];
+        let act = Act::Delete(kind);
+        let is_proven = self.learned.is_proven(act);
+        // Who is disabled already shows nothing of what a deletion does.
+        let mut was_active = false;
+        if kind == SubjectKind::User && !is_proven {
+            match self.looker.by_id(kind, id).await {
+                Ok(Some(before)) => was_active = resource::is_active(&before),
+                Ok(None) => return Outcome::Done(id.clone()),
+                Err(refusal) => return not_begun(refusal),
+            }
+        }
         let said = match self.client.send(Method::DELETE, &path, None, None).await {
             Ok(said) => said,
             Err(refusal) if refusal.no == No::NotThere => return Outcome::Done(id.clone()),
             Err(refusal) => return outcome(refusal),
         };
-        let act = Act::Delete(kind);
-        if said.is_done && self.learned.is_proven(act) {
+        if said.is_done && is_proven {
             return Outcome::Done(id.clone());
         }
         match self.look_until(kind, id, &said, |shown| shown.is_none()).await {
             Ok(None) => {}
-            Ok(Some(shown)) if kind == SubjectKind::User && !resource::is_active(&shown) => {
+            Ok(Some(_)) if !said.is_done => return Outcome::Ambiguous(self.not_yet()),
+            Ok(Some(shown)) if was_active && !resource::is_active(&shown) => {
                 self.learned.learn(
                     |dialect| dialect.deletion = Deletion::Disables,
                     "a user that is deleted stays there, disabled",
                 );
             }
-            Ok(Some(_)) if !said.is_done => return Outcome::Ambiguous(self.not_yet()),
             Ok(Some(_)) => {
                 let message =
                     format!("{} says that it deleted the object, and it is still there", self.client.host());
