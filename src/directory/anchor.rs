@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Dn;
+
 /// The directory's own identity: a naming context, a forest, a tenant.
 ///
 /// It qualifies anchors, so that two connectors on one directory see the same people and two
@@ -34,6 +36,19 @@ impl DirectoryId {
     pub(super) fn is_at(&self, top: &Self) -> bool {
         let (places, top) = (format!(" {} ", self.0), &top.0);
         !top.is_empty() && [format!(" {top} "), format!(",{top} ")].iter().any(|at| places.contains(at))
+    }
+
+    /// The tops of the trees that its places are in, each once: such as the domains of a forest.
+    pub(super) fn trees(&self) -> Vec<Self> {
+        let mut trees = Vec::new();
+        for place in self.0.split(' ') {
+            // Where a name has a blank, the trees are after the next comma.
+            let rest = place.split_once(',').map(|(_, rest)| rest);
+            let dn = Dn::parse(place).ok().or_else(|| Dn::parse(rest?).ok());
+            let tree = dn.map(|dn| Self::new(dn.top())).filter(|tree| self.is_at(tree));
+            trees.extend(tree.filter(|tree| !trees.contains(tree)));
+        }
+        trees
     }
 }
 

@@ -88,6 +88,21 @@ impl Key {
         Self::new(owner, top.as_ref().unwrap_or(directory), anchor)
     }
 
+    /// Keys that the entry may have had before: by all that its directory is called, and by each tree of it, as an entry of a forest may
+    /// have been moved between its domains.
+    pub fn of_before(owner: &Owner, directory: &DirectoryId, anchor: &Anchor) -> Vec<Self> {
+        let trees = if anchor.is_unique() { directory.trees() } else { Vec::new() };
+        let others = trees.into_iter().filter(|tree| tree != directory);
+        let all = std::iter::once(directory.clone()).chain(others);
+        all.map(|directory| Self::new(owner, &directory, anchor)).collect()
+    }
+
+    /// The key of whoever would have this one, where it is another's.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        Self(Uuid::new_v5(&Self::NAMESPACE, self.0.as_bytes()))
+    }
+
     /// A key that was stored.
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
@@ -170,6 +185,29 @@ mod tests {
     ) {
         let of = Key::new(&Owner::new("test", "all"), &DirectoryId::new(directory), &Anchor::new(anchor));
         assert_eq!(key(directory, anchor, dn), of);
+    }
+
+    #[rstest]
+    #[case::of_a_forest("dc=corp,dc=example dc=eu,dc=corp,dc=example dc=us,dc=corp,dc=example")]
+    #[case::whose_names_have_blanks(
+        "dc=corp,dc=example ou=all people,dc=eu,dc=corp,dc=example dc=us,dc=corp,dc=example"
+    )]
+    fn who_was_moved_between_the_trees_of_a_directory_is_found_by_the_key_of_before(#[case] directory: &str) {
+        let domains = ["dc=corp,dc=example", "dc=eu,dc=corp,dc=example", "dc=us,dc=corp,dc=example"];
+        let before =
+            Key::of_before(&Owner::new("test", "all"), &DirectoryId::new(directory), &Anchor::new(UUID));
+        for domain in domains {
+            assert!(before.contains(&key(directory, UUID, &format!("cn=ada,{domain}"))), "{domain}");
+        }
+    }
+
+    #[test]
+    fn who_was_in_one_tree_only_has_one_key_of_before() {
+        for (directory, anchor) in [("dc=corp,dc=example", UUID), ("o=a o=b", "ada"), ("acme", UUID)] {
+            let (owner, of) = (Owner::new("test", "all"), DirectoryId::new(directory));
+            let anchor = Anchor::new(anchor);
+            assert_eq!(Key::of_before(&owner, &of, &anchor), [Key::new(&owner, &of, &anchor)], "{directory}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - What the target will not have is put aside with its reason; everything else goes on.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -77,6 +78,7 @@ pub async fn apply<T: Target>(
     let mut apply = Apply {
         context,
         subjects,
+        keys: OnceLock::new(),
         claims: HashMap::new(),
         rejections,
         report: Report::default(),

@@ -174,14 +174,17 @@ impl<T: Target> Apply<'_, T> {
         questions
     }
 
-    /// Keys that this entry would have by what its directory is called: those of versions that went by that.
+    /// Keys that this entry would have by what its directory is called, and by each tree of it; none that another entry has.
     fn keys_of_before(&self, one: &Open<'_>) -> impl Iterator<Item = Key> {
         let subject = self.subjects.by_id.get(&one.task.step.subject);
         let of = |subject: &Subject| {
             let keys = subject.anchors.iter();
-            let keys =
-                keys.map(|(directory, anchor)| Key::new(&self.context.policy.owner, directory, anchor));
-            keys.filter(|key| *key != subject.key).collect::<Vec<_>>()
+            let keys = keys.flat_map(|(directory, anchor)| {
+                Key::of_before(&self.context.policy.owner, directory, anchor)
+            });
+            let others =
+                || self.keys.get_or_init(|| self.subjects.by_id.values().map(|one| one.key).collect());
+            keys.filter(|key| *key != subject.key && !others().contains(key)).collect::<Vec<_>>()
         };
         subject.map(of).unwrap_or_default().into_iter()
     }

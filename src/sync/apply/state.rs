@@ -1,11 +1,12 @@
 //! What is known while steps are applied.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 
 use super::report::Report;
 use super::wave::Task;
 use crate::clock::Clock;
-use crate::directory::{Operation, SubjectId, SubjectKind, TargetError, TargetId};
+use crate::directory::{Key, Operation, SubjectId, SubjectKind, TargetError, TargetId};
 use crate::store::Store;
 use crate::store::journal::{Done, Effect, IntentOutcome, Rejection, Verb};
 use crate::store::link::{Place, Subjects};
@@ -79,6 +80,8 @@ impl Open<'_> {
 pub(super) struct Apply<'a, T> {
     pub(super) context: Context<'a, T>,
     pub(super) subjects: &'a mut Subjects,
+    /// Their keys, from when they are asked for: they do not change in a run.
+    pub(super) keys: OnceLock<HashSet<Key>>,
     /// Objects that this run made ours, or that it let go: the store hears of them a little later.
     pub(super) claims: HashMap<(SubjectKind, TargetId), bool>,
     pub(super) rejections: BTreeMap<SubjectId, Rejection>,

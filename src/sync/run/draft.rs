@@ -13,7 +13,7 @@ use super::over::over;
 use super::state::RunState;
 use super::still_held::{HoldReview, StillHeld};
 use super::stop::Until;
-use crate::directory::{ConnectorName, Key, SubjectId};
+use crate::directory::{ConnectorName, Key, Owner, SubjectId};
 use crate::store::hold::{Hold, Line};
 use crate::store::link::{Place, Subject, Subjects};
 use crate::store::policy::{Baseline, PolicyState};
@@ -135,6 +135,32 @@ fn open(projection: &Projection, plan: &Plan) -> BTreeSet<SubjectId> {
         !is_kept(subject) && !planned.contains(subject) && !plan.leaving.contains_key(subject)
     })
     .collect()
+}
+
+/// The keys of newcomers. An entry of another name of its directory, of before or of another connector, may have the key already: then it
+/// is not the newcomer's.
+fn keys_of(
+    owner: &Owner,
+    newcomers: &[Newcomer],
+    in_use: impl Fn(&BTreeSet<Key>) -> Result<BTreeSet<Key>, StoreError>,
+) -> Result<Vec<Key>, StoreError> {
+    let own = |newcomer: &Newcomer| Key::new(owner, &newcomer.anchor.0, &newcomer.anchor.1);
+    let mut taken = in_use(&newcomers.iter().flat_map(|one| [one.key, own(one)]).collect())?;
+    let mut keys: Vec<Key> = newcomers.iter().map(|one| one.key).collect();
+    // First those who have one only.
+    let all = newcomers.iter().zip(&mut keys);
+    let (only, others): (Vec<_>, Vec<_>) = all.partition(|(newcomer, key)| own(newcomer) == **key);
+    for (newcomer, key) in only.into_iter().chain(others) {
+        if taken.insert(*key) {
+            continue;
+        }
+        *key = own(newcomer);
+        while !taken.insert(*key) {
+            *key = key.beside();
+            taken.extend(in_use(&BTreeSet::from([*key]))?);
+        }
+    }
+    Ok(keys)
 }
 
 impl Drafting {
@@ -284,20 +310,14 @@ impl Drafting {
 
     /// Newcomers get keys before they are planned for, so that each line of a hold can name its own.
     fn admit(&mut self, projection: &Projection) -> Result<(), StoreError> {
-        // An entry of another name of its directory, of before or of another connector, may have the key: then it is not the newcomer's.
-        let own = |newcomer: &Newcomer| Key::new(&self.policy.owner, &newcomer.anchor.0, &newcomer.anchor.1);
-        let newcomers = projection.newcomers.iter();
-        let keys = newcomers.clone().filter(|one| own(one) != one.key).map(|one| one.key).collect();
-        let mut taken = self.store.keys_in_use(self.place, &keys)?;
-        let mut key_of = |newcomer: &Newcomer| {
-            let own = own(newcomer);
-            if own == newcomer.key || taken.insert(newcomer.key) { newcomer.key } else { own }
-        };
+        let in_use = |keys: &BTreeSet<Key>| self.store.keys_in_use(self.place, keys);
+        let keys = keys_of(&self.policy.owner, &projection.newcomers, in_use)?;
+        let newcomers = projection.newcomers.iter().zip(keys);
         let new: Vec<Subject> = newcomers
-            .map(|newcomer| Subject {
+            .map(|(newcomer, key)| Subject {
                 id: newcomer.id,
                 kind: newcomer.kind,
-                key: key_of(newcomer),
+                key,
                 anchors: vec![newcomer.anchor.clone()],
                 link: None,
             })
@@ -501,5 +521,39 @@ impl Draft {
     /// How much is linked now.
     pub(super) fn linked(&self, at: Timestamp) -> Baseline {
         self.elsewhere.and(Baseline::of(&self.subjects, at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Anchor, DirectoryId, SubjectKind};
+
+    const UUID: &str = "7d4d1a52-0e0b-4c5d-9f0c-2f3d7c1e9a11";
+
+    #[test]
+    fn no_newcomer_gets_the_key_of_another() {
+        let owner = Owner::new("test", "all");
+        // One person in directories of three names: of a part, of all of it, and of it and another.
+        let newcomer = |(id, directory): (u32, &str)| {
+            let (directory, anchor) = (DirectoryId::new(directory), Anchor::new(UUID));
+            let key = Key::of_entry(&owner, &directory, &anchor, "uid=ada,ou=people,dc=corp");
+            Newcomer { id: SubjectId(id), kind: SubjectKind::User, key, anchor: (directory, anchor) }
+        };
+        let names = ["ou=people,dc=corp", "dc=corp", "dc=corp o=other"];
+        let newcomers: Vec<_> = (0..).zip(names).map(newcomer).collect();
+        let own = |at: usize| Key::new(&owner, &newcomers[at].anchor.0, &newcomers[at].anchor.1);
+        let keys = |held: &[Key]| {
+            keys_of(&owner, &newcomers, |keys| {
+                Ok(held.iter().copied().filter(|key| keys.contains(key)).collect())
+            })
+            .unwrap()
+        };
+        assert_eq!(newcomers[0].key, newcomers[1].key);
+        assert_eq!(keys(&[]), [own(0), own(1), own(2)], "whoever has one only gets it");
+        // Where others have them already, whatever theirs are made of.
+        let held = [own(1), own(1).beside(), own(2)];
+        let keys = keys(&held);
+        assert_eq!(keys, [own(0), own(1).beside().beside(), own(2).beside()]);
     }
 }
