@@ -585,6 +585,36 @@ async fn an_object_of_others_that_is_given_in_place_of_a_new_one_is_not_ours() {
 }
 
 #[tokio::test]
+async fn the_first_object_that_is_given_in_place_of_a_new_one_teaches_nothing() {
+    for drops_keys in [false, true] {
+        let habits = Habits { gives_what_is_there: true, drops_keys, ..Habits::default() };
+        let (service, target) = at(habits).await;
+        let theirs = json!({ "id": "7", "userName": "eve", "active": true });
+        service.inner().objects.insert("Users/7".to_owned(), theirs.clone());
+        let given = || one(&target, Operation::Create { key: key("eve"), content: user("eve") });
+        assert_eq!(given().await, Outcome::NameTaken("eve".to_owned()));
+        assert!(target.dialect().keys.users);
+        says(&target, "not with 201");
+        // Nor where it was found out that none is kept.
+        create(&target, "ada", &user("ada")).await;
+        assert_eq!(target.dialect().keys.users, !drops_keys);
+        assert_eq!(given().await, Outcome::NameTaken("eve".to_owned()));
+        assert_eq!(service.inner().objects["Users/7"], theirs);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_creates_with_200_is_believed_if_the_key_is_there_or_none_is_kept() {
+    let service = StandIn::start(Habits { creates_with_200: true, ..Habits::default() });
+    let target = open(config(&service.url())).await.unwrap();
+    create(&target, "ada", &user("ada")).await;
+    service.inner().habits.drops_keys = true;
+    let overrides = Overrides { keys_of_users: Some(false), ..Overrides::default() };
+    let target = open(ScimConfig { overrides, ..config(&service.url()) }).await.unwrap();
+    create(&target, "eve", &user("eve")).await;
+}
+
+#[tokio::test]
 async fn one_object_that_is_answered_with_another_stops_no_other() {
     let (service, target) = at(Habits::default()).await;
     let (ada, eve) = (create(&target, "ada", &user("ada")).await, create(&target, "eve", &user("eve")).await);

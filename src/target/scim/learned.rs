@@ -21,6 +21,8 @@ pub(super) enum Act {
 #[derive(Debug)]
 pub(super) struct Learned {
     overrides: Overrides,
+    /// What its profile and the administrator say.
+    given: Dialect,
     known: Mutex<Known>,
 }
 
@@ -37,12 +39,17 @@ const NOTES: usize = 20;
 impl Learned {
     pub(super) fn new(dialect: Dialect, overrides: Overrides) -> Self {
         let known = Known { dialect, notes: Vec::new(), proven: BTreeSet::new() };
-        Self { overrides, known: Mutex::new(known) }
+        Self { overrides, given: dialect, known: Mutex::new(known) }
     }
 
     /// How the service is met now.
     pub(super) fn dialect(&self) -> Dialect {
         self.with(|known| known.dialect)
+    }
+
+    /// Whether objects of this kind keep our key, whatever was found out.
+    pub(super) fn keeps_keys_as_given(&self, kind: SubjectKind) -> bool {
+        self.given.holds_key(kind)
     }
 
     /// What was found out, for people.

@@ -23,6 +23,10 @@ pub(super) const LOOKS: u32 = 5;
 /// How long it is waited after the first of these looks; doubled each time.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(100);
 
+/// What is said of an object that may be anybody's.
+const NO_KEY: &str = "a create was answered with an object without externalId, and not with 201: it is left to its owner unless it may be \
+                      adopted. If the service keeps no externalId, say so in the overrides of the target";
+
 /// Who changes what.
 pub(super) struct Writer<'a> {
     pub(super) client: &'a Client,
@@ -113,10 +117,7 @@ impl Writer<'_> {
             let message = format!("{} says that it made the object, and it is not there", self.client.host());
             return Err(Outcome::Ambiguous(TargetError::new(TargetReason::NotDone, message)));
         };
-        // Where keys are known to be kept, an object without one is another's too.
-        let bears = resource::text(&shown, "externalId");
-        let is_others = bears.map_or(self.learned.is_proven(act), |it| !resource::same(it, &key.to_string()));
-        if dialect.holds_key(kind) && is_others {
+        if self.is_given(&shown, said, kind, key) {
             return Err(Outcome::NameTaken(content.name().to_owned()));
         }
         let missing = resource::missing(&shown, content, Some(key), &dialect);
@@ -143,6 +144,21 @@ impl Writer<'_> {
         }
         self.learned.prove(act);
         Ok(id)
+    }
+
+    /// Whether an object that a create was answered with was there before, and is another's. Where keys are kept, or it was not said that it
+    /// was created, one without a key is another's too: only what was created shows that none is kept.
+    fn is_given(&self, shown: &Value, said: &Said, kind: SubjectKind, key: Key) -> bool {
+        let dialect = self.learned.dialect();
+        match resource::text(shown, "externalId") {
+            Some(bears) => dialect.holds_key(kind) && !resource::same(bears, &key.to_string()),
+            None if !self.learned.keeps_keys_as_given(kind) => false,
+            None if said.status != 201 => {
+                self.learned.note(NO_KEY);
+                true
+            }
+            None => dialect.holds_key(kind) && self.learned.is_proven(Act::Create(kind)),
+        }
     }
 
     /// Waits for an object that was promised, and not for long.

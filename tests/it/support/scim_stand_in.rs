@@ -27,8 +27,12 @@ pub(crate) struct Habits {
     pub(crate) accepts: bool,
     /// PATCH and DELETE are answered with this status and body, and are done a few requests later.
     pub(crate) does_later: Option<(u16, &'static str)>,
+    /// PATCH is answered with 202, and the first of its operations is done.
+    pub(crate) does_the_first: bool,
     /// A filter gives the first of what it finds, and says of how many.
     pub(crate) pages_filters: bool,
+    /// POST is answered with 200 in place of 201.
+    pub(crate) creates_with_200: bool,
     /// POST of a name that is taken is answered with 200 and the object that has it.
     pub(crate) gives_what_is_there: bool,
     /// A filter is ignored.
@@ -317,7 +321,7 @@ impl Inner {
             return (202, Value::Null);
         }
         self.objects.insert(format!("{kind}/{id}"), body.clone());
-        (201, body)
+        (if self.habits.creates_with_200 { 200 } else { 201 }, body)
     }
 
     fn stamp(&mut self, object: &mut Value) {
@@ -343,7 +347,8 @@ impl Inner {
                 object["id"] = id;
             }
         } else if !self.habits.idle_patch {
-            for operation in body["Operations"].as_array().unwrap() {
+            let most = if self.habits.does_the_first { 1 } else { usize::MAX };
+            for operation in body["Operations"].as_array().unwrap().iter().take(most) {
                 if let Err(said) = self.patch(&mut object, operation) {
                     return said;
                 }
@@ -361,6 +366,9 @@ impl Inner {
             return self.later(path.to_owned(), object);
         }
         self.objects.insert(path.to_owned(), object.clone());
+        if method == "PATCH" && self.habits.does_the_first {
+            return (202, Value::Null);
+        }
         (200, self.shown(&object))
     }
 
