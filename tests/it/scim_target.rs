@@ -533,6 +533,60 @@ async fn what_is_never_done_though_it_was_accepted_stays_in_doubt() {
 }
 
 #[tokio::test]
+async fn a_part_of_what_was_accepted_is_not_all_of_it() {
+    let (service, target) = at(Habits { does_the_first: true, ..Habits::default() }).await;
+    let ada = create(&target, "ada", &user("ada")).await;
+    let other = user_with("eve", &[("givenName", "New"), ("familyName", "Other"), ("title", "Dr")]);
+    assert!(matches!(update(&target, &ada, "ada", &other).await, Outcome::Ambiguous(_)));
+    // With each try one more is done, until nothing is left.
+    let mut tries = 1;
+    while update(&target, &ada, "ada", &other).await != Outcome::Done(ada.clone()) {
+        tries += 1;
+        assert!(tries < 6);
+    }
+    let object = service.inner().objects[&format!("Users/{ada}")].clone();
+    assert_eq!((&object["userName"], &object["title"]), (&json!("eve"), &json!("Dr")));
+}
+
+#[tokio::test]
+async fn what_is_cleared_or_enabled_is_looked_at_too_where_it_was_only_accepted() {
+    let (service, target) = at(Habits::default()).await;
+    let ada = create(&target, "ada", &user("ada")).await;
+    let accepted = || Fault::new("PATCH", "Users", 202);
+    let without = |attributes: &[(&str, &str)], emails: bool| {
+        let Content::User(user) = (*user_with("ada", attributes)).clone() else { panic!() };
+        let emails = if emails { user.emails.clone() } else { Vec::new() };
+        Arc::new(Content::User(UserContent { emails, ..user }))
+    };
+    for less in [
+        without(&[("givenName", "Given")], true),
+        without(&[("givenName", "Given"), ("familyName", "Family")], false),
+    ] {
+        service.inner().faults.push_back(accepted());
+        assert!(matches!(update(&target, &ada, "ada", &less).await, Outcome::Ambiguous(_)), "{less:?}");
+    }
+    // A repeated create enables, and what else is wanted is so already.
+    assert_eq!(active(&target, &ada, false).await, Outcome::Done(ada.clone()));
+    service.inner().faults.push_back(accepted());
+    let again = one(&target, Operation::Create { key: key("ada"), content: user("ada") }).await;
+    assert!(matches!(again, Outcome::Ambiguous(_)), "{again:?}");
+}
+
+#[tokio::test]
+async fn members_who_were_only_accepted_are_in_doubt_where_it_goes_no_further_or_they_are_not_shown() {
+    let (service, target) = at(Habits::default()).await;
+    let team = create(&target, "team", &group("team")).await;
+    let members: Vec<_> = (0..150).map(|number| TargetId(format!("m{number:03}").into())).collect();
+    assert_eq!(add(&target, &team, &members[..1]).await, Outcome::Done(team.clone()));
+    let accepted = |happens| Fault { happens, ..Fault::new("PATCH", "Groups", 202) };
+    service.inner().faults.extend([accepted(false), Fault::new("PATCH", "Groups", 429)]);
+    assert!(matches!(add(&target, &team, &members).await, Outcome::Ambiguous(_)));
+    service.inner().habits.hides_members = true;
+    service.inner().faults.push_back(accepted(true));
+    assert!(matches!(add(&target, &team, &members[1..3]).await, Outcome::Ambiguous(_)));
+}
+
+#[tokio::test]
 async fn who_was_disabled_before_shows_nothing_of_what_a_deletion_does() {
     for (status, body, is_sure) in [(202, "", false), (200, "OK", false), (204, "", true)] {
         let (service, target) = at(Habits::default()).await;

@@ -67,6 +67,8 @@ impl Writer<'_> {
         match stopped {
             Some(Stop::Gone) => return Some(Outcome::Gone),
             Some(Stop::OtherForm) => return None,
+            // Those before it are not known to be done.
+            Some(Stop::Refusal(refusal)) if came.is_unsure && is_shown => return Some(doubt(refusal)),
             Some(Stop::Refusal(refusal)) => return Some(Self::stopped(group, &members, came, refusal)),
             None => {}
         }

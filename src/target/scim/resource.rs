@@ -123,6 +123,26 @@ pub(super) fn missing(
     missing
 }
 
+/// What `wanted` clears of the `owned` attributes and a resource still shows, by name.
+pub(super) fn left(
+    resource: &Value,
+    wanted: &Content,
+    owned: &BTreeSet<String>,
+    dialect: &Dialect,
+) -> Vec<&'static str> {
+    let Content::User(user) = wanted else { return Vec::new() };
+    let has_emails = user.emails.is_empty() && owned.contains("emails") && !addresses(resource).is_empty();
+    let is_cleared = |name: &str| match user.attributes.get(name) {
+        Some(value) => value.is_empty(),
+        None => owned.contains(name),
+    };
+    let left = USER_ATTRIBUTES
+        .iter()
+        .filter(|attribute| dialect.keeps(attribute.name) && is_cleared(attribute.name))
+        .filter(|attribute| attribute.get(resource).is_some());
+    has_emails.then_some("emails").into_iter().chain(left.map(|attribute| attribute.name)).collect()
+}
+
 /// What a service shows as an object of this kind; `None` if it has no id or no name.
 pub(super) fn read(kind: SubjectKind, resource: &Value, dialect: &Dialect) -> Option<TargetObject> {
     let id = id(resource)?;
@@ -335,6 +355,20 @@ mod tests {
         let content = user(&["a@corp.example"], &[("title", "Dr"), ("nickName", "")]);
         let resource = json!({ "id": "1", "userName": "ada", "emails": [] });
         assert_eq!(missing(&resource, &content, Some(key()), &standard()), ["externalId", "emails", "title"]);
+    }
+
+    #[test]
+    fn what_is_to_be_cleared_and_is_there_is_named() {
+        let owned = ["emails", "title", "costCenter", "locale"].map(str::to_owned).into();
+        let content = user(&[], &[("nickName", ""), ("locale", "de")]);
+        let resource = json!({
+            "id": "1", "emails": [{ "value": "a@corp.example" }], "title": "Dr", "nickName": "A", "locale": "en",
+            "userType": "x", ENTERPRISE.id: { "costCenter": "1" },
+        });
+        let all = ["emails", "costCenter", "nickName", "title"];
+        assert_eq!(left(&resource, &content, &owned, &standard()), all);
+        assert_eq!(left(&json!({ "id": "1" }), &content, &owned, &standard()), [""; 0]);
+        assert_eq!(left(&resource, &user(&["b@corp.example"], &[]), &BTreeSet::new(), &standard()), [""; 0]);
     }
 
     #[test]

@@ -316,9 +316,13 @@ impl Writer<'_> {
             Aim::State(_) => vec!["active"],
             Aim::Content { key, content, .. } => resource::missing(shown, content, Some(key), &dialect),
         };
-        let looked = self
-            .look_until(aim.kind(), id, said, |shown| shown.is_none_or(|shown| missing_in(shown).is_empty()));
-        let missing = match looked.await {
+        let is_all_done = |shown: &Value| missing_in(shown).is_empty() && self.shows_the_rest(shown, aim);
+        let looked = self.look_until(aim.kind(), id, said, |shown| shown.is_none_or(is_all_done)).await;
+        let missing = match looked {
+            // A part of it may be what was so before, or what is done first.
+            Ok(Some(shown)) if !said.is_done && !is_all_done(&shown) => {
+                return Ok(Outcome::Ambiguous(self.not_yet()));
+            }
             Ok(Some(shown)) => missing_in(&shown),
             Ok(None) => return Ok(Outcome::Gone),
             Err(refusal) => return Ok(doubt(refusal)),
@@ -329,9 +333,6 @@ impl Writer<'_> {
             }
             _ => vec!["active"],
         };
-        if !said.is_done && missing.len() >= before.len().max(1) {
-            return Ok(Outcome::Ambiguous(self.not_yet()));
-        }
         if missing.is_empty() || missing.len() < before.len() {
             self.note_missing(&missing);
             self.learned.prove(aim.act());
@@ -348,6 +349,13 @@ impl Writer<'_> {
         } else {
             Ok(outcome(refusal))
         }
+    }
+
+    /// Whether a user is enabled and cleared as it should be, beside what it should have.
+    fn shows_the_rest(&self, shown: &Value, aim: Aim<'_>) -> bool {
+        let Aim::Content { content, enable, .. } = aim else { return true };
+        (!enable || resource::is_active(shown))
+            && resource::left(shown, content, self.owned, &self.learned.dialect()).is_empty()
     }
 
     /// Looks what became of an object; again and not for long, where the service did not say that it is done.
