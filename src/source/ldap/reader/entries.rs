@@ -185,11 +185,12 @@ pub(super) async fn tell<D: Dialect>(
         }
         change
     };
-    let mut change = Some(change);
-    if kind == EntryKind::Group {
-        change.iter().for_each(|change| untold.links.list(change, std::mem::take(&mut primary)));
-        change = change.and_then(|change| dialect.keep(change));
-    }
+    let change = if kind == EntryKind::Group {
+        untold.links.list(&change, std::mem::take(&mut primary));
+        dialect.keep(change)
+    } else {
+        Some(change)
+    };
     match change {
         Some(change) => output.change(change).await,
         None => Ok(()),

@@ -4,6 +4,7 @@
 //! A part is joined only to the group that lists it, and if no other one does. Until all groups came, that is not known: groups whose
 //! names follow the rule, and those that list them, are kept until then.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::directory::{Change, Dn, Entry, Members, Reference};
@@ -101,12 +102,13 @@ impl Joining {
         if !has_parts && self.rule.whole_of(&dn).is_none() {
             return Some(Change::Replace(entry));
         }
-        if self.kept.contains_key(&dn) {
-            // Two of one name are not told apart: whom the one lists is not known of the name.
-            self.unclear.insert(dn.clone());
-            self.doubles.push((dn, *entry));
-        } else {
-            self.kept.insert(dn, *entry);
+        match self.kept.entry(dn) {
+            Slot::Vacant(slot) => drop(slot.insert(*entry)),
+            Slot::Occupied(slot) => {
+                // Two of one name are not told apart: whom the one lists is not known of the name.
+                self.unclear.insert(slot.key().clone());
+                self.doubles.push((slot.key().clone(), *entry));
+            }
         }
         None
     }
