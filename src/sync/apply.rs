@@ -343,7 +343,12 @@ impl<T: Target> Apply<'_, T> {
         };
         let (target, kind) = (self.context.target, one.task.step.kind);
         let found = ask::find(target, kind, ask::created(target, kind, *key, content)).await;
-        match found.and_then(|found| ask::the_created(target, kind, content, found)) {
+        let at = (target, self.context.store, self.context.place);
+        let found = match found {
+            Ok(found) => ask::the_created(at, kind, content, found).await,
+            Err(why) => Err(why),
+        };
+        match found {
             Ok(Some(found)) if found.content == target.held(content) && found.active => {
                 Outcome::Done(found.id)
             }
@@ -399,7 +404,7 @@ impl<T: Target> Apply<'_, T> {
         let mut known = others.map_err(failed)?;
         let here = wanted.iter().filter_map(|id| self.subjects.by_id.get(&SubjectId(id)));
         here.for_each(|subject| drop(known.by_id.insert(subject.id, subject.clone())));
-        recover::look(self.context.target, effect, &known).await
+        recover::look((self.context.target, self.context.store, self.context.place), effect, &known).await
     }
 
     fn accept(&mut self, step: &Planned) {

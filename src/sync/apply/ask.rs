@@ -1,6 +1,9 @@
 //! Questions to a target.
 
 use crate::directory::{Content, Key, Match, SubjectKind, TargetObject};
+use crate::store::link::Place;
+use crate::store::{Store, StoreError};
+use crate::sync::blocking;
 use crate::target::{Target, TargetError, TargetReason};
 
 /// Asks one question; no answer at all is an error too.
@@ -17,12 +20,13 @@ pub(super) fn created<T: Target>(target: &T, kind: SubjectKind, key: Key, conten
     if holds_key(target, kind) { Match::Key(key) } else { Match::Name(content.name().to_owned()) }
 }
 
-/// That object, among those that were found; where the target holds no key, the one with its address.
+/// That object, among those that were found; where the target holds no key, the one with its address that is nobody's yet: what
+/// the store says is somebody's was there before.
 ///
 /// # Errors
-/// When several may be it.
-pub(super) fn the_created<T: Target>(
-    target: &T,
+/// When several may be it, or the store cannot be read.
+pub(super) async fn the_created<T: Target>(
+    (target, store, place): (&T, &Store, Place),
     kind: SubjectKind,
     content: &Content,
     mut found: Vec<TargetObject>,
@@ -32,6 +36,14 @@ pub(super) fn the_created<T: Target>(
         if found.len() > 1 {
             let why = "the target has several objects of one name, and it cannot be told which of them is this one; remove all but one of them";
             return Err(TargetError::new(TargetReason::InvalidAnswer, why));
+        }
+        if let Some(object) = found.first() {
+            let (store, id, shown) = (store.clone(), object.id.clone(), object.content.clone());
+            let owner = blocking(move || store.owner_of(place, &id, &shown)).await;
+            let failed = |error: StoreError| TargetError::new(TargetReason::StoreFailed, error.to_string());
+            if owner.map_err(failed)?.is_some() {
+                return Ok(None);
+            }
         }
     }
     Ok(found.into_iter().next())

@@ -53,7 +53,7 @@ pub async fn recover<T: Target>(
         if in_doubt.contains_key(&subject) {
             continue;
         }
-        match look_with(target, &intent.effect, &subjects, answers.remove(&id)).await {
+        match look_with((target, store, place), &intent.effect, &subjects, answers.remove(&id)).await {
             Ok(effect) => {
                 // Of one object several may be open; each builds on what the one before it left.
                 let one = IntentOutcome { intent: Some(id), effect };
@@ -104,20 +104,21 @@ async fn look_at_all<T: Target>(
 
 /// Looks at the target for what became of something that was begun; `None` if it did not happen.
 pub(super) async fn look<T: Target>(
-    target: &T,
+    at: (&T, &Store, Place),
     effect: &Effect,
     subjects: &Subjects,
 ) -> Result<Option<Effect>, TargetError> {
-    look_with(target, effect, subjects, None).await
+    look_with(at, effect, subjects, None).await
 }
 
 /// The same, with an answer that is there already, if it is one to the question of now.
 async fn look_with<T: Target>(
-    target: &T,
+    at: (&T, &Store, Place),
     effect: &Effect,
     subjects: &Subjects,
     answered: Option<Answered>,
 ) -> Result<Option<Effect>, TargetError> {
+    let (target, ..) = at;
     let Some(kind) = kind_of(effect, subjects) else { return Ok(None) };
     let Some(by) = look_for(target, kind, effect, subjects) else { return Ok(None) };
     let found = match answered.filter(|(asked, _)| *asked == by) {
@@ -125,7 +126,7 @@ async fn look_with<T: Target>(
         None => ask::find(target, kind, by).await?,
     };
     let found = match (effect.verb, &effect.link) {
-        (Verb::Create, Some(link)) => ask::the_created(target, kind, &link.confirmed, found)?,
+        (Verb::Create, Some(link)) => ask::the_created(at, kind, &link.confirmed, found).await?,
         _ => found.into_iter().next(),
     };
     Ok(became(effect.clone(), found, subjects, |content| target.held(content)))
