@@ -20,7 +20,7 @@ use crate::store::journal::{Done, Effect, IntentOutcome, Rejection};
 use crate::store::link::Subjects;
 use crate::sync::blocking;
 use crate::sync::plan::{Action, Planned};
-use crate::target::{Target, TargetError, TargetReason};
+use crate::target::{Target, TargetError};
 use crate::words::count;
 
 mod able;
@@ -400,8 +400,7 @@ impl<T: Target> Apply<'_, T> {
         let (store, place, lacking) =
             (self.context.store.clone(), self.context.place, self.subjects.lacks(&wanted));
         let others = blocking(move || store.subjects_of(place, &lacking)).await;
-        let failed = |error: StoreError| TargetError::new(TargetReason::StoreFailed, error.to_string());
-        let mut known = others.map_err(failed)?;
+        let mut known = others.map_err(|error| ask::store_failed(&error))?;
         let here = wanted.iter().filter_map(|id| self.subjects.by_id.get(&SubjectId(id)));
         here.for_each(|subject| drop(known.by_id.insert(subject.id, subject.clone())));
         recover::look((self.context.target, self.context.store, self.context.place), effect, &known).await

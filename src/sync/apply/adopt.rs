@@ -8,9 +8,8 @@ use crate::directory::{Content, Key, Match, Operation, Owner, SubjectKind, Targe
 use crate::store::StoreError;
 use crate::store::journal::Verb;
 use crate::store::link::{Ownership, Subject};
-use crate::sync::blocking;
 use crate::sync::policy::{Adopt, MatchBy};
-use crate::target::{Target, TargetError, TargetReason};
+use crate::target::{Target, TargetError};
 
 /// Why nothing was found that could be adopted.
 enum Unclear {
@@ -248,13 +247,7 @@ impl<T: Target> Apply<'_, T> {
         match self.claims.get(&of(found)) {
             Some(true) => Ok(Some(Ownership::Ours)),
             Some(false) => Ok(None),
-            None => {
-                let (store, place, found) = (self.context.store.clone(), self.context.place, found.clone());
-                let look = move || store.owner_of(place, &found.id, &found.content);
-                let failed =
-                    |error: StoreError| TargetError::new(TargetReason::StoreFailed, error.to_string());
-                blocking(look).await.map_err(failed)
-            }
+            None => ask::owner_of(self.context.store, self.context.place, found).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Questions to a target.
 
 use crate::directory::{Content, Key, Match, SubjectKind, TargetObject};
-use crate::store::link::Place;
+use crate::store::link::{Ownership, Place};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::target::{Target, TargetError, TargetReason};
@@ -37,16 +37,32 @@ pub(super) async fn the_created<T: Target>(
             let why = "the target has several objects of one name, and it cannot be told which of them is this one; remove all but one of them";
             return Err(TargetError::new(TargetReason::InvalidAnswer, why));
         }
-        if let Some(object) = found.first() {
-            let (store, id, shown) = (store.clone(), object.id.clone(), object.content.clone());
-            let owner = blocking(move || store.owner_of(place, &id, &shown)).await;
-            let failed = |error: StoreError| TargetError::new(TargetReason::StoreFailed, error.to_string());
-            if owner.map_err(failed)?.is_some() {
-                return Ok(None);
-            }
+        if let Some(object) = found.first()
+            && owner_of(store, place, object).await?.is_some()
+        {
+            return Ok(None);
         }
     }
     Ok(found.into_iter().next())
+}
+
+/// Which policy has an object of the target, or is about to make it its own.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn owner_of(
+    store: &Store,
+    place: Place,
+    object: &TargetObject,
+) -> Result<Option<Ownership>, TargetError> {
+    let (store, object) = (store.clone(), object.clone());
+    blocking(move || store.owner_of(place, &object.id, &object.content))
+        .await
+        .map_err(|error| store_failed(&error))
+}
+
+pub(super) fn store_failed(error: &StoreError) -> TargetError {
+    TargetError::new(TargetReason::StoreFailed, error.to_string())
 }
 
 pub(super) fn no_answer<A>() -> Result<A, TargetError> {
