@@ -359,13 +359,7 @@ pub(super) async fn has_left(
     anchor: &Anchor,
     dn: &str,
 ) -> Result<bool, SourceError> {
-    let query = Query {
-        base: dn.to_owned(),
-        filter: "(objectClass=*)".to_owned(),
-        attributes: vec![attribute.to_owned()],
-        ..Query::default()
-    };
-    Ok(match fetch::named(connection, query, 0).await? {
+    Ok(match at(connection, dn, attribute).await? {
         Named::Entry(raw) => {
             let id = single(shown(attribute, &raw));
             id.is_some_and(|id| id != *anchor && !id.spellings().contains(anchor))
@@ -375,15 +369,23 @@ pub(super) async fn has_left(
     })
 }
 
+/// Asks for no attribute (RFC 4511 section 4.5.1.8).
+pub(super) const NOTHING_OF_IT: &str = "1.1";
+
 /// Whether the server says that there is no entry of this DN.
 pub(super) async fn is_nothing_at(connection: &mut Connection, dn: &str) -> Result<bool, SourceError> {
+    Ok(matches!(at(connection, dn, NOTHING_OF_IT).await?, Named::NoSuchObject))
+}
+
+/// What the server says is at this DN, with this attribute.
+pub(super) async fn at(connection: &mut Connection, dn: &str, attribute: &str) -> Result<Named, SourceError> {
     let query = Query {
         base: dn.to_owned(),
         filter: "(objectClass=*)".to_owned(),
-        attributes: vec!["1.1".to_owned()],
+        attributes: vec![attribute.to_owned()],
         ..Query::default()
     };
-    Ok(matches!(fetch::named(connection, query, 0).await?, Named::NoSuchObject))
+    fetch::named(connection, query, 0).await
 }
 
 /// The one id among these.

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::ask::Asking;
+use super::ask::{self, Asking};
 use super::computed::Untold;
 use super::config::LdapConfig;
 use super::connection::{Connection, Server};
@@ -21,7 +21,6 @@ use super::fetch::{self, Named};
 use super::look_up::{self, LookUps};
 use super::output::Output;
 use super::root_dse::RootDse;
-use super::search::Query;
 use super::session::Session;
 use super::wire::{Control, Scope};
 use crate::directory::{Anchor, Change, DirectoryId, Dn, EntryKind, Members};
@@ -292,11 +291,5 @@ async fn says_nothing_of_nobody(session: &mut Session<Domino>) -> Result<bool, S
 }
 
 async fn says_nothing(connection: &mut Connection, dn: &str) -> Result<bool, SourceError> {
-    let query = Query {
-        base: dn.to_owned(),
-        filter: "(objectClass=*)".to_owned(),
-        attributes: vec!["1.1".to_owned()],
-        ..Query::default()
-    };
-    Ok(matches!(fetch::named(connection, query, 0).await?, Named::Nothing))
+    Ok(matches!(ask::at(connection, dn, ask::NOTHING_OF_IT).await?, Named::Nothing))
 }
