@@ -74,11 +74,7 @@ impl Importing {
     /// # Errors
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
-        self.store.read(|reader| {
-            let mut newest = Newest::select("edges", reader, self.connector, ANY)?;
-            let stored: Option<Option<Vec<u8>>> = newest.of(row.0, |row| Ok(row.get(0)?))?;
-            stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
-        })
+        self.edges_of(row, false)
     }
 
     /// The names that the row's member list stated before this import.
@@ -86,8 +82,12 @@ impl Importing {
     /// # Errors
     /// When the store cannot be read, or holds what was changed by another hand.
     pub fn edges_before(&self, row: RowId) -> Result<RoaringBitmap, StoreError> {
+        self.edges_of(row, true)
+    }
+
+    fn edges_of(&self, row: RowId, sealed: bool) -> Result<RoaringBitmap, StoreError> {
         self.store.read(|reader| {
-            let mut newest = Newest::select("edges", reader, self.connector, self.sealed.cast_signed())?;
+            let mut newest = Newest::select("edges", reader, self.connector, self.until(sealed))?;
             let stored: Option<Option<Vec<u8>>> = newest.of(row.0, |row| Ok(row.get(0)?))?;
             stored.flatten().map_or_else(|| Ok(RoaringBitmap::new()), |bytes| bitmap::read(&bytes))
         })

@@ -83,6 +83,10 @@ impl Rules<'_> {
         };
         let linked = link.confirmed.name_key();
         let names = values(entry, fields::NAME, self.asked).ok().unwrap_or_default();
+        // Nearly all have one, of which the expression is asked when the group is judged.
+        if names.len() < 2 {
+            return Cow::Borrowed(entry);
+        }
         let makes_it = |at: &usize| {
             let made = name_of(template, &with_name(entry, *at), self.asked);
             made.is_ok_and(|made| made.to_lowercase() == linked)
