@@ -83,6 +83,16 @@ impl Bench {
     }
 }
 
+/// Waits until a run has come so far, and not for ever.
+async fn reached(is_there: impl Fn() -> bool) {
+    let comes = async {
+        while !is_there() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), comes).await.expect("the run does not come so far");
+}
+
 /// A target that takes as much as it may, four at once, and remembers what.
 struct Ready {
     may_take: Semaphore,
@@ -152,9 +162,7 @@ async fn a_leaver_waits_for_none_of_ten_thousand_who_are_only_changed() {
     let options = Options { replan: replan.clone(), ..Options::default() };
     let running = run(bench.work(&target), options, |_, _| {});
     let leaves = async {
-        while target.asked() < PEOPLE + 50 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        reached(|| target.asked() >= PEOPLE + 50).await;
         // Who has left is in the next read, which is imported beside the run.
         bench.read(&export(1..PEOPLE, "after")).await;
         replan.ask();
@@ -193,9 +201,7 @@ async fn a_leaver_waits_for_none_of_those_who_are_only_changed() {
     let options = Options { replan: replan.clone(), ..Options::default() };
     let running = run(bench.work(&target), options, |_, _| {});
     let leaves = async {
-        while service.count("PATCH", "Users") < 50 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        reached(|| service.count("PATCH", "Users") >= 50).await;
         bench.read(&export(1..people, "after")).await;
         replan.ask();
         service.inner().asked.len()
