@@ -15,6 +15,7 @@ use crate::source::schema::{self, EntrySchema};
 use crate::source::{KnownBy, LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
+mod attribute;
 mod classes;
 mod config;
 mod filter;
@@ -28,6 +29,7 @@ mod owners;
 mod parse;
 mod problem;
 mod reason;
+mod record;
 mod report;
 mod required;
 mod shared;
@@ -44,8 +46,9 @@ use self::classes::Classes;
 use self::filter::Filter;
 use self::meaning::Meaning;
 use self::overview::Overview;
-use self::parse::{Ending, Reader, Record};
+use self::parse::{Ending, Reader};
 use self::problem::{Problem, invalid};
+use self::record::{End, Record};
 use self::stated::{Fingerprint, Statement, fingerprint, words};
 use self::text::{Sum, Text};
 use self::tops::Tops;
@@ -206,7 +209,7 @@ impl<'a> LdifRead<'a> {
         let ending = each_record(&self.config.name, &self.text, &mut sum, |record| {
             let words = words(&record);
             statement.add(&record, words);
-            if let parse::End::Open(_) = record.end {
+            if let End::Open(_) = record.end {
                 last = Some(record.line);
             }
             let hidden = meaning.used.hidden(&record.attributes);

@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::parse::{End, Record};
+use super::record::{End, Record};
 use super::required::NAMING;
 use crate::directory::{Anchor, Dn};
 

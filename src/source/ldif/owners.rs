@@ -1,7 +1,7 @@
 //! Who has lists of members, and whether damage put lines of a group elsewhere. Pure.
 
 use super::lists::MEMBERS;
-use super::parse::Record;
+use super::record::Record;
 use crate::directory::EntryKind;
 use crate::source::schema;
 

@@ -1,7 +1,7 @@
 //! What a server demands of every entry, so that nearly every record of its exports has it: a record without it has lost lines, and
 //! other records may have been lost with them. Pure.
 
-use super::parse::{End, Record};
+use super::record::{End, Record};
 use crate::directory::Dn;
 use crate::source::schema::{Attributes, active_directory};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::parse::Record;
+use super::record::Record;
 use crate::directory::{Entry, EntryKind, Stated, fields};
 use crate::source::schema;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::parse::Record;
+use super::record::Record;
 use crate::directory::Dn;
 use crate::source::schema::anchor::hexadecimal;
 
