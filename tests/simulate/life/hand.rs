@@ -1,6 +1,8 @@
 //! What somebody else does at the target.
 
-use rollcall::directory::{Content, GroupContent, SubjectKind, UserContent};
+use std::collections::BTreeSet;
+
+use rollcall::directory::{Content, GroupContent, SubjectKind, TargetId, UserContent};
 
 use super::Life;
 use crate::dice::Dice;
@@ -15,7 +17,11 @@ impl Life {
         let objects = fake.objects().clone();
         let ours =
             objects.iter().filter(|(_, object)| object.key.is_some_and(|key| anchors.contains_key(&key)));
-        let ours: Vec<_> = ours.map(|(id, object)| (id.clone(), object.clone())).collect();
+        // At a target without keys only the name tells what an interrupted create made: nobody else changes it before that is known.
+        let linked = self.is_keyless().then(|| self.linked());
+        let is_known = |id: &TargetId| linked.as_ref().is_none_or(|linked| linked.contains(id));
+        let ours: Vec<_> =
+            ours.filter(|(id, _)| is_known(id)).map(|(id, object)| (id.clone(), object.clone())).collect();
         let told = match hand {
             Hand::Creates => {
                 self.number += 1;
@@ -76,6 +82,12 @@ impl Life {
             }
         };
         self.tell(told);
+    }
+
+    /// The objects that the store knows as ours.
+    fn linked(&self) -> BTreeSet<TargetId> {
+        let subjects = self.subjects().by_id.into_values();
+        subjects.filter_map(|subject| Some(subject.link?.target)).collect()
     }
 
     /// An object that somebody else makes: of a name of its own, or of somebody's name or address.
