@@ -1,4 +1,5 @@
-//! From a policy to what a run needs.
+//! From a policy to what a run needs: the Secrets and ConfigMaps are read when their versions change, and only what is used of
+//! them makes a failed run begin again before its time.
 
 use std::sync::Arc;
 
@@ -21,22 +22,25 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
         let of = |found: &DirectoryConnector| (name.clone(), found.uid(), found.metadata.generation);
         context.parts.connector(name, of)
     });
-    let key = Key {
-        uid: object.uid(),
-        generation: object.metadata.generation,
-        versions: context.parts.versions(name, &references),
-        connectors: there.collect(),
+    let (versions, generations) = (context.parts.versions(name, &references), there.collect::<Vec<_>>());
+    let is_known = |known: &Resolved| {
+        known.versions == versions
+            && known.generations == generations
+            && known.key.uid == object.uid()
+            && known.key.generation == object.metadata.generation
     };
     let known = context.policies.with(name, |state| state.common.resolved.clone());
-    if let Some(known) = known.filter(|known| known.key == key) {
+    if let Some(known) = known.filter(is_known) {
         return Ok(known);
     }
     let mut objects = fetch(&context.client, name, &references).await?;
+    let content = objects.content(name, &reference::keys_of_policy(&object.spec));
+    let key = Key { uid: object.uid(), generation: object.metadata.generation, content };
     objects.policies.insert(name.clone(), object.spec.clone());
     let mut connectors = Vec::with_capacity(named.len());
     for name in named {
-        // As it was when the key was made: if it is another one meanwhile, somebody looks again.
-        let is_there = key.connectors.iter().any(|(there, ..)| *there == name);
+        // As it was at the beginning: if it is another one meanwhile, somebody looks again.
+        let is_there = generations.iter().any(|(there, ..)| *there == name);
         let found = context.parts.connector(&name, |found| found.spec.clone()).filter(|_| is_there);
         connectors.push((name.clone(), found.is_some()));
         if let Some(spec) = found {
@@ -50,7 +54,7 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
         Ok((runnable, spec::token(&policy, &objects)))
     };
     let (runnable, token) = blocking(resolve).await?;
-    let resolved = Resolved { key, runnable, token, connectors };
+    let resolved = Resolved { versions, generations, key, runnable, token, connectors };
     context.policies.with(name, |state| state.common.resolved = Some(resolved.clone()));
     Ok(resolved)
 }

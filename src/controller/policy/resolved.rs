@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use crate::secret::Secret;
 use crate::spec::reference::Reference;
-use crate::spec::{Name, Problem, Runnable};
+use crate::spec::{Content, Name, Problem, Runnable};
 
-/// What decides what a policy comes to.
+/// What may correct a failed run: the object, and what is used of the Secrets and ConfigMaps that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) uid: Option<String>,
     pub(super) generation: Option<i64>,
-    pub(super) versions: Vec<(Reference, Option<String>)>,
-    /// The uid and generation of each connector that is there.
-    pub(super) connectors: Vec<(Name, Option<String>, Option<i64>)>,
+    pub(super) content: Content,
 }
 
 /// What a policy came to.
 #[derive(Clone, Debug)]
 pub(in crate::controller) struct Resolved {
+    pub(super) versions: Vec<(Reference, Option<String>)>,
+    /// The uid and generation of each connector that is there.
+    pub(super) generations: Vec<(Name, Option<String>, Option<i64>)>,
     pub(super) key: Key,
     pub(super) runnable: Result<Arc<Runnable>, Arc<[Problem]>>,
     /// What readers of its registry must show. It is known although the rest of the spec is wrong: what
@@ -32,7 +33,13 @@ pub(in crate::controller) struct Resolved {
 impl Resolved {
     /// Of a policy that can be used.
     pub(super) fn of(runnable: Runnable) -> Self {
-        let key = Key { uid: None, generation: None, versions: Vec::new(), connectors: Vec::new() };
-        Self { key, runnable: Ok(Arc::new(runnable)), token: None, connectors: Vec::new() }
+        Self {
+            versions: Vec::new(),
+            generations: Vec::new(),
+            key: Key { uid: None, generation: None, content: Content::of([]) },
+            runnable: Ok(Arc::new(runnable)),
+            token: None,
+            connectors: Vec::new(),
+        }
     }
 }
