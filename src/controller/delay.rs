@@ -9,6 +9,8 @@ use jiff::Timestamp;
 pub(super) const LONGEST: Duration = Duration::from_hours(1);
 /// The longest delay that keeps objects from beginning at the same moment.
 const APART: Duration = Duration::from_mins(1);
+/// So far apart the clocks of two machines may be.
+const AGREE: Duration = Duration::from_mins(1);
 
 /// When something that failed `failures` times (at least once), last at `at`, is tried again: after
 /// `first`, doubled with each further failure, up to an hour, and up to a tenth more.
@@ -27,6 +29,12 @@ pub(super) fn next(at: Timestamp, interval: Duration, whose: &str) -> Timestamp 
 /// When something that is due at `at` for many at once is done for this one: up to a minute later.
 pub(super) fn apart(at: Timestamp, whose: &str) -> Timestamp {
     later(at, share(whose, APART))
+}
+
+/// Whether `at`, which was noted as past, lies ahead: the clock was wrong then, or is now. What rests on it is due, as nobody knows
+/// how long ago it was. Two machines may differ by a little.
+pub(super) fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at > later(now, AGREE)
 }
 
 /// `moment` so much later; the end of time, if that comes first.

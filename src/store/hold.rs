@@ -270,7 +270,8 @@ impl Store {
         })
     }
 
-    /// Forgets the policy's approvals that are over, but for the one of `digest`: given anew, they count anew.
+    /// Forgets the policy's approvals that are over, or dated in the future by a clock that was wrong, but for the one of `digest`:
+    /// given anew, they count anew.
     ///
     /// # Errors
     /// When the store cannot be written (for example, the disk is full) or is damaged.
@@ -281,12 +282,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let before = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN).as_second();
+        let after = now.checked_add(APPROVAL_HOLDS).unwrap_or(Timestamp::MAX).as_second();
         let over = self.read(|reader| {
             let mut statement = reader.prepare_cached(
                 "SELECT approval.policy, approval.digest FROM approval JOIN policy ON policy.id = approval.policy
-                 WHERE policy.owner = ?1 AND approval.first_seen <= ?2 AND approval.digest IS NOT ?3",
+                 WHERE policy.owner = ?1 AND approval.first_seen NOT BETWEEN ?2 + 1 AND ?4
+                   AND approval.digest IS NOT ?3",
             )?;
-            let over = statement.query_map(params![owner.as_str(), before, digest], |row| {
+            let over = statement.query_map(params![owner.as_str(), before, digest, after], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
             })?;
             Ok::<_, StoreError>(over.collect::<Result<Vec<_>, _>>()?)
@@ -320,19 +323,20 @@ impl Store {
         })
     }
 
-    /// The approved holds that are still valid: made under this spec, approved within the last 24 h. Of each what is not used.
+    /// The approved holds that are still valid: made under this spec, approved within 24 h of now. Of each what is not used.
     ///
     /// # Errors
     /// When the store cannot be read or is damaged.
     pub fn approved(&self, place: Place, spec_hash: &str, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
-        let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN);
+        let since = now.checked_sub(APPROVAL_HOLDS).unwrap_or(Timestamp::MIN).as_second();
+        let until = now.checked_add(APPROVAL_HOLDS).unwrap_or(Timestamp::MAX).as_second();
         self.read(|reader| {
             let mut statement = reader.prepare_cached(
                 "SELECT hold.body, approver.name FROM approval JOIN hold USING (policy, digest)
                  LEFT JOIN approver USING (policy, digest)
-                 WHERE approval.policy = ?1 AND approval.first_seen > ?2",
+                 WHERE approval.policy = ?1 AND approval.first_seen > ?2 AND approval.first_seen <= ?3",
             )?;
-            let mut rows = statement.query(params![place.policy, since.as_second()])?;
+            let mut rows = statement.query(params![place.policy, since, until])?;
             let mut holds = Vec::new();
             while let Some(row) = rows.next()? {
                 holds.push(approved(row)?);
@@ -502,5 +506,10 @@ mod tests {
             store.forget_approvals(&owner, given, at(hours)).unwrap();
             assert_eq!(store.was_approved(&owner, "sha256:1").unwrap(), seen, "{hours} h");
         }
+        // By a clock that was ahead.
+        store.approve(place, &hold("sha256:1", "many", at(25)), Some("april"), at(25)).unwrap();
+        assert!(store.approved(place, "spec", at(0)).unwrap().is_empty());
+        store.forget_approvals(&owner, None, at(0)).unwrap();
+        assert!(!store.was_approved(&owner, "sha256:1").unwrap());
     }
 }

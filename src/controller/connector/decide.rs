@@ -61,6 +61,10 @@ pub(super) fn decide(facts: &Inputs<'_>) -> Next {
     if facts.edited || facts.requested {
         return Next::Begin;
     }
+    let last = facts.failed.map(|failed| failed.at).or(facts.read_at);
+    if last.is_some_and(|at| delay::is_ahead(at, facts.now)) {
+        return Next::Begin;
+    }
     let due = match (facts.failed, facts.read_at) {
         // Nobody waits longer for a second try than for the next read.
         // A person waits for it, and whoever finds the page could ask without end.
@@ -117,6 +121,15 @@ mod tests {
     #[case::read_already(facts(), Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp")))]
     #[case::due(Inputs { now: at(960), ..facts() }, Next::Begin)]
     #[case::overdue_after_a_long_stop(Inputs { now: at(1_000_000), ..facts() }, Next::Begin)]
+    #[case::read_when_the_clock_was_ahead(Inputs { now: at(-1_000_000), ..facts() }, Next::Begin)]
+    #[case::read_when_the_clock_was_ahead_a_little(
+        Inputs { now: at(-30), ..facts() },
+        Next::At(delay::next(at(0), Duration::from_mins(15), "id/corp"))
+    )]
+    #[case::failed_when_the_clock_was_ahead(
+        Inputs { now: at(-1_000_000), failed: Some(failed(1)), ..facts() },
+        Next::Begin
+    )]
     #[case::edited(Inputs { edited: true, ..facts() }, Next::Begin)]
     #[case::requested(Inputs { requested: true, ..facts() }, Next::Begin)]
     #[case::asked_by_a_policy(Inputs { asked: Some(Asked::Fresher), ..facts() }, Next::Begin)]

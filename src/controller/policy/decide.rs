@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::controller::delay;
 use crate::controller::state::Next;
 
 /// What the decision rests on.
@@ -70,7 +71,7 @@ pub(super) fn decide(facts: &Inputs) -> Next {
         // The first run waits for nothing but a failure's pause.
         return facts.again.map_or(Next::Begin, |at| facts.when(at));
     };
-    if last.lacked_source && sources.healthy {
+    if last.lacked_source && sources.healthy || delay::is_ahead(last.started_at, facts.now) {
         return Next::Begin;
     }
     if let Some(at) = facts.again {
@@ -198,6 +199,11 @@ mod tests {
     #[case::is_due(due(100, 40), Next::Begin)]
     #[case::was_due_and_waits_for_a_read(due(50, 40), Next::Rest)]
     #[case::was_due_and_there_is_a_read(due(50, 60), Next::Begin)]
+    #[case::ran_when_the_clock_was_ahead(
+        Inputs { now: at(-1_000_000), scheduled: Some(at(500)), ..facts() },
+        Next::Begin
+    )]
+    #[case::ran_when_the_clock_was_ahead_a_little(Inputs { now: at(0), ..facts() }, Next::Rest)]
     #[case::a_source_is_still_missing(lacking(false), Next::Rest)]
     #[case::a_source_came_back(lacking(true), Next::Begin)]
     fn decides(#[case] facts: Inputs, #[case] expected: Next) {

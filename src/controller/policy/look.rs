@@ -2,14 +2,13 @@
 
 use super::decide;
 use super::resolved::Resolved;
-use super::sources::{Sources, is_looked_up, needed};
+use super::sources::{Age, Sources, is_looked_up, needed};
 use super::stored::Stored;
 use jiff::Timestamp;
 
 use crate::api::policy::StoreRef;
 use crate::controller::connector::{Asked, ConnectorHealth};
 use crate::controller::context::{Context, owner};
-use crate::controller::delay;
 use crate::controller::error::Error;
 use crate::controller::watched::WatchedKind;
 use crate::spec::{self, Name};
@@ -58,12 +57,12 @@ pub(super) async fn sources(
     let (mut unread, mut looked_up) = (false, true);
     for ((connector, _), binding) in resolved.connectors.iter().zip(&runnable.policy.connectors) {
         let info = context.snapshot_info(connector).await?;
-        let fresh_until = info.as_ref().map(|info| delay::later(info.completed_at, binding.max_age));
-        let stale = fresh_until.is_some_and(|until| until < now);
+        let age = info.as_ref().map(|info| Age::of(info.completed_at, binding.max_age, now));
+        let (stale, aging) = age.map_or((false, false), |age| (age.stale, age.aging));
         // What was not asked for is not known: the connector reads anew because the policy names it.
         let named = spec::literal(connector, [&**runnable]);
         let lacking = info.as_ref().is_some_and(|info| !named.is_subset(&info.attributes));
-        let (health, asked) = ask(context, connector, stale && !rests, look_up.is_some());
+        let (health, asked) = ask(context, connector, aging && !rests, look_up.is_some());
         looked_up &= is_looked_up(&health, asked);
         let resting = (stale || lacking) && health.suspended;
         if health.failing.is_some() || resting {
@@ -73,6 +72,9 @@ pub(super) async fn sources(
             });
             sources.failing.get_or_insert(format!("DirectoryConnector {}: {why}", connector.name));
             sources.failed.insert(binding.connector.clone());
+        } else if stale {
+            let what = "its last read is older than maxAge, and the next one has not ended yet";
+            sources.stale.get_or_insert(format!("DirectoryConnector {}: {what}", connector.name));
         }
         let Some(info) = info else {
             unread = true;
@@ -86,25 +88,20 @@ pub(super) async fn sources(
                 && (asked.is_some() || health.awaited || !health.settled || lacking),
         };
         together = Some(together.map_or(one, |all| all.and(one)));
-        sources.stale_at = sources.stale_at.into_iter().chain(fresh_until).min();
+        sources.look_at = sources.look_at.into_iter().chain(age.and_then(|age| age.until)).min();
     }
     if let Some(digest) = look_up.filter(|_| looked_up) {
         context.policies.with(name, |state| state.looked_up_for = Some(digest.to_owned()));
     }
-    // A moment later it is too old, not at that moment.
-    sources.stale_at = sources
-        .stale_at
-        .filter(|at| *at >= now)
-        .map(|at| delay::later(at, std::time::Duration::from_secs(1)));
     sources.read = together.filter(|_| !unread);
     Ok(sources)
 }
 
 /// Asks a connector for another read, if one is needed. Returns how it stood before, and what it was asked for.
-fn ask(context: &Context, connector: &Name, stale: bool, look_up: bool) -> (ConnectorHealth, Option<Asked>) {
+fn ask(context: &Context, connector: &Name, aging: bool, look_up: bool) -> (ConnectorHealth, Option<Asked>) {
     let (health, asked) = context.connectors.with(connector, |state| {
         let health = state.health().clone();
-        let asked = needed(&health, stale, look_up);
+        let asked = needed(&health, aging, look_up);
         if let Some(what) = asked {
             state.ask(what);
         }

@@ -161,15 +161,15 @@ impl PolicyState {
             self.common.cancel();
         }
         let last = self.last();
-        let again = self
-            .failed
+        let failed = self.failed.filter(|(at, _)| !delay::is_ahead(*at, now));
+        let again = failed
             .zip(runnable)
             .map(|((at, count), runnable)| delay::again(at, runnable.retry_interval, count, &whose));
         let schedule = runnable.and_then(|runnable| runnable.schedule.as_ref());
         let scheduled = schedule
             .zip(last)
             .and_then(|(schedule, last)| Some(delay::apart(schedule.next_after(last.started_at)?, &whose)));
-        let verify_at = runnable.and_then(|runnable| self.verify_at(runnable));
+        let verify_at = runnable.and_then(|runnable| self.verify_at(runnable, now));
         self.replan(sources);
         let next = decide::decide(&Inputs {
             now,
@@ -226,7 +226,7 @@ impl PolicyState {
             next_at: self.common.next_shown(next),
         });
         let reconciled = self.common.conclude(object, status, (begin, next, unrun), now);
-        let wake_at = reconciled.wake_at.into_iter().chain(sources.stale_at).min();
+        let wake_at = reconciled.wake_at.into_iter().chain(sources.look_at).min();
         Reconciled { wake_at, ..reconciled }
     }
 
@@ -236,10 +236,10 @@ impl PolicyState {
     }
 
     /// When the target is to be compared with what was left there.
-    fn verify_at(&self, runnable: &Runnable) -> Option<Timestamp> {
+    fn verify_at(&self, runnable: &Runnable, now: Timestamp) -> Option<Timestamp> {
         let (every, _) = runnable.verify?;
-        let last = self.common.status.verification.as_ref()?;
-        Some(delay::later(last.at.0, every))
+        let last = self.common.status.verification.as_ref()?.at.0;
+        Some(if delay::is_ahead(last, now) { now } else { delay::later(last, every) })
     }
 
     /// A run under way plans anew when something newer was read: whoever has left since waits for nobody who was planned

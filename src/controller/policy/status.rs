@@ -144,6 +144,9 @@ fn readiness(facts: &StatusInput<'_>) -> Readiness {
         let message = format!("a directory that cannot be read removes nobody: {failing}");
         return not(policy::SOURCE_FAILED, message, Going::Again);
     }
+    if let Some(stale) = &sources.stale {
+        return not(policy::SOURCE_FAILED, format!("what is too old removes nobody: {stale}"), Going::On);
+    }
     let Some(last) = facts.before.last_run.as_ref().filter(|_| !facts.unrun) else {
         let message = match facts.progress {
             Some((done, all)) if all > 0 => {
@@ -183,7 +186,7 @@ fn readiness(facts: &StatusInput<'_>) -> Readiness {
 fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
     let before = facts.before;
     if facts.sources.read.is_some() || facts.sources.failing.is_some() {
-        match &facts.sources.failing {
+        match facts.sources.failing.as_ref().or(facts.sources.stale.as_ref()) {
             None => {
                 let message = "all directories were read recently enough";
                 conditions.set("SourcesHealthy", Status::True, policy::HEALTHY.name, message);

@@ -16,6 +16,7 @@ use crate::api::policy::{Held, StoreRef};
 use crate::controller::condition::find;
 use crate::controller::error::Error;
 use crate::controller::state::give_up;
+use crate::spec::reference::{self, Reference};
 use crate::spec::{self, Objects};
 use crate::store::object::Seen;
 use crate::store::policy::Baseline;
@@ -115,6 +116,26 @@ fn a_preview_makes_no_older_store_good() {
     assert!(!state.reset);
     assert!(find(&state.common.status.conditions, "StoreReset").is_none());
     assert_eq!(state.common.status.store, Some(store(9)));
+}
+
+#[test]
+fn what_is_older_than_it_may_be_is_never_ready() {
+    let staff = staff("Apply", SyncPolicyStatus::default());
+    let mut state = PolicyState::default();
+    let begun = state.begins(&staff, 7);
+    state.done(Some(Ok((report(7, false), store(7)))), begun, false, at(100), &Metrics::new());
+    let ready =
+        |state: &PolicyState| find(&state.common.status.conditions, "Ready").unwrap().status == "True";
+    state.look(&staff, 7);
+    assert!(ready(&state));
+    let read = decide::Sources { sequence: 7, completed_at: at(40), healthy: true, awaited: true };
+    let stale = Some("DirectoryConnector corp: its last read is too old".to_owned());
+    let sources = Sources { read: Some(read), stale, ..Sources::default() };
+    let looked = state.reconcile(&staff.0, &staff.1, &sources, None, at(100), &CancellationToken::new());
+    assert!(looked.begin.is_none(), "the read that was asked for comes first");
+    assert!(!ready(&state));
+    let healthy = find(&state.common.status.conditions, "SourcesHealthy").unwrap();
+    assert_eq!((healthy.status.as_str(), healthy.reason.as_str()), ("False", "SourceFailed"));
 }
 
 #[test]
@@ -272,7 +293,7 @@ fn at_a_service(token: &str) -> (SyncPolicy, Resolved) {
     let values = [("token".to_owned(), Secret::new(token))].into();
     objects.secrets.insert(name.beside("app"), values);
     let mut resolved = Resolved::of(spec::policy(&name, &objects).unwrap());
-    resolved.key.generation = Some(token.len().try_into().unwrap());
+    resolved.key.content = objects.content(&name, &reference::keys_of_policy(&object.spec));
     (object, resolved)
 }
 
@@ -301,6 +322,10 @@ fn what_was_corrected_is_tried_at_once() {
     let failed = RunReport { failed: Some("refused".to_owned()), ..report(7, false) };
     state.done(Some(Ok((failed, store(7)))), begun, false, at(100), &Metrics::new());
     assert!(state.look(&wrong, 7).begin.is_none(), "it waits for its time");
+    let mut touched = at_a_service("wrong");
+    touched.1.versions = vec![(Reference::Secret("app".to_owned()), Some("2".to_owned()))];
+    touched.1.generations = vec![(Name::new("id", "corp"), None, Some(2))];
+    assert!(state.look(&touched, 7).begin.is_none(), "nothing is used of what was changed");
     let begun = state.begins(&at_a_service("right one"), 7);
     assert!(begun.verify.is_none(), "nothing was left there yet");
 }
