@@ -247,6 +247,25 @@ fn all_namespaces_are_watched_only_when_that_is_said() {
     assert!(rendered["statefulset.yaml"].contains("ROLLCALL_ALL_NAMESPACES"));
 }
 
+/// Releases of one name in two namespaces may watch the same one.
+#[test]
+fn what_stands_in_a_foreign_namespace_has_a_name_of_its_own() {
+    let rendered = render(&["--set", "watchNamespaces={rollcall,tenant}"]);
+    let watched = objects(&rendered["watched.yaml"]);
+    let named = |object: &Value| {
+        let of = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+        format!("{} {}/{}", object["kind"].as_str().unwrap(), of("namespace"), of("name"))
+    };
+    let expected = [
+        "Role rollcall/rollcall",
+        "RoleBinding rollcall/rollcall",
+        "Role tenant/rollcall:rollcall",
+        "RoleBinding tenant/rollcall:rollcall",
+    ];
+    assert_eq!(watched.iter().map(named).collect::<Vec<_>>(), expected);
+    assert_eq!(watched[3]["roleRef"]["name"], "rollcall:rollcall");
+}
+
 #[test]
 fn what_is_chosen_by_label_is_bound_by_whoever_labels_it() {
     let rendered = render(&with(&chart().join("ci/tenants.yaml")));
@@ -254,8 +273,8 @@ fn what_is_chosen_by_label_is_bound_by_whoever_labels_it() {
     let named = |object: &Value| {
         format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
     };
-    let role = "ClusterRole rollcall-rollcall";
-    let expected = [role, &format!("{role}-watched"), "ClusterRoleBinding rollcall-rollcall"];
+    let role = "ClusterRole rollcall:rollcall";
+    let expected = [role, &format!("{role}:watched"), "ClusterRoleBinding rollcall:rollcall"];
     assert_eq!(watched.iter().map(named).collect::<Vec<_>>(), expected);
     assert_eq!(watched[0]["rules"].as_array().unwrap().len(), 1);
     assert_eq!(watched[0]["rules"][0]["resources"], serde_json::json!(["namespaces"]));

@@ -8,6 +8,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* The name of what stands outside of the release's namespace. No namespace has a colon, so no two releases have the same. */ -}}
+{{- define "rollcall.qualified" -}}
+{{- printf "%s:%s" .Release.Namespace (include "rollcall.name" .) -}}
+{{- end -}}
+
 {{- define "rollcall.selector" -}}
 app.kubernetes.io/name: rollcall
 app.kubernetes.io/instance: {{ .Release.Name }}
