@@ -2,6 +2,7 @@
 //! Plain types and pure functions without I/O.
 
 mod anchor;
+mod attribute_type;
 mod change;
 mod completion;
 mod content;
@@ -16,6 +17,7 @@ mod subject;
 mod target_error;
 
 pub use anchor::{Anchor, DirectoryId};
+pub use attribute_type::attribute_type;
 pub use change::{Batch, Change, END_OF, Filler, OfNoKind};
 pub use completion::{Completion, Cursor, Feed, Mode, Shown};
 pub use content::{Content, GroupContent, UserContent};

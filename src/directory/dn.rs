@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::attribute_type::{SHORT, attribute_type};
 use crate::hex;
 
 /// A distinguished name in one spelling: two DNs that name the same entry compare equal.
@@ -155,33 +156,6 @@ fn plain(text: &str) -> Option<String> {
     whole.then(|| text.to_ascii_lowercase())
 }
 
-/// No name or number in [`TYPES`], and none with `oid.` before it, is as short as this.
-const SHORT: usize = 4;
-
-/// Attribute types that often stand in DNs, by their other names and numbers (RFC 4519).
-const TYPES: &[(&str, &str)] = &[
-    ("commonname", "cn"),
-    ("2.5.4.3", "cn"),
-    ("surname", "sn"),
-    ("2.5.4.4", "sn"),
-    ("countryname", "c"),
-    ("2.5.4.6", "c"),
-    ("localityname", "l"),
-    ("2.5.4.7", "l"),
-    ("stateorprovincename", "st"),
-    ("2.5.4.8", "st"),
-    ("streetaddress", "street"),
-    ("2.5.4.9", "street"),
-    ("organizationname", "o"),
-    ("2.5.4.10", "o"),
-    ("organizationalunitname", "ou"),
-    ("2.5.4.11", "ou"),
-    ("userid", "uid"),
-    ("0.9.2342.19200300.100.1.1", "uid"),
-    ("domaincomponent", "dc"),
-    ("0.9.2342.19200300.100.1.25", "dc"),
-];
-
 struct Parser<'a> {
     rest: &'a str,
 }
@@ -219,8 +193,10 @@ impl Parser<'_> {
         let Some(rest) = rest.strip_prefix('=') else { return Err("a part of it has no `=`") };
         self.rest = rest;
         let kind = kind.trim_end().to_ascii_lowercase();
-        let kind = kind.strip_prefix("oid.").unwrap_or(&kind);
-        let kind = TYPES.iter().find(|(long, _)| *long == kind).map_or(kind, |(_, short)| short);
+        let kind = match kind.strip_prefix("oid.").unwrap_or(&kind) {
+            "streetaddress" | "2.5.4.9" => "street",
+            kind => attribute_type(kind),
+        };
         if kind.is_empty()
             || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
         {

@@ -202,7 +202,7 @@ impl<'a> LdifRead<'a> {
     fn run(mut self, sink: &Sink) -> Result<Completion, SourceError> {
         let mut filler = Filler::default();
         let mut seen: HashMap<Fingerprint, (usize, Fingerprint)> = HashMap::new();
-        let (mut last, mut again, mut unclear) = (None, 0, 0);
+        let (mut last, mut again, mut unclear, mut aliases) = (None, 0, 0, 0);
         let mut unknown = Vec::new();
         let (meaning, classes) = (&self.meaning, &mut self.classes);
         let (mut sum, mut statement) = (Sum::default(), Statement::default());
@@ -225,6 +225,7 @@ impl<'a> LdifRead<'a> {
                     Change::OfNoKind(_) if schema::kind(&record.attributes).is_none() => {
                         classes.note(&record.attributes);
                     }
+                    Change::OfNoKind(_) if schema::is_alias(&record.attributes) => aliases += 1,
                     Change::OfNoKind(_) => unclear += 1,
                     _ => {}
                 }
@@ -271,6 +272,7 @@ impl<'a> LdifRead<'a> {
         }
         notices.extend(unknown);
         notices.extend(self.classes.notice());
+        notices.extend((aliases > 0).then(|| schema::aliases(aliases)));
         if unclear > 0 {
             let are = count(unclear, "entry was", "entries were");
             notices.push(format!(

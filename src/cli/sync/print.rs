@@ -21,10 +21,13 @@ use crate::directory::Place;
 use crate::spec::{self, Connector};
 use crate::sync::import::Imported;
 use crate::sync::run::{Approval, RunReport};
+use crate::text::clean_within;
 use crate::words::{count, thousands};
 
 /// At most so many of a kind are listed one by one.
 const NAMED: usize = 20;
+/// So many bytes of a DN are shown.
+const LONGEST: usize = 256;
 
 /// Prints every object with the status that it would have.
 pub(super) fn json(out: &mut Out<'_>, done: &Done) -> Result<()> {
@@ -183,9 +186,15 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
     if let Some(feed) = imported.info.feed.as_ref().filter(|feed| !feed.reason.is_empty()) {
         out.paragraph(format_args!("{name}: changes are found by {}: {}", feed.active, feed.reason))?;
     }
+    let mut places = 0;
     for (field, trip) in &imported.info.tripped {
         if let Some(Place(dn)) = Place::of(field) {
-            let missing = count(trip.lost.len(), "entry is", "entries are");
+            places += 1;
+            if places > NAMED {
+                continue;
+            }
+            let (missing, dn) =
+                (count(trip.lost.len(), "entry is", "entries are"), clean_within(dn, LONGEST));
             out.paragraph(format_args!(
                 "{name}: {missing} missing in {dn}, and nobody is left there; the removals that would follow are \
                  held. If this \
@@ -201,6 +210,10 @@ fn about_import(out: &mut Out<'_>, name: &str, imported: &Imported) -> Result<()
             trip.lost.len(),
             trip.carried
         ))?;
+    }
+    if places > NAMED {
+        let more = count((places - NAMED) as u64, "more subtree", "more subtrees");
+        out.paragraph(format_args!("{name}: the same holds for {more}"))?;
     }
     if imported.unsettled > 0 {
         let missing = if imported.info.unprovable {

@@ -138,7 +138,7 @@ impl<R: BufRead> Lines<R> {
         self.cut |= !broken;
         // Two of them, where a line end was converted twice.
         while line.pop_if(|last| *last == b'\r').is_some() {}
-        if line.starts_with(BYTE_ORDER_MARK) {
+        while line.starts_with(BYTE_ORDER_MARK) {
             line.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(Some((line, broken)))

@@ -315,7 +315,8 @@ impl Meaning {
         for name in &record.unknown {
             attributes.remove(name);
         }
-        let mut names = reads(&attributes).then_some(&record.unknown).into_iter().flatten();
+        let decides = |name: &&String| self.used.decides(name);
+        let mut names = reads(&attributes).then_some(&record.unknown).into_iter().flatten().filter(decides);
         let hides = |name: &&String| {
             attributes.add(name, [UNKNOWN.to_vec()]);
             let reads = reads(&attributes);

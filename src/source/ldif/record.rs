@@ -109,7 +109,14 @@ impl Record {
                     _ => {}
                 }
                 let within = |other| (other, (schema::name(&parts.0).into_owned(), line));
-                self.joined.extend(behind_breaks(text).map(within));
+                let mut names = behind_breaks(text).map(within);
+                self.joined.extend(names.by_ref().take(MOST_SWALLOWED.saturating_sub(self.joined.len())));
+                if names.next().is_some() {
+                    self.ends_here(
+                        line,
+                        "it has more than 10000 lines behind breaks within a line (VT or FF)",
+                    );
+                }
                 parts
             }
             Err((name, why)) => {

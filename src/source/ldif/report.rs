@@ -184,7 +184,10 @@ impl Reports {
             }
             Err(_) => Err(Problem {
                 line,
-                why: format!("`{}` is not a number of entries", number.trim()),
+                why: format!(
+                    "`{}` is not a number of entries; were files joined without a line break between them?",
+                    number.trim()
+                ),
                 cut: false,
             }),
         }

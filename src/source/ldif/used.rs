@@ -59,6 +59,11 @@ impl Used {
         self.seen.contains_key(other) && [one, other].into_iter().any(|name| self.decisive.contains(name))
     }
 
+    /// Whether anything rests on this attribute; its name is in lower case.
+    pub(super) fn decides(&self, name: &str) -> bool {
+        self.decisive.contains(name)
+    }
+
     /// Whether records of this file have this attribute; its name is in lower case.
     pub(super) fn has(&self, name: &str) -> bool {
         self.seen.contains_key(name)

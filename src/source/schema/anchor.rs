@@ -12,10 +12,14 @@ pub const ANCHORS: &[&str] = &["entryUUID", "nsUniqueId", "ipaUniqueID", "object
 /// Further immutable ids that servers give: eDirectory, IBM, Oracle, Domino.
 const FURTHER: &[&str] = &["GUID", "ibm-entryUuid", "orclGuid", "dominoUNID"];
 
+/// Whether servers give this id.
+fn is_given(attribute: &str) -> bool {
+    ANCHORS.iter().chain(FURTHER).any(|name| name.eq_ignore_ascii_case(attribute))
+}
+
 /// What it costs that entries are identified by this attribute; nothing if the server itself gave it.
 pub(in crate::source) fn cost(attribute: &str) -> Option<String> {
-    let is_given = ANCHORS.iter().chain(FURTHER).any(|name| name.eq_ignore_ascii_case(attribute));
-    (!is_given && !attribute.eq_ignore_ascii_case("dn")).then(|| {
+    (!is_given(attribute) && !attribute.eq_ignore_ascii_case("dn")).then(|| {
         format!(
             "entries are identified by {attribute} (anchorAttribute), which people give: whoever gets another value there counts as \
              a new entry, and whoever gets a value that was somebody else's counts as them"
@@ -28,6 +32,8 @@ pub(in crate::source) fn cost(attribute: &str) -> Option<String> {
 /// that says nothing, and of one that servers give and that has the form of none.
 pub fn anchor(attribute: &str, value: &[u8]) -> Option<Anchor> {
     let text = std::str::from_utf8(value).ok().map(str::trim).filter(|text| !text.contains(char::is_control));
+    // Blanks around what people gave are not part of it. Octets that a server gave may look like blanks.
+    let value = text.filter(|_| !is_given(attribute)).map_or(value, str::as_bytes);
     match text.filter(|_| value.len() != 16) {
         _ if !is_said(value) => None,
         Some(text) => Some(Anchor::new(plain(attribute, &text.to_lowercase()))),
@@ -192,6 +198,13 @@ mod tests {
         "66446001-1dd211b2-8d5ec2c5-00900100"
     )]
     #[case::of_a_company_and_tab("employeeNumber", "12\t", "12")]
+    #[case::of_16_signs_with_a_blank("employeeNumber", "123456789012345 ", "123456789012345")]
+    #[case::of_16_signs("employeeNumber", "1234567890123456", "31323334353637383930313233343536")]
+    #[case::of_17_signs_with_a_blank(
+        "employeeNumber",
+        "1234567890123456 ",
+        "31323334353637383930313233343536"
+    )]
     #[case::of_a_company("employeeNumber", "12 34", "12 34")]
     #[case::of_a_company_with_colons("employeeNumber", "0x12", "0x12")]
     fn an_id_has_one_spelling(#[case] attribute: &str, #[case] value: &str, #[case] expected: &str) {

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::directory::attribute_type;
+
 /// An attribute's values as they came.
 type Values = Vec<Vec<u8>>;
 
@@ -164,7 +166,7 @@ impl Attributes {
     }
 }
 
-/// The name of an attribute alone, in lower case.
+/// The name of an attribute alone, in lower case: the usual one, whichever of its names or numbers is given.
 pub fn name(description: &str) -> Cow<'_, str> {
     split(description).0
 }
@@ -174,12 +176,16 @@ pub(super) fn is_said(value: &[u8]) -> bool {
     !value.trim_ascii().is_empty()
 }
 
-/// A name in lower case, and what its options say.
+/// The usual name in lower case, and what its options say.
 fn split(description: &str) -> (Cow<'_, str>, Options) {
     let mut all = description.split(';');
     let name = all.next().unwrap_or_default().trim();
     let upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
-    let name = if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
+    let name = if upper {
+        Cow::Owned(attribute_type(&name.to_ascii_lowercase()).to_owned())
+    } else {
+        Cow::Borrowed(attribute_type(name))
+    };
     let mut options = Options::default();
     let mut tags = Vec::new();
     for option in all {
@@ -189,7 +195,8 @@ fn split(description: &str) -> (Cow<'_, str>, Options) {
             "deleted" | "deletedattribute" => options.deleted = true,
             // Such as `vucsn-5f0e…`: when the value came, for replication.
             _ if is_state(&option) => {}
-            _ if says_part(&option) => {
+            // Of a list of members, whatever else is said of it: one in another language has all of them, too.
+            _ if says_part(&option) || lists_members(&name) && !option.starts_with("lang-") => {
                 let range = option.strip_prefix("range=").and_then(range);
                 // What is a part of a part is none that can be understood.
                 options.range = range.filter(|_| !options.is_part);
@@ -219,6 +226,10 @@ fn range(text: &str) -> Option<Range> {
     };
     let last = if last == "*" { None } else { Some(number(last)?) };
     Some(Range { first: number(first)?, last })
+}
+
+fn lists_members(name: &str) -> bool {
+    matches!(name, "member" | "uniquemember" | "memberuid")
 }
 
 /// Whether an option says that the values are not all. Private ones begin with `x-` (RFC 4520 section 3.5).
@@ -264,6 +275,10 @@ mod tests {
     #[case::deleted_attribute(&["sn;adcsn-5f0e;deletedattribute;deleted: old"], "sn", "")]
     #[case::deleted_tag(&["cn;lang-ja;deleted: old", "cn;lang-ja: x"], "cn;lang-ja", "x")]
     #[case::ranged(&["member;range=0-0: a", "member;range=1-*: b"], "member", "a,b")]
+    #[case::by_its_number(&["2.5.4.31: a", "OID.2.5.4.31: b"], "member", "a,b")]
+    #[case::by_another_name(&["rfc822Mailbox: a", "mail: b"], "mail", "a,b")]
+    #[case::asked_by_another_name(&["uid: a"], "userid", "a")]
+    #[case::another_attribute_of_a_like_name(&["streetAddress: a", "street: b"], "streetAddress", "a")]
     fn a_name_gives_what_counts_under_it(
         #[case] lines: &[&str],
         #[case] asked: &str,
@@ -303,6 +318,9 @@ mod tests {
     #[case::says_cut(&["member;x-truncated: a"], false)]
     #[case::says_incomplete(&["member;incomplete: a"], false)]
     #[case::language(&["member;lang-ra: a"], true)]
+    #[case::by_its_number(&["2.5.4.31;range=0-0: a"], false)]
+    #[case::says_what_is_not_known(&["member;limit=3: a"], false)]
+    #[case::transfer(&["member;binary: a"], true)]
     #[case::beside_the_plain(&["member: b", "member;range=0-0: a"], false)]
     fn only_an_asterisk_is_the_end(#[case] lines: &[&str], #[case] whole: bool) {
         let attributes = of(lines);

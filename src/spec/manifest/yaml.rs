@@ -27,7 +27,8 @@ pub(super) fn documents(text: &str, mut each: impl FnMut(usize, Value)) -> Resul
 fn check(text: &str) -> Result<(), String> {
     let (mut length, mut open) = (0, 0_usize);
     for line in text.split_inclusive('\n') {
-        if line.starts_with("---") {
+        // `---x` is no separator.
+        if line.strip_prefix("---").is_some_and(|rest| rest.trim_start() != rest || rest.is_empty()) {
             (length, open) = (0, 0);
         }
         length += line.len();
@@ -216,6 +217,8 @@ mod tests {
         let open = |count: usize| format!("a: \"{}\"\n", "[".repeat(count));
         assert!(read(&[open(BRACKETS), open(BRACKETS)].join("---\n")).is_ok());
         assert!(read(&open(BRACKETS + 1)).unwrap_err().contains("brackets"));
+        let no_separator = [open(BRACKETS), open(BRACKETS)].join("---x: y\n");
+        assert!(read(&no_separator).unwrap_err().contains("brackets"));
         let nested = |count: usize| format!("a: {}{}\n", "[".repeat(count), "]".repeat(count));
         assert!(read(&nested(100)).is_ok());
         assert!(read(&nested(200)).unwrap_err().contains("more than 128 deep at line 1"));

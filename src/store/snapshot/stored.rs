@@ -108,6 +108,17 @@ impl Importing {
         })
     }
 
+    /// What was last written of the row's presence.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what was changed by another hand.
+    pub fn presence(&self, row: RowId) -> Result<Option<Presence>, StoreError> {
+        self.store.read(|reader| {
+            let mut newest = Newest::select("standing, detail", reader, self.connector, ANY)?;
+            newest.of(row.0, |row| Presence::read(row, 0))
+        })
+    }
+
     /// Since when each of `rows` is unsettled, and which server told of it last; not those that are not.
     ///
     /// # Errors

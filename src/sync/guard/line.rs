@@ -9,6 +9,7 @@ use crate::store::hold::{Hold, Identity, Line};
 use crate::store::journal::Class;
 use crate::sync::plan::{Action, Planned, Removal};
 use crate::sync::policy::LeaverAction;
+use crate::text::clean_within;
 use crate::words::count;
 
 /// Why something is held that was held before an edit.
@@ -167,13 +168,18 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// So many bytes of a place's DN are shown.
+const LONGEST: usize = 256;
+
 /// Begins why something is held that went with a whole place.
 const EVERYONE_IN: &str = "everybody in ";
 
 /// Why something is held that follows from what many lost at once.
 pub(super) fn lost(fields: &[String]) -> String {
     let places = fields.iter().filter_map(|field| Place::of(field));
-    let places = places.map(|Place(dn)| format!("{EVERYONE_IN}{dn} is missing at once"));
+    let shown =
+        |Place(dn): Place<'_>| format!("{EVERYONE_IN}{} is missing at once", clean_within(dn, LONGEST));
+    let places = places.map(shown);
     let fields: Vec<&str> =
         fields.iter().filter(|field| Place::of(field).is_none()).map(String::as_str).collect();
     let fields = (!fields.is_empty()).then(|| format!("many entries lost {} at once", fields.join(", ")));

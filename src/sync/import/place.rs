@@ -40,13 +40,15 @@ fn hash(dn: &str) -> u64 {
     hasher.finish()
 }
 
-/// The places of those who are missing.
+/// The places of those who are missing, by the hash of their DN: most are of no account, and a DN may have many and long ones.
 #[derive(Debug, Default)]
-pub(super) struct Places(HashMap<String, Lost>);
+pub(super) struct Places(HashMap<u64, Lost>);
 
 /// What a place lost.
 #[derive(Debug, Default)]
 struct Lost {
+    /// Its DN, once it is of account.
+    dn: String,
     rows: RoaringBitmap,
     people: u64,
     /// Those who were in it and are elsewhere now.
@@ -59,24 +61,27 @@ impl Places {
     /// Of those who are missing, as far as they are many, or the place itself is missing: `orphans` are those of whom the entry
     /// right above them is.
     pub(super) fn of<'m>(
-        missing: impl Iterator<Item = (RowId, EntryKind, &'m str)>,
+        missing: impl Iterator<Item = (RowId, EntryKind, &'m str)> + Clone,
         orphans: &RoaringBitmap,
     ) -> Self {
-        let mut places: HashMap<String, Lost> = HashMap::new();
-        for (row, kind, dn) in missing {
+        let mut places: HashMap<u64, Lost> = HashMap::new();
+        for (row, kind, dn) in missing.clone() {
             let Ok(dn) = Dn::parse(dn) else { continue };
             for (above, place) in dn.ancestors().enumerate() {
-                if !places.contains_key(place) {
-                    places.insert(place.to_owned(), Lost::default());
-                }
-                if let Some(lost) = places.get_mut(place) {
-                    lost.rows.insert(row.0);
-                    lost.people += u64::from(kind != EntryKind::Group);
-                    lost.is_missing |= above == 0 && orphans.contains(row.0);
-                }
+                let lost = places.entry(hash(place)).or_default();
+                lost.rows.insert(row.0);
+                lost.people += u64::from(kind != EntryKind::Group);
+                lost.is_missing |= above == 0 && orphans.contains(row.0);
             }
         }
         places.retain(|_, lost| lost.is_missing || lost.people >= PEOPLE || lost.rows.len() >= ENTRIES);
+        for dn in missing.filter_map(|(_, _, dn)| Dn::parse(dn).ok()) {
+            for place in dn.ancestors() {
+                if let Some(lost) = places.get_mut(&hash(place)).filter(|lost| lost.dn.is_empty()) {
+                    place.clone_into(&mut lost.dn);
+                }
+            }
+        }
         Self(places)
     }
 
@@ -87,9 +92,8 @@ impl Places {
     /// Somebody is there.
     pub(super) fn there(&mut self, dn: &str) {
         let Ok(dn) = Dn::parse(dn) else { return };
-        self.0.remove(dn.as_str());
-        for place in dn.ancestors() {
-            self.0.remove(place);
+        for place in std::iter::once(dn.as_str()).chain(dn.ancestors()) {
+            self.0.remove(&hash(place));
         }
     }
 
@@ -97,7 +101,7 @@ impl Places {
     pub(super) fn moved(&mut self, from: &str) {
         let Ok(from) = Dn::parse(from) else { return };
         for place in from.ancestors() {
-            if let Some(lost) = self.0.get_mut(place) {
+            if let Some(lost) = self.0.get_mut(&hash(place)) {
                 lost.moved += 1;
             }
         }
@@ -107,9 +111,9 @@ impl Places {
     /// have moved was given up.
     pub(super) fn vanished(mut self) -> BTreeMap<Dn, RoaringBitmap> {
         self.0.retain(|_, lost| lost.moved < lost.rows.len());
-        let outermost = self.0.iter().filter_map(|(place, lost)| {
-            let place = Dn::parse(place).ok()?;
-            let is_within_another = place.ancestors().any(|outer| self.0.contains_key(outer));
+        let outermost = self.0.values().filter_map(|lost| {
+            let place = Dn::parse(&lost.dn).ok()?;
+            let is_within_another = place.ancestors().any(|outer| self.0.contains_key(&hash(outer)));
             (!is_within_another).then(|| (place, lost.rows.clone()))
         });
         outermost.collect()

@@ -24,7 +24,7 @@ fn meaning(domain: bool) -> Meaning {
         hides_primary: None,
         users: None,
         groups: None,
-        used: Used::new(["mail", "objectClass"].map(str::to_owned)),
+        used: Used::new(["mail", "uid", "objectClass"].map(str::to_owned)),
         owners: Owners::default(),
         shared: Shared::default(),
         name: "a.ldif".to_owned(),

@@ -166,6 +166,19 @@ fn a_record_states_no_more_than_an_entry_may(#[case] lines: &str, #[case] why: &
 }
 
 #[test]
+fn lines_behind_breaks_have_a_bound() {
+    let line = |count: usize| (0..count).map(|at| format!("\x0ba{at}: x")).collect::<Vec<_>>().concat();
+    let read = |count| records(&format!("dn: cn=a\ndescription: b{}\n\n", line(count)));
+    assert_eq!((read(10_000)[0].joined.len(), &read(10_000)[0].damage), (10_000, &None));
+    let beyond = read(10_001);
+    assert!(
+        beyond[0].damage.as_ref().is_some_and(|why| why.contains("more than 10000")),
+        "{:?}",
+        beyond[0].damage
+    );
+}
+
+#[test]
 fn a_list_may_be_long() {
     let member = format!("member: cn={}\n", "a".repeat(1 << 10));
     let records = records(&format!("dn: cn=a\n{}\n", member.repeat(5000)));

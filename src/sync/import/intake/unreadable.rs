@@ -54,11 +54,19 @@ impl Intake {
                 // What came of it before stands.
                 self.write_told_of(row)?;
                 self.damaged.insert(row.0, what);
-                self.seen.insert(row.0);
-                if known.presence != PresenceByte::Unreadable {
+                let is_first = self.seen.insert(row.0);
+                let presence = Presence::Unreadable(why);
+                let is_news = match known.presence {
+                    // The reason may be another one, or stand at another line.
+                    PresenceByte::Unreadable => {
+                        is_first && self.importing.presence(row)?.as_ref() != Some(&presence)
+                    }
+                    _ => true,
+                };
+                if is_news {
                     self.importing.note(Known { presence: PresenceByte::Unreadable, ..known });
                     self.written.insert(row.0);
-                    self.pending.push(Version::Presence { row, presence: Presence::Unreadable(why) });
+                    self.pending.push(Version::Presence { row, presence });
                 }
             }
             _ => {
