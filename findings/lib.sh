@@ -157,6 +157,48 @@ dirsrv_stop() {
 # as_manager TOOL ARGUMENT...: ldapsearch, ldapmodify and so on, bound as its directory manager.
 as_manager() { local tool=$1; shift; "$tool" -x -H "$URL" -D 'cn=Directory Manager' -w secretsecret "$@"; }
 
+# apacheds_start [LIMIT]: an ApacheDS of dc=example,dc=test at $URL, where a search of others than its administrator gives LIMIT entries at
+# most. It offers content synchronization.
+apacheds_start() {
+  local port
+  port=$(free_port)
+  jars org.apache.directory.server:apacheds-all:2.0.0.AM27
+  URL=ldap://127.0.0.1:$port
+  java -DworkingDirectory="$W/data" -Djava.io.tmpdir="$W" -cp "$CLASSPATH" "$(dirname "${BASH_SOURCE[0]}")/../tests/servers/ApacheDs.java" "$port" "${1:-0}" > "$W/apacheds.log" 2>&1 &
+  PIDS+=($!)
+  until_true 120 as_system ldapsearch -s base -b ''
+}
+# as_system TOOL ARGUMENT...: bound as its administrator.
+as_system() { local tool=$1; shift; "$tool" -x -H "$URL" -D uid=admin,ou=system -w secret "$@"; }
+
+# unboundid_start [LIMIT]: UnboundID's in-memory server of dc=example,dc=test at $URL, the same.
+unboundid_start() {
+  local port
+  port=$(free_port)
+  jars com.unboundid:unboundid-ldapsdk:7.0.2
+  URL=ldap://127.0.0.1:$port
+  java -cp "$CLASSPATH" "$(dirname "${BASH_SOURCE[0]}")/../tests/servers/UnboundId.java" "$port" "${1:-0}" > "$W/unboundid.log" 2>&1 &
+  PIDS+=($!)
+  until_true 60 as_manager ldapsearch -s base -b ''
+}
+
+# opendj_start: an OpenDJ of dc=example,dc=test at $URL.
+opendj_start() {
+  local port
+  port=$(free_port)
+  echo "org.openidentityplatform.opendj:opendj-server-legacy:4.6.5:zip"
+  (cd "$W" && mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=org.openidentityplatform.opendj:opendj-server-legacy:4.6.5:zip -DoutputDirectory="$W" > mvn.log 2>&1) || { tail -5 "$W/mvn.log"; exit 2; }
+  (cd "$W" && python3 -m zipfile -e opendj-server-legacy-4.6.5.zip . && chmod +x opendj/setup opendj/bin/* opendj/lib/*.sh)
+  URL=ldap://127.0.0.1:$port
+  "$W/opendj/setup" --cli --no-prompt --acceptLicense --rootUserDN 'cn=Directory Manager' --rootUserPassword secretsecret --ldapPort "$port" --adminConnectorPort "$(free_port)" \
+    --baseDN dc=example,dc=test --hostname localhost --skipPortCheck --doNotStart > "$W/setup.log" 2>&1 || { tail -5 "$W/setup.log"; exit 2; }
+  sed -i 's/^ds-cfg-listen-address: 0.0.0.0/ds-cfg-listen-address: 127.0.0.1/' "$W/opendj/config/config.ldif"
+  "$W/opendj/bin/start-ds" --nodetach > "$W/opendj.log" 2>&1 &
+  PIDS+=($!)
+  until_true 120 as_manager ldapsearch -s base -b ''
+}
+JAVA=(ldap-utils openjdk-17-jdk-headless maven)
+
 # company: the entries of a small one, as LDIF. person UID [more lines], group CN UID...
 company() {
   printf 'dn: dc=example,dc=test\nobjectClass: domain\ndc: example\n\n'
