@@ -59,6 +59,7 @@ mod mimecast_sync;
 mod mimecast_target;
 mod node;
 mod operator;
+mod pages;
 mod renames;
 mod replica;
 mod scale;

@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub(super) certificate_ends_at: Option<Timestamp>,
     /// Servers that were tried before, and why they were not read.
     pub(super) skipped: Vec<String>,
+    /// The largest page that the server was seen to bring to its end, if it ended a larger one at a limit.
+    pub(super) largest_page: u32,
 }
 
 /// A server that may be read.
@@ -120,7 +122,13 @@ impl Connection {
             talk = secured;
             certificate_ends_at = certificate.as_deref().and_then(tls::ends_at);
         }
-        let mut connection = Self { talk, url: url.to_owned(), certificate_ends_at, skipped: Vec::new() };
+        let mut connection = Self {
+            talk,
+            url: url.to_owned(),
+            certificate_ends_at,
+            skipped: Vec::new(),
+            largest_page: u32::MAX,
+        };
         connection.bind(config.bind.as_ref()).await?;
         tracing::debug!(url, secure = secure || config.start_tls, "connected");
         Ok(connection)

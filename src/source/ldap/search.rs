@@ -1,5 +1,7 @@
 //! One search, page by page, entry by entry.
 
+use std::collections::HashSet;
+
 use super::connection::Connection;
 use super::decode::{self, Raw};
 use super::error;
@@ -44,6 +46,7 @@ pub(super) struct Search<'c> {
     asked: bool,
     cookie: Vec<u8>,
     page: Page,
+    brought: Brought,
     /// Whether anything came: after that, the search cannot begin anew in another way.
     begun: bool,
     done: bool,
@@ -54,13 +57,15 @@ pub(super) struct Search<'c> {
 }
 
 impl<'c> Search<'c> {
-    pub(super) fn new(connection: &'c mut Connection, query: Query) -> Self {
+    pub(super) fn new(connection: &'c mut Connection, mut query: Query) -> Self {
+        query.page_size = query.page_size.map(|size| size.min(connection.largest_page));
         Self {
             connection,
             query,
             asked: false,
             cookie: Vec::new(),
             page: Page::default(),
+            brought: Brought::default(),
             begun: false,
             done: false,
             ended: Vec::new(),
@@ -73,7 +78,7 @@ impl<'c> Search<'c> {
         self.query.filter = filter;
         (self.asked, self.begun, self.done, self.code) = (false, false, false, None);
         self.cookie.clear();
-        self.page = Page::default();
+        (self.page, self.brought) = (Page::default(), Brought::default());
     }
 
     /// The next thing found; `None` only at the true end. `came` is how many entries the whole read has
@@ -96,11 +101,17 @@ impl<'c> Search<'c> {
                     if !self.page.goes_on(&raw.dn) {
                         return Err(again(&self.query.base, came));
                     }
+                    if !self.is_new(&raw.dn) {
+                        continue;
+                    }
                     return Ok(Some(SearchItem::Entry(raw)));
                 }
                 Response::Reference(urls) => {
                     self.begun = true;
                     self.page.came += 1;
+                    if !self.is_new(&urls.join(" ")) {
+                        continue;
+                    }
                     return Ok(Some(SearchItem::Reference(urls)));
                 }
                 Response::SearchDone(result) => {
@@ -111,6 +122,26 @@ impl<'c> Search<'c> {
             }
         }
         Ok(None)
+    }
+
+    /// Notes what came in a first page, as long as that is one; whether it did not come before.
+    fn is_new(&mut self, name: &str) -> bool {
+        if self.brought.again && self.brought.these.contains(name) {
+            return false;
+        }
+        if self.cookie.is_empty()
+            && self.query.page_size.is_some_and(|size| self.page.came <= u64::from(size))
+        {
+            self.brought.these.insert(name.to_owned());
+        }
+        true
+    }
+
+    /// Asks for the first page again, of this size; what it brought is not told twice.
+    fn begin_again(&mut self, size: u32) {
+        self.query.page_size = Some(size);
+        self.brought.again = true;
+        self.page = Page::default();
     }
 
     async fn ask(&mut self, came: u64) -> Result<(), SourceError> {
@@ -133,11 +164,28 @@ impl<'c> Search<'c> {
         came: u64,
     ) -> Result<(), SourceError> {
         self.code = Some(result.code);
+        // A limit ends a page that is not smaller than it (389 Directory Server, OpenDJ): smaller ones come to their end.
+        let ends_at_limit = LIMITS.contains(&result.code) && self.cookie.is_empty();
+        if let Some(size) = self.page.below(self.query.page_size).filter(|_| ends_at_limit) {
+            self.connection.largest_page = size;
+            self.begin_again(size);
+            return Ok(());
+        }
         match result.code {
             0 => {
                 let control = controls.iter().find(|control| control.oid == PAGED_RESULTS);
                 let value = control.and_then(|control| control.value.as_deref());
                 let value = value.filter(|_| self.query.page_size.is_some());
+                let size = self.query.page_size.filter(|size| self.page.came == u64::from(*size));
+                if let (None, true, Some(size)) = (value, self.cookie.is_empty(), size) {
+                    // Either there are no more, or it does not say that there are: then a larger page is full too.
+                    if self.brought.enlarged {
+                        return Err(full(&self.query.base, came));
+                    }
+                    self.brought.enlarged = true;
+                    self.begin_again(size.saturating_add(1));
+                    return Ok(());
+                }
                 let next = next(&self.cookie, value).ok_or_else(|| unintelligible(&self.query.base))?;
                 self.done = next.is_empty();
                 if !self.page.end() && !self.done {
@@ -146,6 +194,9 @@ impl<'c> Search<'c> {
                 self.ended = controls;
                 self.cookie = next;
                 self.begun = true;
+                if !self.brought.again {
+                    self.brought = Brought::default();
+                }
                 Ok(())
             }
             // The size or the pages themselves are refused: smaller ones, then none.
@@ -158,6 +209,16 @@ impl<'c> Search<'c> {
             _ => Err(error::searching(&self.query.base, result, came)),
         }
     }
+}
+
+/// What came of a first page that is asked for again: by name, an entry's or a reference's.
+#[derive(Default)]
+struct Brought {
+    these: HashSet<String>,
+    /// Whether it was asked for again.
+    again: bool,
+    /// Whether that was because it was full, and nothing said whether there is more.
+    enlarged: bool,
 }
 
 /// The page under way: whether it brings the search any further.
@@ -179,6 +240,12 @@ impl Page {
             self.first = Some(dn.to_owned());
         }
         self.came > 1 || self.before.as_deref() != Some(dn)
+    }
+
+    /// The size of a page that is smaller than what came of this one, if it is smaller than this one was to be.
+    fn below(&self, size: Option<u32>) -> Option<u32> {
+        let smaller = u32::try_from(self.came).ok()?.checked_sub(1)?;
+        (0 < smaller && smaller < size?).then_some(smaller)
     }
 
     /// Begins the next; whether this one, and those before it, brought something.
@@ -205,6 +272,14 @@ fn next(before: &[u8], value: Option<&[u8]>) -> Option<Vec<u8>> {
 fn unintelligible(base: &str) -> SourceError {
     let message = format!(
         "the server ended a page below {base} without saying how to continue (RFC 2696); nothing of this read was used"
+    );
+    SourceError::new(crate::source::Reason::Interrupted, message)
+}
+
+fn full(base: &str, came: u64) -> SourceError {
+    let message = format!(
+        "the server gives as many entries below {base} as a page may have, twice, and does not say whether there are more \
+         (RFC 2696); {came} entries had come, and nothing of this read was used. Set another pageSize"
     );
     SourceError::new(crate::source::Reason::Interrupted, message)
 }
@@ -236,6 +311,15 @@ mod tests {
         assert!(page.end() && page.goes_on("cn=c"));
         assert!(page.end() && page.end() && page.goes_on("cn=a"), "389 gives one cookie for all pages");
         assert!(page.end() && !page.goes_on("cn=a"));
+    }
+
+    #[test]
+    fn a_smaller_page_is_smaller_than_what_came_and_than_what_was_asked_for() {
+        let below = |came, size| Page { came, ..Page::default() }.below(size);
+        assert_eq!(below(10, Some(500)), Some(9));
+        assert_eq!(below(10, Some(10)), Some(9));
+        assert_eq!((below(11, Some(10)), below(1, Some(10)), below(0, Some(10))), (None, None, None));
+        assert_eq!(below(10, None), None, "it has no pages");
     }
 
     #[test]
