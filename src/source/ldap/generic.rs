@@ -154,6 +154,12 @@ impl Feeds for Generic {
                  covers one: so everything is read each time",
             ));
         }
+        if session.facts.is_389() {
+            return Ok(Choice::none(
+                "the content synchronization of 389 Directory Server tells of changes only where its Retro Changelog keeps \
+                 nsuniqueid:targetUniqueId, and answers success and nothing where it does not: so everything is read each time",
+            ));
+        }
         let may_be_openldap = root_dse::may_be_openldap(&session.facts);
         if !sync_repl::is_offered(&session.facts) {
             let remedy = if may_be_openldap {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use self::hidden::Listed;
 use super::computed::Untold;
 use super::dialect::Dialect;
 use super::feed::{Choice, Resume};
@@ -20,6 +21,7 @@ use crate::words::count;
 mod again;
 mod changes;
 mod entries;
+mod hidden;
 mod primary;
 mod renamed;
 
@@ -28,6 +30,8 @@ pub(super) struct Reader<'s, D: Dialect> {
     session: &'s mut Session<D>,
     output: Output,
     untold: Untold,
+    /// Some whom groups list.
+    listed: Listed,
     /// Who came in a read of changes, and under what DN.
     there: HashMap<Anchor, String>,
     /// Whose primary group is which, of those who came.
@@ -45,6 +49,7 @@ impl<'s, D: Feeds> Reader<'s, D> {
             session,
             output: Output::new(sink),
             untold,
+            listed: Listed::default(),
             there: HashMap::new(),
             primaries: D::Primaries::default(),
             hides_primary_group: None,
@@ -105,6 +110,7 @@ impl<'s, D: Feeds> Reader<'s, D> {
         if D::HAS_ALIASES {
             self.note_aliases().await;
         }
+        self.note_hidden().await;
         if self.output.referrals > 0 {
             let these = self.output.references.join(", ");
             self.notices.push(format!(

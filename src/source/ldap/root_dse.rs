@@ -142,6 +142,11 @@ impl RootDse {
         self.vendor.as_deref().is_some_and(|vendor| vendor.starts_with("Apache Software Foundation"))
     }
 
+    /// Whether it is 389 Directory Server, `FreeIPA` too.
+    pub(super) fn is_389(&self) -> bool {
+        self.vendor.as_deref().is_some_and(is_389)
+    }
+
     /// A subtree with the server's own accounts, if it has one among what is read.
     pub(super) fn own_accounts(&self) -> Option<Dn> {
         self.is_apacheds().then(|| Dn::parse("ou=system").ok()).flatten()
@@ -173,6 +178,11 @@ pub(super) fn may_be_openldap(facts: &RootDse) -> bool {
 /// Whether the vendor's name is OpenLDAP's.
 pub(super) fn is_openldap(vendor: &str) -> bool {
     vendor.to_lowercase().contains("openldap")
+}
+
+/// Whether the vendor's name is that of 389 Directory Server.
+pub(super) fn is_389(vendor: &str) -> bool {
+    ["389", "freeipa"].iter().any(|name| vendor.to_lowercase().contains(name))
 }
 
 /// The attribute that holds the immutable id, by what the bases themselves bear, else a user below them. One that is `pinned` is

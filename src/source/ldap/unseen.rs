@@ -38,10 +38,8 @@ impl GenericConfig {
     pub fn unseen(&self, fields: &BTreeSet<&str>, vendor: Option<&str>) -> Option<String> {
         let attributes = attributes(fields, schema::attributes_of);
         let (dn, names) = (self.ldap.bind.as_ref().map(|Bind { dn, .. }| dn), attributes.join(","));
-        let of_389 =
-            |vendor: &str| ["389", "freeipa"].iter().any(|name| vendor.to_lowercase().contains(name));
         let grant = match vendor {
-            Some(vendor) if of_389(vendor) => {
+            Some(vendor) if root_dse::is_389(vendor) => {
                 let who = dn.map_or("anyone", String::as_str);
                 let targets = attributes.join(" || ");
                 format!(

@@ -54,6 +54,7 @@ impl<D: Dialect> Reader<'_, D> {
                     continue;
                 }
                 self.untold.note(kind, &raw.attributes);
+                self.listed.note(kind, D::LISTS, &raw.attributes);
                 if !is_group && D::Primaries::is_hidden(&raw.attributes) {
                     self.primaries.hide();
                 } else if !is_group {
