@@ -309,6 +309,37 @@ fn a_name_of_two_people_adds_and_removes_nobody() {
     assert_eq!(in_it(&desk.registry(), "Choir"), ["htest@corp.example"], "{}", ran.said());
 }
 
+#[test]
+fn a_name_of_a_person_and_of_a_group_that_is_left_out_adds_and_removes_nobody() {
+    let leavers = person(4, "Max Leavers", "ou=Sales,").replace("fullName: Max Leavers", "fullName: Leavers");
+    let lists = [
+        group(23, "Choir", 0, &["Leavers", "Hal Test/Corp"]),
+        group(24, "Band", 0, &["Max Leavers/Sales/Corp"]),
+    ];
+    let entries = company() + &leavers + &lists.concat();
+    let domino = Domino::start(&Habits { entries: &entries, ..Habits::default() });
+    let desk = Desk::new();
+    desk.write("manifests.yaml", domino.manifests("", ""));
+    desk.sync(&[]).exits(0);
+    let both = ["htest@corp.example", "mleavers@corp.example"];
+    assert_eq!(in_it(&desk.registry(), "Choir"), both, "the name is his alone");
+    // A deny list takes the name, and a list names it that did not.
+    domino.modify(&added(&group(25, "Leavers", 3, &["Eva Roth/Sales/Corp"])));
+    domino.modify("dn: cn=Band\nchangetype: modify\nadd: member\nmember: Leavers\n-\ndelete: member\nmember: Max Leavers/Sales/Corp\n\n");
+    let ran = desk.sync(&[]).says("groupType").says("leavers");
+    let (choir, band) = (in_it(&desk.registry(), "Choir"), in_it(&desk.registry(), "Band"));
+    assert_eq!(
+        (choir.as_slice(), band.as_slice()),
+        (&both.map(str::to_owned)[..], &both.map(str::to_owned)[1..]),
+        "{}",
+        ran.said()
+    );
+    // Somebody new in a list is not taken for it.
+    domino.modify(&added(&group(26, "Guests", 0, &["Leavers"])));
+    desk.sync(&[]);
+    assert!(in_it(&desk.registry(), "Guests").is_empty());
+}
+
 #[rstest]
 #[case::joined("splitGroups: \"{name} {number}\"", true)]
 #[case::as_they_are("", false)]

@@ -49,7 +49,8 @@ pub struct Domino {
     #[schemars(length(max = 4096))]
     pub group_filter: String,
     /// The kinds of groups to read, of those that `groupFilter` finds. A group that does not say its kind is
-    /// multi-purpose.
+    /// multi-purpose. If groups came and none says its kind, it may be hidden from the account: the read ends with
+    /// `AccessDenied`, unless all five are named.
     #[serde(default = "group_types")]
     #[schemars(length(min = 1, max = 5), extend("x-kubernetes-list-type" = "set"))]
     pub group_types: Vec<DominoGroupType>,

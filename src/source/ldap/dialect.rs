@@ -95,6 +95,12 @@ pub(super) trait Dialect: Sized + Send + Sync + 'static {
 
     // Entries.
 
+    /// Begins a read of everything. What finds the groups that are left out though the filter finds them, if there may be any.
+    fn begin(&self) -> Option<String>;
+
+    /// Notes one of these, before anything else comes.
+    fn note_left_out(&self, raw: &Raw);
+
     /// What an entry says; `None` if it is not what was searched for.
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change>;
 

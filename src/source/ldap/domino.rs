@@ -25,14 +25,16 @@ use super::session::Session;
 use super::wire::{Control, Scope};
 use crate::directory::{Anchor, Change, DirectoryId, Dn, EntryKind, Members};
 use crate::source::schema::domino::split::Joining;
-use crate::source::schema::domino::{ANCHOR, DominoSchema, members};
+use crate::source::schema::domino::{ANCHOR, DominoSchema, bears, members};
 use crate::source::schema::posix::Primaries;
 use crate::source::{Reason, SourceError};
 
 mod config;
+mod left_out;
 mod remarks;
 
 pub use self::config::DominoConfig;
+use self::left_out::LeftOut;
 use self::remarks::Remarks;
 
 /// Who is read unless the configuration says otherwise.
@@ -49,6 +51,7 @@ pub(super) struct Domino {
     config: DominoConfig,
     schema: DominoSchema,
     remarks: Remarks,
+    left_out: Mutex<LeftOut>,
     /// The groups that wait for their parts, if parts are to be joined.
     joining: Option<Mutex<Joining>>,
     /// Whether it says nothing at all of a name that nobody has, and not that there is no such object.
@@ -63,6 +66,7 @@ impl Domino {
             config: config.clone(),
             schema: DominoSchema { anchor, literal, purposes },
             remarks: Remarks::default(),
+            left_out: Mutex::default(),
             joining: config.split.clone().map(|rule| Mutex::new(Joining::by(rule))),
             says_nothing_of_nobody: OnceLock::new(),
         }
@@ -162,8 +166,22 @@ impl Dialect for Domino {
         self.schema.attributes()
     }
 
+    fn begin(&self) -> Option<String> {
+        *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = LeftOut::default();
+        self.schema.leaves_out()
+    }
+
+    /// It keeps its names.
+    fn note_left_out(&self, raw: &Raw) {
+        let names = bears(&raw.dn, &raw.attributes);
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).names.extend(names);
+    }
+
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
-        let change = self.schema.told(&raw.dn, &raw.attributes, wanted)?;
+        let mut change = self.schema.told(&raw.dn, &raw.attributes, wanted)?;
+        if let Change::Replace(entry) = &mut change {
+            self.left_out.lock().unwrap_or_else(PoisonError::into_inner).note(entry);
+        }
         self.remarks.note(wanted, &raw.attributes);
         if let (Some(joining), EntryKind::Group, Change::Unreadable { .. }) = (&self.joining, wanted, &change)
             && let Ok(dn) = Dn::parse(&raw.dn)

@@ -120,6 +120,12 @@ impl Dialect for Generic {
         names.into_iter().collect()
     }
 
+    fn begin(&self) -> Option<String> {
+        None
+    }
+
+    fn note_left_out(&self, _: &Raw) {}
+
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         self.schema.told(&raw.dn, &raw.attributes, Some(wanted))
     }

@@ -102,6 +102,7 @@ impl<'s, D: Feeds> Reader<'s, D> {
     }
 
     async fn read_all(mut self, choice: Choice) -> Result<Completion, SourceError> {
+        self.note_left_out().await?;
         self.entries(EntryKind::User, None).await?;
         self.entries(EntryKind::Group, None).await?;
         self.output.flush().await?;

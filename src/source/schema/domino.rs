@@ -7,7 +7,7 @@ use super::class::kind;
 use super::entry::{EntrySchema, Unreadable};
 use super::field::{chosen, decisive};
 use super::{active_directory, standard};
-use crate::directory::{Change, Dn, Entry, EntryKind, Members, Stated, fields, folded};
+use crate::directory::{Change, Dn, Entry, EntryKind, Members, Reference, Stated, fields, folded};
 
 pub(in crate::source) mod name;
 pub(in crate::source) mod purpose;
@@ -78,6 +78,15 @@ impl DominoSchema {
             }
         }
         names
+    }
+
+    /// What finds groups that are not read because of what they are for, if there may be any.
+    pub(in crate::source) fn leaves_out(&self) -> Option<String> {
+        let numbered = Purpose::ALL.iter().enumerate();
+        let left_out = numbered.filter(|(_, purpose)| !self.purposes.contains(purpose));
+        let numbers: String =
+            left_out.map(|(number, _)| format!("({}={number})", purpose::ATTRIBUTE)).collect();
+        (!numbers.is_empty()).then(|| format!("(|{numbers})"))
     }
 
     /// What an entry that came says. `wanted` is what was searched for. `None` if it is something else.
@@ -178,6 +187,11 @@ pub(in crate::source) fn lacks_address(attributes: &Attributes) -> bool {
 /// Whether a group shows what it is for.
 pub(in crate::source) fn shows_purpose(attributes: &Attributes) -> bool {
     attributes.values(purpose::ATTRIBUTE).any(is_said)
+}
+
+/// The names by which lists may name this entry; none of one whose names cannot be read.
+pub(in crate::source) fn bears(dn: &str, attributes: &Attributes) -> Vec<Reference> {
+    Dn::parse(dn).ok().and_then(|dn| name::borne(&dn, attributes).ok()).unwrap_or_default()
 }
 
 /// Members by any of their names, people's addresses among them.

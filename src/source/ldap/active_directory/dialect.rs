@@ -116,6 +116,12 @@ impl Dialect for ActiveDirectory {
         self.schema.attributes()
     }
 
+    fn begin(&self) -> Option<String> {
+        None
+    }
+
+    fn note_left_out(&self, _: &Raw) {}
+
     fn told(&self, raw: &Raw, wanted: EntryKind) -> Option<Change> {
         self.schema.told(&raw.dn, &raw.attributes, wanted)
     }

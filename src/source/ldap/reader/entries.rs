@@ -96,6 +96,24 @@ impl<D: Dialect> Reader<'_, D> {
         Ok(())
     }
 
+    /// Has the dialect note the groups that it leaves out.
+    pub(super) async fn note_left_out(&mut self) -> Result<(), SourceError> {
+        let Some(filter) = self.session.dialect.begin() else { return Ok(()) };
+        let filter = among(Some(&filter), self.session.groups());
+        let attributes = self.session.dialect.attributes(EntryKind::Group);
+        for base in self.session.bases.clone() {
+            let query = self.session.query(base, filter.clone(), attributes.clone());
+            let anchor = &self.session.asking.attribute;
+            let mut search = Sweep::new(&mut self.session.connection, query, D::DIVIDES_BY, anchor);
+            while let Some(found) = search.next(self.output.came).await? {
+                if let SearchItem::Entry(raw) = found {
+                    self.session.dialect.note_left_out(&raw);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads these entries, as far as they are among those that are read.
     pub(super) async fn read_these(&mut self, these: &[Anchor]) -> Result<(), SourceError> {
         let asking = self.session.asking.clone();
