@@ -11,6 +11,9 @@ BROWSER_PACKAGES := chromium chromium-driver
 # What runs pods on a node of our own, if this machine supports that.
 NODE_PACKAGES := curl iproute2 containerd runc containernetworking-plugins iptables
 
+# LDAP servers of others: one is Debian's, and three are fetched by Maven and run by Java.
+SERVER_PACKAGES := 389-ds-base openjdk-17-jdk-headless maven
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +111,11 @@ domino-large: setup build ## Read a Domino Directory with PEOPLE people, in one 
 	@./scripts/setup time
 	PEOPLE=$(or $(PEOPLE),100000) ROLLCALL_BINARY=target/release/rollcall \
 		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 domino_large::
+
+.PHONY: servers
+servers: setup ## Live the life of a person on 389 Directory Server, OpenDJ, ApacheDS and UnboundID, and write the table of docs/directories/tested.md
+	@./scripts/setup $(SERVER_PACKAGES)
+	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it -- --include-ignored --test-threads 2 servers::
 
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again

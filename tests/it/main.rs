@@ -67,6 +67,7 @@ mod scim_large;
 mod scim_target;
 mod secrets;
 mod serve;
+mod servers;
 mod service_accounts;
 mod services;
 mod source_contract;

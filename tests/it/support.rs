@@ -43,6 +43,7 @@ pub(crate) mod scim;
 pub(crate) mod scim_stand_in;
 pub(crate) mod secrets;
 pub(crate) mod served;
+pub(crate) mod servers;
 pub(crate) mod slapd;
 pub(crate) mod story;
 pub(crate) mod toxiproxy;
