@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 
-use self::client::{AT_ONCE, Api, Listed, Refused};
+use self::client::{AT_ONCE, Api, Listed, NAME, Refused};
 use self::decode::Item;
 use self::seen::Seen;
 use crate::clock::SystemClock;
@@ -18,7 +18,7 @@ use crate::directory::{
 use crate::source::fingerprint::fingerprint;
 use crate::source::outlet::Outlet;
 use crate::source::service::open::Open;
-use crate::source::service::trail::Trail;
+use crate::source::service::pages::Pages;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 use crate::words::count;
 
@@ -68,7 +68,7 @@ impl Source for GoogleSource {
     }
 }
 
-async fn read(api: &Api, cursor: Option<&Cursor>, sink: &Sink) -> Result<Completion, SourceError> {
+async fn read(api: &Arc<Api>, cursor: Option<&Cursor>, sink: &Sink) -> Result<Completion, SourceError> {
     let customer = api.customer().await?;
     let fingerprint = fingerprint(api.asked(&customer));
     let before = cursor.and_then(|cursor| Seen::read(cursor, &fingerprint));
@@ -82,12 +82,20 @@ async fn read(api: &Api, cursor: Option<&Cursor>, sink: &Sink) -> Result<Complet
 
 /// One read.
 struct Reading<'a> {
-    api: &'a Api,
+    api: &'a Arc<Api>,
     /// Whose users and groups are read.
     customer: DirectoryId,
     outlet: Outlet<'a>,
     /// The ids of the users who came.
     users: HashSet<Anchor>,
+}
+
+/// A user as a page tells of them.
+struct User {
+    anchor: Option<Anchor>,
+    /// Whose they are, if they are somebody else's.
+    stranger: Option<DirectoryId>,
+    change: Change,
 }
 
 /// A group of which it is asked who is in it, and by what it is known when it comes again as it is.
@@ -99,70 +107,80 @@ struct Asked {
 impl Reading<'_> {
     /// All users, and those of before who were deleted.
     async fn users(&mut self) -> Result<(), SourceError> {
-        let literal = &self.api.config().literal;
-        let (mut next, mut trail) = (None, Trail::default());
-        loop {
-            let page = self.api.users(false, next.as_deref()).await.map_err(Refused::error)?;
-            for item in &page.items {
-                self.is_ours(item)?;
-                self.users.extend(decode::id(item));
-                self.outlet.change(decode::user(item, literal)).await?;
+        let (api, customer) = (self.api.clone(), self.customer.clone());
+        let user = Arc::new(move |item: &Item<'_>| User {
+            anchor: decode::id(item),
+            stranger: decode::text(item, "customerId").map(DirectoryId::new).filter(|it| *it != customer),
+            change: decode::user(item, &api.config().literal),
+        });
+        let api = self.api.clone();
+        let mut pages = Pages::from(NAME, "", move |page, ahead| {
+            let (api, user) = (api.clone(), user.clone());
+            Box::pin(async move { api.users(false, &page, &*user, ahead).await })
+        })?;
+        while let Some(users) = pages.next().await.map_err(Refused::error)? {
+            for User { anchor, stranger, change } in users {
+                self.is_ours(stranger)?;
+                self.users.extend(anchor);
+                self.outlet.change(change).await?;
             }
-            let Some(token) = page.next else { break };
-            trail.step(&token, client::NAME)?;
-            next = Some(token);
         }
-        let (mut next, mut trail) = (None, Trail::default());
-        loop {
-            let page = self.api.users(true, next.as_deref()).await.map_err(Refused::error)?;
-            for anchor in page.items.iter().filter_map(decode::id) {
+        pages.end()?;
+        let api = self.api.clone();
+        let mut pages = Pages::from(NAME, "", move |page, ahead| {
+            let api = api.clone();
+            Box::pin(async move { api.users(true, &page, &decode::id, ahead).await })
+        })?;
+        while let Some(deleted) = pages.next().await.map_err(Refused::error)? {
+            for anchor in deleted.into_iter().flatten() {
                 // Who was restored while the read went on is there.
                 if !self.users.contains(&anchor) {
                     self.outlet.change(Change::Tombstone(anchor)).await?;
                 }
             }
-            let Some(token) = page.next else { return Ok(()) };
-            trail.step(&token, client::NAME)?;
-            next = Some(token);
         }
+        pages.end().map(|_| ())
     }
 
     /// A user who is somebody else's says that this is not the directory that it is taken for.
-    fn is_ours(&self, item: &Item) -> Result<(), SourceError> {
-        match decode::text(item, "customerId").map(DirectoryId::new) {
-            Some(customer) if customer != self.customer => Err(SourceError::new(
-                Reason::DirectoryChanged,
-                format!(
-                    "the users that were read are of the customer {customer}, and not of {}, whose administrator asks; set \
-                     customer: {customer}. Nothing of this read was used",
-                    self.customer
-                ),
-            )),
-            _ => Ok(()),
-        }
+    fn is_ours(&self, stranger: Option<DirectoryId>) -> Result<(), SourceError> {
+        let Some(customer) = stranger else { return Ok(()) };
+        Err(SourceError::new(
+            Reason::DirectoryChanged,
+            format!(
+                "the users that were read are of the customer {customer}, and not of {}, whose administrator asks; set \
+                 customer: {customer}. Nothing of this read was used",
+                self.customer
+            ),
+        ))
     }
 
     /// All groups, with who is in them; how many of those are neither users nor groups here.
     async fn groups(&mut self, before: Option<&Seen>, now: &mut Seen) -> Result<u64, SourceError> {
-        let literal = &self.api.config().literal;
         let (mut groups, mut ids) = (Vec::new(), HashSet::new());
-        let (mut next, mut trail) = (None, Trail::default());
-        loop {
-            let page = self.api.groups(next.as_deref()).await.map_err(Refused::error)?;
-            for item in page.items {
-                let mark = seen::mark(&item);
-                match decode::group(&item, literal) {
-                    Ok(entry) => {
-                        ids.insert(entry.anchor.clone());
-                        groups.push(Asked { entry, mark });
+        let api = self.api.clone();
+        let mut pages = Pages::from(NAME, "", move |page, ahead| {
+            let api = api.clone();
+            Box::pin(async move {
+                let asked = |item: &Item<'_>| {
+                    let entry = decode::group(item, &api.config().literal)?;
+                    Ok::<_, Box<Change>>(Asked { entry, mark: seen::mark(item) })
+                };
+                api.groups(&page, &asked, ahead).await
+            })
+        })?;
+        while let Some(listed) = pages.next().await.map_err(Refused::error)? {
+            for one in listed {
+                match one {
+                    Ok(one) => {
+                        ids.insert(one.entry.anchor.clone());
+                        groups.push(one);
                     }
                     Err(unreadable) => self.outlet.change(*unreadable).await?,
                 }
             }
-            let Some(token) = page.next else { break };
-            trail.step(&token, client::NAME)?;
-            next = Some(token);
         }
+        pages.end()?;
         let mut strangers = 0;
         let mut open = Vec::new();
         let known = self.known(before, &groups).await;

@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use self::client::{Graph, Refused};
+use self::client::{Graph, NAME, Refused};
 use self::config::{CONTACTS, GROUPS, USERS};
 use self::cursor::Resume;
 use self::decode::Item;
-use self::groups::Groups;
-use self::pages::Pages;
-use self::people::Told;
+use self::groups::{Groups, Part};
+use self::people::{Person, Told};
 use crate::clock::SystemClock;
 use crate::directory::{Anchor, Change, Completion, Cursor, DirectoryId, Feed, Mode, Shown};
 use crate::source::fingerprint::fingerprint;
 use crate::source::outlet::Outlet;
 use crate::source::service::open::Open;
+use crate::source::service::pages::Pages;
 use crate::source::{LookUp, Reason, Sink, Source, SourceError};
 
 mod client;
@@ -29,7 +29,6 @@ mod cursor;
 mod decode;
 mod groups;
 mod look_up;
-mod pages;
 mod people;
 mod refusal;
 
@@ -102,7 +101,7 @@ impl Source for EntraSource {
 struct People {
     name: &'static str,
     select: fn(&BTreeSet<String>) -> String,
-    decode: fn(&Item, &BTreeSet<String>, Mode) -> Change,
+    decode: fn(&Item<'_>, &BTreeSet<String>, Mode) -> Change,
 }
 
 const USER: People = People { name: USERS, select: decode::select_users, decode: decode::user };
@@ -179,14 +178,31 @@ impl<'a> Reading<'a> {
         Ok(Some(Resume { fingerprint: begin.fingerprint.clone(), users, groups, contacts }))
     }
 
+    /// The pages of a feed, each object as `of` understands it.
+    fn pages<T: Send + 'static>(
+        &self,
+        link: &str,
+        of: impl Fn(&Item<'_>, &BTreeSet<String>) -> T + Send + Sync + 'static,
+    ) -> Result<Pages<T, Refused>, SourceError> {
+        let (graph, of) = (self.graph.clone(), Arc::new(of));
+        Pages::from(NAME, link, move |link, ahead| {
+            let (graph, of) = (graph.clone(), of.clone());
+            Box::pin(async move {
+                graph.page(&link, &|item: &Item<'_>| of(item, &graph.config().literal), ahead).await
+            })
+        })
+    }
+
     /// Reads a feed of users or contacts.
     async fn people(&mut self, mode: Mode, link: &str, of: &People) -> Result<Option<String>, Refused> {
-        let literal = self.graph.config().literal.clone();
-        let (mut pages, mut told) = (Pages::from(self.graph, link)?, Told::default());
-        while let Some(items) = pages.next().await? {
-            for item in &items {
-                if told.note(item, mode) {
-                    self.outlet.change((of.decode)(item, &literal, mode)).await?;
+        let (literal, decode, mut told) = (&self.graph.config().literal, of.decode, Told::default());
+        let person =
+            move |item: &Item<'_>, literal: &BTreeSet<String>| Person::of(item, decode(item, literal, mode));
+        let mut pages = self.pages(link, person)?;
+        while let Some(people) = pages.next().await? {
+            for person in people {
+                if told.note(&person, mode) {
+                    self.outlet.change(person.change).await?;
                 }
             }
         }
@@ -195,8 +211,9 @@ impl<'a> Reading<'a> {
             return Ok(None);
         }
         for id in told.doubtful() {
-            match self.object(of.name, *id, &(of.select)(&literal)).await? {
-                Some(item) => self.outlet.change((of.decode)(&item, &literal, Mode::Full)).await?,
+            let whole = |item: &Item<'_>| decode(item, literal, Mode::Full);
+            match self.object(of.name, *id, &(of.select)(literal), whole).await? {
+                Some(change) => self.outlet.change(change).await?,
                 None if told.is_removed(*id) => {
                     self.outlet.change(Change::Tombstone(decode::anchor(*id))).await?;
                 }
@@ -211,12 +228,9 @@ impl<'a> Reading<'a> {
 
     /// Reads the feed of groups.
     async fn groups(&mut self, mode: Mode, link: &str) -> Result<Option<String>, Refused> {
-        let literal = self.graph.config().literal.clone();
-        let (mut pages, mut told) = (Pages::from(self.graph, link)?, Groups::default());
-        while let Some(items) = pages.next().await? {
-            for item in &items {
-                told.note(item, &literal);
-            }
+        let (mut pages, mut told) = (self.pages(link, Part::of)?, Groups::default());
+        while let Some(parts) = pages.next().await? {
+            parts.into_iter().for_each(|part| told.note(part));
         }
         let end = pages.end()?;
         let mut known = HashSet::new();
@@ -224,7 +238,7 @@ impl<'a> Reading<'a> {
             let there = told.there().into_iter().map(decode::anchor).collect();
             known = self.outlet.sink.listed(there).await.unwrap_or_default();
         }
-        if !self.complete(&mut told, mode, &known, &literal).await? {
+        if !self.complete(&mut told, mode, &known).await? {
             return Ok(None);
         }
         for change in told.changes(mode, &known) {
@@ -240,15 +254,15 @@ impl<'a> Reading<'a> {
         told: &mut Groups,
         mode: Mode,
         known: &HashSet<Anchor>,
-        literal: &BTreeSet<String>,
     ) -> Result<bool, Refused> {
         let (unlisted, in_part) = (told.unlisted(mode, known), told.in_part(mode, known));
         if mode == Mode::Delta && unlisted.len() + in_part.len() > MANY {
             return Ok(false);
         }
         for id in in_part {
-            match self.object(GROUPS, id, &self.select_group()).await? {
-                Some(item) => told.see(id, &item, literal),
+            let part = |item: &Item<'_>| Part::of(item, &self.graph.config().literal);
+            match self.object(GROUPS, id, &self.select_group(), part).await? {
+                Some(part) => told.see(id, part),
                 None => told.miss(id),
             }
         }
@@ -265,10 +279,16 @@ impl<'a> Reading<'a> {
         Ok(true)
     }
 
-    /// All that is asked of one object; `None` of one that went just now: the next read tells.
-    async fn object(&self, of: &str, id: Uuid, select: &str) -> Result<Option<Item>, Refused> {
+    /// All that is asked of one object, as `is` understands it; `None` of one that went just now: the next read tells.
+    async fn object<T>(
+        &self,
+        of: &str,
+        id: Uuid,
+        select: &str,
+        is: impl Fn(&Item<'_>) -> T,
+    ) -> Result<Option<T>, Refused> {
         let url = self.graph.url(&format!("{of}/{id}"), &format!("$select={select}"))?;
-        match self.graph.object(url).await {
+        match self.graph.object(url, is).await {
             Ok(item) => Ok(Some(item)),
             Err(Refused::NotThere) => Ok(None),
             Err(refused) => Err(refused),

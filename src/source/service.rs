@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::{Reason, SourceError};
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::net::retry::{self, Policy};
 use crate::words::count;
 
 pub(super) mod open;
+pub(super) mod pages;
 pub(super) mod places;
 pub(super) mod trail;
 
@@ -106,7 +107,7 @@ impl Service {
     }
 
     /// What an answer says, which is no refusal and is to be of this form.
-    pub(super) fn understand<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, SourceError> {
+    pub(super) fn understand<'a, T: Deserialize<'a>>(&self, answer: &'a Answer) -> Result<T, SourceError> {
         let name = self.name;
         if !answer.is_json() {
             let message = format!(
@@ -114,14 +115,16 @@ impl Service {
             );
             return Err(SourceError::new(Reason::InvalidData, message));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| {
+        let wrong = |place: String| {
             let message = format!(
-                "the answer of {name} is truncated or has another format (line {}, column {}). Nothing of this read was used",
-                error.line(),
-                error.column()
+                "the answer of {name} is truncated or has another format{place}. Nothing of this read was used"
             );
             SourceError::new(Reason::Interrupted, message)
-        })
+        };
+        // Once for all that is in it.
+        let body = std::str::from_utf8(&answer.body).map_err(|_| wrong(" (it is not UTF-8)".to_owned()))?;
+        serde_json::from_str(body)
+            .map_err(|error| wrong(format!(" (line {}, column {})", error.line(), error.column())))
     }
 
     /// How long an answer asks to wait.

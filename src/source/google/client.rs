@@ -1,9 +1,11 @@
 //! Asks the Directory API: with a token, patiently, inside the budget of the project.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::config::{GoogleConfig, SCOPES, Whose};
 use super::decode::{self, Item};
@@ -13,6 +15,8 @@ use crate::directory::{Anchor, DirectoryId};
 use crate::net::http::{Answer, Ask, Http, Url};
 use crate::net::oauth::{Client, Credential, TokenError, Tokens};
 use crate::net::pace::Pace;
+use crate::source::json;
+use crate::source::service::pages::{Ahead, Onward};
 use crate::source::service::trail::Trail;
 use crate::source::service::{self, NoAnswer, Service, at};
 use crate::source::{Reason, SourceError};
@@ -66,32 +70,23 @@ impl Refused {
     }
 }
 
-/// A page of users or groups.
-pub(super) struct Page {
-    pub(super) items: Vec<Item>,
-    /// The token of the next one.
-    pub(super) next: Option<String>,
-}
-
 /// A page as it comes. A list without elements is left out.
 #[derive(Deserialize)]
-struct Came {
+struct Came<T> {
     kind: String,
-    #[serde(default)]
-    users: Vec<Item>,
-    #[serde(default)]
-    groups: Vec<Item>,
-    #[serde(default)]
-    members: Vec<Member>,
+    #[serde(alias = "users", alias = "groups", alias = "members", default = "Vec::new")]
+    items: Vec<T>,
     #[serde(rename = "nextPageToken")]
     next: Option<String>,
 }
 
 /// A member of a group.
 #[derive(Deserialize)]
-struct Member {
-    id: Option<String>,
-    r#type: Option<String>,
+struct Member<'t> {
+    #[serde(borrow)]
+    id: Option<&'t RawValue>,
+    #[serde(borrow)]
+    r#type: Option<&'t RawValue>,
 }
 
 /// Who is directly in a group.
@@ -137,20 +132,28 @@ impl Api {
         {
             return Ok(DirectoryId::new(id));
         }
-        let admin = self.object("users", &self.config.admin, "id,customerId").await.map_err(|refused| {
+        let customer = |item: &Item<'_>| decode::text(item, "customerId").map(DirectoryId::new);
+        let admin = self.object("users", &self.config.admin, "id,customerId", customer).await;
+        let admin = admin.map_err(|refused| {
             let Refused::NotThere = refused else { return refused.error() };
             let message = "there is no user adminEmail in this customer. Name an administrator of it there";
             SourceError::new(Reason::AuthenticationFailed, message)
         })?;
-        decode::text(&admin, "customerId").map(DirectoryId::new).ok_or_else(|| {
+        admin.ok_or_else(|| {
             let message = "the Directory API does not say of which customer adminEmail is. Set customer to the customer's ID, which \
                            the admin console shows under Account, Account settings, Profile";
             SourceError::new(Reason::InvalidData, message)
         })
     }
 
-    /// A page of users: of those who are there, or of those who were deleted of late.
-    pub(super) async fn users(&self, deleted: bool, page: Option<&str>) -> Result<Page, Refused> {
+    /// A page of users, each as `of` understands it: of those who are there, or of those who were deleted of late.
+    pub(super) async fn users<T>(
+        &self,
+        deleted: bool,
+        page: &str,
+        of: &impl Fn(&Item<'_>) -> T,
+        ahead: Ahead,
+    ) -> Result<Vec<T>, Refused> {
         let literal = &self.config.literal;
         let select = if deleted { "id".to_owned() } else { decode::select_users(literal) };
         let schemas = decode::schemas(literal);
@@ -160,65 +163,95 @@ impl Api {
         } else if !schemas.is_empty() {
             query.extend([("projection", "custom"), ("customFieldMask", &schemas)]);
         }
-        let came = self.page("users", "users", &select, query, page).await?;
-        Ok(Page { items: came.users, next: came.next })
+        let answer = self.page("users", "users", &select, query, page).await?;
+        self.listed(&answer, "users", of, ahead)
     }
 
-    /// A page of groups.
-    pub(super) async fn groups(&self, page: Option<&str>) -> Result<Page, Refused> {
+    /// A page of groups, each as `of` understands it.
+    pub(super) async fn groups<T>(
+        &self,
+        page: &str,
+        of: &impl Fn(&Item<'_>) -> T,
+        ahead: Ahead,
+    ) -> Result<Vec<T>, Refused> {
         let select = decode::select_groups(&self.config.literal);
         let query = vec![("maxResults", GROUPS), self.config.whose.parameter()];
-        let came = self.page("groups", "groups", &select, query, page).await?;
-        Ok(Page { items: came.groups, next: came.next })
+        let answer = self.page("groups", "groups", &select, query, page).await?;
+        self.listed(&answer, "groups", of, ahead)
+    }
+
+    /// What is on a page. Where the list goes on is told `ahead`.
+    fn listed<T>(
+        &self,
+        answer: &Answer,
+        list: &str,
+        of: &impl Fn(&Item<'_>) -> T,
+        ahead: Ahead,
+    ) -> Result<Vec<T>, Refused> {
+        let Came { items, next, .. } = self.came::<Item<'_>>(answer, list)?;
+        // Nobody listens to a read that was given up.
+        ahead.send(next.map_or_else(|| Onward::End(String::new()), Onward::Page)).ok();
+        Ok(items.iter().map(of).collect())
     }
 
     /// All direct members of a group.
     pub(super) async fn members(&self, group: &str) -> Result<Listed, Refused> {
         let path = format!("groups/{}/members", segment(group));
-        let (mut listed, mut trail, mut next) = (Listed::default(), Trail::default(), None::<String>);
+        let (mut listed, mut trail, mut page) = (Listed::default(), Trail::default(), String::new());
         loop {
             let query = vec![("maxResults", MEMBERS)];
-            let came = self.page(&path, "members", "id,type", query, next.as_deref()).await?;
-            for Member { id, r#type } in came.members {
-                let id = id.filter(|id| !id.trim().is_empty());
-                match (r#type.as_deref(), id) {
-                    (Some("CUSTOMER"), id) => listed.customers.push(id),
+            let answer = self.page(&path, "members", "id,type", query, &page).await?;
+            let came = self.came::<Member<'_>>(&answer, "members")?;
+            for Member { id, r#type } in came.items {
+                let id = id.and_then(json::text).filter(|id| !id.trim().is_empty());
+                match (r#type.and_then(json::text).as_deref(), id) {
+                    (Some("CUSTOMER"), id) => listed.customers.push(id.map(Cow::into_owned)),
                     (_, Some(id)) => listed.ids.push(Anchor::new(id)),
                     (_, None) => listed.nameless += 1,
                 }
             }
             let Some(token) = came.next else { return Ok(listed) };
             trail.step(&token, NAME)?;
-            next = Some(token);
+            page = token;
         }
     }
 
-    /// One object, by its id or one of its addresses.
-    pub(super) async fn object(&self, of: &str, key: &str, select: &str) -> Result<Item, Refused> {
+    /// One object, by its id or one of its addresses, as `is` understands it.
+    pub(super) async fn object<T>(
+        &self,
+        of: &str,
+        key: &str,
+        select: &str,
+        is: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, Refused> {
         let url = self.url(&format!("{of}/{}", segment(key)), &[("fields", select)])?;
         let answer = self.ask(url).await?;
         if answer.status != 200 {
             return Err(self.refused(&answer, false));
         }
-        Ok(self.service.understand(&answer)?)
+        Ok(is(&self.service.understand(&answer)?))
     }
 
+    /// A page of a list; the first one has no name.
     async fn page(
         &self,
         path: &str,
         list: &str,
         select: &str,
         mut query: Vec<(&str, &str)>,
-        page: Option<&str>,
-    ) -> Result<Came, Refused> {
+        page: &str,
+    ) -> Result<Answer, Refused> {
         let fields = format!("kind,nextPageToken,{list}({select})");
+        let goes_on = !page.is_empty();
         query.push(("fields", &fields));
-        query.extend(page.map(|token| ("pageToken", token)));
+        query.extend(goes_on.then_some(("pageToken", page)));
         let answer = self.ask(self.url(path, &query)?).await?;
-        if answer.status != 200 {
-            return Err(self.refused(&answer, page.is_some()));
-        }
-        let mut came: Came = self.service.understand(&answer)?;
+        if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer, goes_on)) }
+    }
+
+    /// What an answer says that is to be a page of this list.
+    fn came<'t, T: Deserialize<'t>>(&self, answer: &'t Answer, list: &str) -> Result<Came<T>, Refused> {
+        let mut came: Came<T> = self.service.understand(answer)?;
         if came.kind != format!("admin#directory#{list}") {
             let message = format!(
                 "{NAME} answered with something else than a list of {list}. Nothing of this read was used"

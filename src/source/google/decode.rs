@@ -1,14 +1,15 @@
 //! From what the Directory API says of a user or group to an entry. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Reference, Stated, fields};
-use crate::source::json;
+use crate::source::json::{self, Object};
 
 /// An object of a page.
-pub(super) type Item = Map<String, Value>;
+pub(super) type Item<'t> = Object<'t>;
 
 /// What is asked of users.
 const USER: &[&str] = &[
@@ -90,17 +91,21 @@ pub(super) fn asked() -> BTreeSet<String> {
 }
 
 /// A text, if it is one and not empty.
-pub(super) fn text<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
-    item.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+pub(super) fn text<'t>(item: &Item<'t>, name: &str) -> Option<Cow<'t, str>> {
+    let text = match item.get(name).and_then(json::text)? {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The id of an object, which it keeps for ever.
-pub(super) fn id(item: &Item) -> Option<Anchor> {
+pub(super) fn id(item: &Item<'_>) -> Option<Anchor> {
     text(item, "id").map(Anchor::new)
 }
 
 /// What a page says of a user.
-pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
+pub(super) fn user(item: &Item<'_>, literal: &BTreeSet<String>) -> Change {
     let Some(anchor) = id(item) else { return nameless("user") };
     let what = format!("users/{anchor}");
     let unreadable = |why: &str| Change::Unreadable {
@@ -114,10 +119,9 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
             "Google shows no primaryEmail of it; give the administrator in whose name is asked the right to read users",
         );
     }
-    let is = |name: &str| match item.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(is)) => Ok(Some(*is)),
-        Some(_) => Err(()),
+    let is = |name: &str| match item.get(name).filter(|value| !json::is_null(value)) {
+        None => Ok(None),
+        Some(value) => json::boolean(value).map(Some).ok_or(()),
     };
     // Who is archived is not always suspended.
     let (Ok(Some(suspended)), Ok(archived)) = (is("suspended"), is("archived")) else {
@@ -133,10 +137,11 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
     note(fields::USER_NAME, of("primaryEmail"));
     note(fields::MAIL, of("primaryEmail"));
     note(fields::ALIASES, aliases(item));
-    let name = |part: &str| match item.get("name") {
-        Some(Value::Object(name)) => name.get(part).and_then(json::stated),
-        None | Some(Value::Null) => None,
-        Some(_) => Some(Stated::Undecodable),
+    let named = item.get("name").filter(|name| !json::is_null(name)).map(Object::of);
+    let name = |part: &str| match &named {
+        Some(Some(name)) => name.get(part).and_then(json::stated),
+        None => None,
+        Some(None) => Some(Stated::Undecodable),
     };
     note(fields::DISPLAY_NAME, name("fullName"));
     note(fields::GIVEN_NAME, name("givenName"));
@@ -147,13 +152,14 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
     note(fields::ORGANIZATION, organization("name"));
     // The console calls it "Type of employee".
     note(fields::EMPLOYEE_TYPE, organization("description"));
-    let of_type =
-        |list, part, kind: &'static str| chosen(item, list, part, move |one| text(one, "type") == Some(kind));
+    let of_type = |list, part, kind: &'static str| {
+        chosen(item, list, part, move |one| text(one, "type").as_deref() == Some(kind))
+    };
     note(fields::EMPLOYEE_NUMBER, of_type("externalIds", "value", "organization"));
     note(fields::TELEPHONE_NUMBER, of_type("phones", "value", "work"));
     note(fields::MOBILE, of_type("phones", "value", "mobile"));
     note(fields::OFFICE, of_type("locations", "buildingId", "desk"));
-    let preferred = |one: &Item| text(one, "preference") != Some("not_preferred");
+    let preferred = |one: &Item<'_>| text(one, "preference").as_deref() != Some("not_preferred");
     note(fields::PREFERRED_LANGUAGE, chosen(item, "languages", "languageCode", preferred));
     let disabled = Some(suspended || archived == Some(true));
     let entry = entry(item, anchor.clone(), EntryKind::User, what, stated, literal);
@@ -161,7 +167,7 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>) -> Change {
 }
 
 /// What a page says of a group, but for its members; what to say of one that cannot be understood.
-pub(super) fn group(item: &Item, literal: &BTreeSet<String>) -> Result<Entry, Box<Change>> {
+pub(super) fn group(item: &Item<'_>, literal: &BTreeSet<String>) -> Result<Entry, Box<Change>> {
     let Some(anchor) = id(item) else { return Err(Box::new(nameless("group"))) };
     let what = format!("groups/{anchor}");
     // Every group has one.
@@ -174,7 +180,7 @@ pub(super) fn group(item: &Item, literal: &BTreeSet<String>) -> Result<Entry, Bo
         stated.extend(value.map(|value| (field.to_owned(), value)));
     };
     let of = |name: &str| item.get(name).and_then(json::stated);
-    let local = || Some(Stated::Values(vec![email.split('@').next().unwrap_or(email).to_owned()]));
+    let local = || Some(Stated::Values(vec![email.split('@').next().unwrap_or(&email).to_owned()]));
     note(fields::NAME, of("name").or_else(local));
     note(fields::DISPLAY_NAME, of("name").or_else(local));
     note(fields::MAIL, of("email"));
@@ -190,22 +196,20 @@ fn nameless(kind: &str) -> Change {
 }
 
 fn entry(
-    item: &Item,
+    item: &Item<'_>,
     anchor: Anchor,
     kind: EntryKind,
     dn: String,
     fields: BTreeMap<String, Stated>,
     literal: &BTreeSet<String>,
 ) -> Entry {
-    let attributes =
-        literal.iter().filter_map(|name| Some((name.clone(), at(&Value::Object(item.clone()), name)?)));
-    let attributes = if literal.is_empty() { BTreeMap::new() } else { attributes.collect() };
+    let attributes = literal.iter().filter_map(|name| Some((name.clone(), at(item, name)?))).collect();
     let names = vec![Reference::Anchor(anchor.clone())];
     Entry { anchor, kind, dn, names, fields, attributes, ..Entry::nobody() }
 }
 
 /// The other addresses: those that somebody gave, and those that Google did.
-fn aliases(item: &Item) -> Option<Stated> {
+fn aliases(item: &Item<'_>) -> Option<Stated> {
     let mut all = Vec::new();
     for name in ["aliases", "nonEditableAliases"] {
         match item.get(name).and_then(json::stated) {
@@ -218,49 +222,51 @@ fn aliases(item: &Item) -> Option<Stated> {
 }
 
 /// A part of the one element of a list that counts: of those that are meant, the primary one, else the first.
-fn chosen(item: &Item, list: &str, part: &str, is_meant: impl Fn(&Item) -> bool) -> Option<Stated> {
-    let elements = match item.get(list)? {
-        Value::Null => return None,
-        Value::Array(elements) => elements,
-        _ => return Some(Stated::Undecodable),
-    };
-    let mut meant = Vec::new();
-    for element in elements {
-        match element {
-            Value::Object(element) if is_meant(element) => meant.push(element),
-            Value::Object(_) => {}
-            _ => return Some(Stated::Undecodable),
-        }
-    }
-    let is_primary = |element: &&&Item| element.get("primary") == Some(&Value::Bool(true));
-    let primary = meant.iter().find(is_primary).or_else(|| meant.first())?;
+fn chosen(item: &Item<'_>, list: &str, part: &str, is_meant: impl Fn(&Item<'_>) -> bool) -> Option<Stated> {
+    let value = item.get(list).filter(|value| !json::is_null(value))?;
+    let elements: Option<Vec<Item<'_>>> =
+        json::list(value).and_then(|all| all.into_iter().map(Object::of).collect());
+    let Some(elements) = elements else { return Some(Stated::Undecodable) };
+    let is_primary = |element: &&Item<'_>| element.get("primary").and_then(json::boolean) == Some(true);
+    let mut meant = elements.iter().filter(|element| is_meant(element));
+    let first = meant.next()?;
+    let primary = std::iter::once(first).chain(meant).find(is_primary).unwrap_or(first);
     primary.get(part).and_then(json::stated)
 }
 
 /// What stands at a path of names: of a list, in each element. An element that has a `value` stands for that.
-fn at(value: &Value, path: &str) -> Option<Stated> {
-    let mut found = Vec::new();
+fn at(item: &Item<'_>, path: &str) -> Option<Stated> {
     let parts: Vec<&str> = path.split('.').collect();
-    collect(value, &parts, &mut found);
-    if found.is_empty() { None } else { json::stated(&Value::Array(found)) }
+    let (first, rest) = parts.split_first()?;
+    let mut found = Vec::new();
+    match collect(item.get(first)?, rest, &mut found) {
+        Ok(()) => json::stated_by(found),
+        Err(NoStructure) => Some(Stated::Undecodable),
+    }
 }
 
-fn collect(value: &Value, path: &[&str], found: &mut Vec<Value>) {
-    match (value, path) {
-        (Value::Null, _) => {}
-        (Value::Array(elements), path) => elements.iter().for_each(|one| collect(one, path, found)),
-        (Value::Object(object), [first, rest @ ..]) => {
-            if let Some(value) = object.get(*first) {
-                collect(value, rest, found);
-            }
+/// It is no structure, though it was taken for one.
+struct NoStructure;
+
+fn collect<'t>(value: &'t RawValue, path: &[&str], found: &mut Vec<&'t RawValue>) -> Result<(), NoStructure> {
+    if json::is_null(value) {
+        return Ok(());
+    }
+    if let Some(elements) = json::list(value) {
+        return elements.into_iter().try_for_each(|one| collect(one, path, found));
+    }
+    match (Object::of(value), path) {
+        (Some(object), [first, rest @ ..]) => {
+            object.get(first).map_or(Ok(()), |value| collect(value, rest, found))
         }
-        (Value::Object(object), []) => match object.get("value") {
-            Some(value) => collect(value, &[], found),
-            None => found.push(value.clone()),
-        },
-        (value, []) => found.push(value.clone()),
-        // It is no structure, though it was taken for one.
-        (value, [_, ..]) => found.push(Value::Object(Map::from_iter([(String::new(), value.clone())]))),
+        (Some(object), []) if object.get("value").is_some() => {
+            object.get("value").map_or(Ok(()), |value| collect(value, &[], found))
+        }
+        (None, [_, ..]) => Err(NoStructure),
+        (_, []) => {
+            found.push(value);
+            Ok(())
+        }
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) async fn look_up(
 async fn ask(api: &Api, place: &str) -> Result<Said, SourceError> {
     let (of, id) = place.split_once('/').unwrap_or(("users", place));
     let select = if of == "users" { "id,primaryEmail,deletionTime" } else { "id,email" };
-    match api.object(of, id, select).await {
-        Ok(item) => Ok(said(&item, id, &api.config().whose)),
+    match api.object(of, id, select, |item| said(item, id, &api.config().whose)).await {
+        Ok(said) => Ok(said),
         Err(Refused::NotThere) => Ok(Said::NotThere),
         // It may be anybody's, and says nothing.
         Err(Refused::Denied(_)) => Ok(Said::Nothing),
@@ -44,15 +44,15 @@ async fn ask(api: &Api, place: &str) -> Result<Said, SourceError> {
 }
 
 /// What an object says that came. Of one domain, who is in another one is not among those that are read.
-fn said(item: &Item, id: &str, whose: &Whose) -> Said {
-    if decode::text(item, "id") != Some(id) {
+fn said(item: &Item<'_>, id: &str, whose: &Whose) -> Said {
+    if decode::text(item, "id").as_deref() != Some(id) {
         return Said::Nothing;
     }
-    if item.contains_key("deletionTime") {
+    if item.get("deletionTime").is_some() {
         return Said::NotThere;
     }
     let address = decode::text(item, "primaryEmail").or_else(|| decode::text(item, "email"));
-    let host = address.and_then(|address| address.rsplit_once('@')).map(|(_, host)| host);
+    let host = address.as_deref().and_then(|address| address.rsplit_once('@')).map(|(_, host)| host);
     match (whose, host) {
         (Whose::Domain(domain), Some(host)) if !host.eq_ignore_ascii_case(domain) => Said::Outside,
         _ => Said::There,
@@ -64,10 +64,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::source::json::object;
 
     #[test]
     fn who_moved_to_another_domain_is_outside_of_the_first() {
-        let of = |item: serde_json::Value, whose: &Whose| said(item.as_object().unwrap(), "1", whose);
+        let of = |item: serde_json::Value, whose: &Whose| said(&object(&item), "1", whose);
         let (domain, all) = (Whose::Domain("corp.example".to_owned()), Whose::Customer("C1".to_owned()));
         let moved = json!({ "id": "1", "primaryEmail": "ann@other.example" });
         assert_eq!((of(moved.clone(), &domain), of(moved, &all)), (Said::Outside, Said::There));

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::config::EntraConfig;
-use super::decode::Item;
+use super::decode::{self, Item};
 use super::refusal::{self, About};
 use crate::clock::Clock;
 use crate::net::http::{Answer, Ask, Http, Url};
 use crate::net::oauth::Client;
 use crate::net::retry;
+use crate::source::service::pages::{Ahead, Onward};
 use crate::source::service::trail::Trail;
 use crate::source::service::{self, NoAnswer, Service, at};
 use crate::source::{Reason, SourceError};
@@ -65,14 +66,15 @@ impl Refused {
     }
 }
 
-/// A page of a collection.
-#[derive(serde::Deserialize)]
-pub(super) struct Page {
-    pub(super) value: Vec<Item>,
+/// A page of a collection, as it came.
+#[derive(Deserialize)]
+struct Came<'t> {
+    #[serde(borrow)]
+    value: Vec<Item<'t>>,
     #[serde(rename = "@odata.nextLink")]
-    pub(super) next: Option<String>,
+    next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
-    pub(super) delta: Option<String>,
+    delta: Option<String>,
 }
 
 impl Graph {
@@ -142,47 +144,68 @@ impl Graph {
         })
     }
 
-    /// A page of a collection.
-    pub(super) async fn page(&self, url: Url) -> Result<Page, Refused> {
-        self.get(url).await
+    /// A page of a feed, each object of it as `of` understands it. Where the feed goes on is told `ahead`. An empty page with a link
+    /// is no end, and a page without any link is none either.
+    pub(super) async fn page<T>(
+        &self,
+        link: &str,
+        of: &impl Fn(&Item<'_>) -> T,
+        ahead: Ahead,
+    ) -> Result<Vec<T>, Refused> {
+        let answer = self.get(self.link(link)?).await?;
+        let Came { value, next, delta } = self.service.understand(&answer)?;
+        let onward = match (next, delta) {
+            (Some(next), None) => Onward::Page(next),
+            (None, Some(delta)) => Onward::End(delta),
+            (None, None) | (Some(_), Some(_)) => {
+                let message =
+                    "Graph sent a page without a single next or delta link. Nothing of this read was used";
+                return Err(SourceError::new(Reason::Interrupted, message).into());
+            }
+        };
+        let (Onward::Page(link) | Onward::End(link)) = &onward;
+        // What leads elsewhere is not kept either.
+        self.link(link)?;
+        // Nobody listens to a read that was given up.
+        ahead.send(onward).ok();
+        Ok(value.iter().map(of).collect())
     }
 
-    /// One object.
-    pub(super) async fn object(&self, url: Url) -> Result<Item, Refused> {
-        self.get(url).await
+    /// One object, as `of` understands it.
+    pub(super) async fn object<T>(&self, url: Url, of: impl Fn(&Item<'_>) -> T) -> Result<T, Refused> {
+        let answer = self.get(url).await?;
+        Ok(of(&self.service.understand(&answer)?))
     }
 
-    /// All direct members of a group.
-    pub(super) async fn members(&self, group: Uuid) -> Result<Vec<Item>, Refused> {
+    /// The ids of all direct members of a group, where they have one.
+    pub(super) async fn members(&self, group: Uuid) -> Result<Vec<Option<Uuid>>, Refused> {
         let query = format!("$select=id&$top={MEMBERS_AT_ONCE}");
         let mut next = Some(self.url(&format!("groups/{group}/members"), &query)?);
         let (mut members, mut trail) = (Vec::new(), Trail::default());
         while let Some(url) = next {
             trail.step(url.as_str(), NAME)?;
-            let page = self.page(url).await?;
-            members.extend(page.value);
-            next = page.next.map(|link| self.link(&link)).transpose()?;
+            let answer = self.get(url).await?;
+            let came: Came<'_> = self.service.understand(&answer)?;
+            members.extend(came.value.iter().map(decode::id));
+            next = came.next.map(|link| self.link(&link)).transpose()?;
         }
         Ok(members)
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, Refused> {
-        let answer = self.ask(Ask::get(url)).await?;
-        self.understand(&answer)
+    /// What is answered that is no refusal.
+    async fn get(&self, url: Url) -> Result<Answer, Refused> {
+        self.allowed(self.ask(Ask::get(url)).await?)
     }
 
-    /// What an answer says that is to be of this form.
-    fn understand<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Refused> {
-        if answer.status != 200 {
-            return Err(self.refused(answer));
-        }
-        Ok(self.service.understand(answer)?)
+    fn allowed(&self, answer: Answer) -> Result<Answer, Refused> {
+        if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer)) }
     }
 
     /// Several questions at once; the answers are in no order.
     pub(super) async fn batch(&self, requests: &Value) -> Result<Vec<Value>, SourceError> {
         let answer = self.ask(Ask::json(self.url("$batch", "")?, requests)).await?;
-        let mut said: Value = self.understand(&answer).map_err(Refused::error)?;
+        let answer = self.allowed(answer).map_err(Refused::error)?;
+        let mut said: Value = self.service.understand(&answer)?;
         match said.get_mut("responses").map(Value::take) {
             Some(Value::Array(responses)) => Ok(responses),
             _ => Err(SourceError::new(Reason::InvalidData, "Graph answered a batch without responses")),
@@ -252,12 +275,12 @@ impl Graph {
         self.service.renew();
         let mut missing = Vec::new();
         for (path, permission) in self.config.reads() {
-            match self.page(self.url(path, "$select=id&$top=1")?).await {
+            match self.get(self.url(path, "$select=id&$top=1")?).await {
                 Err(Refused::Error(error)) if error.reason == Reason::AccessDenied => {
                     missing.push(permission);
                 }
                 Err(refused) => return Err(refused.error()),
-                Ok(_) => {}
+                Ok(answer) => _ = self.service.understand::<Came<'_>>(&answer)?,
             }
         }
         Ok(missing)

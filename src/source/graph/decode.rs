@@ -5,15 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::directory::{Anchor, Change, Entry, EntryKind, Members, Mode, Patch, Reference, Stated, fields};
-use crate::source::json;
+use crate::source::json::{self, Object};
 use crate::source::schema::{Attributes, active_directory};
 
 /// An object of a page.
-pub(super) type Item = Map<String, Value>;
+pub(super) type Item<'t> = Object<'t>;
 
 /// The neutral fields of a user, and the property that states each.
 const USER: &[(&str, &str)] = &[
@@ -141,8 +142,8 @@ pub(super) fn asked() -> BTreeSet<String> {
 }
 
 /// The id of an object, if it is one.
-pub(super) fn id(item: &Item) -> Option<Uuid> {
-    item.get("id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
+pub(super) fn id(item: &Item<'_>) -> Option<Uuid> {
+    item.get("id").and_then(json::text).and_then(|id| Uuid::try_parse(&id).ok())
 }
 
 /// An id as an anchor.
@@ -151,11 +152,11 @@ pub(super) fn anchor(id: Uuid) -> Anchor {
 }
 
 /// What was done to an object that is told to be removed; `None` of one that is there.
-pub(super) fn removed(item: &Item) -> Option<Result<(), String>> {
-    let removed = item.get("@removed")?;
-    let reason = removed.get("reason").and_then(Value::as_str).unwrap_or_default();
+pub(super) fn removed(item: &Item<'_>) -> Option<Result<(), String>> {
+    let removed = Object::of(item.get("@removed")?).unwrap_or_default();
+    let reason = removed.get("reason").and_then(json::text).unwrap_or_default();
     // `changed` is a deletion that can be undone for 30 days, `deleted` one that cannot.
-    Some(if ["changed", "deleted"].contains(&reason) {
+    Some(if ["changed", "deleted"].contains(&&*reason) {
         Ok(())
     } else {
         Err(format!(
@@ -169,13 +170,13 @@ const NO_STATE: &str =
     "it does not say whether the account is enabled (accountEnabled), so it stays as it is";
 
 /// What a page says of a user: of one who changed perhaps only that.
-pub(super) fn user(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
+pub(super) fn user(item: &Item<'_>, literal: &BTreeSet<String>, mode: Mode) -> Change {
     let nameless = "Graph shows nothing of it but its id; let the app read users (the application permission User.Read.All)";
     // Every user has both.
     let (named, enabled) = (said(item, "userPrincipalName"), value(item, "accountEnabled"));
-    let disabled = match enabled {
-        Some(Value::Bool(enabled)) => Ok(Some(!enabled)),
-        Some(_) => Err(NO_STATE.to_owned()),
+    let disabled = match enabled.map(json::boolean) {
+        Some(Some(enabled)) => Ok(Some(!enabled)),
+        Some(None) => Err(NO_STATE.to_owned()),
         None => Ok(None),
     };
     let alone = match (&named, &disabled) {
@@ -193,7 +194,7 @@ pub(super) fn user(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Chang
 }
 
 /// What a page says of a mail contact. It has no account, so it is never disabled.
-pub(super) fn contact(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Change {
+pub(super) fn contact(item: &Item<'_>, literal: &BTreeSet<String>, mode: Mode) -> Change {
     let nameless = "Graph shows nothing of it but its id; let the app read contacts (the application permission OrgContact.Read.All)";
     // Every contact has one.
     let named = said(item, "displayName");
@@ -207,7 +208,7 @@ pub(super) fn contact(item: &Item, literal: &BTreeSet<String>, mode: Mode) -> Ch
 
 /// What a page says of somebody: of one who changed perhaps only that.
 fn entry(
-    item: &Item,
+    item: &Item<'_>,
     of: &str,
     mode: Mode,
     patch: impl FnOnce(Uuid, String) -> Result<Patch, String>,
@@ -235,7 +236,7 @@ fn entry(
 }
 
 /// What a page says of a group, but for its members.
-pub(super) fn group(item: &Item, id: Uuid, literal: &BTreeSet<String>) -> Patch {
+pub(super) fn group(item: &Item<'_>, id: Uuid, literal: &BTreeSet<String>) -> Patch {
     // Every group has one.
     let alone = said(item, "displayName").map(|_| ()).ok_or_else(|| {
         "Graph shows nothing of it but its id; let the app read groups (the application permission GroupMember.Read.All)"
@@ -244,9 +245,38 @@ pub(super) fn group(item: &Item, id: Uuid, literal: &BTreeSet<String>) -> Patch 
     patch(item, id, EntryKind::Group, format!("groups/{id}"), GROUP, literal, alone)
 }
 
+/// Somebody who came into a group, or went.
+#[derive(Deserialize)]
+pub(super) struct Member {
+    pub(super) id: Uuid,
+    #[serde(rename = "@removed", default, deserialize_with = "is_said")]
+    pub(super) went: bool,
+}
+
+/// Whatever is said.
+fn is_said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// What a page says of a group's members, and how many of those cannot be told apart. A list that is none may be of anybody.
+pub(super) fn members(item: &Item<'_>) -> (Vec<Member>, u64) {
+    let Some(list) = item.get("members@delta") else { return (Vec::new(), 0) };
+    if let Ok(members) = serde_json::from_str(list.get()) {
+        return (members, 0);
+    }
+    let Some(elements) = json::list(list) else { return (Vec::new(), 1) };
+    let member = |element: &RawValue| {
+        let member = Object::of(element)?;
+        Some(Member { id: id(&member)?, went: member.get("@removed").is_some() })
+    };
+    let members: Vec<Member> = elements.iter().filter_map(|element| member(element)).collect();
+    let unknown = elements.len() - members.len();
+    (members, unknown as u64)
+}
+
 /// Whether a page says a part of what its addresses come from: the other part decides with it which one is the primary. Not of
 /// whom it says that there are no more than `mail`.
-pub(super) fn is_half(item: &Item) -> bool {
+pub(super) fn is_half(item: &Item<'_>) -> bool {
     match (value(item, "mail"), value(item, "proxyAddresses")) {
         (Some(_), None) => true,
         (None, Some(_)) => said(item, "proxyAddresses").is_some(),
@@ -255,7 +285,7 @@ pub(super) fn is_half(item: &Item) -> bool {
 }
 
 fn patch(
-    item: &Item,
+    item: &Item<'_>,
     id: Uuid,
     kind: EntryKind,
     dn: String,
@@ -264,8 +294,9 @@ fn patch(
     alone: Result<(), String>,
 ) -> Patch {
     let (mut set, mut cleared): (BTreeMap<String, Stated>, _) = (BTreeMap::new(), BTreeSet::new());
-    for (field, property) in table.iter().filter(|(_, property)| value(item, property).is_some()) {
-        match said(item, property) {
+    for (field, property) in table {
+        let Some(value) = value(item, property) else { continue };
+        match json::stated(value) {
             Some(stated) => _ = set.insert((*field).to_owned(), stated),
             None => _ = cleared.insert((*field).to_owned()),
         }
@@ -278,15 +309,15 @@ fn patch(
     }
     let (mut attributes, mut cleared_attributes) = (BTreeMap::new(), BTreeSet::new());
     for name in literal {
-        let of =
-            if is_extension(name) { value(item, EXTENSIONS).map(Value::as_object) } else { Some(Some(item)) };
-        let is_told = is_extension(name) || value(item, name).is_some();
-        match of {
-            Some(of) if is_told => match of.and_then(|of| said(of, name)) {
-                Some(stated) => _ = attributes.insert(name.clone(), stated),
-                None => _ = cleared_attributes.insert(name.clone()),
-            },
-            _ => {}
+        let told = if is_extension(name) {
+            value(item, EXTENSIONS).map(|all| said(&Object::of(all)?, name))
+        } else {
+            value(item, name).map(json::stated)
+        };
+        match told {
+            Some(Some(stated)) => _ = attributes.insert(name.clone(), stated),
+            Some(None) => _ = cleared_attributes.insert(name.clone()),
+            None => {}
         }
     }
     let set = Entry {
@@ -303,7 +334,7 @@ fn patch(
 }
 
 /// The primary address and the others: as Exchange writes them, on premises as in the cloud.
-fn addresses(item: &Item, stated: &mut BTreeMap<String, Stated>) {
+fn addresses(item: &Item<'_>, stated: &mut BTreeMap<String, Stated>) {
     let mut attributes = Attributes::new();
     for (property, name) in [("mail", "mail"), ("proxyAddresses", "proxyaddresses")] {
         match said(item, property) {
@@ -317,13 +348,12 @@ fn addresses(item: &Item, stated: &mut BTreeMap<String, Stated>) {
 }
 
 /// The property as it was sent, whatever the letter case of its name.
-fn value<'i>(item: &'i Item, property: &str) -> Option<&'i Value> {
-    item.get(property)
-        .or_else(|| item.iter().find(|(name, _)| name.eq_ignore_ascii_case(property)).map(|(_, value)| value))
+fn value<'t>(item: &Item<'t>, property: &str) -> Option<&'t RawValue> {
+    item.get_in_any_case(property)
 }
 
 /// What an object says of a property.
-fn said(item: &Item, property: &str) -> Option<Stated> {
+fn said(item: &Item<'_>, property: &str) -> Option<Stated> {
     json::stated(value(item, property)?)
 }
 

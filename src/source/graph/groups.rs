@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::decode::{self, Item};
+use super::decode::{self, Item, Member};
 use crate::directory::{Anchor, Batch, Change, Members, Mode, Patch, Reference, fields};
+use crate::source::json;
 
 /// What pages told of groups.
 #[derive(Default)]
@@ -15,6 +15,37 @@ pub(super) struct Groups {
     groups: BTreeMap<Uuid, Group>,
     /// How many came that cannot be told apart.
     nameless: u64,
+}
+
+/// What a page tells of a group.
+pub(super) struct Part {
+    id: Uuid,
+    removed: Option<Result<(), String>>,
+    patch: Patch,
+    is_half: bool,
+    /// Whether it hides its members, if the page says that.
+    is_hidden: Option<bool>,
+    members: Vec<Member>,
+    /// Members that could not be understood.
+    unknown: u64,
+}
+
+impl Part {
+    /// What an object of a page tells; `None` if it cannot be told of which group.
+    pub(super) fn of(item: &Item<'_>, literal: &BTreeSet<String>) -> Option<Self> {
+        let id = decode::id(item)?;
+        let (members, unknown) = decode::members(item);
+        let visibility = item.get("visibility");
+        Some(Self {
+            id,
+            removed: decode::removed(item),
+            patch: decode::group(item, id, literal),
+            is_half: decode::is_half(item),
+            is_hidden: visibility.map(|it| json::text(it).as_deref() == Some("HiddenMembership")),
+            members,
+            unknown,
+        })
+    }
 }
 
 /// What pages told of one.
@@ -29,8 +60,8 @@ pub(super) struct Group {
     removed: Option<Result<(), String>>,
     /// Whether its members are shown only to those who have a right of their own to that.
     is_hidden: bool,
-    /// Who came into it (`true`) and went, in the order in which that was told.
-    told: Vec<(Uuid, bool)>,
+    /// Who came into it and went, in the order in which that was told.
+    told: Vec<Member>,
     /// Whether a page said whether its members are hidden.
     shows_visibility: bool,
     /// Whether pages said what cannot all be true.
@@ -46,23 +77,20 @@ pub(super) struct Group {
 }
 
 impl Groups {
-    /// Takes in an object of a page.
-    pub(super) fn note(&mut self, item: &Item, literal: &BTreeSet<String>) {
-        let Some(id) = decode::id(item) else {
+    /// Takes in what an object of a page tells.
+    pub(super) fn note(&mut self, part: Option<Part>) {
+        let Some(Part { id, removed, patch, is_half, is_hidden, members, unknown }) = part else {
             self.nameless += 1;
             return;
         };
         let group = self.groups.entry(id).or_default();
-        let removed = decode::removed(item);
         group.is_doubtful |= group.patch.is_some() && group.removed != removed;
         group.was_removed |= removed.is_some();
         group.removed = removed;
-        let patch = decode::group(item, id, literal);
-        if let Some(visibility) = item.get("visibility") {
-            group.shows_visibility = true;
-            group.is_hidden = visibility == "HiddenMembership";
+        if let Some(is_hidden) = is_hidden {
+            (group.shows_visibility, group.is_hidden) = (true, is_hidden);
         }
-        group.is_half |= decode::is_half(item);
+        group.is_half |= is_half;
         group.patch = Some(match group.patch.take() {
             Some(before) => {
                 group.is_doubtful |= before.contradicts(&patch);
@@ -70,11 +98,12 @@ impl Groups {
             }
             None => patch,
         });
-        let members =
-            item.get("members@delta").map(|members| members.as_array().map_or(&[][..], Vec::as_slice));
-        for member in members.into_iter().flatten() {
-            group.member(member);
+        if group.told.is_empty() {
+            group.told = members;
+        } else {
+            group.told.extend(members);
         }
+        group.unknown += unknown;
     }
 
     /// Those of whom more must be known than was told: what they are. Of those among `known` the rest is as it was.
@@ -116,11 +145,11 @@ impl Groups {
     }
 
     /// Takes in a group of which everything but its members was asked: whatever pages said of that no longer counts.
-    pub(super) fn see(&mut self, id: Uuid, item: &Item, literal: &BTreeSet<String>) {
+    pub(super) fn see(&mut self, id: Uuid, part: Option<Part>) {
         if let Some(group) = self.groups.get_mut(&id) {
             (group.patch, group.removed, group.is_doubtful) = (None, None, false);
         }
-        self.note(item, literal);
+        self.note(part);
         if let Some(group) = self.groups.get_mut(&id) {
             group.is_half = false;
         }
@@ -144,21 +173,15 @@ impl Groups {
     }
 
     /// Replaces what was told of who is in a group by a list of all.
-    pub(super) fn list(&mut self, id: Uuid, members: &[Item]) {
+    pub(super) fn list(&mut self, id: Uuid, members: &[Option<Uuid>]) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        group.told.clear();
-        (group.is_listed, group.unknown) = (true, 0);
-        for member in members {
-            match decode::id(member) {
-                Some(member) => group.told.push((member, true)),
-                None => group.unknown += 1,
-            }
-        }
+        group.told = members.iter().flatten().map(|id| Member { id: *id, went: false }).collect();
+        (group.is_listed, group.unknown) = (true, (members.len() - group.told.len()) as u64);
     }
 
     /// Whether somebody is shown in a group that hides its members: then the app may see them everywhere.
     fn shows_hidden(&self) -> bool {
-        self.groups.values().any(|group| group.is_hidden && group.told.iter().any(|(_, is_in)| *is_in))
+        self.groups.values().any(|group| group.is_hidden && group.told.iter().any(|one| !one.went))
     }
 
     /// What was told, group by group. In a read of what changed, what was told of members is that of those among `known`; of any
@@ -199,18 +222,10 @@ impl Group {
     /// Whether what pages said of it cannot all be true.
     fn contradicts(&self) -> bool {
         let mut last: HashMap<Uuid, bool> = HashMap::new();
-        let is_mixed = self.told.iter().any(|(_, is_in)| *is_in) && self.told.iter().any(|(_, is_in)| !is_in);
+        let is_mixed = self.told.iter().any(|one| one.went) && self.told.iter().any(|one| !one.went);
         let mut both =
-            || self.told.iter().any(|(id, is_in)| last.insert(*id, *is_in).is_some_and(|was| was != *is_in));
+            || self.told.iter().any(|one| last.insert(one.id, one.went).is_some_and(|was| was != one.went));
         self.is_doubtful || (is_mixed && both())
-    }
-
-    fn member(&mut self, member: &Value) {
-        let id = member.as_object().and_then(decode::id);
-        match (id, member.get("@removed")) {
-            (Some(id), removed) => self.told.push((id, removed.is_none())),
-            (None, _) => self.unknown += 1,
-        }
     }
 
     fn changes(mut self, id: Uuid, mode: Mode, lists: Lists, shows_hidden: bool) -> Vec<Change> {
@@ -225,9 +240,9 @@ impl Group {
         }
         let Some(mut patch) = self.patch.take() else { return Vec::new() };
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        let last: BTreeMap<Uuid, bool> = self.told.drain(..).collect();
-        for (member, is_in) in last {
-            let of = if is_in { &mut added } else { &mut removed };
+        let last: BTreeMap<Uuid, bool> = self.told.drain(..).map(|one| (one.id, one.went)).collect();
+        for (member, went) in last {
+            let of = if went { &mut removed } else { &mut added };
             of.push(Reference::Anchor(decode::anchor(member)));
         }
         let why_partial = if self.unknown > 0 {

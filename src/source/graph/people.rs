@@ -2,12 +2,34 @@
 //! differ, neither is believed: Graph is asked.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use uuid::Uuid;
 
 use super::decode::{self, Item};
-use crate::directory::Mode;
+use crate::directory::{Change, Mode};
+
+/// What a page tells of somebody.
+pub(super) struct Person {
+    id: Option<Uuid>,
+    /// What is told, in short.
+    digest: u64,
+    removed: Option<Result<(), String>>,
+    is_half: bool,
+    /// What becomes of them by that.
+    pub(super) change: Change,
+}
+
+impl Person {
+    pub(super) fn of(item: &Item<'_>, change: Change) -> Self {
+        Self {
+            id: decode::id(item),
+            digest: item.digest(),
+            removed: decode::removed(item),
+            is_half: decode::is_half(item),
+            change,
+        }
+    }
+}
 
 /// What pages told of people, as far as that is not taken at once.
 #[derive(Default)]
@@ -21,18 +43,15 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Takes in an object of a page. Returns whether what it says is to be taken as it stands.
-    pub(super) fn note(&mut self, item: &Item, mode: Mode) -> bool {
-        let Some(id) = decode::id(item) else { return true };
-        let mut hasher = DefaultHasher::new();
-        serde_json::to_vec(item).unwrap_or_default().hash(&mut hasher);
-        let now = hasher.finish();
-        let differs = self.digests.insert(id, now).is_some_and(|before| before != now);
-        let removed = decode::removed(item);
-        if differs || (mode == Mode::Delta && removed.is_none() && decode::is_half(item)) {
+    /// Takes in what a page tells of somebody. Returns whether that is to be taken as it stands.
+    pub(super) fn note(&mut self, person: &Person, mode: Mode) -> bool {
+        let Some(id) = person.id else { return true };
+        let before = self.digests.insert(id, person.digest);
+        let differs = before.is_some_and(|before| before != person.digest);
+        if differs || (mode == Mode::Delta && person.removed.is_none() && person.is_half) {
             self.doubtful.insert(id);
         }
-        match removed {
+        match person.removed {
             // Nobody goes before the last page has come.
             Some(Ok(())) => {
                 self.removed.insert(id);
@@ -65,6 +84,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::source::json::object;
 
     #[rstest]
     #[case::twice(Mode::Delta, &[json!({ "jobTitle": "a" }), json!({ "jobTitle": "a" })], &[true, true], false, false)]
@@ -96,12 +116,12 @@ mod tests {
     ) {
         let id = Uuid::from_u128(7);
         let mut told = Told::default();
-        let item = |page: &Value| {
-            let mut item = page.as_object().unwrap().clone();
-            item.insert("id".to_owned(), json!(id));
-            item
+        let person = |page: &Value| {
+            let mut page = page.clone();
+            page["id"] = json!(id);
+            Person::of(&object(&page), Change::Unchanged(decode::anchor(id)))
         };
-        let seen: Vec<bool> = pages.iter().map(|page| told.note(&item(page), mode)).collect();
+        let seen: Vec<bool> = pages.iter().map(|page| told.note(&person(page), mode)).collect();
         assert_eq!(seen, taken);
         assert_eq!(told.doubtful().contains(&id), doubtful);
         assert_eq!(told.gone().any(|one| one == id), gone);

@@ -1,10 +1,11 @@
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::source::json::object;
 
 fn read(item: &Value, literal: &[&str]) -> Change {
-    user(item.as_object().unwrap(), &literal.iter().map(|name| (*name).to_owned()).collect())
+    user(&object(item), &literal.iter().map(|name| (*name).to_owned()).collect())
 }
 
 fn entry_of(change: Change) -> Entry {
@@ -123,7 +124,7 @@ fn what_has_another_form_is_not_empty(#[case] property: &str, #[case] value: Val
 
 #[test]
 fn a_group_without_a_name_is_called_by_its_address() {
-    let of = |item: Value| group(item.as_object().unwrap(), &BTreeSet::new());
+    let of = |item: Value| group(&object(&item), &BTreeSet::new());
     let named = of(json!({ "id": "g", "email": "team@corp.example", "name": "The team" })).unwrap();
     assert_eq!(values(named.fields.get(fields::NAME)), Some(vec!["The team"]));
     let bare = of(json!({ "id": "g", "email": "team@corp.example", "name": "" })).unwrap();

@@ -1,14 +1,15 @@
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::source::json::object;
 
 const ID: &str = "4E12AC45-6E38-4A11-BDBF-82AF381AF98E";
 
-fn item(more: &Value) -> Item {
+fn item(more: &Value) -> Item<'static> {
     let mut item = json!({ "id": ID, "userPrincipalName": "ann@corp.example", "accountEnabled": true });
     item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    item.as_object().unwrap().clone()
+    object(&item)
 }
 
 fn literal(names: &[&str]) -> BTreeSet<String> {
@@ -91,15 +92,12 @@ fn what_cannot_be_understood_is_evidence_of_nothing(#[case] said: Value, #[case]
 #[test]
 fn a_contact_has_no_account() {
     let said = json!({ "id": ID, "displayName": "Cyd", "mail": "cyd@partner.example" });
-    let Change::Replace(cyd) = contact(said.as_object().unwrap(), &BTreeSet::new(), Mode::Full) else {
-        panic!()
-    };
+    let Change::Replace(cyd) = contact(&object(&said), &BTreeSet::new(), Mode::Full) else { panic!() };
     assert_eq!((cyd.kind, cyd.disabled), (EntryKind::Contact, None));
     assert_eq!(cyd.dn, format!("contacts/{}", cyd.anchor));
     assert_eq!(cyd.fields[fields::MAIL], values(&["cyd@partner.example"]));
     let bare = json!({ "id": ID });
-    let Change::Unreadable { why, .. } = contact(bare.as_object().unwrap(), &BTreeSet::new(), Mode::Full)
-    else {
+    let Change::Unreadable { why, .. } = contact(&object(&bare), &BTreeSet::new(), Mode::Full) else {
         panic!()
     };
     assert!(why.contains("OrgContact.Read.All"), "{why}");
@@ -140,9 +138,9 @@ fn attributes_are_asked_of_those_who_have_them() {
 }
 
 fn patch_of(said: &Value, names: &[&str]) -> Patch {
-    let mut item = said.as_object().unwrap().clone();
-    item.insert("id".to_owned(), json!(ID));
-    match user(&item, &literal(names), Mode::Delta) {
+    let mut item = said.clone();
+    item["id"] = json!(ID);
+    match user(&object(&item), &literal(names), Mode::Delta) {
         Change::Patch(patch) => *patch,
         other => panic!("{other:?}"),
     }
@@ -185,7 +183,7 @@ fn addresses_come_of_both_that_state_them(
     #[case] mail: Option<&str>,
     #[case] cleared: bool,
 ) {
-    assert_eq!(is_half(said.as_object().unwrap()), half);
+    assert_eq!(is_half(&object(&said)), half);
     let patch = patch_of(&said, &[]);
     assert_eq!(patch.set.fields.get(fields::MAIL), mail.map(|mail| values(&[mail])).as_ref());
     assert_eq!(patch.cleared.contains(fields::MAIL), cleared);
@@ -196,9 +194,9 @@ fn addresses_come_of_both_that_state_them(
 #[case(json!({ "accountEnabled": "true" }))]
 #[case(json!({ "userPrincipalName": null }))]
 fn what_everybody_has_is_never_cleared(#[case] said: Value) {
-    let mut item = said.as_object().unwrap().clone();
-    item.insert("id".to_owned(), json!(ID));
-    assert!(matches!(user(&item, &BTreeSet::new(), Mode::Delta), Change::Unreadable { .. }));
+    let mut item = said;
+    item["id"] = json!(ID);
+    assert!(matches!(user(&object(&item), &BTreeSet::new(), Mode::Delta), Change::Unreadable { .. }));
 }
 
 #[test]
@@ -206,9 +204,9 @@ fn a_contact_that_shows_no_name_shows_nothing() {
     for (said, hides) in
         [(json!({ "displayName": null, "mail": null }), true), (json!({ "mail": null }), false)]
     {
-        let mut item = said.as_object().unwrap().clone();
-        item.insert("id".to_owned(), json!(ID));
-        let change = contact(&item, &BTreeSet::new(), Mode::Delta);
+        let mut item = said;
+        item["id"] = json!(ID);
+        let change = contact(&object(&item), &BTreeSet::new(), Mode::Delta);
         assert_eq!(matches!(change, Change::Unreadable { .. }), hides, "{change:?}");
     }
 }

@@ -1,9 +1,14 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::source::json::object;
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
+}
+
+fn part(item: &Value) -> Option<Part> {
+    Part::of(&object(item), &BTreeSet::new())
 }
 
 fn members(of: &[(u128, bool)]) -> Value {
@@ -22,9 +27,9 @@ fn members(of: &[(u128, bool)]) -> Value {
 fn after(items: &[Value], known: Option<bool>) -> Vec<Change> {
     let mut groups = Groups::default();
     for item in items {
-        let mut item = item.as_object().unwrap().clone();
-        item.insert("id".to_owned(), json!(id(1)));
-        groups.note(&item, &BTreeSet::new());
+        let mut item = item.clone();
+        item["id"] = json!(id(1));
+        groups.note(part(&item));
     }
     let mode = if known.is_some() { Mode::Delta } else { Mode::Full };
     let known = known.filter(|known| *known).map(|_| decode::anchor(id(1))).into_iter().collect();
@@ -102,8 +107,8 @@ fn a_list_that_was_asked_for_is_all_of_it() {
     let mut groups = Groups::default();
     let item =
         json!({ "id": id(1), "displayName": "Sales", "members@delta": members(&[(5, true), (3, false)]) });
-    groups.note(item.as_object().unwrap(), &BTreeSet::new());
-    groups.list(id(1), &[json!({ "id": id(7) }).as_object().unwrap().clone()]);
+    groups.note(part(&item));
+    groups.list(id(1), &[Some(id(7))]);
     assert_eq!(list(groups.changes(Mode::Delta, &HashSet::new()).collect()), (vec![7], true));
 }
 
@@ -130,9 +135,17 @@ fn pages_that_tell_of_one_group_are_one() {
 
 #[test]
 fn a_member_that_cannot_be_told_apart_makes_a_list_partial() {
-    let item = json!({ "displayName": "Sales", "members@delta": [{ "id": id(3) }, { "id": "ann" }, 7] });
-    for known in [None, Some(true)] {
-        assert_eq!(list(after(std::slice::from_ref(&item), known)), (vec![3], false));
+    for (members, shown) in [
+        (json!([{ "id": id(3) }, { "id": "ann" }, 7]), vec![3]),
+        (json!([{ "id": id(3), "@odata.type": "#microsoft.graph.user" }, { "id": null }]), vec![3]),
+        // No list, so it may be of anybody.
+        (json!({ "id": id(3) }), vec![]),
+        (json!(null), vec![]),
+    ] {
+        let item = json!({ "displayName": "Sales", "members@delta": members });
+        for known in [None, Some(true)] {
+            assert_eq!(list(after(std::slice::from_ref(&item), known)), (shown.clone(), false), "{item}");
+        }
     }
 }
 
@@ -185,7 +198,7 @@ fn what_cannot_all_be_true_is_asked() {
         let mut groups = Groups::default();
         for mut item in items.clone() {
             item["id"] = json!(id(1));
-            groups.note(item.as_object().unwrap(), &BTreeSet::new());
+            groups.note(part(&item));
         }
         for (mode, known) in [(Mode::Full, HashSet::new()), (Mode::Delta, [decode::anchor(id(1))].into())] {
             let asked = [groups.in_part(mode, &known), groups.unlisted(mode, &known)];
@@ -194,7 +207,7 @@ fn what_cannot_all_be_true_is_asked() {
         assert_eq!(groups.is_doubtful(id(1)), doubtful);
         // What Graph answers counts alone.
         let now = json!({ "id": id(1), "displayName": "Crew", "description": null, "visibility": null });
-        groups.see(id(1), now.as_object().unwrap(), &BTreeSet::new());
+        groups.see(id(1), part(&now));
         groups.list(id(1), &[]);
         assert!(!groups.is_doubtful(id(1)));
         assert!(matches!(only(groups.changes(Mode::Full, &HashSet::new()).collect()), Change::Replace(_)));
@@ -208,7 +221,7 @@ fn a_group_that_graph_does_not_know_went_if_that_was_told() {
         for mut item in [json!({ "@removed": { "reason": "deleted" } }), json!({ "displayName": "Sales" })] {
             item["id"] = json!(id(1));
             if told || item.get("@removed").is_none() {
-                groups.note(item.as_object().unwrap(), &BTreeSet::new());
+                groups.note(part(&item));
             }
         }
         groups.miss(id(1));
@@ -224,7 +237,7 @@ fn whoever_may_not_see_a_list_knows_nothing_of_it() {
         json!({ "id": id(number), "displayName": "x", "visibility": "HiddenMembership", "members@delta": members(&[(5, true)]) })
     });
     for group in [board, club] {
-        groups.note(group.as_object().unwrap(), &BTreeSet::new());
+        groups.note(part(&group));
     }
     groups.deny(id(1));
     let lists: Vec<_> =
