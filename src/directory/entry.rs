@@ -57,6 +57,8 @@ pub mod fields {
     /// What kind of mailbox a user has, where that is not simply a user's own: `shared`, `room`, `equipment`,
     /// `linked`, `remote` or `other` (Exchange); `shared` of a mail-in database (Domino).
     pub const MAILBOX: &str = "mailbox";
+    /// Whether a user is a `member` of the organisation or a `guest`, where a directory in the cloud says so.
+    pub const USER_TYPE: &str = "userType";
     /// A description.
     pub const DESCRIPTION: &str = "description";
     /// Not a field that CEL sees: stands for a group's member list where coverage is watched.
@@ -80,6 +82,7 @@ pub mod fields {
         OFFICE,
         PREFERRED_LANGUAGE,
         MAILBOX,
+        USER_TYPE,
         DESCRIPTION,
     ];
     /// What `group` has in CEL, beside `id`, `dn` and `attributes`.

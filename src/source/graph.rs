@@ -154,11 +154,13 @@ impl<'a> Reading<'a> {
         Ok(self.completion(Mode::Full, &next.ok_or_else(lost)?))
     }
 
-    /// Of everything that decides what is asked.
+    /// Of everything that decides what is asked, and what is understood: a feed tells nothing again of what did not change.
     fn fingerprint(&self) -> String {
         let config = self.graph.config();
         let tenant = self.tenant.to_string();
-        let parts = [&tenant, &config.client, config.graph(), &self.select_users, &self.select_groups];
+        let fields = decode::asked().into_iter().collect::<Vec<_>>().join(",");
+        let parts =
+            [&tenant, &config.client, config.graph(), &self.select_users, &self.select_groups, &fields];
         let contacts = config.contacts.then(|| decode::select_contacts(&config.literal));
         fingerprint(parts.into_iter().chain(contacts.as_deref()))
     }

@@ -291,6 +291,26 @@ fn who_gets_a_leavers_names_inherits_no_membership() {
     assert_eq!(synced(&by_feed, &entra)["Team"], json!(["ann@corp.example", "bob.old@corp.example"]));
 }
 
+/// Whether somebody is a guest is a state like any other: a policy leaves guests out, and takes in who became a member.
+#[test]
+fn a_guest_is_told_by_their_type() {
+    let entra = Entra::start();
+    let guest = {
+        let tenant = &mut entra.inner().tenant;
+        tenant.user("ann", &json!({}));
+        // Nobody said what they are.
+        tenant.user("old", &json!({ "userType": null }));
+        tenant.user("gus", &json!({ "userType": "Guest" }))
+    };
+    let desk = Desk::new();
+    let policy = "  users: { where: \"user.userType != 'guest'\" }\n";
+    desk.write("manifests.yaml", manifests(&entra, "") + policy);
+    let names = |read: BTreeMap<String, Value>| read.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(synced(&desk, &entra)), ["ann@corp.example", "old@corp.example"]);
+    entra.inner().tenant.set(guest, &json!({ "userType": "Member" }));
+    assert_eq!(names(synced(&desk, &entra)), ["ann@corp.example", "gus@corp.example", "old@corp.example"]);
+}
+
 /// Who is changed, or put into a group or out of it, is all that is asked for, however large the group is.
 #[test]
 fn a_change_of_one_in_a_large_group_costs_three_requests() {

@@ -68,7 +68,7 @@ impl Thrower {
     async fn everything(&self) -> usize {
         let whose = "customer=my_customer&maxResults";
         let users = "id,primaryEmail,customerId,name,suspended,archived,aliases,nonEditableAliases,organizations,phones,externalIds,\
-                     locations,languages";
+                     locations,languages,isGuestUser";
         let query = format!("{whose}=500&fields=kind,nextPageToken,users({users})");
         let mut bytes = self.list("users", &query, &mut None).await;
         let query = format!(

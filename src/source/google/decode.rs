@@ -26,6 +26,7 @@ const USER: &[&str] = &[
     "externalIds",
     "locations",
     "languages",
+    "isGuestUser",
 ];
 /// What is asked of groups.
 const GROUP: &[&str] =
@@ -84,6 +85,7 @@ pub(super) fn asked() -> BTreeSet<String> {
         fields::MOBILE,
         fields::OFFICE,
         fields::PREFERRED_LANGUAGE,
+        fields::USER_TYPE,
         fields::NAME,
         fields::DESCRIPTION,
     ];
@@ -161,6 +163,11 @@ pub(super) fn user(item: &Item<'_>, literal: &BTreeSet<String>) -> Change {
     note(fields::OFFICE, of_type("locations", "buildingId", "desk"));
     let preferred = |one: &Item<'_>| text(one, "preference").as_deref() != Some("not_preferred");
     note(fields::PREFERRED_LANGUAGE, chosen(item, "languages", "languageCode", preferred));
+    let user_type = match is("isGuestUser") {
+        Ok(guest) => guest.map(|is| Stated::Values(vec![if is { "guest" } else { "member" }.to_owned()])),
+        Err(()) => Some(Stated::Undecodable),
+    };
+    note(fields::USER_TYPE, user_type);
     let disabled = Some(suspended || archived == Some(true));
     let entry = entry(item, anchor.clone(), EntryKind::User, what, stated, literal);
     Change::Replace(Box::new(Entry { disabled, ..entry }))

@@ -31,6 +31,7 @@ const USER: &[(&str, &str)] = &[
     (fields::MOBILE, "mobilePhone"),
     (fields::OFFICE, "officeLocation"),
     (fields::PREFERRED_LANGUAGE, "preferredLanguage"),
+    (fields::USER_TYPE, "userType"),
 ];
 /// The same of a mail contact.
 const CONTACT: &[(&str, &str)] = &[
@@ -97,7 +98,7 @@ const EXTENSIONS: &str = "onPremisesExtensionAttributes";
 
 /// What is asked of users.
 pub(super) fn select_users(literal: &BTreeSet<String>) -> String {
-    let fixed = ["accountEnabled", "userType"];
+    let fixed = ["accountEnabled"];
     let literal = literal.iter().map(String::as_str).filter(|name| !is(OF_GROUPS_ALONE, name));
     let literal = literal.map(|name| if is_extension(name) { EXTENSIONS } else { name });
     select(USER.iter().map(|(_, name)| *name).chain(ALL.iter().copied()).chain(fixed).chain(literal))
@@ -189,6 +190,10 @@ pub(super) fn user(item: &Item<'_>, literal: &BTreeSet<String>, mode: Mode) -> C
     entry(item, "users", mode, |id, what| {
         let mut patch = patch(item, id, EntryKind::User, what, USER, literal, alone);
         patch.set.disabled = disabled?;
+        // `Member` or `Guest`.
+        if let Some(Stated::Values(types)) = patch.set.fields.get_mut(fields::USER_TYPE) {
+            types.iter_mut().for_each(|one| *one = one.to_lowercase());
+        }
         Ok(patch)
     })
 }

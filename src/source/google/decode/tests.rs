@@ -42,7 +42,7 @@ fn a_user_is_what_the_page_says() {
             "phones": [{ "type": "mobile", "value": "2" }, { "type": "work", "value": "1" }],
             "externalIds": [{ "type": "account", "value": "x" }, { "type": "organization", "value": "77" }],
             "locations": [{ "type": "desk", "buildingId": "B7", "area": "desk" }],
-            "languages": [{ "languageCode": "fr", "preference": "not_preferred" }, { "languageCode": "en-GB" }],
+            "isGuestUser": false, "languages": [{ "languageCode": "fr", "preference": "not_preferred" }, { "languageCode": "en-GB" }],
         })),
         &[],
     ));
@@ -63,6 +63,7 @@ fn a_user_is_what_the_page_says() {
         (fields::MOBILE, vec!["2"]),
         (fields::OFFICE, vec!["B7"]),
         (fields::PREFERRED_LANGUAGE, vec!["en-GB"]),
+        (fields::USER_TYPE, vec!["member"]),
     ];
     for (field, value) in &expected {
         assert_eq!(values(entry.fields.get(*field)).as_ref(), Some(value), "{field}");
@@ -117,6 +118,7 @@ fn an_attribute_is_called_by_its_path(#[case] name: &str, #[case] expected: Opti
 #[case::values("externalIds", json!([{ "type": "organization", "value": {} }]), fields::EMPLOYEE_NUMBER)]
 #[case::names("name", json!("Ann"), fields::GIVEN_NAME)]
 #[case::addresses("aliases", json!([{}]), fields::ALIASES)]
+#[case::types("isGuestUser", json!("yes"), fields::USER_TYPE)]
 fn what_has_another_form_is_not_empty(#[case] property: &str, #[case] value: Value, #[case] field: &str) {
     let entry = entry_of(read(&with(&json!({ property: value })), &[]));
     assert_eq!(entry.fields.get(field), Some(&Stated::Undecodable));

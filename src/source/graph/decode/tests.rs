@@ -31,7 +31,7 @@ fn values(of: &[&str]) -> Stated {
 fn a_user_is_known_by_an_id_in_small_letters() {
     let ann = entry_of(
         &json!({
-            "displayName": " Ann ", "surname": null, "jobTitle": "", "businessPhones": ["1", "2"], "mail": "ann@corp.example",
+            "displayName": " Ann ", "userType": "Guest", "surname": null, "jobTitle": "", "businessPhones": ["1", "2"], "mail": "ann@corp.example",
             "proxyAddresses": ["smtp:a@corp.example", "SMTP:ann@corp.example", "SIP:ann@corp.example"],
         }),
         &[],
@@ -39,6 +39,7 @@ fn a_user_is_known_by_an_id_in_small_letters() {
     assert_eq!(ann.anchor.as_str(), ID.to_lowercase());
     assert_eq!((ann.dn.as_str(), ann.disabled), (format!("users/{}", ann.anchor).as_str(), Some(false)));
     assert_eq!(ann.fields[fields::DISPLAY_NAME], values(&["Ann"]));
+    assert_eq!(ann.fields[fields::USER_TYPE], values(&["guest"]));
     assert_eq!(ann.fields[fields::TELEPHONE_NUMBER], values(&["1", "2"]));
     assert_eq!(ann.fields[fields::MAIL], values(&["ann@corp.example"]));
     assert_eq!(ann.fields[fields::ALIASES], values(&["a@corp.example"]));
