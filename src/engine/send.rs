@@ -79,12 +79,12 @@ pub(super) fn packed(changes: Vec<Change>) -> Result<Vec<Vec<u8>>, String> {
         let sent: Vec<wire::Change> = some.iter().cloned().map(wire::Change::from).collect();
         match wire::pack_within(&sent, wire::UNPACKED) {
             Ok(bytes) if bytes.len() <= wire::PACKED => packed.push(bytes),
-            Err(wire::Unpackable::TooLarge(_)) | Ok(_) if some.len() > 1 => {
+            Err(wire::Unpackable::TooLarge(_) | wire::Unpackable::TooMany(_)) | Ok(_) if some.len() > 1 => {
                 let rest = some.split_off(some.len() / 2);
                 waiting.push(rest);
                 waiting.push(some);
             }
-            Err(wire::Unpackable::TooLarge(_)) | Ok(_) => {
+            Err(wire::Unpackable::TooLarge(_) | wire::Unpackable::TooMany(_)) | Ok(_) => {
                 let change = some.pop().as_ref().map(too_large);
                 waiting.push(change.into_iter().collect());
             }

@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 const LEVEL: i32 = 1;
 /// No more memory is needed to unpack than 2 to the power of this, beside the result.
 const WINDOW_LOG: u32 = 23;
-
-/// No more values are in what is unpacked: each takes more memory than it has bytes.
-const VALUES: usize = 2_000_000;
+/// Each value takes memory beside its text, and each that has a name in a map much more. So there are no more of them than these many
+/// bytes each have room for, in as many as may be unpacked; and a few.
+const OF_A_VALUE: usize = 48;
+const OF_A_NAMED: usize = 240;
+const FEW: usize = 1000;
 
 /// Why bytes are not what they should be. It names nothing of what is in them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +25,8 @@ pub enum Unpackable {
     #[error("it has more than {0} bytes unpacked")]
     TooLarge(usize),
     /// They have too many values.
-    #[error("it has more than {VALUES} values")]
-    TooMany,
+    #[error("it has more than {0} values")]
+    TooMany(usize),
     /// They have a field that is not known here.
     #[error("it has the field {0}, which is not known here: the other side is newer, update this one")]
     Unknown(String),
@@ -44,19 +46,20 @@ pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Unpackable> {
 /// Packs a value of at most `most` bytes.
 ///
 /// # Errors
-/// When it cannot be written, or is larger.
+/// When it cannot be written, is larger, or has more values than may be in so many bytes.
 pub fn pack_within<T: Serialize>(value: &T, most: usize) -> Result<Vec<u8>, Unpackable> {
     let text = serde_json::to_vec(value).map_err(|_| Unpackable::Other(0))?;
     if text.len() > most {
         return Err(Unpackable::TooLarge(most));
     }
+    check(&text, most)?;
     zstd::bulk::compress(&text, LEVEL).map_err(|_| Unpackable::NotPacked)
 }
 
 /// Unpacks a value of at most `most` bytes.
 ///
 /// # Errors
-/// When it is larger, or something else.
+/// When it is larger, has more values than may be in so many bytes, or is something else.
 pub fn unpack<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, Unpackable> {
     let mut decoder =
         zstd::stream::read::Decoder::with_buffer(bytes).map_err(|_| Unpackable::NotPacked)?.single_frame();
@@ -70,9 +73,7 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, Unpac
     if !decoder.finish().is_empty() {
         return Err(Unpackable::NotPacked);
     }
-    if values(&text) > VALUES {
-        return Err(Unpackable::TooMany);
-    }
+    check(&text, most)?;
     serde_json::from_slice(&text).map_err(|error| {
         // What it says may hold values, but for the name of a field.
         let said = error.to_string();
@@ -85,23 +86,45 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, Unpac
     })
 }
 
-/// How many values a JSON text has, at least: a comma that is in no string is between two of them.
-fn values(text: &[u8]) -> usize {
-    let (mut commas, mut in_string, mut is_escaped) = (0, false, false);
+/// Whether a JSON text has no more values than may be in so many bytes.
+fn check(text: &[u8], most: usize) -> Result<(), Unpackable> {
+    // A value has at least one byte and a comma, one with a name at least six.
+    if text.len() / 2 <= most / OF_A_VALUE && text.len() / 6 <= most / OF_A_NAMED {
+        return Ok(());
+    }
+    let (values, named) = values(text);
+    for (count, each) in [(values, OF_A_VALUE), (named, OF_A_NAMED)] {
+        if count > most / each + FEW {
+            return Err(Unpackable::TooMany(most / each + FEW));
+        }
+    }
+    Ok(())
+}
+
+/// How many values a JSON text has, at least, and how many of them are lists or null with a name, as those of maps are. A comma that is in
+/// no string is between two values, a colon behind a name.
+fn values(text: &[u8]) -> (usize, usize) {
+    let (mut commas, mut named) = (0, 0);
+    let (mut in_string, mut is_escaped, mut after_name) = (false, false, false);
     for byte in text {
         match (in_string, byte) {
             (true, _) if is_escaped => is_escaped = false,
             (true, b'\\') => is_escaped = true,
             (_, b'"') => in_string = !in_string,
             (false, b',') => commas += 1,
+            (false, b'[' | b'n') if after_name => named += 1,
             _ => {}
         }
+        let is_space = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        after_name = !in_string && (*byte == b':' || after_name && is_space);
     }
-    commas + 1
+    (commas + 1, named)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -131,12 +154,22 @@ mod tests {
 
     #[test]
     fn there_are_only_so_many_values() {
-        let many = vec![(); VALUES];
+        let most = 480_000;
+        let many = vec![0; most / OF_A_VALUE + FEW];
         let packed = pack(&many).unwrap();
-        assert!(packed.len() < 10_000 && unpack::<Vec<()>>(&packed, 1 << 30).is_ok());
-        let more = pack(&[&many[..], &[()]].concat()).unwrap();
-        assert_eq!(unpack::<Vec<()>>(&more, 1 << 30), Err(Unpackable::TooMany));
-        assert_eq!(values(br#"["a,b","c\",d",1]"#), 3);
+        assert!(packed.len() < 1000 && unpack::<Vec<u8>>(&packed, most).is_ok());
+        let more = [&many[..], &[0]].concat();
+        assert_eq!(pack_within(&more, most), Err(Unpackable::TooMany(many.len())));
+        assert_eq!(unpack::<Vec<u8>>(&pack(&more).unwrap(), most), Err(Unpackable::TooMany(many.len())));
+        let named = |many: usize| {
+            let map: BTreeMap<String, Option<Vec<String>>> =
+                (0..many).map(|at| (at.to_string(), (at % 2 == 0).then(Vec::new))).collect();
+            unpack::<BTreeMap<String, Option<Vec<String>>>>(&pack(&map).unwrap(), most).map(|map| map.len())
+        };
+        assert_eq!(named(most / OF_A_NAMED + FEW), Ok(3000));
+        assert_eq!(named(most / OF_A_NAMED + FEW + 1), Err(Unpackable::TooMany(3000)));
+        assert_eq!(values(br#"["a,b","c\",d",1]"#), (3, 0));
+        assert_eq!(values(br#"{"a:[" : [1],"b":"x:n","c":null}"#), (3, 2));
     }
 
     proptest! {
