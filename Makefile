@@ -5,7 +5,7 @@ CARGO ?= cargo
 # What the tests need besides Rust: OpenLDAP and Samba, Python for third-party clients, a C compiler for SQLite and the TLS
 # library, promtool for the alerts.
 PACKAGES := slapd ldap-utils python3 python3-venv gcc cmake make openssl util-linux prometheus \
-	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools time
+	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user ldb-tools time systemd
 # A browser and its driver, unless the machine has one (chromedriver).
 BROWSER_PACKAGES := chromium chromium-driver
 # What runs pods on a node of our own, if this machine supports that.
@@ -116,6 +116,11 @@ domino-large: setup build ## Read a Domino Directory with PEOPLE people, in one 
 servers: setup ## Live the life of a person on 389 Directory Server, OpenDJ, ApacheDS and UnboundID, and write the table of docs/directories/tested.md
 	@./scripts/setup $(SERVER_PACKAGES)
 	ROLLCALL_GENERATE=1 $(CARGO) test --locked --test it -- --include-ignored --test-threads 2 servers::
+
+.PHONY: engine-large
+engine-large: setup build ## Read PEOPLE users and ten times as many memberships through a Sync Engine, through FAULTS faults of each kind, and hold it to its bounds
+	PEOPLE=$(or $(PEOPLE),100000) FAULTS=$(or $(FAULTS),10) SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 engine_large::
 
 .PHONY: generate
 generate: ## Write crds/, deploy/, docs/reference/ and the chart's definitions again

@@ -34,7 +34,9 @@ pub use work::{
 };
 
 /// The version of all this. A change that an older side would misunderstand takes the next one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+/// From this version on an engine understands that it stands by.
+pub const STANDBY: u32 = 2;
 /// The oldest version that is still spoken.
 pub const OLDEST: u32 = 1;
 

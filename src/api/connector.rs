@@ -23,7 +23,7 @@ pub use entra_id::{Cloud, EntraCredentials, EntraEndpoints, EntraId, WorkloadIde
 pub use google_workspace::{GoogleCredentials, GoogleEndpoints, GoogleWorkloadIdentity, GoogleWorkspace};
 pub use ldap::{Ldap, LdapChangeFeed};
 pub use ldif::Ldif;
-pub use status::{ActiveFeed, Directory, DirectoryConnectorStatus, EngineStatus, LastImport};
+pub use status::{ActiveFeed, Directory, DirectoryConnectorStatus, EngineStatus, LastImport, OneEngine};
 pub use sync_engine::SyncEngine;
 pub use trust::{Tls, Trust};
 

@@ -55,24 +55,23 @@ impl Controlled for DirectoryConnector {
     }
 
     async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
-        let enrolment = engine::attend(context, name, self, context.clock.now()).await?;
+        let places = engine::attend(context, name, self, context.clock.now()).await?;
         let resolved = resolve::resolve(context, name, self).await?;
         let info = context.snapshot_info(name).await?;
         let page = consent::page(context, name);
         let (now, ends) = (context.clock.now(), context.gate.ends());
         let (reconciled, health_changed) = context.connectors.with(name, |state| {
             state.page = page;
-            state.told_of_engine = context
-                .gateway
-                .as_ref()
-                .zip(enrolment.as_ref())
-                .map(|(gateway, enrolment)| status::engine::told(gateway, name, enrolment));
+            let gateway = context.gateway.as_ref();
+            state.told_of_engine = gateway.and_then(|gateway| status::engine::told(gateway, name, &places));
             state.recall(self, &resolved, info.as_ref(), now, &context.metrics);
             let mut reconciled =
                 state.reconcile(self, &resolved, info.map(|info| info.completed_at), now, &ends);
-            if let Some(enrolment::Enrolment::Waiting { until, .. }) = &enrolment {
-                // The token is renewed then.
-                reconciled.wake_at = Some(reconciled.wake_at.map_or(*until, |at| at.min(*until)));
+            for known in places.values() {
+                if let enrolment::Enrolment::Waiting { until, .. } = &known.enrolment {
+                    // The token is renewed then.
+                    reconciled.wake_at = Some(reconciled.wake_at.map_or(*until, |at| at.min(*until)));
+                }
             }
             (reconciled, state.update_health(&resolved, self.spec.suspend))
         });

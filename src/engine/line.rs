@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::net::http::{Answer, Ask, Http, HttpError, Method, Url};
 use crate::secret::Secret;
 use crate::text;
-use crate::wire::{self, Greeting, NoKey, Refusal, SigningKey, Stamp, code, digest, path};
+use crate::wire::{self, Greeting, KeyId, NoKey, Refusal, SigningKey, Stamp, code, digest, path};
 
 /// A greeting or a refusal has no more bytes.
 const SHORT: usize = 64 << 10;
@@ -19,6 +19,8 @@ pub struct Line {
     http: Http,
     url: Url,
     key: SigningKey,
+    /// How its public half is called.
+    id: KeyId,
     /// This process: a later one has a greater text.
     session: String,
     /// The process of the gateway that was greeted.
@@ -78,7 +80,13 @@ impl Line {
     pub fn new(http: Http, url: &str, key: SigningKey, clock: Arc<dyn Clock>) -> Result<Self, LineError> {
         let url = Url::parse(url).map_err(|_| LineError::Odd(format!("{url} is no url")))?;
         let session = Stamp::session_of(clock.now())?;
-        Ok(Self { http, url, key, session, instance: Mutex::default(), clock })
+        let id = key.public()?.id();
+        Ok(Self { http, url, key, id, session, instance: Mutex::default(), clock })
+    }
+
+    /// Whose it is.
+    pub(super) fn key(&self) -> &KeyId {
+        &self.id
     }
 
     /// Asks the gateway who it is.
@@ -146,7 +154,7 @@ impl Line {
                 self.greet().await?.instance
             };
             let stamp = Stamp {
-                key: self.key.public()?.id(),
+                key: self.id.clone(),
                 instance,
                 session: self.session.clone(),
                 at: self.clock.now(),

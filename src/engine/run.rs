@@ -25,7 +25,7 @@ pub async fn run(file: &Path, line: Line, host: &str, stop: CancellationToken) {
     let desk = Arc::new(Desk::new(Arc::new(line)));
     let mut tasks = JoinSet::new();
     let mut has: BTreeMap<String, AbortHandle> = BTreeMap::new();
-    let (mut wait, mut trouble, mut is_there) = (FIRST, None, false);
+    let (mut wait, mut trouble, mut is_there, mut stands_by) = (FIRST, None, false, None);
     loop {
         has.retain(|_, task| !task.is_finished());
         while tasks.try_join_next().is_some() {}
@@ -51,9 +51,16 @@ pub async fn run(file: &Path, line: Line, host: &str, stop: CancellationToken) {
         };
         let Some(asked) = stop.run_until_cancelled(ask(&desk.line, &hello)).await else { break };
         match asked {
-            Ok(Work { task, dropped }) => {
+            Ok(Work { task, dropped, standby }) => {
                 if !std::mem::replace(&mut is_there, true) || trouble.take().is_some() {
                     tracing::info!("connected to the gateway");
+                }
+                if standby != stands_by {
+                    match &standby {
+                        Some(why) => tracing::info!(why, "this engine stands by"),
+                        None => tracing::info!("this engine is the active one"),
+                    }
+                    stands_by = standby;
                 }
                 wait = FIRST;
                 for id in dropped {

@@ -78,7 +78,7 @@ impl Desk {
             Err(error) => return Ok(failed(&error)),
         };
         let cursor = read.cursor.as_deref().and_then(hex::decode).map(Cursor);
-        let cursor = cursor.and_then(|cursor| veto.resumes(&cursor));
+        let cursor = cursor.and_then(|cursor| veto.resumes(self.line.key(), &cursor));
         let session = config.open(None);
         *self.session() = Some((read.directory.clone(), session.clone()));
         let remote = Remote {
@@ -114,7 +114,7 @@ impl Desk {
             Ok(completion) => {
                 // A change alone says nothing of what other rules withheld: the next read resumes only under these.
                 let mut completion = sieve.completion(completion);
-                completion.cursor = completion.cursor.map(|cursor| veto.bound(&cursor));
+                completion.cursor = completion.cursor.map(|cursor| veto.bound(self.line.key(), &cursor));
                 Outcome::Complete(sending.chain.seal(), Box::new(ended(completion)))
             }
             Err(error) => {

@@ -12,7 +12,7 @@ use self::attribute::{canonical, is_name, is_needed, is_secret, names_entries};
 use crate::directory::{Anchor, Cursor, Dn, Entry, Reference, Stated, fields};
 use crate::source::LookUp;
 use crate::source::ldap::{ActiveDirectoryConfig, GenericConfig, named_in};
-use crate::wire::{self, Server};
+use crate::wire::{self, KeyId, Server};
 
 mod attribute;
 mod sieve;
@@ -83,20 +83,20 @@ impl Veto {
         self.chooses_bases() || self.chooses_classes()
     }
 
-    /// A cursor that resumes only under these rules: they come before it, as a digest.
-    pub(super) fn bound(&self, cursor: &Cursor) -> Cursor {
-        Cursor([self.digest().as_slice(), &cursor.0].concat())
+    /// A cursor that resumes only at this engine and under these rules: they come before it, as a digest.
+    pub(super) fn bound(&self, engine: &KeyId, cursor: &Cursor) -> Cursor {
+        Cursor([self.digest(engine).as_slice(), &cursor.0].concat())
     }
 
-    /// The cursor of a read under these very rules. After any other read everything is read: what it withheld is unknown, and no change
-    /// says what it is.
-    pub(super) fn resumes(&self, bound: &Cursor) -> Option<Cursor> {
-        let cursor = bound.0.strip_prefix(self.digest().as_slice())?;
+    /// The cursor of a read of this very engine under these very rules. After any other read everything is read: what it withheld, or was
+    /// not shown, is unknown, and no change says what it is.
+    pub(super) fn resumes(&self, engine: &KeyId, bound: &Cursor) -> Option<Cursor> {
+        let cursor = bound.0.strip_prefix(self.digest(engine).as_slice())?;
         (!self.reads_all()).then(|| Cursor(cursor.to_vec()))
     }
 
-    /// The rules, those of secrets among them, which another version of the engine may have otherwise.
-    fn digest(&self) -> [u8; 32] {
+    /// The engine and its rules, those of secrets among them, which another version of it may have otherwise.
+    fn digest(&self, engine: &KeyId) -> [u8; 32] {
         let mut digest = Sha256::new();
         let mut add = |list: &mut dyn Iterator<Item = String>| {
             for text in list {
@@ -112,6 +112,7 @@ impl Veto {
             add(&mut classes.iter().cloned());
         }
         add(&mut attribute::rules().map(str::to_owned));
+        add(&mut std::iter::once(engine.to_string()));
         digest.finalize().into()
     }
 

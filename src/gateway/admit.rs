@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::recent::{Old, SKEW};
 use super::refused::Refused;
 use crate::directory::ConnectorName;
-use crate::source::engine::Trouble;
+use crate::source::engine::{Process, Trouble};
 use crate::wire::{PublicKey, Signed, Stamp, code, digest};
 use crate::words::count;
 
@@ -21,7 +21,7 @@ const BODY: Duration = Duration::from_mins(1);
 
 /// A request whose signature proves whose it is.
 pub(super) struct Admitted {
-    pub(super) connector: ConnectorName,
+    pub(super) process: Process,
     pub(super) stamp: Stamp,
     /// How far its clock is ahead.
     pub(super) skew: SignedDuration,
@@ -68,7 +68,8 @@ pub(super) fn admit(desk: &Desk, head: &Parts) -> Result<Admitted, Refused> {
     let place = desk.place(&stamp.key);
     let place =
         place.ok_or_else(|| Refused::new(code::BUSY, "too many requests of this engine are under way"))?;
-    Ok(Admitted { connector, stamp, skew, place })
+    let process = Process { connector, key: stamp.key.clone(), session: stamp.session.clone() };
+    Ok(Admitted { process, stamp, skew, place })
 }
 
 /// Refuses a request because of a clock. The engine's state says so, unless somebody may have kept the request since before the last one.
@@ -81,7 +82,7 @@ fn of_clock(
 ) -> Refused {
     if desk.recent().is_newer(stamp) {
         let trouble = Trouble { code: code::CLOCK, why: why.clone() };
-        desk.gateway.engines.troubled(connector, desk.clock.now(), Some(skew), trouble);
+        desk.gateway.engines.troubled((connector, &stamp.key), desk.clock.now(), Some(skew), trouble);
     }
     Refused::new(code::CLOCK, why)
 }

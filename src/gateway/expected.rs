@@ -32,12 +32,14 @@ pub struct Heard {
     pub news: mpsc::Receiver<ConnectorName>,
 }
 
-/// A connector that waits for an engine.
+/// An engine that may join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// Which one.
+    /// Whose.
     pub connector: ConnectorName,
-    /// How long its token counts.
+    /// The name of the Secret with its token.
+    pub secret: String,
+    /// How long that counts.
     pub until: Timestamp,
 }
 
@@ -45,6 +47,8 @@ pub struct Expected {
 pub struct Joining {
     /// Which connector.
     pub connector: ConnectorName,
+    /// The name of the Secret with the token.
+    pub secret: String,
     /// The token, which must be checked again where it is used up.
     pub token: Secret,
     /// The public half of the engine's key.
@@ -86,19 +90,19 @@ impl Gateway {
         &self.address
     }
 
-    /// With which token an engine of this connector may join from now on, and how long; `None` if none may.
-    pub fn expect(&self, connector: &ConnectorName, token: Option<(&Secret, Timestamp)>) {
+    /// With which tokens engines of this connector may join from now on, and how long: each once, into the place of its Secret.
+    pub fn expect(&self, connector: &ConnectorName, tokens: &[(&str, &Secret, Timestamp)]) {
         let mut expected = self.expected();
         expected.retain(|_, of| of.connector != *connector);
-        if let Some((token, until)) = token {
-            expected.insert(digest(token), Expected { connector: connector.clone(), until });
+        for (secret, token, until) in tokens {
+            let (connector, secret) = (connector.clone(), (*secret).to_owned());
+            expected.insert(digest(token), Expected { connector, secret, until: *until });
         }
     }
 
     /// Whose token this is, if it counts now. That it is found by its digest tells nothing of others.
-    pub(super) fn of_token(&self, token: &Secret, now: Timestamp) -> Option<ConnectorName> {
-        let expected = self.expected();
-        expected.get(&digest(token)).filter(|of| now < of.until).map(|of| of.connector.clone())
+    pub(super) fn of_token(&self, token: &Secret, now: Timestamp) -> Option<Expected> {
+        self.expected().get(&digest(token)).filter(|of| now < of.until).cloned()
     }
 
     /// Hands a join on; whether there was room.

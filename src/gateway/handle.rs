@@ -1,5 +1,6 @@
 //! The requests, one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::admit::{self, Admitted};
 use super::desk::Desk;
-use super::expected::{Joined, Joining};
+use super::expected::{Expected, Joined, Joining};
 use super::refused::Refused;
 use crate::secret::Secret;
 use crate::source::engine::{Seen, Trouble};
@@ -37,7 +38,7 @@ pub(super) async fn handle(State(desk): State<Arc<Desk>>, request: Request) -> R
     let (head, body) = request.into_parts();
     let answered = answer(&desk, &head, body).await;
     desk.metrics.gateway_request(answered.as_ref().map_or_else(|refused| refused.code, |_| "ok"));
-    desk.metrics.engines_connected(desk.gateway.engines.connected());
+    desk.metrics.engines(desk.gateway.engines.count());
     answered.unwrap_or_else(|refused| {
         tracing::debug!(code = refused.code, "a request to the gateway was refused");
         refused.response()
@@ -58,15 +59,13 @@ async fn answer(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refus
     let of = admit::admit(desk, head)?;
     let bytes = admit::body(&of.stamp, body, route.most()).await?;
     let engines = &desk.gateway.engines;
-    let session = of.stamp.session.clone();
+    let process = &of.process;
     match route {
         Route::Check => packed(&wire::Receipt { next: 0, room: 0 }),
         Route::Work => work(desk, &of, &bytes).await,
-        Route::Part(task, number) => {
-            packed(&engines.part((&of.connector, &session, task), number, &bytes).await?)
-        }
+        Route::Part(task, number) => packed(&engines.part((process, task), number, &bytes).await?),
         Route::Room(task) => {
-            let room = engines.room((&of.connector, &session, task), POLL);
+            let room = engines.room((process, task), POLL);
             match desk.stop.run_until_cancelled(room).await {
                 Some(room) => packed(&room?),
                 None => Err(stopping()),
@@ -74,12 +73,12 @@ async fn answer(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refus
         }
         Route::Ask(task) => {
             let question = wire::unpack(&bytes, wire::LETTER)?;
-            let told = engines.told((&of.connector, &session, task), question).await?;
+            let told = engines.told((process, task), question).await?;
             packed_within(&told, wire::TOLD)
         }
         Route::End(task) => {
             let end = wire::unpack(&bytes, wire::LETTER)?;
-            packed(&engines.end((&of.connector, &session, task), end).await?)
+            packed(&engines.end((process, task), end).await?)
         }
     }
 }
@@ -139,7 +138,7 @@ async fn join(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refused
     let bearer = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(|token| Secret::new(token.trim()));
     let known = token.as_ref().and_then(|token| desk.gateway.of_token(token, now));
-    let (Some(token), Some(connector)) = (token, known) else { return Err(used()) };
+    let (Some(token), Some(Expected { connector, secret, .. })) = (token, known) else { return Err(used()) };
     // Whoever has no token keeps nobody from joining: nothing more is done for them than this.
     if !desk.may_join(now) {
         return Err(Refused::new(code::BUSY, "too many try to join at once; try again in a moment"));
@@ -158,7 +157,7 @@ async fn join(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refused
         let why = "the operator cannot enrol an engine now: it is not the active replica, or the apiserver does not answer. Try again";
         Refused::new(code::UNAVAILABLE, why)
     };
-    if !desk.gateway.hand_on(Joining { connector, token, key, host, answer }) {
+    if !desk.gateway.hand_on(Joining { connector, secret, token, key, host, answer }) {
         return Err(unavailable());
     }
     match tokio::time::timeout(JOIN, answered).await {
@@ -195,22 +194,26 @@ async fn work(desk: &Desk, of: &Admitted, bytes: &[u8]) -> Result<Response, Refu
             hello.newest
         );
         seen.trouble = Some(Trouble { code: code::VERSION, why: why.clone() });
-        engines.heard(&of.connector, &of.stamp.session, seen)?;
+        engines.heard(&of.process, seen)?;
         return Err(Refused::new(code::VERSION, why));
     }
     let stopped = hello.stopped.as_deref().map(|why| text::clean_within(why, 500).into_owned());
     let is_stopped = stopped.is_some();
     seen.trouble = stopped.map(|why| Trouble { code: Trouble::STOPPED, why });
-    engines.heard(&of.connector, &of.stamp.session, seen)?;
-    let none = wire::Work { task: None, dropped: std::collections::BTreeSet::new() };
+    engines.heard(&of.process, seen)?;
+    let none = wire::Work { task: None, dropped: BTreeSet::new(), standby: None };
     if is_stopped {
         // It is to ask again, and gets nothing to do.
         desk.stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
         return packed(&none);
     }
-    let work = engines.work(&of.connector, &of.stamp.session, &hello.has, POLL);
+    let work = engines.work(&of.process, &hello.has, POLL);
     match desk.stop.run_until_cancelled(work).await {
-        Some(work) => packed(&work?),
+        Some(work) => {
+            let mut work = work?;
+            work.standby.take_if(|_| hello.newest < wire::STANDBY);
+            packed(&work)
+        }
         None => packed(&none),
     }
 }

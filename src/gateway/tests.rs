@@ -68,7 +68,7 @@ impl Key {
 }
 
 fn trouble(desk: &Desk) -> Option<&'static str> {
-    let seen = desk.gateway.engines.state(&corp())?.seen?;
+    let seen = desk.gateway.engines.states(&corp()).pop()?.seen?;
     seen.trouble.map(|trouble| trouble.code)
 }
 
@@ -103,7 +103,7 @@ async fn no_process_comes_from_the_future() {
 async fn whoever_has_no_token_keeps_nobody_from_joining() {
     let desk = desk();
     let token = Secret::new("sesame");
-    desk.gateway.expect(&corp(), Some((&token, at(60))));
+    desk.gateway.expect(&corp(), &[("corp-engine", &token, at(60))]);
     for _ in 0..20 {
         let came = refused(&desk, path::JOIN, "Bearer guess".to_owned()).await;
         assert_eq!(came, Some(code::TOKEN.to_owned()));
@@ -115,4 +115,19 @@ async fn whoever_has_no_token_keeps_nobody_from_joining() {
     let (last, those_before) = came.split_last().unwrap();
     assert!(those_before.iter().all(|code| code == code::UNSIGNED), "{came:?}");
     assert_eq!(last, code::BUSY);
+}
+
+#[tokio::test]
+async fn a_token_counts_until_it_expires_and_each_of_several_for_its_own_place() {
+    let desk = desk();
+    let (token, second) = (Secret::new("sesame"), Secret::new("open"));
+    desk.gateway.expect(&corp(), &[("corp-engine", &token, at(0)), ("corp-engine-2", &second, at(1))]);
+    let came = refused(&desk, path::JOIN, "Bearer sesame".to_owned()).await;
+    assert_eq!(came, Some(code::TOKEN.to_owned()));
+    // One that counts comes further.
+    let came = refused(&desk, path::JOIN, "Bearer open".to_owned()).await;
+    assert_eq!(came, Some(code::UNSIGNED.to_owned()));
+    assert_eq!(desk.gateway.of_token(&second, at(0)).unwrap().secret, "corp-engine-2");
+    desk.gateway.expect(&corp(), &[]);
+    assert_eq!(desk.gateway.of_token(&second, at(0)), None);
 }

@@ -4,9 +4,11 @@
 //! only after the chain of everything before it proved whole, and only of an answer to what was asked.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::engines::{Event, Ticket};
+use self::engines::Ticket;
+use self::intake::Event;
 use super::{LookUp, Reason, Sink, Source, SourceError};
 use crate::directory::{Anchor, Completion, Cursor};
 use crate::hex;
@@ -14,14 +16,24 @@ use crate::wire;
 
 mod config;
 mod engines;
+mod enrolled;
+mod intake;
+mod refused;
+mod seen;
 mod told;
 
 pub use config::EngineConfig;
-pub use engines::{Engines, Refused, SILENCE, Seen, State, Trouble};
+pub use engines::Engines;
+pub use enrolled::{SILENCE, TAKEOVER};
+pub use refused::Refused;
+pub use seen::{Process, Seen, State, Trouble};
 pub use told::{ended, failure, looked_up};
 
 /// An engine that is not connected may come within so long: the operator or the engine was just started.
 const COMING: Duration = Duration::from_secs(30);
+/// What is said of what another engine cannot finish.
+const GONE: &str = "the Sync Engine that read was started again, its key was revoked, or another engine took over: what it did not finish is \
+                    not used, and nobody is removed because of it";
 /// How often it is looked whether the engine is still there.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -29,24 +41,34 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct EngineSource {
     config: EngineConfig,
+    /// Which process of which engine read last. Another one may see less of the directory: it looks nobody up for this read.
+    reader: Arc<Mutex<Option<Process>>>,
 }
 
 impl EngineSource {
     /// The one of this configuration.
     pub fn new(config: EngineConfig) -> Self {
-        Self { config }
+        Self { config, reader: Arc::default() }
     }
 
     fn ask(
         &self,
         what: impl FnOnce(String) -> wire::Task,
         sink: Option<Sink>,
+        of: Option<Process>,
     ) -> Result<Ticket, SourceError> {
         let EngineConfig { engines, connector, .. } = &self.config;
-        engines.ask(connector, what, sink).ok_or_else(|| {
-            let message = "no Sync Engine has joined: run the command in status.engine.joinCommand inside the directory's network";
-            SourceError::new(Reason::EngineNotConnected, message)
-        })
+        let message = if of.is_some() {
+            GONE
+        } else {
+            "no Sync Engine has joined: run the command in status.engine.joinCommand inside the directory's network"
+        };
+        let ticket = engines.ask(connector, what, sink, of);
+        ticket.ok_or_else(|| SourceError::new(Reason::EngineNotConnected, message))
+    }
+
+    fn reader(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What comes next. An engine that says nothing for too long is not waited for.
@@ -54,10 +76,7 @@ impl EngineSource {
         loop {
             match tokio::time::timeout(LOOK, ticket.next()).await {
                 Ok(Some(event)) => return Ok(event),
-                Ok(None) => {
-                    let message = "the Sync Engine was started again, or its key was revoked; nothing of this read was used";
-                    return Err(SourceError::new(Reason::Interrupted, message));
-                }
+                Ok(None) => return Err(SourceError::new(Reason::EngineNotConnected, GONE)),
                 Err(_) => {}
             }
             let silent = ticket.silence().is_none_or(|silence| silence > SILENCE);
@@ -87,13 +106,16 @@ impl Source for EngineSource {
         };
         let what = |id| wire::Task { id, read: Some(Box::new(read)), look_up: None };
         let began = tokio::time::Instant::now();
-        let mut ticket = self.ask(what, Some(sink.clone()))?;
+        let mut ticket = self.ask(what, Some(sink.clone()), None)?;
         loop {
             match self.next(&mut ticket, began).await? {
                 Event::Batch(batch) => sink.send(batch).await?,
-                Event::Complete(end) => return told::completion(*end, cursor.is_some(), directory),
+                Event::Complete(by, end) => {
+                    *self.reader() = Some(by);
+                    return told::completion(*end, cursor.is_some(), directory);
+                }
                 Event::Failed(error) => return Err(error),
-                Event::LookedUp(_) => return Err(odd()),
+                Event::LookedUp(..) => return Err(odd()),
             }
         }
     }
@@ -115,9 +137,11 @@ impl Source for EngineSource {
             };
             let what = |id| wire::Task { id, read: None, look_up: Some(Box::new(look_up)) };
             let began = tokio::time::Instant::now();
-            let mut ticket = self.ask(what, None)?;
+            let reader = self.reader().clone();
+            let mut ticket = self.ask(what, None, reader)?;
             match self.next(&mut ticket, began).await? {
-                Event::LookedUp(came) => {
+                Event::LookedUp(by, came) => {
+                    *self.reader() = Some(by);
                     let LookUp { server, found, of_no_kind, missing, orphans, called } =
                         told::found(*came, some);
                     if all.server.is_some() && server != all.server {
@@ -135,7 +159,7 @@ impl Source for EngineSource {
                     all.called.extend(called);
                 }
                 Event::Failed(error) => return Err(error),
-                Event::Batch(_) | Event::Complete(_) => return Err(odd()),
+                Event::Batch(_) | Event::Complete(..) => return Err(odd()),
             }
         }
         Ok(Some(all))

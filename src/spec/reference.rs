@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::object::is_dns_name;
-use crate::api::connector::EntraCredentials;
+use crate::api::connector::{EntraCredentials, SyncEngine};
 use crate::api::reference::{CaKind, CaRef};
 use crate::api::{DirectoryConnectorSpec, SyncPolicySpec};
 
@@ -63,15 +63,15 @@ pub struct Key {
 
 /// What a connector refers to.
 pub fn of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<Reference> {
-    keys_of_connector(name, spec).into_iter().map(|key| key.of).collect()
+    let engines = engine_secrets(name, spec).into_iter().map(Reference::Secret);
+    keys_of_connector(name, spec).into_iter().map(|key| key.of).chain(engines).collect()
 }
 
 /// What a connector uses of that.
 pub fn keys_of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    if has_engine(spec) {
-        keys.insert(secret(&engine_secret(name), PUBLIC_KEY));
-    }
+    // Who stands by makes no read another one.
+    keys.extend(engine_secrets(name, spec).first().map(|of| secret(of, PUBLIC_KEY)));
     let domain = spec.active_directory.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     let server = spec.ldap.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
     let domino = spec.domino.iter().map(|it| (it.credentials_secret_ref.as_ref(), &it.tls));
@@ -98,15 +98,17 @@ pub fn keys_of_connector(name: &str, spec: &DirectoryConnectorSpec) -> BTreeSet<
     keys
 }
 
-/// Whether a Sync Engine reads.
-pub fn has_engine(spec: &DirectoryConnectorSpec) -> bool {
+/// The Secrets by which a connector's Sync Engines join, one for each, and that have the public halves of their keys; none if none reads.
+pub fn engine_secrets(name: &str, spec: &DirectoryConnectorSpec) -> Vec<String> {
     let domain = spec.active_directory.as_ref().and_then(|it| it.sync_engine.as_ref());
-    domain.or(spec.ldap.as_ref().and_then(|it| it.sync_engine.as_ref())).is_some()
+    let engine = domain.or(spec.ldap.as_ref().and_then(|it| it.sync_engine.as_ref()));
+    let engines = engine.map_or(0, |engine| engine.engines.min(SyncEngine::MOST));
+    (1..=engines).map(|number| engine_secret(name, number)).collect()
 }
 
-/// The Secret by which a connector's engine joins, and that has the public half of its key.
-pub fn engine_secret(name: &str) -> String {
-    format!("{name}-engine")
+/// The Secret of one of them.
+pub fn engine_secret(name: &str, number: u32) -> String {
+    if number == 1 { format!("{name}-engine") } else { format!("{name}-engine-{number}") }
 }
 
 /// What a policy refers to, but for its connectors.

@@ -370,9 +370,12 @@ impl Metrics {
         self.0.operating.gateway.at(&[("result", result)]).inc();
     }
 
-    /// So many Sync Engines are connected.
-    pub fn engines_connected(&self, engines: usize) {
-        self.0.operating.engines.at(&[]).set(i64::try_from(engines).unwrap_or(i64::MAX));
+    /// So many Sync Engines have joined, and so many of them are connected.
+    pub fn engines(&self, (joined, connected): (usize, usize)) {
+        let Operating { engines_joined, engines, .. } = &self.0.operating;
+        for (gauge, count) in [(engines_joined, joined), (engines, connected)] {
+            gauge.at(&[]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Whether a rule for admission checks who approves.

@@ -62,6 +62,9 @@ pub struct Work {
     pub task: Option<Task>,
     /// Tasks of its own that are not wanted any more.
     pub dropped: BTreeSet<String>,
+    /// Why it has nothing to do, if another engine reads. Told from [`super::STANDBY`] on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<String>,
 }
 
 /// A task.

@@ -126,7 +126,7 @@ fn problems(object: &str) -> Vec<String> {
     "activeDirectory: { syncEngine: {}, baseDNs: [\"ou=x,dc=a\"], userFilter: \"(uid=*)\", changeFeed: FullRead }"
 ))]
 #[case::server_of_an_engine(connector(
-    "ldap: { syncEngine: {}, anchorAttribute: dnQualifier, pageSize: 7 }"
+    "ldap: { syncEngine: { engines: 5 }, anchorAttribute: dnQualifier, pageSize: 7 }"
 ))]
 #[case::tenant(tenant("corp.onmicrosoft.com", BY_SECRET))]
 #[case::tenant_by_id(tenant(
@@ -390,6 +390,16 @@ fn takes(#[case] object: String) {
     connector("ldap: { syncEngine: {}, tls: { caRef: { name: ca } } }"),
     "with syncEngine the engine's own engine.yaml says where the directory is",
     "spec.ldap"
+)]
+#[case::no_engines(
+    connector("ldap: { syncEngine: { engines: 0 } }"),
+    "spec.ldap.syncEngine.engines in body should be greater than or equal to 1",
+    "spec.ldap.syncEngine.engines"
+)]
+#[case::many_engines(
+    connector("activeDirectory: { syncEngine: { engines: 6 } }"),
+    "spec.activeDirectory.syncEngine.engines in body should be less than or equal to 5",
+    "spec.activeDirectory.syncEngine.engines"
 )]
 #[case::engine_and_domain_controllers(
     domain("ldaps://a", ", syncEngine: {}"),

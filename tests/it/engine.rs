@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::source_contract::holds;
 use crate::support::company::{hurtful, large};
+use crate::support::cut::Cuts;
 use crate::support::engine::{Gate, corp, directory};
-use crate::support::faults::Dice;
 use crate::support::slapd::{Setup, Slapd};
 
 /// An engine that runs until it is dropped.
@@ -92,7 +92,7 @@ async fn it_holds_to_the_contract_of_sources_and_says_what_the_directory_says() 
 async fn connections_that_are_cut_anywhere_leave_a_read_whole() {
     let slapd = Slapd::start(&Setup { ldif: &large(2500, 20, 40, 600), ..Setup::default() });
     let gate = Gate::open();
-    let cuts = Cuts::start(gate.port, 6).await;
+    let cuts = Cuts::start(gate.port, 6, 25_000).await;
     let _engine = Running::start(&gate, &slapd.url(), cuts.port, "");
     let (came, end) = read(gate.source(directory(&[])), None).await;
     let (before, _) = read(direct(&slapd, &[]), None).await;
@@ -100,49 +100,6 @@ async fn connections_that_are_cut_anywhere_leave_a_read_whole() {
     assert_eq!(came.len(), before.len(), "nothing came twice");
     assert_eq!(sorted(came), sorted(before));
     assert_eq!(*cuts.left.lock().unwrap(), [0_u64; 0], "all connections were cut");
-}
-
-/// A proxy that cuts its first connections, each after some bytes of what is sent.
-struct Cuts {
-    port: u16,
-    left: Arc<std::sync::Mutex<Vec<u64>>>,
-    task: JoinHandle<()>,
-}
-
-impl Cuts {
-    async fn start(to: u16, many: u64) -> Self {
-        let mut dice = Dice::new();
-        let left: Vec<u64> = (0..many).map(|_| 1500 + dice.below(25_000)).collect();
-        let left = Arc::new(std::sync::Mutex::new(left));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let (port, cuts) = (listener.local_addr().unwrap().port(), left.clone());
-        let task = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-                let cut = cuts.lock().unwrap().pop();
-                tokio::spawn(async move {
-                    let Some(cut) = cut else {
-                        return drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-                    };
-                    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
-                        (client.split(), server.split());
-                    let mut asked = tokio::io::AsyncReadExt::take(&mut from_client, cut);
-                    // Whichever ends first ends both.
-                    tokio::select! {
-                        _ = tokio::io::copy(&mut asked, &mut to_server) => {}
-                        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
-                    }
-                });
-            }
-        });
-        Self { port, left, task }
-    }
-}
-
-impl Drop for Cuts {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// An engine that is led by hand, and a read that it was given.
@@ -375,12 +332,12 @@ async fn a_read_is_of_one_process_of_its_own_engine() {
     assert_eq!(refusal(hand.part(0, &framed).await), code::GONE);
     assert_eq!(work(&hand.line, &hello()).await.unwrap_err().code(), Some(code::SUPERSEDED));
     let (_, end) = hand.ended().await;
-    assert_eq!(end.unwrap_err().reason, Reason::Interrupted);
+    assert_eq!(end.unwrap_err().reason, Reason::EngineNotConnected);
     // Another key ends everything that the one before had.
     let hand = ByHand::begin(&gate, None).await;
     gate.gateway.engines.enrol(&corp(), None);
     assert_eq!(refusal(hand.part(0, &framed).await), code::KEY);
-    assert_eq!(hand.ended().await.1.unwrap_err().reason, Reason::Interrupted);
+    assert_eq!(hand.ended().await.1.unwrap_err().reason, Reason::EngineNotConnected);
 }
 
 /// Requests that are made by hand.
@@ -483,7 +440,7 @@ async fn a_request_counts_once_as_it_was_signed_for_a_moment_and_this_process() 
         assert_eq!(refused.code, code::CLOCK);
         let side = if minutes < 0 { "10 minutes behind" } else { "10 minutes ahead of" };
         assert!(refused.message.contains(side), "{}", refused.message);
-        let state = gate.gateway.engines.state(&corp()).unwrap();
+        let state = gate.state();
         // Somebody may have kept a request from before one that was taken: it changes nothing that is shown.
         let shown = (minutes > 0).then_some(Trouble { code: code::CLOCK, why: refused.message });
         assert!(!state.is_connected && state.seen.and_then(|seen| seen.trouble) == shown);
@@ -507,7 +464,7 @@ async fn an_older_and_a_newer_engine_are_told_what_to_update_and_so_is_the_statu
         let error = work(&line, &Hello { oldest, newest, ..hello() }).await.unwrap_err();
         assert_eq!(error.code(), Some(code::VERSION));
         assert!(error.to_string().contains(remedy), "{error}");
-        let trouble = gate.gateway.engines.state(&corp()).unwrap().seen.unwrap().trouble.unwrap();
+        let trouble = gate.state().seen.unwrap().trouble.unwrap();
         assert!(trouble.code == code::VERSION && trouble.why.contains(remedy), "{}", trouble.why);
     }
     // One that also speaks this version is served, whatever else it says.
@@ -516,7 +473,7 @@ async fn an_older_and_a_newer_engine_are_told_what_to_update_and_so_is_the_statu
     newer["newField"] = true.into();
     let told: Work = line.say(path::WORK, pack(&newer).unwrap(), wire::LETTER).await.unwrap();
     assert!(told.task.is_none() && told.dropped.len() == 1);
-    let state = gate.gateway.engines.state(&corp()).unwrap();
+    let state = gate.state();
     let seen = state.seen.unwrap();
     assert!(
         state.is_connected

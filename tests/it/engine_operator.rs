@@ -32,7 +32,7 @@ fn rights(namespace: &Namespace<'_>) {
     ));
 }
 
-const CONNECTOR: &str = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp }\nspec:\n  ldap:\n    syncEngine: {}\n  \
+pub(crate) const CONNECTOR: &str = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp }\nspec:\n  ldap:\n    syncEngine: {}\n  \
                          interval: 10s\n  retryInterval: 1s\n";
 
 /// An operator with a gateway at this address, with the certificate in `folder`; and the gateway's URL.
@@ -51,13 +51,13 @@ pub(crate) fn outside(namespace: &Namespace<'_>, folder: &Path, address: Ipv4Add
 }
 
 /// The engine's side.
-struct Inside {
+pub(crate) struct Inside {
     folder: TempDir,
-    process: Option<Process>,
+    pub(crate) process: Option<Process>,
 }
 
 impl Inside {
-    fn new(folder: TempDir, slapd: &Slapd, port: u16) -> Self {
+    pub(crate) fn new(folder: TempDir, slapd: &Slapd, port: u16) -> Self {
         fs::write(
             folder.path().join("engine.yaml"),
             yaml(folder.path(), &slapd.url(), port, "").replace(ADMIN, &format!("cn=reader,{SUFFIX}")),
@@ -71,7 +71,7 @@ impl Inside {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn join(&self, token: &str) -> Ran {
+    pub(crate) fn join(&self, token: &str) -> Ran {
         with_input(&mut command(&["engine", "join", "--config", &self.path("engine.yaml")]), token)
     }
 
@@ -79,7 +79,7 @@ impl Inside {
         with_input(&mut command(&["engine", "check", "--config", &self.path("engine.yaml")]), "")
     }
 
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let arguments = ["engine", "run", "--config", &self.path("engine.yaml")].map(str::to_owned);
         let program =
             std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
@@ -87,16 +87,18 @@ impl Inside {
         self.process = Some(Process::start(Path::new(&program), &arguments, &log, None));
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 }
 
 pub(crate) fn token(namespace: &Namespace<'_>) -> String {
-    let ran = namespace
-        .kubectl(&["get", "secret", "corp-engine", "-o", "go-template={{.data.token | base64decode}}"])
-        .exits(0);
-    ran.out
+    token_of(namespace, "corp-engine")
+}
+
+pub(crate) fn token_of(namespace: &Namespace<'_>, secret: &str) -> String {
+    let template = "go-template={{.data.token | base64decode}}";
+    namespace.kubectl(&["get", "secret", secret, "-o", template]).exits(0).out
 }
 
 /// The sockets of a process that listen.
@@ -126,7 +128,7 @@ pub(crate) fn listening(process: u32) -> Vec<String> {
     found
 }
 
-fn message(object: &Value) -> String {
+pub(crate) fn message(object: &Value) -> String {
     let all = object["status"]["conditions"].as_array().unwrap();
     let one = all.iter().find(|it| it["type"] == "EngineConnected").unwrap();
     one["message"].as_str().unwrap().to_owned()

@@ -17,7 +17,7 @@ pub struct DirectoryConnectorStatus {
     pub observed_generation: Option<i64>,
     /// `Ready`: the last read reached its end. `Reachable`, `Authenticated`, `Readable`: how far it got. `Consented`, of
     /// kinds that need it: an administrator of the directory has consented to the app that reads. `EngineConnected`, with
-    /// `syncEngine`: the Sync Engine is connected. `Reconciling`, `Stalled` and `EndpointsOverridden` exist only while they are true.
+    /// `syncEngine`: the Sync Engine that reads is connected. `Reconciling`, `Stalled` and `EndpointsOverridden` exist only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -34,7 +34,7 @@ pub struct DirectoryConnectorStatus {
     /// How changes are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_feed: Option<ActiveFeed>,
-    /// The Sync Engine, with `syncEngine`.
+    /// The Sync Engines, with `syncEngine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineStatus>,
     /// The time of the next read.
@@ -87,7 +87,7 @@ pub struct ActiveFeed {
     pub reason: String,
 }
 
-/// A Sync Engine.
+/// The Sync Engines: the one that reads, and those who stand by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineStatus {
@@ -95,12 +95,25 @@ pub struct EngineStatus {
     #[serde(serialize_with = "bounded::text::<512, _>")]
     #[schemars(length(max = 512))]
     pub gateway: String,
-    /// The Secret with the token by which an engine joins, once, within an hour; then with the public half of its key. Whoever deletes it
-    /// revokes the key, and another engine can join.
+    /// The one that reads, or would.
+    #[serde(flatten)]
+    pub reader: OneEngine,
+    /// The others, of which one takes over when that one is gone: as many as `syncEngine.engines` allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub standbys: Vec<OneEngine>,
+}
+
+/// One Sync Engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OneEngine {
+    /// The Secret with the token by which it joins, once, within an hour; then with the public half of its key. Whoever deletes it revokes
+    /// the key, and another engine can join in its place.
     #[serde(serialize_with = "bounded::text::<253, _>")]
     #[schemars(length(max = 253))]
     pub secret: String,
-    /// The command by which an engine joins; there is none while one has joined.
+    /// The command by which it joins; there is none while it has joined.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -111,7 +124,7 @@ pub struct EngineStatus {
     /// When the token for that expires. It is renewed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_at: Option<Time>,
-    /// The id of the engine's key, as `rollcall engine join` shows it.
+    /// The id of its key, as `rollcall engine join` shows it.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "bounded::optional::<64, _>")]
     #[schemars(length(max = 64))]
     pub key: Option<String>,
@@ -137,6 +150,14 @@ pub struct EngineStatus {
     /// The number of seconds by which its clock is ahead of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<i64>,
+    /// How it is.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bounded::optional::<1024, _>"
+    )]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }
 
 /// A complete read.

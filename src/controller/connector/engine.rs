@@ -1,5 +1,5 @@
-//! The enrolment of a connector's Sync Engine. The Secret beside the connector is all that is known of it: it has the token by which an
-//! engine joins, and then the public half of its key. What the store loses, it does not lose; whoever deletes it revokes the key.
+//! The enrolments of a connector's Sync Engines. A Secret for each, beside the connector, is all that is known of it: it has the token by
+//! which an engine joins, and then the public half of its key. What the store loses, it does not lose; whoever deletes it revokes the key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Resource as _, ResourceExt};
 
-use super::enrolment::{Enrolment, Known};
+use super::enrolment::{Enrolment, Known, Places};
 use super::state::ConnectorState;
 use crate::api::DirectoryConnector;
 use crate::api::reason::connector as reasons;
@@ -28,7 +28,7 @@ use crate::gateway::{Gateway, Heard, Joined, Joining};
 use crate::hex;
 use crate::secret::Secret;
 use crate::spec::Name;
-use crate::spec::reference::{PUBLIC_KEY, Reference, engine_secret, has_engine};
+use crate::spec::reference::{PUBLIC_KEY, Reference, engine_secrets};
 use crate::wire::PublicKey;
 
 /// A token counts for so long.
@@ -42,85 +42,94 @@ const OF_TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
 const OF_HOST: &str = "host";
 const OF_JOINED_AT: &str = "joinedAt";
 
-/// Has a connector's engine enrolled, or lets one join. `None` of a connector without one.
+/// Has a connector's engines enrolled, or lets some join. None of a connector without one.
 pub(super) async fn attend(
     context: &Context,
     name: &Name,
     object: &DirectoryConnector,
     now: Timestamp,
-) -> Result<Option<Enrolment>, Error> {
-    let Some(gateway) = context.gateway.as_ref() else { return Ok(None) };
-    let connector = connector_name(name);
-    if !has_engine(&object.spec) {
-        lets_in(gateway, &connector, None);
-        return Ok(None);
+) -> Result<Places, Error> {
+    let Some(gateway) = context.gateway.as_ref() else { return Ok(Places::new()) };
+    let secrets = engine_secrets(&name.name, &object.spec);
+    let mut fresh = Places::new();
+    for secret in &secrets {
+        let references = [Reference::Secret(secret.clone())].into();
+        let version = context.parts.versions(name, &references).into_iter().find_map(|(_, version)| version);
+        let is_known = |known: &Known| {
+            let is_over = matches!(known.enrolment, Enrolment::Waiting { until, .. } if until <= now);
+            version.is_some() && known.version == version && known.uid == object.uid() && !is_over
+        };
+        if !context.connectors.with(name, |state| state.engines.get(secret).is_some_and(is_known)) {
+            fresh.insert(secret.clone(), enrol(context, gateway, (name, object, secret), now).await?);
+        }
     }
-    let secret = engine_secret(&name.name);
-    let references = [Reference::Secret(secret)].into();
-    let version = context.parts.versions(name, &references).into_iter().find_map(|(_, version)| version);
-    let known = context.connectors.with(name, |state| state.engine.clone());
-    let is_known = |known: &Known| {
-        let is_over = matches!(known.enrolment, Enrolment::Waiting { until, .. } if until <= now);
-        version.is_some() && known.version == version && known.uid == object.uid() && !is_over
-    };
-    let enrolment = if let Some(known) = known.filter(is_known) {
-        known.enrolment
-    } else {
-        let (enrolment, version) = enrol(context, gateway, (name, object), now).await?;
-        let known = Known { version, uid: object.uid(), enrolment: enrolment.clone() };
-        context.connectors.with(name, |state| state.engine = Some(known));
-        enrolment
-    };
-    lets_in(gateway, &connector, Some(&enrolment));
-    Ok(Some(enrolment))
+    let reader = object.status.as_ref().and_then(|status| status.engine.as_ref()?.reader.key.as_deref());
+    Ok(context.connectors.with(name, |state| {
+        state.engines.extend(fresh);
+        state.engines.retain(|secret, _| secrets.contains(secret));
+        lets_in(gateway, &connector_name(name), &state.engines, reader);
+        state.engines.clone()
+    }))
 }
 
-/// Lets in whoever is enrolled so, and nobody else.
-fn lets_in(gateway: &Gateway, connector: &ConnectorName, enrolment: Option<&Enrolment>) {
-    let (token, key) = match enrolment {
-        Some(Enrolment::Waiting { token, until }) => (Some((token, *until)), None),
-        Some(Enrolment::Joined(key)) => (None, Some(key.clone())),
-        Some(Enrolment::Unusable(_)) | None => (None, None),
-    };
-    gateway.expect(connector, token);
-    gateway.engines.enrol(connector, key);
+/// Lets in those who are enrolled so, and nobody else. `reader` is the key of the one that read last: it reads on.
+fn lets_in(gateway: &Gateway, connector: &ConnectorName, places: &Places, reader: Option<&str>) {
+    let (mut tokens, mut keys) = (Vec::new(), Vec::new());
+    for (secret, known) in places {
+        match &known.enrolment {
+            Enrolment::Waiting { token, until } => tokens.push((secret.as_str(), token, *until)),
+            Enrolment::Joined(key) => keys.push(key.clone()),
+            Enrolment::Unusable(_) => {}
+        }
+    }
+    keys.sort_by_key(|key| Some(key.id().as_str()) != reader);
+    gateway.expect(connector, &tokens);
+    gateway.engines.enrol(connector, keys);
 }
 
-/// What a Secret says that was just read, if it counts. It counts from now on, whatever becomes of what is written then: a key whose Secret
-/// is gone is revoked.
-fn read_again(
+/// What a Secret says that was just read, if it counts.
+fn standing(found: Option<&KubeSecret>, uid: Option<&str>, now: Timestamp) -> Option<Enrolment> {
+    let enrolment = found.map(|secret| enrolment(secret, uid));
+    enrolment.filter(|it| !matches!(it, Enrolment::Waiting { until, .. } if *until <= now))
+}
+
+/// A key whose Secret is gone, or says something else now, counts no more, whatever becomes of what is written then.
+fn revoke(
     gateway: &Gateway,
     connector: &ConnectorName,
-    found: Option<&KubeSecret>,
-    uid: Option<&str>,
-    now: Timestamp,
-) -> Option<Enrolment> {
-    let enrolment = found.map(|secret| enrolment(secret, uid));
-    let enrolment = enrolment.filter(|it| !matches!(it, Enrolment::Waiting { until, .. } if *until <= now));
-    lets_in(gateway, connector, enrolment.as_ref());
-    enrolment
-}
-
-/// A connector is gone, or cannot be read: so is its engine.
-pub(super) fn forget(context: &Context, name: &Name) {
-    if let Some(gateway) = &context.gateway {
-        lets_in(gateway, &connector_name(name), None);
+    places: &mut Places,
+    (secret, standing): (&str, Option<&Enrolment>),
+) {
+    let stays = |known: &Known| matches!((&known.enrolment, standing), (Enrolment::Joined(key), Some(Enrolment::Joined(same))) if key == same);
+    if !places.get(secret).is_some_and(stays) {
+        places.remove(secret);
+        lets_in(gateway, connector, places, None);
     }
 }
 
-/// Reads the Secret, and writes one with a token if there is none that counts.
+/// A connector is gone, or cannot be read: so are its engines.
+pub(super) fn forget(context: &Context, name: &Name) {
+    if let Some(gateway) = &context.gateway {
+        lets_in(gateway, &connector_name(name), &Places::new(), None);
+    }
+}
+
+/// Reads a Secret, and writes one with a token if there is none that counts.
 async fn enrol(
     context: &Context,
     gateway: &Gateway,
-    (name, object): (&Name, &DirectoryConnector),
+    (name, object, secret): (&Name, &DirectoryConnector, &str),
     now: Timestamp,
-) -> Result<(Enrolment, Option<String>), Error> {
-    let api = secrets(context, name);
-    let found = read(api.get_opt(&engine_secret(&name.name))).await?;
-    let connector = connector_name(name);
-    let standing = read_again(gateway, &connector, found.as_ref(), object.uid().as_deref(), now);
+) -> Result<Known, Error> {
+    let (api, uid) = (secrets(context, name), object.uid());
+    let found = read(api.get_opt(secret)).await?;
+    let standing = standing(found.as_ref(), uid.as_deref(), now);
+    context.connectors.with(name, |state| {
+        let of_it = (secret, standing.as_ref());
+        revoke(gateway, &connector_name(name), &mut state.engines, of_it);
+    });
     if let Some(enrolment) = standing {
-        return Ok((enrolment, found.and_then(|secret| secret.resource_version())));
+        return Ok(Known { version: found.and_then(|secret| secret.resource_version()), uid, enrolment });
     }
     context.gate.check()?;
     let (token, until) = (new_token()?, delay::later(now, TOKEN));
@@ -129,29 +138,30 @@ async fn enrol(
         (OF_TOKEN.to_owned(), ByteString(token.expose().to_vec())),
         (OF_TOKEN_EXPIRES_AT.to_owned(), text(until.to_string())),
     ]);
-    let secret = KubeSecret { data: Some(data), ..found.clone().unwrap_or_else(|| ours(name, object)) };
+    let ours = KubeSecret { data: Some(data), ..found.clone().unwrap_or_else(|| ours(name, object, secret)) };
     let parameters =
         PostParams { field_manager: Some("rollcall-engine".to_owned()), ..PostParams::default() };
     let writing = async {
         match found {
-            Some(_) => api.replace(&engine_secret(&name.name), &parameters, &secret).await,
-            None => api.create(&parameters, &secret).await,
+            Some(_) => api.replace(secret, &parameters, &ours).await,
+            None => api.create(&parameters, &ours).await,
         }
     };
     let written = tokio::time::timeout(WRITE, writing).await.map_err(|_| Error::Slow)??;
-    tracing::info!(connector = %name, "a Sync Engine may join");
-    Ok((Enrolment::Waiting { token, until }, written.resource_version()))
+    tracing::info!(connector = %name, secret, "a Sync Engine may join");
+    let enrolment = Enrolment::Waiting { token, until };
+    Ok(Known { version: written.resource_version(), uid, enrolment })
 }
 
 fn secrets(context: &Context, name: &Name) -> Api<KubeSecret> {
     Api::namespaced(context.client.clone(), &name.namespace)
 }
 
-/// The Secret of a connector, which goes with it.
-fn ours(name: &Name, object: &DirectoryConnector) -> KubeSecret {
+/// A Secret of a connector, which goes with it.
+fn ours(name: &Name, object: &DirectoryConnector, secret: &str) -> KubeSecret {
     KubeSecret {
         metadata: ObjectMeta {
-            name: Some(engine_secret(&name.name)),
+            name: Some(secret.to_owned()),
             namespace: Some(name.namespace.clone()),
             owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
@@ -210,21 +220,16 @@ pub(in crate::controller) async fn follow(context: Arc<Context>, heard: Heard) {
     loop {
         tokio::select! {
             Some(joining) = joins.recv() => {
-                let Joining { connector, token, key, host, answer } = joining;
-                let joined = match named(&connector) {
-                    Some(name) => join(&context, &name, &token, &key, &host).await,
+                let joined = match named(&joining.connector) {
+                    Some(name) => join(&context, &gateway, &name, &joining).await,
                     None => Joined::Used,
                 };
-                if joined == Joined::Yes {
-                    gateway.expect(&connector, None);
-                    gateway.engines.enrol(&connector, Some(key));
-                }
                 // Whoever asked may be gone.
-                answer.send(joined).ok();
-                wake(&context, &connector);
+                joining.answer.send(joined).ok();
+                wake(&context, &joining.connector);
             }
             Some(connector) = news.recv() => {
-                let is_connected = gateway.engines.state(&connector).is_some_and(|state| state.is_connected);
+                let is_connected = gateway.engines.states(&connector).iter().any(|state| state.is_connected);
                 if let Some(name) = named(&connector).filter(|_| is_connected) {
                     context.connectors.with(&name, ConnectorState::engine_came);
                 }
@@ -232,7 +237,7 @@ pub(in crate::controller) async fn follow(context: Arc<Context>, heard: Heard) {
             }
             _ = look.tick() => {
                 gateway.engines.lapse();
-                context.metrics.engines_connected(gateway.engines.connected());
+                context.metrics.engines(gateway.engines.count());
             }
         }
     }
@@ -249,12 +254,13 @@ fn wake(context: &Context, connector: &ConnectorName) {
     }
 }
 
-/// Uses a token up: the Secret has the key in its place, if nobody was quicker.
-async fn join(context: &Context, name: &Name, token: &Secret, key: &PublicKey, host: &str) -> Joined {
+/// Uses a token up: its Secret has the key in its place, if nobody was quicker.
+async fn join(context: &Context, gateway: &Gateway, name: &Name, joining: &Joining) -> Joined {
+    let Joining { connector, secret: of, token, key, host, .. } = joining;
     let now = context.clock.now();
     let Some(uid) = context.parts.connector(name, ResourceExt::uid) else { return Joined::Used };
     let api = secrets(context, name);
-    let Ok(found) = read(api.get_opt(&engine_secret(&name.name))).await else { return Joined::Unavailable };
+    let Ok(found) = read(api.get_opt(of)).await else { return Joined::Unavailable };
     let Some(mut secret) = found else { return Joined::Used };
     match enrolment(&secret, uid.as_deref()) {
         Enrolment::Waiting { token: kept, until } if now < until => {
@@ -271,19 +277,20 @@ async fn join(context: &Context, name: &Name, token: &Secret, key: &PublicKey, h
     // The version that was read goes with it: if somebody wrote meanwhile, this does not count.
     secret.data = Some(BTreeMap::from([
         (PUBLIC_KEY.to_owned(), text(key.digits())),
-        (OF_HOST.to_owned(), text(host.to_owned())),
+        (OF_HOST.to_owned(), text(host.clone())),
         (OF_JOINED_AT.to_owned(), text(now.to_string())),
     ]));
     let parameters =
         PostParams { field_manager: Some("rollcall-engine".to_owned()), ..PostParams::default() };
-    let secret_name = engine_secret(&name.name);
-    let writing = api.replace(&secret_name, &parameters, &secret);
-    match tokio::time::timeout(WRITE, writing).await {
+    match tokio::time::timeout(WRITE, api.replace(of, &parameters, &secret)).await {
         Ok(Ok(written)) => {
             let enrolment = Enrolment::Joined(key.clone());
             let known = Known { version: written.resource_version(), uid, enrolment };
             // The watch may still show the one before: what was written counts.
-            context.connectors.with(name, |state| state.engine = Some(known));
+            context.connectors.with(name, |state| {
+                state.engines.insert(of.clone(), known);
+                lets_in(gateway, connector, &state.engines, None);
+            });
             tracing::info!(connector = %name, key = %key.id(), "a Sync Engine has joined");
             Joined::Yes
         }
@@ -361,12 +368,31 @@ mod tests {
         let over = [(OF_TOKEN, token.as_str()), (OF_TOKEN_EXPIRES_AT, "2026-01-01T00:00:00Z")];
         let over = secret(&over, TYPE, "one");
         let of_another = secret(&[(PUBLIC_KEY, digits.as_str())], TYPE, "another");
-        for (found, counts) in [(None, false), (Some(&over), false), (Some(&of_another), true)] {
+        let known = |secret: &KubeSecret| Known {
+            version: None,
+            uid: None,
+            enrolment: enrolment(secret, Some("one")),
+        };
+        for found in [None, Some(&over), Some(&of_another)] {
             let (gateway, _) = Gateway::new("https://gw.example");
-            assert!(read_again(&gateway, &connector, Some(&joined), Some("one"), now).is_some());
+            let beside = SigningKey::generate().unwrap().0.public().unwrap();
+            let standby = secret(&[(PUBLIC_KEY, beside.digits().as_str())], TYPE, "one");
+            let mut places =
+                Places::from([("a".to_owned(), known(&joined)), ("b".to_owned(), known(&standby))]);
+            lets_in(&gateway, &connector, &places, Some(beside.id().as_str()));
             assert!(gateway.engines.of_key(&key.id()).is_some());
-            assert_eq!(read_again(&gateway, &connector, found, Some("one"), now).is_some(), counts);
+            let reads = |key: &PublicKey| {
+                let states = gateway.engines.states(&connector);
+                states.iter().any(|state| state.is_active && state.key == key.id())
+            };
+            assert!(reads(&beside), "the one that read last");
+            let standing = standing(found, Some("one"), now);
+            revoke(&gateway, &connector, &mut places, ("a", standing.as_ref()));
             assert!(gateway.engines.of_key(&key.id()).is_none(), "{found:?}");
+            assert!(
+                gateway.engines.of_key(&beside.id()).is_some() && reads(&beside),
+                "the other one goes on"
+            );
         }
     }
 }

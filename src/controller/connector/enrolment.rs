@@ -1,11 +1,13 @@
-//! How a connector's Sync Engine is enrolled.
+//! How a connector's Sync Engines are enrolled.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::secret::Secret;
 use crate::wire::PublicKey;
 
-/// How a connector's engine is enrolled.
+/// How an engine is enrolled.
 #[derive(Clone, Debug)]
 pub(super) enum Enrolment {
     /// One may join.
@@ -20,6 +22,9 @@ pub(super) enum Enrolment {
     /// The Secret is somebody else's, or what is in it is none of ours.
     Unusable(String),
 }
+
+/// How a connector's engines are enrolled, by the names of their Secrets.
+pub(super) type Places = BTreeMap<String, Known>;
 
 /// What is remembered of an enrolment: the version of the Secret that it was read of.
 #[derive(Clone, Debug)]

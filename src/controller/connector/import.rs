@@ -146,7 +146,12 @@ impl ConnectorState {
                 }
                 return;
             }
-            Err(error) => self.outcome = Some(Err(Failure::new(&error, now, failures))),
+            Err(error) => {
+                let failure = Failure::new(&error, now, failures);
+                // Another engine may be there, or the same one again: once, the next read does not wait for its turn.
+                self.is_answered |= failures == 0 && failure.reason == reasons::ENGINE_NOT_CONNECTED;
+                self.outcome = Some(Err(failure));
+            }
         }
         self.finished = Some(key);
     }

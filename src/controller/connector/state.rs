@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Failed, Inputs, Intervals};
-use super::enrolment::Known;
+use super::enrolment::Places;
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
@@ -79,13 +79,14 @@ pub(in crate::controller) struct ConnectorState {
     pub(super) refused: Option<Content>,
     /// Whether a policy needs another read, and how much of it.
     pub(super) asked: Option<Asked>,
-    /// Whether an administrator who was asked for consent answered since the last read began, and once declined.
+    /// Whether an administrator who was asked for consent answered, or an engine came, since the last read began; and whether an
+    /// administrator once declined.
     pub(super) is_answered: bool,
     pub(super) is_declined: bool,
     /// Our page that leads to the question.
     pub(super) page: Option<String>,
-    /// What is known of the enrolment of its Sync Engine.
-    pub(super) engine: Option<Known>,
+    /// What is known of the enrolments of its Sync Engines.
+    pub(super) engines: Places,
     /// What the status says of its Sync Engine, if it has one.
     pub(super) told_of_engine: Option<status::engine::Engine>,
     /// What policies were last told.

@@ -287,15 +287,20 @@ fn passwords_never_leave_and_names_of_several_attributes_count_for_each() {
 }
 
 #[test]
-fn a_read_resumes_only_under_the_rules_of_the_one_before() {
+fn a_read_resumes_only_at_the_engine_and_under_the_rules_of_the_one_before() {
     let none = || rules(&[], &[], &[]);
     let cursor = Cursor(vec![1, 2]);
     let all = veto(&none(), &none());
+    let key = || wire::SigningKey::generate().unwrap().0.public().unwrap().id();
+    let (engine, another) = (key(), key());
     let of_mail = veto(&none(), &rules(&[], &["mail"], &[]));
-    let bound = of_mail.bound(&cursor);
-    assert_eq!(of_mail.resumes(&bound), Some(cursor.clone()));
-    assert_eq!(veto(&none(), &rules(&[], &["rfc822Mailbox"], &[])).resumes(&bound), Some(cursor.clone()));
-    assert_eq!(all.resumes(&all.bound(&cursor)), Some(cursor.clone()));
+    let bound = of_mail.bound(&engine, &cursor);
+    assert_eq!(of_mail.resumes(&engine, &bound), Some(cursor.clone()));
+    assert_eq!(
+        veto(&none(), &rules(&[], &["rfc822Mailbox"], &[])).resumes(&engine, &bound),
+        Some(cursor.clone())
+    );
+    assert_eq!(all.resumes(&engine, &all.bound(&engine, &cursor)), Some(cursor.clone()));
     for other in [
         none(),
         rules(&[], &["sn"], &[]),
@@ -303,12 +308,17 @@ fn a_read_resumes_only_under_the_rules_of_the_one_before() {
         rules(&["dc=x"], &["mail"], &[]),
         rules(&[], &["mail"], &["person"]),
     ] {
-        assert_eq!(veto(&none(), &other).resumes(&bound), None, "{other:?}");
+        assert_eq!(veto(&none(), &other).resumes(&engine, &bound), None, "{other:?}");
     }
-    assert_eq!(veto(&rules(&[], &["mail"], &[]), &none()).resumes(&bound), None);
-    assert_eq!((all.resumes(&bound), of_mail.resumes(&cursor)), (None, None), "or one of an engine before");
+    assert_eq!(of_mail.resumes(&another, &bound), None);
+    assert_eq!(veto(&rules(&[], &["mail"], &[]), &none()).resumes(&engine, &bound), None);
+    assert_eq!(
+        (all.resumes(&engine, &bound), of_mail.resumes(&engine, &cursor)),
+        (None, None),
+        "or one of an engine before"
+    );
     let of_base = veto(&none(), &rules(&["dc=x"], &[], &[]));
-    assert_eq!(of_base.resumes(&of_base.bound(&cursor)), None);
+    assert_eq!(of_base.resumes(&engine, &of_base.bound(&engine, &cursor)), None);
 }
 
 #[test]

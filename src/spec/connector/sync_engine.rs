@@ -87,7 +87,7 @@ impl Resolving<'_> {
                 return self.fail(&format!("{at}.syncEngine"), why);
             }
         };
-        let secret = self.objects.secrets.get(&self.name.beside(&engine_secret(&self.name.name)));
+        let secret = self.objects.secrets.get(&self.name.beside(&engine_secret(&self.name.name, 1)));
         let key = secret.and_then(|data| data.get(PUBLIC_KEY));
         Some(SourceConfig::Engine(EngineConfig {
             connector: ConnectorName::new(&self.name.namespace, &self.name.name),

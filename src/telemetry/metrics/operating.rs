@@ -18,6 +18,7 @@ pub(super) struct Operating {
     pub(super) api_errors: Labelled<Counter>,
     pub(super) requests: Labelled<Counter>,
     pub(super) gateway: Labelled<Counter>,
+    pub(super) engines_joined: Labelled<Gauge>,
     pub(super) engines: Labelled<Gauge>,
 }
 
@@ -65,6 +66,7 @@ impl Operating {
                 "gateway_requests",
                 "Requests to the gateway of Sync Engines, by result: ok, or why they were refused",
             ),
+            engines_joined: register(registry, "engines_joined", "Sync Engines that have joined"),
             engines: register(
                 registry,
                 "engines_connected",

@@ -1,8 +1,12 @@
-//! A proxy that cuts the connection after so many bytes from the server.
+//! Proxies that cut connections after so many bytes: from the server, or to it.
+
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use super::faults::Dice;
 
 /// Listens until it is dropped.
 pub(crate) struct Cut {
@@ -39,4 +43,49 @@ async fn relay(client: TcpStream, server: TcpStream, after: u64) {
     drop(tokio::io::copy(&mut from_server.take(after), &mut to_client).await);
     drop(to_client.shutdown().await);
     asking.abort();
+}
+
+/// A proxy that cuts its first connections, each after some bytes of what is sent.
+pub(crate) struct Cuts {
+    pub(crate) port: u16,
+    /// Those that are still to come.
+    pub(crate) left: Arc<Mutex<Vec<u64>>>,
+    task: JoinHandle<()>,
+}
+
+impl Cuts {
+    /// So many cuts of connections to 127.0.0.1:`to`, each after fewer bytes than `within`.
+    pub(crate) async fn start(to: u16, many: u64, within: u64) -> Self {
+        let mut dice = Dice::new();
+        let left: Vec<u64> = (0..many).map(|_| 1500 + dice.below(within)).collect();
+        let left = Arc::new(Mutex::new(left));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (port, cuts) = (listener.local_addr().unwrap().port(), left.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                let cut = cuts.lock().unwrap().pop();
+                tokio::spawn(async move {
+                    let Some(cut) = cut else {
+                        return drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+                    };
+                    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                        (client.split(), server.split());
+                    let mut asked = (&mut from_client).take(cut);
+                    // Whichever ends first ends both.
+                    tokio::select! {
+                        _ = tokio::io::copy(&mut asked, &mut to_server) => {}
+                        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+                    }
+                });
+            }
+        });
+        Self { port, left, task }
+    }
+}
+
+impl Drop for Cuts {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

@@ -10,21 +10,23 @@ use rollcall::engine::{Identity, Line, Settings};
 use rollcall::gateway::{self, Gateway, Heard};
 use rollcall::serve::Tls;
 use rollcall::source::SourceConfig;
-use rollcall::source::engine::{EngineConfig, Engines};
+use rollcall::source::engine::{EngineConfig, Engines, State};
 use rollcall::telemetry::Metrics;
 use rollcall::wire::{ChangeFeed, Directory, PublicKey, Server};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::process::Process;
 use super::slapd::{ADMIN, PASSWORD, Setup, certificates};
 
 /// A gateway in this process, on a port of its own, until it is dropped.
 pub(crate) struct Gate {
     pub(crate) gateway: Gateway,
     /// Nobody joins here; whoever hears of news would be a controller.
-    _heard: Heard,
+    heard: Heard,
     pub(crate) port: u16,
     folder: TempDir,
+    keys: Vec<PublicKey>,
     stop: CancellationToken,
 }
 
@@ -37,20 +39,49 @@ impl Gate {
     pub(crate) fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         certificates(&folder, &Setup::default());
-        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-        let tls = Tls::new(&read("server.pem"), &read("server.key")).unwrap();
+        std::fs::write(folder.path().join("password"), PASSWORD).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (gateway, heard) = Gateway::new(&format!("https://127.0.0.1:{port}"));
-        let stop = CancellationToken::new();
-        let with = (Arc::new(SystemClock) as Arc<_>, Metrics::new());
-        tokio::spawn(gateway::gateway(listener, Some(tls), gateway.clone(), with, stop.clone()));
-        std::fs::write(folder.path().join("password"), PASSWORD).unwrap();
-        Self { gateway, _heard: heard, port, folder, stop }
+        let (gateway, heard, stop) = serve(&folder, listener);
+        Self { gateway, heard, port, folder, keys: Vec::new(), stop }
+    }
+
+    /// Starts it again, as another process would be: with nothing in memory, and the same engines enrolled.
+    pub(crate) async fn again(&mut self) {
+        self.stop.cancel();
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", self.port)) {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        (self.gateway, self.heard, self.stop) = serve(&self.folder, listener);
+        self.gateway.engines.enrol(&corp(), self.keys.clone());
+    }
+
+    /// Starts an engine as a process, with a key of its own, that asks the gateway at this port.
+    pub(crate) fn start(&mut self, name: &str, ldap: &str, port: u16) -> Process {
+        let state = self.path(name);
+        if !state.exists() {
+            self.keys.push(key(&state));
+            self.gateway.engines.enrol(&corp(), self.keys.clone());
+            let yaml = yaml(&self.path(""), ldap, port, "").replace("/state\n", &format!("/{name}\n"));
+            std::fs::write(self.path(&format!("{name}.yaml")), yaml).unwrap();
+        }
+        let file = self.path(&format!("{name}.yaml")).display().to_string();
+        let arguments = ["engine", "run", "--config", &file].map(str::to_owned);
+        let program =
+            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+        Process::start(Path::new(&program), &arguments, &self.path(&format!("{name}.log")), None)
     }
 
     pub(crate) fn engines(&self) -> Engines {
         self.gateway.engines.clone()
+    }
+
+    /// How the first engine is.
+    pub(crate) fn state(&self) -> State {
+        self.engines().states(&corp()).swap_remove(0)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -76,10 +107,7 @@ impl Gate {
 
     /// A new key in the engine's folder.
     pub(crate) fn key(&self) -> PublicKey {
-        let state = self.path("state");
-        let public = Identity::create(&state).unwrap().key.public().unwrap();
-        Identity::keep(&state).unwrap();
-        public
+        key(&self.path("state"))
     }
 
     /// What the connector reads.
@@ -91,6 +119,23 @@ impl Gate {
             key: String::new(),
         })
     }
+}
+
+fn serve(folder: &TempDir, listener: TcpListener) -> (Gateway, Heard, CancellationToken) {
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let tls = Tls::new(&read("server.pem"), &read("server.key")).unwrap();
+    let (gateway, heard) = Gateway::new(&format!("https://{}", listener.local_addr().unwrap()));
+    let stop = CancellationToken::new();
+    let with = (Arc::new(SystemClock) as Arc<_>, Metrics::new());
+    tokio::spawn(gateway::gateway(listener, Some(tls), gateway.clone(), with, stop.clone()));
+    (gateway, heard, stop)
+}
+
+/// A new key in this folder.
+pub(crate) fn key(state: &Path) -> PublicKey {
+    let public = Identity::create(state).unwrap().key.public().unwrap();
+    Identity::keep(state).unwrap();
+    public
 }
 
 impl Drop for Gate {

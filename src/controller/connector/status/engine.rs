@@ -1,22 +1,21 @@
-//! What a connector's status says of its Sync Engine. Pure.
+//! What a connector's status says of its Sync Engines. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::connector::EngineStatus;
+use crate::api::connector::{EngineStatus, OneEngine};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
-use crate::controller::connector::enrolment::Enrolment;
+use crate::controller::connector::enrolment::{Enrolment, Places};
 use crate::controller::context::connector_name;
 use crate::gateway::Gateway;
 use crate::source::engine::{State, Trouble};
 use crate::spec::Name;
-use crate::spec::reference::engine_secret;
 use crate::wire::code;
 
 /// The condition.
 const TYPE: &str = "EngineConnected";
 
-/// What is said of an engine.
+/// What is said of engines.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::controller::connector) struct Engine {
     pub(super) status: EngineStatus,
@@ -30,27 +29,51 @@ impl Engine {
     }
 }
 
-/// What is said of the engine that is enrolled so.
+/// What is said of the engines that are enrolled so; `None` of none.
 pub(in crate::controller::connector) fn told(
     gateway: &Gateway,
     name: &Name,
-    enrolment: &Enrolment,
-) -> Engine {
-    let state = gateway.engines.state(&connector_name(name));
-    of(gateway.address(), name, enrolment, state.as_ref())
+    places: &Places,
+) -> Option<Engine> {
+    let states = gateway.engines.states(&connector_name(name));
+    of(gateway.address(), name, places, &states)
 }
 
-fn of(gateway: &str, name: &Name, enrolment: &Enrolment, state: Option<&State>) -> Engine {
-    let secret = engine_secret(&name.name);
-    let mut status =
-        EngineStatus { gateway: gateway.to_owned(), secret: secret.clone(), ..EngineStatus::default() };
+/// One engine, and what is to be said of it.
+type One = (OneEngine, (Status, Reason, String));
+
+fn of(gateway: &str, name: &Name, places: &Places, states: &[State]) -> Option<Engine> {
+    let mut all: Vec<(bool, One)> = places
+        .iter()
+        .map(|(secret, known)| {
+            let key = if let Enrolment::Joined(key) = &known.enrolment { Some(key.id()) } else { None };
+            let state = states.iter().find(|state| Some(&state.key) == key.as_ref());
+            (state.is_some_and(|state| state.is_active), one(name, secret, &known.enrolment, state))
+        })
+        .collect();
+    // The one that reads; else one that has joined; else the first.
+    let has_joined = |(_, (one, _)): &(bool, One)| one.key.is_some();
+    let at = all.iter().position(|(is_active, _)| *is_active);
+    let at = at.or_else(|| all.iter().position(has_joined)).unwrap_or(0);
+    let (_, (reader, (status, reason, mut message))) = (at < all.len()).then(|| all.remove(at))?;
+    let standbys = all.into_iter().map(|(_, (standby, (_, _, said)))| {
+        message.push_str(&format!("; standby {}: {said}", standby.secret));
+        OneEngine { message: Some(said), ..standby }
+    });
+    let standbys = standbys.collect();
+    let told = EngineStatus { gateway: gateway.to_owned(), reader, standbys };
+    Some(Engine { status: told, condition: (status, reason, message) })
+}
+
+fn one(name: &Name, secret: &str, enrolment: &Enrolment, state: Option<&State>) -> One {
+    let mut one = OneEngine { secret: secret.to_owned(), ..OneEngine::default() };
     let seen = state.and_then(|state| state.seen.as_ref());
     if let Some(seen) = seen {
         let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        status.host = said(&seen.host);
-        status.version = said(&seen.software);
-        status.last_seen_at = Some(Time(seen.at));
-        status.clock_skew_seconds = Some(seen.skew.as_secs());
+        one.host = said(&seen.host);
+        one.version = said(&seen.software);
+        one.last_seen_at = Some(Time(seen.at));
+        one.clock_skew_seconds = Some(seen.skew.as_secs());
     }
     let trouble = seen.and_then(|seen| seen.trouble.as_ref());
     let condition = match (enrolment, trouble) {
@@ -59,8 +82,8 @@ fn of(gateway: &str, name: &Name, enrolment: &Enrolment, state: Option<&State>) 
                 "kubectl -n {} get secret {secret} -o go-template='{{{{.data.token | base64decode}}}}' | rollcall engine join",
                 name.namespace
             );
-            status.join_command = Some(command);
-            status.token_expires_at = Some(Time(*until));
+            one.join_command = Some(command);
+            one.token_expires_at = Some(Time(*until));
             let message = format!(
                 "no Sync Engine has joined: inside the directory's network, give the token in the Secret {secret} to `rollcall engine join`"
             );
@@ -68,7 +91,7 @@ fn of(gateway: &str, name: &Name, enrolment: &Enrolment, state: Option<&State>) 
         }
         (Enrolment::Unusable(why), _) => (Status::False, connector::ENGINE_NOT_CONNECTED, why.clone()),
         (Enrolment::Joined(key), trouble) => {
-            status.key = Some(key.id().to_string());
+            one.key = Some(key.id().to_string());
             match (trouble, seen) {
                 (Some(Trouble { code, why }), _) => (Status::False, reason(code), why.clone()),
                 (None, Some(seen)) if state.is_some_and(|state| state.is_connected) => {
@@ -83,7 +106,7 @@ fn of(gateway: &str, name: &Name, enrolment: &Enrolment, state: Option<&State>) 
             }
         }
     };
-    Engine { status, condition }
+    (one, condition)
 }
 
 fn reason(code: &str) -> Reason {
@@ -100,6 +123,7 @@ pub(super) mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
+    use crate::controller::connector::enrolment::Known;
     use crate::secret::Secret;
     use crate::source::engine::Seen;
     use crate::wire::{PublicKey, SigningKey};
@@ -116,54 +140,87 @@ pub(super) mod tests {
         SigningKey::generate().unwrap().0.public().unwrap()
     }
 
-    fn seen(trouble: Option<&'static str>) -> State {
+    fn seen(key: &PublicKey, trouble: Option<&'static str>) -> State {
         let trouble = trouble.map(|code| Trouble { code, why: "why".to_owned() });
         let is_connected = trouble.is_none();
         let skew = SignedDuration::from_secs(-3);
         let seen = Seen { at: until(), software: "9.9".to_owned(), host: "dmz".to_owned(), skew, trouble };
-        State { is_connected, seen: Some(seen) }
+        State { key: key.id(), is_active: true, is_connected, seen: Some(seen) }
     }
 
-    fn said(enrolment: &Enrolment, state: Option<&State>) -> Engine {
-        of("https://gw.example", &Name::new("id", "corp"), enrolment, state)
+    fn places(enrolments: impl IntoIterator<Item = Enrolment>) -> Places {
+        let known = |enrolment| Known { version: None, uid: None, enrolment };
+        let names = ["corp-engine", "corp-engine-2"].map(str::to_owned);
+        names.into_iter().zip(enrolments.into_iter().map(known)).collect()
+    }
+
+    fn said(enrolments: impl IntoIterator<Item = Enrolment>, states: &[State]) -> Engine {
+        of("https://gw.example", &Name::new("id", "corp"), &places(enrolments), states).unwrap()
     }
 
     /// How an engine can be, once each.
-    fn states() -> [(Option<State>, &'static str); 5] {
+    fn states(key: &PublicKey) -> [(Option<State>, &'static str); 5] {
         [
             (None, "EngineNotConnected"),
-            (Some(seen(None)), "Connected"),
-            (Some(seen(Some(code::CLOCK))), "EngineClockSkewed"),
-            (Some(seen(Some(code::VERSION))), "EngineVersion"),
-            (Some(seen(Some(Trouble::STOPPED))), "StoppedByEngine"),
+            (Some(seen(key, None)), "Connected"),
+            (Some(seen(key, Some(code::CLOCK))), "EngineClockSkewed"),
+            (Some(seen(key, Some(code::VERSION))), "EngineVersion"),
+            (Some(seen(key, Some(Trouble::STOPPED))), "StoppedByEngine"),
         ]
     }
 
     /// What can be said of engines.
     pub(in crate::controller::connector::status) fn every() -> Vec<Engine> {
-        let joined = Enrolment::Joined(key());
-        let all = states().into_iter().map(|(state, _)| said(&joined, state.as_ref()));
-        all.chain([said(&waiting(), None)]).collect()
+        let key = key();
+        let all = states(&key)
+            .into_iter()
+            .map(|(state, _)| said([Enrolment::Joined(key.clone())], &Vec::from_iter(state)));
+        all.chain([said([waiting()], &[])]).collect()
     }
 
     #[test]
     fn each_state_has_its_reason_and_no_token_is_shown() {
-        let Engine { status, condition: (_, reason, _) } = said(&waiting(), None);
+        let Engine { status, condition: (_, reason, _) } = said([waiting()], &[]);
+        let reader = status.reader;
         assert_eq!(reason.name, "WaitingToJoin");
         assert!(
-            status.join_command.unwrap().contains("-n id get secret corp-engine") && status.key.is_none()
+            reader.join_command.unwrap().contains("-n id get secret corp-engine -o") && reader.key.is_none()
         );
         let key = key();
-        let joined = Enrolment::Joined(key.clone());
-        for (state, expected) in states() {
-            let Engine { status, condition: (is, reason, _) } = said(&joined, state.as_ref());
+        let joined = || Enrolment::Joined(key.clone());
+        for (state, expected) in states(&key) {
+            let Engine { status, condition: (is, reason, _) } = said([joined()], &Vec::from_iter(state));
             assert_eq!((reason.name, is == Status::True), (expected, expected == "Connected"));
-            assert!(status.key == Some(key.id().to_string()) && status.join_command.is_none());
+            let reader = status.reader;
+            assert!(reader.key == Some(key.id().to_string()) && reader.join_command.is_none());
         }
-        let status = said(&joined, Some(&seen(None))).status;
-        assert_eq!((status.clock_skew_seconds, status.host.as_deref()), (Some(-3), Some("dmz")));
-        let unusable = said(&Enrolment::Unusable("no".to_owned()), None);
+        let reader = said([joined()], &[seen(&key, None)]).status.reader;
+        assert_eq!((reader.clock_skew_seconds, reader.host.as_deref()), (Some(-3), Some("dmz")));
+        let unusable = said([Enrolment::Unusable("no".to_owned())], &[]);
         assert_eq!(unusable.condition.1.name, "EngineNotConnected");
         assert!(every().iter().all(|engine| !format!("{engine:?}").contains("sesame")));
+        assert!(of("https://gw.example", &Name::new("id", "corp"), &Places::new(), &[]).is_none());
+    }
+
+    #[test]
+    fn each_engine_is_told_of_and_the_one_that_reads_first() {
+        let (one, other) = (key(), key());
+        let joined = |key: &PublicKey| Enrolment::Joined(key.clone());
+        let standby = State { is_active: false, ..seen(&one, Some(Trouble::STOPPED)) };
+        let Engine { status, condition: (is, _, message) } =
+            said([joined(&one), joined(&other)], &[standby, seen(&other, None)]);
+        assert_eq!(status.reader.key, Some(other.id().to_string()));
+        assert_eq!(status.standbys[0].key, Some(one.id().to_string()));
+        assert_eq!(status.standbys[0].message.as_deref(), Some("why"));
+        assert!(is == Status::True && message == "version 9.9 on dmz; standby corp-engine: why", "{message}");
+        // A second one may join: that says how, and takes nothing from the first.
+        let Engine { status, condition: (is, _, message) } =
+            said([joined(&one), waiting()], &[seen(&one, None)]);
+        let standby = &status.standbys[0];
+        assert!(standby.join_command.as_ref().unwrap().contains("get secret corp-engine-2 -o"));
+        assert!(is == Status::True && message.contains("standby corp-engine-2: no Sync Engine has joined"));
+        // Nor does it if the first one was revoked.
+        let Engine { status, condition } = said([waiting(), joined(&one)], &[seen(&one, None)]);
+        assert!(condition.0 == Status::True && status.reader.secret == "corp-engine-2");
     }
 }
