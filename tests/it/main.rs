@@ -35,6 +35,7 @@ mod engine;
 mod engine_large;
 mod engine_network;
 mod engine_operator;
+mod engine_outside;
 mod engine_standby;
 mod entra;
 mod entra_large;
