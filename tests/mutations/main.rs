@@ -9,6 +9,7 @@ mod conversation;
 mod damage;
 mod export;
 mod judge;
+mod letter;
 mod request;
 mod strict;
 mod sync;
