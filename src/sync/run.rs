@@ -5,7 +5,8 @@
 //! - What an earlier run left open (it was killed) is settled before anything is planned.
 //! - What somebody else changed at the target, if that is asked for, is found before anything is planned.
 //! - It goes by what was written: of a store in which bytes changed by themselves nothing is planned.
-//! - What is known of a policy is of one target: at another one its first run removes nothing, and no approval counts.
+//! - What is known of a policy is of one target: at another one its first run removes nothing, and no approval counts. While
+//!   something is held, it moves to another one only when a person approves that.
 //! - The spec counts as applied, and with it as the yardstick for the next edit, only when a run ends
 //!   whole and holds nothing that an edit removes.
 
@@ -23,16 +24,18 @@ use crate::store::{Store, StoreError};
 use crate::sync::policy::Policy;
 use crate::sync::verify::{self, OnDrift, Verified};
 use crate::sync::{apply, blocking};
-use crate::target::{Target, TargetError};
+use crate::target::Target;
 
 mod approval;
 mod draft;
+mod moves;
 mod options;
 mod over;
 mod report;
 mod state;
 mod still_held;
 mod stop;
+mod unplanned;
 
 pub use crate::sync::replan::Replan;
 pub use approval::{Approval, Approved};
@@ -41,6 +44,8 @@ pub use options::Options;
 pub use report::{BlockedName, RunReport, RunResult, TargetFound};
 pub use state::RunState;
 pub use stop::Stop;
+pub use unplanned::unreached;
+use unplanned::{cannot, stays};
 
 /// What a run is of.
 pub struct Work<'a, T> {
@@ -107,22 +112,59 @@ async fn pass<T: Target>(
     options: Options,
     progress: &impl Fn(u64, u64),
 ) -> Result<RunReport, StoreError> {
-    let Work { store, target, policy, rebuild, clock } = work;
-    let (store, target, rebuild, clock) = (*store, *target, *rebuild, *clock);
+    let Work { store, target, policy, clock, .. } = work;
+    let (store, target) = (*store, *target);
     let id = options.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let started_at = clock.now();
     let identity = target.identity().to_owned();
     let (reader, owner, preview) = (store.clone(), policy.owner.clone(), options.preview);
     let connectors: Vec<_> = policy.connectors.iter().map(|binding| binding.connector.clone()).collect();
+    let (rules, asked) = (policy.clone(), options.clone());
     let vouched_for = move || {
         let place = reader.place(&owner, &identity)?;
         reader.vouch_for_run(place, &connectors)?;
+        let held = moves::held_elsewhere(&reader, &rules, &identity, &asked, started_at)?;
+        if held.as_ref().is_some_and(|held| !held.is_approved) {
+            return Ok((place, held));
+        }
         if !preview && reader.move_to(&owner, place)? {
             tracing::info!(policy = %owner, "the policy is at another target than before: its first run there removes nothing");
+            if let Some(held) = &held {
+                // Here it approves nothing, and is known to be seen.
+                reader.approve(place, &held.hold, held.hold.approved_by.as_deref(), started_at)?;
+            }
         }
-        Ok(place)
+        Ok((place, held))
     };
-    let place = blocking(vouched_for).await?;
+    let (place, held_elsewhere) = blocking(vouched_for).await?;
+    let Some(held) = held_elsewhere else {
+        return plan_and_apply(previous, work, place, id, started_at, options, progress).await;
+    };
+    if !held.is_approved {
+        let found = TargetFound::of(target, None);
+        return Ok(RunReport { target: found, ..stays(store, held, id, started_at, preview).await? });
+    }
+    let options = Options { approve: None, ..options };
+    let report = plan_and_apply(previous, work, place, id, started_at, options, progress).await?;
+    Ok(RunReport {
+        approval: Some(held.approval.unwrap_or(Approval::Moves)),
+        approved: Approved { by: held.hold.approved_by.into_iter().collect(), ..report.approved },
+        ..report
+    })
+}
+
+/// Plans once at this place, where the policy is, and does it.
+async fn plan_and_apply<T: Target>(
+    previous: &mut Option<RunState>,
+    work: &Work<'_, T>,
+    place: Place,
+    id: String,
+    started_at: Timestamp,
+    options: Options,
+    progress: &impl Fn(u64, u64),
+) -> Result<RunReport, StoreError> {
+    let Work { store, target, policy, rebuild, clock } = work;
+    let (store, target, rebuild, clock) = (*store, *target, *rebuild, *clock);
     // Whatever becomes of this run: if it does not come to its end, the next one looks at everything.
     let mut before = if options.preview { None } else { previous.take() };
     let seen = match look(work, place, &options, &id, started_at).await? {
@@ -253,41 +295,6 @@ async fn look<T: Target>(
         Err(why) => seen.verified = Some(Err(why.message)),
     }
     Ok(Ok(seen))
-}
-
-/// A run whose target could not be opened: it planned nothing, and what was held still is.
-///
-/// # Errors
-/// When the store fails.
-pub async fn unreached(
-    store: &Store,
-    policy: &Policy,
-    identity: &str,
-    options: Options,
-    clock: &dyn Clock,
-    why: TargetError,
-) -> Result<RunReport, StoreError> {
-    let id = options.id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let (reader, owner, of) = (store.clone(), policy.owner.clone(), identity.to_owned());
-    let place = blocking(move || reader.place(&owner, &of)).await?;
-    let report = cannot(store, place, id, clock.now(), why.message.clone()).await?;
-    let found = TargetFound { identity: identity.to_owned(), about: Vec::new(), failed: Some(why) };
-    Ok(RunReport { target: Some(found), ..report })
-}
-
-/// What is said of a run that could not plan.
-async fn cannot(
-    store: &Store,
-    place: Place,
-    id: String,
-    at: Timestamp,
-    why: String,
-) -> Result<RunReport, StoreError> {
-    let store = store.clone();
-    let known = blocking(move || Ok::<_, StoreError>((store.subjects(place)?, store.current_hold(place)?)));
-    let (subjects, held) = known.await?;
-    // It judged nothing, so what was held still is.
-    Ok(RunReport { held, ..RunReport::cannot(id, Baseline::of(&subjects, at), why) })
 }
 
 fn complete(

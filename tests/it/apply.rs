@@ -13,12 +13,14 @@ use rollcall::directory::{
 use rollcall::source::{LookUp, Sink, Source, SourceError};
 use rollcall::spec;
 use rollcall::store::Store;
+use rollcall::store::hold::Line;
 use rollcall::store::journal::{Intent, Spent};
 use rollcall::store::link::Place;
 use rollcall::sync::apply::Counts;
 use rollcall::sync::import::import;
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
-use rollcall::sync::run::{Options, RunReport, RunResult, Work, run};
+use rollcall::sync::run::{Approval, Options, RunReport, RunResult, Work, run, unreached};
+use rollcall::target::{TargetError, TargetReason};
 
 use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Object, Trouble};
@@ -103,10 +105,14 @@ impl Bench {
 
     /// Reads these people and runs the policy of this name, so many seconds from the beginning.
     async fn run(&self, policy: &str, people: &[&'static str], at: i64) -> RunReport {
+        self.run_with(policy, people, at, Options::default()).await
+    }
+
+    async fn run_with(&self, policy: &str, people: &[&'static str], at: i64, options: Options) -> RunReport {
         let clock = Hand::seconds(at);
         let connector = ConnectorName::new("test", policy);
-        let options = reading::options();
-        import(&People(people.to_vec()), &self.store, &connector, options, &clock, |_| {}).await.unwrap();
+        let reading = reading::options();
+        import(&People(people.to_vec()), &self.store, &connector, reading, &clock, |_| {}).await.unwrap();
         let work = Work {
             store: &self.store,
             target: &self.target,
@@ -114,7 +120,7 @@ impl Bench {
             rebuild: spec::rebuild,
             clock: &clock,
         };
-        run(work, Options::default(), |_, _| {}).await.unwrap()
+        run(work, options, |_, _| {}).await.unwrap()
     }
 
     /// Somebody else's user.
@@ -467,6 +473,69 @@ async fn a_policy_that_moves_to_another_target_removes_nothing_there() {
     assert_eq!(bench.place(), before);
     let report = bench.run("one", &["ada"], 180).await;
     assert_eq!((report.applied.users.disabled, report.result()), (1, RunResult::InStep));
+}
+
+const NOBODY_GOES: &str = ", limits: { userRemovals: { count: 0 } }";
+
+/// A run in which somebody approves this.
+fn approving(digest: &str) -> Options {
+    Options { approve: Some(digest.to_owned()), approved_by: Some("april".to_owned()), ..Options::default() }
+}
+
+impl Bench {
+    /// A run of the policy `one` that finds nobody at the target.
+    async fn unreached(&self, at: i64, options: Options) -> RunReport {
+        let why = TargetError::new(TargetReason::Unreachable, "nobody answers");
+        let (policy, identity) = (self.policy("one"), &self.target.identity);
+        unreached(&self.store, &policy, identity, options, &Hand::seconds(at), why).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn while_something_is_held_a_policy_moves_only_when_a_person_approves_that() {
+    let mut bench = Bench { spec: NOBODY_GOES, ..Bench::new() };
+    bench.run("one", &["ada", "grace"], 0).await;
+    let held = bench.run("one", &["ada"], 60).await.held.unwrap();
+    let mut elsewhere = Fake::new();
+    elsewhere.identity = "fake:https://elsewhere.example".to_owned();
+    std::mem::swap(&mut bench.target, &mut elsewhere);
+    // Whatever is done there, and whether it is reached or not, the hold is shown and kept.
+    let shown = |report: &RunReport| {
+        let hold = report.held.clone().unwrap();
+        assert_eq!((report.result(), &hold.lines), (RunResult::Failed, &held.lines));
+        assert_eq!(bench.store.holds().unwrap(), std::slice::from_ref(&hold));
+        assert!(hold.digest != held.digest && hold.limits == held.limits && hold.spec == held.spec);
+        hold.digest
+    };
+    let digest = shown(&bench.unreached(120, Options::default()).await);
+    assert_eq!(shown(&bench.run("one", &["ada"], 130).await), digest);
+    let stale = bench.run_with("one", &["ada"], 140, approving(&held.digest)).await;
+    assert_eq!((shown(&stale), stale.approval), (digest.clone(), Some(Approval::Outdated)));
+    let preview = Options { preview: true, ..approving(&digest) };
+    let preview = bench.run_with("one", &["ada"], 150, preview).await;
+    assert_eq!((shown(&preview), preview.approval), (digest.clone(), Some(Approval::Accepted)));
+    assert_eq!(bench.count(), 0, "nothing was done there");
+    // The policy comes back with higher limits: those that it was held by are in force.
+    std::mem::swap(&mut bench.target, &mut elsewhere);
+    bench.spec = "";
+    let back = bench.run("one", &["ada"], 180).await;
+    let named = |lines: &[Line]| lines.iter().map(Line::identity).collect::<Vec<_>>();
+    assert_eq!(named(&back.held.unwrap().lines), named(&held.lines));
+    assert_eq!(back.applied.users.disabled, 0);
+    // Who may approve lets it move, also while nobody answers there.
+    std::mem::swap(&mut bench.target, &mut elsewhere);
+    let digest = bench.run("one", &["ada"], 240).await.held.unwrap().digest;
+    let approved = bench.unreached(300, approving(&digest)).await;
+    assert_eq!((approved.approval, approved.held.unwrap().digest), (Some(Approval::Moves), digest));
+    let moved = bench.run("one", &["ada"], 360).await;
+    assert_eq!((moved.approval, moved.held.as_ref()), (Some(Approval::Moves), None));
+    assert_eq!((moved.approved.by.len(), moved.applied.users.created, bench.count()), (1, 1, 1));
+    assert_eq!(bench.run("one", &["ada"], 370).await.approval, None, "it is told once");
+    // That executed nothing, and does not when the policy is back: its first run removes nothing.
+    std::mem::swap(&mut bench.target, &mut elsewhere);
+    let back = bench.run("one", &["ada"], 420).await;
+    assert_eq!((back.applied.users.disabled, back.approved.steps), (0, 0));
+    assert!(bench.target.objects().values().all(|object| object.active));
 }
 
 #[tokio::test]

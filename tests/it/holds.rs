@@ -102,6 +102,34 @@ fn a_directory_that_is_not_found_any_more_lets_nothing_go() {
     office.still_held(&staff, "read again");
 }
 
+#[test]
+fn another_target_lets_nothing_go() {
+    let office = held();
+    office.namespace.apply(
+        "{ apiVersion: v1, kind: Secret, metadata: { name: app }, stringData: { token: the-token-of-the-app } }",
+    );
+    let credentials = json!({ "tokenSecretRef": { "name": "app", "key": "token" } });
+    let away = json!({ "url": "http://127.0.0.1:9", "insecure": true, "credentials": credentials });
+    let away = json!({ "target": { "registry": null, "scim": away } });
+    let raised = json!({ "limits": { "userRemovals": { "count": 1_000_000, "percent": 100 } } });
+    let back = json!({ "target": { "registry": {}, "scim": null } });
+    for (edit, when) in [(&away, "away"), (&raised, "raised")] {
+        office.still_held(&office.edit("syncpol", "staff", edit), when);
+    }
+    // Who may delete it creates it again, with whatever limits.
+    let manifest = |target: &str| {
+        policy("  limits: { userRemovals: { count: 1000000, percent: 100 } }\n")
+            .replace("registry: {}", target)
+    };
+    office.namespace.kubectl(&["delete", "syncpol", "staff"]).exits(0);
+    let target = "scim: { url: \"http://127.0.0.1:9\", insecure: true, credentials: { tokenSecretRef: { name: app, key: token } } }";
+    office.namespace.apply(&manifest(target));
+    let staff = office.namespace.until("syncpol", "staff", is("PlanHeld", "True", "Held"));
+    office.still_held(&staff, "created again");
+    let staff = office.edit("syncpol", "staff", &back);
+    office.still_held(&staff, "back");
+}
+
 impl Office {
     fn approve(&self, digest: &str) {
         let (digest, by) = (format!("rollcall.dev/approve={digest}"), "rollcall.dev/approved-by=admin");

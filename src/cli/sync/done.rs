@@ -53,7 +53,8 @@ impl Done {
 
     /// Whether an approval was given, and names nothing that is held.
     pub(super) fn approval_missed(&self, sync: &Sync) -> bool {
-        let accepted = |report: &RunReport| report.approval == Some(Approval::Accepted);
+        let accepted =
+            |report: &RunReport| matches!(report.approval, Some(Approval::Accepted | Approval::Moves));
         sync.approve.is_some() && !self.reports().any(accepted)
     }
 

@@ -274,6 +274,12 @@ fn about_run(out: &mut Out<'_>, name: &str, report: &RunReport, done: &Done, syn
                  that the file proves its end and every record can be read"
             ))?;
         }
+        (Some(Approval::Moves), _) => {
+            out.paragraph(format_args!(
+                "{name}: the approval lets the policy move to another target; nothing of what is held at the target of before is \
+                 executed"
+            ))?;
+        }
         _ => {}
     }
     about_skipped(out, name, report)?;

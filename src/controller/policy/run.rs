@@ -220,6 +220,7 @@ fn told(report: &RunReport) -> Option<Told> {
             reasons::APPROVAL_REFUSED,
             "the approval names what no approval settles; look at what is held now",
         ),
+        Some(Approval::Moves) => normal(moved(report)),
         None if report.approved.steps > 0 && !report.previewed && report.failed.is_none() => {
             normal("operations that were approved before and had to wait were executed now".to_owned())
         }
@@ -270,6 +271,23 @@ fn accepted(report: &RunReport) -> String {
     format!(
         "{approval} was accepted; the operations that it names and the directory still calls for were executed"
     )
+}
+
+/// What came of an approval of what is held at the target of before.
+fn moved(report: &RunReport) -> String {
+    let approval = match status::approvers(report) {
+        Some(who) => format!("the approval by {who}"),
+        None => "the approval".to_owned(),
+    };
+    let moves = format!("{approval} lets the policy move to the target that its spec names");
+    if report.held.is_some() && report.failed.is_some() {
+        format!(
+            "{moves}, once that can be reached; it is valid for {} hours",
+            APPROVAL_HOLDS.as_secs() / 3600
+        )
+    } else {
+        format!("{moves}; nothing of what was held at the target of before was executed")
+    }
 }
 
 /// The reasons of what is told of approvals.

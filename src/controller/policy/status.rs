@@ -13,7 +13,7 @@ use crate::directory::{ConnectorName, Owner};
 use crate::spec::Problem;
 use crate::store::StoreError;
 use crate::store::hold::Hold;
-use crate::sync::run::{RunReport, RunResult};
+use crate::sync::run::{Approval, RunReport, RunResult};
 use crate::words::{count, thousands};
 
 mod target;
@@ -298,7 +298,10 @@ pub(super) fn last_run(report: &RunReport) -> LastRun {
         .to_owned(),
         reason: reason(verdict).name.to_owned(),
         message: message(report, verdict),
-        approved_by: approvers(report).filter(|_| report.approved.steps > 0 && !report.previewed),
+        approved_by: approvers(report).filter(|_| {
+            let moves = report.approval == Some(Approval::Moves) && report.failed.is_none();
+            (report.approved.steps > 0 || moves) && !report.previewed
+        }),
         created: users.created + groups.created + users.adopted + groups.adopted,
         updated: users.updated + groups.updated,
         disabled: users.disabled,

@@ -16,6 +16,8 @@ pub enum Approval {
     Outdated,
     /// It names what no approval settles.
     Unprovable,
+    /// It names what is held at the target of before: the policy moves to another one nevertheless.
+    Moves,
 }
 
 /// What approvals that hold do in a run.

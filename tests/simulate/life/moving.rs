@@ -54,6 +54,10 @@ impl Life {
         if !self.ran_here || matches!(self.place, Place::Registry) {
             return Ok(());
         }
+        // While something is held, a policy stays where it is (`tests/it/apply.rs`).
+        if !self.store.holds().unwrap().is_empty() {
+            return Ok(());
+        }
         let (linked, objects) = (self.links(), self.objects());
         let mut to = self.elsewhere.take().unwrap_or_else(Elsewhere::new);
         swap(&mut self.place, &mut to.place);
