@@ -237,16 +237,21 @@ impl Shared {
         let work = move || {
             // Held by the work itself, which ends soon once nobody wants it.
             let _turn = turn;
-            if unwanted.is_cancelled() || !store.is_complete(&owner)? {
+            if unwanted.is_cancelled() {
                 return Ok(None);
             }
-            store
-                .read_registry(&owner, |part| Ok::<_, StoreError>(read(&Reader::new(part, &base, &unwanted))))
+            let answer = store.read_registry(&owner, |part| {
+                let is_complete = part.is_complete()?;
+                Ok::<_, StoreError>(is_complete.then(|| read(&Reader::new(part, &base, &unwanted))))
+            });
+            answer.map(Option::flatten)
         };
         match spawn_blocking(work).await {
             Ok(Ok(Some(answer))) => answer,
             // An empty list would say that everybody has left.
-            Ok(Ok(None)) => Err(busy("the policy's first complete run has not ended yet")),
+            Ok(Ok(None)) => Err(busy(
+                "no complete run of the policy to its registry has ended yet: it may be at another target",
+            )),
             Ok(Err(error)) => Err(unreadable(&error)),
             Err(error) => Err(unreadable(&error)),
         }

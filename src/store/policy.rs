@@ -118,19 +118,6 @@ impl Store {
         })
     }
 
-    /// Whether a complete run of the policy ever ended in this store: until then what it put at its target
-    /// is only a part.
-    ///
-    /// # Errors
-    /// When the store cannot be read or is damaged.
-    pub fn is_complete(&self, owner: &Owner) -> Result<bool, StoreError> {
-        self.read(|reader| {
-            let sql = "SELECT count(*) FROM policy WHERE owner = ?1 AND first_complete_at IS NOT NULL";
-            let complete: i64 = reader.prepare_cached(sql)?.query_row([owner.as_str()], |row| row.get(0))?;
-            Ok(complete > 0)
-        })
-    }
-
     /// What is remembered about the policy.
     ///
     /// # Errors

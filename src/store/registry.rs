@@ -71,8 +71,8 @@ impl Store {
         })
     }
 
-    /// Reads the policy's part of the registry as of one moment; `None` if it never ran. What is not what was written is
-    /// not read.
+    /// Reads the policy's part of the registry as of one moment; `None` if it never ran, or is at another target. What is
+    /// not what was written is not read.
     ///
     /// # Errors
     /// When the store cannot be read or is damaged.
@@ -83,14 +83,24 @@ impl Store {
     ) -> Result<Option<T>, StoreError> {
         self.vouch_for_registry(owner)?;
         self.read(|reader| {
+            // What the name stands for is where the policy is now.
             let policy = reader
-                .prepare_cached("SELECT id FROM policy WHERE owner = ?1")?
-                .query_row([owner.as_str()], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT policy.id FROM policy LEFT JOIN place ON place.policy = policy.id
+                     LEFT JOIN target ON target.id = place.target
+                     WHERE owner = ?1 AND coalesce(identity = ?2, 1)",
+                )?
+                .query_row([owner.as_str(), &identity_of(owner)], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;
             policy.map(|policy| work(&PolicyRegistry::new(reader, policy, changes))).transpose()
         })
     }
+}
+
+/// What the policy's part of the registry is called, as a target.
+pub fn identity_of(owner: &Owner) -> String {
+    format!("registry:{owner}")
 }
 
 const COLUMNS: &str = "number, kind, id, active, content, members";
@@ -101,6 +111,15 @@ const WITH_MEMBERS: &str = "SELECT id, members FROM registry INDEXED BY registry
 impl<'t> PolicyRegistry<'t> {
     fn new(transaction: &'t Transaction<'t>, policy: i64, changes: &'t AtomicU64) -> Self {
         Self { transaction, policy, changes, next: Cell::new(None), gone: RefCell::default() }
+    }
+
+    /// Whether a complete run of the policy ever ended here: until then what there is is only a part.
+    ///
+    /// # Errors
+    /// When the store cannot be read or is damaged.
+    pub fn is_complete(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT first_complete_at IS NOT NULL FROM policy WHERE id = ?1";
+        Ok(self.transaction.prepare_cached(sql)?.query_row([self.policy], |row| row.get(0))?)
     }
 
     /// The object of this id.

@@ -12,7 +12,7 @@ use super::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReaso
 use crate::directory::{
     Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject, UserContent,
 };
-use crate::store::registry::{ChangeResult, Object, PolicyRegistry};
+use crate::store::registry::{self, ChangeResult, Object, PolicyRegistry};
 use crate::store::{Store, StoreError};
 
 /// From so many members in a batch on, all numbers are read at once.
@@ -35,7 +35,7 @@ pub struct Registry {
 impl Registry {
     /// What the part of `owner` is called.
     pub(super) fn identity_of(owner: &Owner) -> String {
-        format!("registry:{owner}")
+        registry::identity_of(owner)
     }
 
     /// The part of `owner`.

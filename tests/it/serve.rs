@@ -75,6 +75,32 @@ async fn an_incomplete_registry_is_never_an_empty_list() {
     assert_eq!(house.get("Users").await.is(200).json()["totalResults"], 3);
 }
 
+/// Its rows at the other target are none of the registry: an empty list would say that everybody has left.
+#[tokio::test]
+async fn a_policy_whose_data_are_of_another_target_shows_nobody() {
+    let house = House::filled().await;
+    let (owner, id) = (staff(), key("ada").to_string());
+    let place = |identity: &str| house.store.place(&owner, identity).unwrap();
+    let all_wait = async || {
+        for path in ["Users", "Users?filter=userName%20pr", &format!("Users/{id}")] {
+            house.get(path).await.is(503);
+        }
+    };
+    let elsewhere = place("scim:https://app.example");
+    house.get(&format!("Users/{id}")).await.is(200);
+    house.store.move_to(&owner, elsewhere).unwrap();
+    all_wait().await;
+    // A run there was complete; then the spec names the registry again, and no run has ended yet.
+    let baseline = rollcall::store::policy::Baseline::nothing(jiff::Timestamp::UNIX_EPOCH);
+    house.store.complete_run(elsewhere, baseline, None, std::time::Duration::from_hours(24)).unwrap();
+    all_wait().await;
+    let registry = place(&format!("registry:{owner}"));
+    house.store.move_to(&owner, registry).unwrap();
+    all_wait().await;
+    house.complete(&owner);
+    house.get(&format!("Users/{id}")).await.is(200);
+}
+
 #[tokio::test]
 async fn shows_people_and_groups_as_scim_has_them() {
     let house = House::filled().await;
