@@ -45,7 +45,7 @@ pub use report::{BlockedName, RunReport, RunResult, TargetFound};
 pub use state::RunState;
 pub use stop::Stop;
 pub use unplanned::unreached;
-use unplanned::{cannot, stays};
+use unplanned::{cannot, heard, stays};
 
 /// What a run is of.
 pub struct Work<'a, T> {
@@ -138,7 +138,8 @@ async fn pass<T: Target>(
     };
     let (place, held_elsewhere) = blocking(vouched_for).await?;
     let Some(held) = held_elsewhere else {
-        return plan_and_apply(previous, work, place, id, started_at, options, progress).await;
+        let report = plan_and_apply(previous, work, place, id, started_at, options.clone(), progress).await?;
+        return heard(store, policy, place, &options, report).await;
     };
     if !held.is_approved {
         let found = TargetFound::of(target, None);

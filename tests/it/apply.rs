@@ -19,7 +19,7 @@ use rollcall::store::link::Place;
 use rollcall::sync::apply::Counts;
 use rollcall::sync::import::import;
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
-use rollcall::sync::run::{Approval, Options, RunReport, RunResult, Work, run, unreached};
+use rollcall::sync::run::{Approval, Options, RunReport, RunResult, Stop, Work, run, unreached};
 use rollcall::target::{TargetError, TargetReason};
 
 use crate::support::completion::completion;
@@ -536,6 +536,26 @@ async fn while_something_is_held_a_policy_moves_only_when_a_person_approves_that
     let back = bench.run("one", &["ada"], 420).await;
     assert_eq!((back.applied.users.disabled, back.approved.steps), (0, 0));
     assert!(bench.target.objects().values().all(|object| object.active));
+}
+
+/// A run that ends before it comes to judge what is approved.
+#[tokio::test]
+async fn an_approval_is_taken_note_of_whatever_becomes_of_the_run() {
+    for unreached in [true, false] {
+        let bench = Bench { spec: NOBODY_GOES, ..Bench::new() };
+        bench.run("one", &["ada", "grace"], 0).await;
+        let held = bench.run("one", &["ada"], 60).await.held.unwrap();
+        let report = if unreached {
+            bench.unreached(120, approving(&held.digest)).await
+        } else {
+            let stop = Stop::when(|| Some("it took too long".to_owned()));
+            bench.run_with("one", &["ada"], 120, Options { stop, ..approving(&held.digest) }).await
+        };
+        assert_eq!((report.approval, report.result()), (Some(Approval::Accepted), RunResult::Failed));
+        let report = bench.run("one", &["ada"], 180).await;
+        assert_eq!((report.held, report.applied.users.disabled), (None, 1), "{unreached}");
+        assert_eq!(report.approved.by, BTreeSet::from(["april".to_owned()]));
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,9 @@ async fn run(context: &Context, begin: &mut Begin, id: String) -> Ran {
     let Job { cancel, term, .. } = begin.job.clone();
     let ends = Ends { gate: context.gate.clone(), term, cancel, until };
     let stop = ends.clone();
+    // What was taken away while another run ended is not let happen by this one.
+    let (owner, borne) = (policy.owner.clone(), begin.job.cause.clone());
+    context.stored(move |store| store.withdraw_approvals(&owner, borne.as_deref())).await?;
     let replan = begin.replan.clone();
     let options = run::Options {
         replan: replan.clone(),

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use jiff::Timestamp;
+
+use super::options::Options;
 use crate::store::hold::{Hold, Identity, Line};
+use crate::store::link::Place;
+use crate::store::{Store, StoreError};
 use crate::sync::guard::Guarded;
 
 /// What became of an approval.
@@ -18,6 +23,36 @@ pub enum Approval {
     Unprovable,
     /// It names what is held at the target of before: the policy moves to another one nevertheless.
     Moves,
+}
+
+/// Takes note of an approval of the hold that `digest` names, of this place and under this spec: one that was shown before, or
+/// the one of just now. Returns what of it may go, if anything.
+pub(super) fn give(
+    store: &Store,
+    (place, spec_hash): (Place, &str),
+    digest: &str,
+    current: Option<&Hold>,
+    options: &Options,
+    now: Timestamp,
+) -> Result<(Option<Hold>, Approval), StoreError> {
+    let shown = store.hold(place, digest)?;
+    let is_new = shown.is_none();
+    let Some(hold) = shown.or_else(|| current.filter(|hold| hold.digest == digest).cloned()) else {
+        return Ok((None, Approval::Unknown));
+    };
+    if hold.spec_hash != spec_hash || !hold.is_named() {
+        return Ok((None, Approval::Outdated));
+    }
+    if !hold.lines.iter().any(Line::can_be_approved) {
+        return Ok((None, Approval::Unprovable));
+    }
+    if !options.preview {
+        if is_new {
+            store.save_hold(place, Some(hold.clone()), now)?;
+        }
+        store.approve(place, &hold, options.approved_by.as_deref(), now)?;
+    }
+    Ok((Some(Hold { approved_by: options.approved_by.clone(), ..hold }), Approval::Accepted))
 }
 
 /// What approvals that hold do in a run.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::approval::{Approval, Approved};
+use super::approval::{self, Approval, Approved};
 use super::options::Options;
 use super::over::over;
 use super::state::RunState;
@@ -410,7 +410,9 @@ impl Drafting {
         let mut guarded = judge(&approved);
         let mut approval = None;
         if let Some(digest) = &self.options.approve {
-            let (hold, is) = self.approve(digest, guarded.hold.as_ref())?;
+            let of = (self.place, &*self.policy.spec_hash);
+            let (hold, is) =
+                approval::give(&self.store, of, digest, guarded.hold.as_ref(), &self.options, now)?;
             approval = Some(is);
             if let Some(hold) = hold {
                 approved.push(hold);
@@ -440,30 +442,6 @@ impl Drafting {
             }
         }
         Ok((guarded, approval, let_go))
-    }
-
-    /// The hold that `digest` names: the one that was shown before, or the one of just now.
-    fn approve(&self, digest: &str, current: Option<&Hold>) -> Result<(Option<Hold>, Approval), StoreError> {
-        let current = current.filter(|hold| hold.digest == digest).cloned();
-        let hold = match self.store.hold(self.place, digest)? {
-            Some(hold) => Some(hold),
-            None => current,
-        };
-        let Some(hold) = hold else { return Ok((None, Approval::Unknown)) };
-        if hold.spec_hash != self.policy.spec_hash || !hold.is_named() {
-            return Ok((None, Approval::Outdated));
-        }
-        if !hold.lines.iter().any(Line::can_be_approved) {
-            return Ok((None, Approval::Unprovable));
-        }
-        if !self.options.preview {
-            if self.store.hold(self.place, digest)?.is_none() {
-                self.store.save_hold(self.place, Some(hold.clone()), self.now)?;
-            }
-            self.store.approve(self.place, &hold, self.options.approved_by.as_deref(), self.now)?;
-        }
-        let by = self.options.approved_by.clone();
-        Ok((Some(Hold { approved_by: by, ..hold }), Approval::Accepted))
     }
 }
 

@@ -1,8 +1,9 @@
-//! Runs that end before they plan: what is held stays held.
+//! Runs that end before they plan: what is held stays held, and an approval is taken note of.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::approval::{self, Approved};
 use super::moves::{self, HeldElsewhere};
 use super::options::Options;
 use super::report::{RunReport, TargetFound};
@@ -43,7 +44,8 @@ pub async fn unreached(
         }
         (place, None) => {
             let report = cannot(store, place, id, at, message).await?;
-            RunReport { previewed: options.preview, ..report }
+            let report = RunReport { previewed: options.preview, ..report };
+            heard(store, policy, place, &options, report).await?
         }
     };
     Ok(RunReport { target: Some(found), ..report })
@@ -75,4 +77,24 @@ pub(super) async fn cannot(
     let (subjects, held) = known.await?;
     // It judged nothing, so what was held still is.
     Ok(RunReport { held, ..RunReport::cannot(id, Baseline::of(&subjects, at), why) })
+}
+
+/// Takes note of an approval that was given with a run which ended before it could judge it: it is valid from when it was first
+/// seen.
+pub(super) async fn heard(
+    store: &Store,
+    policy: &Policy,
+    place: Place,
+    options: &Options,
+    report: RunReport,
+) -> Result<RunReport, StoreError> {
+    let Some(digest) = options.approve.clone().filter(|_| report.approval.is_none()) else {
+        return Ok(report);
+    };
+    let (store, spec_hash, options, at) =
+        (store.clone(), policy.spec_hash.clone(), options.clone(), report.started_at);
+    let give = move || approval::give(&store, (place, &spec_hash), &digest, None, &options, at);
+    let (hold, approval) = blocking(give).await?;
+    let by = hold.and_then(|hold| hold.approved_by).into_iter().collect();
+    Ok(RunReport { approval: Some(approval), approved: Approved { by, ..report.approved }, ..report })
 }
