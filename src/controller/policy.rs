@@ -54,6 +54,11 @@ impl Controlled for SyncPolicy {
         self.spec.suspend
     }
 
+    fn ends(&self, approval: &Option<String>) -> bool {
+        let withdrawn = approval.is_some() && approval.as_ref() != self.annotations().get(APPROVE);
+        self.spec.suspend || self.metadata.deletion_timestamp.is_some() || withdrawn
+    }
+
     async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
         let resolved = resolve::resolve(context, name, self).await?;
         let digest = self.annotations().get(APPROVE);
@@ -65,7 +70,7 @@ impl Controlled for SyncPolicy {
         let now = context.clock.now();
         let (approval, look_up, reset) = context.policies.with(name, |state| {
             state.recall(self, &stored, resolved.runnable.as_deref().ok(), now, &context.metrics);
-            state.withdraw(digest, stored.withdrawn);
+            state.withdraw(stored.withdrawn);
             let previews = resolved.runnable.as_ref().is_ok_and(|runnable| runnable.preview);
             let approval = state.unseen(counts, &stored, previews);
             state.events.extend(told);

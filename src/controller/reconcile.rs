@@ -29,6 +29,11 @@ pub(super) trait Controlled: Kind {
     fn references(&self) -> BTreeSet<Reference>;
     /// Whether `spec.suspend` is set.
     fn is_suspended(&self) -> bool;
+    /// Whether a job that was begun for this cause is not to go on, as the object says by itself: for that nothing that it names
+    /// has to be seen.
+    fn ends(&self, _cause: &Self::Cause) -> bool {
+        self.is_suspended()
+    }
     /// Resolves what the object names, and decides what to do.
     fn look(
         &self,
@@ -66,6 +71,7 @@ pub(super) async fn reconcile<K: Controlled>(
     context: &Arc<Context>,
 ) -> Result<(), Error> {
     let name = Name::of(object);
+    with::<K, _>(context, &name, |state| state.heed(object.0.as_ref().ok()));
     let looked = match &object.0 {
         Ok(known) => look(context, &name, object, known).await,
         Err(invalid) => unreadable(context, &name, object, invalid).await,
@@ -76,6 +82,16 @@ pub(super) async fn reconcile<K: Controlled>(
         blind(context, &name, object, known, error).await;
     }
     looked
+}
+
+impl<K: Controlled> ControllerState<K> {
+    /// Gives up the job under way if the object says so by itself, whether a look at what it names succeeds or not. What
+    /// cannot be understood (`None`) is another one than before.
+    pub(super) fn heed(&self, object: Option<&K>) {
+        if self.job.as_ref().is_some_and(|job| object.is_none_or(|object| object.ends(&job.cause))) {
+            self.cancel();
+        }
+    }
 }
 
 async fn look<K: Controlled>(

@@ -275,13 +275,9 @@ impl PolicyState {
         })
     }
 
-    /// An approval that is taken away lets nothing more happen: a run that goes by it ends at its next safe point, and
-    /// another one is made, if there was one.
-    pub(super) fn withdraw(&mut self, digest: Option<&String>, withdrawn: bool) {
-        let of_job = self.common.job.as_ref().and_then(|job| job.cause.as_ref());
-        if of_job.is_some() && of_job != digest {
-            self.common.cancel();
-        } else if withdrawn && self.common.job.is_none() {
+    /// An approval that was seen was taken away: another run is made. One that goes by it was given up.
+    pub(super) fn withdraw(&mut self, withdrawn: bool) {
+        if withdrawn && self.common.job.is_none() {
             // What it let go is held again.
             self.begun = None;
         }

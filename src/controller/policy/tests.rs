@@ -150,6 +150,44 @@ fn a_run_of_what_is_being_deleted_ends_at_its_next_operation() {
     assert!(state.look(&staff, 8).begin.is_none(), "nothing is begun any more, whatever is read");
 }
 
+/// What needs none of the objects that a policy names: their watch may be lost meanwhile.
+#[test]
+fn a_run_ends_when_the_policy_alone_says_so() {
+    let borne = |digest: &str| Some([(crate::api::APPROVE.to_owned(), digest.to_owned())].into());
+    let mut approved = staff("Apply", ran(7));
+    approved.0.metadata.annotations = borne("sha256:1");
+    let changed = |change: fn(&mut SyncPolicy)| {
+        let mut object = approved.0.clone();
+        change(&mut object);
+        object
+    };
+    let suspended = changed(|object| object.spec.suspend = true);
+    let deleted = changed(|object| {
+        let at = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(100));
+        object.metadata.deletion_timestamp = Some(at);
+    });
+    let withdrawn = changed(|object| object.metadata.annotations = None);
+    let other = SyncPolicy {
+        metadata: kube::core::ObjectMeta { annotations: borne("sha256:2"), ..approved.0.metadata.clone() },
+        ..approved.0.clone()
+    };
+    let all = [Some(&suspended), Some(&deleted), Some(&withdrawn), Some(&other), None];
+    for ends in all {
+        let mut state = PolicyState::default();
+        let begun = state.begins(&approved, 8);
+        state.common.heed(Some(&approved.0));
+        assert!(!begun.job.cancel.is_cancelled());
+        state.common.heed(ends);
+        assert!(begun.job.cancel.is_cancelled(), "{ends:?}");
+    }
+    // An approval that comes later is for another run.
+    let plain = staff("Apply", ran(7));
+    let mut state = PolicyState::default();
+    let begun = state.begins(&plain, 8);
+    state.common.heed(Some(&approved.0));
+    assert!(!begun.job.cancel.is_cancelled());
+}
+
 #[test]
 fn what_rests_does_not_say_for_ever_that_nobody_could_look() {
     let before = ran(7);
