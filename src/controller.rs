@@ -31,6 +31,7 @@ use self::gate::Gate;
 use self::lease::LEASE;
 use self::namespaces::Namespaces;
 use self::parts::Parts;
+use self::places::Places;
 use self::state::States;
 use crate::clock::Timer;
 use crate::gateway::{Gateway, Heard};
@@ -62,6 +63,7 @@ mod job;
 mod lease;
 mod namespaces;
 mod parts;
+mod places;
 pub mod policy;
 mod read;
 mod reconcile;
@@ -173,9 +175,9 @@ where
             questions: Semaphore::new(QUESTIONS),
             connectors: States::default(),
             policies: States::default(),
-            imports: Semaphore::new(settings.imports.max(1)),
+            imports: Places::new(settings.imports),
             executors: Executors::default(),
-            runs: Semaphore::new(settings.runs.max(1)),
+            runs: Places::new(settings.runs),
             stopping: stop.clone(),
             jobs: TaskTracker::new(),
             fatal,

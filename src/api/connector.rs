@@ -85,7 +85,7 @@ pub struct DirectoryConnectorSpec {
     #[serde(default = "retry_interval")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
-    /// The maximum time for one read of the directory, including the look-ups of missing entries.
+    /// The maximum time for one read of the directory, including the look-ups of missing entries. More than 24h counts as 24h.
     #[serde(default = "timeout")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub timeout: Duration,

@@ -92,7 +92,7 @@ pub struct SyncPolicySpec {
     #[serde(default = "retry_interval")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub retry_interval: Duration,
-    /// The maximum time for one run. The next run continues with what is not done by then.
+    /// The maximum time for one run. The next run continues with what is not done by then. More than 24h counts as 24h.
     #[serde(default = "timeout")]
     #[x_kube(validation = ("duration(self) >= duration('1s')", "is too short: use 1s or more"))]
     pub timeout: Duration,

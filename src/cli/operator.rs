@@ -83,10 +83,10 @@ pub(super) struct Operator {
     /// What becomes of approvals while no rule for admission checks who gives them: `refuse` or `accept`.
     #[arg(long, env = "ROLLCALL_UNGUARDED_APPROVALS", value_name = "WHAT", value_enum, default_value_t)]
     unguarded_approvals: Unguarded,
-    /// How many directories are read at once.
+    /// How many directories are read at once. If one namespace has all places, another one that has none gets one more.
     #[arg(long, env = "ROLLCALL_IMPORTS", value_name = "NUMBER", default_value_t = 2)]
     imports: usize,
-    /// How many policies run at once.
+    /// How many policies run at once. If one namespace has all places, another one that has none gets one more.
     #[arg(long, env = "ROLLCALL_RUNS", value_name = "NUMBER", default_value_t = 2)]
     runs: usize,
 }

@@ -12,6 +12,7 @@ use super::approval::{Approvals, Unguarded};
 use super::event::Telling;
 use super::gate::Gate;
 use super::parts::Parts;
+use super::places::Places;
 use super::state::States;
 use crate::api::{DirectoryConnector, SyncPolicy};
 use crate::clock::Timer;
@@ -46,11 +47,11 @@ pub(super) struct Context {
     pub(super) connectors: States<DirectoryConnector>,
     pub(super) policies: States<SyncPolicy>,
     /// How many imports go on at once.
-    pub(super) imports: Semaphore,
+    pub(super) imports: Arc<Places>,
     /// Who may call which target now.
     pub(super) executors: Executors,
     /// How many runs go on at once.
-    pub(super) runs: Semaphore,
+    pub(super) runs: Arc<Places>,
     /// Ends what is under way at a safe point.
     pub(super) stopping: CancellationToken,
     pub(super) jobs: TaskTracker,

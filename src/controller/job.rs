@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Places;
 use crate::telemetry::Queued;
 
 /// A read or a run under way; clones share its progress and its end.
@@ -42,14 +42,14 @@ impl<C> Job<C> {
         (self.progress.0.load(Ordering::Relaxed), self.progress.1.load(Ordering::Relaxed))
     }
 
-    /// Works once there is a place among the jobs of its kind; `None` if the job was given up before.
+    /// Works once its namespace has a place among the jobs of its kind; `None` if the job was given up before.
     pub(super) async fn in_turn<T>(
         &self,
-        places: &Semaphore,
+        (places, namespace): (&Arc<Places>, &str),
         queued: Queued,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        let _place = self.cancel.run_until_cancelled(places.acquire()).await?;
+        let _place = self.cancel.run_until_cancelled(places.take(namespace)).await??;
         let _running = queued.begin();
         Some(work.await)
     }

@@ -31,6 +31,8 @@ const SHORTEST_CHECK: Duration = Duration::from_mins(1);
 pub(super) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 /// Nothing can be done in less.
 pub(super) const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// Nothing takes longer: what never ends has its place for ever.
+pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// The connector, if nothing is wrong with it. `literal` are the attributes that policies name.
 pub(super) fn resolve(
@@ -87,7 +89,8 @@ pub(super) fn resolve(
         source: source?,
         interval: interval?,
         retry_interval: retry_interval?,
-        timeout: timeout?,
+        // Those of before may have more.
+        timeout: timeout?.min(LONGEST_TIMEOUT),
         full_read_every: full_read_every?,
         suspend: spec.suspend,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::configuration::Runnable;
-use super::connector::{SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_duration};
+use super::connector::{LONGEST_TIMEOUT, SHORTEST_RETRY, SHORTEST_TIMEOUT, disabled_when, not_a_duration};
 use super::object::{Name, Objects};
 use super::problem::Problem;
 use super::schedule::Schedule;
@@ -77,7 +77,8 @@ pub(super) fn resolve(
         target,
         schedule: schedule.flatten(),
         retry_interval: retry_interval?,
-        timeout: timeout?,
+        // Those of before may have more.
+        timeout: timeout?.min(LONGEST_TIMEOUT),
         token,
         preview: spec.mode == Mode::Preview,
         suspend: spec.suspend,

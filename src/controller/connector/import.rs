@@ -33,7 +33,8 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, begin: Begin) {
     let work = async move {
         let Begin { connector, source, key, account, look_up_all, job } = begin;
         let read = read(&context, &connector, source, look_up_all, &job);
-        let ended = job.in_turn(&context.imports, context.metrics.queued_import(), Box::pin(read)).await;
+        let (places, queued) = ((&context.imports, &*name.namespace), context.metrics.queued_import());
+        let ended = job.in_turn(places, queued, Box::pin(read)).await;
         let ended = ended.unwrap_or_else(|| Err(cancelled().into()));
         if let Some(error) = ended.as_ref().err().filter(|error| !is_cancelled(error)) {
             tracing::warn!(error = telemetry::chain(error), "the read failed");

@@ -40,7 +40,7 @@ pub(super) fn begin(context: &Arc<Context>, name: &Name, mut begin: Begin) {
     let work = async move {
         let (job, queued) = (begin.job.clone(), context.metrics.queued_run());
         let run = Box::pin(run(&context, &mut begin, id));
-        let ran = job.in_turn(&context.runs, queued, run).await;
+        let ran = job.in_turn((&context.runs, &name.namespace), queued, run).await;
         // Without the lease nothing may be written, and that says nothing of the target.
         let given_up = begin.job.cancel.is_cancelled() || context.gate.check().is_err();
         let now = context.clock.now();
