@@ -28,6 +28,7 @@ mod health;
 mod import;
 mod job;
 mod outcome;
+mod refused;
 mod resolve;
 mod resolved;
 mod state;
@@ -111,6 +112,8 @@ impl Controlled for DirectoryConnector {
 
     fn forget_beside(context: &Context, name: &Name) {
         context.metrics.forget_connector(&name.to_string());
+        let now = context.clock.now();
+        context.connectors.retain(|state| !state.is_over(now));
         engine::forget(context, name);
         if let Some(consents) = &context.consents {
             consents.set(&ConnectorName::new(&name.namespace, &name.name), None);

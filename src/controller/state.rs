@@ -50,6 +50,11 @@ pub(super) trait Kind:
 
     /// What is remembered of an object of either kind.
     fn common(state: &mut Self::State) -> &mut ControllerState<Self>;
+
+    /// What is still to be known, beside its job, of an object that is gone.
+    fn left_by(_gone: Self::State) -> Option<Self::State> {
+        None
+    }
 }
 
 /// What the statuses of both kinds have in common.
@@ -167,6 +172,11 @@ impl<K: Kind> ControllerState<K> {
         (true, Some(status))
     }
 
+    /// Whether a look has succeeded in this process.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.looked
+    }
+
     /// The request by annotation that the object bears, if it is to be acted on.
     pub(super) fn request(&self, object: &K) -> Option<String> {
         let request = object.annotations().get(SYNC_REQUESTED_AT).map(|request| clean(request).into_owned());
@@ -262,6 +272,12 @@ impl<K: Kind> States<K> {
         work(states.entry(name.clone()).or_default())
     }
 
+    /// Forgets those that are not to be kept.
+    pub(super) fn retain(&self, keep: impl Fn(&K::State) -> bool) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|_, state| keep(state));
+    }
+
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, name: &Name) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,11 +288,13 @@ impl<K: Kind> States<K> {
 }
 
 /// Gives up the job of an object that is gone. Until the job has ended, none of an object of the same name may begin; that
-/// is all that is left to remember.
+/// and what the kind wants to be known is all that is left to remember.
 pub(super) fn give_up<K: Kind>(mut gone: K::State) -> Option<K::State> {
-    let job = K::common(&mut gone).job.take()?;
+    let job = K::common(&mut gone).job.take();
+    let left = K::left_by(gone);
+    let Some(job) = job else { return left };
     job.cancel.cancel();
-    let mut left = K::State::default();
+    let mut left = left.unwrap_or_default();
     K::common(&mut left).job = Some(job);
     Some(left)
 }

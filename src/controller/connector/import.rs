@@ -9,6 +9,7 @@ use super::cancel::{Cancellable, cancelled};
 use super::health::Asked;
 use super::job::Begin;
 use super::outcome::{self, Failure};
+use super::refused::RefusedAccounts;
 use super::resolved::Key;
 use super::state::ConnectorState;
 use crate::api::reason::connector as reasons;
@@ -122,16 +123,16 @@ impl ConnectorState {
         {
             self.ask(Asked::LookedUp);
         }
-        self.refused = match &ended {
+        match &ended {
             Err(ImportError::Source(error)) => match error.reason {
-                AuthenticationFailed => Some(account),
+                AuthenticationFailed => self.refused.add(account),
                 // It did not come to that.
-                Unreachable | TlsFailed | Cancelled | EngineNotConnected => self.refused.take(),
-                _ => None,
+                Unreachable | TlsFailed | Cancelled | EngineNotConnected => {}
+                _ => self.refused = RefusedAccounts::default(),
             },
-            Err(_) => self.refused.take(),
-            Ok(_) => None,
-        };
+            Err(_) => {}
+            Ok(_) => self.refused = RefusedAccounts::default(),
+        }
         // Some permissions are there: somebody has consented since.
         let has_some = |error: &ImportError| matches!(error, ImportError::Source(error) if error.reason == source::Reason::PermissionMissing);
         self.is_declined &= ended.as_ref().is_err_and(|error| !has_some(error));
@@ -141,7 +142,7 @@ impl ConnectorState {
             // after all, it is as if it had not been tried.
             Err(error) if is_cancelled(&error) => {
                 self.tried = None;
-                if let (Some(Err(failure)), true) = (&mut self.outcome, self.refused.is_some()) {
+                if let (Some(Err(failure)), true) = (&mut self.outcome, !self.refused.is_empty()) {
                     // The password may have been shown: it is not again before its time.
                     failure.at = now;
                 }

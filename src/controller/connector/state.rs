@@ -11,18 +11,19 @@ use super::enrolment::Places;
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
+use super::refused::RefusedAccounts;
 use super::resolved::{Key, Named, Resolved};
 use super::status;
 use crate::api::DirectoryConnector;
 use crate::api::connector::DirectoryConnectorStatus;
 use crate::api::reason::connector as reason;
-use crate::controller::condition;
 use crate::controller::error::Error;
 use crate::controller::job::Job;
 use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconciled};
 use crate::controller::watched::WatchedKind;
+use crate::controller::{condition, delay};
 use crate::source::Session;
-use crate::spec::{self, Connector, Content, Name};
+use crate::spec::{self, Connector, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
 
@@ -35,6 +36,16 @@ impl Kind for DirectoryConnector {
 
     fn common(state: &mut ConnectorState) -> &mut ControllerState<Self> {
         &mut state.common
+    }
+
+    /// Whoever makes it anew does not have a wrong password tried again at once.
+    fn left_by(gone: ConnectorState) -> Option<ConnectorState> {
+        let failed = gone.outcome.filter(|outcome| outcome.is_err() && !gone.refused.is_empty());
+        failed.map(|failed| ConnectorState {
+            refused: gone.refused,
+            outcome: Some(failed),
+            ..ConnectorState::default()
+        })
     }
 }
 
@@ -75,8 +86,8 @@ pub(in crate::controller) struct ConnectorState {
     pub(super) finished: Option<Key>,
     /// How the last read ended; `None` if none did in this process.
     pub(super) outcome: Option<Result<Box<Read>, Failure>>,
-    /// The account that the directory refused last, if it accepted none since.
-    pub(super) refused: Option<Content>,
+    /// The accounts that the directory refused, if it accepted none since.
+    pub(super) refused: RefusedAccounts,
     /// Whether a policy needs another read, and how much of it.
     pub(super) asked: Option<Asked>,
     /// Whether an administrator who was asked for consent answered, or an engine came, since the last read began; and whether an
@@ -94,6 +105,13 @@ pub(in crate::controller) struct ConnectorState {
 }
 
 impl ConnectorState {
+    /// Whether this is of an object that is gone, and tells nothing any more to one of the same name.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        let is_of_nobody = self.common.job.is_none() && !self.common.is_looked_at();
+        let over = |failure: &Failure| delay::later(failure.at, delay::LONGEST) < now;
+        is_of_nobody && matches!(&self.outcome, Some(Err(failure)) if over(failure))
+    }
+
     /// At the first look in this process: what the status says is how things are.
     pub(super) fn recall(
         &mut self,
@@ -112,7 +130,7 @@ impl ConnectorState {
         }
         let failure = Failure::recall(&status, now);
         if failure.as_ref().is_some_and(|failure| failure.reason == reason::AUTHENTICATION_FAILED) {
-            self.refused = Some(resolved.account.clone());
+            self.refused.add(resolved.account.clone());
         }
         self.outcome = failure.map(Err);
         // A read that was cut off by the end of the process, or that never began for what was wrong then, is
@@ -146,9 +164,8 @@ impl ConnectorState {
             self.common.cancel();
         }
         let failure = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-        // Directories lock an account after a few wrong passwords: whatever is edited, the same one is tried again only when
-        // its time comes, or when a person asks for it.
-        let refused = failure.is_some() && self.refused.as_ref() == Some(&resolved.account);
+        // Whatever is edited, the same password is tried again only when its time comes, or when a person asks for it.
+        let refused = failure.is_some() && self.refused.has(&resolved.account);
         let next = decide::decide(&Inputs {
             now,
             whose: &whose,

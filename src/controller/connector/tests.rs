@@ -190,6 +190,43 @@ fn a_password_that_was_refused_is_tried_again_only_when_its_time_comes() {
     assert!(late(&mut state, &other, 2001).begin.is_some());
 }
 
+#[test]
+fn no_wrong_password_is_tried_again_at_once_whoever_takes_turns_and_whatever_is_made_anew() {
+    let metrics = Metrics::new();
+    let one = corp("one", "title", &Value::Null);
+    let with = |account: &str, key: &str| {
+        let (object, resolved) = corp("one", key, &Value::Null);
+        let Resolved { key, connector, .. } = resolved;
+        (object, Resolved::of(key, account, Arc::unwrap_or_clone(connector.unwrap())))
+    };
+    // Two tools that write the Secret of the other one back: both are wrong.
+    let mut state = ConnectorState::default();
+    let mut began = 0;
+    for second in 60..70 {
+        let (account, key) = if second % 2 == 0 { ("a", "title") } else { ("b", "city") };
+        let (object, resolved) = with(account, key);
+        let looked = state.reconcile(&object, &resolved, None, at(second), &CancellationToken::new());
+        let Some(begun) = looked.begin else { continue };
+        began += 1;
+        let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
+        state.ended(&Name::of(&one.0), Err(wrong.into()), begun.came_with(), at(second), &metrics);
+    }
+    assert_eq!(began, 2, "each password is tried once");
+    // Somebody deletes the object and creates it again.
+    let mut state = give_up::<DirectoryConnector>(state).unwrap();
+    let (object, resolved) = with("a", "title");
+    assert!(!state.is_over(at(70)) && state.is_over(at(70 + 3600)));
+    let looked = state.reconcile(&object, &resolved, None, at(70), &CancellationToken::new());
+    assert!(looked.begin.is_none());
+    assert_eq!(looked.conditions[0].reason, "AuthenticationFailed");
+    // Once it is right, nothing is left to remember.
+    let (object, resolved) = with("c", "title");
+    let begun = state.reconcile(&object, &resolved, None, at(71), &CancellationToken::new()).begin.unwrap();
+    let away = SourceError::new(Reason::NotFound, "no such base");
+    state.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), at(72), &metrics);
+    assert!(give_up::<DirectoryConnector>(state).is_none());
+}
+
 #[rstest]
 #[case::as_it_was_said("1970-01-01T00:05:00Z", 300)]
 #[case::but_not_for_ever("2070-01-01T00:00:00Z", 3660)]
