@@ -258,8 +258,8 @@ fn what_stands_in_a_foreign_namespace_has_a_name_of_its_own() {
     };
     let expected = [
         "Role rollcall/rollcall",
-        "RoleBinding rollcall/rollcall",
         "Role tenant/rollcall:rollcall",
+        "RoleBinding rollcall/rollcall",
         "RoleBinding tenant/rollcall:rollcall",
     ];
     assert_eq!(watched.iter().map(named).collect::<Vec<_>>(), expected);

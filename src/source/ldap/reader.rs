@@ -111,7 +111,8 @@ impl<'s, D: Feeds> Reader<'s, D> {
         if D::HAS_ALIASES {
             self.note_aliases().await;
         }
-        self.note_hidden().await;
+        let listed = std::mem::take(&mut self.listed);
+        self.notices.extend(listed.notice(self.session).await);
         if self.output.referrals > 0 {
             let these = self.output.references.join(", ");
             self.notices.push(format!(

@@ -3,11 +3,11 @@
 //! The sample access rules of 389 Directory Server show lists to everybody, and of people only those of the class posixAccount. That
 //! is to be seen: it answers a look at somebody whom it hides with success and nothing, and not that there is no such object.
 
-use super::Reader;
 use crate::directory::EntryKind;
 use crate::source::ldap::ask;
 use crate::source::ldap::dialect::Dialect;
 use crate::source::ldap::fetch::Named;
+use crate::source::ldap::session::Session;
 use crate::source::schema::Attributes;
 use crate::words::count;
 
@@ -29,43 +29,40 @@ impl Listed {
         let members = members.take(OF_A_LIST).filter_map(|dn| String::from_utf8(dn.to_vec()).ok());
         self.0.extend(members);
     }
-}
 
-impl<D: Dialect> Reader<'_, D> {
-    /// Says so if the server seems to hide some who are listed.
-    pub(super) async fn note_hidden(&mut self) {
-        if !self.session.facts.is_389() {
-            return;
+    /// What to say if the server seems to hide some of them.
+    pub(super) async fn notice<D: Dialect>(self, session: &mut Session<D>) -> Option<String> {
+        if !session.facts.is_389() {
+            return None;
         }
-        let listed = std::mem::take(&mut self.listed).0;
+        let Self(listed) = self;
         let mut hidden = Vec::new();
         for dn in &listed {
             // What cannot be told does not fail the read.
-            let said = ask::at(&mut self.session.connection, dn, &self.session.asking.attribute).await;
+            let said = ask::at(&mut session.connection, dn, &session.asking.attribute).await;
             if matches!(said, Ok(Named::Nothing)) {
                 hidden.push(dn);
             }
         }
-        if let Some(one) = hidden.first() {
-            let (who, remedy) = match self.session.account() {
-                Some(who) => (
-                    who,
-                    format!(
-                        "(targetattr=\"*\")(version 3.0; acl \"rollcall\"; allow (read, search, compare) userdn=\"ldap:///{who}\";) as an \
+        let one = hidden.first()?;
+        let (who, remedy) = match session.account() {
+            Some(who) => (
+                who,
+                format!(
+                    "(targetattr=\"*\")(version 3.0; acl \"rollcall\"; allow (read, search, compare) userdn=\"ldap:///{who}\";) as an \
                          aci of the base lets the account read everybody"
-                    ),
                 ),
-                None => (
-                    "anonymous readers",
-                    "name an account that may read everybody in credentialsSecretRef".to_owned(),
-                ),
-            };
-            self.notices.push(format!(
-                "of {} looked at, {} may be hidden from {who}, such as {one}: the server neither shows it nor says that it is gone. \
+            ),
+            None => (
+                "anonymous readers",
+                "name an account that may read everybody in credentialsSecretRef".to_owned(),
+            ),
+        };
+        Some(format!(
+            "of {} looked at, {} may be hidden from {who}, such as {one}: the server neither shows it nor says that it is gone. \
                  The sample access rules of 389 Directory Server show people of the class posixAccount alone; {remedy}",
-                count(listed.len() as u64, "member of groups that was", "members of groups that were"),
-                hidden.len(),
-            ));
-        }
+            count(listed.len() as u64, "member of groups that was", "members of groups that were"),
+            hidden.len(),
+        ))
     }
 }
