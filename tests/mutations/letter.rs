@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rollcall::clock::{Clock as _, SystemClock};
-use rollcall::directory::{Anchor, Change, Completion, ConnectorName, Dn, Entry, Members, Reference, Stated};
+use rollcall::directory::{
+    Anchor, Batch, Change, Completion, ConnectorName, Dn, Entry, Members, Reference, Stated,
+};
 use rollcall::gateway::{self, Gateway};
 use rollcall::source::engine::EngineConfig;
 use rollcall::source::{Source as _, SourceConfig, SourceError};
@@ -302,7 +304,7 @@ impl Engine {
             key: String::new(),
         };
         let reading = tokio::spawn(async move {
-            let (to, mut batches) = mpsc::channel(8);
+            let (to, mut batches) = mpsc::channel::<Batch>(8);
             let session = SourceConfig::Engine(config).open(None);
             let end = session.read(None, to.into()).await;
             let mut came = Vec::new();
@@ -380,7 +382,7 @@ fn no_damage_to_what_an_engine_sends_makes_a_read_look_whole() {
                     damage(&mut framed, dice);
                 }
                 let at = path::part(&task.id, chain.next());
-                let is_taken = send(&mut engine, of, &at, &framed, dice).await;
+                let is_taken = send(&mut engine, of, &at, &framed, &mut *dice).await;
                 if is_taken {
                     stated += serde_json::from_slice::<Vec<Value>>(batch).map_or(0, |all| all.len());
                 }
@@ -405,7 +407,7 @@ fn no_damage_to_what_an_engine_sends_makes_a_read_look_whole() {
                     at.truncate(slash + dice.below(3));
                     at.push_str(["", "end", "ask", "parts/3", "room"][dice.below(5)]);
                 }
-                has_ended = send(&mut engine, of, &at, &body, dice).await && of == 4 && at == end;
+                has_ended = send(&mut engine, of, &at, &body, &mut *dice).await && of == 4 && at == end;
             }
             if !has_ended {
                 reading.abort();
