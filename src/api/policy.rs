@@ -288,6 +288,9 @@ pub struct Groups {
     pub name: String,
     /// What happens with nested groups.
     pub nesting: Nesting,
+    /// Whose the members of a group are.
+    #[serde(skip_serializing_if = "Membership::is_default")]
+    pub membership: Membership,
     /// What happens with a group that is gone.
     pub vanished: GroupStep,
     /// Whether a group that exists at the target already and has the same name becomes this policy's own, in place of a new
@@ -343,6 +346,24 @@ pub enum Nesting {
     Preserve,
 }
 
+/// Whose the members of a group are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Membership {
+    /// Members whom somebody else put in stay.
+    #[default]
+    Owned,
+    /// Members whom somebody else put in are taken out with each verification (`verify`), if they are no more than
+    /// `limits.memberRemovals` allows. At the registry there are none.
+    Authoritative,
+}
+
+impl Membership {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What happens with a group that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -351,6 +372,27 @@ pub struct GroupStep {
     pub after: Duration,
     /// The action.
     pub r#do: GroupAction,
+    /// What becomes of a group that the target refuses to delete because something there uses it. The deletion is tried again
+    /// with each run.
+    #[serde(skip_serializing_if = "InUse::is_default")]
+    pub in_use: InUse,
+}
+
+/// What becomes of a group that is to be deleted and that something at the target uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum InUse {
+    /// It keeps its members. Users who leave are taken out of it.
+    #[default]
+    Keep,
+    /// It has no members any more: each group is emptied first, and deleted once the directory was read again.
+    Empty,
+}
+
+impl InUse {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What happens with a group that is gone.
@@ -543,7 +585,7 @@ impl Default for Users {
 
 impl Default for GroupStep {
     fn default() -> Self {
-        Self { after: at_once(), r#do: GroupAction::default() }
+        Self { after: at_once(), r#do: GroupAction::default(), in_use: InUse::default() }
     }
 }
 

@@ -12,9 +12,9 @@ use super::service::Wrong;
 use super::{applied, mimecast, schema, scim};
 use crate::api::contacts::Contacts;
 use crate::api::policy::{
-    Adoption, Disabled, GroupAction, Groups, Limits as ApiLimits, Mailbox, Mailboxes, MatchBy as ApiMatchBy,
-    Mode, Nesting as ApiNesting, OnDrift as ApiOnDrift, OnExceed as ApiOnExceed, Recreated,
-    Schedule as ApiSchedule, UserAction, Users,
+    Adoption, Disabled, GroupAction, GroupStep, Groups, InUse, Limits as ApiLimits, Mailbox, Mailboxes,
+    MatchBy as ApiMatchBy, Membership, Mode, Nesting as ApiNesting, OnDrift as ApiOnDrift,
+    OnExceed as ApiOnExceed, Recreated, Schedule as ApiSchedule, UserAction, Users,
 };
 use crate::api::{Duration, SyncPolicySpec};
 use crate::directory::{ConnectorName, Owner, folded};
@@ -318,13 +318,10 @@ impl Resolving<'_> {
                 ApiNesting::Flatten => Nesting::Flatten,
                 ApiNesting::Preserve => Nesting::Preserve,
             },
-            vanished: LeaverStep {
-                after: after?,
-                action: match groups.vanished.r#do {
-                    GroupAction::Unlink => LeaverAction::Unlink,
-                    GroupAction::Empty => LeaverAction::Empty,
-                    GroupAction::Delete => LeaverAction::Delete,
-                },
+            authoritative: groups.membership == Membership::Authoritative,
+            vanished: {
+                let after = after?;
+                vanished(&groups.vanished).into_iter().map(|action| LeaverStep { after, action }).collect()
             },
             adopt: match groups.adopt {
                 Adoption::Match if shared => Adopt::By(vec![MatchBy::Name]),
@@ -402,6 +399,17 @@ impl Resolving<'_> {
     /// A problem of what a field refers to.
     fn elsewhere(&mut self, field: &str, message: &str) {
         self.problems.push(Problem::elsewhere(&format!("SyncPolicy {}", self.name), field, message));
+    }
+}
+
+/// What is done with a group that is gone, in this order.
+fn vanished(step: &GroupStep) -> Vec<LeaverAction> {
+    match (step.r#do, step.in_use) {
+        (GroupAction::Unlink, _) => vec![LeaverAction::Unlink],
+        (GroupAction::Empty, _) => vec![LeaverAction::Empty],
+        (GroupAction::Delete, InUse::Keep) => vec![LeaverAction::Delete],
+        // Whether it is in use shows only when it is to be deleted, and then it is to be empty.
+        (GroupAction::Delete, InUse::Empty) => vec![LeaverAction::Empty, LeaverAction::Delete],
     }
 }
 

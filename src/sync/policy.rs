@@ -94,8 +94,10 @@ pub struct GroupRules {
     pub name: Option<Expression>,
     /// What becomes of groups in groups.
     pub nesting: Nesting,
-    /// What to do when a group is gone.
-    pub vanished: LeaverStep,
+    /// Whether members whom somebody else put in are taken out.
+    pub authoritative: bool,
+    /// The schedule for a group that is gone: one step, or that it is emptied before it is deleted.
+    pub vanished: Vec<LeaverStep>,
     /// Whether existing objects may be adopted.
     pub adopt: Adopt,
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
-use crate::directory::{Content, Match, SubjectId, SubjectKind, TargetId, TargetObject};
+use crate::directory::{Content, Match, Operation, Outcome, SubjectId, SubjectKind, TargetId, TargetObject};
 use crate::store::journal::{Done, Effect, IntentOutcome, Verb};
 use crate::store::link::{Link, Place, Subjects};
 use crate::store::{Store, StoreError};
@@ -95,8 +95,12 @@ pub async fn verify<T: Target>(
         .map(|name| (*name).to_owned())
         .chain(context.policy.users.attributes.keys().cloned())
         .collect();
-    let comparison =
-        Comparison { subjects: &subjects, mapped: &mapped, disables: context.target.capabilities().disable };
+    let owners = context.policy.groups.authoritative.then(|| {
+        let linked = subjects.by_id.values();
+        linked.filter_map(|subject| Some((&subject.link.as_ref()?.target, subject.id))).collect()
+    });
+    let disables = context.target.capabilities().disable;
+    let comparison = Comparison { subjects: &subjects, mapped: &mapped, disables, owners };
     let mut verified = Verified::default();
     for kind in [SubjectKind::User, SubjectKind::Group] {
         if let Err(error) = verify_kind(context, kind, &comparison, &recent, &mut verified).await {
@@ -130,8 +134,9 @@ async fn verify_kind<T: Target>(
     let mut as_left = RoaringBitmap::new();
     let see = |shown: TargetObject| {
         let Some((subject, link)) = ours.get(&shown.id) else { return };
-        let says_members =
-            link.members.is_empty() || shown.members.is_some() || !target.capabilities().members_readable;
+        let is_asked =
+            !link.members.is_empty() || (comparison.owners.is_some() && kind == SubjectKind::Group);
+        let says_members = !is_asked || shown.members.is_some() || !target.capabilities().members_readable;
         if says_members && compare(*subject, link, &shown).is_none() {
             as_left.insert(subject.0);
         }
@@ -179,8 +184,20 @@ impl Verified {
         self.drifts.iter().map(Drift::members).sum()
     }
 
-    /// What is not repaired: everything, or what is gone of a kind of which more is gone than the policy may remove.
-    fn judge(&mut self, on_drift: OnDrift, policy: &Policy, subjects: &Subjects) -> Vec<Drift> {
+    /// How many memberships somebody else added, where those are ended.
+    pub fn others(&self) -> u64 {
+        self.drifts.iter().map(Drift::others).sum()
+    }
+
+    /// What is repaired: nothing, or everything but what is gone of a kind of which more is gone than the policy may remove, and but for
+    /// strangers of whom there are more than memberships may be ended.
+    fn judge(
+        &mut self,
+        on_drift: OnDrift,
+        policy: &Policy,
+        subjects: &Subjects,
+        is_first: bool,
+    ) -> Vec<Drift> {
         if on_drift == OnDrift::Report {
             self.left = self.drifts.len() as u64;
             return Vec::new();
@@ -211,10 +228,59 @@ impl Verified {
                 "{why}: so many are not made anew. Check whether this is the right target; if it is, raise the limit"
             ));
         }
-        let is_left = |drift: &Drift| drift.is_gone() && unbelieved.contains(&drift.kind);
+        let strangers = self.drifts.iter().map(|drift| drift.strangers.len() as u64).sum();
+        let memberships =
+            subjects.by_id.values().filter_map(|one| Some(one.link.as_ref()?.members.len())).sum();
+        let allowed = if is_first { 0 } else { policy.limits.member_removals.allowance(memberships) };
+        let stay = strangers > allowed;
+        if stay {
+            let why = if is_first {
+                "the first run ends no membership".to_owned()
+            } else {
+                format!(
+                    "somebody else put {} into groups, and limits.memberRemovals allows {allowed} to be taken out: they stay. If they are \
+                     to go, raise the limit",
+                    count(strangers, "member", "members")
+                )
+            };
+            self.why = Some(self.why.take().map_or(why.clone(), |before| format!("{before}; {why}")));
+        }
+        let is_unbelieved = |drift: &Drift| drift.is_gone() && unbelieved.contains(&drift.kind);
+        let is_left = |drift: &Drift| is_unbelieved(drift) || (stay && !drift.strangers.is_empty());
         self.left = self.drifts.iter().filter(|drift| is_left(drift)).count() as u64;
-        self.drifts.iter().filter(|drift| !is_left(drift)).cloned().collect()
+        let mut repaired: Vec<Drift> =
+            self.drifts.iter().filter(|drift| !is_unbelieved(drift)).cloned().collect();
+        if stay {
+            repaired.iter_mut().for_each(|drift| drift.strangers.clear());
+        }
+        repaired
     }
+}
+
+/// Takes out members whom nobody of ours is. They were judged, and no plan knows of them: whoever was not reached is found by the
+/// next verification.
+async fn take_out<T: Target>(target: &T, group: &TargetId, strangers: &[TargetId]) -> Result<(), String> {
+    for some in strangers.chunks(target.capabilities().members_per_operation.max(1)) {
+        let operation = Operation::RemoveMembers { group: group.clone(), members: some.to_vec() };
+        match target.apply(&[operation]).await.pop() {
+            Some(Outcome::Done(_) | Outcome::Gone) => {}
+            Some(Outcome::Partly(_, refused)) => {
+                let why = refused.first().map(|one| one.why.message.clone());
+                return Err(why.unwrap_or_default());
+            }
+            Some(
+                Outcome::Short(_, _, why)
+                | Outcome::Rejected(why)
+                | Outcome::Retry(why)
+                | Outcome::Ambiguous(why)
+                | Outcome::Failed(why),
+            ) => return Err(why.message),
+            Some(Outcome::NameTaken(_)) | None => {
+                return Err("the target did not say whether members were taken out".to_owned());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Corrects what we believe of the target, so that the next plan leads back; or only tells.
@@ -227,7 +293,9 @@ pub(super) async fn settle<T: Target>(
     on_drift: OnDrift,
     (mut verified, mut subjects): (Verified, Subjects),
 ) -> Result<Verified, StoreError> {
-    let repaired = verified.judge(on_drift, context.policy, &subjects);
+    let (store, place) = (context.store.clone(), context.place);
+    let state = blocking(move || store.policy_state(place)).await?;
+    let repaired = verified.judge(on_drift, context.policy, &subjects, state.first_complete_at.is_none());
     for Drift { kind, name, differs, .. } in &verified.drifts {
         tracing::debug!(?kind, name, ?differs, "somebody else changed it at the target");
     }
@@ -237,6 +305,12 @@ pub(super) async fn settle<T: Target>(
     let mut along = BTreeSet::new();
     let mut settled = Vec::new();
     for drift in repaired {
+        if let Some(link) = &drift.link
+            && let Err(why) = take_out(context.target, &link.target, &drift.strangers).await
+        {
+            verified.left += 1;
+            verified.why.get_or_insert(why);
+        }
         if let Some(link) = drift.link {
             along.insert(drift.subject);
             if let Some(subject) = subjects.by_id.get_mut(&drift.subject) {

@@ -43,26 +43,34 @@ struct Bench {
     store: Store,
     _folder: tempfile::TempDir,
     target: Fake,
+    /// What the policy says of groups.
+    groups: &'static str,
 }
 
 impl Bench {
     /// Whose first run was at the beginning.
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(groups: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let bench = Self { store: Store::open(folder.path()).unwrap(), _folder: folder, target: Fake::new() };
+        let store = Store::open(folder.path()).unwrap();
+        let bench = Self { store, _folder: folder, target: Fake::new(), groups };
         assert_eq!(bench.run(&ALL, 0, None).await.result(), RunResult::InStep);
         bench.target.log.lock().unwrap().clear();
         bench
     }
 
-    fn policy() -> Arc<Policy> {
+    fn policy(&self) -> Arc<Policy> {
         let manifest = "apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: { name: corp, namespace: test }\n\
              spec: { ldif: { path: none } }\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
              metadata: { name: all, namespace: test }\nspec:\n  connectors: [{ name: corp, maxAge: 9000h }]\n  \
              target: { registry: {} }\n  users: { attributes: { title: user.title } }\n  \
-             limits: { userRemovals: { count: 1, percent: 1 }, memberRemovals: { count: 100, percent: 100 } }\n";
+             limits: { userRemovals: { count: 1, percent: 1 }, memberRemovals: { count: 100, percent: 100 } }\n  groups: { GROUPS }\n"
+            .replace("GROUPS", self.groups);
         let mut manifests = spec::manifest::Manifests::default();
-        manifests.text("test", manifest, None);
+        manifests.text("test", &manifest, None);
         spec::resolve(&manifests.objects).policies[0].policy.clone()
     }
 
@@ -74,7 +82,7 @@ impl Bench {
         let work = Work {
             store: &self.store,
             target: &self.target,
-            policy: Self::policy(),
+            policy: self.policy(),
             rebuild: spec::rebuild,
             clock: &clock,
         };
@@ -149,6 +157,34 @@ async fn what_somebody_else_changed_is_found_and_set_right() {
     assert_eq!(bench.target.log.lock().unwrap().len(), 3, "nothing else was touched");
     let (_, verified) = bench.repair(2 * HOUR).await;
     assert_eq!(said(&verified), [""; 0]);
+}
+
+#[tokio::test]
+async fn whom_somebody_else_put_in_is_taken_out_if_the_policy_says_so() {
+    let bench = Bench::with("membership: Authoritative").await;
+    let stranger = || bench.target.add_by_hand(Content::Group(GroupContent::default()));
+    // Ada has left, and somebody puts her in again; nobody knows the other one.
+    let ada = bench.id("ada");
+    bench.run(&ALL[1..], HOUR, None).await;
+    let theirs = stranger();
+    bench.by_hand("team", |team| team.members.extend([ada.clone(), theirs.clone()]));
+    let before = bench.id("team");
+    let verify = async |hour: i64, people: &[&str]| {
+        let report = bench.run(people, hour * HOUR, Some(OnDrift::Repair)).await;
+        report.verified.clone().unwrap().unwrap()
+    };
+    let verified = verify(2, &ALL[1..]).await;
+    assert_eq!(said(&verified), ["team has 2 members whom somebody else put in"]);
+    let members = || bench.target.objects()[&before].members.clone();
+    assert_eq!((verified.left, members().len()), (0, 5));
+    assert!(bench.target.objects().contains_key(&theirs), "who is taken out of a group is not deleted");
+    assert_eq!(said(&verify(3, &ALL[1..]).await), [""; 0]);
+    // More than memberships may be ended are not taken out.
+    let many: Vec<_> = (0..101).map(|_| stranger()).collect();
+    bench.by_hand("team", |team| team.members.extend(many));
+    let verified = verify(4, &ALL[1..]).await;
+    assert!(verified.why.unwrap().contains("limits.memberRemovals allows 5"));
+    assert_eq!((verified.left, members().len()), (1, 106));
 }
 
 #[tokio::test]
@@ -259,7 +295,7 @@ async fn a_repair_passes_the_guard() {
             object.content = object.content.clone().with_name(&format!("{name}-other"));
         });
     }
-    let manifest_limit = Bench::policy().limits.identifier_changes.allowance(6);
+    let manifest_limit = bench.policy().limits.identifier_changes.allowance(6);
     let (report, verified) = bench.repair(HOUR).await;
     assert_eq!(verified.drifts.len(), 6);
     assert!(manifest_limit >= 5);

@@ -115,6 +115,9 @@ fn shared(dice: &mut Dice, events: &[Step]) -> Place {
     let mut fake = Fake::new();
     if dice.one_in(4) {
         fake.holds_no_key();
+        if dice.one_in(2) {
+            fake.be_like_mimecast();
+        }
     }
     // While others use it, whoever waits does nothing else.
     let meets = |step: &Step| matches!(step.event, Event::SpoilsRun(RunFault::Meanwhile));
@@ -126,8 +129,11 @@ fn shared(dice: &mut Dice, events: &[Step]) -> Place {
 
 impl Life {
     pub(crate) fn new(dice: &mut Dice, events: &[Step]) -> Self {
-        let rules = Rules::new(dice);
+        let mut rules = Rules::new(dice);
         let place = if dice.one_in(4) { Place::Registry } else { shared(dice, events) };
+        if matches!(&place, Place::Shared(fake) if !fake.capabilities.nested_groups) {
+            rules.be_modest();
+        }
         let exported = dice.one_in(3);
         let looks_up = !exported && !dice.one_in(3);
         let feed = (!exported && dice.one_in(3)).then(Vec::new);
@@ -142,6 +148,7 @@ impl Life {
             "a policy with {rules:?}, {} target, {} that {} look up{}",
             match &place {
                 Place::Registry => "the registry as its",
+                Place::Shared(_) if rules.modest => "a shared one like Mimecast as its",
                 Place::Shared(fake) if fake.capabilities.users.is_some_and(|of| !of.holds_key) => {
                     "a shared and keyless"
                 }
@@ -254,7 +261,7 @@ impl Life {
                     Some(_) => None,
                 };
             }
-            Edit::Nesting => self.rules.flatten = !self.rules.flatten,
+            Edit::Nesting => self.rules.flatten = self.rules.modest || !self.rules.flatten,
             Edit::Numbered => self.rules.numbered = !self.rules.numbered,
             Edit::Disabled => {
                 self.rules.disabled =

@@ -56,6 +56,8 @@ pub(crate) struct Rules {
     pub(crate) limits: Limits,
     /// Whether what is there before us is adopted by its address.
     pub(crate) adopts: bool,
+    /// Whether the target deletes no users and nests no groups, so that the rules ask for neither.
+    pub(crate) modest: bool,
 }
 
 /// The limits that the oracle watches.
@@ -109,6 +111,20 @@ impl Rules {
                 hold_all: dice.one_in(6),
             },
             adopts: dice.one_in(2),
+            modest: false,
+        }
+    }
+
+    /// From here on nobody is to be deleted, and no group is to be in a group.
+    pub(crate) fn be_modest(&mut self) {
+        (self.modest, self.flatten) = (true, true);
+        self.leavers = match self.leavers {
+            OfLeavers::Delete => OfLeavers::Disable,
+            OfLeavers::DisableAndDeleteLater => OfLeavers::DisableLater,
+            others => others,
+        };
+        if self.recreated == OfRecreated::Replace {
+            self.recreated = OfRecreated::Quarantine;
         }
     }
 
@@ -190,8 +206,8 @@ impl Rules {
         policy.users.adopt =
             if self.adopts { Adopt::By(vec![MatchBy::ExternalId, MatchBy::Email]) } else { Adopt::Never };
         policy.groups.nesting = if self.flatten { Nesting::Flatten } else { Nesting::Preserve };
-        policy.groups.vanished.action =
-            if self.deletes_groups { LeaverAction::Delete } else { LeaverAction::Empty };
+        policy.groups.vanished =
+            vec![step(if self.deletes_groups { LeaverAction::Delete } else { LeaverAction::Empty }, 0)];
         let limits = &mut policy.limits;
         limits.user_removals.count = self.limits.users;
         limits.group_removals.count = self.limits.groups;

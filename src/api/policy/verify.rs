@@ -56,6 +56,9 @@ pub struct Verification {
     pub groups_gone: u64,
     /// Memberships that were not there any more.
     pub members_gone: u64,
+    /// Memberships that somebody else added, with `membership: Authoritative`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub members_added: u64,
     /// Objects that differ and were written so recently that the target may not have caught up. They do not count as drift.
     pub lagging: u64,
     /// Objects of which it could not be found out.
@@ -66,6 +69,11 @@ pub struct Verification {
     #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<4096, _>")]
     #[schemars(length(max = 4096))]
     pub message: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The target, as the last run found it. The registry is always there, and has none of this.

@@ -9,12 +9,19 @@ use crate::store::link::Link;
 use crate::sync::project::{Group, SubjectState};
 
 pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
-    let mut coming = RoaringBitmap::new();
+    let (mut coming, mut emptied) = (RoaringBitmap::new(), RoaringBitmap::new());
     for step in &plan.steps {
-        if let Action::Create(_) = step.action {
-            coming.insert(step.subject.0);
+        match step.action {
+            Action::Create(_) => drop(coming.insert(step.subject.0)),
+            Action::Empty => drop(emptied.insert(step.subject.0)),
+            _ => {}
         }
     }
+    // Its deletion was planned before, and was refused or held.
+    let is_late = |subject: SubjectId, link: &Link| {
+        let since = link.leaving.map(|leaving| leaving.since);
+        since.is_some_and(|since| since < input.now) && !emptied.contains(subject.0)
+    };
     let has_object =
         |member: u32| coming.contains(member) || input.subjects.link(SubjectId(member)).is_some();
     let leaving: RoaringBitmap = going.iter().map(|subject| subject.0).collect();
@@ -44,8 +51,10 @@ pub(super) fn plan(input: Input<'_>, going: &Going, plan: &mut Plan) {
                     remove(input, *subject, removal(input, *subject, group, link, &leaving), plan);
                 }
             }
-            // Whoever leaves is taken out of every group that we put them into.
-            (SubjectState::Frozen | SubjectState::Gone(_), Some(link)) if !going.contains(subject) => {
+            // Whoever leaves is taken out of every group that we put them into, also of one that should have gone before.
+            (SubjectState::Frozen | SubjectState::Gone(_), Some(link))
+                if !going.contains(subject) || is_late(*subject, link) =>
+            {
                 let following = &link.members & &leaving;
                 remove(input, *subject, Removal { following, ..Removal::default() }, plan);
             }

@@ -125,11 +125,9 @@ impl Subjects<'_, '_> {
         if leaving.steps_done > 0 {
             self.going.insert(subject);
         }
-        // A group's schedule has one step.
-        let vanished = [self.input.policy.groups.vanished];
         let schedule: &[LeaverStep] = match kind {
             SubjectKind::User => &self.input.policy.users.leavers,
-            SubjectKind::Group => &vanished,
+            SubjectKind::Group => &self.input.policy.groups.vanished,
         };
         let next = if self.input.projection.replaced.contains(&subject) {
             Next::Now(LeaverAction::Delete, u32::try_from(schedule.len()).unwrap_or(u32::MAX))

@@ -176,7 +176,8 @@ fn policy() -> Policy {
             r#where: None,
             name: None,
             nesting: Nesting::Flatten,
-            vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
+            authoritative: false,
+            vanished: vec![LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete }],
             adopt: Adopt::Never,
         },
         limits: Limits {
@@ -329,6 +330,39 @@ fn nothing_is_removed_first_nor_on_an_old_word_nor_of_the_protected() {
     assert_eq!(Case { vouched: old, ..everything() }.steps(), said(&[]));
     let case = Case::new().gone(1, Grade::Absent).linked(1, "Boss");
     assert_eq!((case.steps(), case.plan().protected), (said(&[]), vec![SubjectId(1)]));
+}
+
+/// A group that should have gone in an earlier run loses those who leave, whatever hinders its deletion; in the run in which it is
+/// deleted for the first time that would be one request too many.
+#[test]
+fn who_leaves_goes_out_of_a_group_that_cannot_be_deleted() {
+    let case = |since: i64| {
+        let case = Case::new()
+            .gone(1, Grade::Absent)
+            .linked(1, "ann")
+            .gone(GROUPS, Grade::Absent)
+            .linked(GROUPS, "team");
+        let mut case = case.members(GROUPS, &[], &[1]);
+        let evidence = Evidence::data(Grade::Absent);
+        let leaving = Leaving { since: at(since), evidence, steps_done: 0, executed_at: None, completion: 0 };
+        case.link(GROUPS).leaving = Some(leaving);
+        case.now = at(100);
+        case
+    };
+    assert_eq!(case(100).steps(), said(&[(1, "disable"), (100, "delete")]));
+    assert_eq!(case(0).steps(), said(&[(1, "disable"), (100, "end  follow 1"), (100, "delete")]));
+    // One that is emptied loses everybody.
+    let mut emptied = case(0);
+    emptied
+        .policy
+        .groups
+        .vanished
+        .insert(0, LeaverStep { after: Duration::ZERO, action: LeaverAction::Empty });
+    assert_eq!(emptied.steps(), said(&[(1, "disable"), (100, "empty")]));
+    emptied.link(GROUPS).leaving.as_mut().unwrap().steps_done = 1;
+    emptied.link(GROUPS).leaving.as_mut().unwrap().executed_at = Some(at(50));
+    emptied.link(GROUPS).members.clear();
+    assert_eq!(emptied.steps(), said(&[(1, "disable"), (100, "delete")]));
 }
 
 #[test]

@@ -226,7 +226,8 @@ fn policy() -> Policy {
             r#where: None,
             name: None,
             nesting: Nesting::Flatten,
-            vanished: LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete },
+            authoritative: false,
+            vanished: vec![LeaverStep { after: Duration::ZERO, action: LeaverAction::Delete }],
             adopt: Adopt::Never,
         },
         limits: Limits {

@@ -1,6 +1,6 @@
 //! Compares an object at the target with what was last confirmed there. Pure.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct Drift {
     pub differs: Vec<Difference>,
     /// The link as it is in truth; `None` if the object is gone.
     pub(super) link: Option<Link>,
+    /// Members whom somebody else put in, and of whom no plan knows.
+    pub(super) strangers: Vec<TargetId>,
 }
 
 /// How an object differs from what was confirmed.
@@ -36,6 +38,8 @@ pub enum Difference {
     Active(bool),
     /// So many of the members that we put in are not in it.
     Members(u64),
+    /// So many members are in it whom somebody else put in.
+    Others(u64),
 }
 
 impl fmt::Display for Difference {
@@ -47,6 +51,8 @@ impl fmt::Display for Difference {
             Self::Active(false) => f.write_str("is disabled"),
             Self::Members(1) => f.write_str("lacks 1 member"),
             Self::Members(count) => write!(f, "lacks {count} members"),
+            Self::Others(1) => f.write_str("has 1 member whom somebody else put in"),
+            Self::Others(count) => write!(f, "has {count} members whom somebody else put in"),
         }
     }
 }
@@ -60,6 +66,7 @@ impl Drift {
             name: link.confirmed.name().to_owned(),
             differs: vec![Difference::Gone],
             link: None,
+            strangers: Vec::new(),
         }
     }
 
@@ -76,6 +83,15 @@ impl Drift {
         };
         self.differs.iter().map(members).sum()
     }
+
+    /// How many memberships somebody else added, where those are ended.
+    pub fn others(&self) -> u64 {
+        let others = |difference: &Difference| match difference {
+            Difference::Others(count) => *count,
+            _ => 0,
+        };
+        self.differs.iter().map(others).sum()
+    }
 }
 
 /// What the comparison needs to know.
@@ -85,6 +101,8 @@ pub(super) struct Comparison<'a> {
     pub(super) mapped: &'a BTreeSet<String>,
     /// Whether the target can disable.
     pub(super) disables: bool,
+    /// Whose each object is, where memberships that somebody else added are ended.
+    pub(super) owners: Option<HashMap<&'a TargetId, SubjectId>>,
 }
 
 impl Comparison<'_> {
@@ -116,6 +134,12 @@ impl Comparison<'_> {
             differs.push(Difference::Members(lacking.len()));
             truth.members -= lacking;
         }
+        let (known, strangers) = self.others(link, shown.members.as_deref());
+        let others = known.len() + strangers.len() as u64;
+        if others > 0 {
+            differs.push(Difference::Others(others));
+            truth.members |= known;
+        }
         let name = link.confirmed.name().to_owned();
         (!differs.is_empty()).then(|| Drift {
             subject,
@@ -123,6 +147,7 @@ impl Comparison<'_> {
             name,
             differs,
             link: Some(truth),
+            strangers,
         })
     }
 
@@ -170,6 +195,27 @@ impl Comparison<'_> {
             self.subjects.link(SubjectId(*member)).is_none_or(|link| !there.contains(&link.target))
         };
         link.members.iter().filter(is_lacking).collect()
+    }
+
+    /// Members whom somebody else put in: those of whom a plan knows, which ends such a membership like any other, and the rest.
+    fn others(&self, link: &Link, shown: Option<&[TargetId]>) -> (RoaringBitmap, Vec<TargetId>) {
+        let (mut known, mut strangers) = (RoaringBitmap::new(), Vec::new());
+        // Of a group that is gone nobody knows who is to be in it.
+        let (Some(shown), Some(owners), None) = (shown, &self.owners, link.leaving) else {
+            return (known, strangers);
+        };
+        let stays = |subject: SubjectId| {
+            let leaving = self.subjects.link(subject).and_then(|link| link.leaving);
+            leaving.is_none_or(|leaving| leaving.steps_done == 0)
+        };
+        for member in shown {
+            match owners.get(member) {
+                Some(subject) if link.members.contains(subject.0) => {}
+                Some(subject) if stays(*subject) => drop(known.insert(subject.0)),
+                _ => strangers.push(member.clone()),
+            }
+        }
+        (known, strangers)
     }
 }
 
@@ -272,7 +318,7 @@ mod tests {
 
     fn drift(link: &Link, shown: &TargetObject) -> Option<Drift> {
         let (subjects, mapped) = (subjects(), BTreeSet::from(["title".to_owned(), "displayName".to_owned()]));
-        let comparison = Comparison { subjects: &subjects, mapped: &mapped, disables: true };
+        let comparison = Comparison { subjects: &subjects, mapped: &mapped, disables: true, owners: None };
         comparison.compare(SubjectId(1), link, shown, (&link.confirmed, shown.content.clone()))
     }
 
@@ -317,7 +363,7 @@ mod tests {
         let there = user("ada", &ADA[..1], &[("title", "Mr")]);
         let held = user("ada", &ADA[..1], &[("title", "Dr")]);
         let (subjects, mapped) = (subjects(), BTreeSet::new());
-        let comparison = Comparison { subjects: &subjects, mapped: &mapped, disables: true };
+        let comparison = Comparison { subjects: &subjects, mapped: &mapped, disables: true, owners: None };
         let object = shown(&there, true, None);
         let drift = comparison.compare(SubjectId(1), &link, &object, (&held, there.clone())).unwrap();
         let truth = drift.link.unwrap();
@@ -341,6 +387,55 @@ mod tests {
         let truth = drift.link.unwrap();
         assert!(truth.active);
         assert_eq!(truth.leaving, Some(Leaving { steps_done: 0, executed_at: None, ..leaving }));
+    }
+
+    /// Where such memberships are ended: who is somebody's is left to a plan, whoever else is a stranger, and so is who left.
+    #[rstest]
+    #[case::nobody_else(&["t2"], &[], &[])]
+    #[case::one_of_ours(&["t2", "t3"], &[3], &[])]
+    #[case::one_of_nobodys(&["t9", "t2"], &[], &["t9"])]
+    #[case::one_who_left(&["t2", "t4"], &[], &["t4"])]
+    fn members_whom_somebody_else_put_in_are_told(
+        #[case] there: &[&str],
+        #[case] known: &[u32],
+        #[case] strangers: &[&str],
+    ) {
+        let team =
+            Content::Group(GroupContent { display_name: "team".to_owned(), ..GroupContent::default() });
+        let mut subjects = subjects();
+        let mut left = subjects.by_id.get(&SubjectId(2)).unwrap().clone();
+        let leaving = Leaving {
+            since: Timestamp::UNIX_EPOCH,
+            evidence: Evidence::data(Grade::Absent),
+            steps_done: 1,
+            executed_at: Some(Timestamp::UNIX_EPOCH),
+            completion: 7,
+        };
+        left.link.as_mut().unwrap().target = TargetId("t4".into());
+        left.link.as_mut().unwrap().leaving = Some(leaving);
+        subjects.by_id.insert(SubjectId(4), left);
+        let mapped = BTreeSet::new();
+        let ids: Vec<TargetId> = [2, 3, 4].map(|id| TargetId(format!("t{id}").into())).into();
+        let owners = ids.iter().zip([2, 3, 4].map(SubjectId)).collect();
+        let mut comparison =
+            Comparison { subjects: &subjects, mapped: &mapped, disables: true, owners: Some(owners) };
+        let link = link(team.clone(), &[2]);
+        let object = shown(&team, true, Some(there));
+        let compare = |comparison: &Comparison<'_>, link: &Link| {
+            comparison.compare(SubjectId(1), link, &object, (&team, team.clone()))
+        };
+        let drift = compare(&comparison, &link);
+        assert_eq!(drift.as_ref().map_or(0, Drift::others), (known.len() + strangers.len()) as u64);
+        if let Some(drift) = drift {
+            let members: RoaringBitmap = known.iter().copied().chain([2]).collect();
+            assert_eq!(drift.link.unwrap().members, members);
+            let ids: Vec<TargetId> = strangers.iter().map(|id| TargetId((*id).into())).collect();
+            assert_eq!(drift.strangers, ids);
+        }
+        let gone = Link { leaving: Some(leaving), ..link.clone() };
+        assert_eq!(compare(&comparison, &gone), None, "of a group that is gone nobody knows");
+        comparison.owners = None;
+        assert_eq!(compare(&comparison, &link), None, "they stay where memberships are owned");
     }
 
     #[rstest]

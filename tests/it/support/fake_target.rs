@@ -135,6 +135,13 @@ impl Fake {
         }
     }
 
+    /// As Mimecast: no object shows our key, users are not deleted, groups are in no groups.
+    pub(crate) fn be_like_mimecast(&mut self) {
+        self.holds_no_key();
+        self.capabilities.users.as_mut().unwrap().delete = false;
+        self.capabilities.nested_groups = false;
+    }
+
     fn shows_key(&self, content: &Content) -> bool {
         self.capabilities.of(content.kind()).is_some_and(|of| of.holds_key)
     }
@@ -291,6 +298,9 @@ impl Fake {
             }
             Operation::RemoveMembers { group, members } => {
                 self.change(group, |object| object.members.retain(|member| !members.contains(member)))
+            }
+            Operation::Delete { kind, .. } if self.capabilities.of(*kind).is_none_or(|of| !of.delete) => {
+                Outcome::Rejected(error(TargetReason::Unsupported, "the target deletes none"))
             }
             Operation::Delete { id, .. } => {
                 let mut objects = self.objects();

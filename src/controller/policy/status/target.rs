@@ -76,6 +76,7 @@ fn nothing_yet(at: Timestamp) -> Verification {
         groups_changed: 0,
         groups_gone: 0,
         members_gone: 0,
+        members_added: 0,
         lagging: 0,
         unknown: 0,
         left: 0,
@@ -94,6 +95,7 @@ fn verification_of(verified: &Result<Verified, String>, at: Timestamp) -> Verifi
             groups_changed: verified.count(SubjectKind::Group, false),
             groups_gone: verified.count(SubjectKind::Group, true),
             members_gone: verified.members(),
+            members_added: verified.others(),
             lagging: verified.lagging,
             unknown: verified.unknown,
             left: verified.left,
@@ -104,14 +106,22 @@ fn verification_of(verified: &Result<Verified, String>, at: Timestamp) -> Verifi
 
 /// What differs, in words.
 fn differences(verification: &Verification) -> String {
-    let Verification { users_changed, users_gone, groups_changed, groups_gone, members_gone, .. } =
-        verification;
+    let Verification {
+        users_changed,
+        users_gone,
+        groups_changed,
+        groups_gone,
+        members_gone,
+        members_added,
+        ..
+    } = verification;
     let all = [
         (*users_changed, "user differs", "users differ"),
         (*users_gone, "user is not there any more", "users are not there any more"),
         (*groups_changed, "group differs", "groups differ"),
         (*groups_gone, "group is not there any more", "groups are not there any more"),
         (*members_gone, "membership is gone", "memberships are gone"),
+        (*members_added, "membership was added", "memberships were added"),
     ];
     let all: Vec<String> =
         all.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(*n, one, many)).collect();
