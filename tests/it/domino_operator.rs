@@ -1,13 +1,9 @@
-//! The operator with a Domino Directory: a real apiserver, a real server with Domino's schema and habits, the registry, and Mimecast's
-//! stand-in, which is read without our client.
-
-use std::collections::BTreeSet;
+//! The operator with a Domino Directory: a real apiserver, a real server with Domino's schema and habits, and the registry.
 
 use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, kstatus};
 use crate::support::domino::{Domino, Habits, PASSWORD, READER, added, group, mail_in, person};
-use crate::support::mimecast::{CLIENT, Habits as Service, StandIn};
 use crate::support::namespace::Namespace;
 use crate::support::office::{Registry, condition, in_step_with, is};
 use crate::support::operator::Operator;
@@ -140,50 +136,5 @@ fn the_life_of_a_company_arrives_in_the_registry() {
     });
     assert_eq!(condition(&corp, "Ready").map(|ready| ready.0), Some("False"));
     assert!(registry().active().contains(&at("akoch")), "nobody goes");
-    nobody_is_named(&namespace, &operator);
-}
-
-#[test]
-fn the_life_of_a_company_arrives_at_mimecast() {
-    let service = StandIn::start(Service::default());
-    service.inner().tenant.domains.push("corp.example".to_owned());
-    let namespace = Cluster::shared().namespace();
-    let domino = Domino::start(&Habits { entries: &company(), ..Habits::default() });
-    let mut operator = Operator::start(&namespace);
-    operator.secret(PASSWORD);
-    operator.secret(CLIENT.1);
-    connect(&namespace, &domino);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mimecast" },
-        "stringData": { "client-id": CLIENT.0, "client-secret": CLIENT.1 },
-    });
-    let ca = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "ca" }, "data": { "ca.crt": service.https.ca } });
-    let target = json!({ "mimecast": {
-        "url": service.https.url(),
-        "credentialsSecretRef": { "name": "mimecast" },
-        "tls": { "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } },
-    } });
-    for object in [secret.to_string(), ca.to_string(), policy(&target)] {
-        namespace.apply(&object);
-    }
-    namespace.until("syncpol", "staff", in_step_with(7));
-    let truth = service.truth();
-    let everybody = ["akoch", "bwolf", "cnoor", "dholm", "eroth", "faas", "support"].map(at);
-    assert_eq!(truth.users.keys().cloned().collect::<Vec<_>>(), everybody);
-    let members = |names: &[&str]| names.iter().map(|name| at(name)).collect::<BTreeSet<_>>();
-    assert_eq!(truth.groups["Rollcall/Staff"], members(&["akoch", "bwolf", "eroth"]));
-    assert_eq!(truth.groups["Rollcall/News"], members(&["akoch", "bwolf", "eroth", "faas"]));
-    assert!(!truth.groups.contains_key("Rollcall/Terminations"));
-
-    a_day(&domino);
-    read_now(&namespace);
-    let is_so = || {
-        let truth = service.truth();
-        let works = |name: &str| truth.users.get(&at(name)).is_some_and(|user| user.1);
-        ["glie", "eblum"].into_iter().all(works)
-            && !["bwolf", "eroth"].into_iter().any(works)
-            && truth.groups.get("Rollcall/Staff") == Some(&members(&["akoch", "eblum", "glie"]))
-    };
-    namespace.until("syncpol", "staff", |object| is("Ready", "True", "InStep")(object) && is_so());
     nobody_is_named(&namespace, &operator);
 }

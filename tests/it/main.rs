@@ -53,6 +53,7 @@ mod import;
 mod kills;
 mod known_by;
 mod ldap;
+mod lives;
 mod look_ups;
 mod mailboxes;
 mod manifests;

@@ -1,10 +1,10 @@
 //! A directory, an operator that keeps a policy in step with it, and their namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::cli::rollcall;
+use super::cli::{Ran, rollcall};
 use super::cluster::Cluster;
 use super::namespace::Namespace;
 use super::operator::Operator;
@@ -139,8 +139,20 @@ pub(crate) struct Registry(Vec<Value>);
 
 impl Registry {
     pub(crate) fn of(operator: &Operator, policy: &str) -> Self {
+        Self::told(&Self::export(operator, policy).exits(0))
+    }
+
+    /// The same, if anything is known of the policy yet.
+    pub(crate) fn if_known(operator: &Operator, policy: &str) -> Option<Self> {
+        Some(Self::export(operator, policy)).filter(|ran| ran.code == 0).map(|ran| Self::told(&ran))
+    }
+
+    fn export(operator: &Operator, policy: &str) -> Ran {
         let data = operator.data().display().to_string();
-        let ran = rollcall(&["registry", "export", "--data", &data, "--policy", policy]).exits(0);
+        rollcall(&["registry", "export", "--data", &data, "--policy", policy])
+    }
+
+    fn told(ran: &Ran) -> Self {
         Self(ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
@@ -164,12 +176,21 @@ impl Registry {
         user["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn members(&self, group: &str) -> Vec<String> {
-        let group =
-            self.0.iter().find(|it| it["displayName"] == group).unwrap_or_else(|| panic!("no {group}"));
-        let members = group["members"].as_array().into_iter().flatten();
-        members.map(|member| member["display"].as_str().unwrap().to_owned()).collect()
+    pub(crate) fn members(&self, name: &str) -> Vec<String> {
+        let group = self.0.iter().find(|it| it["displayName"] == name);
+        members(group.unwrap_or_else(|| panic!("no {name}"))).collect()
     }
+
+    /// Each group's name, and who is in it.
+    pub(crate) fn groups(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let groups = self.0.iter().filter(|it| it["meta"]["resourceType"] == "Group");
+        groups.map(|it| (it["displayName"].as_str().unwrap().to_owned(), members(it).collect())).collect()
+    }
+}
+
+fn members(group: &Value) -> impl Iterator<Item = String> + '_ {
+    let members = group["members"].as_array().into_iter().flatten();
+    members.map(|member| member["display"].as_str().unwrap().to_owned())
 }
 
 pub(crate) fn address(name: &str) -> String {

@@ -107,14 +107,20 @@ impl Server {
         Scim::open(self.config(), Turns::free(), Arc::new(SystemClock)).await.unwrap()
     }
 
-    /// The names of its users and whether they are active, as it shows them to whoever asks; not by our client.
+    /// The names of its users and whether they are active, as it shows them.
     pub(crate) fn users(&self) -> BTreeMap<String, bool> {
-        let path = format!("{}/Users?count=1000", self.kind.base());
-        let (status, body) = http::get_with_token(&self.address().to_string(), &path, TOKEN).unwrap();
-        assert_eq!(status, 200, "{body}");
-        let list: Value = serde_json::from_str(&body).unwrap();
-        let user = |user: &Value| (user["userName"].as_str().unwrap().to_owned(), user["active"] == true);
-        list["Resources"].as_array().into_iter().flatten().map(user).collect()
+        self.shown().users.into_iter().map(|(name, (_, active, _))| (name, active)).collect()
+    }
+
+    /// What it holds, as it shows it to whoever asks; not by our client.
+    pub(crate) fn shown(&self) -> Truth {
+        let list = |kind: &str| {
+            let path = format!("{}/{kind}?count=1000", self.kind.base());
+            let (status, body) = http::get_with_token(&self.address().to_string(), &path, TOKEN).unwrap();
+            assert_eq!(status, 200, "{body}");
+            serde_json::from_str::<Value>(&body).unwrap()["Resources"].take()
+        };
+        of_resources(&Value::Array(vec![list("Users"), list("Groups")]))
     }
 
     /// What it was asked, by its own log: each method and path.
