@@ -106,6 +106,12 @@ scim-large: setup build ## Fill a real SCIM server with PEOPLE users and ten tim
 	PEOPLE=$(or $(PEOPLE),10000) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) ROLLCALL_BINARY=target/release/rollcall \
 		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 scim_large::
 
+.PHONY: mimecast-large
+mimecast-large: setup build ## Fill a tenant of Mimecast with PEOPLE users and a twentieth as many groups, at its limit of CALLS, and through KILLS kills
+	PEOPLE=$(or $(PEOPLE),10000) CALLS=$(or $(CALLS),100) KILLS=$(or $(KILLS),50) SEED=$(or $(SEED),1) \
+		ROLLCALL_BINARY=target/release/rollcall \
+		$(CARGO) test --locked --profile simulate --test it -- --nocapture --test-threads 1 mimecast_large::
+
 .PHONY: domino-large
 domino-large: setup build ## Read a Domino Directory with PEOPLE people, in one search and in parts, and hold it to its bounds
 	@./scripts/setup time

@@ -57,6 +57,7 @@ mod lives;
 mod look_ups;
 mod mailboxes;
 mod manifests;
+mod mimecast_large;
 mod mimecast_operator;
 mod mimecast_settings;
 mod mimecast_sync;

@@ -2,153 +2,12 @@
 //! tenant holds, which is read without our client.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::process::Stdio;
-use std::time::Duration;
 
 use rstest::rstest;
 
-use crate::support::cli::{Desk, Ran, command};
-use crate::support::faults;
-use crate::support::mimecast::{CLIENT, Fault, Habits, StandIn, Truth};
-
-/// Somebody in the directory.
-#[derive(Clone, Debug)]
-struct Person {
-    name: String,
-    address: String,
-    aliases: Vec<String>,
-    gone: bool,
-}
-
-/// A directory, as its export shows it.
-#[derive(Clone, Debug, Default)]
-struct Directory {
-    people: BTreeMap<String, Person>,
-    groups: BTreeMap<String, (String, BTreeSet<String>)>,
-}
-
-impl Directory {
-    fn person(&mut self, uid: &str, address: &str) -> &mut Person {
-        let person = Person {
-            name: format!("Name of {uid}"),
-            address: address.to_owned(),
-            aliases: Vec::new(),
-            gone: false,
-        };
-        self.people.entry(uid.to_owned()).insert_entry(person).into_mut()
-    }
-
-    fn group(&mut self, id: &str, name: &str, members: &[&str]) {
-        let members = members.iter().map(|member| (*member).to_owned()).collect();
-        self.groups.insert(id.to_owned(), (name.to_owned(), members));
-    }
-
-    fn of(&mut self, uid: &str) -> &mut Person {
-        self.people.get_mut(uid).unwrap()
-    }
-
-    fn export(&self) -> String {
-        let mut ldif = "dn: dc=corp\nobjectClass: domain\ndc: corp\nentryUUID: base\n\n".to_owned();
-        for (uid, Person { name, address, aliases, gone }) in &self.people {
-            let state = if *gone { "gone" } else { "there" };
-            write!(
-                ldif,
-                "dn: uid={uid},dc=corp\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {name}\nsn: {name}\ndisplayName: {name}\n\
-                 mail: {address}\nemployeeType: {state}\nentryUUID: id-{uid}\n"
-            )
-            .unwrap();
-            for alias in aliases {
-                writeln!(ldif, "mailAlternateAddress: {alias}").unwrap();
-            }
-            ldif.push('\n');
-        }
-        for (id, (name, members)) in &self.groups {
-            write!(
-                ldif,
-                "dn: cn={name},ou=groups,dc=corp\nobjectClass: groupOfNames\ncn: {name}\nentryUUID: id-{id}\n"
-            )
-            .unwrap();
-            for member in members {
-                writeln!(ldif, "member: uid={member},dc=corp").unwrap();
-            }
-            ldif.push('\n');
-        }
-        let entries = 1 + self.people.len() + self.groups.len();
-        format!("{ldif}# numEntries: {entries}\n")
-    }
-}
-
-/// A directory, and a tenant that is kept in step with it.
-struct Office {
-    desk: Desk,
-    service: StandIn,
-}
-
-/// No limit stands in the way.
-const WIDE: &str = "limits: { userRemovals: { count: 900, percent: 100 }, groupRemovals: { count: 900, percent: 100 }, \
-                    memberRemovals: { count: 900, percent: 100 }, disables: { count: 900, percent: 100 }, \
-                    memberRemovalsPerGroup: { percent: 100 }, identifierChanges: { count: 900, percent: 100 } }";
-
-impl Office {
-    fn new(habits: Habits, more: &str) -> Self {
-        let office = Self { desk: Desk::new(), service: StandIn::start(habits) };
-        office.policy(more);
-        office
-    }
-
-    fn policy(&self, more: &str) {
-        let ca: String =
-            self.service.https.ca.lines().fold(String::new(), |text, line| text + "    " + line + "\n");
-        let manifests = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{ name: mimecast, namespace: test }}\n\
-             stringData: {{ client-id: {}, client-secret: {} }}\n---\n\
-             apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: ca, namespace: test }}\ndata:\n  ca.crt: |\n{ca}---\n\
-             apiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: corp, namespace: test }}\n\
-             spec: {{ ldif: {{ path: corp.ldif, directoryID: dc=corp, disabledWhen: \"user.employeeType == 'gone'\" }} }}\n---\n\
-             apiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\nmetadata: {{ name: staff, namespace: test }}\n\
-             spec:\n  connectors: [{{ name: corp }}]\n  target:\n    mimecast:\n      url: {}\n      \
-             credentialsSecretRef: {{ name: mimecast }}\n      tls: {{ caRef: {{ kind: ConfigMap, name: ca, key: ca.crt }} }}\n{more}",
-            CLIENT.0,
-            CLIENT.1,
-            self.service.https.url(),
-        );
-        self.desk.write("manifests.yaml", manifests);
-    }
-
-    fn sync(&self, directory: &Directory) -> Ran {
-        self.desk.write("corp.ldif", directory.export());
-        self.desk.sync_aloud(&[])
-    }
-
-    fn truth(&self) -> Truth {
-        self.service.truth()
-    }
-}
-
-/// Accounts by address: whether they work, and their other addresses.
-fn accounts(truth: &Truth) -> BTreeMap<&str, (bool, Vec<&str>)> {
-    let all = truth.users.iter();
-    all.map(|(address, user)| (address.as_str(), (user.1, user.2.iter().map(String::as_str).collect())))
-        .collect()
-}
-
-fn members<'t>(truth: &'t Truth, group: &str) -> Vec<&'t str> {
-    truth.groups[&format!("Rollcall/{group}")].iter().map(String::as_str).collect()
-}
-
-fn company() -> Directory {
-    let mut company = Directory::default();
-    for uid in ["ada", "bob", "cho", "dan", "eve"] {
-        company.person(uid, &format!("{uid}@corp.example"));
-    }
-    company.of("ada").aliases.push("a.byron@corp.test".to_owned());
-    company.group("team", "Team", &["ada", "bob", "cho"]);
-    company.group("staff", "All staff", &["ada", "bob", "cho", "dan", "eve"]);
-    // While one is there, it is believed that others are gone.
-    company.group("rest", "Rest", &["ada"]);
-    company
-}
+use crate::support::cli::{Ran, command};
+use crate::support::mimecast::office::{Office, WIDE, accounts, company, members};
+use crate::support::mimecast::{CLIENT, Fault, Habits};
 
 #[test]
 fn a_whole_life() {
@@ -277,36 +136,6 @@ fn whoever_becomes_an_alias_of_a_colleague_is_let_go() {
     }
 }
 
-/// What the settings of a directory integration do, by the fields that they become.
-#[rstest]
-#[case::acknowledges("users: { disabled: Disable }", 0, &["dan"])]
-#[case::acknowledges_not("users: { disabled: Ignore }", 0, &[])]
-#[case::unlinks_none("limits: { userRemovals: { count: 0, percent: 100 } }", 3, &["dan"])]
-#[case::unlinks_one("limits: { userRemovals: { count: 1, percent: 100 } }", 3, &["dan"])]
-#[case::unlinks_two("limits: { userRemovals: { count: 2, percent: 100 } }", 0, &["dan", "ada", "bob"])]
-#[case::unlinks_any("limits: { userRemovals: { count: 1000000000, percent: 100 } }", 0, &["dan", "ada", "bob"])]
-#[case::disabled_is_gone("users: { disabled: Leave }", 0, &["dan"])]
-fn a_setting_does_what_it_says(#[case] more: &str, #[case] exit: i32, #[case] disabled: &[&str]) {
-    let office = Office::new(Habits::default(), &format!("  {more}\n"));
-    let mut company = company();
-    office.sync(&company).exits(0);
-    company.of("dan").gone = true;
-    if more.starts_with("limits") {
-        for uid in ["ada", "bob"] {
-            company.people.remove(uid);
-        }
-        company.group("team", "Team", &["cho"]);
-        company.group("staff", "All staff", &["cho", "dan", "eve"]);
-        company.group("rest", "Rest", &["cho"]);
-    }
-    office.sync(&company).exits(exit);
-    let truth = office.truth();
-    let expected: BTreeSet<String> = disabled.iter().map(|uid| format!("{uid}@corp.example")).collect();
-    let are =
-        truth.users.iter().filter(|(address, (_, active, _))| !active && address.ends_with("@corp.example"));
-    assert_eq!(are.map(|(address, _)| address.clone()).collect::<BTreeSet<_>>(), expected);
-}
-
 /// What becomes of a group that is gone.
 #[rstest]
 #[case::left("Unlink", Some(3))]
@@ -322,6 +151,58 @@ fn a_group_that_is_gone_is_treated_as_the_policy_says(#[case] action: &str, #[ca
         office.sync(&company).exits(0);
         assert_eq!(office.truth().groups.get("Rollcall/Team").map(BTreeSet::len), left);
     }
+}
+
+/// What becomes of a group that is gone, and that something at Mimecast uses.
+#[rstest]
+#[case::kept("Keep", &["ada@corp.example", "bob@corp.example", "cho@corp.example"], &["ada@corp.example", "cho@corp.example"])]
+#[case::emptied("Empty", &[], &[])]
+fn a_group_in_use_is_treated_as_the_policy_says(
+    #[case] in_use: &str,
+    #[case] left: &[&str],
+    #[case] without_bob: &[&str],
+) {
+    let more = format!("  groups: {{ vanished: {{ do: Delete, inUse: {in_use} }} }}\n  {WIDE}\n");
+    let office = Office::new(Habits::default(), &more);
+    let mut company = company();
+    office.sync(&company).exits(0);
+    let used = |is: bool| {
+        let tenant = &mut office.service.inner().tenant;
+        let id = tenant.group("Team").unwrap().0.clone();
+        tenant.groups.get_mut(&id).unwrap().used = is;
+    };
+    used(true);
+    company.groups.remove("team");
+    office.sync(&company);
+    office.sync(&company).says("a policy or a definition uses");
+    assert_eq!(members(&office.truth(), "Team"), left);
+    // Who leaves meanwhile does not stay in it.
+    company.people.remove("bob");
+    company.group("staff", "All staff", &["ada", "cho", "dan", "eve"]);
+    office.sync(&company).says("a policy or a definition uses");
+    assert_eq!(members(&office.truth(), "Team"), without_bob);
+    used(false);
+    office.sync(&company).exits(0);
+    assert!(!office.truth().groups.contains_key("Rollcall/Team"));
+}
+
+/// A name that the target refuses is an exception, and so are names that are the same to it; the others go on.
+#[test]
+fn names_of_groups_are_what_mimecast_takes() {
+    let office = Office::new(Habits { longest_name: Some(20), ..Habits::default() }, &format!("  {WIDE}\n"));
+    let mut company = company();
+    company.group("long", "A name that is longer than Mimecast takes", &["ada"]);
+    company.group("one", "Crew", &["ada"]);
+    company.group("two", "crew", &["bob"]);
+    let said =
+        office.sync(&company).says("A name that is longer than Mimecast takes").says("have the same name");
+    assert!(said.said().contains("Crew") && said.said().contains("crew"));
+    let names = |office: &Office| office.truth().groups.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&office), ["Rollcall", "Rollcall/All staff", "Rollcall/Rest", "Rollcall/Team"]);
+    // Another template makes names that it takes.
+    office.policy(&format!("  groups: {{ name: \"group.id\" }}\n  {WIDE}\n"));
+    office.sync(&company).exits(0);
+    assert_eq!(names(&office).len(), 7);
 }
 
 #[test]
@@ -350,15 +231,6 @@ fn groups_are_called_as_the_policy_says() {
     office.sync(&company).says("have the same name, \"AD\"");
     assert_eq!(names(&office).len(), 4);
     assert_eq!(members(&office.truth(), "Crew (AD)").len(), 3);
-}
-
-#[test]
-fn only_the_domains_that_are_named_are_synced() {
-    let office = Office::new(Habits::default(), "  users: { emailDomains: [corp.test] }\n");
-    let mut company = company();
-    company.of("bob").address = "bob@corp.test".to_owned();
-    office.sync(&company).exits(0);
-    assert_eq!(office.truth().users.keys().collect::<Vec<_>>(), ["bob@corp.test"]);
 }
 
 #[test]
@@ -412,88 +284,4 @@ fn nothing_that_is_printed_names_a_person_but_the_exceptions() {
             assert!(!text.contains(secret));
         }
     }
-}
-
-/// With many people and a limit of calls: the limit is used and not exceeded, and nothing is missing.
-#[test]
-fn a_company_arrives_within_the_limit_of_calls() {
-    let people = faults::count("MIMECAST_PEOPLE", 200);
-    let (most, span) = (faults::count("MIMECAST_CALLS", 30), Duration::from_millis(500));
-    let office =
-        Office::new(Habits { rate: Some((most, span)), ..Habits::default() }, "  retryInterval: 1s\n");
-    let mut company = Directory::default();
-    for at in 0..people {
-        company.person(&format!("p{at:05}"), &format!("p{at:05}@corp.example"));
-    }
-    for at in 0..people / 20 {
-        let members: Vec<String> = (0..20).map(|member| format!("p{:05}", at * 20 + member)).collect();
-        let members: Vec<&str> = members.iter().map(String::as_str).collect();
-        company.group(&format!("g{at}"), &format!("Group {at}"), &members);
-    }
-    office.sync(&company).exits(0).says("InStep ");
-    let truth = office.truth();
-    assert_eq!(truth.users.len() as u64, people);
-    let groups =
-        truth.groups.iter().filter(|(path, members)| path.starts_with("Rollcall/") && members.len() == 20);
-    assert_eq!(groups.count() as u64, people / 20);
-    let inner = office.service.inner();
-    assert_eq!(inner.exceeded, 0);
-    let full = &inner.windows[1..];
-    let used: u64 = full.iter().sum();
-    faults::tell(format_args!(
-        "{people} people in {} windows of {most} calls, of which {used} were used",
-        full.len()
-    ));
-    assert!(used * 10 >= most * full.len() as u64 * 9, "{:?}", inner.windows);
-}
-
-/// `make faults` does it often; `make test` a few times.
-#[test]
-fn killed_at_any_moment_it_comes_to_the_same() {
-    let mut dice = faults::Dice::new();
-    let mut company = company();
-    let office = || Office::new(Habits::default(), &format!("  {WIDE}\n"));
-    let mut changed = company.clone();
-    changed.of("ada").address = "lovelace@corp.example".to_owned();
-    changed.of("ada").aliases = vec!["ada@corp.example".to_owned()];
-    changed.of("cho").name = "Cho Chang".to_owned();
-    changed.people.remove("eve");
-    changed.group("team", "The team", &["ada", "dan"]);
-    changed.group("staff", "All staff", &["ada", "bob", "cho", "dan"]);
-    for at in 0..6 {
-        let uid = format!("p{at}");
-        for company in [&mut company, &mut changed] {
-            company.person(&uid, &format!("{uid}@corp.example"));
-        }
-    }
-    let undisturbed = office();
-    let began = std::time::Instant::now();
-    undisturbed.sync(&company).exits(0);
-    let took = began.elapsed();
-    undisturbed.sync(&changed).exits(0);
-    let expected = undisturbed.truth();
-    for round in 0..faults::count("KILLS", 4) {
-        let office = office();
-        for company in [&company, &changed] {
-            office.desk.write("corp.ldif", company.export());
-            for _ in 0..=dice.below(2) {
-                kill(&office, took.mul_f64(dice.unit()));
-            }
-            let ran = office.sync(company);
-            assert!(ran.code == 0, "round {round}: {}", ran.said());
-        }
-        assert_eq!(office.truth(), expected, "round {round}");
-    }
-}
-
-fn kill(office: &Office, after: Duration) {
-    let (manifests, data) = (office.desk.path("manifests.yaml"), office.desk.path("data"));
-    let mut child = command(&["sync", "-f", manifests.to_str().unwrap(), "--data", data.to_str().unwrap()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    faults::pass(after);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

@@ -91,7 +91,19 @@ fn connector(one: &Integration, name: &str, notes: &mut Vec<String>) -> Option<V
             }
             Some(json!({ "activeDirectory": ldap(one, name, notes) }))
         }
-        Kind::Domino => Some(json!({ "ldap": ldap(one, name, notes) })),
+        Kind::Domino => {
+            let mut spec = ldap(one, name, notes);
+            // Groups have flat names, which are below no organization.
+            if let Some(fields) = spec.as_object_mut()
+                && fields.remove("baseDNs").is_some()
+            {
+                notes.push(format!(
+                    "Everything is read, and not only what is below {:?}: groups are below nothing.",
+                    one.root_dn
+                ));
+            }
+            Some(json!({ "domino": spec }))
+        }
         Kind::EntraId => {
             let (tenant, is_government) = one.tenant.clone().unwrap_or_default();
             if tenant.is_empty() {
@@ -118,8 +130,19 @@ fn connector(one: &Integration, name: &str, notes: &mut Vec<String>) -> Option<V
             Some(json!({ "entraId": spec }))
         }
         Kind::Google => {
-            notes.push("A Google Workspace directory: write its DirectoryConnector by hand.".to_owned());
-            None
+            notes.push(format!(
+                "Write the JSON file of the service account's key to the Secret {name}-key under the key key.json."
+            ));
+            if one.admin.is_empty() {
+                notes.push(
+                    "Mimecast tells no administrator: write the address of one to adminEmail.".to_owned(),
+                );
+            }
+            let admin = if one.admin.is_empty() { "replace-me@replace-me.invalid" } else { &one.admin };
+            Some(json!({ "googleWorkspace": {
+                "adminEmail": admin,
+                "credentials": { "serviceAccountKeyRef": { "name": format!("{name}-key"), "key": "key.json" } },
+            } }))
         }
         Kind::Other(kind) => {
             notes.push(format!("Rollcall knows no kind of directory that Mimecast calls {kind:?}."));
@@ -180,8 +203,12 @@ fn policy(one: &Integration, place: &Place<'_>, notes: &mut Vec<String>) -> Valu
         Some(true) => notes.push("Users who vanish were deleted. The API deletes none: they are disabled, and can be deleted in the console.".to_owned()),
         _ => notes.push("Users who vanish stayed, as addresses of another type. They are disabled now.".to_owned()),
     }
-    if one.guests == Some(true) {
-        notes.push("Guests were synced. Check in the preview which of them have an address of an internal domain: only those are users.".to_owned());
+    match (&one.kind, one.guests) {
+        (_, Some(true)) => notes.push("Guests were synced. Check in the preview which of them have an address of an internal domain: only those are users.".to_owned()),
+        (Kind::EntraId, Some(false)) => {
+            users["where"] = "user.attributes['userType'] != 'Guest'".into();
+        }
+        _ => {}
     }
     let count = match one.most_unlinked {
         Some(Most::Number(number)) => number,

@@ -56,6 +56,8 @@ pub struct Integration {
     pub encryption: String,
     /// The tenant of Microsoft Entra ID, and whether it is of a government cloud.
     pub tenant: Option<(String, bool)>,
+    /// The administrator of Google Workspace in whose name is read.
+    pub admin: String,
 }
 
 /// A kind of integration.
@@ -186,6 +188,7 @@ impl Integration {
             user_dn: of_server("userDn"),
             root_dn: of_server("rootDn"),
             encryption: of_server("encryptionMode"),
+            admin: text(&["/user"]).to_owned(),
             tenant: (!tenant.is_empty()).then(|| (tenant.to_owned(), text(&["/serverSubtype"]) == "gov")),
         })
     }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::https::Https;
 
+pub(crate) mod office;
 mod tenant;
 
 pub(crate) use tenant::{Tenant, Truth};
@@ -39,6 +40,8 @@ pub(crate) struct Habits {
     pub(crate) known_member_fails: bool,
     /// So many members a request may have.
     pub(crate) most_members: Option<usize>,
+    /// So many characters a group's name may have.
+    pub(crate) longest_name: Option<usize>,
     /// Writes to such a place are answered with yes, and nothing happens.
     pub(crate) idle: Option<&'static str>,
     /// So many calls in such a time.
@@ -303,6 +306,11 @@ impl Inner {
         };
         if self.habits.denied == Some(permission) {
             return (403, failed("err_access_denied"));
+        }
+        let name = body.get("description").or_else(|| body.pointer("/data/0/description"));
+        let length = name.and_then(Value::as_str).map_or(0, |name| name.chars().count());
+        if edits && self.habits.longest_name.is_some_and(|longest| length > longest) {
+            return (400, failed("err_validation_description"));
         }
         if edits && self.habits.idle.is_some_and(|idle| path.contains(idle)) {
             return match parts.as_slice() {
