@@ -8,7 +8,7 @@ use crate::support::cli::Desk;
 use crate::support::mimecast::CLIENT;
 use crate::support::scim::TOKEN;
 use crate::support::scim_stand_in::{Fault, Habits, StandIn};
-use crate::support::secrets::in_text;
+use crate::support::secrets::{in_text, person_in};
 
 #[rstest]
 #[case::nothing("the app may read: sub=ann eyJ0 ok", None)]
@@ -20,6 +20,14 @@ use crate::support::secrets::in_text;
 #[case::no_token("a name eyJhbGciOiJSUzI1NiJ9 alone", None)]
 fn what_is_secret_is_found(#[case] said: &str, #[case] found: Option<&str>) {
     assert_eq!(in_text(said), found);
+}
+
+#[rstest]
+#[case::nobody("the domain is corp.example; 3 users @corp.example", None)]
+#[case::somebody("level=INFO user=\"ada.b@corp.example\"", Some("ada.b@corp.example"))]
+#[case::at_the_beginning("x@corp.test", Some("x@corp.test"))]
+fn who_is_named_is_found(#[case] said: &str, #[case] found: Option<&str>) {
+    assert_eq!(person_in(said), found);
 }
 
 /// A service that is asked with a token, or with one that it issues to a client; nobody shows either, whatever it answers.

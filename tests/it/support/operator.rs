@@ -228,6 +228,7 @@ impl Drop for Operator {
         let said = self.output();
         if !failing {
             secrets::none_in(&said);
+            secrets::nobody_in(&said);
         }
         for secret in &self.secrets {
             // The secret itself is not shown here either.

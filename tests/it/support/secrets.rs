@@ -1,4 +1,5 @@
-//! What no program of ours may say, whichever test has it speak, and however loud it is.
+//! What no program of ours may say, whichever test has it speak: secrets, however loud it is, and people, unless it is asked for
+//! details.
 
 /// What stands in secrets of the tests, and only there: of services, directories and stand-ins, whole or at their beginning.
 const MARKS: &[&str] = &[
@@ -37,6 +38,30 @@ fn token(said: &str) -> Option<&str> {
         let parts: Vec<&str> = one.split('.').collect();
         (parts.len() == 3 && parts.iter().all(|part| part.len() > 9)).then_some(one)
     })
+}
+
+/// Domains of which addresses of people in the tests are.
+const DOMAINS: &[&str] = &["@corp.example", "@corp.test", "@example.test"];
+
+/// The address of a person in this text, if there is one.
+pub(crate) fn person_in(said: &str) -> Option<&str> {
+    let is_local = |sign: char| sign.is_alphanumeric() || "._-+'".contains(sign);
+    DOMAINS.iter().flat_map(|domain| said.match_indices(domain)).find_map(|(at, domain)| {
+        let local = at
+            - said[..at].chars().rev().take_while(|sign| is_local(*sign)).map(char::len_utf8).sum::<usize>();
+        let one = &said[local..at + domain.len()];
+        // An account of a service is nobody.
+        (local < at && !one.starts_with("directory-reader@")).then_some(one)
+    })
+}
+
+/// Fails if this names a person by an address.
+#[track_caller]
+pub(crate) fn nobody_in(said: &str) {
+    if let Some(person) = person_in(said) {
+        let line = said.lines().find(|line| line.contains(person)).unwrap_or_default();
+        panic!("{person} is in what was said: {line}");
+    }
 }
 
 /// Fails if something of this is secret. The secret itself is not shown here either.
