@@ -56,9 +56,10 @@ pub async fn run(file: &Path, line: Line, host: &str, stop: CancellationToken) {
                     tracing::info!("connected to the gateway");
                 }
                 if standby != stands_by {
-                    match &standby {
-                        Some(why) => tracing::info!(why, "this engine stands by"),
-                        None => tracing::info!("this engine is the active one"),
+                    if let Some(why) = &standby {
+                        tracing::info!(why, "this engine stands by");
+                    } else {
+                        tracing::info!("this engine is the active one");
                     }
                     stands_by = standby;
                 }

@@ -232,7 +232,9 @@ impl<'a> Reading<'a> {
     async fn groups(&mut self, mode: Mode, link: &str) -> Result<Option<String>, Refused> {
         let (mut pages, mut told) = (self.pages(link, Part::of)?, Groups::default());
         while let Some(parts) = pages.next().await? {
-            parts.into_iter().for_each(|part| told.note(part));
+            for part in parts {
+                told.note(part);
+            }
         }
         let end = pages.end()?;
         let mut known = HashSet::new();

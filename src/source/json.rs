@@ -155,7 +155,7 @@ mod tests {
     #[case("-1.50", Some(&["-1.50"][..]))]
     #[case("true", Some(&["true"][..]))]
     #[case(r#"["a", 7, " ", false]"#, Some(&["a", "7", "false"][..]))]
-    #[case(r#"[]"#, None)]
+    #[case("[]", None)]
     #[case(r#""""#, None)]
     #[case("null", None)]
     fn a_value_states_texts(#[case] value: &str, #[case] texts: Option<&[&str]>) {

@@ -251,7 +251,9 @@ impl Verified {
         let mut repaired: Vec<Drift> =
             self.drifts.iter().filter(|drift| !is_unbelieved(drift)).cloned().collect();
         if stay {
-            repaired.iter_mut().for_each(|drift| drift.strangers.clear());
+            for drift in &mut repaired {
+                drift.strangers.clear();
+            }
         }
         repaired
     }

@@ -1,5 +1,5 @@
 //! LDAP servers as they are: the same life of a person on each of them, compared with what the server's own search says, and what each
-//! does in its own way. OpenLDAP and Samba are in every test run; the others are what `make servers` installs. The table of
+//! does in its own way. OpenLDAP is in every test run; the others are in `make servers`. The table of
 //! docs/directories/tested.md is what came of the lives: `ROLLCALL_GENERATE=1` writes it, otherwise it must say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +93,8 @@ fn name(number: usize) -> String {
 fn manifests(server: &Server, rule: &str) -> String {
     let (which, (who, password)) = (server.which, server.which.administrator());
     let kind = if which == Which::Samba { "activeDirectory" } else { "ldap" };
+    // A domain controller is read in pages of its own size.
+    let page = if which == Which::Samba { "" } else { ", pageSize: 7" };
     let rule = if rule.is_empty() { String::new() } else { format!(", disabledWhen: \"{rule}\"") };
     let bases =
         ["people", "groups"].map(|name| format!("\"{}\"", at(which, &format!("ou={name}")))).join(", ");
@@ -100,7 +102,7 @@ fn manifests(server: &Server, rule: &str) -> String {
         "apiVersion: v1\nkind: Secret\nmetadata: {{ name: reader, namespace: test }}\nstringData: {{ username: '{who}', \
          password: {password} }}\n---\napiVersion: rollcall.dev/v1alpha1\nkind: DirectoryConnector\nmetadata: {{ name: it, \
          namespace: test }}\nspec:\n  {kind}: {{ urls: [\"{}\"], insecure: true, credentialsSecretRef: {{ name: reader }}, \
-         baseDNs: [{bases}], pageSize: 7{rule} }}\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
+         baseDNs: [{bases}]{page}{rule} }}\n---\napiVersion: rollcall.dev/v1alpha1\nkind: SyncPolicy\n\
          metadata: {{ name: all, namespace: test }}\nspec:\n  connectors: [{{ name: it }}]\n  target: {{ registry: {{}} }}\n",
         server.url()
     )
@@ -178,6 +180,7 @@ fn is_in(registry: &[Value], group: &str, user: &str) -> bool {
 
 #[rstest]
 #[case::open_ldap(Which::OpenLdap)]
+#[ignore = "make servers"]
 #[case::samba(Which::Samba)]
 #[ignore = "make servers"]
 #[case::ds389(Which::Ds389)]

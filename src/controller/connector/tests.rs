@@ -201,17 +201,17 @@ fn no_wrong_password_is_tried_again_at_once_whoever_takes_turns_and_whatever_is_
     };
     // Two tools that write the Secret of the other one back: both are wrong.
     let mut state = ConnectorState::default();
-    let mut began = 0;
+    let mut tries = 0;
     for second in 60..70 {
         let (account, key) = if second % 2 == 0 { ("a", "title") } else { ("b", "city") };
         let (object, resolved) = with(account, key);
         let looked = state.reconcile(&object, &resolved, None, at(second), &CancellationToken::new());
         let Some(begun) = looked.begin else { continue };
-        began += 1;
+        tries += 1;
         let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
         state.ended(&Name::of(&one.0), Err(wrong.into()), begun.came_with(), at(second), &metrics);
     }
-    assert_eq!(began, 2, "each password is tried once");
+    assert_eq!(tries, 2, "each password is tried once");
     // Somebody deletes the object and creates it again.
     let mut state = give_up::<DirectoryConnector>(state).unwrap();
     let (object, resolved) = with("a", "title");

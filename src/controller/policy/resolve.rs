@@ -34,8 +34,8 @@ pub(super) async fn resolve(context: &Context, name: &Name, object: &SyncPolicy)
         return Ok(known);
     }
     let mut objects = fetch(&context.client, name, &references).await?;
-    let content = objects.content(name, &reference::keys_of_policy(&object.spec));
-    let key = Key { uid: object.uid(), generation: object.metadata.generation, content };
+    let used_of_them = objects.content(name, &reference::keys_of_policy(&object.spec));
+    let key = Key { uid: object.uid(), generation: object.metadata.generation, content: used_of_them };
     objects.policies.insert(name.clone(), object.spec.clone());
     let mut connectors = Vec::with_capacity(named.len());
     for name in named {

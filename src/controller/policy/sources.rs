@@ -58,7 +58,7 @@ pub(super) struct Age {
 impl Age {
     pub(super) fn of(completed_at: Timestamp, max_age: Duration, now: Timestamp) -> Self {
         let age = now.duration_since(completed_at).unsigned_abs();
-        let soon = max_age - max_age / 10;
+        let soon = max_age / 10 * 9;
         let marks = [soon, max_age].map(|mark| delay::later(completed_at, mark));
         // A moment later it is too old, not at that moment.
         let until = marks.into_iter().find(|mark| *mark >= now).map(|mark| delay::later(mark, MOMENT));

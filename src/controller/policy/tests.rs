@@ -129,8 +129,8 @@ fn what_is_older_than_it_may_be_is_never_ready() {
     state.look(&staff, 7);
     assert!(ready(&state));
     let read = decide::Sources { sequence: 7, completed_at: at(40), healthy: true, awaited: true };
-    let stale = Some("DirectoryConnector corp: its last read is too old".to_owned());
-    let sources = Sources { read: Some(read), stale, ..Sources::default() };
+    let too_old = Some("DirectoryConnector corp: its last read is too old".to_owned());
+    let sources = Sources { read: Some(read), stale: too_old, ..Sources::default() };
     let looked = state.reconcile(&staff.0, &staff.1, &sources, None, at(100), &CancellationToken::new());
     assert!(looked.begin.is_none(), "the read that was asked for comes first");
     assert!(!ready(&state));

@@ -105,13 +105,12 @@ impl Engines {
         whose.retain(|key, _| !before.contains(key));
         whose.extend(after.iter().map(|key| (key.clone(), connector.clone())));
         let now = Instant::now();
-        match enrolled.get_mut(connector).filter(|_| !before.is_disjoint(&after)) {
-            Some(it) => it.renew(own, now),
+        if let Some(it) = enrolled.get_mut(connector).filter(|_| !before.is_disjoint(&after)) {
+            it.renew(own, now);
+        } else {
             // Its tasks end: nobody can send to them any more.
-            None => {
-                enrolled.remove(connector);
-                enrolled.extend(Enrolled::new(own, now).map(|it| (connector.clone(), it)));
-            }
+            enrolled.remove(connector);
+            enrolled.extend(Enrolled::new(own, now).map(|it| (connector.clone(), it)));
         }
         drop(known);
         self.0.work.notify_waiters();

@@ -192,7 +192,9 @@ pub(super) fn user(item: &Item<'_>, literal: &BTreeSet<String>, mode: Mode) -> C
         patch.set.disabled = disabled?;
         // `Member` or `Guest`.
         if let Some(Stated::Values(types)) = patch.set.fields.get_mut(fields::USER_TYPE) {
-            types.iter_mut().for_each(|one| *one = one.to_lowercase());
+            for one in types {
+                *one = one.to_lowercase();
+            }
         }
         Ok(patch)
     })

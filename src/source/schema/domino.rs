@@ -84,8 +84,9 @@ impl DominoSchema {
     pub(in crate::source) fn leaves_out(&self) -> Option<String> {
         let numbered = Purpose::ALL.iter().enumerate();
         let left_out = numbered.filter(|(_, purpose)| !self.purposes.contains(purpose));
-        let numbers: String =
+        let numbers: Vec<String> =
             left_out.map(|(number, _)| format!("({}={number})", purpose::ATTRIBUTE)).collect();
+        let numbers = numbers.concat();
         (!numbers.is_empty()).then(|| format!("(|{numbers})"))
     }
 
