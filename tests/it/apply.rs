@@ -501,11 +501,11 @@ async fn while_something_is_held_a_policy_moves_only_when_a_person_approves_that
     std::mem::swap(&mut bench.target, &mut elsewhere);
     // Whatever is done there, and whether it is reached or not, the hold is shown and kept.
     let shown = |report: &RunReport| {
-        let hold = report.held.clone().unwrap();
-        assert_eq!((report.result(), &hold.lines), (RunResult::Failed, &held.lines));
-        assert_eq!(bench.store.holds().unwrap(), std::slice::from_ref(&hold));
-        assert!(hold.digest != held.digest && hold.limits == held.limits && hold.spec == held.spec);
-        hold.digest
+        let kept = report.held.clone().unwrap();
+        assert_eq!((report.result(), &kept.lines), (RunResult::Failed, &held.lines));
+        assert_eq!(bench.store.holds().unwrap(), std::slice::from_ref(&kept));
+        assert!(kept.digest != held.digest && kept.limits == held.limits && kept.spec == held.spec);
+        kept.digest
     };
     let digest = shown(&bench.unreached(120, Options::default()).await);
     assert_eq!(shown(&bench.run("one", &["ada"], 130).await), digest);

@@ -304,7 +304,7 @@ async fn pages_become_smaller_than_the_servers_limit(#[case] which: Which, #[cas
     }
 }
 
-/// The access rules of 389's sample entries (`dscreate`, sample_entries 001004002), as far as they let somebody read.
+/// The access rules of 389's sample entries (`dscreate`, version 001004002), as far as they let somebody read.
 const SAMPLE_RULES: &[(&str, &str)] = &[
     (
         "ou=people",

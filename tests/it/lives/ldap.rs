@@ -47,12 +47,13 @@ trait Spelling {
             Disabled(who, is_disabled) => change(self.dn_of_person(who), &self.disabled(is_disabled)),
             Founded(group) => {
                 let group = &company.groups[group];
-                let members: String =
+                let members: Vec<String> =
                     self.no_users().iter().map(|member| format!("member: {member}\n")).collect();
                 format!(
                     "dn: {}\nchangetype: add\n{}{members}\n",
                     self.dn_of_group(group.name),
-                    self.group(group)
+                    self.group(group),
+                    members = members.concat()
                 )
             }
             Named(group, name) => {

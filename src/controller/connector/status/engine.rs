@@ -55,14 +55,14 @@ fn of(gateway: &str, name: &Name, places: &Places, states: &[State]) -> Option<E
     let has_joined = |(_, (one, _)): &(bool, One)| one.key.is_some();
     let at = all.iter().position(|(is_active, _)| *is_active);
     let at = at.or_else(|| all.iter().position(has_joined)).unwrap_or(0);
-    let (_, (first, (status, reason, mut message))) = (at < all.len()).then(|| all.remove(at))?;
+    let (_, (first, (health, reason, mut message))) = (at < all.len()).then(|| all.remove(at))?;
     let standbys = all.into_iter().map(|(_, (standby, (_, _, said)))| {
         message.extend(["; standby ", &standby.secret, ": ", &said]);
         OneEngine { message: Some(said), ..standby }
     });
     let standbys = standbys.collect();
     let told = EngineStatus { gateway: gateway.to_owned(), reader: first, standbys };
-    Some(Engine { status: told, condition: (status, reason, message) })
+    Some(Engine { status: told, condition: (health, reason, message) })
 }
 
 fn one(name: &Name, secret: &str, enrolment: &Enrolment, state: Option<&State>) -> One {
