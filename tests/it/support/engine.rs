@@ -146,7 +146,8 @@ impl Drop for Gate {
 
 /// An `engine.yaml`, whose files are in `folder`.
 pub(crate) fn yaml(folder: &Path, ldap: &str, port: u16, more: &str) -> String {
-    let folder = folder.display();
+    // Without a slash at its end.
+    let folder = folder.components().as_path().display();
     format!(
         "gateway:\n  url: https://127.0.0.1:{port}\n  caFile: {folder}/ca.pem\nstateDir: {folder}/state\ndirectory:\n  ldap:\n    \
          urls: [\"{ldap}\"]\n    insecure: true\n    credentials: {{ username: \"{ADMIN}\", passwordFile: {folder}/password }}\n{more}"
