@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::link::{kind, number};
-use super::{Store, StoreError, bitmap, numbers};
+use super::{Store, StoreError, bitmap, digest, numbers};
 use crate::directory::{Content, Owner, SubjectKind};
 
 /// An object in the registry.
@@ -83,13 +83,16 @@ impl Store {
     ) -> Result<Option<T>, StoreError> {
         self.vouch_for_registry(owner)?;
         self.read(|reader| {
-            // What the name stands for is where the policy is now.
+            // What the name stands for is where the policy is now. A store that no version with places wrote has registries alone.
+            let sql = if digest::has_table(reader, "place")? {
+                "SELECT policy.id FROM policy LEFT JOIN place ON place.policy = policy.id
+                 LEFT JOIN target ON target.id = place.target
+                 WHERE owner = ?1 AND coalesce(identity = ?2, 1)"
+            } else {
+                "SELECT id FROM policy WHERE owner = ?1 AND ?2 != ''"
+            };
             let policy = reader
-                .prepare_cached(
-                    "SELECT policy.id FROM policy LEFT JOIN place ON place.policy = policy.id
-                     LEFT JOIN target ON target.id = place.target
-                     WHERE owner = ?1 AND coalesce(identity = ?2, 1)",
-                )?
+                .prepare_cached(sql)?
                 .query_row([owner.as_str(), &identity_of(owner)], |row| row.get(0))
                 .optional()?;
             let changes = &self.inner.registry_changes;

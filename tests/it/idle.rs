@@ -285,10 +285,11 @@ fn a_policy_that_rests_asks_for_nothing() {
     within.policy("");
     within.in_step();
     let before = within.namespace.get("dirconn", "corp")["status"]["lastImport"].clone();
-    within.clock.advance(Duration::from_hours(2) - Duration::from_mins(1));
+    // Another read is asked for when nine tenths of these two hours have passed.
+    within.clock.advance(Duration::from_mins(107));
     within.policy("  suspend: true\n");
     within.namespace.until_seen("syncpol", "staff");
-    within.clock.advance(Duration::from_mins(2));
+    within.clock.advance(Duration::from_mins(14));
     // It is looked at now that what was read is too old.
     within.policy("  suspend: true\n  timeout: 30m\n");
     within.namespace.until_seen("syncpol", "staff");
