@@ -18,6 +18,11 @@ pub use definition::definition;
 pub use duration::Duration;
 pub use policy::{SyncPolicy, SyncPolicySpec, SyncPolicyStatus};
 
+/// Whether a field is left out when an object is written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The API group.
 pub const GROUP: &str = "rollcall.dev";
 /// The API version.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::contacts::Contacts;
-use super::{Duration, NEVER_SEEN, bounded};
+use super::{Duration, NEVER_SEEN, bounded, is_default};
 
 mod limits;
 pub mod overrides;
@@ -79,7 +79,7 @@ pub struct SyncPolicySpec {
     pub limits: Limits,
     /// How often a target that others can change is read, and what happens when it differs from what this policy left there.
     /// The registry has no use for it.
-    #[serde(default, skip_serializing_if = "Verify::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     #[x_kube(validation = ("duration(self.every) >= duration('1m')", "every is too short: use 1m or more"))]
     pub verify: Verify,
     /// Whether changes are made or only shown.
@@ -173,7 +173,7 @@ pub struct Users {
     pub recreated: Recreated,
     /// Whether a user who exists at the target already becomes this policy's own, in place of a new one. At the registry there
     /// are none.
-    #[serde(skip_serializing_if = "Adoption::is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub adopt: Adoption,
     /// What such a user is recognized by, tried in this order. One that bears Rollcall's key is always recognized.
     #[serde(skip_serializing_if = "is_usual_match")]
@@ -289,13 +289,13 @@ pub struct Groups {
     /// What happens with nested groups.
     pub nesting: Nesting,
     /// Whose the members of a group are.
-    #[serde(skip_serializing_if = "Membership::is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub membership: Membership,
     /// What happens with a group that is gone.
     pub vanished: GroupStep,
     /// Whether a group that exists at the target already and has the same name becomes this policy's own, in place of a new
     /// one. At the registry there are none.
-    #[serde(skip_serializing_if = "Adoption::is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub adopt: Adoption,
 }
 
@@ -307,13 +307,6 @@ pub enum Adoption {
     Match,
     /// None does, except those that bear Rollcall's key.
     Never,
-}
-
-impl Adoption {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What a user at the target is recognized by.
@@ -357,13 +350,6 @@ pub enum Membership {
     Authoritative,
 }
 
-impl Membership {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What happens with a group that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -374,7 +360,7 @@ pub struct GroupStep {
     pub r#do: GroupAction,
     /// What becomes of a group that the target refuses to delete because something there uses it. The deletion is tried again
     /// with each run.
-    #[serde(skip_serializing_if = "InUse::is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub in_use: InUse,
 }
 
@@ -386,13 +372,6 @@ pub enum InUse {
     Keep,
     /// It has no members any more: each group is emptied first, and deleted once the directory was read again.
     Empty,
-}
-
-impl InUse {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What happens with a group that is gone.

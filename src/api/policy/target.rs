@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::overrides::ScimOverrides;
 use crate::api::connector::Trust;
+use crate::api::is_default;
 use crate::api::reference::{KeyRef, SecretRef};
 
 /// The target of users and groups: exactly one kind.
@@ -48,7 +49,7 @@ pub struct Scim {
     #[serde(default)]
     pub tls: Trust,
     /// Allows `http://`: the token, users and groups cross the network unencrypted. For tests only.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub insecure: bool,
     /// How the service is spoken to: a name from the list of profiles in the documentation, or `Auto` to find out.
     #[serde(default = "auto", skip_serializing_if = "is_auto")]
@@ -109,7 +110,7 @@ pub struct Mimecast {
     #[serde(default)]
     pub tls: Trust,
     /// Allows `http://`: the secret, users and groups cross the network unencrypted. For tests only.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub insecure: bool,
 }
 
@@ -139,9 +140,4 @@ fn auto() -> String {
 
 fn is_auto(profile: &str) -> bool {
     profile == "Auto"
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_false(value: &bool) -> bool {
-    !value
 }

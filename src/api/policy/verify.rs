@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Duration, bounded};
+use crate::api::{Duration, bounded, is_default};
 
 /// How often a target that others can change is read, and what happens when it differs from what this policy left there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,12 +32,6 @@ impl Default for Verify {
     }
 }
 
-impl Verify {
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What came of the last verification of the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +51,7 @@ pub struct Verification {
     /// Memberships that were not there any more.
     pub members_gone: u64,
     /// Memberships that somebody else added, with `membership: Authoritative`.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub members_added: u64,
     /// Objects that differ and were written so recently that the target may not have caught up. They do not count as drift.
     pub lagging: u64,
@@ -69,11 +63,6 @@ pub struct Verification {
     #[serde(default, skip_serializing_if = "String::is_empty", serialize_with = "bounded::text::<4096, _>")]
     #[schemars(length(max = 4096))]
     pub message: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 /// The target, as the last run found it. The registry is always there, and has none of this.
