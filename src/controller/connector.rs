@@ -56,7 +56,7 @@ impl Controlled for DirectoryConnector {
     }
 
     async fn look(&self, context: &Arc<Context>, name: &Name) -> Result<Reconciled<Self>, Error> {
-        let places = engine::attend(context, name, self, context.clock.now()).await?;
+        let enrolments = engine::attend(context, name, self, context.clock.now()).await?;
         let resolved = resolve::resolve(context, name, self).await?;
         let info = context.snapshot_info(name).await?;
         let page = consent::page(context, name);
@@ -64,11 +64,12 @@ impl Controlled for DirectoryConnector {
         let (reconciled, health_changed) = context.connectors.with(name, |state| {
             state.page = page;
             let gateway = context.gateway.as_ref();
-            state.told_of_engine = gateway.and_then(|gateway| status::engine::told(gateway, name, &places));
+            state.told_of_engine =
+                gateway.and_then(|gateway| status::engine::told(gateway, name, &enrolments));
             state.recall(self, &resolved, info.as_ref(), now, &context.metrics);
             let mut reconciled =
                 state.reconcile(self, &resolved, info.map(|info| info.completed_at), now, &ends);
-            for known in places.values() {
+            for known in enrolments.values() {
                 if let enrolment::Enrolment::Waiting { until, .. } = &known.enrolment {
                     // The token is renewed then.
                     reconciled.wake_at = Some(reconciled.wake_at.map_or(*until, |at| at.min(*until)));

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Resource as _, ResourceExt};
 
-use super::enrolment::{Enrolment, Known, Places};
+use super::enrolment::{Enrolment, Enrolments, Known};
 use super::state::ConnectorState;
 use crate::api::DirectoryConnector;
 use crate::api::reason::connector as reasons;
@@ -48,10 +48,10 @@ pub(super) async fn attend(
     name: &Name,
     object: &DirectoryConnector,
     now: Timestamp,
-) -> Result<Places, Error> {
-    let Some(gateway) = context.gateway.as_ref() else { return Ok(Places::new()) };
+) -> Result<Enrolments, Error> {
+    let Some(gateway) = context.gateway.as_ref() else { return Ok(Enrolments::new()) };
     let secrets = engine_secrets(&name.name, &object.spec);
-    let mut fresh = Places::new();
+    let mut fresh = Enrolments::new();
     for secret in &secrets {
         let references = [Reference::Secret(secret.clone())].into();
         let version = context.parts.versions(name, &references).into_iter().find_map(|(_, version)| version);
@@ -73,9 +73,9 @@ pub(super) async fn attend(
 }
 
 /// Lets in those who are enrolled so, and nobody else. `reader` is the key of the one that read last: it reads on.
-fn lets_in(gateway: &Gateway, connector: &ConnectorName, places: &Places, reader: Option<&str>) {
+fn lets_in(gateway: &Gateway, connector: &ConnectorName, enrolments: &Enrolments, reader: Option<&str>) {
     let (mut tokens, mut keys) = (Vec::new(), Vec::new());
-    for (secret, known) in places {
+    for (secret, known) in enrolments {
         match &known.enrolment {
             Enrolment::Waiting { token, until } => tokens.push((secret.as_str(), token, *until)),
             Enrolment::Joined(key) => keys.push(key.clone()),
@@ -97,20 +97,20 @@ fn standing(found: Option<&KubeSecret>, uid: Option<&str>, now: Timestamp) -> Op
 fn revoke(
     gateway: &Gateway,
     connector: &ConnectorName,
-    places: &mut Places,
+    enrolments: &mut Enrolments,
     (secret, standing): (&str, Option<&Enrolment>),
 ) {
     let stays = |known: &Known| matches!((&known.enrolment, standing), (Enrolment::Joined(key), Some(Enrolment::Joined(same))) if key == same);
-    if !places.get(secret).is_some_and(stays) {
-        places.remove(secret);
-        lets_in(gateway, connector, places, None);
+    if !enrolments.get(secret).is_some_and(stays) {
+        enrolments.remove(secret);
+        lets_in(gateway, connector, enrolments, None);
     }
 }
 
 /// A connector is gone, or cannot be read: so are its engines.
 pub(super) fn forget(context: &Context, name: &Name) {
     if let Some(gateway) = &context.gateway {
-        lets_in(gateway, &connector_name(name), &Places::new(), None);
+        lets_in(gateway, &connector_name(name), &Enrolments::new(), None);
     }
 }
 
@@ -377,9 +377,9 @@ mod tests {
             let (gateway, _) = Gateway::new("https://gw.example");
             let beside = SigningKey::generate().unwrap().0.public().unwrap();
             let standby = secret(&[(PUBLIC_KEY, beside.digits().as_str())], TYPE, "one");
-            let mut places =
-                Places::from([("a".to_owned(), known(&joined)), ("b".to_owned(), known(&standby))]);
-            lets_in(&gateway, &connector, &places, Some(beside.id().as_str()));
+            let mut enrolments =
+                Enrolments::from([("a".to_owned(), known(&joined)), ("b".to_owned(), known(&standby))]);
+            lets_in(&gateway, &connector, &enrolments, Some(beside.id().as_str()));
             assert!(gateway.engines.of_key(&key.id()).is_some());
             let reads = |key: &PublicKey| {
                 let states = gateway.engines.states(&connector);
@@ -387,7 +387,7 @@ mod tests {
             };
             assert!(reads(&beside), "the one that read last");
             let standing = standing(found, Some("one"), now);
-            revoke(&gateway, &connector, &mut places, ("a", standing.as_ref()));
+            revoke(&gateway, &connector, &mut enrolments, ("a", standing.as_ref()));
             assert!(gateway.engines.of_key(&key.id()).is_none(), "{found:?}");
             assert!(
                 gateway.engines.of_key(&beside.id()).is_some() && reads(&beside),

@@ -24,7 +24,7 @@ pub(super) enum Enrolment {
 }
 
 /// How a connector's engines are enrolled, by the names of their Secrets.
-pub(super) type Places = BTreeMap<String, Known>;
+pub(super) type Enrolments = BTreeMap<String, Known>;
 
 /// What is remembered of an enrolment: the version of the Secret that it was read of.
 #[derive(Clone, Debug)]

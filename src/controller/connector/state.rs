@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Failed, Inputs, Intervals};
-use super::enrolment::Places;
+use super::enrolment::Enrolments;
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
@@ -97,7 +97,7 @@ pub(in crate::controller) struct ConnectorState {
     /// Our page that leads to the question.
     pub(super) page: Option<String>,
     /// What is known of the enrolments of its Sync Engines.
-    pub(super) engines: Places,
+    pub(super) engines: Enrolments,
     /// What the status says of its Sync Engine, if it has one.
     pub(super) told_of_engine: Option<status::engine::Engine>,
     /// What policies were last told.

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::connector::{EngineStatus, OneEngine};
 use crate::api::reason::{Reason, connector};
 use crate::controller::condition::{Conditions, Status};
-use crate::controller::connector::enrolment::{Enrolment, Places};
+use crate::controller::connector::enrolment::{Enrolment, Enrolments};
 use crate::controller::context::connector_name;
 use crate::gateway::Gateway;
 use crate::source::engine::{State, Trouble};
@@ -33,17 +33,17 @@ impl Engine {
 pub(in crate::controller::connector) fn told(
     gateway: &Gateway,
     name: &Name,
-    places: &Places,
+    enrolments: &Enrolments,
 ) -> Option<Engine> {
     let states = gateway.engines.states(&connector_name(name));
-    of(gateway.address(), name, places, &states)
+    of(gateway.address(), name, enrolments, &states)
 }
 
 /// One engine, and what is to be said of it.
 type One = (OneEngine, (Status, Reason, String));
 
-fn of(gateway: &str, name: &Name, places: &Places, states: &[State]) -> Option<Engine> {
-    let mut all: Vec<(bool, One)> = places
+fn of(gateway: &str, name: &Name, enrolments: &Enrolments, states: &[State]) -> Option<Engine> {
+    let mut all: Vec<(bool, One)> = enrolments
         .iter()
         .map(|(secret, known)| {
             let key = if let Enrolment::Joined(key) = &known.enrolment { Some(key.id()) } else { None };
@@ -148,14 +148,14 @@ pub(super) mod tests {
         State { key: key.id(), is_active: true, is_connected, seen: Some(seen) }
     }
 
-    fn places(enrolments: impl IntoIterator<Item = Enrolment>) -> Places {
+    fn by_secret(enrolments: impl IntoIterator<Item = Enrolment>) -> Enrolments {
         let known = |enrolment| Known { version: None, uid: None, enrolment };
         let names = ["corp-engine", "corp-engine-2"].map(str::to_owned);
         names.into_iter().zip(enrolments.into_iter().map(known)).collect()
     }
 
     fn said(enrolments: impl IntoIterator<Item = Enrolment>, states: &[State]) -> Engine {
-        of("https://gw.example", &Name::new("id", "corp"), &places(enrolments), states).unwrap()
+        of("https://gw.example", &Name::new("id", "corp"), &by_secret(enrolments), states).unwrap()
     }
 
     /// How an engine can be, once each.
@@ -199,7 +199,7 @@ pub(super) mod tests {
         let unusable = said([Enrolment::Unusable("no".to_owned())], &[]);
         assert_eq!(unusable.condition.1.name, "EngineNotConnected");
         assert!(every().iter().all(|engine| !format!("{engine:?}").contains("sesame")));
-        assert!(of("https://gw.example", &Name::new("id", "corp"), &Places::new(), &[]).is_none());
+        assert!(of("https://gw.example", &Name::new("id", "corp"), &Enrolments::new(), &[]).is_none());
     }
 
     #[test]
