@@ -268,6 +268,17 @@ mod tests {
     use crate::directory::{Anchor, DirectoryId, Evidence, Grade, GroupContent, Key, Owner, UserContent};
     use crate::store::link::{Leaving, Subject};
 
+    /// Of who left and was disabled.
+    fn leaving() -> Leaving {
+        Leaving {
+            since: Timestamp::UNIX_EPOCH,
+            evidence: Evidence::data(Grade::Absent),
+            steps_done: 1,
+            executed_at: Some(Timestamp::UNIX_EPOCH),
+            completion: 7,
+        }
+    }
+
     fn user(name: &str, emails: &[&str], attributes: &[(&str, &str)]) -> Content {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Content::User(UserContent {
@@ -373,20 +384,13 @@ mod tests {
     #[test]
     fn a_leaver_who_is_active_again_is_to_be_disabled_again() {
         let content = user("ada", &ADA, &[]);
-        let leaving = Leaving {
-            since: Timestamp::UNIX_EPOCH,
-            evidence: Evidence::data(Grade::Absent),
-            steps_done: 1,
-            executed_at: Some(Timestamp::UNIX_EPOCH),
-            completion: 7,
-        };
-        let gone = Link { active: false, leaving: Some(leaving), ..link(content.clone(), &[]) };
+        let gone = Link { active: false, leaving: Some(leaving()), ..link(content.clone(), &[]) };
         assert_eq!(drift(&gone, &shown(&content, false, None)), None);
         let drift = drift(&gone, &shown(&content, true, None)).unwrap();
         assert_eq!(drift.differs, [Difference::Active(true)]);
         let truth = drift.link.unwrap();
         assert!(truth.active);
-        assert_eq!(truth.leaving, Some(Leaving { steps_done: 0, executed_at: None, ..leaving }));
+        assert_eq!(truth.leaving, Some(Leaving { steps_done: 0, executed_at: None, ..leaving() }));
     }
 
     /// Where such memberships are ended: who is somebody's is left to a plan, whoever else is a stranger, and so is who left.
@@ -404,15 +408,8 @@ mod tests {
             Content::Group(GroupContent { display_name: "team".to_owned(), ..GroupContent::default() });
         let mut subjects = subjects();
         let mut left = subjects.by_id.get(&SubjectId(2)).unwrap().clone();
-        let leaving = Leaving {
-            since: Timestamp::UNIX_EPOCH,
-            evidence: Evidence::data(Grade::Absent),
-            steps_done: 1,
-            executed_at: Some(Timestamp::UNIX_EPOCH),
-            completion: 7,
-        };
         left.link.as_mut().unwrap().target = TargetId("t4".into());
-        left.link.as_mut().unwrap().leaving = Some(leaving);
+        left.link.as_mut().unwrap().leaving = Some(leaving());
         subjects.by_id.insert(SubjectId(4), left);
         let mapped = BTreeSet::new();
         let ids: Vec<TargetId> = [2, 3, 4].map(|id| TargetId(format!("t{id}").into())).into();
@@ -432,7 +429,7 @@ mod tests {
             let ids: Vec<TargetId> = strangers.iter().map(|id| TargetId((*id).into())).collect();
             assert_eq!(drift.strangers, ids);
         }
-        let gone = Link { leaving: Some(leaving), ..link.clone() };
+        let gone = Link { leaving: Some(leaving()), ..link.clone() };
         assert_eq!(compare(&comparison, &gone), None, "of a group that is gone nobody knows");
         comparison.owners = None;
         assert_eq!(compare(&comparison, &link), None, "they stay where memberships are owned");
