@@ -21,8 +21,10 @@ impl Cut {
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-                tokio::spawn(relay(client, server, after));
+                // While nobody listens there, a client is refused here too.
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await {
+                    tokio::spawn(relay(client, server, after));
+                }
             }
         });
         Self { port, task }
@@ -63,7 +65,8 @@ impl Cuts {
         let (port, cuts) = (listener.local_addr().unwrap().port(), left.clone());
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                // While nobody listens there, a client is refused here too, and that is none of the cuts.
+                let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await else { continue };
                 let cut = cuts.lock().unwrap().pop();
                 tokio::spawn(async move {
                     let Some(cut) = cut else {
