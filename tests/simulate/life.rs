@@ -77,6 +77,8 @@ pub(crate) struct Life {
     pub(crate) proves_its_end: bool,
     /// Whether the target ever would not have somebody, for no reason of theirs.
     pub(crate) rejected: bool,
+    /// The other policy stopped before its end, and keeps what it had begun to make its own.
+    pub(crate) other_is_midway: bool,
     /// Names that the last run could not give, or not give yet.
     pub(crate) put_aside: BTreeSet<String>,
     /// Whether the last run left something to the next one.
@@ -189,6 +191,7 @@ impl Life {
             edited: false,
             proves_its_end: false,
             rejected: false,
+            other_is_midway: false,
             put_aside: BTreeSet::new(),
             waits: false,
             basis: None,

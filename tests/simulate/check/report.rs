@@ -8,7 +8,7 @@ use rollcall::sync::project::{QuarantineReason, Quarantined};
 use rollcall::sync::run::{RunReport, RunResult};
 
 use super::Looked;
-use crate::life::Life;
+use crate::life::{Life, other};
 use crate::oracle::{Broken, demand};
 use crate::place::{Objects, Place};
 
@@ -116,6 +116,7 @@ impl Life {
             let excused = match one.reason {
                 QuarantineReason::RejectedByTarget => {
                     self.rejected
+                        || self.other_is_midway && one.message.contains(&format!("the policy {}", other()))
                         || matches!(&self.place, Place::Shared(fake) if {
                             let dislikes = !fake.dislikes.lock().unwrap().is_empty();
                             dislikes || !self.drift.is_empty() || self.lost

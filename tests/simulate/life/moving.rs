@@ -127,11 +127,13 @@ impl Life {
     /// What the operator does from time to time.
     pub(super) fn sweep(&mut self) {
         let there = BTreeSet::from([owner(), other()]);
-        let now = self.clock.now();
+        let (known, now) = (self.links(), self.clock.now());
         let forgotten =
             self.store.forget_absent(&there, &BTreeSet::from([connector()]), |_| true, now, KEEPS);
         if forgotten.unwrap() > 0 {
             self.store_place = OnceCell::new();
+            // It has come back, and no run has gone there for so long.
+            self.lost |= self.links() != known;
             self.tell("what was known of the target that was left is forgotten");
         }
     }

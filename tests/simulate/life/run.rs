@@ -77,7 +77,7 @@ impl Life {
         let policy = Arc::new(self.rules.policy("all"));
         let clock: &dyn Clock = &self.clock;
         let (store, basis) = (&self.store, &mut self.basis);
-        let (mut meanwhile, mut told) = (Vec::new(), Vec::new());
+        let (mut meanwhile, mut others) = (Vec::new(), Vec::new());
         let ran = match &self.place {
             Place::Shared(fake) => {
                 let work = Work { store, target: &**fake, policy, rebuild, clock };
@@ -89,7 +89,7 @@ impl Life {
                         () = fake.died() => break None,
                         dies_in = fake.paused() => {
                             let before = fake.objects().clone();
-                            told.push(Box::pin(run_as_other(store, fake, &self.rules, clock)).await);
+                            others.push(Box::pin(run_as_other(store, fake, &self.rules, clock)).await);
                             meanwhile.push((before, fake.objects().clone()));
                             fake.go_on(dies_in);
                         }
@@ -113,8 +113,9 @@ impl Life {
                 format!("an operation of {first:?} waited while one of {lane:?} was done")
             })?;
         }
-        for told in told {
-            self.tell(format!("the other policy runs meanwhile: {told}"));
+        for other in others {
+            self.other_is_midway = other.is_midway;
+            self.tell(format!("the other policy runs meanwhile: {}", other.told));
             self.count("runs while another policy ran");
         }
         self.disk.lives();
@@ -270,20 +271,29 @@ impl Life {
     pub(super) async fn run_other(&mut self) -> Result<(), Broken> {
         let Place::Shared(fake) = &self.place else { return Ok(()) };
         let before = self.objects();
-        let told = Box::pin(run_as_other(&self.store, fake, &self.rules, &self.clock)).await;
-        self.tell(format!("the other policy runs: {told}"));
+        let ran = Box::pin(run_as_other(&self.store, fake, &self.rules, &self.clock)).await;
+        self.other_is_midway = ran.is_midway;
+        self.tell(format!("the other policy runs: {}", ran.told));
         let after = self.objects();
         self.check_foreign(&before, &after, &other())
     }
 }
 
 /// What became of a run of the policy that wants some of the same people.
-async fn run_as_other(store: &Store, fake: &Fake, rules: &Rules, clock: &dyn Clock) -> String {
+struct Other {
+    told: String,
+    /// It did not come to its end: what it has begun to make its own stays so until it runs again.
+    is_midway: bool,
+}
+
+async fn run_as_other(store: &Store, fake: &Fake, rules: &Rules, clock: &dyn Clock) -> Other {
     let departments = Some(BTreeSet::from(["Support".to_owned()]));
     let policy = Arc::new(Rules { departments, ..rules.clone() }.policy("other"));
     let ran = run(Work { store, target: fake, policy, rebuild, clock }, run::Options::default(), |_, _| {});
-    let ran = ran.await.map(|report| format!("{:?}{}", report.result(), crate::story::of_report(&report)));
-    format!("{ran:?}")
+    let ran = ran.await;
+    let is_midway = ran.as_ref().map_or(true, |report| report.failed.is_some());
+    let ran = ran.map(|report| format!("{:?}{}", report.result(), crate::story::of_report(&report)));
+    Other { told: format!("{ran:?}"), is_midway }
 }
 
 /// What another policy made of its own objects meanwhile was not done by this one.
