@@ -60,10 +60,6 @@ pub(crate) struct Fake {
     goes_on: Notify,
     /// How a process comes to its turns.
     pub(crate) turns: Turns,
-    /// The lanes of those who wait for a turn.
-    waiting: Mutex<Vec<Lane>>,
-    /// Who was overtaken by somebody of a later lane, and by whom.
-    pub(crate) overtaken: Mutex<Option<(Lane, Lane)>>,
     /// Until when it asked to be left alone.
     pub(crate) quiet_until: Mutex<Option<Instant>>,
     /// So many questions are not answered.
@@ -98,8 +94,6 @@ impl Fake {
             paused: Notify::new(),
             goes_on: Notify::new(),
             turns: Turns::free(),
-            waiting: Mutex::default(),
-            overtaken: Mutex::default(),
             quiet_until: Mutex::default(),
             deaf: AtomicU64::new(0),
             dislikes: Mutex::default(),
@@ -165,7 +159,6 @@ impl Fake {
         self.pauses_in.store(NEVER, Ordering::SeqCst);
         self.deaf.store(0, Ordering::SeqCst);
         self.silent.lock().unwrap().clear();
-        self.waiting.lock().unwrap().clear();
         // Of several operations at once more than one may have told of the end.
         for told in [&self.died, &self.paused] {
             std::pin::pin!(told.notified()).as_mut().enable();
@@ -230,20 +223,6 @@ impl Fake {
             self.died.notify_one();
             std::future::pending::<()>().await;
         }
-    }
-
-    /// Waits for a turn, and notes who was overtaken.
-    async fn turn(&self, operation: &Operation) -> Result<rollcall::target::turn::Turn, TargetError> {
-        let lane = Lane::of(operation);
-        self.waiting.lock().unwrap().push(lane);
-        let turn = self.turns.in_lane(lane).take(Call::Write).await;
-        let mut waiting = self.waiting.lock().unwrap();
-        let at = waiting.iter().position(|waits| *waits == lane).unwrap();
-        waiting.remove(at);
-        if let Some(first) = waiting.iter().min().filter(|first| turn.is_ok() && **first < lane) {
-            self.overtaken.lock().unwrap().get_or_insert((*first, lane));
-        }
-        turn
     }
 
     fn bearer(&self, content: &Content) -> Option<TargetId> {
@@ -338,7 +317,7 @@ impl Target for Fake {
         for operation in batch {
             self.log.lock().unwrap().push(operation.clone());
             self.live().await;
-            let turn = match self.turn(operation).await {
+            let turn = match self.turns.in_lane(Lane::of(operation)).take(Call::Write).await {
                 Ok(turn) => turn,
                 Err(error) => {
                     outcomes.push(Outcome::Failed(error));

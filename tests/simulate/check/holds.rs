@@ -13,6 +13,8 @@ use crate::rules::Rules;
 #[derive(Clone, Debug)]
 pub(crate) struct Holding {
     users: BTreeSet<String>,
+    /// Those of them whose step is due later, and would exceed a limit then.
+    later: BTreeSet<String>,
     rules: Rules,
     /// When, by the clock.
     at: i64,
@@ -31,10 +33,13 @@ impl Life {
         }
         let is_removal = |class: &str| matches!(class, "userRemoval" | "disable");
         let users = lines.filter(|line| is_removal(&line.class) && !line.is_configuration());
+        let later = users.clone().filter(|line| line.why.contains("when it is due"));
+        let later: BTreeSet<String> = later.map(|line| line.subject.clone()).collect();
         let users: BTreeSet<String> = users.map(|line| line.subject.clone()).collect();
         // Which of several specs counts for a line, only the hold knows.
         self.holding = (!users.is_empty() && !self.edited).then(|| Holding {
             users,
+            later,
             rules: self.rules.clone(),
             at: self.clock.seconds(),
         });
@@ -54,7 +59,10 @@ impl Life {
             let subject = key.to_string();
             let done = looked.after.get(id).is_none_or(|after| after.active != object.active);
             let is_approved = self.approved.keys().any(|(_, (_, approved, _))| *approved == subject);
-            let excused = held.contains(subject.as_str()) || done || is_approved || self.drift.contains(&key);
+            // What is approved does not count any more, so that there may be room for what is due later.
+            let has_room = looked.approved && before.later.contains(&subject);
+            let excused = held.contains(subject.as_str()) || done || is_approved || has_room;
+            let excused = excused || self.drift.contains(&key);
             let calls = |anchor: &String| self.knowledge.may_go(&before.rules, anchor, now).is_ok();
             demand(excused || !looked.of(object).iter().all(calls), 2, || {
                 format!(

@@ -42,7 +42,7 @@ struct Comparison<'a> {
     linked: BTreeSet<Key>,
     /// Whose objects somebody edited by hand.
     drifted: BTreeSet<&'a String>,
-    /// Whose objects bear a name that was put aside.
+    /// Whose objects bear a name that was put aside, or did before the run.
     aside: BTreeSet<&'a String>,
     /// Of two entries that were taken for one person, one waits.
     twins: BTreeSet<&'a String>,
@@ -53,8 +53,9 @@ impl<'a> Comparison<'a> {
     fn new(life: &'a Life, looked: &'a Looked<'a>, subjects: &Subjects, strict: bool, due: bool) -> Self {
         let linked = subjects.by_id.values().filter(|subject| subject.link.is_some());
         let drifted = life.drift.iter().filter_map(|key| looked.anchors.get(key));
-        let aside =
-            looked.after.values().filter(|object| life.put_aside.contains(&object.content.name_key()));
+        // A rename of which nobody knows whether it was done may have been.
+        let aside = looked.before.values().chain(looked.after.values());
+        let aside = aside.filter(|object| life.put_aside.contains(&object.content.name_key()));
         let twins = looked.anchors.values().filter(|anchors| anchors.len() > 1);
         let mut comparison = Self {
             life,
