@@ -1,6 +1,6 @@
 //! The objects of manifests: our kinds, and those that they refer to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Objects {
     pub secrets: BTreeMap<Name, BTreeMap<String, Secret>>,
     /// ConfigMaps.
     pub config_maps: BTreeMap<Name, BTreeMap<String, Vec<u8>>>,
+    /// Secrets that nobody looked at: each is taken to hold what it must.
+    pub assumed: BTreeSet<Name>,
     /// Who issues tokens of service accounts: an apiserver.
     pub issuer: Option<Arc<dyn Issuer>>,
     /// Whether there is a gateway for Sync Engines.

@@ -53,6 +53,9 @@ impl Objects {
 
     /// A certificate and its key, as `kubernetes.io/tls` has them.
     pub(super) fn signer(&self, of: &Name, reference: &SecretRef) -> Followed<Signer> {
+        if self.assumed.contains(&of.beside(&reference.name)) {
+            return Ok(Signer::assumed());
+        }
         let [certificate, key] = CERTIFICATE.map(|key| self.secret(of, &reference.name, key));
         Signer::new(certificate?.expose(), key?)
             .map_err(|why| format!("Secret {}: {why}", of.beside(&reference.name)))
@@ -60,6 +63,9 @@ impl Objects {
 
     /// The key of a service account, as Google writes it into a file.
     pub(super) fn account_key(&self, of: &Name, reference: &KeyRef) -> Followed<AccountKey> {
+        if self.assumed.contains(&of.beside(&reference.name)) {
+            return Ok(AccountKey::assumed());
+        }
         let file = self.secret(of, &reference.name, &reference.key)?;
         AccountKey::read(file).map_err(|why| {
             format!("the key {} of Secret {} {why}", reference.key, of.beside(&reference.name))

@@ -6,7 +6,8 @@ use super::object::{Name, Objects};
 use super::reference::{self, Key, PUBLIC_KEY, Reference};
 use crate::secret::Secret;
 
-/// Long enough for a token, and the beginning of a certificate: whatever it stands for can be read from it.
+/// Long enough for a token, and the beginning of a certificate. Of a private key it is none: who reads one asks whether its Secret
+/// is assumed.
 const ANYTHING: &str =
     "-----BEGIN CERTIFICATE----- stands in for what is not there -----END CERTIFICATE-----";
 
@@ -16,9 +17,11 @@ impl Objects {
     pub fn stand_in(&mut self) -> BTreeSet<(Name, Reference)> {
         let connectors = self.connectors.iter();
         let connectors = connectors.flat_map(|(name, (spec, _))| {
-            // The operator makes the Secret of an engine itself.
+            // The operator makes the Secrets of engines itself.
+            let engines = reference::engine_secrets(&name.name, spec);
+            let own = move |key: &Key| key.key == PUBLIC_KEY && engines.iter().any(|it| it == key.of.name());
             let keys = reference::keys_of_connector(&name.name, spec).into_iter();
-            keys.filter(|key| key.key != PUBLIC_KEY).map(move |key| (name, key))
+            keys.filter(move |key| !own(key)).map(move |key| (name, key))
         });
         let policies = self.policies.iter();
         let policies = policies
@@ -46,6 +49,7 @@ impl Objects {
                 }
             }
         }
+        self.assumed.extend(secrets.keys().cloned());
         self.secrets.extend(secrets);
         self.config_maps.extend(config_maps);
         told

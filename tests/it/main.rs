@@ -83,4 +83,5 @@ mod text;
 mod touches;
 mod unchanged;
 mod untold;
+mod validated_alone;
 mod wipeouts;
