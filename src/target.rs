@@ -20,7 +20,7 @@ pub mod scim;
 pub mod trial;
 pub mod turn;
 
-pub use capability::{Capabilities, Names, OfKind, Rates};
+pub use capability::{Capabilities, NameLimits, Names, OfKind, Rates};
 pub use kind::{OpenTarget, TargetConfig};
 pub use lane::Lane;
 

@@ -157,7 +157,7 @@ impl<T: Target> Apply<'_, T> {
         }
         let can = self.context.target.capabilities();
         if let Some(why) = able::lacks(&can, task.step) {
-            self.report.rejected.push((subject, why.to_owned()));
+            self.report.rejected.push((subject, why.into_owned()));
             return None;
         }
         let task = if can.nested_groups { task } else { self.without_groups(task) };

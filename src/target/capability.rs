@@ -40,6 +40,22 @@ pub struct OfKind {
     pub holds_key: bool,
     /// Whether two objects can have one name.
     pub names: Names,
+    /// Which names it takes.
+    pub limits: NameLimits,
+}
+
+/// What the vendor of a target says of the names that it takes. What nobody documents is left to the target itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameLimits {
+    /// Characters of a name at most.
+    pub longest: Option<usize>,
+    /// Names that nobody may have.
+    pub reserved: &'static [&'static str],
+}
+
+impl NameLimits {
+    /// Nothing is documented.
+    pub const UNKNOWN: Self = Self { longest: None, reserved: &[] };
 }
 
 /// Whether two objects of one kind can have one name.

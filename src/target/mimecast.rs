@@ -22,7 +22,7 @@ use super::in_order::in_order;
 use super::lane::Lane;
 use super::refusal::Refusal;
 use super::turn::Turns;
-use super::{Capabilities, Names, OfKind, Rates, Target};
+use super::{Capabilities, NameLimits, Names, OfKind, Rates, Target};
 
 mod answer;
 mod client;
@@ -155,7 +155,13 @@ impl Target for Mimecast {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let of = OfKind { rename: true, delete: true, holds_key: false, names: Names::UniqueIgnoringCase };
+        let of = OfKind {
+            rename: true,
+            delete: true,
+            holds_key: false,
+            names: Names::UniqueIgnoringCase,
+            limits: NameLimits::UNKNOWN,
+        };
         Capabilities {
             users: Some(OfKind { delete: false, ..of }),
             groups: Some(of),

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Capabilities, Names, OfKind, Rates, Target, TargetError, TargetReason};
+use super::{Capabilities, NameLimits, Names, OfKind, Rates, Target, TargetError, TargetReason};
 use crate::directory::{
     Content, Key, Match, Operation, Outcome, Owner, SubjectKind, TargetId, TargetObject, UserContent,
 };
@@ -63,7 +63,13 @@ impl Target for Registry {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let all = OfKind { rename: true, delete: true, holds_key: true, names: Names::UniqueIgnoringCase };
+        let all = OfKind {
+            rename: true,
+            delete: true,
+            holds_key: true,
+            names: Names::UniqueIgnoringCase,
+            limits: NameLimits::UNKNOWN,
+        };
         Capabilities {
             users: Some(all),
             groups: Some(all),

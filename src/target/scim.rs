@@ -350,15 +350,16 @@ pub fn identity(url: &Url) -> String {
 }
 
 fn capabilities(dialect: &Dialect) -> Capabilities {
-    let of = |kind: SubjectKind, key: LookUp, names| OfKind {
+    let of = |kind: SubjectKind, key: LookUp, names, limits| OfKind {
         rename: true,
         delete: kind == SubjectKind::Group || dialect.deletion == Deletion::Deletes,
         holds_key: dialect.holds_key(kind) && key != LookUp::None,
         names,
+        limits,
     };
     Capabilities {
-        users: Some(of(SubjectKind::User, dialect.user_key, dialect.user_names)),
-        groups: Some(of(SubjectKind::Group, dialect.group_key, dialect.group_names)),
+        users: Some(of(SubjectKind::User, dialect.user_key, dialect.user_names, dialect.user_limits)),
+        groups: Some(of(SubjectKind::Group, dialect.group_key, dialect.group_names, dialect.group_limits)),
         disable: true,
         nested_groups: dialect.nested,
         members_readable: dialect.members != Members::Never,

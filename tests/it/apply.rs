@@ -20,7 +20,7 @@ use rollcall::sync::apply::Counts;
 use rollcall::sync::import::import;
 use rollcall::sync::policy::{Adopt, MatchBy, Policy};
 use rollcall::sync::run::{Approval, Options, RunReport, RunResult, Stop, Work, run, unreached};
-use rollcall::target::{TargetError, TargetReason};
+use rollcall::target::{NameLimits, TargetError, TargetReason};
 
 use crate::support::completion::completion;
 use crate::support::fake_target::{Fake, Object, Trouble};
@@ -593,6 +593,36 @@ async fn what_is_rejected_is_tried_again_with_decay() {
     assert_eq!(creates(&bench), 3);
     let report = bench.run("one", &["ada", "grace"], 200).await;
     assert_eq!((creates(&bench), report.result()), (4, RunResult::InStep));
+}
+
+#[tokio::test]
+async fn a_name_that_the_vendor_rules_out_costs_no_request_and_nobody_else() {
+    const LONGER: &str = ", groups: { name: \"'everybody of ' + group.name\" }";
+    let mut bench = Bench::new();
+    bench.target.capabilities.groups.as_mut().unwrap().limits =
+        NameLimits { longest: Some(10), reserved: &[] };
+    bench.spec = LONGER;
+    let report = bench.run("one", &["ada", TEAM], 0).await;
+    let said = why(&report);
+    assert!(
+        said.contains("17 characters, and the target takes 10 at most; change it with groups.name"),
+        "{said}"
+    );
+    assert_eq!((report.applied.users.created, report.quarantined_count), (1, 1));
+    assert_eq!(bench.target.log.lock().unwrap().len(), 1, "only the user was asked for");
+    // What corrects it helps at once.
+    bench.spec = "";
+    let report = bench.run("one", &["ada", TEAM], 1).await;
+    assert_eq!((report.applied.groups.created, report.applied.members_added), (1, 1));
+    assert_eq!(report.result(), RunResult::InStep);
+    // A rename leaves the name that is there, and each run says so.
+    bench.spec = LONGER;
+    for at in [60, 120] {
+        let report = bench.run("one", &["ada", TEAM], at).await;
+        assert_eq!(report.quarantined_count, 1);
+        let objects = bench.target.objects();
+        assert!(objects.values().any(|object| object.content.name() == TEAM && object.members.len() == 1));
+    }
 }
 
 #[tokio::test]

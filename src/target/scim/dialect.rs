@@ -1,7 +1,7 @@
 //! What a service does otherwise than RFC 7644 says, as fields.
 
 use crate::directory::SubjectKind;
-use crate::target::Names;
+use crate::target::{NameLimits, Names};
 
 /// How requests to a service are written, and how its answers are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub struct Dialect {
     pub user_names: Names,
     /// Whether two groups can have one `displayName`.
     pub group_names: Names,
+    /// Which `userName` it takes.
+    pub user_limits: NameLimits,
+    /// Which `displayName` of a group it takes.
+    pub group_limits: NameLimits,
     /// How many e-mail addresses of a user it keeps.
     pub addresses: Addresses,
     /// Which other attributes of a user it keeps.
@@ -280,6 +284,8 @@ impl Overrides {
             names_by_case: self.names_by_case.unwrap_or(is.names_by_case),
             user_names: self.user_names.unwrap_or(is.user_names),
             group_names: self.group_names.unwrap_or(is.group_names),
+            user_limits: is.user_limits,
+            group_limits: is.group_limits,
             addresses: self.addresses.unwrap_or(is.addresses),
             attributes: is.attributes,
             nested: self.nested.unwrap_or(is.nested),

@@ -4,7 +4,7 @@ use super::dialect::{
     Addresses, Attributes, Booleans, Deletion, Dialect, Keys, LookUp, Members, Operators, Paging, Rates,
     Removal, Update,
 };
-use crate::target::Names;
+use crate::target::{NameLimits, Names};
 
 /// A service, or a kind of service.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ const STANDARD: Dialect = Dialect {
     names_by_case: false,
     user_names: Names::UniqueIgnoringCase,
     group_names: Names::Shared,
+    user_limits: NameLimits::UNKNOWN,
+    group_limits: NameLimits::UNKNOWN,
     addresses: Addresses::All,
     attributes: Attributes::All,
     nested: true,
@@ -67,6 +69,10 @@ const FOUND: Dialect = Dialect {
     group_name: LookUp::Filter,
     ..STANDARD
 };
+
+/// Neither a user nor a group may be called so (docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference, `CreateUser` and
+/// `CreateGroup`, which say how long names may be, too).
+const RESERVED_AT_AWS: &[&str] = &["Administrator", "AWSAdministrators"];
 
 /// Every profile; the first is what is assumed of a service that is not recognized.
 pub const PROFILES: &[Profile] = &[
@@ -183,6 +189,8 @@ pub const PROFILES: &[Profile] = &[
             paging: Paging::Cursor,
             user_address: LookUp::List,
             group_names: Names::UniqueIgnoringCase,
+            user_limits: NameLimits { longest: Some(128), reserved: RESERVED_AT_AWS },
+            group_limits: NameLimits { longest: Some(1024), reserved: RESERVED_AT_AWS },
             addresses: Addresses::Primary,
             nested: false,
             ..FOUND
@@ -298,6 +306,10 @@ mod tests {
             let Dialect { members_per_request, page, at_once, rates, .. } = profile.dialect;
             assert!((1..=100).contains(&members_per_request), "{}", profile.name);
             assert!((1..=1000).contains(&page) && at_once > 0, "{}", profile.name);
+            for limits in [profile.dialect.user_limits, profile.dialect.group_limits] {
+                let is_documented = matches!(profile.evidence, Evidence::Documented(_));
+                assert!(limits == NameLimits::UNKNOWN || is_documented, "{}", profile.name);
+            }
             assert!(rates.reads != Some(0) && rates.writes != Some(0), "{}", profile.name);
         }
         assert_eq!(standard().name, "standard");

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use rollcall::directory::{Content, Key, Match, Operation, Outcome, SubjectKind, TargetId, TargetObject};
 use rollcall::target::turn::{Call, Said, Turns};
-use rollcall::target::{Capabilities, Lane, Names, OfKind, Rates, Target, TargetError, TargetReason};
+use rollcall::target::{
+    Capabilities, Lane, NameLimits, Names, OfKind, Rates, Target, TargetError, TargetReason,
+};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -107,7 +109,13 @@ impl Fake {
     }
 
     fn able() -> Capabilities {
-        let all = OfKind { rename: true, delete: true, holds_key: true, names: Names::UniqueIgnoringCase };
+        let all = OfKind {
+            rename: true,
+            delete: true,
+            holds_key: true,
+            names: Names::UniqueIgnoringCase,
+            limits: NameLimits::UNKNOWN,
+        };
         Capabilities {
             users: Some(all),
             groups: Some(all),
