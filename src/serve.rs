@@ -17,6 +17,7 @@ pub use admin::admin;
 pub use consent::{Answer, Asked, Consents, consent, is_external};
 pub use export::export;
 pub use health::{health, metrics};
+pub(crate) use listen::Sending;
 pub use listen::{Connections, listen_with};
 pub use readiness::Readiness;
 pub use registry::{Registry, registry};

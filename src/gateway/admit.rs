@@ -6,9 +6,8 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use jiff::SignedDuration;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::desk::Desk;
+use super::desk::{Desk, Place};
 use super::recent::{Old, SKEW};
 use super::refused::Refused;
 use crate::directory::ConnectorName;
@@ -25,8 +24,8 @@ pub(super) struct Admitted {
     pub(super) stamp: Stamp,
     /// How far its clock is ahead.
     pub(super) skew: SignedDuration,
-    #[expect(dead_code, reason = "it is held until the request is answered, and never asked")]
-    place: OwnedSemaphorePermit,
+    /// It is held until the answer was taken.
+    pub(super) place: Place,
 }
 
 /// Whose request it is.

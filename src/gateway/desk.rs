@@ -15,6 +15,8 @@ use crate::wire::{KeyId, NoKey, Stamp};
 
 /// So many requests of one engine are answered at once.
 const AT_ONCE: usize = 8;
+/// So many of its questions and ends, which may be long, are unpacked and answered at once. An engine asks one after another.
+const LETTERS: usize = 1;
 /// So many who have a token may try to join in a second.
 const JOINS: u32 = 5;
 
@@ -27,8 +29,28 @@ pub(super) struct Desk {
     /// Who this process is: what is signed is signed for it, so that nothing counts after it ended.
     pub(super) instance: String,
     recent: Mutex<Recent>,
-    under_way: Mutex<HashMap<KeyId, Arc<Semaphore>>>,
+    under_way: Mutex<HashMap<KeyId, UnderWay>>,
     joins: Mutex<(i64, u32)>,
+}
+
+/// What may be under way of one key.
+struct UnderWay {
+    requests: Arc<Semaphore>,
+    letters: Arc<Semaphore>,
+}
+
+/// A place among what is under way of one key. It is held until the last of the answer was taken, or nobody takes it any more.
+pub(super) struct Place {
+    #[expect(dead_code, reason = "it is held, and never asked")]
+    request: OwnedSemaphorePermit,
+    letters: Arc<Semaphore>,
+}
+
+impl Place {
+    /// Waits for a place among the letters; `None` if there are none any more.
+    pub(super) async fn letter(&self) -> Option<OwnedSemaphorePermit> {
+        self.letters.clone().acquire_owned().await.ok()
+    }
 }
 
 impl Desk {
@@ -56,15 +78,19 @@ impl Desk {
     }
 
     /// A place for a request of this key, if there is one.
-    pub(super) fn place(&self, key: &KeyId) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn place(&self, key: &KeyId) -> Option<Place> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if !under_way.contains_key(key) {
             // Those of keys that are gone go with them.
             under_way.retain(|key, _| self.gateway.engines.of_key(key).is_some());
             self.recent().keep(|key| self.gateway.engines.of_key(key).is_some());
         }
-        let places = under_way.entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
-        places.clone().try_acquire_owned().ok()
+        let of = under_way.entry(key.clone()).or_insert_with(|| UnderWay {
+            requests: Arc::new(Semaphore::new(AT_ONCE)),
+            letters: Arc::new(Semaphore::new(LETTERS)),
+        });
+        let request = of.requests.clone().try_acquire_owned().ok()?;
+        Some(Place { request, letters: of.letters.clone() })
     }
 
     /// Whether one more who has a token may try to join in this second.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
@@ -17,6 +17,7 @@ use super::desk::Desk;
 use super::expected::{Expected, Joined, Joining};
 use super::refused::Refused;
 use crate::secret::Secret;
+use crate::serve::Sending;
 use crate::source::engine::{Seen, Trouble};
 use crate::text;
 use crate::wire::{self, PublicKey, Signed, code, path};
@@ -58,11 +59,17 @@ async fn answer(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refus
     let route = Route::of(head.uri.path()).ok_or_else(nothing)?;
     let of = admit::admit(desk, head)?;
     let bytes = admit::body(&of.stamp, body, route.most()).await?;
+    let answered = admitted(desk, &of, route, bytes).await?;
+    Ok(held(answered, of.place))
+}
+
+/// What is answered to a request of an engine that is enrolled.
+async fn admitted(desk: &Desk, of: &Admitted, route: Route<'_>, bytes: Bytes) -> Result<Response, Refused> {
     let engines = &desk.gateway.engines;
     let process = &of.process;
     match route {
         Route::Check => packed(&wire::Receipt { next: 0, room: 0 }),
-        Route::Work => work(desk, &of, &bytes).await,
+        Route::Work => work(desk, of, &bytes).await,
         Route::Part(task, number) => packed(&engines.part((process, task), number, &bytes).await?),
         Route::Room(task) => {
             let room = engines.room((process, task), POLL);
@@ -72,15 +79,28 @@ async fn answer(desk: &Desk, head: &Parts, body: Body) -> Result<Response, Refus
             }
         }
         Route::Ask(task) => {
-            let question = wire::unpack(&bytes, wire::LETTER)?;
-            let told = engines.told((process, task), question).await?;
-            packed_within(&told, wire::TOLD)
+            let letter = of.place.letter().await.ok_or_else(stopping)?;
+            let (engines, process, task) = (engines.clone(), process.clone(), task.to_owned());
+            // It takes room until it is answered, also when whoever asked was cut off.
+            let answering = tokio::spawn(async move {
+                let question = wire::unpack(&bytes, wire::LETTER)?;
+                drop(bytes);
+                let told = engines.told((&process, &task), question).await?;
+                Ok(held(packed_within(&told, wire::TOLD)?, letter))
+            });
+            answering.await.map_err(|_| stopping())?
         }
         Route::End(task) => {
+            let _letter = of.place.letter().await.ok_or_else(stopping)?;
             let end = wire::unpack(&bytes, wire::LETTER)?;
             packed(&engines.end((process, task), end).await?)
         }
     }
+}
+
+/// An answer that holds something until the last of it was taken, or nobody takes it any more.
+fn held<H: Send + Unpin + 'static>(answer: Response, what: H) -> Response {
+    answer.map(|body| Body::new(Sending::new(body, what)))
 }
 
 /// What is asked for, of engines that are enrolled.

@@ -3,6 +3,7 @@
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
+use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -32,11 +33,19 @@ fn desk() -> Arc<Desk> {
     Arc::new(Desk::new(gateway, Arc::new(Fixed), Metrics::new(), CancellationToken::new()).unwrap())
 }
 
-/// How a request is refused, if it is.
-async fn refused(desk: &Arc<Desk>, at: &str, authorization: String) -> Option<String> {
+async fn answer(desk: &Arc<Desk>, at: &str, authorization: String) -> Response {
     let request = Request::builder().method(Method::POST).uri(at);
     let request = request.header(header::AUTHORIZATION, authorization).body(Body::empty()).unwrap();
-    let response = handle(State(desk.clone()), request).await;
+    handle(State(desk.clone()), request).await
+}
+
+/// How a request is refused, if it is.
+async fn refused(desk: &Arc<Desk>, at: &str, authorization: String) -> Option<String> {
+    let response = answer(desk, at, authorization).await;
+    code_of(response).await
+}
+
+async fn code_of(response: Response) -> Option<String> {
     if response.status() == 200 {
         return None;
     }
@@ -55,6 +64,10 @@ impl Key {
 
     /// Asks at one moment, of a process that began at another.
     async fn asks(&self, desk: &Arc<Desk>, began: i64, seconds: i64) -> Option<String> {
+        refused(desk, path::CHECK, self.signs(desk, began, seconds)).await
+    }
+
+    fn signs(&self, desk: &Desk, began: i64, seconds: i64) -> String {
         let stamp = Stamp {
             key: self.0.public().unwrap().id(),
             instance: desk.instance.clone(),
@@ -63,7 +76,7 @@ impl Key {
             nonce: Stamp::nonce().unwrap(),
             body: digest(b""),
         };
-        refused(desk, path::CHECK, self.0.sign(&stamp, "POST", path::CHECK)).await
+        self.0.sign(&stamp, "POST", path::CHECK)
     }
 }
 
@@ -97,6 +110,42 @@ async fn no_process_comes_from_the_future() {
     assert_eq!(key.asks(&desk, 100, 0).await, None);
     assert_eq!(key.asks(&desk, 200, 1).await, Some(code::CLOCK.to_owned()));
     assert_eq!(trouble(&desk), Some(code::CLOCK));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_keeps_its_place() {
+    let desk = desk();
+    let (key, other) = (Key::enrolled(&desk), SigningKey::generate().unwrap().0);
+    let mut untaken = Vec::new();
+    for _ in 0..8 {
+        let answer = answer(&desk, path::CHECK, key.signs(&desk, 0, 0)).await;
+        assert_eq!(answer.status(), 200);
+        untaken.push(answer);
+    }
+    assert_eq!(key.asks(&desk, 0, 0).await, Some(code::BUSY.to_owned()));
+    // That is no matter to others.
+    desk.gateway.engines.enrol(&ConnectorName::new("id", "other"), [other.public().unwrap()]);
+    assert_eq!(Key(other).asks(&desk, 0, 0).await, None);
+    // One that is taken, or that nobody waits for any more, makes room.
+    assert_eq!(code_of(untaken.pop().unwrap()).await, None);
+    assert_eq!(key.asks(&desk, 0, 0).await, None);
+    untaken.clear();
+    for _ in 0..8 {
+        untaken.push(answer(&desk, path::CHECK, key.signs(&desk, 0, 0)).await);
+    }
+    assert!(untaken.iter().all(|answer| answer.status() == 200));
+}
+
+#[tokio::test]
+async fn one_letter_of_a_key_is_opened_at_once() {
+    let desk = desk();
+    let id = Key::enrolled(&desk).0.public().unwrap().id();
+    let (first, second) = (desk.place(&id).unwrap(), desk.place(&id).unwrap());
+    let letter = first.letter().await.unwrap();
+    let mut next = Box::pin(second.letter());
+    assert!(futures::poll!(&mut next).is_pending());
+    drop(letter);
+    assert!(next.await.is_some());
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use self::room::{Room, Seat};
-use self::sending::Sending;
+pub(crate) use self::sending::Sending;
 use super::Tls;
 use super::share::Share;
 use crate::directory::Owner;

@@ -225,6 +225,9 @@ impl TryFrom<Entry> for directory::Entry {
 
     fn try_from(entry: Entry) -> Result<Self, Misfit> {
         let Entry { anchor, kind, dn, names, disabled, expires, fields, attributes, members, place } = entry;
+        if dn.len() > Dn::LONGEST {
+            return Err(Misfit::Long);
+        }
         Ok(Self {
             anchor: Anchor::new(anchor),
             kind: kind.into(),

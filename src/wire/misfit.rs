@@ -6,6 +6,9 @@ pub enum Misfit {
     /// A DN is none.
     #[error("a DN in it is none")]
     Dn,
+    /// A DN is longer than one may be.
+    #[error("a DN in it is longer than one may be")]
+    Long,
     /// Too many changes are in one batch.
     #[error("there are more changes in it than one batch may have")]
     TooMany,

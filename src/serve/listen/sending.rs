@@ -11,14 +11,14 @@ use http_body::{Frame, SizeHint};
 const PIECE: usize = 16 * 1024;
 
 /// A body that is handed over piece by piece. What it holds is dropped at its end, or once nobody takes it any more.
-pub(super) struct Sending<H> {
+pub(crate) struct Sending<H> {
     body: Body,
     rest: Bytes,
     _held: H,
 }
 
 impl<H> Sending<H> {
-    pub(super) fn new(body: Body, held: H) -> Self {
+    pub(crate) fn new(body: Body, held: H) -> Self {
         Self { body, rest: Bytes::new(), _held: held }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::refused::Refused;
@@ -32,6 +32,8 @@ pub(super) enum Event {
 /// Where what comes for a task goes.
 pub(super) struct Intake {
     at: AsyncMutex<At>,
+    /// One batch is unpacked at a time: also while nobody waits for it any more, because whoever sent it was cut off.
+    unpacking: Arc<Semaphore>,
     /// One place more than for batches: for the end, which never waits.
     events: mpsc::Sender<Event>,
     /// Notified when the source has taken something.
@@ -60,7 +62,8 @@ impl Intake {
         let (events, heard) = mpsc::channel(ROOM + 1);
         let freed = Arc::<Notify>::default();
         let at = AsyncMutex::new(At { chain: Chain::of_task(task), half: Vec::new() });
-        let intake = Self { at, events, freed: freed.clone(), has_ended: AtomicBool::new(false), sink };
+        let (unpacking, has_ended) = (Arc::new(Semaphore::new(1)), AtomicBool::new(false));
+        let intake = Self { at, unpacking, events, freed: freed.clone(), has_ended, sink };
         (intake, Outlet { events: heard, freed })
     }
 
@@ -93,10 +96,11 @@ impl Intake {
         if self.places() == 0 {
             return Ok(self.receipt(&at));
         }
+        let unpacking = self.unpacking.clone().acquire_owned().await.map_err(|_| Refused::Gone)?;
         let packed = [&at.half, part].concat();
         // Nothing is changed before this is done: whoever is cut off meanwhile sends the part again.
-        let unpacked = tokio::task::spawn_blocking(move || batch(&packed)).await;
-        match unpacked.map_err(|error| error.to_string()).and_then(|batch| batch) {
+        let unpacked = tokio::task::spawn_blocking(move || (batch(&packed), unpacking)).await;
+        match unpacked.map_err(|error| error.to_string()).and_then(|(batch, _)| batch) {
             // Only whoever has the lock puts something there.
             Ok(batch) => {
                 self.events.try_send(Event::Batch(batch)).map_err(|_| Refused::Gone)?;
@@ -209,4 +213,36 @@ fn batch(packed: &[u8]) -> Result<Batch, String> {
     }
     let changes = sent.into_iter().map(Change::try_from).collect::<Result<_, _>>();
     changes.map(Batch).map_err(|misfit| misfit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Change, Task};
+
+    #[test]
+    fn whoever_is_cut_off_again_and_again_has_one_batch_unpacked_at_a_time() {
+        // The only thread that may wait does so until it is told.
+        let one = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+        one.unwrap().block_on(async {
+            let task = Task { id: "a".to_owned(), read: None, look_up: None };
+            let (intake, mut outlet) = Intake::of(&task, None);
+            let batch = wire::pack(&vec![Change::Tombstone("ann".to_owned())]).unwrap();
+            let (framed, _) = Chain::of_task(&task).part(&batch, true);
+            let (go_on, waits) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || waits.recv());
+            for _ in 0..5 {
+                let cut_off = tokio::time::timeout(Duration::from_millis(1), intake.part(0, &framed)).await;
+                assert!(cut_off.is_err());
+                assert_eq!(intake.unpacking.available_permits(), 0, "the first one is still to be unpacked");
+            }
+            go_on.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            // What was unpacked for nobody is gone, and the part that is sent again counts once.
+            assert_eq!(intake.part(0, &framed).await.unwrap().next, 1);
+            assert_eq!(intake.part(0, &framed).await.unwrap().next, 1);
+            assert!(matches!(outlet.next().await, Some(Event::Batch(batch)) if batch.0.len() == 1));
+            assert_eq!((intake.unpacking.available_permits(), intake.places()), (1, ROOM));
+        });
+    }
 }

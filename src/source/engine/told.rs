@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::directory::{Anchor, Completion, Cursor, DirectoryId, Dn, Feed, Mode, OfNoKind, Shown, fields};
+use crate::directory::{
+    Anchor, Completion, Cursor, DirectoryId, Dn, Feed, Mode, OfNoKind, Reference, Shown, fields,
+};
 use crate::hex;
 use crate::source::ldap::FOLLOWED;
 use crate::source::{KnownBy, LookUp, Reason, Sink, SourceError};
@@ -234,21 +236,11 @@ pub(super) async fn tell(sink: &Sink, question: wire::Question) -> Option<wire::
             if of.len() > wire::LISTS {
                 return None;
             }
-            let lists = sink.members(anchors(of)?).await;
-            let sent = |list: Vec<crate::directory::Reference>| {
-                list.into_iter().map(wire::Reference::from).collect()
-            };
-            let lists = lists.map(|lists| {
-                lists.into_iter().map(|(group, list)| (group.as_str().to_owned(), list.map(sent))).collect()
-            });
-            Told::Members(lists)
+            Told::Members(lists(sink, anchors(of)?).await)
         }
         Question::Values { attribute, entries } => {
             let Some(attribute) = known(&attribute) else { return Some(Told::Values(None)) };
-            let values = sink.values(attribute, anchors(entries)?).await;
-            Told::Values(values.map(|values| {
-                values.into_iter().map(|(anchor, values)| (anchor.as_str().to_owned(), values)).collect()
-            }))
+            Told::Values(values(sink, attribute, anchors(entries)?).await)
         }
         Question::Naming { attribute, dns } => {
             let Some(attribute) = known(&attribute) else { return Some(Told::Naming(None)) };
@@ -261,7 +253,101 @@ pub(super) async fn tell(sink: &Sink, question: wire::Question) -> Option<wire::
     })
 }
 
+/// The members of these groups. They are read one group after another, so that no more than one list is held beside what may be told;
+/// `None` if they cannot be told, or are more than that.
+async fn lists(sink: &Sink, groups: Vec<Anchor>) -> Option<BTreeMap<String, Option<Vec<wire::Reference>>>> {
+    let (mut told, mut room) = (BTreeMap::new(), Room(wire::TOLD));
+    for group in groups {
+        for (group, list) in sink.members(vec![group]).await? {
+            let members = list.iter().flatten();
+            members.map(|member| member.key_parts().map(str::len)).try_for_each(|parts| room.take(parts))?;
+            let sent = |list: Vec<Reference>| list.into_iter().map(wire::Reference::from).collect();
+            told.insert(group.as_str().to_owned(), list.map(sent));
+        }
+    }
+    Some(told)
+}
+
+/// The same of the values of an attribute.
+async fn values(
+    sink: &Sink,
+    attribute: &'static str,
+    entries: Vec<Anchor>,
+) -> Option<BTreeMap<String, Vec<String>>> {
+    let (mut told, mut room) = (BTreeMap::new(), Room(wire::TOLD));
+    for entry in entries {
+        for (entry, values) in sink.values(attribute, vec![entry]).await? {
+            values.iter().try_for_each(|value| room.take([value.len()]))?;
+            told.insert(entry.as_str().to_owned(), values);
+        }
+    }
+    Some(told)
+}
+
+/// How many bytes more may be told.
+struct Room(usize);
+
+impl Room {
+    /// Takes some of it for a text in these parts; `None` if there is not enough.
+    fn take<const N: usize>(&mut self, parts: [usize; N]) -> Option<()> {
+        self.0 = self.0.checked_sub(parts.iter().sum())?;
+        Some(())
+    }
+}
+
 /// The attribute that sources ask the last read for.
 fn known(attribute: &str) -> Option<&'static str> {
     (attribute == FOLLOWED).then_some(FOLLOWED)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::source::{LastRead, Lists};
+
+    /// A last read in which each group has so many members, and each entry as many values, of 1 KiB each. It is asked about one at a time.
+    struct Of(usize);
+
+    impl LastRead for Of {
+        fn called(&self, _: &[Anchor]) -> HashMap<Anchor, String> {
+            HashMap::new()
+        }
+
+        fn members(&self, entries: &[Anchor]) -> Option<Lists> {
+            assert_eq!(entries.len(), 1);
+            let member = || Reference::Uid("m".repeat(1 << 10));
+            Some(entries.iter().map(|one| (one.clone(), Some(vec![member(); self.0]))).collect())
+        }
+
+        fn values(&self, _: &str, entries: &[Anchor]) -> Option<HashMap<Anchor, Vec<String>>> {
+            assert_eq!(entries.len(), 1);
+            Some(entries.iter().map(|one| (one.clone(), vec!["v".repeat(1 << 10); self.0])).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_more_than_may_be_told_is_not_gathered() {
+        let (batches, _kept) = mpsc::channel(1);
+        let names = |many: usize| (0..many).map(|at| at.to_string()).collect::<Vec<_>>();
+        let values = |many| wire::Question::Values { attribute: FOLLOWED.to_owned(), entries: names(many) };
+        // 20 times 1 MiB is told, and 20 times 2 MiB is not: that is more than 32 MiB.
+        for (each, is_told) in [(1 << 10, true), (2 << 10, false)] {
+            let sink = Sink::after(Arc::new(Of(each)), batches.clone());
+            for question in [wire::Question::Members(names(wire::LISTS)), values(wire::LISTS)] {
+                let told = match tell(&sink, question).await {
+                    Some(wire::Told::Members(lists)) => lists.map(|lists| lists.len()),
+                    Some(wire::Told::Values(values)) => values.map(|values| values.len()),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(told, is_told.then_some(wire::LISTS));
+            }
+            // Nor are more asked about than may be.
+            assert_eq!(tell(&sink, values(wire::AT_ONCE + 1)).await, None);
+            assert_eq!(tell(&sink, wire::Question::Members(names(wire::LISTS + 1))).await, None);
+        }
+    }
 }
