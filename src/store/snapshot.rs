@@ -107,6 +107,9 @@ pub struct SnapshotInfo {
     /// What entries were called that could not be understood, and since when.
     #[serde(default)]
     pub remembered: Remembered,
+    /// Which of several entries with one id were not the one that had it first.
+    #[serde(default)]
+    pub copies: Remembered,
     /// Members whom lists had before the last read and have no more, and who may be those whom they name anew: by the group's row
     /// the names by which it had them. `None` in what older versions sealed.
     #[serde(default)]

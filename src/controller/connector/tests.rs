@@ -328,6 +328,7 @@ fn snapshot(sequence: u64) -> SnapshotInfo {
         unreadable: Vec::new(),
         unreadable_count: 0,
         remembered: crate::store::snapshot::Remembered::default(),
+        copies: crate::store::snapshot::Remembered::default(),
         shared_names: Vec::new(),
         waiting: None,
         new_names: 100,

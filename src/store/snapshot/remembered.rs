@@ -21,6 +21,11 @@ pub const MOST: u64 = 10_000;
 pub struct Remembered(BTreeMap<Timestamp, RoaringBitmap>);
 
 impl Remembered {
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Since when an entry with this id and name comes.
     pub fn since(&self, anchor: Option<&Anchor>, name: &str) -> Option<Timestamp> {
         // Most know none, and many are asked for.

@@ -36,6 +36,8 @@ pub(super) enum Is {
     Several,
     /// Nobody could say.
     Unknown,
+    /// The id of an entry that did not come, and of a copy that did.
+    Left,
 }
 
 /// Whether two DNs are of one entry.
@@ -96,6 +98,11 @@ impl Double {
                 "{dns} have the same {attribute} ({anchor}), so it is not known which of them is the former entry, \
                  and what that has stays as it is; give each of them its own, or set anchorAttribute to an attribute \
                  that is unique"
+            ),
+            Is::Left => format!(
+                "{dns} had the same {attribute} ({anchor}) in a read before this one, as another entry, which is gone: so it is \
+                 not known whether it is the same entry now, and what that had stays as it is; give it its own {attribute}, \
+                 or, if it is the same, the former login name, address or DN until it has been read once"
             ),
             Is::Unknown => format!(
                 "{dns} have the same {attribute} ({anchor}), unless they are one entry that was renamed during the \

@@ -18,11 +18,12 @@ use super::shrinkage;
 use super::unreadable::UnreadableEntries;
 use crate::directory::{Batch, Change, Completion, ConnectorName, Cursor, DirectoryId, Dn, Grade, Mode};
 use crate::source::{KnownBy, Reason, SourceError};
-use crate::store::snapshot::{Before, Coverage, Former, Importing, RowId, SnapshotInfo};
+use crate::store::snapshot::{Before, Coverage, Former, Importing, Remembered, RowId, SnapshotInfo};
 use crate::store::{Store, StoreError};
 use crate::words::count;
 
 mod absent;
+mod copies;
 mod doubles;
 mod entry;
 mod frozen;
@@ -55,6 +56,10 @@ pub(super) struct Intake {
     damaged: HashMap<u32, String>,
     /// Rows whose anchor came with several DNs.
     doubles: BTreeMap<RowId, Double>,
+    /// Rows that came last as a copy, each as that.
+    copied: BTreeMap<RowId, Double>,
+    /// Who of this read was a copy.
+    copies: Remembered,
     /// Rows that came under other DNs than before, and could not be understood.
     astray: BTreeMap<RowId, Vec<Dn>>,
     /// Names that are not theirs under which entries with an id came that could not be understood …
@@ -138,6 +143,8 @@ impl Intake {
             tombstones: RoaringBitmap::new(),
             damaged: HashMap::new(),
             doubles: BTreeMap::new(),
+            copied: BTreeMap::new(),
+            copies: Remembered::default(),
             astray: BTreeMap::new(),
             claimed: RoaringBitmap::new(),
             newly_claimed: RoaringBitmap::new(),

@@ -97,6 +97,7 @@ impl Case {
             unreadable: Vec::new(),
             unreadable_count: 0,
             remembered: crate::store::snapshot::Remembered::default(),
+            copies: crate::store::snapshot::Remembered::default(),
             shared_names: Vec::new(),
             waiting: Some(BTreeMap::new()),
             new_names: 0,

@@ -6,7 +6,7 @@ use rollcall::directory::{Anchor, Change, EntryKind, OfNoKind};
 use rollcall::sync::run::RunResult;
 use rstest::rstest;
 
-use super::support::{Company, Directory, exceptions, group, person};
+use super::support::{Company, Directory, exceptions, group, person, person_by_anchor};
 
 const BOB: &str = "uid=bob,ou=people,dc=corp";
 const NEW: &str = "uid=new,ou=people,dc=corp";
@@ -59,6 +59,83 @@ async fn no_account_is_handed_on(
     let report = company.day(&after).await;
     assert_eq!((report.result(), exceptions(&report).len()), (RunResult::InStep, 0));
     assert_eq!(company.registry().len(), in_step.len() + 1);
+}
+
+/// The one that had the id first leaves, and a copy is left with it.
+#[rstest]
+#[case::a_file([None, None])]
+#[case::looked_up([Some(called("2", &[BOB, NEW])), Some(called("2", &[NEW]))])]
+#[tokio::test]
+async fn a_copy_that_outlives_the_original_is_not_handed_its_account(
+    #[case] [both, left]: [Option<HashMap<Anchor, Vec<String>>>; 2],
+    #[values(false, true)] is_group: bool,
+    #[values(false, true)] both_come: bool,
+) {
+    let company = Company::new();
+    let of = |id: &str, dn: &str| if is_group { group(id, dn, &[ANN]) } else { person(id, dn) };
+    let directory = |entries: &[Change], called: &Option<HashMap<Anchor, Vec<String>>>| Directory {
+        changes: [&ann()[..], entries].concat(),
+        called: called.clone(),
+        digest: None,
+    };
+    company.day(&directory(&[of("2", BOB)], &both)).await;
+    let in_step = company.registry();
+    let double = [of("2", BOB), of("2", NEW)];
+    company.day(&directory(&double, &both)).await;
+    // It may leave while it is read.
+    if both_come {
+        company.day(&directory(&double, &left)).await;
+        assert_eq!(company.registry(), in_step);
+    }
+    for _ in 0..2 {
+        let report = company.day(&directory(&[of("2", NEW)], &left)).await;
+        assert_eq!((report.result(), report.held.is_some()), (RunResult::InStepWithExceptions, false));
+        assert_eq!(company.registry(), in_step);
+        let exceptions = exceptions(&report);
+        let said = |(entry, why): (&String, &String)| entry == BOB && why.contains(NEW);
+        assert!(exceptions.len() == 1 && exceptions.iter().all(said), "{exceptions:?}");
+    }
+    // One that cannot be read is the same copy, and the next read still knows it.
+    let damaged = Change::Unreadable {
+        anchor: Some(Anchor::new("2")),
+        what: NEW.to_owned(),
+        why: "a value of it cannot be read".to_owned(),
+    };
+    for last in [damaged, of("2", NEW)] {
+        company.day(&directory(&[last], &left)).await;
+        assert_eq!(company.registry(), in_step);
+    }
+    // It has its own: who had the other one is gone.
+    let gone = Some(called("3", &[NEW])).filter(|_| left.is_some());
+    let report = company.day(&directory(&[of("3", NEW)], &gone)).await;
+    assert_eq!(exceptions(&report).len(), 0, "{:?}", exceptions(&report));
+    assert!(company.registry().contains_key(if is_group { "new" } else { "new@corp.example" }));
+}
+
+/// An entry may be copied to where it is to be, and then be deleted where it was.
+#[rstest]
+#[case::a_file([None, None])]
+#[case::looked_up([Some(called("2", &[BOB, NEW])), Some(called("2", &[NEW]))])]
+#[tokio::test]
+async fn a_copy_with_the_name_of_the_original_is_the_same_entry(
+    #[case] [both, left]: [Option<HashMap<Anchor, Vec<String>>>; 2],
+) {
+    let company = Company::new();
+    let of = |dn: &str| person_by_anchor("2", dn);
+    let on = |entries: &[Change], called: &Option<HashMap<Anchor, Vec<String>>>| Directory {
+        changes: [&ann()[..], entries].concat(),
+        called: called.clone(),
+        digest: None,
+    };
+    company.day(&on(&[of(BOB)], &both)).await;
+    let in_step = company.registry();
+    assert_eq!(exceptions(&company.day(&on(&[of(BOB), of(NEW)], &both)).await).len(), 2);
+    let report = company.day(&on(&[of(NEW)], &left)).await;
+    assert_eq!((report.result(), exceptions(&report).len()), (RunResult::InStep, 0));
+    assert_eq!(company.registry().keys().collect::<Vec<_>>(), in_step.keys().collect::<Vec<_>>());
+    // It may be called otherwise from now on.
+    company.day(&on(&[person("2", NEW)], &left)).await;
+    assert!(company.registry().contains_key("new@corp.example"));
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn a_read(unsettled: u64) -> Read {
         unreadable: Vec::new(),
         unreadable_count: 0,
         remembered: crate::store::snapshot::Remembered::default(),
+        copies: crate::store::snapshot::Remembered::default(),
         shared_names: Vec::new(),
         waiting: None,
         new_names: 100,

@@ -58,7 +58,13 @@ impl Intake {
         attribute: &str,
         missing: &RoaringBitmap,
     ) -> Result<(usize, RoaringBitmap), StoreError> {
-        let several: Vec<_> = doubles.into_iter().filter(|(_, is)| *is != Is::Renamed).collect();
+        let mut copied = std::mem::take(&mut self.copied);
+        // Who was a copy is no new name of the other one.
+        let of_one = |(double, is): &(Double, Is)| *is == Is::Renamed && !copied.contains_key(&double.row);
+        let mut several: Vec<_> = doubles.into_iter().filter(|double| !of_one(double)).collect();
+        let how_many = several.len();
+        copied.retain(|row, _| several.iter().all(|(double, _)| double.row != *row));
+        several.extend(copied.into_values().map(|double| (double, Is::Left)));
         if several.is_empty() {
             return Ok((0, RoaringBitmap::new()));
         }
@@ -69,6 +75,7 @@ impl Intake {
         let had = self.who_had(&several)?;
         for ((double, is), before) in several.iter().zip(before) {
             let (row, why) = (double.row, double.why(*is, attribute));
+            self.note_copies(double, *is, before.as_ref().map(|(_, dn, _)| dn));
             self.unreadable += double.dns().count() as u64;
             for what in double.dns() {
                 let key = double::key(what);
@@ -84,7 +91,8 @@ impl Intake {
                 // Who was called so is named.
                 let was_damaged =
                     had.is_some_and(|had| had.iter().any(|row| self.damaged.contains_key(&row)));
-                let is_named = is_known || is_bearers || was_damaged || what == double::DELETED;
+                let is_named =
+                    is_known || is_bearers || was_damaged || what == double::DELETED || *is == Is::Left;
                 if !is_named {
                     let (what, why, anchor) = (what.clone(), why.clone(), Some(double.anchor.clone()));
                     self.unknown.add(UnreadableEntry { what, why, anchor, since: None });
@@ -101,7 +109,7 @@ impl Intake {
             "an entry with its former name shows the id of another one, so it is not known whether it is still there; \
              give that entry its own id again",
         )?;
-        Ok((several.len(), bearers))
+        Ok((how_many, bearers))
     }
 
     /// Who has the DNs of these entries, by what stands of them; each DN as it is compared.

@@ -83,6 +83,7 @@ impl Intake {
             // All that came of it is taken back.
             return Ok(());
         }
+        self.note_copied(row, known, entry)?;
         if known.is_none_or(|known| known.hash != hash || known.presence != PresenceByte::Present) {
             if let Some(known) = known.filter(|_| shows_no_state(entry))
                 && known.presence != PresenceByte::Gone

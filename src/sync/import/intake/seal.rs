@@ -59,9 +59,11 @@ impl Intake {
         let (doubles, bearers) = self.settle_doubles(doubles, attribute, &missing)?;
         settled.retain(|(row, _)| !bearers.contains(row.0));
         if doubles > 0 {
+            notices.push(double::notice(doubles));
+        }
+        if doubles > 0 || !self.copies.is_empty() {
             // What becomes of one of them is told under the id of both.
             completion.cursor = None;
-            notices.push(double::notice(doubles));
         }
         let held = self.hold(&mut settled, &completion);
         let last = self.info.as_ref();
@@ -96,6 +98,7 @@ impl Intake {
         coverage.extend(places);
         let bare = bare(&completion, &coverage, &there, (users + contacts > 0, groups > 0));
         let shared_names = self.shared_names(full)?;
+        let copies = self.copies_now(full);
         let (unreadable, unreadable_count, remembered) = self.unknown.now(full, finished_at);
         let info = SnapshotInfo {
             connector: self.connector,
@@ -121,6 +124,7 @@ impl Intake {
             unreadable,
             unreadable_count,
             remembered,
+            copies,
             waiting,
             new_names,
             shared_names,

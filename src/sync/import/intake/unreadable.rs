@@ -51,6 +51,7 @@ impl Intake {
             (Some(known), Some(known_as)) if known.hash != Fingerprint::default() => {
                 let row = known.row;
                 self.note_double(row, known_as, &what, since)?;
+                self.note_copy(known_as, &what);
                 // What came of it before stands.
                 self.write_told_of(row)?;
                 self.damaged.insert(row.0, what);
