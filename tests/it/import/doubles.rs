@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use rollcall::directory::{Anchor, Change, EntryKind, OfNoKind};
+use rollcall::directory::{Anchor, Change, EntryKind, Members, OfNoKind, fields};
 use rollcall::sync::run::RunResult;
 use rstest::rstest;
 
 use super::support::{Company, Directory, exceptions, group, person, person_by_anchor};
+use crate::support::memory::entry_at;
 
 const BOB: &str = "uid=bob,ou=people,dc=corp";
 const NEW: &str = "uid=new,ou=people,dc=corp";
@@ -309,4 +310,58 @@ async fn who_is_missing_and_called_as_an_entry_without_id_and_kind_stays(
         company.day(&directory(&[&ann()[..], &anonymous].concat())).await;
         assert_eq!(company.registry() == in_step, stays, "{:?}", company.registry());
     }
+}
+
+/// A server or an exporter may tell DNs apart by letter case alone: who leaves is told by the id, and not by the DN.
+#[rstest]
+#[case::a_file(None)]
+#[case::looked_up(Some(HashMap::new()))]
+#[tokio::test]
+async fn of_two_dns_that_differ_in_letter_case_the_one_whose_id_is_gone_leaves(
+    #[case] called: Option<HashMap<Anchor, Vec<String>>>,
+    #[values("2", "3")] leaves: &str,
+    #[values(false, true)] is_group: bool,
+) {
+    const BIG: &str = "uid=BOB,ou=people,dc=corp";
+    let company = Company::new();
+    let on = |changes: Vec<Change>| Directory { changes, called: called.clone(), digest: None };
+    let of = |id: &str, dn: &str| {
+        if is_group {
+            let name = format!("{id}@corp.example");
+            entry_at(dn, id, EntryKind::Group, &[(fields::NAME, &name)], Members::Complete(Vec::new()))
+        } else {
+            person_by_anchor(id, dn)
+        }
+    };
+    let ann = person_by_anchor("1", ANN);
+    let both = [("2", BOB), ("3", BIG)];
+    let mut day = vec![ann.clone()];
+    day.extend(both.map(|(id, dn)| of(id, dn)));
+    let report = company.day(&on(day)).await;
+    assert_eq!(exceptions(&report).len(), 0, "{:?}", exceptions(&report));
+    let (stays, dn) = both.into_iter().find(|(id, _)| *id != leaves).unwrap();
+    for _ in 0..2 {
+        let report = company.day(&on(vec![ann.clone(), of(stays, dn)])).await;
+        assert_eq!((report.result(), exceptions(&report).len()), (RunResult::InStep, 0));
+        let mut all: Vec<_> = company.registry().into_iter().collect();
+        all.retain(|(_, active)| is_group || *active == 1);
+        let names: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["1@corp.example".to_owned(), format!("{stays}@corp.example")]);
+    }
+}
+
+/// A list may mean either of them, until one is gone.
+#[tokio::test]
+async fn a_list_that_may_mean_two_dns_that_differ_in_letter_case_ends_no_membership() {
+    const BIG: &str = "uid=BOB,ou=people,dc=corp";
+    let company = Company::new();
+    let team = || group("9", "cn=team,ou=groups,dc=corp", &[BOB]);
+    let on = |changes: &[Change]| directory(changes);
+    company.day(&on(&[person_by_anchor("2", BOB), team()])).await;
+    let members = company.members();
+    assert_eq!(members["team"].len(), 1);
+    let report = company.day(&on(&[person_by_anchor("2", BOB), person_by_anchor("3", BIG), team()])).await;
+    assert_eq!((company.members(), exceptions(&report).len()), (members.clone(), 1));
+    company.day(&on(&[person_by_anchor("2", BOB), team()])).await;
+    assert_eq!(company.members(), members);
 }
