@@ -21,6 +21,19 @@ pub(super) struct UnreadableEntries {
     remembered: Remembered,
     /// Those of this read: since when they come.
     came: Vec<(Option<Anchor>, String, Option<Timestamp>)>,
+    /// The last one that came with an id.
+    last: Option<Last>,
+    /// Further ids of those that are named, and what those are called.
+    further: Vec<(Anchor, String)>,
+}
+
+/// What came with an id.
+struct Last {
+    anchor: Anchor,
+    what: String,
+    why: String,
+    /// Whether it is named here, and not where somebody who is known is named.
+    is_here: bool,
 }
 
 impl UnreadableEntries {
@@ -67,11 +80,44 @@ impl UnreadableEntries {
     /// What one of this read with this anchor is called, if one is named.
     pub(super) fn called(&self, anchor: &Anchor) -> Option<String> {
         let found = self.named.iter().find(|stranger| stranger.anchor.as_ref() == Some(anchor));
-        found.map(|stranger| stranger.what.clone())
+        let further =
+            || self.further.iter().find(|(further, _)| further == anchor).map(|(_, what)| what.clone());
+        found.map(|stranger| stranger.what.clone()).or_else(further)
+    }
+
+    /// Whether this is the entry that came last, which shows this id too: it is one entry, and one exception.
+    pub(super) fn is_further(&self, anchor: Option<&Anchor>, what: &str, why: &str) -> bool {
+        let differs = |last: &Last| anchor.is_some_and(|anchor| *anchor != last.anchor);
+        self.last.as_ref().is_some_and(|last| differs(last) && last.what == what && last.why == why)
+    }
+
+    /// Notes another id of the entry that came last.
+    pub(super) fn add_further(&mut self, anchor: Option<&Anchor>, what: &str) {
+        if let Some(anchor) = anchor.filter(|_| self.further.len() < NAMED) {
+            self.further.push((anchor.clone(), what.to_owned()));
+        }
+    }
+
+    /// Notes what came with the id of somebody who is known, and is named there.
+    pub(super) fn is_of_known(&mut self, anchor: &Anchor, what: &str, why: &str, is_further: bool) {
+        if let Some(here) = self.last.take_if(|last| is_further && last.is_here) {
+            self.count = self.count.saturating_sub(1);
+            self.named.pop_if(|named| named.anchor.as_ref() == Some(&here.anchor));
+            self.add_further(Some(&here.anchor), &here.what);
+        }
+        let (what, why) = (what.to_owned(), why.to_owned());
+        self.last = Some(Last { anchor: anchor.clone(), what, why, is_here: false });
     }
 
     pub(super) fn add(&mut self, stranger: UnreadableEntry) {
         self.count += 1;
+        let UnreadableEntry { anchor, what, why, .. } = &stranger;
+        self.last = anchor.as_ref().map(|anchor| Last {
+            anchor: anchor.clone(),
+            what: what.clone(),
+            why: why.clone(),
+            is_here: true,
+        });
         if self.named.len() < NAMED {
             self.named.push(stranger);
         }
@@ -98,7 +144,7 @@ impl UnreadableEntries {
 
     /// After a read of everything those that came, else also those of which nothing was said. New ones are so from `now` on.
     pub(super) fn now(self, full: bool, now: Timestamp) -> (Vec<UnreadableEntry>, u64, Remembered) {
-        let Self { mut named, mut count, before, count_before, remembered: earlier, came } = self;
+        let Self { mut named, mut count, before, count_before, remembered: earlier, came, .. } = self;
         for stranger in &mut named {
             stranger.since.get_or_insert(now);
         }

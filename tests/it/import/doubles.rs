@@ -312,6 +312,32 @@ async fn who_is_missing_and_called_as_an_entry_without_id_and_kind_stays(
     }
 }
 
+/// Merged records show the ids of all: they are one entry that cannot be understood, and whoever is known is named as that.
+#[rstest]
+#[case::of_nobody(&["7", "8", "9"], 1)]
+#[case::of_somebody_first(&["2", "8", "9"], 1)]
+#[case::of_somebody_last(&["8", "9", "2"], 1)]
+#[case::of_two(&["8", "2", "3", "9"], 2)]
+#[tokio::test]
+async fn a_record_with_several_ids_is_one_exception(#[case] ids: &[&str], #[case] expected: usize) {
+    let company = Company::new();
+    let known = [person("1", ANN), person("2", BOB), person("3", NEW)];
+    company.day(&directory(&known)).await;
+    let unreadable = |id: &&str| Change::Unreadable {
+        anchor: Some(Anchor::new(*id)),
+        what: "uid=zoe,ou=people,dc=corp".to_owned(),
+        why: "it has several ids (line 7)".to_owned(),
+    };
+    let others = known.iter().filter(|entry| entry.anchor().is_some_and(|id| !ids.contains(&id.as_str())));
+    let day: Vec<Change> = others.cloned().chain(ids.iter().map(unreadable)).collect();
+    let imported = company.import(&directory(&day)).await;
+    assert_eq!(imported.unreadable, 1);
+    let report = company.run(None).await;
+    let named = (report.quarantined.len(), report.unreadable.len());
+    assert_eq!(named.0 + named.1, expected, "{:?} {:?}", report.quarantined, report.unreadable);
+    assert_eq!(imported.info.unreadable_count, named.1 as u64);
+}
+
 /// A server or an exporter may tell DNs apart by letter case alone: who leaves is told by the id, and not by the DN.
 #[rstest]
 #[case::a_file(None)]

@@ -27,7 +27,6 @@ impl Intake {
         what: String,
         why: String,
     ) -> Result<(), StoreError> {
-        self.unreadable += 1;
         let known = match anchor {
             Some(anchor) => self.importing.known(anchor)?,
             None => None,
@@ -35,6 +34,9 @@ impl Intake {
         // Whoever it is, the one who had this name last is not missing.
         let dn = Dn::parse(&what).ok();
         let what = shown(what);
+        // A record may show several ids.
+        let is_further = self.unknown.is_further(anchor, &what, &why);
+        self.unreadable += u64::from(!is_further);
         let since = self.unknown.heard_of(anchor, Some(&what));
         let name = dn.as_ref().map_or(Ok(None), |dn| self.importing.name(&Reference::Dn(dn.clone())))?;
         let came = since.filter(|_| dn.is_some());
@@ -52,6 +54,7 @@ impl Intake {
                 let row = known.row;
                 self.note_double(row, known_as, &what, since)?;
                 self.note_copy(known_as, &what);
+                self.unknown.is_of_known(known_as, &what, &why, is_further);
                 // What came of it before stands.
                 self.write_told_of(row)?;
                 self.damaged.insert(row.0, what);
@@ -70,6 +73,7 @@ impl Intake {
                     self.pending.push(Version::Presence { row, presence });
                 }
             }
+            _ if is_further => self.unknown.add_further(anchor, &what),
             _ => {
                 self.unknown.add(UnreadableEntry { what, why, anchor: anchor.cloned(), since });
             }
