@@ -14,9 +14,13 @@ use crate::store::link::Link;
 use crate::store::snapshot::{Presence, Row};
 use crate::sync::expression::{Asked, Expression, Failed};
 use crate::sync::policy::{OnDisabled, UserRules};
+use crate::text;
 
 /// What is mapped unless the policy says otherwise.
 const DEFAULT_ATTRIBUTES: &[&str] = &[fields::DISPLAY_NAME, fields::GIVEN_NAME, fields::FAMILY_NAME];
+
+/// So many bytes of a value are shown where it is named.
+const SHOWN: usize = 200;
 
 /// What decides about a user.
 pub(super) struct Rules<'a> {
@@ -120,10 +124,11 @@ impl Rules<'_> {
             let address = mail.and_then(|mail| mail.rsplit_once('@')).filter(|(local, _)| is_local(local));
             let domain = address.map(|(_, domain)| domain.to_lowercase()).filter(|domain| is_domain(domain));
             // Of somebody who is known it says nothing that an address is none.
-            if domain.is_none() && mail.is_some() && link.is_some() {
-                let why = "its mail is not one address (a name, an @ and a domain name), so it is unknown whether its domain is among \
-                           users.emailDomains; correct it in the directory";
-                return Err(Unclear(QuarantineReason::UnknownField, why.to_owned()));
+            if let (None, Some(mail), Some(_)) = (&domain, mail, link) {
+                return Err(no_address(
+                    mail,
+                    ", so it is unknown whether its domain is among users.emailDomains",
+                ));
             }
             if !domain.is_some_and(|domain| self.users.email_domains.contains(&domain)) {
                 return Ok(CandidateState::Out(LeftOut::Scope));
@@ -133,6 +138,9 @@ impl Rules<'_> {
             && !wanted.holds(entry, self.asked)?
         {
             return Ok(CandidateState::Out(LeftOut::Scope));
+        }
+        if let Some(mail) = mail.filter(|mail| !is_address_or_name(mail)) {
+            return Err(no_address(mail, ""));
         }
         let Some(user_name) = names(entry, self.asked)?.first() else {
             return Ok(CandidateState::Out(LeftOut::NoAddress));
@@ -212,9 +220,53 @@ pub(super) fn fields_read() -> impl Iterator<Item = &'static str> {
         .chain(DEFAULT_ATTRIBUTES.iter().copied())
 }
 
-/// Whether it may stand before the `@` of one address, and not of several or of one with a name.
+/// What is wrong with an entry whose mail is not one address.
+fn no_address(mail: &str, so: &str) -> Unclear {
+    let why = format!(
+        "its mail \"{}\" is not one address (a name, an @ and a domain name, and nothing else){so}; correct it in the directory",
+        text::clean_within(mail, SHOWN)
+    );
+    Unclear(QuarantineReason::UnknownField, why)
+}
+
+/// Whether it is one address, in a domain or at a host's number; or a name without an `@`, which some directories have for their own.
+fn is_address_or_name(text: &str) -> bool {
+    let is_number = |host: &str| host.starts_with('[') && host.ends_with(']') && !host.contains(is_special);
+    match text.rsplit_once('@') {
+        Some((local, host)) => is_local(local) && (is_domain(host) || is_number(&host.replace(':', ""))),
+        None => !text.contains(['<', '>']),
+    }
+}
+
+/// What separates addresses, or sets off a name or a protocol (`mailto:`) from one (RFC 5321, RFC 5322).
+fn is_special(sign: char) -> bool {
+    sign.is_whitespace() || sign.is_control() || "@,;:<>()\\\"".contains(sign)
+}
+
+/// Whether it may stand before the `@` of one address, and not of several or of one with a name: a quoted text, or one without
+/// signs that must be quoted. A dot may stand anywhere, as some providers let it.
 fn is_local(text: &str) -> bool {
-    text.starts_with('"') || !text.contains(|sign: char| sign.is_whitespace() || "@,;<>".contains(sign))
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    quoted.map_or_else(
+        || !text.is_empty() && !text.contains(|sign| is_special(sign) || "[]".contains(sign)),
+        is_quotable,
+    )
+}
+
+/// Whether it may stand between quotes: another quote or a backslash only after a backslash.
+fn is_quotable(text: &str) -> bool {
+    let mut signs = text.chars();
+    while let Some(sign) = signs.next() {
+        let is_good = match sign {
+            '"' => false,
+            '\\' => signs.next().is_some(),
+            sign => !sign.is_control(),
+        };
+        if !is_good {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether it may be a domain name, in letters of any script: what damage or a person appended makes it none.

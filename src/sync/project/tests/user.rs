@@ -86,6 +86,50 @@ fn a_mail_that_is_no_address_leaves_nobody_out(#[case] mail: &str, #[case] known
     assert_eq!(case.kept(), Vec::<String>::new());
 }
 
+/// Nobody can log in with it, and nobody receives what is sent there: whoever is known stays as they are, and nobody is added.
+#[rstest]
+#[case::plain("ann@corp.example", None)]
+#[case::a_name_of_the_directorys_own("ann", None)]
+#[case::all_that_needs_no_quotes("o'ann+a=b/c{d}!#$%&*?^_`|~-@corp.example", None)]
+#[case::two_dots("ann..lee.@corp.example", None)]
+#[case::of_another_alphabet("z\u{fc}e@b\u{fc}cher.example", None)]
+#[case::quoted("\"ann: \\\"b\\\"@x\"@corp.example", None)]
+#[case::at_a_number("ann@[192.0.2.1]", None)]
+#[case::at_a_long_number("ann@[IPv6:2001:db8::1]", None)]
+#[case::at_one_host("ann@localhost", None)]
+#[case::with_a_protocol("mailto:ann@corp.example", Some("mailto:ann@corp.example"))]
+#[case::of_exchange("SMTP:ann@corp.example", Some("SMTP:ann@corp.example"))]
+#[case::in_brackets("<ann@corp.example>", Some("<ann@corp.example>"))]
+#[case::in_brackets_alone("<ann>", Some("<ann>"))]
+#[case::with_a_name("Ann Lee <ann@corp.example>", Some("Ann Lee"))]
+#[case::with_a_remark("ann@corp.example (home)", Some("(home)"))]
+#[case::two("ann@corp.example;lee@corp.example", Some(";lee"))]
+#[case::two_signs("ann@lee@corp.example", Some("ann@lee"))]
+#[case::a_whole_domain("@corp.example", Some("@corp.example"))]
+#[case::no_host("ann@", Some("ann@"))]
+#[case::a_quote_that_does_not_end("\"ann@corp.example", Some("ann"))]
+#[case::a_quote_within("\"a\"nn\"@corp.example", Some("nn"))]
+#[case::with_a_bell("a\u{7}nn@corp.example", Some("nn"))]
+fn a_mail_that_is_no_address_makes_no_login_name(
+    #[case] mail: &str,
+    #[case] named: Option<&str>,
+    #[values(false, true)] known: bool,
+) {
+    let mut case = Case::new().with(user_with("ann", &[(fields::MAIL, mail)]));
+    if known {
+        case = case.linked("ann@before.example");
+    }
+    let projection = case.project();
+    let why: Vec<&str> = projection.quarantined.iter().map(|one| one.message.as_str()).collect();
+    match named {
+        None => assert_eq!((case.kept(), why.len()), (vec![mail.to_owned()], 0)),
+        Some(named) => {
+            assert_eq!(case.kept(), Vec::<String>::new());
+            assert!(matches!(why[..], [one] if one.contains(named)), "{why:?}");
+        }
+    }
+}
+
 /// Letter case and runs of blanks mean nothing in a group's name.
 #[rstest]
 #[case("ops team", "ops team", true)]
