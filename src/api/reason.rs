@@ -79,7 +79,7 @@ pub mod policy {
         IN_STEP = "InStep", "Ready", "The target is as the policy says.";
         IN_STEP_WITH_EXCEPTIONS = "InStepWithExceptions", "Ready", "In step, except for entries that cannot be processed or that wait for a name, within limits.quarantined. List them with `rollcall plan exceptions`.";
         PREVIEWED = "Previewed", "Ready", "The changes were planned; nothing was changed.";
-        HELD = "Held", "Ready, Stalled, PlanHeld", "Operations wait for an approval. List them with `rollcall plan show`, and approve them or correct the directory.";
+        HELD = "Held", "Ready, Stalled, PlanHeld", "Operations wait for an approval. List them with `rollcall plan show`. Approve them or correct the cause: the directory, or a target that was changed.";
         TOO_MANY_QUARANTINED = "TooManyQuarantined", "Ready, Stalled", "More entries cannot be processed than limits.quarantined allows. List them with `rollcall plan exceptions`, and correct them in the directory.";
         SOURCE_FAILED = "SourceFailed", "Ready, SourcesHealthy", "The connector could not be read, or its last read is older than maxAge. Nothing was removed because of it.";
         CONNECTOR_NOT_FOUND = "ConnectorNotFound", "Ready, Reconciling", "The connector that the policy names does not exist. That is never evidence for a removal, and the policy continues by itself once it exists.";

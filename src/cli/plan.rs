@@ -29,7 +29,7 @@ enum Verb {
     /// Show every held operation with its evidence.
     ///
     /// To approve them, run the same `rollcall sync` with `--approve DIGEST`. To prevent them, correct the directory or
-    /// the policy.
+    /// the policy. If they are held because the policy names another target, set the target back first.
     Show(Show),
     /// Show the entries that the last runs could not process, or that wait for a name, with the reason and what to do.
     ///

@@ -198,7 +198,7 @@ fn exceptions(conditions: &mut Conditions<'_>, facts: &StatusInput<'_>) {
     }
     target::conditions(conditions, before);
     if let Some(held) = &before.held {
-        let message = format!("{}; approve {}, or correct the directory", held.reason, held.digest);
+        let message = format!("{}; approve {}, or correct the cause", held.reason, held.digest);
         conditions.set("PlanHeld", Status::True, policy::HELD.name, message);
     }
     let quarantined = quarantined(before);

@@ -45,8 +45,8 @@ pub(super) fn held_elsewhere(
         digest,
         spec_hash: spec_hash.clone(),
         reason: format!(
-            "{operations} held at {there}, and spec.target names {identity} now: set the target back, or approve that the policy \
-             moves, which executes none of them"
+            "{operations} held at {there}, and spec.target names {identity} now, so the directory is not asked about them: set the \
+             target back, or approve that the policy moves, which executes none of them"
         ),
         ..before
     };
