@@ -68,6 +68,7 @@ pub mod policy;
 mod read;
 mod reconcile;
 mod referred;
+mod refused;
 mod route;
 mod sight;
 mod state;

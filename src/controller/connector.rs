@@ -28,7 +28,6 @@ mod health;
 mod import;
 mod job;
 mod outcome;
-mod refused;
 mod resolve;
 mod resolved;
 mod state;

@@ -9,7 +9,6 @@ use super::cancel::{Cancellable, cancelled};
 use super::health::Asked;
 use super::job::Begin;
 use super::outcome::{self, Failure};
-use super::refused::RefusedAccounts;
 use super::resolved::Key;
 use super::state::ConnectorState;
 use crate::api::reason::connector as reasons;
@@ -17,6 +16,7 @@ use crate::clock::Clock;
 use crate::controller::connector::status;
 use crate::controller::context::Context;
 use crate::controller::job::Job;
+use crate::controller::refused::Refused;
 use crate::controller::watched::WatchedKind;
 use crate::source::{self, Session};
 use crate::spec::{Connector, Content, Name};
@@ -128,10 +128,10 @@ impl ConnectorState {
                 AuthenticationFailed => self.refused.add(account),
                 // It did not come to that.
                 Unreachable | TlsFailed | Cancelled | EngineNotConnected => {}
-                _ => self.refused = RefusedAccounts::default(),
+                _ => self.refused = Refused::default(),
             },
             Err(_) => {}
-            Ok(_) => self.refused = RefusedAccounts::default(),
+            Ok(_) => self.refused = Refused::default(),
         }
         // Some permissions are there: somebody has consented since.
         let has_some = |error: &ImportError| matches!(error, ImportError::Source(error) if error.reason == source::Reason::PermissionMissing);

@@ -11,7 +11,6 @@ use super::enrolment::Enrolments;
 use super::health::{Asked, ConnectorHealth};
 use super::job::Begin;
 use super::outcome::{Failure, Read};
-use super::refused::RefusedAccounts;
 use super::resolved::{Key, Named, Resolved};
 use super::status;
 use crate::api::DirectoryConnector;
@@ -19,11 +18,12 @@ use crate::api::connector::DirectoryConnectorStatus;
 use crate::api::reason::connector as reason;
 use crate::controller::error::Error;
 use crate::controller::job::Job;
+use crate::controller::refused::Refused;
 use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconciled};
 use crate::controller::watched::WatchedKind;
 use crate::controller::{condition, delay};
 use crate::source::Session;
-use crate::spec::{self, Connector, Name};
+use crate::spec::{self, Connector, Content, Name};
 use crate::store::snapshot::SnapshotInfo;
 use crate::telemetry::Metrics;
 
@@ -87,7 +87,7 @@ pub(in crate::controller) struct ConnectorState {
     /// How the last read ended; `None` if none did in this process.
     pub(super) outcome: Option<Result<Box<Read>, Failure>>,
     /// The accounts that the directory refused, if it accepted none since.
-    pub(super) refused: RefusedAccounts,
+    pub(super) refused: Refused<Content>,
     /// Whether a policy needs another read, and how much of it.
     pub(super) asked: Option<Asked>,
     /// Whether an administrator who was asked for consent answered, or an engine came, since the last read began; and whether an
@@ -164,8 +164,9 @@ impl ConnectorState {
             self.common.cancel();
         }
         let failure = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-        // Whatever is edited, the same password is tried again only when its time comes, or when a person asks for it.
-        let refused = failure.is_some() && self.refused.has(&resolved.account);
+        // Whatever is edited, the same password is tried again only when its time comes, or when a person asks for it; and so is
+        // any other, after a few wrong ones.
+        let refused = failure.is_some() && self.refused.waits(&resolved.account);
         let next = decide::decide(&Inputs {
             now,
             whose: &whose,

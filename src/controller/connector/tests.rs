@@ -219,12 +219,46 @@ fn no_wrong_password_is_tried_again_at_once_whoever_takes_turns_and_whatever_is_
     let looked = state.reconcile(&object, &resolved, None, at(70), &CancellationToken::new());
     assert!(looked.begin.is_none());
     assert_eq!(looked.conditions[0].reason, "AuthenticationFailed");
-    // Once it is right, nothing is left to remember.
+    // A third one waits for that time too, and is tried then.
     let (object, resolved) = with("c", "title");
-    let begun = state.reconcile(&object, &resolved, None, at(71), &CancellationToken::new()).begin.unwrap();
+    let looked = state.reconcile(&object, &resolved, None, at(71), &CancellationToken::new());
+    assert!(looked.begin.is_none());
+    let due = looked.wake_at.unwrap();
+    let begun = state.reconcile(&object, &resolved, None, due, &CancellationToken::new()).begin.unwrap();
+    // Once it is right, nothing is left to remember.
     let away = SourceError::new(Reason::NotFound, "no such base");
-    state.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), at(72), &metrics);
+    state.ended(&Name::of(&one.0), Err(away.into()), begun.came_with(), due, &metrics);
     assert!(give_up::<DirectoryConnector>(state).is_none());
+}
+
+/// A tool may write another wrong password each time.
+#[test]
+fn new_passwords_are_tried_as_seldom_as_one_password_after_two_were_refused() {
+    let (metrics, never) = (Metrics::new(), CancellationToken::new());
+    let mut state = ConnectorState::default();
+    let (mut tries, mut due) = (Vec::new(), at(0));
+    for second in 0..1000 {
+        let (object, resolved) = corp("one", if second % 2 == 0 { "title" } else { "city" }, &Value::Null);
+        let Resolved { key, connector, .. } = resolved;
+        let connector = Arc::unwrap_or_clone(connector.unwrap());
+        let resolved = Resolved::of(key, &format!("wrong {second}"), connector);
+        let looked = state.reconcile(&object, &resolved, None, at(second), &never);
+        if let Some(begun) = looked.begin {
+            assert!(tries.len() < 2 || due <= at(second), "{tries:?}");
+            tries.push(second);
+            let wrong = SourceError::new(Reason::AuthenticationFailed, "wrong password");
+            state.ended(&Name::of(&object), Err(wrong.into()), begun.came_with(), at(second), &metrics);
+            let looked = state.reconcile(&object, &resolved, None, at(second), &never);
+            due = looked.wake_at.unwrap();
+        }
+    }
+    assert_eq!(tries[..2], [0, 1], "one that corrects another is tried at once");
+    assert!(tries.len() < 8, "{tries:?}");
+    // A person who asks for it does not wait.
+    let (mut object, resolved) = corp("one", "title", &Value::Null);
+    assert!(state.reconcile(&object, &resolved, None, at(1000), &never).begin.is_none());
+    object.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
+    assert!(state.reconcile(&object, &resolved, None, at(1000), &never).begin.is_some());
 }
 
 #[rstest]

@@ -17,12 +17,14 @@ use crate::api::reason::{Reason, policy as reasons};
 use crate::clock::Clock;
 use crate::controller::context::Context;
 use crate::controller::job::Job;
+use crate::controller::refused::Refused;
 use crate::controller::watched::WatchedKind;
 use crate::directory::ConnectorName;
 use crate::spec::{self, Name, Runnable};
 use crate::store::hold::APPROVAL_HOLDS;
 use crate::store::{Store, StoreError};
 use crate::sync::run::{self, Approval, Approved, RunReport, RunResult, Stop};
+use crate::target::TargetReason;
 use crate::target::registry::Registry;
 use crate::target::turn::May;
 use crate::telemetry::{self, Metrics};
@@ -154,6 +156,7 @@ impl PolicyState {
         let verdict = report.result();
         let before = self.failed.map_or(0, |(_, count)| count);
         self.failed = (verdict == RunResult::Failed).then(|| (report.finished_at, before.saturating_add(1)));
+        self.refusal(report);
         self.ended = Some(RanOf::of(runnable));
         self.events.extend(told(report));
         self.events.extend(
@@ -183,6 +186,18 @@ impl PolicyState {
         // Until a run is complete in a new store, the loss of the old one shows.
         if !self.reset && (report.failed.is_none() || status.store.is_none()) {
             status.store = Some(store);
+        }
+    }
+
+    /// Notes whether the target refused who asks.
+    fn refusal(&mut self, report: &RunReport) {
+        let why = report.target.as_ref().and_then(|target| target.failed.as_ref()).map(|why| why.reason);
+        match (why, &self.begun_from) {
+            (Some(TargetReason::AuthenticationFailed), Some(asked)) => {
+                self.refused.add(asked.content.clone())
+            }
+            (None, _) if report.failed.is_none() => self.refused = Refused::default(),
+            _ => {}
         }
     }
 

@@ -17,10 +17,11 @@ use super::stored::Stored;
 use crate::api::policy::SyncPolicyStatus;
 use crate::api::{APPROVE, APPROVED_BY, SyncPolicy, reason};
 use crate::controller::job::Job;
+use crate::controller::refused::Refused;
 use crate::controller::state::{ControllerState, Kind, Next, ObjectStatus, Reconciled};
 use crate::controller::watched::WatchedKind;
 use crate::controller::{condition, delay};
-use crate::spec::{Name, Runnable};
+use crate::spec::{Content, Name, Runnable};
 use crate::sync::run::{Replan, RunState};
 use crate::telemetry::Metrics;
 use crate::text::clean;
@@ -75,6 +76,8 @@ pub(in crate::controller) struct PolicyState {
     pub(super) begun_from: Option<Key>,
     /// When the last run failed, and how many did in a row.
     pub(super) failed: Option<(Timestamp, u32)>,
+    /// The credentials that the target refused, if no run has succeeded since.
+    pub(super) refused: Refused<Content>,
     /// The last approval that a run has seen, and whether that was a preview, which does nothing of it.
     pub(super) approval: Option<(String, bool)>,
     /// An approval of which a run was to hear that could not even begin.
@@ -230,9 +233,12 @@ impl PolicyState {
         Reconciled { wake_at, ..reconciled }
     }
 
-    /// Whether something was corrected since the last run failed, such as a token: then it need not wait for its time.
+    /// Whether something was corrected since the last run failed, such as a token: then it need not wait for its time, unless the
+    /// target refused that too.
     fn is_corrected(&self, resolved: &Resolved) -> bool {
-        self.failed.is_some() && self.begun_from.as_ref().is_some_and(|from| *from != resolved.key)
+        self.failed.is_some()
+            && self.begun_from.as_ref().is_some_and(|from| *from != resolved.key)
+            && !self.refused.waits(&resolved.key.content)
     }
 
     /// When the target is to be compared with what was left there.

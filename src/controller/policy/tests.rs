@@ -10,9 +10,8 @@ use super::sources::Sources;
 use super::state::PolicyState;
 use super::stored::Stored;
 use super::*;
-use crate::api::DirectoryConnector;
-use crate::api::SyncPolicy;
 use crate::api::policy::{Held, StoreRef};
+use crate::api::{DirectoryConnector, SYNC_REQUESTED_AT, SyncPolicy};
 use crate::controller::condition::find;
 use crate::controller::error::Error;
 use crate::controller::state::give_up;
@@ -20,7 +19,8 @@ use crate::spec::reference::{self, Reference};
 use crate::spec::{self, Objects};
 use crate::store::object::Seen;
 use crate::store::policy::Baseline;
-use crate::sync::run::RunReport;
+use crate::sync::run::{RunReport, TargetFound};
+use crate::target::{TargetError, TargetReason};
 use crate::telemetry::Metrics;
 
 fn at(second: i64) -> Timestamp {
@@ -366,4 +366,32 @@ fn what_was_corrected_is_tried_at_once() {
     assert!(state.look(&touched, 7).begin.is_none(), "nothing is used of what was changed");
     let begun = state.begins(&at_a_service("right one"), 7);
     assert!(begun.verify.is_none(), "nothing was left there yet");
+}
+
+/// A tool may write another wrong token each time.
+#[test]
+fn after_two_refusals_a_new_token_waits_like_any_other() {
+    let refused = || {
+        let why = TargetError::new(TargetReason::AuthenticationFailed, "the token is wrong");
+        let target = TargetFound { identity: "app".to_owned(), about: Vec::new(), failed: Some(why) };
+        RunReport { failed: Some("refused".to_owned()), target: Some(target), ..report(7, false) }
+    };
+    let mut state = PolicyState::default();
+    let begun = state.begins(&at_a_service("wrong"), 7);
+    state.done(Some(Ok((refused(), store(7)))), begun, false, at(100), &Metrics::new());
+    let begun = state.begins(&at_a_service("wrong too"), 7);
+    state.done(Some(Ok((refused(), store(7)))), begun, false, at(100), &Metrics::new());
+    for token in ["wrong again", "wrong", "and again"] {
+        let looked = state.look(&at_a_service(token), 7);
+        assert!(looked.begin.is_none() && looked.wake_at.is_some(), "{token}");
+    }
+    // A run that went well begins anew.
+    let mut service = at_a_service("right one");
+    service.0.annotations_mut().insert(SYNC_REQUESTED_AT.to_owned(), "now".to_owned());
+    let begun = state.begins(&service, 7);
+    state.done(Some(Ok((report(7, false), store(7)))), begun, false, at(100), &Metrics::new());
+    let failed = RunReport { failed: Some("it was away".to_owned()), ..report(8, false) };
+    let begun = state.begins(&service, 8);
+    state.done(Some(Ok((failed, store(8)))), begun, false, at(100), &Metrics::new());
+    state.begins(&at_a_service("a new one"), 8);
 }
