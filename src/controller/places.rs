@@ -1,12 +1,15 @@
 //! Places for reads and runs: so many go on at once, and no namespace takes the places of all others.
 //!
 //! A namespace that has a place waits behind those that have none. If one namespace has every place, another one that has none
-//! gets one beside them: so as many namespaces as there are places never wait for each other.
+//! gets one beside them: so as many namespaces as there are places, and at least two, never wait for each other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+
+/// So many namespaces have places at once, also if there is only one place.
+const FEWEST_NAMESPACES: usize = 2;
 
 /// Places for work of one kind.
 pub(super) struct Places {
@@ -70,7 +73,7 @@ impl State {
         let has = |waiting: &Waiting| self.taken.get(&waiting.namespace).copied().unwrap_or_default();
         let (first, has) = self.waiting.iter().map(has).enumerate().min_by_key(|(at, has)| (*has, *at))?;
         let is_free = self.taken.values().sum::<usize>() < most;
-        if !is_free && (has > 0 || self.taken.len() >= most) {
+        if !is_free && (has > 0 || self.taken.len() >= most.max(FEWEST_NAMESPACES)) {
             return None;
         }
         let next = self.waiting.remove(first)?;
@@ -143,19 +146,41 @@ mod tests {
     }
 
     #[test]
+    fn the_only_place_is_not_one_namespaces_alone() {
+        let places = Places::new(1);
+        let mut long = ask(&places, "many");
+        let place = got(&mut long).unwrap();
+        let (mut second, mut one, mut third) =
+            (ask(&places, "many"), ask(&places, "one"), ask(&places, "third"));
+        let beside = got(&mut one).unwrap();
+        assert!(got(&mut second).is_none() && got(&mut third).is_none());
+        // However long the first goes on, there is one beside it.
+        drop(beside);
+        let beside = got(&mut third).unwrap();
+        drop(place);
+        // The third has every place now.
+        let place = got(&mut second).unwrap();
+        let mut again = ask(&places, "many");
+        drop(beside);
+        assert!(got(&mut again).is_none(), "there is only one place");
+        drop(place);
+        assert!(got(&mut again).is_some());
+    }
+
+    #[test]
     fn whoever_gives_up_takes_no_place() {
         let places = Places::new(1);
         let mut first = ask(&places, "a");
         let place = got(&mut first).unwrap();
-        let (given_up, mut next) = (ask(&places, "b"), ask(&places, "c"));
+        let (given_up, mut next) = (ask(&places, "a"), ask(&places, "a"));
         drop(given_up);
         drop(place);
         let place = got(&mut next).unwrap();
         // Also if it was its turn already.
-        let waits = ask(&places, "d");
+        let waits = ask(&places, "a");
         drop(place);
         drop(waits);
-        assert!(got(&mut ask(&places, "e")).is_some());
+        assert!(got(&mut ask(&places, "a")).is_some());
         assert!(places.lock().taken.is_empty() && places.lock().waiting.is_empty());
     }
 }
