@@ -65,6 +65,7 @@ mod mimecast_target;
 mod node;
 mod operator;
 mod pages;
+mod proxy;
 mod renames;
 mod replica;
 mod scale;
