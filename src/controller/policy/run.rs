@@ -194,7 +194,7 @@ impl PolicyState {
         let why = report.target.as_ref().and_then(|target| target.failed.as_ref()).map(|why| why.reason);
         match (why, &self.begun_from) {
             (Some(TargetReason::AuthenticationFailed), Some(asked)) => {
-                self.refused.add(asked.content.clone())
+                self.refused.add(asked.content.clone());
             }
             (None, _) if report.failed.is_none() => self.refused = Refused::default(),
             _ => {}

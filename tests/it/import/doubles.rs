@@ -68,11 +68,11 @@ async fn no_account_is_handed_on(
 #[case::looked_up([Some(called("2", &[BOB, NEW])), Some(called("2", &[NEW]))])]
 #[tokio::test]
 async fn a_copy_that_outlives_the_original_is_not_handed_its_account(
-    #[case] [both, left]: [Option<HashMap<Anchor, Vec<String>>>; 2],
+    #[case] reads: [Option<HashMap<Anchor, Vec<String>>>; 2],
     #[values(false, true)] is_group: bool,
     #[values(false, true)] both_come: bool,
 ) {
-    let company = Company::new();
+    let ([both, left], company) = (reads, Company::new());
     let of = |id: &str, dn: &str| if is_group { group(id, dn, &[ANN]) } else { person(id, dn) };
     let directory = |entries: &[Change], called: &Option<HashMap<Anchor, Vec<String>>>| Directory {
         changes: [&ann()[..], entries].concat(),
@@ -119,9 +119,9 @@ async fn a_copy_that_outlives_the_original_is_not_handed_its_account(
 #[case::looked_up([Some(called("2", &[BOB, NEW])), Some(called("2", &[NEW]))])]
 #[tokio::test]
 async fn a_copy_with_the_name_of_the_original_is_the_same_entry(
-    #[case] [both, left]: [Option<HashMap<Anchor, Vec<String>>>; 2],
+    #[case] reads: [Option<HashMap<Anchor, Vec<String>>>; 2],
 ) {
-    let company = Company::new();
+    let ([both, left], company) = (reads, Company::new());
     let of = |dn: &str| person_by_anchor("2", dn);
     let on = |entries: &[Change], called: &Option<HashMap<Anchor, Vec<String>>>| Directory {
         changes: [&ann()[..], entries].concat(),

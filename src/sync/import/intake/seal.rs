@@ -45,6 +45,13 @@ fn is_news(before: &SnapshotInfo, now: &SnapshotInfo) -> bool {
         != (&now.unreadable, now.unreadable_count, &now.fields, &now.attributes)
 }
 
+/// What is said of changes that the feed had not told.
+fn missed_notice(missed: u64) -> Option<String> {
+    let entries = || count(missed, "entry", "entries");
+    (missed > 0)
+        .then(|| format!("the change feed had not reported {} that this full read found changed", entries()))
+}
+
 impl Intake {
     pub(in crate::sync::import) fn seal(mut self, sealing: Sealing) -> Result<Imported, StoreError> {
         let Sealing { mut completion, settled, doubles, told, read_at, finished_at } = sealing;
@@ -73,12 +80,7 @@ impl Intake {
         let (waiting, new_names) = self.settle_lists(again, &mut notices)?;
         let places = self.places(&missing, orphans, unprovable)?;
         let missed = self.missed(told.as_ref())?;
-        if missed > 0 {
-            notices.push(format!(
-                "the change feed had not reported {} that this full read found changed",
-                count(missed, "entry", "entries")
-            ));
-        }
+        notices.extend(missed_notice(missed));
         if self.unheard > 0 {
             // They have come into sight without a change of their own, so everything is read next.
             completion.cursor = None;
