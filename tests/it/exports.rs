@@ -272,13 +272,13 @@ async fn who_is_known_by_name_alone_is_one_exception() {
 /// An entry that is odd in each export is one exception, and who leaves later leaves. Text may be missing there where it is odd for
 /// the first time.
 #[rstest]
-#[case::dn_that_is_none(|odd: &str| odd.replace("dn: uid=gus", "dn: uid=R&D \"core\""), 1)]
-#[case::dn_with_an_option(|odd: &str| odd.replace("dn: uid=", "dn: uid;lang-en="), 1)]
-#[case::two_ids(|odd: &str| odd.replace("entryUUID", &format!("entryUUID: {}\nentryUUID", id(77))), 2)]
-#[case::a_value_twice(|odd: &str| odd.replace("entryUUID", "l: Rome\nl: Rome\nentryUUID"), 1)]
-#[case::without_an_id(|odd: &str| odd.split("entryUUID").next().unwrap().to_owned() + "\n", 1)]
+#[case::dn_that_is_none(|odd: &str| odd.replace("dn: uid=gus", "dn: uid=R&D \"core\""))]
+#[case::dn_with_an_option(|odd: &str| odd.replace("dn: uid=", "dn: uid;lang-en="))]
+#[case::two_ids(|odd: &str| odd.replace("entryUUID", &format!("entryUUID: {}\nentryUUID", id(77))))]
+#[case::a_value_twice(|odd: &str| odd.replace("entryUUID", "l: Rome\nl: Rome\nentryUUID"))]
+#[case::without_an_id(|odd: &str| odd.split("entryUUID").next().unwrap().to_owned() + "\n")]
 #[tokio::test]
-async fn an_odd_entry_stops_no_leaver(#[case] odd: fn(&str) -> String, #[case] exceptions: u64) {
+async fn an_odd_entry_stops_no_leaver(#[case] odd: fn(&str) -> String) {
     let gus = person("gus", 6);
     let odd = company().replace(&gus, &odd(&gus));
     assert_ne!(odd, company());
@@ -290,7 +290,7 @@ async fn an_odd_entry_stops_no_leaver(#[case] odd: fn(&str) -> String, #[case] e
     of_old.read(&odd).await.unwrap();
     let read = of_old.read(&without(&[("dan", 3)])).await.unwrap();
     assert!(is_gone(&of_old, "uid=dan"), "{:?}", of_old.known());
-    assert_eq!(of_old.exceptions(&read), exceptions, "{:?}", read.info.unreadable);
+    assert_eq!(of_old.exceptions(&read), 1, "{:?}", read.info.unreadable);
     let desk = Desk::new(None);
     desk.read(&company()).await.unwrap();
     // Whoever is missing now may have been in text that is missing there; who is missing later was not.
