@@ -1,5 +1,7 @@
 //! Copies: entries with the id of another one, of which it is known who had it first. What that has is not theirs when it is gone.
 
+use std::collections::BTreeSet;
+
 use super::Intake;
 use crate::directory::{Anchor, Entry, Stated, fields};
 use crate::store::StoreError;
@@ -10,9 +12,9 @@ use crate::sync::import::double::{self, Double, Is};
 fn share_a_name(one: &Entry, other: &Entry) -> bool {
     let values = |entry: &Entry, field: &str| match entry.fields.get(field) {
         Some(Stated::Values(values)) => values.iter().map(|value| value.to_lowercase()).collect(),
-        Some(Stated::Undecodable) | None => Vec::new(),
+        Some(Stated::Undecodable) | None => BTreeSet::new(),
     };
-    let share = |field| values(one, field).iter().any(|value| values(other, field).contains(value));
+    let share = |field| !values(one, field).is_disjoint(&values(other, field));
     [fields::MAIL, fields::USER_NAME, fields::NAME].into_iter().any(share)
 }
 

@@ -47,9 +47,9 @@ fn is_news(before: &SnapshotInfo, now: &SnapshotInfo) -> bool {
 
 /// What is said of changes that the feed had not told.
 fn missed_notice(missed: u64) -> Option<String> {
-    let entries = || count(missed, "entry", "entries");
-    (missed > 0)
-        .then(|| format!("the change feed had not reported {} that this full read found changed", entries()))
+    let text =
+        |entries| format!("the change feed had not reported {entries} that this full read found changed");
+    (missed > 0).then(|| text(count(missed, "entry", "entries")))
 }
 
 impl Intake {
