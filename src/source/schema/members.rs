@@ -64,12 +64,18 @@ fn reference(value: &[u8], by_uid: bool) -> Result<Option<Reference>, String> {
     }
     if by_uid {
         let uid = trimmed(text);
-        let damaged = uid.contains(char::is_control).then(|| "a member has control characters".to_owned());
-        return damaged.map_or_else(|| Ok(Some(Reference::uid(uid))), Err);
+        return without_control(uid).map(|()| Some(Reference::uid(uid)));
     }
+    without_control(text)?;
     Dn::parse(without_unique_id(text))
         .map(|dn| Some(Reference::Dn(dn)))
         .map_err(|error| format!("a member: {error}"))
+}
+
+/// A name in a list is damaged if a control character stands in it as it is: servers write `\0A` for a line break in a DN, and a
+/// form feed in place of a comma makes the name of somebody outside of the directory.
+pub(super) fn without_control(name: &str) -> Result<(), String> {
+    if name.contains(char::is_control) { Err("a member has control characters".to_owned()) } else { Ok(()) }
 }
 
 /// `uniqueMember` may carry a bit string that tells re-used names apart (RFC 4517 section 3.3.21):

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::directory::{Dn, Reference, Stated};
 use crate::source::schema::attributes::Attributes;
 use crate::source::schema::field::all;
+use crate::source::schema::members::without_control;
 
 /// Types that parts of a canonical name have.
 const TYPES: &[&str] = &["cn", "ou", "o", "c", "g", "i", "s", "q", "a", "p"];
@@ -73,6 +74,7 @@ pub(super) fn listed(text: &str) -> Result<Option<Reference>, String> {
     if text.is_empty() {
         return Ok(None);
     }
+    without_control(text)?;
     if is_address(text) {
         return Ok(Some(Reference::address(text)));
     }
@@ -211,6 +213,8 @@ mod tests {
     #[case("cn=\\*,o=Corp")]
     #[case("CN=*")]
     #[case("Hal Test//Corp")]
+    #[case("CN=Hal Test\x0cO=Corp")]
+    #[case("Hal Test\x0cCorp")]
     fn what_stands_for_many_or_nobody_is_no_member(#[case] text: &str) {
         assert!(listed(text).is_err());
     }

@@ -360,12 +360,23 @@ fn makes_a_group_of_every_kind_of_member() {
     assert_eq!(entry.members, Members::Complete(expected));
 }
 
-#[test]
-fn a_member_that_is_no_dn_makes_the_list_partial() {
-    let of =
-        attributes(&[("objectclass", &[b"group"]), ("entryuuid", &[b"1"]), ("member", &[b"ann", b"cn=b"])]);
+#[rstest]
+#[case::no_dn("member", "ann", "ann")]
+#[case::form_feed_for_a_comma("member", "cn=ann,dc=x\x0cdc=y", "control characters")]
+#[case::line_break("uniqueMember", "cn=ann\ncnf:1,dc=x", "control characters")]
+#[case::of_another_language("member", "cn=ann\u{85},dc=x", "control characters")]
+fn a_member_that_is_no_dn_makes_the_list_partial(#[case] name: &str, #[case] bad: &str, #[case] why: &str) {
+    let bad = format!("{name}: {bad}");
+    let of = of(&["objectClass: group", &bad, "member: cn=b"]);
     let entry = schema().entry("cn=g", &of, None).unwrap().unwrap();
-    assert!(matches!(entry.members, Members::Partial(known, why) if known.len() == 1 && why.contains("ann")));
+    assert!(matches!(entry.members, Members::Partial(known, said) if known.len() == 1 && said.contains(why)));
+}
+
+#[test]
+fn a_line_break_that_is_escaped_belongs_to_the_name() {
+    let lines = of(&["objectClass: group", r"member: CN=Ann\0ACNF:7c1d,DC=x"]);
+    let entry = schema().entry("cn=g", &lines, None).unwrap().unwrap();
+    assert!(matches!(entry.members, Members::Complete(known) if known.len() == 1));
 }
 
 #[rstest]
