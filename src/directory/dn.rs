@@ -70,16 +70,19 @@ impl Dn {
         std::iter::successors(Some(parent(&self.0)), |dn| Some(parent(dn))).take_while(|dn| !dn.is_empty())
     }
 
+    /// Its first part (RDN), in normal form.
+    pub fn first(&self) -> &str {
+        self.0.split(',').next().unwrap_or_default()
+    }
+
     /// The attribute types that it starts with.
     pub fn first_types(&self) -> Vec<&str> {
-        let rdn = self.0.split(',').next().unwrap_or_default();
-        rdn.split('+').filter_map(|one| Some(one.split_once('=')?.0)).collect()
+        self.first().split('+').filter_map(|one| Some(one.split_once('=')?.0)).collect()
     }
 
     /// The values, in normal form, that its first part has of this attribute (by its short name, in lower case).
     pub fn first_values(&self, attribute: &str) -> impl Iterator<Item = String> {
-        let first = self.0.split(',').next().unwrap_or_default();
-        let values = first.split('+').filter_map(|one| one.split_once('='));
+        let values = self.first().split('+').filter_map(|one| one.split_once('='));
         values.filter(move |(kind, _)| *kind == attribute).filter_map(|(_, value)| unescaped(value))
     }
 
@@ -102,8 +105,7 @@ impl Dn {
 
     /// Whether this value of this attribute is in its first part. The attribute by its short name, in lower case.
     pub fn is_named_by(&self, attribute: &str, value: &str) -> bool {
-        let first = self.0.split(',').next().unwrap_or_default();
-        let values = first.split('+').filter_map(|one| one.split_once('='));
+        let values = self.first().split('+').filter_map(|one| one.split_once('='));
         values.filter(|(kind, _)| *kind == attribute).any(|(_, one)| one == normal_value(value.as_bytes()))
     }
 }

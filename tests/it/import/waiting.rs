@@ -60,6 +60,8 @@ async fn nobody_waits_twice_whatever_strangers_come() {
 #[case::deeper("uid=x,ou=far,dc=corp", true)]
 #[case::of_another_directory("uid=x,dc=partner", false)]
 #[case::of_one_that_ends_alike("uid=x,dc=mycorp", false)]
+#[case::of_one_that_ends_alike_and_begins_as_the_one_who_left("uid=n0,dc=mycorp", true)]
+#[case::where_a_comma_is_lost("uid=n0,ou=fardc=corp", true)]
 #[case::nobody_new("uid=n3,dc=corp", false)]
 #[tokio::test]
 async fn who_is_renamed_stays_in_the_directory(#[case] stranger: &str, #[case] waits: bool) {

@@ -1,7 +1,7 @@
 //! Members whom a list has no more, while it names somebody anew whom no entry of this read is: one of them may have been renamed
-//! after the entry was read and before the list was. They wait for one other read, and no longer.
+//! after the entry was read and before the list was, or the list may be damaged. They wait for one other read, and no longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -77,9 +77,10 @@ impl Intake {
             return Ok((Some(Waiting::new()), 0));
         }
         let strangers = lists.iter().fold(RoaringBitmap::new(), |all, list| all | &list.strangers);
-        let renamed = self.may_be_renamed(&strangers)?;
-        lists.retain(|list| !list.strangers.is_disjoint(&renamed));
         let lost = lists.iter().fold(RoaringBitmap::new(), |all, list| all | &list.lost);
+        let strangers = self.importing.references(&strangers)?;
+        let may_be_ours = self.may_be_renamed(&strangers)? | self.may_be_damaged(&strangers, &lost)?;
+        lists.retain(|list| !list.strangers.is_disjoint(&may_be_ours));
         let of_somebody = self.of_somebody(&lost)?;
         let waiting = lists.into_iter().map(|Listed { group, lost, .. }| {
             let names: Vec<u32> = (lost & &of_somebody).into_iter().collect();
@@ -91,12 +92,12 @@ impl Intake {
 
     /// Those of `names` that may be new ones of entries that are read: an id never changes, and nobody is renamed into another
     /// directory.
-    fn may_be_renamed(&self, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+    fn may_be_renamed(&self, names: &[(u32, Reference)]) -> Result<RoaringBitmap, StoreError> {
         let (mut may, mut dns) = (RoaringBitmap::new(), Vec::new());
-        for (name, reference) in self.importing.references(names)? {
+        for (name, reference) in names {
             match reference {
-                Reference::Dn(dn) => dns.push((name, dn)),
-                Reference::Uid(_) | Reference::Address(_) => drop(may.insert(name)),
+                Reference::Dn(dn) => dns.push((*name, dn)),
+                Reference::Uid(_) | Reference::Address(_) => drop(may.insert(*name)),
                 Reference::Anchor(_) | Reference::Sid(_) => {}
             }
         }
@@ -112,6 +113,18 @@ impl Intake {
         Ok(may)
     }
 
+    /// Those of `names` that begin as one of the `lost` does: where a letter of what follows changed, it is the DN of another place.
+    fn may_be_damaged(
+        &self,
+        names: &[(u32, Reference)],
+        lost: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, StoreError> {
+        let lost = self.importing.references(lost)?;
+        let firsts: HashSet<&str> = lost.iter().filter_map(first).collect();
+        let begins_so = |one: &&(u32, Reference)| first(one).is_some_and(|first| firsts.contains(first));
+        Ok(names.iter().filter(begins_so).map(|(name, _)| *name).collect())
+    }
+
     /// Those of `names` by which somebody is there, or was called before; where only changes came, all: of most it is not known.
     fn of_somebody(&mut self, names: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
         if !self.is_full {
@@ -122,5 +135,13 @@ impl Intake {
         let former = self.importing.former_among(names)?.into_iter();
         of_somebody.extend(former.filter(|it| self.importing.there().contains(it.row.0)).map(|it| it.name));
         Ok(of_somebody)
+    }
+}
+
+/// How a DN begins.
+fn first((_, reference): &(u32, Reference)) -> Option<&str> {
+    match reference {
+        Reference::Dn(dn) => Some(dn.first()),
+        _ => None,
     }
 }
