@@ -18,6 +18,47 @@ pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
     attributes.names().find(is_near)
 }
 
+/// Attributes of real directories whose names are like that of a member list.
+const OTHERS: &[&str] = &[
+    "excludedmember",
+    "groupmember",
+    "memberdenygroup",
+    "memberhost",
+    "membermanager",
+    "membernisnetgroup",
+    "memberof",
+    "memberprincipal",
+    "memberservice",
+    "memberurl",
+    "memberuser",
+    "mgrprfc822mailmember",
+    "rfc822mailmember",
+];
+
+/// Whether it is the name of a member list into which something was put, or of which something is missing.
+pub(super) fn is_near(other: &str) -> bool {
+    let is_known = MEMBERS.contains(&other) || OTHERS.contains(&other);
+    !is_known && MEMBERS.iter().any(|list| is_put_in(list, other) || is_left_out(list, other))
+}
+
+/// Whether one text with something put into it is the other.
+fn is_put_in(list: &str, other: &str) -> bool {
+    other.len() > list.len() && alike(list, other) >= list.len()
+}
+
+/// Whether the other is one text without a part that does not begin it.
+fn is_left_out(list: &str, other: &str) -> bool {
+    let begins_alike = other.len() > 2 && list.as_bytes().get(..2) == other.as_bytes().get(..2);
+    begins_alike && other.len() < list.len() && alike(list, other) >= other.len()
+}
+
+/// How many octets are the same at the beginning and at the end.
+fn alike(one: &str, other: &str) -> usize {
+    let same = |(one, other): &(u8, u8)| one == other;
+    let first = one.bytes().zip(other.bytes()).take_while(same).count();
+    first + one.bytes().rev().zip(other.bytes().rev()).take_while(same).count()
+}
+
 /// Only OIDs have dots (RFC 4512, 1.4), though exporters may write others.
 fn is_no_name(name: &str) -> bool {
     name.contains('.') && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -51,5 +92,20 @@ mod tests {
         let mut attributes = Attributes::new();
         attributes.add(name, [b"x".to_vec()]);
         assert_eq!(misspelled(&attributes).is_some(), expected);
+    }
+
+    #[rstest]
+    #[case::put_in("memberer00", true)]
+    #[case::put_in_between("memxyzber", true)]
+    #[case::put_in_first("cnmember", true)]
+    #[case::left_out("memr", true)]
+    #[case::of_unique_names("uniqber", true)]
+    #[case::another_list("memberuid", false)]
+    #[case::back_link("memberof", false)]
+    #[case::of_a_real_directory("membermanager", false)]
+    #[case::uid("uid", false)]
+    #[case::other("manager", false)]
+    fn a_name_with_something_put_in_or_left_out_may_be_a_list(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_near(name), expected);
     }
 }

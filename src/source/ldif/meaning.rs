@@ -146,7 +146,8 @@ impl Meaning {
             *why = reason::elsewhere(name);
         }
         if let Members::Complete(members) = &mut entry.members
-            && let Some(name) = lists::misspelled(&record.attributes)
+            && let Some(name) =
+                lists::misspelled(&record.attributes).or_else(|| self.owners.damaged(&record.attributes))
         {
             entry.members = Members::Partial(std::mem::take(members), reason::may_be_members(name));
         }

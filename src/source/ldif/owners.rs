@@ -1,9 +1,14 @@
 //! Who has lists of members, and whether damage put lines of a group elsewhere. Pure.
 
-use super::lists::MEMBERS;
+use std::collections::BTreeMap;
+
+use super::lists::{MEMBERS, is_near};
 use super::record::Record;
 use crate::directory::EntryKind;
-use crate::source::schema;
+use crate::source::schema::{self, Attributes, name};
+
+/// Of so many names that are like that of a list it is counted how often they occur.
+const COUNTED: usize = 100;
 
 /// Who has lists of members. If groups have them and hardly any person has, a person's are lines of some group, which damage put
 /// there.
@@ -13,11 +18,16 @@ pub(super) struct Owners {
     people: usize,
     /// The record of the first person with a list.
     first: Option<usize>,
+    /// How many groups have an attribute whose name is like that of a list.
+    near: BTreeMap<String, usize>,
 }
 
 impl Owners {
     /// Notes what a record has.
     pub(super) fn note(&mut self, record: &Record) {
+        if schema::kind(&record.attributes) == Some(EntryKind::Group) {
+            self.note_near(&record.attributes);
+        }
         if !MEMBERS.iter().any(|list| record.attributes.has(list)) {
             return;
         }
@@ -29,6 +39,24 @@ impl Owners {
             }
             None => {}
         }
+    }
+
+    fn note_near(&mut self, attributes: &Attributes) {
+        for near in attributes.names().map(name).filter(|other| is_near(other)) {
+            if self.near.len() < COUNTED || self.near.contains_key(&*near) {
+                *self.near.entry(near.into_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    /// An attribute of a group that hardly any other has, and whose name damage may have made of that of a list.
+    pub(super) fn damaged<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
+        let is_rare = |count: usize| count * count <= self.groups.max(1);
+        let is_damaged = |other: &&str| {
+            let other = name(other);
+            is_near(&other) && is_rare(self.near.get(&*other).copied().unwrap_or_default())
+        };
+        attributes.names().find(is_damaged)
     }
 
     /// The line of a person's record in which members of some group stand.
@@ -64,5 +92,28 @@ mod tests {
             owners.note(&record);
         }
         assert_eq!(owners.strayed(), strayed.then_some(groups * 4 + 1));
+    }
+
+    #[rstest]
+    #[case::one_of_many(3, 1, true)]
+    #[case::one(1, 1, true)]
+    #[case::two_of_few(3, 2, false)]
+    #[case::as_many(4, 4, false)]
+    fn an_attribute_that_hardly_any_group_has_may_be_a_list(
+        #[case] groups: usize,
+        #[case] others: usize,
+        #[case] damaged: bool,
+    ) {
+        let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
+        let other = group.replace("\n\n", "\nmemberer00: cn=b,dc=x\n\n");
+        let text = group.repeat(groups - others) + &other.repeat(others);
+        let mut reader = Reader::new(text.as_bytes());
+        let (mut owners, mut last) = (Owners::default(), None);
+        while let Some(record) = reader.next().unwrap() {
+            owners.note(&record);
+            last = Some(record);
+        }
+        let last = last.unwrap();
+        assert_eq!(owners.damaged(&last.attributes), damaged.then_some("memberer00"));
     }
 }
