@@ -128,7 +128,7 @@ impl DominoSchema {
             }
         }
         let normal = Dn::parse(dn).map_err(|error| unreadable(error.to_string()))?;
-        let names = name::borne(&normal, attributes).map_err(unreadable)?;
+        let names = name::borne(&normal, attributes, kind).map_err(unreadable)?;
         let members = if is_group { members(attributes) } else { Members::None };
         let literal = self.literal.iter();
         let literal = literal.filter_map(|name| Some((name.clone(), decisive(attributes, name)?))).collect();
@@ -190,9 +190,10 @@ pub(in crate::source) fn shows_purpose(attributes: &Attributes) -> bool {
     attributes.values(purpose::ATTRIBUTE).any(is_said)
 }
 
-/// The names by which lists may name this entry; none of one whose names cannot be read.
+/// The names by which lists may name this group; none of one whose names cannot be read.
 pub(in crate::source) fn bears(dn: &str, attributes: &Attributes) -> Vec<Reference> {
-    Dn::parse(dn).ok().and_then(|dn| name::borne(&dn, attributes).ok()).unwrap_or_default()
+    let names = |dn: Dn| name::borne(&dn, attributes, EntryKind::Group).ok();
+    Dn::parse(dn).ok().and_then(names).unwrap_or_default()
 }
 
 /// Members by any of their names, people's addresses among them.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::directory::{Dn, Reference, Stated};
+use crate::directory::{Dn, EntryKind, Reference, Stated};
 use crate::source::schema::attributes::Attributes;
 use crate::source::schema::field::all;
 use crate::source::schema::members::without_control;
@@ -29,8 +29,8 @@ fn parts(dn: &Dn) -> Vec<String> {
     all.filter_map(part).collect()
 }
 
-/// Every name by which groups may list this entry.
-pub(super) fn borne(dn: &Dn, attributes: &Attributes) -> Result<Vec<Reference>, String> {
+/// Every name by which groups may list this entry. A group may have further names beside that of its DN.
+pub(super) fn borne(dn: &Dn, attributes: &Attributes, kind: EntryKind) -> Result<Vec<Reference>, String> {
     let mut names = vec![Reference::Dn(dn.clone())];
     let mut seen: BTreeSet<Reference> = names.iter().cloned().collect();
     let mut add = |name: Option<Reference>| names.extend(name.filter(|name| seen.insert(name.clone())));
@@ -44,6 +44,12 @@ pub(super) fn borne(dn: &Dn, attributes: &Attributes) -> Result<Vec<Reference>, 
             add(typed(&parts(full)).map(Reference::Dn));
         }
         add(full);
+    }
+    if kind == EntryKind::Group {
+        for name in texts(attributes, "cn")? {
+            add(typed(&split(&name)).map(Reference::Dn));
+            add(typed(&[name]).map(Reference::Dn));
+        }
     }
     for attribute in ["uid", "shortname"] {
         for name in texts(attributes, attribute)? {
@@ -227,11 +233,15 @@ mod tests {
     }
 
     fn borne_by(name: &str, attributes: &[(&str, &[&str])]) -> Vec<String> {
+        borne_as(EntryKind::User, name, attributes)
+    }
+
+    fn borne_as(kind: EntryKind, name: &str, attributes: &[(&str, &[&str])]) -> Vec<String> {
         let mut of = Attributes::new();
         for (name, values) in attributes {
             of.add(name, values.iter().map(|value| value.as_bytes().to_vec()));
         }
-        borne(&dn(name), &of).unwrap().iter().map(Reference::key).collect()
+        borne(&dn(name), &of, kind).unwrap().iter().map(Reference::key).collect()
     }
 
     #[test]
@@ -261,10 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn a_group_bears_its_further_names() {
+        let names = [("cn", ["Vertrieb", "Sales", "Sales EU/Corp"].as_slice())];
+        let of_group = borne_as(EntryKind::Group, "CN=Vertrieb", &names);
+        for listed in ["Vertrieb", "CN=Sales", "Sales EU/Corp", "CN=Sales EU/O=Corp"] {
+            assert!(of_group.contains(&means(listed)), "{listed} is not among {of_group:?}");
+        }
+        let of_person = borne_by("CN=Hal Test,O=Corp", &[("cn", &["Hal Test", "Sales"])]);
+        assert!(!of_person.contains(&means("Sales")), "{of_person:?}");
+    }
+
+    #[test]
     fn a_name_that_cannot_be_read_leaves_it_open_who_lists_it() {
         let mut attributes = Attributes::new();
         attributes.add("shortName", [b"\xff".to_vec()]);
-        assert!(borne(&dn("CN=Hal Test,O=Corp"), &attributes).unwrap_err().contains("shortname"));
+        assert!(
+            borne(&dn("CN=Hal Test,O=Corp"), &attributes, EntryKind::User).unwrap_err().contains("shortname")
+        );
     }
 
     proptest! {
