@@ -182,11 +182,13 @@ impl Reading<'_> {
         }
         pages.end()?;
         let mut strangers = 0;
-        let mut open = Vec::new();
+        let (mut open, mut shown, mut denied) = (Vec::new(), false, None);
         let known = self.known(before, &groups).await;
         for one in groups {
             match before.and_then(|before| before.of(&one.mark)) {
                 Some(there) if known.contains(&one.entry.anchor) => {
+                    // Its list was shown before.
+                    shown = true;
                     now.note(one.mark, there);
                     strangers += u64::from(there);
                     self.outlet.change(Change::Unchanged(one.entry.anchor)).await?;
@@ -200,7 +202,6 @@ impl Reading<'_> {
             (one, listed)
         });
         let mut asked = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
-        let (mut shown, mut denied) = (false, None);
         while let Some((Asked { mut entry, mark }, listed)) = asked.next().await {
             let listed = match listed {
                 Ok(listed) => {

@@ -72,7 +72,9 @@ pub(super) fn understand(
         if retry::passes(answer.status) {
             return Err(TokenError::Failed(answer.status, answer.retry_after(now)));
         }
-        let first = denied.error_description.lines().next().unwrap_or_default().trim();
+        let first = denied.error_description.lines().next().unwrap_or_default();
+        // What follows is another one each time.
+        let first = first.split(" Trace ID:").next().unwrap_or_default().trim();
         let repeats = !proof.is_empty() && first.to_lowercase().contains(&proof.to_lowercase());
         return Err(TokenError::Refused(Refusal {
             status: answer.status,

@@ -113,13 +113,19 @@ pub(super) fn select_contacts(literal: &BTreeSet<String>) -> String {
 /// What is asked of groups.
 pub(super) fn select_groups(literal: &BTreeSet<String>) -> String {
     let literal = literal.iter().map(String::as_str);
-    let literal = literal.filter(|name| is(OF_GROUPS_ALONE, name) || is(OF_BOTH, name));
+    let literal = literal.filter(|name| is(OF_GROUPS_ALONE, name) || is(OF_BOTH, name) || is_of_an_app(name));
     let fixed = ["visibility", "members"];
     select(GROUP.iter().map(|(_, name)| *name).chain(ALL.iter().copied()).chain(fixed).chain(literal))
 }
 
 fn is(these: &[&str], name: &str) -> bool {
     these.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// Whether it is a property that some app adds (a directory extension). Users and groups may have it: both are open types of
+/// Graph, so who has none is asked for it all the same.
+fn is_of_an_app(name: &str) -> bool {
+    name.get(..10).is_some_and(|begin| begin.eq_ignore_ascii_case("extension_"))
 }
 
 fn is_extension(name: &str) -> bool {

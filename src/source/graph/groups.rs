@@ -179,9 +179,9 @@ impl Groups {
         (group.is_listed, group.unknown) = (true, (members.len() - group.told.len()) as u64);
     }
 
-    /// Whether somebody is shown in a group that hides its members: then the app may see them everywhere.
+    /// Whether somebody is shown in a group that hides its members, or to have left it: then the app may see them everywhere.
     fn shows_hidden(&self) -> bool {
-        self.groups.values().any(|group| group.is_hidden && group.told.iter().any(|one| !one.went))
+        self.groups.values().any(|group| group.is_hidden && !group.told.is_empty())
     }
 
     /// What was told, group by group. In a read of what changed, what was told of members is that of those among `known`; of any

@@ -124,6 +124,7 @@ fn attributes_are_asked_of_those_who_have_them() {
         "extensionAttribute16",
         "membershipRule",
         "mail",
+        "extension_0123_team",
     ]);
     let (users, groups) = (select_users(&literal), select_groups(&literal));
     let has = |select: &str, name: &str| select.split(',').filter(|it| *it == name).count();
@@ -135,6 +136,11 @@ fn attributes_are_asked_of_those_who_have_them() {
     assert_eq!(
         (has(&groups, "membershipRule"), has(&groups, "members"), has(&groups, EXTENSIONS)),
         (1, 1, 0)
+    );
+    assert_eq!(
+        ["extension_0123_team"; 2],
+        [&users, &groups]
+            .map(|select| { select.split(',').find(|name| name.starts_with("extension_")).unwrap() })
     );
 }
 

@@ -157,6 +157,7 @@ fn hidden_members_are_not_known_unless_somebody_is_shown() {
     }
     assert_eq!(list(after(&[hidden(&[(4, true)])], None)), (vec![4], true));
     assert_eq!(told(&after(&[hidden(&[(4, true), (3, false)])], Some(true))), (vec![4], vec![3]));
+    assert_eq!(told(&after(&[hidden(&[(3, false)])], Some(true))), (Vec::new(), vec![3]));
 }
 
 #[test]
