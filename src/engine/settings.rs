@@ -73,7 +73,7 @@ pub struct ProxySettings {
 }
 
 /// A name and a password.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Credentials {
     /// The name.
@@ -87,7 +87,7 @@ pub struct Credentials {
 }
 
 /// Where the directory is: exactly one of these, the kind that the connector names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Directory {
     /// A domain of Active Directory.
@@ -99,7 +99,7 @@ pub struct Directory {
 }
 
 /// Where a server is, and who reads it, in the words of a connector.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Server {
     /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order.
@@ -119,7 +119,7 @@ pub struct Server {
 }
 
 /// How a server's certificate is verified.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Tls {
     /// The certificate authorities to trust, and no other; the system's if absent.
@@ -197,6 +197,13 @@ impl Settings {
     /// When something in it is no base, attribute or class.
     pub(super) fn veto(&self) -> Result<Veto, String> {
         Veto::new(&self.may_leave, &self.withhold)
+    }
+
+    /// Whether the same directory is read by the same account, and the same of it may leave.
+    pub(super) fn read_the_same(&self, other: &Self) -> bool {
+        self.directory == other.directory
+            && self.may_leave == other.may_leave
+            && self.withhold == other.withhold
     }
 
     /// How long one read must be after another.

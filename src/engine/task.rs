@@ -16,7 +16,7 @@ use crate::directory::{Anchor, Batch, Cursor};
 use crate::hex;
 use crate::source::engine::{ended, failure, looked_up};
 use crate::source::{Reason, Session, Sink, Source as _, SourceError};
-use crate::wire::{self, Chain, End, Outcome, Task, path};
+use crate::wire::{self, Chain, End, Outcome, Task, code, path};
 
 /// What tasks share.
 pub(super) struct Desk {
@@ -49,11 +49,15 @@ impl Desk {
                 return;
             }
             Err(error) => {
-                let error = SourceError::new(
-                    Reason::Interrupted,
-                    format!("what was read could not be sent: {error}"),
-                );
-                End { outcome: failed(&error) }
+                let message = if error.code() == Some(code::CHAIN) {
+                    // A part of it was sent before it was started again.
+                    "engine.yaml changed during this read, or what was sent was altered on the way; nothing of it is used, and the next \
+                     read starts over"
+                        .to_owned()
+                } else {
+                    format!("what was read could not be sent: {error}")
+                };
+                End { outcome: failed(&SourceError::new(Reason::Interrupted, message)) }
             }
         };
         let sent = match wire::pack(&end) {

@@ -25,7 +25,7 @@ pub(super) use sieve::Sieve;
 const CLASS: &str = "objectClass";
 
 /// Bases, attributes and classes, as they are written.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VetoSettings {
     /// Subtrees.
@@ -112,6 +112,10 @@ impl Veto {
             add(&mut classes.iter().cloned());
         }
         add(&mut attribute::rules().map(str::to_owned));
+        if self.leaves("uid") && !self.leaves("samaccountname") {
+            // Under these rules an engine before this one withheld login names everywhere.
+            add(&mut std::iter::once("uid".to_owned()));
+        }
         add(&mut std::iter::once(engine.to_string()));
         digest.finalize().into()
     }
@@ -180,12 +184,15 @@ impl Veto {
         self.leaves_called(&entry.dn) && self.leaves_as(classes.map(|(_, stated)| stated))
     }
 
-    /// Whether a name may leave.
-    fn leaves_name(&self, name: &Reference) -> bool {
+    /// Whether a name may leave, of a directory of this kind.
+    fn leaves_name(&self, server: Server, name: &Reference) -> bool {
         match name {
             Reference::Anchor(_) | Reference::Sid(_) => true,
             Reference::Dn(dn) => self.leaves_at(dn),
-            Reference::Uid(_) => ["uid", "samaccountname"].iter().all(|name| self.leaves(name)),
+            // Elsewhere there is no sAMAccountName.
+            Reference::Uid(_) => {
+                self.leaves("uid") && (server == Server::Ldap || self.leaves("samaccountname"))
+            }
             Reference::Address(_) => ["mail", "proxyaddresses"].iter().all(|name| self.leaves(name)),
         }
     }

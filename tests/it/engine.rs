@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::source_contract::holds;
 use crate::support::company::{hurtful, large};
 use crate::support::cut::Cuts;
-use crate::support::engine::{Gate, corp, directory};
+use crate::support::engine::{Gate, corp, directory, yaml};
 use crate::support::slapd::{Setup, Slapd};
 
 /// An engine that runs until it is dropped.
@@ -549,6 +549,30 @@ async fn what_the_engine_withholds_is_unknown_and_named_and_nobody_is_missing() 
             && error.retry_after.is_some_and(|wait| wait > Duration::from_mins(50)),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_file_says_counts_for_the_next_task_and_for_what_is_under_way() {
+    let slapd = Slapd::start(&Setup { ldif: &large(30, 2, 10, 10), ..Setup::default() });
+    let gate = Gate::open();
+    // It takes connections, and never says anything.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldap://{}", silent.local_addr().unwrap());
+    let _engine = Running::start(&gate, &url, gate.port, "");
+    let within = Duration::from_mins(1);
+    let first = tokio::spawn(read(gate.source(directory(&[])), None));
+    let _connection = tokio::time::timeout(within, silent.accept()).await.unwrap().unwrap();
+    // By now the engine waits for more work.
+    let changed = yaml(&gate.path(""), &slapd.url(), gate.port, "withhold:\n  attributes: [mail]\n");
+    std::fs::write(gate.path("changed.yaml"), changed).unwrap();
+    std::fs::rename(gate.path("changed.yaml"), gate.path("engine.yaml")).unwrap();
+    let second = tokio::time::timeout(within, read(gate.source(directory(&[])), None)).await.unwrap();
+    let first = tokio::time::timeout(within, first).await.unwrap().unwrap();
+    for (came, end) in [first, second] {
+        let end = end.unwrap();
+        assert!(!end.fields.contains("mail") && end.fields.contains("title"), "{:?}", end.fields);
+        assert!(came.len() > 20, "{}", came.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

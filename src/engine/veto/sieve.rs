@@ -42,7 +42,7 @@ impl<'a> Sieve<'a> {
             }
             Change::MembersDelta { group, added, removed } => {
                 let leave = |references: Vec<Reference>| {
-                    references.into_iter().filter(|it| self.veto.leaves_name(it)).collect()
+                    references.into_iter().filter(|it| self.leaves_name(it)).collect()
                 };
                 Change::MembersDelta { group, added: leave(added), removed: leave(removed) }
             }
@@ -103,7 +103,7 @@ impl<'a> Sieve<'a> {
         }
         self.keep(&mut entry.fields, Self::leaves_field);
         self.keep(&mut entry.attributes, Self::leaves_attribute);
-        entry.names.retain(|name| self.veto.leaves_name(name));
+        entry.names.retain(|name| self.leaves_name(name));
         entry.members = self.members(entry.members);
         Some(entry)
     }
@@ -119,7 +119,7 @@ impl<'a> Sieve<'a> {
             other @ (Members::None | Members::NotStated) => return other,
         };
         let all = list.len();
-        list.retain(|member| self.veto.leaves_name(member));
+        list.retain(|member| self.leaves_name(member));
         if list.len() == all {
             return why.map_or(Members::Complete(list.clone()), |why| Members::Partial(list, why));
         }
@@ -129,6 +129,10 @@ impl<'a> Sieve<'a> {
 
     fn called(&self, what: String) -> String {
         if self.veto.leaves_called(&what) { what } else { SOMEBODY.to_owned() }
+    }
+
+    fn leaves_name(&self, name: &Reference) -> bool {
+        self.veto.leaves_name(self.asked.server, name)
     }
 
     fn leaves_field(&self, field: &str) -> bool {

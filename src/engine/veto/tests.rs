@@ -188,6 +188,27 @@ fn a_list_without_some_of_its_members_is_not_whole() {
 }
 
 #[test]
+fn login_names_leave_where_each_attribute_may_that_states_them_there() {
+    let leave = |server: Server, may: &[&str], not: &[&str]| {
+        let veto = veto(&rules(&[], may, &[]), &rules(&[], not, &[]));
+        let asked = wire::Directory { server, ..asked(&[]) };
+        let members = Members::Complete(vec![Reference::uid("ann"), Reference::uid("bob")]);
+        let group = Entry { kind: EntryKind::Group, members: members.clone(), ..entry("cn=g,dc=x") };
+        let mut sieve = Sieve::new(&veto, &asked);
+        let Some(Change::Replace(came)) = sieve.change(Change::Replace(Box::new(group))) else { panic!() };
+        let are_all = came.members == members;
+        assert_eq!(came.names.contains(&Reference::uid("ann")), are_all);
+        are_all
+    };
+    // There is no sAMAccountName.
+    assert!(leave(Server::Ldap, &["uid", "cn"], &[]) && leave(Server::Ldap, &[], &["sAMAccountName"]));
+    assert!(!leave(Server::Ldap, &["cn"], &[]) && !leave(Server::Ldap, &[], &["userid"]));
+    assert!(leave(Server::ActiveDirectory, &["uid", "sAMAccountName"], &[]));
+    assert!(!leave(Server::ActiveDirectory, &["uid", "cn"], &[]));
+    assert!(!leave(Server::ActiveDirectory, &[], &["sAMAccountName"]));
+}
+
+#[test]
 fn who_may_not_leave_is_not_settled() {
     let veto = |not| veto(&rules(&[], &[], &[]), &not);
     let anchor = |id: &str| Anchor::new(id);
