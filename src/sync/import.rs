@@ -123,7 +123,7 @@ pub async fn import<S: Source>(
     intake.check_same_entries((completion.mode, &completion.directory), &settled)?;
     // Everything was read; what the feed tells of the time until now explains what changed.
     let told = match feed.filter(|_| check && completion.cursor.is_some()) {
-        Some(feed) => told(source, &feed, last, deadline).await,
+        Some(feed) => Some(told(source, &feed, last, deadline).await),
         None => None,
     };
     let finished_at = clock.now();
@@ -181,13 +181,13 @@ impl LastRead for Last {
     }
 }
 
-/// Of whom the feed tells since `cursor`, after what was read `last`; `None` if it cannot say.
+/// Of whom the feed tells since `cursor`, after what was read `last`.
 async fn told<S: Source>(
     source: &S,
     cursor: &Cursor,
     last: Arc<dyn LastRead>,
     deadline: Deadline,
-) -> Option<Told> {
+) -> Result<Told, SourceError> {
     let (batches_to, mut batches) = mpsc::channel::<Batch>(4);
     let hearing = async {
         let (mut of, mut listed) = (HashSet::new(), HashSet::new());
@@ -201,6 +201,6 @@ async fn told<S: Source>(
     };
     let read = deadline.answer(source.read(Some(cursor), Sink::after(last, batches_to)));
     let (ended, (of, listed)) = tokio::join!(read, hearing);
-    let completion = ended.ok()?;
-    Some(Told { of, listed: (completion.mode == Mode::Full).then_some(listed) })
+    let completion = ended.inspect_err(SourceError::log)?;
+    Ok(Told { of, listed: (completion.mode == Mode::Full).then_some(listed) })
 }

@@ -7,7 +7,7 @@ use rollcall::directory::{
     Anchor, Batch, Change, Completion, ConnectorName, Cursor, Dn, Entry, EntryKind, Grade, Members, Mode,
     Patch, Reference, Stated, fields,
 };
-use rollcall::source::{LookUp, Sink, Source, SourceError};
+use rollcall::source::{LookUp, Reason, Sink, Source, SourceError};
 use rollcall::store::Store;
 use rollcall::store::snapshot::{Presence, RowId};
 use rollcall::sync::import::{self, Imported, import};
@@ -41,6 +41,26 @@ impl Source for Directory {
     }
 }
 
+/// A directory that tells everything, and not what changed.
+struct Throttled(Directory);
+
+impl Source for Throttled {
+    async fn read(&self, cursor: Option<&Cursor>, sink: Sink) -> Result<Completion, SourceError> {
+        if cursor.is_some() {
+            return Err(SourceError::new(Reason::Throttled, "it may not be read so often"));
+        }
+        self.0.read(cursor, sink).await
+    }
+
+    async fn look_up(
+        &self,
+        anchors: &[Anchor],
+        called: &HashMap<Anchor, String>,
+    ) -> Result<Option<LookUp>, SourceError> {
+        self.0.look_up(anchors, called).await
+    }
+}
+
 struct Desk {
     store: Store,
     _folder: tempfile::TempDir,
@@ -52,7 +72,7 @@ impl Desk {
         Self { store: Store::open(folder.path()).unwrap(), _folder: folder }
     }
 
-    async fn import(&self, source: &Directory, at: i64) -> Imported {
+    async fn import(&self, source: &impl Source, at: i64) -> Imported {
         let options = import::Options {
             look_ups: 1000,
             timeout: Duration::from_mins(1),
@@ -287,6 +307,25 @@ async fn what_the_feed_does_not_tell_is_found_and_counted() {
     assert!(done.info.notices.iter().any(|notice| notice.contains("had not reported 1 entry ")));
     let done = desk.import(&told, 150).await;
     assert_eq!((done.info.mode, done.missed), (Mode::Delta, 0));
+}
+
+#[tokio::test]
+async fn a_feed_that_could_not_be_compared_is_not_said_to_be_whole() {
+    let desk = Desk::new();
+    desk.import(&delta(Vec::new()), 0).await;
+    let said = |done: &Imported| {
+        let notices = done.info.notices.iter();
+        notices.filter(|notice| notice.contains("could not be compared")).cloned().collect::<Vec<_>>()
+    };
+    let mut all = company();
+    all[0] = person("ann", "Chief");
+    let done = desk.import(&Throttled(Directory { all, ..delta(Vec::new()) }), 100).await;
+    assert_eq!((done.info.mode, done.changed, done.missed), (Mode::Full, 1, 0));
+    let notices = said(&done);
+    let [notice] = &notices[..] else { panic!("{:?}", done.info.notices) };
+    assert!(notice.ends_with("with this full read: it may not be read so often"), "{notice}");
+    let done = desk.import(&delta(Vec::new()), 200).await;
+    assert_eq!((done.info.mode, done.missed, said(&done)), (Mode::Full, 1, Vec::new()));
 }
 
 #[tokio::test]

@@ -7,14 +7,15 @@ use super::settle::LookUpResult;
 use jiff::Timestamp;
 
 use crate::directory::{Anchor, Completion};
+use crate::source::SourceError;
 
 /// What an intake needs to become a snapshot.
 pub(super) struct Sealing {
     pub(super) completion: Completion,
     pub(super) settled: LookUpResult,
     pub(super) doubles: Vec<(Double, Is)>,
-    /// Of whom the feed told since the cursor, where this read checks it.
-    pub(super) told: Option<Told>,
+    /// Of whom the feed told since the cursor, or why it could not, where this read checks it.
+    pub(super) told: Option<Result<Told, SourceError>>,
     /// When the read ended.
     pub(super) read_at: Timestamp,
     pub(super) finished_at: Timestamp,

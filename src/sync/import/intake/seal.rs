@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::Intake;
 use crate::directory::{Completion, Mode, fields};
+use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::store::snapshot::{Coverage, Shrunk, SnapshotInfo, Trip};
 use crate::sync::import::double;
@@ -45,8 +46,13 @@ fn is_news(before: &SnapshotInfo, now: &SnapshotInfo) -> bool {
         != (&now.unreadable, now.unreadable_count, &now.fields, &now.attributes)
 }
 
-/// What is said of changes that the feed had not told.
-fn missed_notice(missed: u64) -> Option<String> {
+/// What is said of the comparison with the feed: why there was none, or how many changes it had not told.
+fn told_notice(told: Option<&Result<Told, SourceError>>, missed: u64) -> Option<String> {
+    if let Some(Err(error)) = told {
+        return Some(format!(
+            "what the change feed reports could not be compared with this full read: {error}"
+        ));
+    }
     let text =
         |entries| format!("the change feed had not reported {entries} that this full read found changed");
     (missed > 0).then(|| text(count(missed, "entry", "entries")))
@@ -80,7 +86,7 @@ impl Intake {
         let (waiting, new_names) = self.settle_lists(again, &mut notices)?;
         let places = self.places(&missing, orphans, unprovable)?;
         let missed = self.missed(told.as_ref())?;
-        notices.extend(missed_notice(missed));
+        notices.extend(told_notice(told.as_ref(), missed));
         if self.unheard > 0 {
             // They have come into sight without a change of their own, so everything is read next.
             completion.cursor = None;
@@ -171,9 +177,9 @@ impl Intake {
         }
     }
 
-    /// What changed without the feed having told of it.
-    pub(super) fn missed(&self, told: Option<&Told>) -> Result<u64, StoreError> {
-        let Some(told) = told else { return Ok(0) };
+    /// What changed without the feed having told of it, as far as it could be asked.
+    pub(super) fn missed(&self, told: Option<&Result<Told, SourceError>>) -> Result<u64, StoreError> {
+        let Some(Ok(told)) = told else { return Ok(0) };
         let changed = self.importing.anchors(&(&self.written - &self.untold))?;
         Ok(changed.iter().filter(|(_, anchor)| !told.is_of(anchor)).count() as u64)
     }
