@@ -46,6 +46,8 @@ impl Policy {
     pub fn next(&self, came: Came, tried: u32, chance: f64) -> Next {
         let asked = match came {
             Came::Status(status, asked) if passes(status) => asked,
+            // So some say that they are asked too often.
+            Came::Status(403, Some(asked)) => Some(asked),
             Came::Status(..) => return Next::GiveUp(None),
             Came::Nothing => None,
         };

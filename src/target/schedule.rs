@@ -171,7 +171,8 @@ impl Schedule {
     /// A turn is over.
     pub(super) fn done(&mut self, said: Said, now: Duration) {
         self.under_way = self.under_way.saturating_sub(1);
-        let is_busy = said.status == 429 || (said.status == 503 && said.retry_after.is_some());
+        let asks_to_wait = matches!(said.status, 403 | 503) && said.retry_after.is_some();
+        let is_busy = said.status == 429 || asks_to_wait;
         if is_busy {
             let own = FIRST.saturating_mul(1 << self.asked.min(16)).min(LONGEST);
             self.asked = self.asked.saturating_add(1);
@@ -277,6 +278,17 @@ mod tests {
         // Reads have no rate here.
         let ticket = schedule.ask(Lane::Rest);
         assert_eq!(schedule.next(ticket, Call::Read, now), Next::Call);
+    }
+
+    #[test]
+    fn a_refusal_that_asks_to_wait_is_one_for_everybody() {
+        for (status, until) in [(403, 31), (503, 31), (400, 0)] {
+            let mut schedule = wide(2);
+            let ticket = schedule.ask(Lane::Rest);
+            assert_eq!(schedule.next(ticket, Call::Write, secs(0)), Next::Call);
+            schedule.done(Said { status, retry_after: Some(secs(30)), remaining: None }, secs(1));
+            assert_eq!(schedule.quiet_until(), secs(until), "{status}");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod look;
 mod memberships;
 mod patch;
 pub mod profile;
+mod rate;
 mod resource;
 mod service;
 mod walk;

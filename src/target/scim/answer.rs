@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::rate;
 use crate::directory::TargetReason;
 use crate::net::http::Answer;
 use crate::target::refusal::{No, Refusal};
@@ -54,7 +55,7 @@ pub(super) fn understand(
         status => {
             let says = Words::of(json.as_ref(), secret);
             let mut refusal =
-                refused(status, &says, json.is_some() || is_empty, host, answer.retry_after(now));
+                refused(status, &says, json.is_some() || is_empty, host, rate::wait(answer, now));
             refusal.error.detail = says.detail;
             Err(refusal)
         }
@@ -233,7 +234,10 @@ mod tests {
     fn a_wait_is_passed_on() {
         let refusal = no(429, &[("retry-after", "7")], "");
         assert_eq!(refusal.error.retry_after, Some(Duration::from_secs(7)));
-        assert_eq!(no(403, &[("retry-after", "60")], "{}").error.reason, TargetReason::Throttled);
+        let used_up = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1767225720")];
+        for headers in [&[("retry-after", "60")][..], &used_up] {
+            assert_eq!(no(403, headers, "{}").error.reason, TargetReason::Throttled);
+        }
         assert_eq!(no(429, &[], "").error.retry_after, None);
         assert_eq!(no(503, &[("retry-after", "1")], "").error.retry_after, Some(Duration::from_secs(1)));
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::{self, Said};
 use super::config::{Credential, ScimConfig};
-use super::resource;
+use super::{rate, resource};
 use crate::clock::Clock;
 use crate::directory::TargetReason;
 use crate::net::http::{Answer, Ask, Http, Method, Url};
@@ -132,16 +132,6 @@ impl Client {
 
 /// What an answer says of how often the service may be asked.
 fn rate(answer: &Answer, now: Timestamp) -> turn::Said {
-    let number = |names: [&str; 2]| {
-        let text = names.into_iter().find_map(|name| answer.header(name))?;
-        text.trim().parse::<u64>().ok()
-    };
-    let left = number(["ratelimit-remaining", "x-ratelimit-remaining"]);
-    // Some say at what time, others in how many seconds: only the latter is a small number.
-    let reset = number(["ratelimit-reset", "x-ratelimit-reset"]).filter(|seconds| *seconds <= 3600);
-    turn::Said {
-        status: answer.status,
-        retry_after: answer.retry_after(now),
-        remaining: left.zip(reset.map(Duration::from_secs)),
-    }
+    let (retry_after, remaining) = (rate::wait(answer, now), rate::remaining(answer, now));
+    turn::Said { status: answer.status, retry_after, remaining }
 }
