@@ -49,6 +49,8 @@ pub enum Operation {
         key: Key,
         /// What it should be.
         content: Arc<Content>,
+        /// What was confirmed before, if it was ours. An earlier try may have done a part of the change.
+        before: Option<Arc<Content>>,
     },
     /// Enable or disable a user's account.
     SetActive {
@@ -135,8 +137,8 @@ pub struct TargetObject {
     pub key: Option<Key>,
     /// Its content, as far as we write such content.
     pub content: Content,
-    /// Whether it is active; `true` for groups.
-    pub active: bool,
+    /// Whether it is active; `None` where the target does not say. `Some(true)` for groups.
+    pub active: Option<bool>,
     /// Its members, for a group, where the target can say (some cannot).
     pub members: Option<Vec<TargetId>>,
 }

@@ -349,13 +349,17 @@ impl<T: Target> Apply<'_, T> {
             Err(why) => Err(why),
         };
         match found {
-            Ok(Some(found)) if found.content == target.held(content) && found.active => {
+            Ok(Some(found)) if found.content == target.held(content) && found.active != Some(false) => {
                 Outcome::Done(found.id)
             }
             // It is ours, and not quite what it should be: made so by the next attempt.
             Ok(Some(found)) => {
-                one.operation =
-                    Some(Operation::Update { id: found.id.clone(), key: *key, content: content.clone() });
+                one.operation = Some(Operation::Update {
+                    id: found.id.clone(),
+                    key: *key,
+                    content: content.clone(),
+                    before: None,
+                });
                 if let Some(link) = &mut one.effect.link {
                     link.target = found.id;
                 }

@@ -91,8 +91,8 @@ impl Mimecast {
                 Content::User(user) => users.create(user).await,
                 Content::Group(group) => groups.create(group).await,
             },
-            Operation::Update { id, content, .. } => match &**content {
-                Content::User(user) => users.update(id, user).await,
+            Operation::Update { id, content, before, .. } => match &**content {
+                Content::User(user) => users.update(id, user, before.as_deref()).await,
                 Content::Group(group) => groups.update(id, group).await,
             },
             Operation::SetActive { id, active } => users.set_active(id, *active).await,

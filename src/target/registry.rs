@@ -281,7 +281,7 @@ fn found(object: Object, ids: &HashMap<u32, Uuid>) -> TargetObject {
         id: TargetId(object.id.to_string().into()),
         key: Some(Key::from_uuid(object.id)),
         content: object.content,
-        active: object.active,
+        active: Some(object.active),
         members: (object.kind == SubjectKind::Group).then_some(members),
     }
 }

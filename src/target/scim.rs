@@ -155,7 +155,7 @@ impl Scim {
         let writer = self.writer(&client);
         match operation {
             Operation::Create { key, content } => writer.create(*key, content).await,
-            Operation::Update { id, key, content } => {
+            Operation::Update { id, key, content, .. } => {
                 writer.change(id, Aim::Content { key: *key, content, enable: false }).await
             }
             Operation::SetActive { id, active } => writer.change(id, Aim::State(*active)).await,

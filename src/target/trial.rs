@@ -124,7 +124,8 @@ impl<T: Target> Trial<'_, T> {
         let mut shown_as = name.to_owned();
         if renames {
             shown_as = format!("{name}-2");
-            let update = Operation::Update { id: id.clone(), key, content: Arc::new(user(&shown_as)) };
+            let content = Arc::new(user(&shown_as));
+            let update = Operation::Update { id: id.clone(), key, content, before: None };
             self.done("rename the user", update).await?;
         }
         if disables {
@@ -135,7 +136,7 @@ impl<T: Target> Trial<'_, T> {
         let failed = match shown {
             Some(Ok(found)) => {
                 let is_as_written = found.first().is_some_and(|object| {
-                    object.active != disables && object.content.name().eq_ignore_ascii_case(&shown_as)
+                    object.active != Some(disables) && object.content.name().eq_ignore_ascii_case(&shown_as)
                 });
                 let not_so = || TargetError::new(TargetReason::NotDone, "the user is not as it was written");
                 (!is_as_written).then(not_so)

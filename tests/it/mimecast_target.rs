@@ -50,7 +50,14 @@ async fn made(target: &Mimecast, content: &Arc<Content>) -> TargetId {
 }
 
 async fn update(target: &Mimecast, of: &TargetId, content: &Arc<Content>) -> Outcome {
-    one(target, Operation::Update { id: of.clone(), key: key("x"), content: content.clone() }).await
+    let (id, content) = (of.clone(), content.clone());
+    one(target, Operation::Update { id, key: key("x"), content, before: None }).await
+}
+
+/// The same, of a user who was so before.
+async fn change(target: &Mimecast, of: &TargetId, before: &Arc<Content>, content: &Arc<Content>) -> Outcome {
+    let (id, content, before) = (of.clone(), content.clone(), Some(before.clone()));
+    one(target, Operation::Update { id, key: key("x"), content, before }).await
 }
 
 async fn add(target: &Mimecast, group: &TargetId, members: &[&TargetId]) -> Outcome {
@@ -122,6 +129,100 @@ async fn whoever_gets_another_address_moves_there_and_leaves_no_account_that_wor
     assert_eq!(service.truth().users, expected);
     let members = ["ada@corp.example", "bob@corp.example"].map(str::to_owned).into();
     assert_eq!(service.truth().groups["Rollcall/Team"], members);
+}
+
+/// The old address is linked last, so a try that ended before can be repeated, and nothing is adopted.
+#[rstest]
+#[case::at_the_first(0)]
+#[case::at_the_second(1)]
+#[case::at_the_old_address(2)]
+#[tokio::test]
+async fn a_move_that_ended_midway_is_repeated_without_adopting(#[case] linked: usize) {
+    let service = StandIn::start(Habits::default());
+    let config = MimecastConfig { adopts: false, ..service.config() };
+    let target = service.opened(config, &["ada@corp.example"]).await.unwrap();
+    let before = person("Ada", "ada@corp.example", &["b@corp.example", "zed@corp.example"]);
+    let ada = made(&target, &before).await;
+    let all: &[_] = &["ada@corp.example", "b@corp.example", "zed@corp.example"];
+    let moved = person("Ada", "lovelace@corp.test", all);
+    for _ in 0..linked {
+        let done = r#"{"fail":[],"meta":{"status":200},"data":[{}]}"#;
+        service.fault(Fault { happens: true, ..Fault::new("update-alias", 200, done) });
+    }
+    service.fault(Fault::new("update-alias", 429, ""));
+    let outcome = change(&target, &ada, &before, &moved).await;
+    assert!(matches!(outcome, Outcome::Ambiguous(_)), "{outcome:?}");
+    let truth = service.truth();
+    assert_eq!(truth.users["lovelace@corp.test"].2.len(), linked);
+    assert!(truth.users.contains_key("ada@corp.example"), "it is an account until the end");
+
+    assert_eq!(change(&target, &ada, &before, &moved).await, Outcome::Done(id("lovelace@corp.test")));
+    assert_eq!(service.truth().users, users(&[("lovelace@corp.test", "Ada", true, all)]));
+    assert!(service.inner().faults.is_empty());
+}
+
+/// What was unlinked is an account that works until it is disabled.
+#[rstest]
+#[case::at_the_next_try(false)]
+#[case::in_the_next_run(true)]
+#[tokio::test]
+async fn an_alias_that_was_dropped_is_disabled_though_that_failed_once(
+    #[case] anew: bool,
+    #[values(false, true)] moves: bool,
+    #[values(429, 503, 504)] status: u16,
+) {
+    let service = StandIn::start(Habits::default());
+    let target = service.target(&["ada@corp.example"]).await;
+    let before = person("Ada", "ada@corp.example", &["a.byron@corp.example"]);
+    let ada = made(&target, &before).await;
+    let address = if moves { "lovelace@corp.test" } else { "ada@corp.example" };
+    let content = person("Ada", address, &[]);
+    service.fault(Fault::new("update-user", status, ""));
+    let outcome = change(&target, &ada, &before, &content).await;
+    assert!(matches!(outcome, Outcome::Ambiguous(_)), "{outcome:?}");
+    assert!(service.truth().users["a.byron@corp.example"].1, "it works by itself now");
+
+    let next = service.target(&["ada@corp.example"]).await;
+    let again = if anew { &next } else { &target };
+    assert_eq!(change(again, &ada, &before, &content).await, Outcome::Done(id(address)));
+    let mut expected = users(&[(address, "Ada", true, &[]), ("a.byron@corp.example", "", false, &[])]);
+    if moves {
+        expected.extend(users(&[("ada@corp.example", "Ada", false, &[])]));
+    }
+    assert_eq!(service.truth().users, expected);
+}
+
+/// An address that was the user's may be somebody else's account since.
+#[tokio::test]
+async fn an_address_that_became_somebodys_account_is_not_disabled() {
+    let service = StandIn::start(Habits::default());
+    let target = service.target(&["ada@corp.example", "bob@corp.example"]).await;
+    let before = person("Ada", "ada@corp.example", &["bob@corp.example", "gone@corp.example"]);
+    let ada = made(&target, &person("Ada", "ada@corp.example", &[])).await;
+    made(&target, &person("Bob", "bob@corp.example", &[])).await;
+    let content = person("Ada", "ada@corp.example", &[]);
+    assert_eq!(change(&target, &ada, &before, &content).await, Outcome::Done(ada.clone()));
+    let expected = users(&[("ada@corp.example", "Ada", true, &[]), ("bob@corp.example", "Bob", true, &[])]);
+    assert_eq!(service.truth().users, expected);
+    assert_eq!(service.count("update-user"), 0);
+}
+
+/// What cannot be disabled is an exception, and stays to be done.
+#[tokio::test]
+async fn an_alias_that_cannot_be_disabled_counts_as_the_users() {
+    let service = StandIn::start(Habits::default());
+    let target = service.target(&["ada@corp.example"]).await;
+    let before = person("Ada", "ada@corp.example", &["a.byron@corp.example"]);
+    let ada = made(&target, &before).await;
+    let content = person("Ada", "ada@corp.example", &["new@corp.test"]);
+    service.fault(Fault::older("update-user", "err_policy"));
+    let outcome = change(&target, &ada, &before, &content).await;
+    let Outcome::Short(of, has, why) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(of, ada);
+    assert!(why.in_full().contains("a.byron@corp.example"), "{}", why.in_full());
+    assert_eq!(*has, *person("Ada", "ada@corp.example", &["new@corp.test", "a.byron@corp.example"]));
+    assert_eq!(change(&target, &ada, &has, &content).await, Outcome::Done(ada.clone()));
+    assert!(!service.truth().users["a.byron@corp.example"].1);
 }
 
 #[tokio::test]
@@ -218,7 +319,7 @@ async fn groups_of_a_directory_and_groups_elsewhere_are_never_touched() {
     let ada = made(&target, &person("Ada", "ada@corp.example", &[])).await;
     for of in [&synced, &fake] {
         let operations = [
-            Operation::Update { id: id(of), key: key("x"), content: group("Mine") },
+            Operation::Update { id: id(of), key: key("x"), content: group("Mine"), before: None },
             Operation::AddMembers { group: id(of), members: vec![ada.clone()] },
             Operation::RemoveMembers { group: id(of), members: vec![ada.clone()] },
             Operation::Delete { kind: SubjectKind::Group, id: id(of) },
@@ -461,7 +562,8 @@ async fn the_limit_of_calls_is_used_and_never_exceeded() {
     one(&target, Operation::SetActive { id: id("p000@corp.example"), active: false }).await;
     let renames = (10..40).map(|at| {
         let address = format!("p{at:03}@corp.example");
-        Operation::Update { id: id(&address), key: key("x"), content: person("New name", &address, &[]) }
+        let content = person("New name", &address, &[]);
+        Operation::Update { id: id(&address), key: key("x"), content, before: None }
     });
     let leavers =
         (1..10).map(|at| Operation::SetActive { id: id(&format!("p{at:03}@corp.example")), active: false });

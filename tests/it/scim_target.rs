@@ -60,7 +60,8 @@ async fn create(target: &Scim, name: &str, content: &Arc<Content>) -> TargetId {
 }
 
 async fn update(target: &Scim, id: &TargetId, name: &str, content: &Arc<Content>) -> Outcome {
-    one(target, Operation::Update { id: id.clone(), key: key(name), content: content.clone() }).await
+    let (id, content) = (id.clone(), content.clone());
+    one(target, Operation::Update { id, key: key(name), content, before: None }).await
 }
 
 async fn add(target: &Scim, group: &TargetId, members: &[TargetId]) -> Outcome {
@@ -678,6 +679,7 @@ async fn one_object_that_is_answered_with_another_stops_no_other() {
         id: id.clone(),
         key: key(who),
         content: user(name),
+        before: None,
     });
     let outcomes = target.apply(&changes).await;
     assert!(matches!(outcomes[0], Outcome::Rejected(_)), "{outcomes:?}");

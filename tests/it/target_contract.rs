@@ -104,7 +104,7 @@ impl<T: Target> Suite<T> {
             assert_eq!(found.len(), 1, "{by:?}");
             assert_eq!(
                 (&found[0].id, found[0].key, found[0].active),
-                (&id, self.holds_key().then(|| key("ada")), true),
+                (&id, self.holds_key().then(|| key("ada")), Some(true)),
                 "{by:?}"
             );
             assert_eq!(found[0].content, self.0.held(&self.user("ada")));
@@ -117,8 +117,8 @@ impl<T: Target> Suite<T> {
         let ada = |other: &'static str| if self.names_by_case() { "ada" } else { other };
         let taken = Operation::Create { key: key("impostor"), content: self.user(ada("Ada")).into() };
         assert_eq!(self.one(taken).await, Outcome::NameTaken(self.called(ada("Ada"))));
-        let rename =
-            Operation::Update { id: other, key: key("grace"), content: self.user(ada("ADA")).into() };
+        let content = self.user(ada("ADA")).into();
+        let rename = Operation::Update { id: other, key: key("grace"), content, before: None };
         assert_eq!(self.one(rename).await, Outcome::NameTaken(self.called(ada("ADA"))));
         // A group may be called what a user is.
         self.create("group ada", group("ada")).await;
@@ -126,19 +126,22 @@ impl<T: Target> Suite<T> {
 
     async fn changes_only_what_is_there(&self) {
         let id = self.find(SubjectKind::User, Match::Name(self.called("ada"))).await.remove(0).id;
-        let update =
-            Operation::Update { id: id.clone(), key: key("ada"), content: self.user("countess").into() };
+        let content = self.user("countess").into();
+        let update = Operation::Update { id: id.clone(), key: key("ada"), content, before: None };
         // It may have another id from here on.
         let Outcome::Done(id) = self.one(update).await else { panic!("it was not renamed") };
         for active in [false, false, true] {
             let done = self.one(Operation::SetActive { id: id.clone(), active }).await;
             assert_eq!(done, Outcome::Done(id.clone()));
             let found = self.find(SubjectKind::User, Match::Id(id.clone())).await;
-            assert_eq!((found[0].active, &found[0].content), (active, &self.0.held(&self.user("countess"))));
+            assert_eq!(
+                (found[0].active, &found[0].content),
+                (Some(active), &self.0.held(&self.user("countess")))
+            );
         }
         let nobody = TargetId("6f9619ff-8b86-d011-b42d-00c04fc964ff".into());
-        let update =
-            Operation::Update { id: nobody.clone(), key: key("nobody"), content: self.user("nobody").into() };
+        let content = self.user("nobody").into();
+        let update = Operation::Update { id: nobody.clone(), key: key("nobody"), content, before: None };
         assert_eq!(self.one(update).await, Outcome::Gone);
         assert_eq!(self.one(Operation::SetActive { id: nobody.clone(), active: false }).await, Outcome::Gone);
         let add = Operation::AddMembers { group: nobody, members: vec![id] };

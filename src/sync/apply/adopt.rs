@@ -255,15 +255,15 @@ impl<T: Target> Apply<'_, T> {
     fn take_over(&mut self, one: &mut Open<'_>, found: TargetObject) {
         let Some(Operation::Create { key, content }) = one.operation.take() else { return };
         // Somebody disabled it: the next plan sees that, and decides by its evidence.
-        self.report.waiting += u64::from(!found.active);
+        self.report.waiting += u64::from(found.active == Some(false));
         // From here on it is no other's to adopt.
         self.claims.insert(of(&found), true);
         one.effect.verb = Verb::Adopt;
         if let Some(link) = &mut one.effect.link {
             link.target = found.id.clone();
-            link.active = found.active;
+            link.active = found.active.unwrap_or(true);
         }
-        one.operation = Some(Operation::Update { id: found.id, key, content });
+        one.operation = Some(Operation::Update { id: found.id, key, content, before: None });
     }
 }
 

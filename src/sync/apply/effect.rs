@@ -52,7 +52,12 @@ fn linked(
 ) -> Option<(Verb, Option<Operation>, Option<Link>)> {
     let id = link.target.clone();
     let update = |content: &Arc<Content>| {
-        let operation = Operation::Update { id: id.clone(), key: subject.key, content: content.clone() };
+        let operation = Operation::Update {
+            id: id.clone(),
+            key: subject.key,
+            content: content.clone(),
+            before: Some(link.confirmed.clone()),
+        };
         (Some(operation), Some(Link { confirmed: content.clone(), ..link.clone() }))
     };
     Some(match action {

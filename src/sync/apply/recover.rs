@@ -176,8 +176,11 @@ fn happened(
         Verb::Adopt => {
             is_as_wanted || found.key == subjects.by_id.get(&effect.subject).map(|subject| subject.key)
         }
-        Verb::Update | Verb::Release => is_as_wanted,
-        Verb::Disable | Verb::Enable => found.active == link.active,
+        // Where an address is an account, one that was dropped may still be one although the object looks as
+        // wanted, so the update is sent again.
+        Verb::Update | Verb::Release => is_as_wanted && !drops_an_address(before, link),
+        // Where the target does not say, it is done again.
+        Verb::Disable | Verb::Enable => found.active == Some(link.active),
         Verb::Empty | Verb::AddMembers | Verb::RemoveMembers => {
             let before = &before?.members;
             let there = members(&found, &(before | &link.members), subjects)?;
@@ -193,9 +196,17 @@ fn happened(
         if !is_as_wanted {
             link.confirmed = Arc::new(found.content);
         }
-        link.active = found.active;
+        link.active = found.active.unwrap_or(true);
     }
     did.then_some(effect)
+}
+
+/// Whether a user has an e-mail address less than before.
+fn drops_an_address(before: Option<&Link>, after: &Link) -> bool {
+    let Some(Content::User(before)) = before.map(|link| &*link.confirmed) else { return false };
+    let Content::User(after) = &*after.confirmed else { return false };
+    let is_kept = |email: &String| after.emails.iter().any(|kept| kept.eq_ignore_ascii_case(email));
+    !before.emails.iter().all(is_kept)
 }
 
 /// Which of these are in the group at the target.
@@ -209,7 +220,7 @@ fn members(found: &TargetObject, of: &RoaringBitmap, subjects: &Subjects) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Anchor, DirectoryId, GroupContent, Key, Owner};
+    use crate::directory::{Anchor, DirectoryId, GroupContent, Key, Owner, UserContent};
     use crate::store::link::Subject;
 
     fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
@@ -223,6 +234,47 @@ mod tests {
         let anchor = Anchor::new(format!("a{id}"));
         let key = Key::new(&Owner::new("test", "all"), &DirectoryId::new("d"), &anchor);
         Subject { id: SubjectId(id), kind, key, anchors: Vec::new(), link: Some(link) }
+    }
+
+    #[test]
+    fn a_user_was_disabled_if_the_target_says_so() {
+        let one = subject(1, SubjectKind::User, &[]);
+        let subjects = Subjects { by_id: [(one.id, one)].into_iter().collect(), next: 2 };
+        let before = subjects.link(SubjectId(1)).unwrap();
+        let was_disabled = |active: Option<bool>| {
+            let link = Some(Link { active: false, ..before.clone() });
+            let effect = Effect {
+                subject: SubjectId(1),
+                verb: Verb::Disable,
+                link,
+                spends: Vec::new(),
+                approved: false,
+            };
+            let (id, content) = (before.target.clone(), (*before.confirmed).clone());
+            let found = TargetObject { id, key: None, content, active, members: None };
+            happened(effect, found, Some(before), &subjects, Content::clone).is_some()
+        };
+        assert_eq!([Some(false), Some(true), None].map(was_disabled), [true, false, false]);
+    }
+
+    #[test]
+    fn an_address_is_dropped_when_it_is_not_kept_in_any_case() {
+        let link = |emails: &[&str]| {
+            let emails = emails.iter().map(|email| (*email).to_owned()).collect();
+            let user = UserContent { user_name: "ada".to_owned(), emails, ..UserContent::default() };
+            Link {
+                target: TargetId("t1".into()),
+                confirmed: Arc::new(Content::User(user)),
+                active: true,
+                members: RoaringBitmap::new(),
+                leaving: None,
+            }
+        };
+        let before = link(&["ada@corp.example", "a@corp.example"]);
+        assert!(drops_an_address(Some(&before), &link(&["ada@corp.example"])));
+        let kept = link(&["new@corp.example", "A@corp.example", "ada@corp.example"]);
+        assert!(!drops_an_address(Some(&before), &kept));
+        assert!(!drops_an_address(None, &kept));
     }
 
     #[test]
@@ -247,7 +299,7 @@ mod tests {
                 id: before.target.clone(),
                 key: None,
                 content: (*before.confirmed).clone(),
-                active: true,
+                active: Some(true),
                 members: Some(there.iter().map(|id| TargetId((*id).into())).collect()),
             };
             happened(effect, found, Some(before), &subjects, Content::clone).is_some()

@@ -120,11 +120,12 @@ impl Comparison<'_> {
         if !differs.is_empty() {
             truth.confirmed = Arc::new(confirmed);
         }
-        if self.disables && link.confirmed.kind() == SubjectKind::User && shown.active != link.active {
-            differs.push(Difference::Active(shown.active));
-            truth.active = shown.active;
+        let state = shown.active.filter(|active| *active != link.active);
+        if let Some(active) = state.filter(|_| self.disables && link.confirmed.kind() == SubjectKind::User) {
+            differs.push(Difference::Active(active));
+            truth.active = active;
             // What was done because somebody left is to be done again.
-            if let Some(leaving) = truth.leaving.as_mut().filter(|_| shown.active) {
+            if let Some(leaving) = truth.leaving.as_mut().filter(|_| active) {
                 leaving.steps_done = 0;
                 leaving.executed_at = None;
             }
@@ -303,7 +304,7 @@ mod tests {
             id: TargetId("o1".into()),
             key: None,
             content: content.clone(),
-            active,
+            active: Some(active),
             members: members.map(|all| all.iter().map(|id| TargetId((*id).into())).collect()),
         }
     }
@@ -391,6 +392,14 @@ mod tests {
         let truth = drift.link.unwrap();
         assert!(truth.active);
         assert_eq!(truth.leaving, Some(Leaving { steps_done: 0, executed_at: None, ..leaving() }));
+    }
+
+    #[test]
+    fn a_state_that_the_target_does_not_show_is_no_difference() {
+        let content = user("ada", &ADA, &[]);
+        let gone = Link { active: false, leaving: Some(leaving()), ..link(content.clone(), &[]) };
+        let silent = TargetObject { active: None, ..shown(&content, true, None) };
+        assert_eq!(drift(&gone, &silent), None);
     }
 
     /// Where such memberships are ended: who is somebody's is left to a plan, whoever else is a stranger, and so is who left.

@@ -78,7 +78,7 @@ impl Person {
             id: self.id(),
             key: None,
             content: Content::User(UserContent { user_name: self.address.clone(), emails, attributes }),
-            active: self.disabled != Some(true),
+            active: self.disabled.map(|disabled| !disabled),
             members: None,
         }
     }
@@ -102,7 +102,7 @@ impl Folder {
             id: TargetId(self.id.as_str().into()),
             key: None,
             content: Content::Group(content),
-            active: true,
+            active: Some(true),
             members: members.map(|all| all.iter().map(|one| TargetId(one.as_str().into())).collect()),
         }
     }
@@ -232,7 +232,10 @@ mod tests {
         let aliases = ["a@corp.example", "b@corp.test"].map(str::to_owned).into();
         let object = Person::read(&shown).unwrap().object(aliases);
         assert_eq!(object.content, held);
-        assert!(object.active);
+        assert_eq!(object.active, None, "it does not say");
+        let says = |disabled: bool| json!({ "emailAddress": "ann@corp.example", "disabled": disabled });
+        let active = |disabled: bool| Person::read(&says(disabled)).unwrap().object(BTreeSet::new()).active;
+        assert_eq!([false, true].map(active), [Some(true), Some(false)]);
         assert_eq!(super::held(&held, &domains, true), held, "it stays so");
     }
 

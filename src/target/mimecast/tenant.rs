@@ -58,6 +58,8 @@ pub(super) struct Tenant {
     /// Held by whoever makes the group above ours.
     making: Mutex<()>,
     proven: StdMutex<BTreeSet<Act>>,
+    /// Users who move, by their old and their new address.
+    moves: StdMutex<BTreeSet<(String, String)>>,
     form: StdMutex<(Form, bool)>,
     shows_names: AtomicBool,
     shows_state: AtomicBool,
@@ -92,6 +94,7 @@ impl Tenant {
             members: Mutex::default(),
             making: Mutex::default(),
             proven: StdMutex::default(),
+            moves: StdMutex::default(),
             form: StdMutex::new((Form::Members, false)),
             shows_names: AtomicBool::new(true),
             shows_state: AtomicBool::new(true),
@@ -216,6 +219,18 @@ impl Tenant {
     /// Whether it shows who is disabled.
     pub(super) fn shows_state(&self) -> bool {
         self.shows_state.load(Ordering::Relaxed)
+    }
+
+    /// The account at the new address was made, or set free, for the user of the old one.
+    pub(super) fn note_move(&self, old: &str, new: &str) {
+        let a_move = (old.to_owned(), new.to_owned());
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner).insert(a_move);
+    }
+
+    /// Whether it was.
+    pub(super) fn is_move(&self, old: &str, new: &str) -> bool {
+        let a_move = (old.to_owned(), new.to_owned());
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner).contains(&a_move)
     }
 
     // Groups.

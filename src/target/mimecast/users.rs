@@ -24,6 +24,22 @@ pub(super) struct Users<'a> {
     pub(super) claimed: &'a Claimed,
 }
 
+/// What is known of a user's addresses beside that of the account.
+#[derive(Default)]
+struct Known {
+    /// The aliases of the account.
+    now: BTreeSet<String>,
+    /// Those that were aliases of the account that the user leaves.
+    own: BTreeSet<String>,
+    /// All that were confirmed before. An earlier try may have unlinked some of them.
+    before: BTreeSet<String>,
+    /// The account that the user leaves.
+    left: Option<String>,
+}
+
+/// Addresses for which something was refused, each with the reason.
+type Refused = Vec<(String, TargetError)>;
+
 /// What stands in the way of a user's new address.
 enum Place {
     /// Nothing: there is no such address.
@@ -52,7 +68,7 @@ impl Users<'_> {
             self.tenant.forget(&address).await;
             return outcome;
         }
-        self.with_aliases(&address, user, &BTreeSet::new(), &BTreeSet::new()).await
+        self.with_aliases(&address, user, &Known::default()).await
     }
 
     /// What a no to a create means: the address may be there, from before or all the same.
@@ -69,7 +85,13 @@ impl Users<'_> {
         outcome(refusal)
     }
 
-    pub(super) async fn update(&self, id: &TargetId, user: &UserContent) -> Outcome {
+    /// `before` is what was confirmed before.
+    pub(super) async fn update(
+        &self,
+        id: &TargetId,
+        user: &UserContent,
+        before: Option<&Content>,
+    ) -> Outcome {
         let address = match self.own_address(user) {
             Ok(address) => address,
             Err(why) => return Outcome::Rejected(why),
@@ -79,39 +101,52 @@ impl Users<'_> {
             Ok(_) => return Outcome::Gone,
             Err(refusal) => return not_begun(refusal),
         };
+        let before = self.addresses(before);
         if now.address != address {
-            return self.move_to(&now, &address, user).await;
+            return self.move_to(&now, &address, user, before).await;
         }
         if let Err(outcome) = self.name(&now, user).await {
             return outcome;
         }
         match self.aliases_of(&address).await {
-            Ok(aliases) => self.with_aliases(&address, user, &aliases, &BTreeSet::new()).await,
+            Ok(now) => self.with_aliases(&address, user, &Known { now, before, ..Known::default() }).await,
             Err(refusal) => not_begun(refusal),
         }
     }
 
-    /// The account at the new address becomes the user's; the old address becomes another one of it, or is disabled.
-    async fn move_to(&self, old: &Person, address: &str, user: &UserContent) -> Outcome {
+    /// The account at the new address becomes the user's; the old address becomes another one of it, or is
+    /// disabled. That is the last step: as long as the old address is an account, it can all be repeated.
+    async fn move_to(
+        &self,
+        old: &Person,
+        address: &str,
+        user: &UserContent,
+        before: BTreeSet<String>,
+    ) -> Outcome {
         let mut aliases = match self.aliases_of(&old.address).await {
             Ok(aliases) => aliases,
             Err(refusal) => return not_begun(refusal),
         };
-        let place = match self.place(address, &aliases).await {
+        let place = match self.place(old, address, &aliases, &before).await {
             Ok(place) => place,
             Err(refusal) => return not_begun(refusal),
         };
+        let was_there = matches!(place, Place::Own);
         let moved = match place {
             Place::Taken => return Outcome::NameTaken(user.user_name.clone()),
             Place::Free => match self.make(address, record::name(user)).await {
-                Ok(()) if old.disabled == Some(true) => self.disable(address).await,
-                made => made,
+                Ok(()) => {
+                    self.tenant.note_move(&old.address, address);
+                    if old.disabled == Some(true) { self.disable(address).await } else { Ok(()) }
+                }
+                Err(refusal) => Err(refusal),
             },
             Place::Own => {
-                if aliases.remove(address)
-                    && let Err(refusal) = self.unlink(&old.address, address).await
-                {
-                    return outcome(refusal);
+                if aliases.remove(address) {
+                    if let Err(refusal) = self.unlink(&old.address, address).await {
+                        return outcome(refusal);
+                    }
+                    self.tenant.note_move(&old.address, address);
                 }
                 self.set(
                     address,
@@ -144,22 +179,35 @@ impl Users<'_> {
                 return doubt(refusal);
             }
         }
-        aliases.insert(old.address.clone());
-        for left in aliases.difference(&record::aliases(user, &self.tenant.domains)) {
-            if let Err(refusal) = self.disable(left).await {
-                return doubt(refusal);
+        // An earlier try may have linked some.
+        let mut now = BTreeSet::new();
+        if was_there {
+            match self.aliases_of(address).await {
+                Ok(linked) => now = linked,
+                Err(refusal) => return doubt(refusal),
             }
+            let wanted = record::aliases(user, &self.tenant.domains);
+            now.retain(|alias| wanted.contains(alias));
         }
-        self.with_aliases(address, user, &BTreeSet::new(), &aliases).await
+        let known = Known { now, own: aliases, before, left: Some(old.address.clone()) };
+        self.with_aliases(address, user, &known).await
     }
 
-    async fn place(&self, address: &str, aliases: &BTreeSet<String>) -> Result<Place, Refusal> {
+    async fn place(
+        &self,
+        old: &Person,
+        address: &str,
+        aliases: &BTreeSet<String>,
+        before: &BTreeSet<String>,
+    ) -> Result<Place, Refusal> {
         let there = self.tenant.person(self.client, address).await?;
+        // One that an earlier try made, or unlinked, is the user's whether or not others are adopted.
+        let may_be = self.adopts || before.contains(address) || self.tenant.is_move(&old.address, address);
         Ok(match there {
             None => Place::Free,
             Some(_) if aliases.contains(address) => Place::Own,
             Some(there) if !there.is_user() => Place::Taken,
-            Some(there) if self.adopts && !self.is_claimed(&there.address).await => Place::Own,
+            Some(there) if may_be && !self.is_claimed(&there.address).await => Place::Own,
             Some(_) => Place::Taken,
         })
     }
@@ -216,27 +264,75 @@ impl Users<'_> {
         Ok(aliases)
     }
 
-    /// Makes the aliases of an account those that the user has; `own` are addresses that were the user's before.
-    async fn with_aliases(
-        &self,
-        address: &str,
-        user: &UserContent,
-        now: &BTreeSet<String>,
-        own: &BTreeSet<String>,
-    ) -> Outcome {
-        let id = TargetId(address.into());
+    /// Makes the aliases of an account those that the user has. The account that the user leaves is linked or
+    /// disabled after all others.
+    async fn with_aliases(&self, address: &str, user: &UserContent, known: &Known) -> Outcome {
         let wanted = record::aliases(user, &self.tenant.domains);
-        for alias in now.difference(&wanted) {
-            if let Err(refusal) = self.unlink(address, alias).await {
-                return outcome(refusal);
-            }
-            if let Err(refusal) = self.disable(alias).await {
-                return doubt(refusal);
+        let mut kept = match self.drop_aliases(address, &wanted, known).await {
+            Ok(kept) => kept,
+            Err(outcome) => return outcome,
+        };
+        let refused = match self.link_aliases(address, &wanted, known).await {
+            Ok(refused) => refused,
+            Err(outcome) => return outcome,
+        };
+        if let Some(left) = known.left.as_ref().filter(|left| !wanted.contains(*left)) {
+            match self.disable_left(left).await {
+                Ok(()) => {}
+                Err(refusal) if is_final(&refusal) => kept.push((left.clone(), refusal.error)),
+                Err(refusal) => return doubt(refusal),
             }
         }
+        done(address, user, &refused, &kept)
+    }
+
+    /// Unlinks the aliases that the user does not have any more, and disables them. Returns those that could
+    /// not be disabled.
+    async fn drop_aliases(
+        &self,
+        address: &str,
+        wanted: &BTreeSet<String>,
+        known: &Known,
+    ) -> Result<Refused, Outcome> {
+        let mut dropped: BTreeSet<&String> =
+            known.now.iter().chain(&known.own).chain(&known.before).collect();
+        dropped.retain(|alias| {
+            !wanted.contains(*alias) && alias.as_str() != address && Some(*alias) != known.left.as_ref()
+        });
+        let mut kept = Vec::new();
+        for alias in dropped {
+            let is_linked = known.now.contains(alias);
+            if is_linked {
+                self.unlink(address, alias).await.map_err(outcome)?;
+            }
+            // One that an earlier try unlinked may still work.
+            let works =
+                is_linked || known.own.contains(alias) || self.is_left_over(alias).await.map_err(doubt)?;
+            if !works {
+                continue;
+            }
+            match self.disable_left(alias).await {
+                Ok(()) => {}
+                Err(refusal) if is_final(&refusal) => kept.push((alias.clone(), refusal.error)),
+                Err(refusal) => return Err(doubt(refusal)),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Links the aliases that are not linked yet. Returns those that may not be.
+    async fn link_aliases(
+        &self,
+        address: &str,
+        wanted: &BTreeSet<String>,
+        known: &Known,
+    ) -> Result<Refused, Outcome> {
+        let mut missing: Vec<&String> = wanted.difference(&known.now).collect();
+        // The account that the user leaves comes last, in whatever order the others are.
+        missing.sort_by_key(|alias| Some(*alias) == known.left.as_ref());
         let mut refused = Vec::new();
-        for alias in wanted.difference(now) {
-            let linked = match self.may_link(alias, own).await {
+        for alias in missing {
+            let linked = match self.may_link(alias, known).await {
                 Ok(true) => self.link(address, alias).await,
                 Ok(false) => Err(Refusal::new(
                     No::Taken,
@@ -248,33 +344,16 @@ impl Users<'_> {
             };
             match linked {
                 Ok(()) => {}
-                Err(refusal)
-                    if matches!(refusal.no, No::Taken | No::Refused | No::NotThere | No::TooLarge) =>
-                {
-                    refused.push((alias.clone(), refusal.error));
-                }
-                Err(refusal) => return doubt(refusal),
+                Err(refusal) if is_final(&refusal) => refused.push((alias.clone(), refusal.error)),
+                Err(refusal) => return Err(doubt(refusal)),
             }
         }
-        let Some((_, why)) = refused.first() else { return Outcome::Done(id) };
-        // What could not be linked is still to be done.
-        let is_refused = |email: &String| {
-            record::address(email).is_some_and(|email| refused.iter().any(|(alias, _)| *alias == email))
-        };
-        let mut has = user.clone();
-        has.emails.retain(|email| !is_refused(email));
-        let named: Vec<&str> = refused.iter().map(|(alias, _)| alias.as_str()).collect();
-        let mut why = why.clone();
-        why.detail = Some(match why.detail {
-            Some(detail) => format!("{} ({detail})", named.join(", ")),
-            None => named.join(", "),
-        });
-        Outcome::Short(id, Arc::new(Content::User(has)), why)
+        Ok(refused)
     }
 
     /// Whether an address may become an alias: nobody's working account does.
-    async fn may_link(&self, alias: &str, own: &BTreeSet<String>) -> Result<bool, Refusal> {
-        if own.contains(alias) {
+    async fn may_link(&self, alias: &str, known: &Known) -> Result<bool, Refusal> {
+        if known.own.contains(alias) || known.left.as_deref() == Some(alias) {
             return Ok(true);
         }
         let there = self.tenant.person(self.client, alias).await?;
@@ -285,9 +364,17 @@ impl Users<'_> {
             Some(there) if there.origin == Origin::List => false,
             Some(there) if there.disabled == Some(true) => true,
             Some(there) => {
-                (self.adopts || there.origin == Origin::Mail) && !self.is_claimed(&there.address).await
+                let may_be = self.adopts || there.origin == Origin::Mail || known.before.contains(alias);
+                may_be && !self.is_claimed(&there.address).await
             }
         })
+    }
+
+    /// Whether an address that was the user's is an account that may work, and that is nobody's.
+    async fn is_left_over(&self, address: &str) -> Result<bool, Refusal> {
+        let there = self.tenant.person(self.client, address).await?;
+        let may_work = there.is_some_and(|there| there.is_user() && there.disabled != Some(true));
+        Ok(may_work && !self.is_claimed(address).await)
     }
 
     async fn name(&self, now: &Person, user: &UserContent) -> Result<(), Outcome> {
@@ -337,6 +424,18 @@ impl Users<'_> {
         Ok(())
     }
 
+    /// Disables an address that was the user's. One that is no account does not work.
+    async fn disable_left(&self, address: &str) -> Result<(), Refusal> {
+        let Err(refusal) = self.disable(address).await else { return Ok(()) };
+        if refusal.no != No::NotThere {
+            return Err(refusal);
+        }
+        match self.tenant.look(self.client, address).await? {
+            Some(there) if there.is_user() => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
     async fn link(&self, address: &str, alias: &str) -> Result<(), Refusal> {
         let about = json!({ "aliasFor": address, "alias": alias });
         self.client.change("api/user/update-alias", &about, EDIT_GROUPS).await?;
@@ -346,7 +445,13 @@ impl Users<'_> {
 
     async fn unlink(&self, address: &str, alias: &str) -> Result<(), Refusal> {
         let about = json!({ "aliasFor": address, "alias": alias });
-        self.client.change("api/user/remove-alias", &about, EDIT_GROUPS).await?;
+        if let Err(refusal) = self.client.change("api/user/remove-alias", &about, EDIT_GROUPS).await {
+            if refusal.no == No::Unknown {
+                // Whether it still is one is to be read anew.
+                self.tenant.forget_people().await;
+            }
+            return Err(refusal);
+        }
         self.note_alias(alias, false).await;
         self.proof_of_alias(Act::Unlink, address, alias).await
     }
@@ -419,9 +524,48 @@ impl Users<'_> {
         .in_its_words(format!("the domain is {domain}")))
     }
 
+    /// The addresses of a content, as far as they are the tenant's own.
+    fn addresses(&self, of: Option<&Content>) -> BTreeSet<String> {
+        let Some(Content::User(user)) = of else { return BTreeSet::new() };
+        let domains = &self.tenant.domains;
+        let mut all = record::aliases(user, domains);
+        all.extend(record::primary(user).filter(|address| record::is_in(address, domains)));
+        all
+    }
+
     async fn is_claimed(&self, address: &str) -> bool {
         let (claimed, id) = (self.claimed.clone(), TargetId(address.into()));
         // What cannot be told is taken for somebody's.
         tokio::task::spawn_blocking(move || claimed(&id)).await.unwrap_or(true)
     }
+}
+
+/// Whether to be told no again is all that would come of another try.
+fn is_final(refusal: &Refusal) -> bool {
+    matches!(refusal.no, No::Taken | No::Refused | No::NotThere | No::TooLarge)
+}
+
+/// What was done: all but what was not linked or not disabled. The latter counts as the user's until it is.
+fn done(
+    address: &str,
+    user: &UserContent,
+    refused: &[(String, TargetError)],
+    kept: &[(String, TargetError)],
+) -> Outcome {
+    let id = TargetId(address.into());
+    let Some((_, why)) = kept.first().or(refused.first()) else { return Outcome::Done(id) };
+    // What could not be done is still to be done.
+    let is_refused = |email: &String| {
+        record::address(email).is_some_and(|email| refused.iter().any(|(alias, _)| *alias == email))
+    };
+    let mut has = user.clone();
+    has.emails.retain(|email| !is_refused(email));
+    has.emails.extend(kept.iter().map(|(alias, _)| alias.clone()));
+    let named: Vec<&str> = kept.iter().chain(refused).map(|(alias, _)| alias.as_str()).collect();
+    let mut why = why.clone();
+    why.detail = Some(match why.detail {
+        Some(detail) => format!("{} ({detail})", named.join(", ")),
+        None => named.join(", "),
+    });
+    Outcome::Short(id, Arc::new(Content::User(has)), why)
 }

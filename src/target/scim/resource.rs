@@ -169,7 +169,7 @@ pub(super) fn read(kind: SubjectKind, resource: &Value, dialect: &Dialect) -> Op
         id,
         key: key_of(resource),
         content,
-        active: kind == SubjectKind::Group || is_active(resource),
+        active: Some(kind == SubjectKind::Group || is_active(resource)),
         members,
     })
 }
@@ -323,7 +323,7 @@ mod tests {
                 let object = read(SubjectKind::User, &resource, &profile.dialect).unwrap();
                 assert_eq!(object.content, held(&content, &profile.dialect), "{}", profile.name);
                 assert_eq!(object.key.is_some(), profile.dialect.keys.users);
-                assert!(object.active);
+                assert_eq!(object.active, Some(true));
                 assert_eq!(missing(&resource, &content, Some(key()), &profile.dialect), [""; 0]);
             }
         }

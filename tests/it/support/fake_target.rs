@@ -272,7 +272,7 @@ impl Fake {
                 }
                 None => Outcome::Done(self.insert(Some(*key), Content::clone(content))),
             },
-            Operation::Update { id, key, content } => match self.bearer(content) {
+            Operation::Update { id, key, content, .. } => match self.bearer(content) {
                 Some(other) if other != *id => Outcome::NameTaken(content.name().to_owned()),
                 _ => self.change(id, |object| {
                     object.content = Content::clone(content);
@@ -435,7 +435,7 @@ impl Fake {
             id: id.clone(),
             key: object.key.filter(|_| self.shows_key(&object.content)),
             content: object.content.clone(),
-            active: object.active,
+            active: Some(object.active),
             members: (object.content.kind() == SubjectKind::Group).then(members),
         }
     }
