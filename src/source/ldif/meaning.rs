@@ -146,10 +146,9 @@ impl Meaning {
             *why = reason::elsewhere(name);
         }
         if let Members::Complete(members) = &mut entry.members
-            && let Some(name) =
-                lists::misspelled(&record.attributes).or_else(|| self.owners.damaged(&record.attributes))
+            && let Some(why) = self.doubt(&record.attributes)
         {
-            entry.members = Members::Partial(std::mem::take(members), reason::may_be_members(name));
+            entry.members = Members::Partial(std::mem::take(members), why);
         }
         if let (EntryKind::Group, Members::Complete(members)) = (kind, &mut entry.members)
             && let Some(line) = self.owners.strayed()
@@ -200,6 +199,13 @@ impl Meaning {
             && ids.peek().is_some()
             && ids.all(|id| schema::is_formed(&anchor, id));
         (!is_whole).then_some(last)
+    }
+
+    /// Why the member list of these attributes may not be the whole: damage may have changed a line of it.
+    fn doubt(&self, attributes: &Attributes) -> Option<String> {
+        let name = lists::misspelled(attributes).or_else(|| self.owners.damaged(attributes));
+        let blank = || self.owners.blank(attributes).map(reason::blank_member);
+        name.map(reason::may_be_members).or_else(blank)
     }
 
     /// Whether the file may have been cut in the id.

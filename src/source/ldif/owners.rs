@@ -20,6 +20,8 @@ pub(super) struct Owners {
     first: Option<usize>,
     /// How many groups have an attribute whose name is like that of a list.
     near: BTreeMap<String, usize>,
+    /// How many groups have a list with a blank value among others.
+    blank: usize,
 }
 
 impl Owners {
@@ -27,6 +29,7 @@ impl Owners {
     pub(super) fn note(&mut self, record: &Record) {
         if schema::kind(&record.attributes) == Some(EntryKind::Group) {
             self.note_near(&record.attributes);
+            self.blank += usize::from(blank_among(&record.attributes).is_some());
         }
         if !MEMBERS.iter().any(|list| record.attributes.has(list)) {
             return;
@@ -51,18 +54,34 @@ impl Owners {
 
     /// An attribute of a group that hardly any other has, and whose name damage may have made of that of a list.
     pub(super) fn damaged<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
-        let is_rare = |count: usize| count * count <= self.groups.max(1);
         let is_damaged = |other: &&str| {
             let other = name(other);
-            is_near(&other) && is_rare(self.near.get(&*other).copied().unwrap_or_default())
+            is_near(&other) && self.is_rare(self.near.get(&*other).copied().unwrap_or_default())
         };
         attributes.names().find(is_damaged)
+    }
+
+    /// The list that has a blank value among others, as hardly any other has: damage may have put it on another line. Where a list
+    /// must not be empty, a value that is blank and alone stands for nobody.
+    pub(super) fn blank(&self, attributes: &Attributes) -> Option<&'static str> {
+        blank_among(attributes).filter(|_| self.is_rare(self.blank))
+    }
+
+    fn is_rare(&self, count: usize) -> bool {
+        count * count <= self.groups.max(1)
     }
 
     /// The line of a person's record in which members of some group stand.
     pub(super) fn strayed(&self) -> Option<usize> {
         self.first.filter(|_| self.people * self.people <= self.groups)
     }
+}
+
+/// The first list that has a blank value among others.
+fn blank_among(attributes: &Attributes) -> Option<&'static str> {
+    let is_blank = |value: &[u8]| value.trim_ascii().is_empty();
+    let is_mixed = |list: &&&str| attributes.all(list).any(is_blank) && !attributes.all(list).all(is_blank);
+    MEMBERS.iter().find(is_mixed).copied()
 }
 
 #[cfg(test)]
@@ -115,5 +134,27 @@ mod tests {
         }
         let last = last.unwrap();
         assert_eq!(owners.damaged(&last.attributes), damaged.then_some("memberer00"));
+    }
+
+    #[rstest]
+    #[case::one_of_many(3, "member: cn=a,dc=x\nmember:", 1, true)]
+    #[case::alone(3, "member:", 1, false)]
+    #[case::usual(4, "member: cn=a,dc=x\nmember:", 4, false)]
+    fn a_blank_member_that_hardly_any_list_has_may_be_somebody(
+        #[case] groups: usize,
+        #[case] members: &str,
+        #[case] others: usize,
+        #[case] blank: bool,
+    ) {
+        let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
+        let text =
+            group.repeat(groups - others) + &group.replace("member: cn=a,dc=x", members).repeat(others);
+        let mut reader = Reader::new(text.as_bytes());
+        let (mut owners, mut last) = (Owners::default(), None);
+        while let Some(record) = reader.next().unwrap() {
+            owners.note(&record);
+            last = Some(record);
+        }
+        assert_eq!(owners.blank(&last.unwrap().attributes), blank.then_some("member"));
     }
 }

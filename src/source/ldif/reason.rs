@@ -17,6 +17,14 @@ pub(super) fn may_be_members(name: &str) -> String {
     )
 }
 
+/// Why a member list with such a value is not the whole.
+pub(super) fn blank_member(name: &str) -> String {
+    format!(
+        "one value of its {name} is blank, as in hardly any other group, so a member may be missing there: its members stay; remove \
+         that value, or export it again"
+    )
+}
+
 /// Why no list is the whole.
 pub(super) fn strayed(line: usize) -> String {
     format!(
