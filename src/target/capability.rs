@@ -14,6 +14,8 @@ pub struct Capabilities {
     pub disable: bool,
     /// Whether a group can be a member of a group.
     pub nested_groups: bool,
+    /// Whether each address of a user is an account of its own there, which works until it is disabled.
+    pub addresses_are_accounts: bool,
     /// Whether it shows who is in a group.
     pub members_readable: bool,
     /// How many members one operation may add or remove.

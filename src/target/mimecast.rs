@@ -167,6 +167,7 @@ impl Target for Mimecast {
             groups: Some(of),
             disable: true,
             nested_groups: false,
+            addresses_are_accounts: true,
             members_readable: true,
             members_per_operation: MEMBERS,
             batch: 1,

@@ -75,6 +75,7 @@ impl Target for Registry {
             groups: Some(all),
             disable: true,
             nested_groups: true,
+            addresses_are_accounts: false,
             members_readable: true,
             members_per_operation: 50_000,
             batch: 4000,

@@ -363,6 +363,7 @@ fn capabilities(dialect: &Dialect) -> Capabilities {
         groups: Some(of(SubjectKind::Group, dialect.group_key, dialect.group_names, dialect.group_limits)),
         disable: true,
         nested_groups: dialect.nested,
+        addresses_are_accounts: false,
         members_readable: dialect.members != Members::Never,
         members_per_operation: MEMBERS,
         batch: 1,

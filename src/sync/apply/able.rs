@@ -89,6 +89,7 @@ mod tests {
             groups: None,
             disable: false,
             nested_groups: false,
+            addresses_are_accounts: false,
             members_readable: false,
             members_per_operation: 1,
             batch: 1,

@@ -37,6 +37,8 @@ pub(crate) enum Trouble {
     Busy(Option<Duration>),
     /// The target will not have it.
     Rejects,
+    /// The target does not allow it.
+    Denies,
     /// The target refuses everything from here on, for this call.
     Down,
     /// It says that the name is taken, and that is not so.
