@@ -26,6 +26,7 @@ use crate::words::count;
 mod able;
 mod adopt;
 mod ask;
+mod denied;
 mod effect;
 mod partly;
 mod recover;
@@ -34,6 +35,7 @@ mod send;
 mod state;
 mod wave;
 
+use denied::Denied;
 pub(in crate::sync) use effect::bring_up_to_date;
 pub use recover::{Recovered, recover};
 pub use report::{Counts, Report};
@@ -84,6 +86,7 @@ pub async fn apply<T: Target>(
         report: Report::default(),
         rejected: Vec::new(),
         accepted: Vec::new(),
+        denied: Denied::default(),
         done: Vec::new(),
     };
     apply.forget_other_contents(steps);
@@ -216,7 +219,7 @@ impl<T: Target> Apply<'_, T> {
         attempt: u32,
     ) -> Result<Vec<Open<'s>>, StoreError> {
         let operations: Vec<Operation> = open.iter_mut().filter_map(|one| one.operation.take()).collect();
-        let outcomes = send::send(self.context.target, &operations, self.context.replan).await;
+        let sent = send::send(self.context.target, &operations, self.context.replan).await;
         for (one, operation) in open.iter_mut().zip(operations) {
             one.operation = Some(operation);
         }
@@ -225,12 +228,18 @@ impl<T: Target> Apply<'_, T> {
         let mut adopted = Vec::new();
         let mut pause = PAUSE.saturating_mul(1 << (attempt - 1).min(16));
         let mut complaint: Option<TargetError> = None;
-        for (mut one, outcome) in open.drain(..).zip(outcomes) {
+        for (mut one, outcome) in open.drain(..).zip(sent.outcomes) {
+            let Some(outcome) = outcome else {
+                again.push(one);
+                continue;
+            };
+            let right = (one.task.step.kind, one.effect.verb);
             let outcome = self.look_if_ambiguous(&mut one, outcome).await;
             one.unclear |= matches!(outcome, Outcome::Ambiguous(_));
             one.doubt = None;
             match outcome {
                 Outcome::Done(id) => {
+                    self.denied.did(right);
                     if let Some(link) = &mut one.effect.link {
                         link.target = id;
                     }
@@ -278,19 +287,21 @@ impl<T: Target> Apply<'_, T> {
                     one.doubt = Some(why);
                     again.push(one);
                 }
+                Outcome::Failed(why) if self.denied.is_of_one(right, &why) => {
+                    settled.extend(self.put_aside(one, why.in_full()).await);
+                }
                 Outcome::Failed(why) => {
                     self.report.failed.get_or_insert(why);
                     again.push(one);
                 }
             }
         }
+        if let Some(why) = sent.ended {
+            self.report.failed.get_or_insert(why);
+        }
         let hopeless = attempt >= ATTEMPTS || pause > PATIENCE || self.report.failed.is_some();
         if hopeless && !again.is_empty() && !self.leave_in_doubt(&mut again) {
-            self.report.failed.get_or_insert_with(|| {
-                let again = count(again.len() as u64, "operation was", "operations were");
-                let why = complaint.take().unwrap_or_else(send::no_answer_at_all);
-                TargetError { message: format!("{again} postponed to the next run: {}", why.message), ..why }
-            });
+            self.report.failed.get_or_insert_with(|| postponed(again.len(), complaint.take()));
             // What is unclear stays open, for the next run to look at.
             settled.extend(again.drain(..).filter(|one| !one.unclear).map(Open::undone));
         }
@@ -459,11 +470,21 @@ impl<T: Target> Apply<'_, T> {
 
     async fn finish(mut self) -> Result<Report, StoreError> {
         self.advance(Vec::new()).await?;
-        let Self { context, rejected, accepted, report, .. } = self;
+        let Self { context, rejected, accepted, mut report, denied, .. } = self;
+        if report.failed.is_none() {
+            report.failed = denied.of_all();
+        }
         let (store, place) = (context.store.clone(), context.place);
         blocking(move || store.save_rejections(place, &rejected, &accepted)).await?;
         Ok(report)
     }
+}
+
+/// What is said of so many operations that are left to the next run.
+fn postponed(operations: usize, complaint: Option<TargetError>) -> TargetError {
+    let postponed = count(operations as u64, "operation was", "operations were");
+    let why = complaint.unwrap_or_else(send::no_answer_at_all);
+    TargetError { message: format!("{postponed} postponed to the next run: {}", why.message), ..why }
 }
 
 /// Whether all that an operation was to do is done, not only part of it.

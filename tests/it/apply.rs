@@ -596,6 +596,42 @@ async fn what_is_rejected_is_tried_again_with_decay() {
 }
 
 #[tokio::test]
+async fn an_object_that_may_not_be_touched_stops_no_other() {
+    let bench = Bench::new();
+    bench.run("one", &["ada", "grace", "hedy"], 0).await;
+    // Both leave, and the target protects one of them.
+    bench.target.trouble([Trouble::Denies]);
+    let report = bench.run("one", &["hedy", "mary"], 60).await;
+    assert_eq!((report.applied.users.disabled, report.applied.users.created), (1, 1));
+    assert!(why(&report).contains("the target does not allow this"), "{}", why(&report));
+    assert_eq!((report.quarantined_count, report.failed), (1, None));
+    // It is tried again by each run. While nobody else is disabled the right may be missing, and the rest is done all the same.
+    bench.target.trouble([Trouble::Denies]);
+    let report = bench.run("one", &["hedy", "mary", "joan"], 120).await;
+    assert_eq!((report.result(), report.applied.users.created), (RunResult::Failed, 1));
+    assert_eq!(report.failed.as_deref(), Some("the target does not allow this"));
+    let report = bench.run("one", &["hedy", "mary", "joan"], 180).await;
+    assert_eq!((report.result(), report.applied.users.disabled), (RunResult::InStep, 1));
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_ends_the_run() {
+    const PEOPLE: [&str; 9] = ["ada", "grace", "hedy", "mary", "joan", "jean", "betty", "ruth", "kay"];
+    let bench = Bench::new();
+    bench.target.trouble(vec![Trouble::Denies; 100]);
+    let report = bench.run("one", &PEOPLE, 0).await;
+    assert_eq!((report.result(), report.applied.users.created), (RunResult::Failed, 0));
+    assert_eq!(report.failed.as_deref(), Some("the target does not allow this"));
+    let asked = bench.target.log.lock().unwrap().len();
+    assert!(asked < PEOPLE.len(), "{asked} were asked for");
+    assert_eq!(bench.open_intents(), []);
+    bench.target.no_trouble();
+    // Those who were refused wait for a minute.
+    let report = bench.run("one", &PEOPLE, 120).await;
+    assert_eq!((report.result(), report.applied.users.created), (RunResult::InStep, 9));
+}
+
+#[tokio::test]
 async fn a_name_that_the_vendor_rules_out_costs_no_request_and_nobody_else() {
     const LONGER: &str = ", groups: { name: \"'everybody of ' + group.name\" }";
     let mut bench = Bench::new();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
+use super::denied::Denied;
 use super::report::Report;
 use super::wave::Task;
 use crate::clock::Clock;
@@ -90,6 +91,8 @@ pub(super) struct Apply<'a, T> {
     pub(super) rejected: Vec<Rejection>,
     /// What it took, though it would not before.
     pub(super) accepted: Vec<SubjectId>,
+    /// What was refused for want of a right.
+    pub(super) denied: Denied,
     /// What was done and is not settled in the store yet: it will be together with the next intents,
     /// or at the end. Until then its own intents stay open, so a process that dies loses nothing.
     pub(super) done: Vec<Done>,

@@ -123,6 +123,7 @@ impl Fake {
             groups: Some(all),
             disable: true,
             nested_groups: true,
+            addresses_are_accounts: false,
             members_readable: true,
             members_per_operation: 3,
             batch: 5,
@@ -361,6 +362,9 @@ impl Target for Fake {
                 }
                 Trouble::Rejects => {
                     Outcome::Rejected(error(TargetReason::Refused, "the target does not like this"))
+                }
+                Trouble::Denies => {
+                    Outcome::Failed(error(TargetReason::AccessDenied, "the target does not allow this"))
                 }
                 Trouble::Conflict => match operation {
                     Operation::Create { content, .. } | Operation::Update { content, .. } => {
