@@ -73,14 +73,39 @@ pub(super) fn holds_key<T: Target>(target: &T, kind: SubjectKind) -> bool {
     target.capabilities().of(kind).is_some_and(|of| of.holds_key)
 }
 
-/// Whether they have an address in common, or neither needs one.
+/// Whether they have an address in common; of a user without one, whether all is as it was to be: the name alone may be anybody's.
 fn has_address_of(found: &Content, wanted: &Content) -> bool {
     match (found, wanted) {
         (Content::User(found), Content::User(wanted)) => {
             let same = |one: &String| found.emails.iter().any(|other| one.eq_ignore_ascii_case(other));
-            wanted.emails.is_empty() || wanted.emails.iter().any(same)
+            if wanted.emails.is_empty() {
+                return found.emails.is_empty() && found.attributes == wanted.attributes;
+            }
+            wanted.emails.iter().any(same)
         }
         (Content::Group(_), Content::Group(_)) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::UserContent;
+
+    fn user(emails: &[&str], title: &str) -> Content {
+        let emails = emails.iter().map(|email| (*email).to_owned()).collect();
+        let attributes = [("title".to_owned(), title.to_owned())].into_iter().collect();
+        Content::User(UserContent { user_name: "ada".to_owned(), emails, attributes })
+    }
+
+    #[test]
+    fn a_user_is_known_again_by_an_address_and_without_one_by_everything() {
+        let wanted = user(&["ada@corp.example", "a@corp.example"], "Dr");
+        assert!(has_address_of(&user(&["A@corp.example"], ""), &wanted));
+        assert!(!has_address_of(&user(&[], "Dr"), &wanted));
+        let bare = user(&[], "Dr");
+        assert!(has_address_of(&bare, &bare));
+        assert!(!has_address_of(&user(&[], ""), &bare) && !has_address_of(&wanted, &bare));
     }
 }
