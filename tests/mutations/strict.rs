@@ -22,6 +22,11 @@ impl Record {
         self.sound && self.has(line) && !self.has(id)
     }
 
+    /// The same, if somebody else may understand it: a value that is blank is none here.
+    pub(crate) fn may_claim(&self, line: &str, id: &str) -> bool {
+        self.has(line) && !self.has(id)
+    }
+
     /// Whether it is not understood, and may be the entry of this DN: nothing of it says whose it is, or the DN alone does.
     pub(crate) fn hides(&self, dn: &str) -> bool {
         let of = self.lines.iter().find(|line| line.starts_with("dn:"));

@@ -50,6 +50,8 @@ pub(crate) struct World {
     /// Whether the directory is read from exports, whose groups are named in their DNs and which say of nobody that they are
     /// disabled.
     pub(crate) exported: bool,
+    /// Groups whose id was on several entries: nothing but its DN tells which of them is left, so they keep their names.
+    pub(crate) doubled: BTreeSet<String>,
     /// What groups are called, or were last.
     pub(crate) called: BTreeMap<String, String>,
 }
@@ -299,6 +301,9 @@ impl World {
         self.born += 1;
         let name =
             if dice.one_in(4) { self.groups[&other].name.clone() } else { format!("team-{}", self.born) };
+        if self.doubled.contains(&team) {
+            return None;
+        }
         self.name_team(&team, &name);
         Some(format!("the group {team} is renamed to {name}"))
     }

@@ -125,6 +125,13 @@ impl Life {
                 }
                 ReadFault::Doubled => {
                     reader.doubled = some(&reader.entries, 8);
+                    let heard = &self.knowledge.groups;
+                    let is_renamed = |anchor: &String| {
+                        let names = heard.get(anchor).zip(self.world.groups.get(anchor));
+                        names.is_some_and(|(heard, now)| heard.last.name != now.name)
+                    };
+                    reader.doubled.retain(|anchor| !is_renamed(anchor));
+                    self.world.doubled.extend(reader.doubled.iter().cloned());
                     format!("the next export has the ids of {:?} on other entries too", reader.doubled)
                 }
                 ReadFault::Buried => {
