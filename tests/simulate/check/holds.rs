@@ -52,6 +52,7 @@ impl Life {
         if now < before.at || self.lost {
             return Ok(());
         }
+        let fewer = self.drift.iter().any(|key| before.users.contains(&key.to_string()));
         for (id, object) in looked.before {
             let Some(key) = object.key.filter(|key| before.users.contains(&key.to_string())) else {
                 continue;
@@ -59,8 +60,9 @@ impl Life {
             let subject = key.to_string();
             let done = looked.after.get(id).is_none_or(|after| after.active != object.active);
             let is_approved = self.approved.keys().any(|(_, (_, approved, _))| *approved == subject);
-            // What is approved does not count any more, so that there may be room for what is due later.
-            let has_room = looked.approved && before.later.contains(&subject);
+            // What is approved does not count any more, nor does what somebody deleted by hand, so that there may be room for what is
+            // due later.
+            let has_room = (looked.approved || fewer) && before.later.contains(&subject);
             let excused = held.contains(subject.as_str()) || done || is_approved || has_room;
             let excused = excused || self.drift.contains(&key);
             let calls = |anchor: &String| self.knowledge.may_go(&before.rules, anchor, now).is_ok();

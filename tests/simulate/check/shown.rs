@@ -191,7 +191,10 @@ impl<'a> Comparison<'a> {
         for member in inside {
             let there = self.by_anchor.get(member).filter(|(_, object)| object.active);
             let Some((id, of)) = there else { continue };
-            let should = self.life.is_wanted(member) || member.starts_with('g');
+            // One that is missing, and of which nothing could be learned, may be gone.
+            let is_here = |heard: &Heard<Team>| heard.standing == Standing::Here;
+            let should =
+                self.life.is_wanted(member) || self.life.knowledge.groups.get(member).is_some_and(is_here);
             if should && !object.members.contains(*id) && !self.is_drift(of) && !self.is_bad(member) {
                 return Err(format!("{member} is not in {anchor} ({})", team.name));
             }
