@@ -1,22 +1,10 @@
 //! The attributes that list members, and what damage may have made of their names.
 
-use super::near::is_one_edit;
+use super::near::{is_left_out, is_one_edit, is_put_in};
 use crate::source::schema::{Attributes, name};
 
 /// Attributes that list members.
 pub(super) const MEMBERS: &[&str] = &["member", "uniquemember", "memberuid"];
-
-/// The attribute whose name is one edit away from that of a member list, or is none that a server gives: what it holds may be
-/// members.
-pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
-    let is_near = |other: &&str| {
-        let other = name(other);
-        !MEMBERS.contains(&other.as_ref())
-            && (MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes()))
-                || is_no_name(&other))
-    };
-    attributes.names().find(is_near)
-}
 
 /// Attributes of real directories whose names are like that of a member list.
 const OTHERS: &[&str] = &[
@@ -35,28 +23,22 @@ const OTHERS: &[&str] = &[
     "rfc822mailmember",
 ];
 
+/// The attribute whose name is one edit away from that of a member list, or is none that a server gives: what it holds may be
+/// members.
+pub(super) fn misspelled(attributes: &Attributes) -> Option<&str> {
+    let is_near = |other: &&str| {
+        let other = name(other);
+        !MEMBERS.contains(&other.as_ref())
+            && (MEMBERS.iter().any(|list| is_one_edit(list.as_bytes(), other.as_bytes()))
+                || is_no_name(&other))
+    };
+    attributes.names().find(is_near)
+}
+
 /// Whether it is the name of a member list into which something was put, or of which something is missing.
 pub(super) fn is_near(other: &str) -> bool {
     let is_known = MEMBERS.contains(&other) || OTHERS.contains(&other);
     !is_known && MEMBERS.iter().any(|list| is_put_in(list, other) || is_left_out(list, other))
-}
-
-/// Whether one text with something put into it is the other.
-fn is_put_in(list: &str, other: &str) -> bool {
-    other.len() > list.len() && alike(list, other) >= list.len()
-}
-
-/// Whether the other is one text without a part that does not begin it.
-fn is_left_out(list: &str, other: &str) -> bool {
-    let begins_alike = other.len() > 2 && list.as_bytes().get(..2) == other.as_bytes().get(..2);
-    begins_alike && other.len() < list.len() && alike(list, other) >= other.len()
-}
-
-/// How many octets are the same at the beginning and at the end.
-fn alike(one: &str, other: &str) -> usize {
-    let same = |(one, other): &(u8, u8)| one == other;
-    let first = one.bytes().zip(other.bytes()).take_while(same).count();
-    first + one.bytes().rev().zip(other.bytes().rev()).take_while(same).count()
 }
 
 /// Only OIDs have dots (RFC 4512, 1.4), though exporters may write others.

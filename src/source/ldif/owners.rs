@@ -27,20 +27,19 @@ pub(super) struct Owners {
 impl Owners {
     /// Notes what a record has.
     pub(super) fn note(&mut self, record: &Record) {
-        if schema::kind(&record.attributes) == Some(EntryKind::Group) {
-            self.note_near(&record.attributes);
-            self.blank += usize::from(blank_among(&record.attributes).is_some());
-        }
-        if !MEMBERS.iter().any(|list| record.attributes.has(list)) {
-            return;
-        }
-        match schema::kind(&record.attributes) {
-            Some(EntryKind::Group) => self.groups += 1,
-            Some(_) => {
+        let attributes = &record.attributes;
+        let has_list = MEMBERS.iter().any(|list| attributes.has(list));
+        match schema::kind(attributes) {
+            Some(EntryKind::Group) => {
+                self.groups += usize::from(has_list);
+                self.blank += usize::from(blank_among(attributes).is_some());
+                self.note_near(attributes);
+            }
+            Some(_) if has_list => {
                 self.people += 1;
                 self.first.get_or_insert(record.line);
             }
-            None => {}
+            _ => {}
         }
     }
 
@@ -91,6 +90,17 @@ mod tests {
     use super::super::parse::Reader;
     use super::*;
 
+    /// What is known after these records, and the last of them.
+    fn noted(text: &str) -> (Owners, Record) {
+        let mut reader = Reader::new(text.as_bytes());
+        let (mut owners, mut last) = (Owners::default(), None);
+        while let Some(record) = reader.next().unwrap() {
+            owners.note(&record);
+            last = Some(record);
+        }
+        (owners, last.unwrap())
+    }
+
     #[rstest]
     #[case::none(4, 0, false)]
     #[case::one(1, 1, true)]
@@ -104,12 +114,8 @@ mod tests {
         #[case] strayed: bool,
     ) {
         let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
-        let text = group.repeat(groups) + &group.replace("groupOfNames", "person").repeat(people);
-        let mut reader = Reader::new(text.as_bytes());
-        let mut owners = Owners::default();
-        while let Some(record) = reader.next().unwrap() {
-            owners.note(&record);
-        }
+        let (owners, _) =
+            noted(&(group.repeat(groups) + &group.replace("groupOfNames", "person").repeat(people)));
         assert_eq!(owners.strayed(), strayed.then_some(groups * 4 + 1));
     }
 
@@ -125,14 +131,7 @@ mod tests {
     ) {
         let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
         let other = group.replace("\n\n", "\nmemberer00: cn=b,dc=x\n\n");
-        let text = group.repeat(groups - others) + &other.repeat(others);
-        let mut reader = Reader::new(text.as_bytes());
-        let (mut owners, mut last) = (Owners::default(), None);
-        while let Some(record) = reader.next().unwrap() {
-            owners.note(&record);
-            last = Some(record);
-        }
-        let last = last.unwrap();
+        let (owners, last) = noted(&(group.repeat(groups - others) + &other.repeat(others)));
         assert_eq!(owners.damaged(&last.attributes), damaged.then_some("memberer00"));
     }
 
@@ -147,14 +146,8 @@ mod tests {
         #[case] blank: bool,
     ) {
         let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
-        let text =
-            group.repeat(groups - others) + &group.replace("member: cn=a,dc=x", members).repeat(others);
-        let mut reader = Reader::new(text.as_bytes());
-        let (mut owners, mut last) = (Owners::default(), None);
-        while let Some(record) = reader.next().unwrap() {
-            owners.note(&record);
-            last = Some(record);
-        }
-        assert_eq!(owners.blank(&last.unwrap().attributes), blank.then_some("member"));
+        let other = group.replace("member: cn=a,dc=x", members);
+        let (owners, last) = noted(&(group.repeat(groups - others) + &other.repeat(others)));
+        assert_eq!(owners.blank(&last.attributes), blank.then_some("member"));
     }
 }
