@@ -32,7 +32,7 @@ pub(super) async fn the_created<T: Target>(
     mut found: Vec<TargetObject>,
 ) -> Result<Option<TargetObject>, TargetError> {
     if !holds_key(target, kind) {
-        found.retain(|object| has_address_of(&object.content, &target.held(content)));
+        found.retain(|object| is_as_created(&object.content, &target.held(content)));
         if found.len() > 1 {
             let why = "the target has several objects of one name, and it cannot be told which of them is this one; remove all but one of them";
             return Err(TargetError::new(TargetReason::InvalidAnswer, why));
@@ -73,8 +73,9 @@ pub(super) fn holds_key<T: Target>(target: &T, kind: SubjectKind) -> bool {
     target.capabilities().of(kind).is_some_and(|of| of.holds_key)
 }
 
-/// Whether they have an address in common; of a user without one, whether all is as it was to be: the name alone may be anybody's.
-fn has_address_of(found: &Content, wanted: &Content) -> bool {
+/// Whether what was found may be what was to be created: they have an address in common, or without one all is as it was to be. The
+/// name alone may be anybody's.
+fn is_as_created(found: &Content, wanted: &Content) -> bool {
     match (found, wanted) {
         (Content::User(found), Content::User(wanted)) => {
             let same = |one: &String| found.emails.iter().any(|other| one.eq_ignore_ascii_case(other));
@@ -102,10 +103,10 @@ mod tests {
     #[test]
     fn a_user_is_known_again_by_an_address_and_without_one_by_everything() {
         let wanted = user(&["ada@corp.example", "a@corp.example"], "Dr");
-        assert!(has_address_of(&user(&["A@corp.example"], ""), &wanted));
-        assert!(!has_address_of(&user(&[], "Dr"), &wanted));
+        assert!(is_as_created(&user(&["A@corp.example"], ""), &wanted));
+        assert!(!is_as_created(&user(&[], "Dr"), &wanted));
         let bare = user(&[], "Dr");
-        assert!(has_address_of(&bare, &bare));
-        assert!(!has_address_of(&user(&[], ""), &bare) && !has_address_of(&wanted, &bare));
+        assert!(is_as_created(&bare, &bare));
+        assert!(!is_as_created(&user(&[], ""), &bare) && !is_as_created(&wanted, &bare));
     }
 }

@@ -276,12 +276,10 @@ impl Users<'_> {
             Ok(refused) => refused,
             Err(outcome) => return outcome,
         };
-        if let Some(left) = known.left.as_ref().filter(|left| !wanted.contains(*left)) {
-            match self.disable_left(left).await {
-                Ok(()) => {}
-                Err(refusal) if is_final(&refusal) => kept.push((left.clone(), refusal.error)),
-                Err(refusal) => return doubt(refusal),
-            }
+        if let Some(left) = known.left.as_ref().filter(|left| !wanted.contains(*left))
+            && let Err(outcome) = self.disable_or_keep(left, &mut kept).await
+        {
+            return outcome;
         }
         done(address, user, &refused, &kept)
     }
@@ -311,11 +309,7 @@ impl Users<'_> {
             if !works {
                 continue;
             }
-            match self.disable_left(alias).await {
-                Ok(()) => {}
-                Err(refusal) if is_final(&refusal) => kept.push((alias.clone(), refusal.error)),
-                Err(refusal) => return Err(doubt(refusal)),
-            }
+            self.disable_or_keep(alias, &mut kept).await?;
         }
         Ok(kept)
     }
@@ -422,6 +416,18 @@ impl Users<'_> {
             self.tenant.note(Person { disabled: Some(true), is_alias: false, ..person }).await;
         }
         Ok(())
+    }
+
+    /// Disables an address that was the user's; one that may not be disabled is kept.
+    async fn disable_or_keep(&self, address: &str, kept: &mut Refused) -> Result<(), Outcome> {
+        match self.disable_left(address).await {
+            Ok(()) => Ok(()),
+            Err(refusal) if is_final(&refusal) => {
+                kept.push((address.to_owned(), refusal.error));
+                Ok(())
+            }
+            Err(refusal) => Err(doubt(refusal)),
+        }
     }
 
     /// Disables an address that was the user's. One that is no account does not work.
