@@ -71,7 +71,7 @@ impl Dn {
     }
 
     /// Its first part (RDN), in normal form.
-    pub fn first(&self) -> &str {
+    fn first(&self) -> &str {
         self.0.split(',').next().unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 //! Members whom a list has no more, while it names somebody anew whom no entry of this read is: one of them may have been renamed
 //! after the entry was read and before the list was, or the list may be damaged. They wait for one other read, and no longer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -25,9 +25,10 @@ fn notice(waiting: &Waiting) -> Option<String> {
     })
 }
 
-/// What one list lost, and whom it names anew whom no entry is.
+/// Whom one list had before, whom it lost, and whom it names anew whom no entry is.
 struct Listed {
     group: RowId,
+    before: RoaringBitmap,
     lost: RoaringBitmap,
     strangers: RoaringBitmap,
 }
@@ -68,9 +69,9 @@ impl Intake {
             let before = self.importing.edges_before(*group)?;
             let mut strangers = &now - &before - &known;
             strangers.remove_range(..info.next_name);
-            let lost = before - now;
+            let lost = &before - now;
             if !lost.is_empty() && !strangers.is_empty() {
-                lists.push(Listed { group: *group, lost, strangers });
+                lists.push(Listed { group: *group, before, lost, strangers });
             }
         }
         if lists.is_empty() {
@@ -79,10 +80,16 @@ impl Intake {
         let strangers = lists.iter().fold(RoaringBitmap::new(), |all, list| all | &list.strangers);
         let lost = lists.iter().fold(RoaringBitmap::new(), |all, list| all | &list.lost);
         let strangers = self.importing.references(&strangers)?;
-        let may_be_ours = self.may_be_renamed(&strangers)? | self.may_be_damaged(&strangers, &lost)?;
-        lists.retain(|list| !list.strangers.is_disjoint(&may_be_ours));
+        let may_be_renamed = self.may_be_renamed(&strangers)?;
+        let elsewhere = places(&strangers).filter(|(name, _)| !may_be_renamed.contains(*name)).collect();
+        let mut waits = Vec::new();
+        for list in lists {
+            if !list.strangers.is_disjoint(&may_be_renamed) || self.may_be_damaged(&list, &elsewhere)? {
+                waits.push(list);
+            }
+        }
         let of_somebody = self.of_somebody(&lost)?;
-        let waiting = lists.into_iter().map(|Listed { group, lost, .. }| {
+        let waiting = waits.into_iter().map(|Listed { group, lost, .. }| {
             let names: Vec<u32> = (lost & &of_somebody).into_iter().collect();
             (group.0, names)
         });
@@ -113,16 +120,17 @@ impl Intake {
         Ok(may)
     }
 
-    /// Those of `names` that begin as one of the `lost` does: where a letter of what follows changed, it is the DN of another place.
-    fn may_be_damaged(
-        &self,
-        names: &[(u32, Reference)],
-        lost: &RoaringBitmap,
-    ) -> Result<RoaringBitmap, StoreError> {
-        let lost = self.importing.references(lost)?;
-        let firsts: HashSet<&str> = lost.iter().filter_map(first).collect();
-        let begins_so = |one: &&(u32, Reference)| first(one).is_some_and(|first| firsts.contains(first));
-        Ok(names.iter().filter(begins_so).map(|(name, _)| *name).collect())
+    /// Whether `list` names somebody `elsewhere`, outside of the directory, where it named nobody before: a damaged DN is of such a
+    /// place, and one of another directory is only the first time.
+    fn may_be_damaged(&self, list: &Listed, elsewhere: &HashMap<u32, &str>) -> Result<bool, StoreError> {
+        let new: HashSet<&str> =
+            list.strangers.iter().filter_map(|name| elsewhere.get(&name).copied()).collect();
+        if new.is_empty() {
+            return Ok(false);
+        }
+        let before = self.importing.references(&list.before)?;
+        let known: HashSet<&str> = places(&before).map(|(_, place)| place).collect();
+        Ok(!new.is_subset(&known))
     }
 
     /// Those of `names` by which somebody is there, or was called before; where only changes came, all: of most it is not known.
@@ -138,10 +146,10 @@ impl Intake {
     }
 }
 
-/// How a DN begins.
-fn first((_, reference): &(u32, Reference)) -> Option<&str> {
-    match reference {
-        Reference::Dn(dn) => Some(dn.first()),
+/// What each of the DNs is directly below.
+fn places(names: &[(u32, Reference)]) -> impl Iterator<Item = (u32, &str)> {
+    names.iter().filter_map(|(name, reference)| match reference {
+        Reference::Dn(dn) => Some((*name, dn.ancestors().next().unwrap_or_default())),
         _ => None,
-    }
+    })
 }
