@@ -10,13 +10,13 @@ use crate::source::schema::{self, Attributes, name};
 /// Of so many names that are like that of a list it is counted how often they occur.
 const COUNTED: usize = 100;
 
-/// Who has lists of members. If groups have them and hardly any person has, a person's are lines of some group, which damage put
-/// there.
+/// Who has lists of members. If groups have them and hardly any person or record without a class has, those are lines of some
+/// group, which damage put there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owners {
     groups: usize,
-    people: usize,
-    /// The record of the first person with a list.
+    others: usize,
+    /// The first of their records.
     first: Option<usize>,
     /// How many groups have an attribute whose name is like that of a list.
     near: BTreeMap<String, usize>,
@@ -35,8 +35,8 @@ impl Owners {
                 self.blank += usize::from(blank_among(attributes).is_some());
                 self.note_near(attributes);
             }
-            Some(_) if has_list => {
-                self.people += 1;
+            kind if has_list && (kind.is_some() || !attributes.has("objectclass")) => {
+                self.others += 1;
                 self.first.get_or_insert(record.line);
             }
             _ => {}
@@ -70,9 +70,9 @@ impl Owners {
         count * count <= self.groups.max(1)
     }
 
-    /// The line of a person's record in which members of some group stand.
+    /// The line of the record of no group in which members of some group stand.
     pub(super) fn strayed(&self) -> Option<usize> {
-        self.first.filter(|_| self.people * self.people <= self.groups)
+        self.first.filter(|_| self.others * self.others <= self.groups)
     }
 }
 
@@ -117,6 +117,17 @@ mod tests {
         let (owners, _) =
             noted(&(group.repeat(groups) + &group.replace("groupOfNames", "person").repeat(people)));
         assert_eq!(owners.strayed(), strayed.then_some(groups * 4 + 1));
+    }
+
+    /// Of a class that is not known it may be a list of its own.
+    #[rstest]
+    #[case::no_entry("member: cn=b,dc=x\n\n", true)]
+    #[case::no_class("dn: cn=b,dc=x\nmember: cn=b,dc=x\n\n", true)]
+    #[case::of_another_class("dn: cn=b,dc=x\nobjectClass: team\nmember: cn=b,dc=x\n\n", false)]
+    fn a_list_without_a_class_is_that_of_a_group(#[case] other: &str, #[case] strayed: bool) {
+        let group = "dn: cn=g,dc=x\nobjectClass: groupOfNames\nmember: cn=a,dc=x\n\n";
+        let (owners, _) = noted(&(group.to_owned() + other));
+        assert_eq!(owners.strayed(), strayed.then_some(5));
     }
 
     #[rstest]

@@ -28,7 +28,7 @@ pub(super) fn blank_member(name: &str) -> String {
 /// Why no list is the whole.
 pub(super) fn strayed(line: usize) -> String {
     format!(
-        "the record at line {line} is a person's and lists members, as no other does, so lines of a group may stand \
+        "the record at line {line} is not that of a group and lists members, as hardly any other does, so lines of a group may stand \
          there: the members of all groups stay; correct it, or export it again"
     )
 }
