@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rollcall::directory::ConnectorName;
 use rollcall::net::http::{Ask, Http, Url};
-use rollcall::store::Store;
 use serde_json::json;
 
 use crate::entra::{by_secret, manifests};
@@ -64,11 +63,8 @@ async fn a_large_tenant_is_read_at_the_rate_at_which_it_is_served() {
         tenant.user("ann", &json!({}))
     };
     let (served, bytes) = thrown_away(&entra).await;
-    let desk = Desk::new();
-    let peak = size.peak(&desk, manifests(&entra, ""), "entra").await;
-    let folder = tempfile::tempdir().unwrap();
-    let (store, connector) = (Store::open(folder.path()).unwrap(), ConnectorName::new("test", "entra"));
-    let (took, _) = Box::pin(read(&by_secret(&entra, &[]), &store, &connector)).await;
+    let (desk, connector) = (Desk::new(), ConnectorName::new("test", "entra"));
+    let (took, peak, store) = size.read_by_binary(&desk, manifests(&entra, ""), &connector).await;
 
     entra.inner().tenant.set(ann, &json!({ "jobTitle": "Clerk" }));
     entra.asked();

@@ -9,7 +9,6 @@ use rollcall::clock::SystemClock;
 use rollcall::directory::ConnectorName;
 use rollcall::net::http::{Ask, Http, Url};
 use rollcall::net::oauth::{Client, Credential, Tokens};
-use rollcall::store::Store;
 use serde_json::Value;
 
 use crate::google::{all, config, source};
@@ -96,16 +95,13 @@ async fn a_large_customer_is_read_at_the_rate_at_which_it_is_served() {
     let begun = Instant::now();
     let bytes = Box::pin(thrower.everything()).await;
     let served = begun.elapsed();
-    let peak = size.peak(&Desk::new(), all(&google), "google").await;
+    google.asked();
+    let (desk, connector) = (Desk::new(), ConnectorName::new("test", "google"));
+    let (took, peak, store) = size.read_by_binary(&desk, all(&google), &connector).await;
+    let first = google.asked().len();
 
     // And again, with nothing changed.
-    let folder = tempfile::tempdir().unwrap();
-    let (store, connector) = (Store::open(folder.path()).unwrap(), ConnectorName::new("test", "google"));
-    let source = source(&google, &[]);
-    google.asked();
-    let (took, _) = Box::pin(read(&source, &store, &connector)).await;
-    let first = google.asked().len();
-    let (again_in, again) = Box::pin(read(&source, &store, &connector)).await;
+    let (again_in, again) = Box::pin(read(&source(&google, &[]), &store, &connector)).await;
     let second = google.asked().len();
     let more = format!("again without changes: {second} of {first} requests, {again_in:.1?}");
     size.judge(&Measured { served, bytes, took, peak }, &more);

@@ -34,7 +34,7 @@ pub(crate) struct Measured {
     pub(crate) served: Duration,
     /// How many bytes that was.
     pub(crate) bytes: usize,
-    /// How long a read of everything took.
+    /// How long the binary took to read everything.
     pub(crate) took: Duration,
     /// The most memory that it took, in KiB.
     pub(crate) peak: u64,
@@ -51,8 +51,14 @@ impl Size {
         u64::from(self.users) >= LARGE
     }
 
-    /// Has the real binary read this connector of the manifests, into the data of the desk. The most memory that it took, in KiB.
-    pub(crate) async fn peak(self, desk: &Desk, manifests: String, connector: &str) -> u64 {
+    /// Has the real binary read this connector of the manifests, into the data of the desk. How long it took, with its start; the
+    /// most memory that it took, in KiB; and what it stored.
+    pub(crate) async fn read_by_binary(
+        self,
+        desk: &Desk,
+        manifests: String,
+        connector: &ConnectorName,
+    ) -> (Duration, u64, Store) {
         // A policy that rests: what is measured is the import.
         let (manifests, data) =
             (desk.write("manifests.yaml", manifests + "  suspend: true\n"), desk.path("data"));
@@ -61,13 +67,16 @@ impl Size {
         let mut command = Command::new("/usr/bin/time");
         command.args(["-f", "peak %M", &binary, "sync", "-f", manifests.to_str().unwrap()]);
         command.args(["--data", data.to_str().unwrap()]);
+        let begun = Instant::now();
         let ran = tokio::task::spawn_blocking(move || Ran::of(&command.output().unwrap())).await.unwrap();
-        let ran = ran.exits(0);
-        let info = Store::open(&data).unwrap().snapshot_info(&ConnectorName::new("test", connector));
-        let info = info.unwrap().unwrap();
+        let (took, ran) = (begun.elapsed(), ran.exits(0));
+        let store = Store::open(&data).unwrap();
+        let info = store.snapshot_info(connector).unwrap().unwrap();
         // One more is there: who reads, or who is changed.
         assert_eq!((info.users, info.groups), (u64::from(self.users) + 1, u64::from(self.groups)));
-        ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap()
+        let peak =
+            ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap();
+        (took, peak, store)
     }
 
     /// Tells what was measured, and `more`, and holds it to the bounds.
