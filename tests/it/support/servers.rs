@@ -242,9 +242,13 @@ impl Server {
     pub(crate) fn search(&self, arguments: &[&str]) -> Vec<Vec<String>> {
         let mut command = client("ldapsearch", self.which, &self.url);
         command.args(["-LLL", "-o", "ldif-wrap=no", "-b", self.which.suffix()]).args(arguments);
+        // A remark may stand right before an entry: where a page ended, and its cookie.
         let said = said(&mut command);
-        let entries = said.split("\n\n").filter(|entry| entry.starts_with("dn:"));
-        entries.map(|entry| entry.lines().map(str::to_owned).collect()).collect()
+        let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with('#')).collect();
+        let entries = lines
+            .split(|line| line.is_empty())
+            .filter(|entry| entry.iter().any(|line| line.starts_with("dn:")));
+        entries.map(|entry| entry.iter().map(|line| (*line).to_owned()).collect()).collect()
     }
 
     /// The values of an attribute of its root entry.
