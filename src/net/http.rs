@@ -300,8 +300,10 @@ impl Http {
         let failed = |error: reqwest::Error| explain(&host, &error);
         let response = request.headers(headers).send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // What a server says of its length is reserved, and takes no memory until it comes.
+        let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(length.unwrap_or_default().min(most));
         let mut stream = response.bytes_stream();
-        let mut body = Vec::new();
         while let Some(some) = stream.try_next().await.map_err(failed)? {
             if body.len() + some.len() > most {
                 let message =

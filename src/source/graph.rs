@@ -29,6 +29,7 @@ mod cursor;
 mod decode;
 mod groups;
 mod look_up;
+mod membership;
 mod people;
 mod refusal;
 
@@ -111,7 +112,7 @@ const CONTACT: People = People { name: CONTACTS, select: decode::select_contacts
 struct Reading<'a> {
     graph: &'a Arc<Graph>,
     tenant: Uuid,
-    outlet: Outlet<'a>,
+    sink: &'a Sink,
     select_users: String,
     select_groups: String,
 }
@@ -120,17 +121,17 @@ impl<'a> Reading<'a> {
     fn new(graph: &'a Arc<Graph>, tenant: Uuid, sink: &'a Sink) -> Self {
         let literal = &graph.config().literal;
         let (select_users, select_groups) = (decode::select_users(literal), decode::select_groups(literal));
-        Self { graph, tenant, outlet: Outlet::new(sink), select_users, select_groups }
+        Self { graph, tenant, sink, select_users, select_groups }
     }
 
     /// What changed since, if Graph still tells that; else everything.
-    async fn read(mut self, cursor: Option<&Cursor>) -> Result<Completion, SourceError> {
+    async fn read(self, cursor: Option<&Cursor>) -> Result<Completion, SourceError> {
         let fingerprint = self.fingerprint();
         if let Some(resume) = cursor.and_then(|cursor| Resume::read(cursor, &fingerprint)) {
             match self.from(Mode::Delta, &resume).await {
-                Ok(Some(next)) => return Ok(self.completion(Mode::Delta, &next)),
+                Ok(next) => return Ok(self.completion(Mode::Delta, &next)),
                 // A full read is no evidence against anybody before its end.
-                Ok(None) | Err(Refused::Resync) => {}
+                Err(Refused::Resync) => {}
                 Err(refused) => return Err(refused.error()),
             }
         }
@@ -150,8 +151,7 @@ impl<'a> Reading<'a> {
             fingerprint,
         };
         let next = self.from(Mode::Full, &begin).await.map_err(Refused::error)?;
-        let lost = || SourceError::new(Reason::Interrupted, "the read of everything did not reach its end");
-        Ok(self.completion(Mode::Full, &next.ok_or_else(lost)?))
+        Ok(self.completion(Mode::Full, &next))
     }
 
     /// Of everything that decides what is asked, and what is understood: a feed tells nothing again of what did not change.
@@ -165,19 +165,17 @@ impl<'a> Reading<'a> {
         fingerprint(parts.into_iter().chain(contacts.as_deref()))
     }
 
-    /// Reads the feeds to their ends; where they go on from there. `None` if everything is to be read instead.
-    async fn from(&mut self, mode: Mode, begin: &Resume) -> Result<Option<Resume>, Refused> {
-        let Some(users) = self.people(mode, &begin.users, &USER).await? else { return Ok(None) };
-        let contacts = match &begin.contacts {
-            Some(link) => match self.people(mode, link, &CONTACT).await? {
-                Some(end) => Some(end),
-                None => return Ok(None),
-            },
-            None => None,
+    /// Reads the feeds to their ends, all at the same time; where they go on from there.
+    async fn from(&self, mode: Mode, begin: &Resume) -> Result<Resume, Refused> {
+        let contacts = async {
+            match &begin.contacts {
+                Some(link) => self.people(mode, link, &CONTACT).await.map(Some),
+                None => Ok(None),
+            }
         };
-        let Some(groups) = self.groups(mode, &begin.groups).await? else { return Ok(None) };
-        self.outlet.end().await?;
-        Ok(Some(Resume { fingerprint: begin.fingerprint.clone(), users, groups, contacts }))
+        let (users, groups) = (self.people(mode, &begin.users, &USER), self.groups(mode, &begin.groups));
+        let (users, contacts, groups) = futures::try_join!(users, contacts, groups)?;
+        Ok(Resume { fingerprint: begin.fingerprint.clone(), users, groups, contacts })
     }
 
     /// The pages of a feed, each object as `of` understands it.
@@ -196,7 +194,8 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a feed of users or contacts.
-    async fn people(&mut self, mode: Mode, link: &str, of: &People) -> Result<Option<String>, Refused> {
+    async fn people(&self, mode: Mode, link: &str, of: &People) -> Result<String, Refused> {
+        let mut outlet = Outlet::new(self.sink);
         let (literal, decode, mut told) = (&self.graph.config().literal, of.decode, Told::default());
         let person =
             move |item: &Item<'_>, literal: &BTreeSet<String>| Person::of(item, decode(item, literal, mode));
@@ -204,32 +203,33 @@ impl<'a> Reading<'a> {
         while let Some(people) = pages.next().await? {
             for person in people {
                 if told.note(&person, mode) {
-                    self.outlet.change(person.change).await?;
+                    outlet.change(person.change).await?;
                 }
             }
         }
         let end = pages.end()?;
         if mode == Mode::Delta && told.doubtful().len() > MANY {
-            return Ok(None);
+            return Err(Refused::Resync);
         }
         for id in told.doubtful() {
             let whole = |item: &Item<'_>| decode(item, literal, Mode::Full);
             match self.object(of.name, *id, &(of.select)(literal), whole).await? {
-                Some(change) => self.outlet.change(change).await?,
+                Some(change) => outlet.change(change).await?,
                 None if told.is_removed(*id) => {
-                    self.outlet.change(Change::Tombstone(decode::anchor(*id))).await?;
+                    outlet.change(Change::Tombstone(decode::anchor(*id))).await?;
                 }
                 None => {}
             }
         }
         for id in told.gone() {
-            self.outlet.change(Change::Tombstone(decode::anchor(id))).await?;
+            outlet.change(Change::Tombstone(decode::anchor(id))).await?;
         }
-        Ok(Some(end))
+        outlet.end().await?;
+        Ok(end)
     }
 
     /// Reads the feed of groups.
-    async fn groups(&mut self, mode: Mode, link: &str) -> Result<Option<String>, Refused> {
+    async fn groups(&self, mode: Mode, link: &str) -> Result<String, Refused> {
         let (mut pages, mut told) = (self.pages(link, Part::of)?, Groups::default());
         while let Some(parts) = pages.next().await? {
             for part in parts {
@@ -240,28 +240,23 @@ impl<'a> Reading<'a> {
         let mut known = HashSet::new();
         if mode == Mode::Delta {
             let there = told.there().into_iter().map(decode::anchor).collect();
-            known = self.outlet.sink.listed(there).await.unwrap_or_default();
+            known = self.sink.listed(there).await.unwrap_or_default();
         }
-        if !self.complete(&mut told, mode, &known).await? {
-            return Ok(None);
-        }
+        self.complete(&mut told, mode, &known).await?;
+        let mut outlet = Outlet::new(self.sink);
         for change in told.changes(mode, &known) {
-            self.outlet.change(change).await?;
+            outlet.change(change).await?;
         }
-        Ok(Some(end))
+        outlet.end().await?;
+        Ok(end)
     }
 
     /// Asks what else must be known of groups: of those of which pages contradict each other everything; in a read of what changed
-    /// also all members of those of which not all are `known`. Returns whether that is done: more than a few are not asked for.
-    async fn complete(
-        &self,
-        told: &mut Groups,
-        mode: Mode,
-        known: &HashSet<Anchor>,
-    ) -> Result<bool, Refused> {
+    /// also all members of those of which not all are `known`. Instead of more than a few of them everything is read.
+    async fn complete(&self, told: &mut Groups, mode: Mode, known: &HashSet<Anchor>) -> Result<(), Refused> {
         let (unlisted, in_part) = (told.unlisted(mode, known), told.in_part(mode, known));
         if mode == Mode::Delta && unlisted.len() + in_part.len() > MANY {
-            return Ok(false);
+            return Err(Refused::Resync);
         }
         for id in in_part {
             let part = |item: &Item<'_>| Part::of(item, &self.graph.config().literal);
@@ -280,7 +275,7 @@ impl<'a> Reading<'a> {
                 Err(refused) => return Err(refused),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// All that is asked of one object, as `is` understands it; `None` of one that went just now: the next read tells.

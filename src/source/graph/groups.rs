@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::decode::{self, Item, Member};
+use super::membership::{Ids, Membership};
 use crate::directory::{Anchor, Batch, Change, Members, Mode, Patch, Reference, fields};
 use crate::source::json;
 
 /// What pages told of groups.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<Uuid, Group>,
+    by_id: BTreeMap<Uuid, Group>,
+    /// Who is in them.
+    ids: Ids,
     /// How many came that cannot be told apart.
     nameless: u64,
 }
@@ -61,7 +64,7 @@ pub(super) struct Group {
     /// Whether its members are shown only to those who have a right of their own to that.
     is_hidden: bool,
     /// Who came into it and went, in the order in which that was told.
-    told: Vec<Member>,
+    told: Vec<Membership>,
     /// Whether a page said whether its members are hidden.
     shows_visibility: bool,
     /// Whether pages said what cannot all be true.
@@ -83,7 +86,7 @@ impl Groups {
             self.nameless += 1;
             return;
         };
-        let group = self.groups.entry(id).or_default();
+        let group = self.by_id.entry(id).or_default();
         group.is_doubtful |= group.patch.is_some() && group.removed != removed;
         group.was_removed |= removed.is_some();
         group.removed = removed;
@@ -98,11 +101,7 @@ impl Groups {
             }
             None => patch,
         });
-        if group.told.is_empty() {
-            group.told = members;
-        } else {
-            group.told.extend(members);
-        }
+        group.note(&mut self.ids, members);
         group.unknown += unknown;
     }
 
@@ -114,7 +113,7 @@ impl Groups {
             let is_alone = group.patch.as_ref().is_some_and(|patch| patch.alone.is_ok());
             mode == Mode::Full || (!group.is_half && (is_known || (is_alone && group.shows_visibility)))
         };
-        let groups = self.groups.iter();
+        let groups = self.by_id.iter();
         let groups = groups
             .filter(|(id, group)| group.contradicts() || (group.removed.is_none() && !is_enough(id, group)));
         groups.map(|(id, _)| *id).collect()
@@ -123,7 +122,7 @@ impl Groups {
     /// Those of whom it must be asked who is in them: in a read of what changed whoever is there and not among `known`.
     pub(super) fn unlisted(&self, mode: Mode, known: &HashSet<Anchor>) -> Vec<Uuid> {
         let is_enough = |id: &Uuid| mode == Mode::Full || known.contains(&decode::anchor(*id));
-        let groups = self.groups.iter();
+        let groups = self.by_id.iter();
         let groups =
             groups.filter(|(id, group)| group.contradicts() || (group.removed.is_none() && !is_enough(id)));
         groups.map(|(id, _)| *id).collect()
@@ -131,26 +130,26 @@ impl Groups {
 
     /// Those who are there, as far as pages say so.
     pub(super) fn there(&self) -> Vec<Uuid> {
-        self.groups.iter().filter(|(_, group)| group.removed.is_none()).map(|(id, _)| *id).collect()
+        self.by_id.iter().filter(|(_, group)| group.removed.is_none()).map(|(id, _)| *id).collect()
     }
 
     /// Whether what was told of it cannot all be true.
     pub(super) fn is_doubtful(&self, id: Uuid) -> bool {
-        self.groups.get(&id).is_some_and(Group::contradicts)
+        self.by_id.get(&id).is_some_and(Group::contradicts)
     }
 
     /// Whether it hides its members.
     pub(super) fn is_hidden(&self, id: Uuid) -> bool {
-        self.groups.get(&id).is_some_and(|group| group.is_hidden)
+        self.by_id.get(&id).is_some_and(|group| group.is_hidden)
     }
 
     /// Takes in a group of which everything but its members was asked: whatever pages said of that no longer counts.
     pub(super) fn see(&mut self, id: Uuid, part: Option<Part>) {
-        if let Some(group) = self.groups.get_mut(&id) {
+        if let Some(group) = self.by_id.get_mut(&id) {
             (group.patch, group.removed, group.is_doubtful) = (None, None, false);
         }
         self.note(part);
-        if let Some(group) = self.groups.get_mut(&id) {
+        if let Some(group) = self.by_id.get_mut(&id) {
             group.is_half = false;
         }
     }
@@ -158,7 +157,7 @@ impl Groups {
     /// Graph knows no such group.
     pub(super) fn miss(&mut self, id: Uuid) {
         // One that nobody told to be removed went just now: the next read tells.
-        if let Some(group) = self.groups.get_mut(&id).filter(|group| group.was_removed) {
+        if let Some(group) = self.by_id.get_mut(&id).filter(|group| group.was_removed) {
             (group.removed, group.is_doubtful) = (Some(Ok(())), false);
             group.told.clear();
         }
@@ -166,7 +165,7 @@ impl Groups {
 
     /// Graph shows to nobody like us who is in it.
     pub(super) fn deny(&mut self, id: Uuid) {
-        if let Some(group) = self.groups.get_mut(&id) {
+        if let Some(group) = self.by_id.get_mut(&id) {
             group.told.clear();
             (group.is_listed, group.is_denied) = (true, true);
         }
@@ -174,14 +173,16 @@ impl Groups {
 
     /// Replaces what was told of who is in a group by a list of all.
     pub(super) fn list(&mut self, id: Uuid, members: &[Option<Uuid>]) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        group.told = members.iter().flatten().map(|id| Member { id: *id, went: false }).collect();
-        (group.is_listed, group.unknown) = (true, (members.len() - group.told.len()) as u64);
+        let Some(group) = self.by_id.get_mut(&id) else { return };
+        let here: Vec<Member> = members.iter().flatten().map(|id| Member { id: *id, went: false }).collect();
+        (group.is_listed, group.unknown) = (true, (members.len() - here.len()) as u64);
+        group.told.clear();
+        group.note(&mut self.ids, here);
     }
 
     /// Whether somebody is shown in a group that hides its members, or to have left it: then the app may see them everywhere.
     fn shows_hidden(&self) -> bool {
-        self.groups.values().any(|group| group.is_hidden && !group.told.is_empty())
+        self.by_id.values().any(|group| group.is_hidden && !group.told.is_empty())
     }
 
     /// What was told, group by group. In a read of what changed, what was told of members is that of those among `known`; of any
@@ -193,7 +194,7 @@ impl Groups {
             what: "a group without an id".to_owned(),
             why: "it has no id that is a UUID; Graph gives every object one".to_owned(),
         });
-        let groups = self.groups.into_iter();
+        let groups = self.by_id.into_iter();
         let changes = groups.flat_map(move |(id, group)| {
             let lists = match mode {
                 Mode::Full => Lists::All,
@@ -201,7 +202,7 @@ impl Groups {
                 Mode::Delta if known.contains(&decode::anchor(id)) => Lists::Changes,
                 Mode::Delta => Lists::Nothing,
             };
-            group.changes(id, mode, lists, shows_hidden)
+            group.changes(id, &self.ids, mode, lists, shows_hidden)
         });
         changes.chain(nameless)
     }
@@ -219,16 +220,28 @@ enum Lists {
 }
 
 impl Group {
+    /// Takes in who came and who went.
+    fn note(&mut self, ids: &mut Ids, members: Vec<Member>) {
+        self.told.reserve_exact(members.len());
+        for member in members {
+            match ids.note(member) {
+                Some(membership) => self.told.push(membership),
+                None => self.unknown += 1,
+            }
+        }
+    }
+
     /// Whether what pages said of it cannot all be true.
     fn contradicts(&self) -> bool {
-        let mut last: HashMap<Uuid, bool> = HashMap::new();
-        let is_mixed = self.told.iter().any(|one| one.went) && self.told.iter().any(|one| !one.went);
+        let mut last: HashMap<u32, bool> = HashMap::new();
+        let is_mixed = self.told.iter().any(|one| one.went()) && self.told.iter().any(|one| !one.went());
+        let mut told = self.told.iter();
         let mut both =
-            || self.told.iter().any(|one| last.insert(one.id, one.went).is_some_and(|was| was != one.went));
+            || told.any(|one| last.insert(one.number(), one.went()).is_some_and(|was| was != one.went()));
         self.is_doubtful || (is_mixed && both())
     }
 
-    fn changes(mut self, id: Uuid, mode: Mode, lists: Lists, shows_hidden: bool) -> Vec<Change> {
+    fn changes(mut self, id: Uuid, ids: &Ids, mode: Mode, lists: Lists, shows_hidden: bool) -> Vec<Change> {
         let anchor = decode::anchor(id);
         let unreadable = |why: String| {
             vec![Change::Unreadable { anchor: Some(anchor.clone()), what: format!("groups/{id}"), why }]
@@ -240,10 +253,12 @@ impl Group {
         }
         let Some(mut patch) = self.patch.take() else { return Vec::new() };
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        let last: BTreeMap<Uuid, bool> = self.told.drain(..).map(|one| (one.id, one.went)).collect();
-        for (member, went) in last {
-            let of = if went { &mut removed } else { &mut added };
-            of.push(Reference::Anchor(decode::anchor(member)));
+        // Of who came and went, what was told last.
+        self.told.sort_by_key(|one| ids.of(*one));
+        let each = self.told.chunk_by(|one, next| one.number() == next.number());
+        for last in each.filter_map(<[Membership]>::last) {
+            let of = if last.went() { &mut removed } else { &mut added };
+            of.push(Reference::Anchor(decode::anchor(ids.of(*last))));
         }
         let why_partial = if self.unknown > 0 {
             Some("a member has no id that is a UUID; Graph gives every object one")
