@@ -72,17 +72,11 @@ async fn read(api: &Arc<Api>, cursor: Option<&Cursor>, sink: &Sink) -> Result<Co
     let customer = api.customer().await?;
     let fingerprint = fingerprint(api.asked(&customer));
     let before = cursor.and_then(|cursor| Seen::read(cursor, &fingerprint));
-    let reading = Reading { api, customer, sink };
-    let (users, deleted, groups) =
-        futures::try_join!(reading.users(), reading.deleted(), reading.groups()).map_err(Refused::error)?;
-    let mut outlet = Outlet::new(sink);
-    for anchor in deleted.into_iter().filter(|anchor| !users.contains(anchor)) {
-        // Who was restored while the read went on is there.
-        outlet.change(Change::Tombstone(anchor)).await?;
-    }
+    let mut reading = Reading { api, customer, outlet: Outlet::new(sink), users: HashSet::new() };
+    reading.users().await?;
     let mut now = Seen::after(before.as_ref(), fingerprint);
-    let strangers = reading.lists(groups, &users, before.as_ref(), &mut now, &mut outlet).await?;
-    outlet.end().await?;
+    let strangers = reading.groups(before.as_ref(), &mut now).await?;
+    reading.outlet.end().await?;
     Ok(reading.completion(&now, strangers))
 }
 
@@ -91,7 +85,9 @@ struct Reading<'a> {
     api: &'a Arc<Api>,
     /// Whose users and groups are read.
     customer: DirectoryId,
-    sink: &'a Sink,
+    outlet: Outlet<'a>,
+    /// The ids of the users who came.
+    users: HashSet<Anchor>,
 }
 
 /// A user as a page tells of them.
@@ -109,8 +105,8 @@ struct Asked {
 }
 
 impl Reading<'_> {
-    /// All users; their ids.
-    async fn users(&self) -> Result<HashSet<Anchor>, Refused> {
+    /// All users, and those of before who were deleted.
+    async fn users(&mut self) -> Result<(), SourceError> {
         let (api, customer) = (self.api.clone(), self.customer.clone());
         let user = Arc::new(move |item: &Item<'_>| User {
             anchor: decode::id(item),
@@ -122,32 +118,28 @@ impl Reading<'_> {
             let (api, user) = (api.clone(), user.clone());
             Box::pin(async move { api.users(false, &page, &*user, ahead).await })
         })?;
-        let (mut ids, mut outlet) = (HashSet::new(), Outlet::new(self.sink));
-        while let Some(users) = pages.next().await? {
+        while let Some(users) = pages.next().await.map_err(Refused::error)? {
             for User { anchor, stranger, change } in users {
                 self.is_ours(stranger)?;
-                ids.extend(anchor);
-                outlet.change(change).await?;
+                self.users.extend(anchor);
+                self.outlet.change(change).await?;
             }
         }
         pages.end()?;
-        outlet.end().await?;
-        Ok(ids)
-    }
-
-    /// The ids of users who were deleted.
-    async fn deleted(&self) -> Result<Vec<Anchor>, Refused> {
         let api = self.api.clone();
         let mut pages = Pages::from(NAME, "", move |page, ahead| {
             let api = api.clone();
             Box::pin(async move { api.users(true, &page, &decode::id, ahead).await })
         })?;
-        let mut ids = Vec::new();
-        while let Some(deleted) = pages.next().await? {
-            ids.extend(deleted.into_iter().flatten());
+        while let Some(deleted) = pages.next().await.map_err(Refused::error)? {
+            for anchor in deleted.into_iter().flatten() {
+                // Who was restored while the read went on is there.
+                if !self.users.contains(&anchor) {
+                    self.outlet.change(Change::Tombstone(anchor)).await?;
+                }
+            }
         }
-        pages.end()?;
-        Ok(ids)
+        pages.end().map(|_| ())
     }
 
     /// A user who is somebody else's says that this is not the directory that it is taken for.
@@ -163,8 +155,9 @@ impl Reading<'_> {
         ))
     }
 
-    /// All groups, without who is in them; or what else is told of one.
-    async fn groups(&self) -> Result<Vec<Result<Asked, Box<Change>>>, Refused> {
+    /// All groups, with who is in them; how many of those are neither users nor groups here.
+    async fn groups(&mut self, before: Option<&Seen>, now: &mut Seen) -> Result<u64, SourceError> {
+        let (mut groups, mut ids) = (Vec::new(), HashSet::new());
         let api = self.api.clone();
         let mut pages = Pages::from(NAME, "", move |page, ahead| {
             let api = api.clone();
@@ -176,33 +169,18 @@ impl Reading<'_> {
                 api.groups(&page, &asked, ahead).await
             })
         })?;
-        let mut groups = Vec::new();
-        while let Some(listed) = pages.next().await? {
-            groups.extend(listed);
-        }
-        pages.end()?;
-        Ok(groups)
-    }
-
-    /// Who is in each of the groups; how many of those are neither users nor groups here.
-    async fn lists(
-        &self,
-        listed: Vec<Result<Asked, Box<Change>>>,
-        users: &HashSet<Anchor>,
-        before: Option<&Seen>,
-        now: &mut Seen,
-        outlet: &mut Outlet<'_>,
-    ) -> Result<u64, SourceError> {
-        let (mut groups, mut ids) = (Vec::new(), HashSet::new());
-        for one in listed {
-            match one {
-                Ok(one) => {
-                    ids.insert(one.entry.anchor.clone());
-                    groups.push(one);
+        while let Some(listed) = pages.next().await.map_err(Refused::error)? {
+            for one in listed {
+                match one {
+                    Ok(one) => {
+                        ids.insert(one.entry.anchor.clone());
+                        groups.push(one);
+                    }
+                    Err(unreadable) => self.outlet.change(*unreadable).await?,
                 }
-                Err(unreadable) => outlet.change(*unreadable).await?,
             }
         }
+        pages.end()?;
         let mut strangers = 0;
         let (mut open, mut shown, mut denied) = (Vec::new(), false, None);
         let known = self.known(before, &groups).await;
@@ -213,7 +191,7 @@ impl Reading<'_> {
                     shown = true;
                     now.note(one.mark, there);
                     strangers += u64::from(there);
-                    outlet.change(Change::Unchanged(one.entry.anchor)).await?;
+                    self.outlet.change(Change::Unchanged(one.entry.anchor)).await?;
                 }
                 _ => open.push(one),
             }
@@ -236,16 +214,16 @@ impl Reading<'_> {
                     let why = format!("who is in it is not shown: {}", error.message);
                     denied = Some(error);
                     entry.members = Members::Partial(Vec::new(), why);
-                    outlet.change(Change::Replace(Box::new(entry))).await?;
+                    self.outlet.change(Change::Replace(Box::new(entry))).await?;
                     continue;
                 }
                 Err(refused) => return Err(refused.error()),
             };
-            let strange = listed.ids.iter().filter(|id| !users.contains(*id) && !ids.contains(*id));
+            let strange = listed.ids.iter().filter(|id| !self.users.contains(*id) && !ids.contains(*id));
             let there = u32::try_from(strange.count()).unwrap_or(u32::MAX);
             strangers += u64::from(there);
-            entry.members = self.members(listed, users, &mut || now.note(mark, there));
-            outlet.change(Change::Replace(Box::new(entry))).await?;
+            entry.members = self.members(listed, &mut || now.note(mark, there));
+            self.outlet.change(Change::Replace(Box::new(entry))).await?;
         }
         match denied {
             // Not one group shows anybody: that is about no group.
@@ -259,18 +237,18 @@ impl Reading<'_> {
         let Some(before) = before else { return HashSet::new() };
         let same = groups.iter().filter(|one| before.of(&one.mark).is_some());
         let same: Vec<Anchor> = same.map(|one| one.entry.anchor.clone()).collect();
-        self.sink.listed(same).await.unwrap_or_default()
+        self.outlet.sink.listed(same).await.unwrap_or_default()
     }
 
     /// Who is in a group. `is_known` is called if the same list is to be expected while the group itself does not change.
-    fn members(&self, listed: Listed, users: &HashSet<Anchor>, is_known: &mut dyn FnMut()) -> Members {
+    fn members(&self, listed: Listed, is_known: &mut dyn FnMut()) -> Members {
         let Listed { ids, customers, nameless } = listed;
         let mut members: Vec<Reference> = ids.into_iter().map(Reference::Anchor).collect();
         let (ours, others): (Vec<_>, Vec<_>) = customers
             .iter()
             .partition(|id| id.as_ref().is_none_or(|id| DirectoryId::new(id) == self.customer));
         if !ours.is_empty() {
-            members.extend(users.iter().cloned().map(Reference::Anchor));
+            members.extend(self.users.iter().cloned().map(Reference::Anchor));
             members.sort_unstable();
             members.dedup();
         }
