@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::ask;
@@ -11,7 +12,7 @@ use super::state::{Doubt, InDoubt};
 use crate::clock::Clock;
 use crate::directory::{Content, Match, SubjectId, SubjectKind, TargetId, TargetObject};
 use crate::store::journal::{Done, Effect, Intent, IntentOutcome, Verb};
-use crate::store::link::{Link, Place, Subjects};
+use crate::store::link::{Leaving, Link, Place, Subjects};
 use crate::store::{Store, StoreError};
 use crate::sync::blocking;
 use crate::target::{Target, TargetError};
@@ -54,7 +55,11 @@ pub async fn recover<T: Target>(
             continue;
         }
         match look_with((target, store, place), &intent.effect, &subjects, answers.remove(&id)).await {
-            Ok(effect) => {
+            Ok(mut effect) => {
+                if let Some(link) = effect.as_mut().and_then(|effect| effect.link.as_mut()) {
+                    let before = subjects.link(subject).and_then(|before| before.leaving);
+                    link.leaving = link.leaving.map(|leaving| begun_again(before, leaving, clock.now()));
+                }
                 // Of one object several may be open; each builds on what the one before it left.
                 let one = IntentOutcome { intent: Some(id), effect };
                 let changed = bring_up_to_date(&mut subjects, std::slice::from_ref(&one));
@@ -74,6 +79,17 @@ pub async fn recover<T: Target>(
     let (store, run, done) = (store.clone(), run.to_owned(), Done { at: clock.now(), settled, along });
     blocking(move || store.settle(place, &run, &done)).await?;
     Ok(Ok(Recovered { settled: count, in_doubt }))
+}
+
+/// Where a leaver stands after a step of which it is not known when it was done: what they wait for counts from now on. The policy
+/// may have been at another target since, and then all begins anew.
+fn begun_again(before: Option<Leaving>, after: Leaving, now: Timestamp) -> Leaving {
+    let is_done_since = before.is_none_or(|before| before.steps_done < after.steps_done);
+    Leaving {
+        since: before.map_or(now, |before| before.since),
+        executed_at: after.executed_at.map(|at| if is_done_since { now } else { at }),
+        ..after
+    }
 }
 
 /// A question, and its answer.
@@ -224,8 +240,10 @@ fn members(found: &TargetObject, of: &RoaringBitmap, subjects: &Subjects) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
-    use crate::directory::{Anchor, DirectoryId, GroupContent, Key, Owner, UserContent};
+    use crate::directory::{Anchor, DirectoryId, Evidence, Grade, GroupContent, Key, Owner, UserContent};
     use crate::store::link::Subject;
 
     fn subject(id: u32, kind: SubjectKind, members: &[u32]) -> Subject {
@@ -318,5 +336,25 @@ mod tests {
         assert!(was_emptied(&[]) && was_emptied(&["somebody-elses"]));
         assert!(!was_emptied(&["t2", "t3"]));
         assert!(!was_emptied(&["t2"]), "somebody else took the other out");
+    }
+
+    fn leaving(since: i64, steps_done: u32, executed_at: Option<i64>) -> Leaving {
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        let evidence = Evidence::data(Grade::Absent);
+        Leaving { since: at(since), evidence, steps_done, executed_at: executed_at.map(at), completion: 7 }
+    }
+
+    #[rstest]
+    #[case::the_first_step(Some(leaving(1, 0, None)), leaving(1, 1, Some(2)), leaving(1, 1, Some(9)))]
+    #[case::a_later_step(Some(leaving(1, 1, Some(2))), leaving(1, 2, Some(5)), leaving(1, 2, Some(9)))]
+    #[case::something_else(Some(leaving(1, 1, Some(2))), leaving(1, 1, Some(2)), leaving(1, 1, Some(2)))]
+    #[case::before_it_came_back(None, leaving(1, 1, Some(2)), leaving(9, 1, Some(9)))]
+    #[case::something_else_before_it_came_back(None, leaving(1, 0, None), leaving(9, 0, None))]
+    fn what_a_leaver_waits_for_counts_from_when_it_is_known(
+        #[case] before: Option<Leaving>,
+        #[case] after: Leaving,
+        #[case] then: Leaving,
+    ) {
+        assert_eq!(begun_again(before, after, Timestamp::from_second(9 * 3600).unwrap()), then);
     }
 }
