@@ -149,7 +149,9 @@ impl Operator {
         if self.process.is_some() {
             self.stop();
         }
-        let usual = [("KUBECONFIG", self.kubeconfig.to_str().unwrap()), ("ROLLCALL_LOG", "info")];
+        let kubeconfig = self.kubeconfig.to_str().unwrap();
+        // The last one as the chart sets it.
+        let usual = [("KUBECONFIG", kubeconfig), ("ROLLCALL_LOG", "info"), ("MIMALLOC_PURGE_DELAY", "10")];
         let more = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let environment: Vec<(&str, &str)> = usual.into_iter().chain(more).collect();
         let log = self.log();
