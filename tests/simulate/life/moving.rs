@@ -6,7 +6,7 @@ use std::mem::swap;
 use std::time::Duration;
 
 use rollcall::clock::Clock as _;
-use rollcall::directory::{Key, TargetId};
+use rollcall::directory::{Key, SubjectId, TargetId};
 use rollcall::sync::run::RunReport;
 
 use super::{Life, connector, other, owner};
@@ -26,8 +26,15 @@ pub(crate) struct Elsewhere {
     lost: bool,
     /// What was there when it was left.
     objects: Objects,
-    /// What was linked there, and when it was left; nothing where that was lost, or never was.
-    linked: Option<(BTreeMap<Key, TargetId>, i64)>,
+    /// What was known there, and when it was left; nothing where that was lost, or never was.
+    known: Option<(Known, i64)>,
+}
+
+/// What is linked, and of whom something is open: both are forgotten together.
+#[derive(PartialEq)]
+struct Known {
+    linked: BTreeMap<Key, TargetId>,
+    open: BTreeSet<SubjectId>,
 }
 
 impl Elsewhere {
@@ -42,7 +49,7 @@ impl Elsewhere {
             rejected: false,
             lost: false,
             objects: Objects::new(),
-            linked: None,
+            known: None,
         }
     }
 }
@@ -58,14 +65,14 @@ impl Life {
         if !self.store.holds().unwrap().is_empty() {
             return Ok(());
         }
-        let (linked, objects) = (self.links(), self.objects());
+        let (known, objects) = (self.known(), self.objects());
         let mut to = self.elsewhere.take().unwrap_or_else(Elsewhere::new);
         swap(&mut self.place, &mut to.place);
         swap(&mut self.drift, &mut to.drift);
         swap(&mut self.put_in, &mut to.put_in);
         swap(&mut self.rejected, &mut to.rejected);
         swap(&mut self.lost, &mut to.lost);
-        let was_linked = to.linked.replace((linked, self.clock.passed()));
+        let was_known = to.known.replace((known, self.clock.passed()));
         to.objects = objects;
         self.elsewhere = Some(to);
         self.store_place = OnceCell::new();
@@ -79,22 +86,23 @@ impl Life {
         self.put_aside.clear();
         self.waits = false;
         self.tell("the policy moves to the other target");
-        let Some((linked, since)) = was_linked else { return Ok(()) };
-        let now = self.links();
+        let Some((known, since)) = was_known else { return Ok(()) };
+        let now = self.known();
         if self.clock.passed() - since >= KEEPS.as_secs().cast_signed() {
-            self.lost |= now != linked;
+            self.lost |= now != known;
             return Ok(());
         }
-        demand(now == linked, 5, || {
-            format!("it comes back within 30 days, and of {} links {} are known", linked.len(), now.len())
+        demand(now == known, 5, || {
+            let (were, are) = (known.linked.len(), now.linked.len());
+            format!("it comes back within 30 days, and of {were} links {are} are known, or not what was open")
         })
     }
 
-    fn links(&self) -> BTreeMap<Key, TargetId> {
+    fn known(&self) -> Known {
         let subjects = self.subjects();
         let linked =
             subjects.by_id.values().filter_map(|one| Some((one.key, one.link.as_ref()?.target.clone())));
-        linked.collect()
+        Known { linked: linked.collect(), open: self.in_doubt() }
     }
 
     /// What is at the target where the policy is not is as it was when it was left.
@@ -120,20 +128,20 @@ impl Life {
     pub(super) fn lose_elsewhere(&mut self) {
         let Some(elsewhere) = &mut self.elsewhere else { return };
         elsewhere.lost = true;
-        elsewhere.linked = None;
+        elsewhere.known = None;
         elsewhere.objects = elsewhere.place.objects(&self.store, &owner());
     }
 
     /// What the operator does from time to time.
     pub(super) fn sweep(&mut self) {
         let there = BTreeSet::from([owner(), other()]);
-        let (known, now) = (self.links(), self.clock.now());
+        let (known, now) = (self.known(), self.clock.now());
         let forgotten =
             self.store.forget_absent(&there, &BTreeSet::from([connector()]), |_| true, now, KEEPS);
         if forgotten.unwrap() > 0 {
             self.store_place = OnceCell::new();
             // It has come back, and no run has gone there for so long.
-            self.lost |= self.links() != known;
+            self.lost |= self.known() != known;
             self.tell("what was known of the target that was left is forgotten");
         }
     }
