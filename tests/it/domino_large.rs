@@ -1,15 +1,13 @@
 //! What a large Domino Directory costs: `make domino-large` has 100,000 people, every test run a small part of that.
 
-use std::process::Command;
-use std::time::Instant;
-
 use rollcall::directory::ConnectorName;
 use rollcall::store::Store;
 use rstest::rstest;
 
-use crate::support::cli::{Desk, Ran};
+use crate::support::cli::Desk;
 use crate::support::domino::{Domino, Habits, group, person};
 use crate::support::faults::{count, tell};
+use crate::support::large::{Timed, timed_sync};
 
 /// From so many people on the bounds hold; below, what begins and ends a read weighs too much.
 const LARGE: u64 = 100_000;
@@ -51,21 +49,8 @@ fn a_large_directory_is_read_without_pages_in_bounded_memory(#[case] in_parts: b
     let desk = Desk::new();
     desk.write("manifests.yaml", domino.manifests("", "  suspend: true\n"));
     let (manifests, data) = (desk.path("manifests.yaml"), desk.path("data"));
-    let binary =
-        std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
-    let read = || {
-        let mut command = Command::new("/usr/bin/time");
-        command.args(["-f", "peak %M", &binary, "sync", "-f", manifests.to_str().unwrap()]);
-        // As the chart sets it for the operator.
-        command.args(["--data", data.to_str().unwrap(), "-o", "json"]).env("MIMALLOC_PURGE_DELAY", "10");
-        let begun = Instant::now();
-        let ran = Ran::of(&command.output().unwrap()).exits(0);
-        let peak: u64 =
-            ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap();
-        (begun.elapsed(), peak, ran)
-    };
-    let (took, peak, ran) = read();
-    let (again, peak_again, _) = read();
+    let Timed { took, peak, ran } = timed_sync(&manifests, &data);
+    let Timed { took: again, peak: peak_again, .. } = timed_sync(&manifests, &data);
     let info =
         Store::open(&data).unwrap().snapshot_info(&ConnectorName::new("test", "corp")).unwrap().unwrap();
     assert_eq!((info.users, info.groups), (people, people / 100));

@@ -1,6 +1,7 @@
-//! What the measurements of large directories in the cloud share: how large they are, what is measured of an import and how, and its
-//! bounds.
+//! What the measurements of large directories share: what is measured of an import and how; of those in the cloud, how large they are,
+//! and the bounds.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,22 +63,13 @@ impl Size {
         // A policy that rests: what is measured is the import.
         let (manifests, data) =
             (desk.write("manifests.yaml", manifests + "  suspend: true\n"), desk.path("data"));
-        let binary =
-            std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
-        let mut command = Command::new("/usr/bin/time");
-        command.args(["-f", "peak %M", &binary, "sync", "-f", manifests.to_str().unwrap()]);
-        // As the chart sets it for the operator.
-        command.args(["--data", data.to_str().unwrap()]).env("MIMALLOC_PURGE_DELAY", "10");
-        let begun = Instant::now();
-        let ran = tokio::task::spawn_blocking(move || Ran::of(&command.output().unwrap())).await.unwrap();
-        let (took, ran) = (begun.elapsed(), ran.exits(0));
+        let reading = data.clone();
+        let timed = tokio::task::spawn_blocking(move || timed_sync(&manifests, &reading)).await.unwrap();
         let store = Store::open(&data).unwrap();
         let info = store.snapshot_info(connector).unwrap().unwrap();
         // One more is there: who reads, or who is changed.
         assert_eq!((info.users, info.groups), (u64::from(self.users) + 1, u64::from(self.groups)));
-        let peak =
-            ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap();
-        (took, peak, store)
+        (timed.took, timed.peak, store)
     }
 
     /// Tells what was measured, and `more`, and holds it to the bounds.
@@ -97,6 +89,32 @@ impl Size {
             assert!(rate >= RATE, "{rate}");
         }
     }
+}
+
+/// What a run of the real binary took.
+pub(crate) struct Timed {
+    /// How long, from its start to its end.
+    pub(crate) took: Duration,
+    /// The most memory, in KiB.
+    pub(crate) peak: u64,
+    /// What it said.
+    pub(crate) ran: Ran,
+}
+
+/// Has the real binary sync once what the manifests say, into this data folder.
+pub(crate) fn timed_sync(manifests: &Path, data: &Path) -> Timed {
+    let binary =
+        std::env::var("ROLLCALL_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rollcall").to_owned());
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-f", "peak %M", &binary, "sync", "-o", "json"]);
+    command.arg("-f").arg(manifests).arg("--data").arg(data);
+    // As the chart sets it for the operator.
+    command.env("MIMALLOC_PURGE_DELAY", "10");
+    let begun = Instant::now();
+    let ran = Ran::of(&command.output().unwrap());
+    let (took, ran) = (begun.elapsed(), ran.exits(0));
+    let peak = ran.err.lines().rev().find_map(|line| line.strip_prefix("peak ")).unwrap().parse().unwrap();
+    Timed { took, peak, ran }
 }
 
 /// Reads, beside nothing else; how long that takes, and what came of it.
